@@ -1,0 +1,41 @@
+--[[
+advance_job: an attempt takes its next step on its node (transitions 5, 6 and 7 of part D).
+
+KEYS[1]  {p}:v2:{session:<id>}:job:<job>  HASH  the job record
+ARGV[1]  attempt
+ARGV[2]  node the step happened on
+ARGV[3]  state to reach: DISPATCHED, ACKED or RUNNING
+ARGV[4]  time until the next step must have happened, ms; '' keeps the deadline
+ARGV[5]  test clock, or ''
+
+Returns  {1, state before}        advanced
+         {0, 'already', state}    it was there, or further (sent twice, or out of order)
+         {0, 'not_found'}         no such job
+         {0, 'stale_attempt'}     another attempt or node is current
+         {0, 'illegal', state}    not placed, or ended
+]]
+local job = KEYS[1]
+local attempt, node_id, target = ARGV[1], ARGV[2], ARGV[3]
+local deadline_ms, test_clock = tonumber(ARGV[4]), ARGV[5]
+--- @include "shared/now_ms"
+local order = {RESERVED = 1, DISPATCHED = 2, ACKED = 3, RUNNING = 4}
+local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id')
+local state = record[1]
+if not state then
+  return {0, 'not_found'}
+end
+if record[2] ~= attempt or record[3] ~= node_id then
+  return {0, 'stale_attempt'}
+end
+if not order[state] then
+  return {0, 'illegal', state}
+end
+if order[state] >= order[target] then
+  return {0, 'already', state}
+end
+local now = now_ms(test_clock)
+redis.call('HSET', job, 'state', target, 'at:' .. attempt .. ':' .. target, now)
+if deadline_ms and order[state] < order.ACKED then
+  redis.call('HSET', job, 'deadline_at_ms', now + deadline_ms)
+end
+return {1, state}

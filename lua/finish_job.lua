@@ -1,0 +1,50 @@
+--[[
+finish_job: a job ends; its outcome waits in the session's outbox until it was handed over.
+
+KEYS[1]  {p}:v2:{session:<id>}:job:<job>      HASH    the job record
+KEYS[2]  {p}:v2:{session:<id>}:payload:<job>  STRING  the assign frame
+KEYS[3]  {p}:v2:{session:<id>}:outcome:<job>  STRING  what the speaker is told
+KEYS[4]  {p}:v2:{session:<id>}:outbox         ZSET    job ids not handed over, scored by utterance index
+ARGV[1]  job id
+ARGV[2]  attempt that ended, or '' whichever is current
+ARGV[3]  node it ended on, or ''
+ARGV[4]  DONE, FAILED or CANCELLED
+ARGV[5]  reason, or ''
+ARGV[6]  outcome
+ARGV[7]  life of the outcome, ms
+ARGV[8]  life of the record from now on, ms
+ARGV[9]  test clock, or ''
+
+Returns  {1, state before, node, attempt, age}  ended now; age is ms since the job was created
+         {0, 'already', state}                  it had ended before (sent twice, or too late)
+         {0, 'not_found'}                       no such job
+         {0, 'stale_attempt'}                   another attempt or node is current
+         {0, 'illegal', state}                  DONE needs a node that has the job
+]]
+local job, payload, outcome, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local job_id, attempt, node_id, target, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local text, outcome_ms, retention_ms, test_clock = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+--- @include "shared/now_ms"
+local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'utterance_index', 'created_at_ms')
+local state = record[1]
+if not state then
+  return {0, 'not_found'}
+end
+if attempt ~= '' and (record[2] ~= attempt or record[3] ~= node_id) then
+  return {0, 'stale_attempt'}
+end
+if state == 'DONE' or state == 'FAILED' or state == 'CANCELLED' or state == 'RELEASED' then
+  return {0, 'already', state}
+end
+if target == 'DONE' and (state == 'SELECTING' or state == 'RETRYING') then
+  return {0, 'illegal', state}
+end
+local now = now_ms(test_clock)
+redis.call('HSET', job, 'state', target, 'ended_as', target, 'reason', reason,
+  'deadline_at_ms', now + outcome_ms, 'at:' .. record[2] .. ':' .. target, now)
+redis.call('PEXPIRE', job, retention_ms)
+redis.call('DEL', payload)
+redis.call('SET', outcome, text, 'PX', outcome_ms)
+redis.call('ZADD', outbox, record[4], job_id)
+redis.call('PEXPIRE', outbox, outcome_ms)
+return {1, state, record[3], record[2], now - tonumber(record[5])}

@@ -1,0 +1,23 @@
+--[[
+open_session: a speaker's socket becomes a session.
+
+KEYS[1]  {p}:v2:{session:<id>}:info  HASH  instance_id, conn_epoch, profile, opened_at_ms
+ARGV[1]  id of the instance that holds the socket
+ARGV[2]  profile: JSON of languages, mode and features
+ARGV[3]  life without renewal, ms
+ARGV[4]  test clock, or ''
+
+Returns  {1, epoch}     open
+         {0, 'exists'}  the id is taken: the caller draws another
+]]
+local info = KEYS[1]
+local instance_id, profile, life_ms, test_clock = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+--- @include "shared/now_ms"
+if redis.call('EXISTS', info) == 1 then
+  return {0, 'exists'}
+end
+local now = now_ms(test_clock)
+redis.call('HSET', info, 'instance_id', instance_id, 'conn_epoch', now, 'profile', profile,
+  'opened_at_ms', now)
+redis.call('PEXPIRE', info, life_ms)
+return {1, now}

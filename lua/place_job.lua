@@ -1,0 +1,35 @@
+--[[
+place_job: the job's current attempt goes to a node (transitions 3 and 4 of part D).
+
+KEYS[1]  {p}:v2:{session:<id>}:job:<job>  HASH  the job record
+ARGV[1]  attempt
+ARGV[2]  node it was reserved at, or '' when the node it had refused it
+ARGV[3]  time until the next step must have happened, ms; '' keeps the deadline
+ARGV[4]  test clock, or ''
+
+Returns  {1, state}               placed at the node (RESERVED), or waiting again (SELECTING)
+         {0, 'not_found'}         no such job
+         {0, 'stale_attempt'}     another attempt is current
+         {0, 'illegal', state}    already sent or ended
+]]
+local job = KEYS[1]
+local attempt, node_id, deadline_ms, test_clock = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+--- @include "shared/now_ms"
+local record = redis.call('HMGET', job, 'state', 'attempt')
+local state = record[1]
+if not state then
+  return {0, 'not_found'}
+end
+if record[2] ~= attempt then
+  return {0, 'stale_attempt'}
+end
+if state ~= 'SELECTING' and state ~= 'RETRYING' and state ~= 'RESERVED' then
+  return {0, 'illegal', state}
+end
+local now = now_ms(test_clock)
+local target = node_id == '' and 'SELECTING' or 'RESERVED'
+redis.call('HSET', job, 'state', target, 'node_id', node_id, 'at:' .. attempt .. ':' .. target, now)
+if deadline_ms then
+  redis.call('HSET', job, 'deadline_at_ms', now + deadline_ms)
+end
+return {1, target}

@@ -1,0 +1,49 @@
+--[[
+register_node: a node's new connection takes its id; leases it holds stay (N1, N4, C3).
+
+KEYS[1]  {p}:v2:{node:<id>}:info  HASH  status, conn_epoch, resume_token, heartbeat_at_ms, …
+KEYS[2]  {p}:v2:{node:<id>}:resv  ZSET  job:attempt, scored by the end of the reservation (ms)
+KEYS[3]  {p}:v2:{node:<id>}:run   ZSET  job:attempt, scored by the end of the run lease (ms)
+KEYS[4]  {p}:v2:{node:<id>}:cap   HASH  mirror of the counters
+ARGV[1]  id of the instance that holds the socket
+ARGV[2]  slots the node offers, at least 1
+ARGV[3]  description: JSON of what does not change with every heartbeat
+ARGV[4]  resume token the node shows, or ''
+ARGV[5]  resume token to keep, or '' where the node knows nothing of resumption
+ARGV[6]  age at which a heartbeat is stale, ms
+ARGV[7]  life of the record without a heartbeat, ms
+ARGV[8]  test clock, or ''
+
+Returns  {1, epoch, now, attempt…}  registered; every attempt that still holds a slot
+         {0, 'conflict'}            the id lives on another socket, and the token does not match
+]]
+local info, resv, run, cap = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local instance_id, max, description = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local shown_token, kept_token = ARGV[4], ARGV[5]
+local stale_ms, life_ms, test_clock = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+--- @include "shared/now_ms"
+--- @include "shared/live_load"
+--- @include "shared/mirror_cap"
+local now = now_ms(test_clock)
+local node = redis.call('HMGET', info, 'status', 'heartbeat_at_ms', 'resume_token', 'conn_epoch')
+local lives = node[1] and node[1] ~= 'offline' and tonumber(node[2]) + stale_ms >= now
+-- A node that can prove who it is keeps its id against others; one that cannot yields to the newer socket.
+if lives and (node[3] or '') ~= '' and node[3] ~= shown_token then
+  return {0, 'conflict'}
+end
+local reserved, running = live_load(resv, run, now)
+mirror_cap(cap, max, reserved, running)
+-- Never below the clock, so that an epoch cannot come back after the record expired or was lost.
+local epoch = math.max(tonumber(node[4] or 0) + 1, now)
+redis.call('HSET', info, 'instance_id', instance_id, 'max', max, 'description', description,
+  'conn_epoch', epoch,
+  'status', 'registering', 'draining', '0', 'health', '', 'resume_token', kept_token,
+  'registered_at_ms', now, 'heartbeat_at_ms', now)
+redis.call('PEXPIRE', info, life_ms)
+local reply = {1, epoch, now}
+for _, leases in ipairs({resv, run}) do
+  for _, attempt in ipairs(redis.call('ZRANGE', leases, 0, -1)) do
+    reply[#reply + 1] = attempt
+  end
+end
+return reply

@@ -1,0 +1,86 @@
+"""Everything that can be refused, by name.
+
+Refusal
+├── DependencyDown        SCHEDULER_DEPENDENCY_DOWN
+├── SessionUnknown        INTERNAL_ERROR
+├── QueueFull             NO_AVAILABLE_NODE
+├── NoNodeInTime          NO_AVAILABLE_NODE
+├── JobTimedOut           JOB_TIMEOUT
+├── NodeReportedFailure   the node's own code
+├── RegistrationRefused   NO_GPU_AVAILABLE, INVALID_CAPABILITY_SCHEMA, NODE_ID_CONFLICT, …
+├── ConnectionFenced      NODE_ID_CONFLICT
+└── BadInput              INVALID_MESSAGE, INTERNAL_ERROR
+"""
+
+from typing import Any
+
+
+class Refusal(Exception):
+    """The request was understood and refused; `code` is stable, the message is for people.
+
+    `details` is any JSON-ready value, for instance ``{"retry_after_ms": 2000}``.
+    """
+
+    code = "INTERNAL_ERROR"
+
+    def __init__(self, message: str | None = None, *, details: Any = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+        self.details = details
+
+
+class DependencyDown(Refusal):
+    """The scheduler cannot reach its Redis; nothing was accepted. Try again shortly."""
+
+    code = "SCHEDULER_DEPENDENCY_DOWN"
+
+
+class SessionUnknown(Refusal):
+    """Session does not exist."""
+
+
+class QueueFull(Refusal):
+    """Every node is busy and the waiting line is full. Try again later."""
+
+    code = "NO_AVAILABLE_NODE"
+
+
+class NoNodeInTime(Refusal):
+    """No node could take the utterance in time. Try again later."""
+
+    code = "NO_AVAILABLE_NODE"
+
+
+class JobTimedOut(Refusal):
+    """Every node that took the utterance failed to finish it in time."""
+
+    code = "JOB_TIMEOUT"
+
+
+class NodeReportedFailure(Refusal):
+    """The node could not process the utterance."""
+
+    def __init__(self, *, code: str, message: str, details: Any = None) -> None:
+        super().__init__(message, details=details)
+        self.code = code
+
+
+class RegistrationRefused(Refusal):
+    """The node may not register."""
+
+    def __init__(self, *, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ConnectionFenced(Refusal):
+    """A newer connection has taken this node's id."""
+
+    code = "NODE_ID_CONFLICT"
+
+
+class BadInput(Refusal):
+    """The message cannot be used as it is."""
+
+    def __init__(self, message: str, *, code: str = "INTERNAL_ERROR") -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,83 @@
+"""What the scheduler tells a node's or a speaker's connection, wherever it is."""
+
+import msgspec
+
+from scheduling.jobs import Assignment
+from scheduling.nodes import NodeStatus
+from scheduling.outcomes import Outcome
+
+
+class JobCancelled(msgspec.Struct, frozen=True, omit_defaults=True, tag="job_cancel"):
+    """To a node: stop this job if you can; no answer is expected."""
+
+    job_id: str
+    trace_id: str | None = None
+    reason: str | None = None
+
+
+class NodeStatusChanged(msgspec.Struct, frozen=True, tag="node_status"):
+    """To a node: what the scheduler now takes you for (N6); `timestamp` is in seconds."""
+
+    node_id: str
+    status: NodeStatus
+    reason: str
+    timestamp: int
+
+
+class NodeControlled(msgspec.Struct, frozen=True, omit_defaults=True, tag="node_control"):
+    """To a node: an operator's wish, ``shutdown`` or ``reload_config``."""
+
+    command: str
+    reason: str | None = None
+
+
+class NodeFenced(msgspec.Struct, frozen=True, tag="node_fenced"):
+    """To a node's older connection: a newer one has your id; close."""
+
+    node_id: str
+
+
+ToNode = Assignment | JobCancelled | NodeStatusChanged | NodeControlled | NodeFenced
+
+
+class JobDispatched(msgspec.Struct, frozen=True, tag="job_dispatched"):
+    """To a speaker: a node's connection has the job."""
+
+    session_id: str
+    job_id: str
+    utterance_index: int
+    trace_id: str
+
+
+class JobAccepted(msgspec.Struct, frozen=True, tag="job_accepted"):
+    """To a speaker: the node confirmed that it has the job."""
+
+    session_id: str
+    job_id: str
+    utterance_index: int
+    trace_id: str
+
+
+class PartialHeard(msgspec.Struct, frozen=True, tag="partial_heard"):
+    """To a speaker: what has been recognised so far; outside the order of results."""
+
+    session_id: str
+    job_id: str
+    utterance_index: int
+    trace_id: str
+    text: str
+    is_final: bool
+
+
+class JobSettled(msgspec.Struct, frozen=True, tag="job_settled"):
+    """To a speaker: the job ended; `elapsed_ms` counts from its creation."""
+
+    session_id: str
+    job_id: str
+    utterance_index: int
+    trace_id: str
+    outcome: Outcome
+    elapsed_ms: int
+
+
+ToSession = JobDispatched | JobAccepted | PartialHeard | JobSettled

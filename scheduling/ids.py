@@ -1,0 +1,51 @@
+"""Ids: how each is drawn, and how a job id leads to its session."""
+
+import os
+import re
+import secrets
+import socket
+import uuid
+
+_JOB_ID = re.compile(r"job-([0-9A-F]{8})-[0-9a-f]{12}")
+_TAG_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def new_session_id() -> str:
+    """Draw a session id: ``s-`` and eight upper-case hexadecimal digits."""
+    return f"s-{secrets.token_hex(4).upper()}"
+
+
+def new_node_id() -> str:
+    """Draw a node id: ``node-`` and eight upper-case hexadecimal digits (N1)."""
+    return f"node-{secrets.token_hex(4).upper()}"
+
+
+def new_job_id(session_id: str) -> str:
+    """Draw a job id that names its session: ``job-<session digits>-<random>``."""
+    return f"job-{session_id[2:]}-{secrets.token_hex(6)}"
+
+
+def find_session_id(job_id: str) -> str | None:
+    """Return the session a job belongs to, or None where `job_id` is none of ours."""
+    match = _JOB_ID.fullmatch(job_id)
+    return f"s-{match[1]}" if match else None
+
+
+def new_trace_id() -> str:
+    return str(uuid.uuid4())
+
+
+def new_token() -> str:
+    """Draw a secret that proves continuity: 128 bits, URL-safe."""
+    return secrets.token_urlsafe(16)
+
+
+def new_instance_id() -> str:
+    """Draw an instance id: host, process and chance, so that two workers of one host differ (I1)."""
+    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:32] or "host"
+    return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def is_tag_safe(text: str) -> bool:
+    """Say whether `text` may stand inside a Redis hash tag: 1 to 64 of ``A-Za-z0-9._-``."""
+    return _TAG_SAFE.fullmatch(text) is not None

@@ -1,0 +1,136 @@
+"""Jobs: their states, what they need, and what each one carries."""
+
+import enum
+from typing import Any
+
+import msgspec
+
+
+class JobState(enum.StrEnum):
+    """The states of one job (part D); the last three before RELEASED are final."""
+
+    NEW = "NEW"
+    SELECTING = "SELECTING"
+    RESERVED = "RESERVED"
+    DISPATCHED = "DISPATCHED"
+    ACKED = "ACKED"
+    RUNNING = "RUNNING"
+    RETRYING = "RETRYING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    RELEASED = "RELEASED"
+
+
+ENDED = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.RELEASED})
+WAITING = frozenset({JobState.NEW, JobState.SELECTING, JobState.RETRYING})
+SENT = frozenset({JobState.RESERVED, JobState.DISPATCHED})
+
+_PHASE2 = {
+    JobState.NEW: "CREATED",
+    JobState.SELECTING: "CREATED",
+    JobState.RETRYING: "CREATED",
+    JobState.RESERVED: "CREATED",
+    JobState.DISPATCHED: "DISPATCHED",
+    JobState.ACKED: "ACCEPTED",
+    JobState.RUNNING: "RUNNING",
+    JobState.DONE: "FINISHED",
+    JobState.FAILED: "FINISHED",
+    JobState.CANCELLED: "FINISHED",
+    JobState.RELEASED: "RELEASED",
+}
+
+
+def phase2_state(state: JobState) -> str:
+    """Return the older vocabulary's word for `state` (J-1)."""
+    return _PHASE2[state]
+
+
+class Pipeline(msgspec.Struct, frozen=True):
+    """Which services the utterance goes through."""
+
+    use_asr: bool = True
+    use_nmt: bool = True
+    use_tts: bool = True
+    use_semantic: bool = False
+    use_tone: bool = False
+
+
+class Need(msgspec.Struct, frozen=True):
+    """What a node must offer to get this job; equal needs wait in one line.
+
+    `src` may be ``auto``; `pairs` are the directed pairs that must all be served, which is
+    both directions of a two-way conversation. Types are service types.
+    """
+
+    src: str
+    tgt: str
+    types: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    public: bool = True
+
+
+class Assignment(msgspec.Struct, frozen=True, omit_defaults=True, tag="job_assign"):
+    """The utterance as a node receives it; also the form in which a job is kept until it ends.
+
+    `audio` is base64 of the whole utterance in `audio_format`, passed on as it came.
+    """
+
+    job_id: str
+    attempt_id: int
+    session_id: str
+    utterance_index: int
+    src_lang: str
+    tgt_lang: str
+    audio: str
+    audio_format: str
+    sample_rate: int
+    trace_id: str
+    pipeline: Pipeline
+    enable_streaming_asr: bool
+    partial_update_interval_ms: int
+    dialect: str | None = None
+    features: dict[str, Any] | None = None
+    mode: str | None = None
+    lang_a: str | None = None
+    lang_b: str | None = None
+    auto_langs: tuple[str, ...] | None = None
+    padding_ms: int | None = None
+    is_manual_cut: bool = False
+    is_timeout_triggered: bool = False
+    is_max_duration_triggered: bool = False
+    turn_id: str | None = None
+    expected_duration_ms: int | None = None
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One utterance to be processed: who asks, what it needs, what the node will receive."""
+
+    assignment: Assignment
+    need: Need
+    tenant_id: str
+    request_id: str | None = None
+    preferred_node_id: str | None = None
+
+    @property
+    def utterance_key(self) -> str:
+        """Return what makes two requests of one session the same utterance (J4)."""
+        return f"{self.assignment.utterance_index}:{self.assignment.tgt_lang}"
+
+
+class JobRecord(msgspec.Struct, frozen=True):
+    """A job as Redis holds it, for those who repair or explain it."""
+
+    job_id: str
+    session_id: str
+    tenant_id: str
+    utterance_index: int
+    state: JobState
+    attempt: int
+    node_id: str
+    failed_on: tuple[str, ...]
+    created_at_ms: int
+    deadline_at_ms: int
+    trace_id: str
+    need: Need
+    reason: str = ""

@@ -1,0 +1,53 @@
+"""How long each step of a job may take, and how often it may be tried (part D.3)."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobLimits:
+    """Spans in milliseconds; the acknowledgment must come before the reservation ends (J-4)."""
+
+    reservation_ms: int = 5_000
+    ack_timeout_ms: int = 4_000
+    run_timeout_ms: int = 30_000
+    pending_timeout_ms: int = 10_000
+    failover_max_attempts: int = 3
+    max_retry: int = 2
+    send_cancel: bool = True
+    binding_ms: int = 300_000
+    outcome_ms: int = 300_000
+    live_record_ms: int = 86_400_000
+    retention_ms: int = 3_600_000
+    waiting_max: int = 10_000
+
+    @property
+    def run_lease_ms(self) -> int:
+        """Return how long a run holds its slot without renewal: past the run timeout, never before."""
+        return self.run_timeout_ms + 10_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NodeLimits:
+    """When a node is healthy, silent or gone (N5, N6)."""
+
+    heartbeat_timeout_ms: int = 45_000
+    good_heartbeats: int = 1
+    window: int = 5
+    window_failures: int = 3
+    consecutive_failures: int = 3
+    warmup_ms: int = 60_000
+    default_max_jobs: int = 4
+    most_max_jobs: int = 1_024
+    grace_ms: int = 15_000
+    require_gpu: bool = False
+    forget_ms: int = 600_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PlacementRules:
+    """How a node is chosen (part E)."""
+
+    sample_size: int = 20
+    resource_threshold_percent: float = 85.0
+    require_gpu: bool = False
+    heartbeat_timeout_ms: int = 45_000

@@ -1,0 +1,78 @@
+"""A node as placement sees it."""
+
+import enum
+
+import msgspec
+
+from scheduling.languages import LanguageOffer
+
+
+class NodeStatus(enum.StrEnum):
+    """Where a node is in its life (N6); only a ready one gets jobs."""
+
+    REGISTERING = "registering"
+    READY = "ready"
+    DEGRADED = "degraded"
+    DRAINING = "draining"
+    OFFLINE = "offline"
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What the last heartbeat said, in percent of the machine; None where it said nothing."""
+
+    cpu: float = 0.0
+    memory: float = 0.0
+    gpu: float | None = None
+    gpu_memory: float | None = None
+
+
+class Service(msgspec.Struct, frozen=True):
+    """An installed service; unknown types are kept and never asked for."""
+
+    service_id: str
+    type: str
+
+
+class NodeDescription(msgspec.Struct, frozen=True):
+    """What a node declared when it registered, or changed with a later heartbeat.
+
+    `ready_types` are the service types it can serve now. Equal descriptions compare and hash
+    equal: nodes that declared the same are judged once.
+    """
+
+    version: str
+    platform: str
+    accepts_public_jobs: bool
+    has_gpu: bool
+    languages: LanguageOffer
+    services: tuple[Service, ...]
+    ready_types: frozenset[str]
+    acknowledges: bool
+    resumes: bool
+
+
+class Node(msgspec.Struct, frozen=True):
+    """One node at one moment; `conn_epoch` names the connection everything here was said on."""
+
+    node_id: str
+    instance_id: str
+    conn_epoch: int
+    status: NodeStatus
+    max_jobs: int
+    description: NodeDescription
+    usage: Usage
+    heartbeat_at_ms: int
+    draining: bool = False
+
+    @property
+    def shown_status(self) -> NodeStatus:
+        """Return the status operators and the node itself are told."""
+        if self.draining and self.status is NodeStatus.READY:
+            return NodeStatus.DRAINING
+        return self.status
+
+    def list_service_ids(self, types: tuple[str, ...]) -> list[str]:
+        """Return the ids of the installed services behind `types`."""
+        return [
+            service.service_id for service in self.description.services if service.type in types
+        ]

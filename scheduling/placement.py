@@ -1,0 +1,183 @@
+"""Choose where a job should go: sample, filter, rank; plain values in, plain values out (part E)."""
+
+import collections
+import enum
+import random
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from scheduling.jobs import Need
+from scheduling.languages import AUTO
+from scheduling.limits import PlacementRules
+from scheduling.nodes import Node, NodeDescription, NodeStatus
+
+_HEARTBEATS_COUNT_ALIKE_MS = 15_000
+_GPU_COUNTS_ALIKE_PERCENT = 10
+
+
+class Reason(enum.StrEnum):
+    """Why a node was passed over (E.6); the first that applies, in this order."""
+
+    EXCLUDED = "excluded"
+    OFFLINE = "offline"
+    STATUS_NOT_READY = "status_not_ready"
+    HEARTBEAT_STALE = "heartbeat_stale"
+    NOT_IN_PUBLIC_POOL = "not_in_public_pool"
+    GPU_UNAVAILABLE = "gpu_unavailable"
+    MODEL_NOT_AVAILABLE = "model_not_available"
+    SERVICE_UNAVAILABLE = "service_unavailable"
+    LANG_PAIR_UNSUPPORTED = "lang_pair_unsupported"
+    TTS_LANG_UNSUPPORTED = "tts_lang_unsupported"
+    ASR_LANG_UNSUPPORTED = "asr_lang_unsupported"
+    SRC_AUTO_NO_CANDIDATE = "src_auto_no_candidate"
+    SEMANTIC_UNSUPPORTED = "semantic_unsupported"
+    CAPACITY_EXCEEDED = "capacity_exceeded"
+    RESOURCE_THRESHOLD_EXCEEDED = "resource_threshold_exceeded"
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """Nodes worth asking for a slot, best first, and how many were passed over for what."""
+
+    nodes: tuple[Node, ...]
+    passed_over: Mapping[Reason, int]
+
+    @property
+    def best_reason(self) -> str:
+        """Return the commonest reason, ``no_nodes`` when nobody was looked at."""
+        if not self.passed_over:
+            return "no_nodes"
+        return max(self.passed_over, key=lambda reason: self.passed_over[reason])
+
+
+def why_never(description: NodeDescription, need: Need, *, require_gpu: bool) -> Reason | None:
+    """Return why a node that declared `description` can never serve `need`, or None if it can."""
+    if need.public and not description.accepts_public_jobs:
+        return Reason.NOT_IN_PUBLIC_POOL
+    if require_gpu and not description.has_gpu:
+        return Reason.GPU_UNAVAILABLE
+    if not description.ready_types.issuperset(need.types):
+        return Reason.MODEL_NOT_AVAILABLE
+    for src, tgt in need.pairs:
+        reason = _why_not_pair(description, need, src, tgt)
+        if reason:
+            return reason
+    return None
+
+
+def _why_not_pair(
+    description: NodeDescription, need: Need, src: str, tgt: str
+) -> Reason | None:
+    languages = description.languages
+    if "nmt" in need.types and not languages.translates(src=src, tgt=tgt):
+        return Reason.LANG_PAIR_UNSUPPORTED
+    if "tts" in need.types and not languages.speaks(tgt):
+        return Reason.TTS_LANG_UNSUPPORTED
+    if "asr" in need.types and not languages.hears(src):
+        return Reason.SRC_AUTO_NO_CANDIDATE if src == AUTO else Reason.ASR_LANG_UNSUPPORTED
+    if "semantic" in need.types and not (languages.repairs(src) and languages.repairs(tgt)):
+        return Reason.SEMANTIC_UNSUPPORTED
+    return None
+
+
+def why_not_now(
+    node: Node, *, load: int, now_ms: int, rules: PlacementRules
+) -> Reason | None:
+    """Return why a node that could serve the job cannot take it at this moment, or None."""
+    if node.status is not NodeStatus.READY or node.draining:
+        offline = node.status is NodeStatus.OFFLINE
+        return Reason.OFFLINE if offline else Reason.STATUS_NOT_READY
+    if now_ms - node.heartbeat_at_ms > rules.heartbeat_timeout_ms:
+        return Reason.HEARTBEAT_STALE
+    if load >= node.max_jobs:
+        return Reason.CAPACITY_EXCEEDED
+    usage, limit = node.usage, rules.resource_threshold_percent
+    if usage.cpu > limit or usage.memory > limit or (usage.gpu or 0.0) > limit:
+        return Reason.RESOURCE_THRESHOLD_EXCEEDED
+    return None
+
+
+def sample(candidates: Sequence[str], *, size: int, rng: random.Random) -> Collection[str]:
+    """Return `size` different candidates, each set of that size equally likely; all if fewer (L1)."""
+    count = len(candidates)
+    if count <= size:
+        return candidates
+    if count < 2 * size:
+        return rng.sample(candidates, size)
+    chosen: dict[int, None] = {}
+    while len(chosen) < size:
+        chosen[int(rng.random() * count)] = None
+    return [candidates[position] for position in chosen]
+
+
+def choose(
+    candidates: Sequence[str],
+    *,
+    nodes: Mapping[str, Node],
+    loads: Mapping[str, int],
+    free: Iterable[str] = (),
+    exclude: Collection[str] = (),
+    need: Need,
+    now_ms: int,
+    rules: PlacementRules,
+    rng: random.Random,
+) -> Choice:
+    """Return the sampled nodes that can take the job now, least effective load first.
+
+    `candidates` are nodes that could serve `need`; `loads` the last known effective loads. When
+    the sample holds nobody, the few nodes known to have a slot (`free`) are looked at instead, so
+    that a fleet nearly full is not taken for a full one.
+    """
+    sampled = sample(candidates, size=rules.sample_size, rng=rng)
+    passed_over: collections.Counter[Reason] = collections.Counter()
+    ranked = _rank(
+        sampled, passed_over, nodes=nodes, loads=loads, exclude=exclude,
+        need=need, now_ms=now_ms, rules=rules, rng=rng,
+    )
+    if not ranked and len(candidates) > len(sampled):
+        known = set(candidates) if free else set()
+        unseen = [node_id for node_id in free if node_id in known and node_id not in sampled]
+        ranked = _rank(
+            sample(unseen, size=rules.sample_size, rng=rng), passed_over, nodes=nodes, loads=loads,
+            exclude=exclude, need=need, now_ms=now_ms, rules=rules, rng=rng,
+        )
+    return Choice(nodes=ranked, passed_over=passed_over)
+
+
+def _rank(
+    sampled: Iterable[str],
+    passed_over: collections.Counter[Reason],
+    *,
+    nodes: Mapping[str, Node],
+    loads: Mapping[str, int],
+    exclude: Collection[str],
+    need: Need,
+    now_ms: int,
+    rules: PlacementRules,
+    rng: random.Random,
+) -> tuple[Node, ...]:
+    """Filter and order; heartbeat ages and GPU usages that hardly differ count as equal."""
+    scored = []
+    auto = need.src == AUTO
+    for node_id in sampled:
+        node = nodes.get(node_id)
+        load = loads.get(node_id, 0)
+        if node is None:
+            reason: Reason | None = Reason.OFFLINE
+        elif node_id in exclude:
+            reason = Reason.EXCLUDED
+        else:
+            reason = why_not_now(node, load=load, now_ms=now_ms, rules=rules)
+        if reason is not None or node is None:
+            passed_over[reason or Reason.OFFLINE] += 1
+            continue
+        score = (
+            load,
+            -len(node.description.languages.asr) if auto else 0,
+            int(node.usage.gpu or 0) // _GPU_COUNTS_ALIKE_PERCENT,
+            (now_ms - node.heartbeat_at_ms) // _HEARTBEATS_COUNT_ALIKE_MS,
+            rng.random(),
+        )
+        scored.append((score, node))
+    scored.sort(key=lambda pair: pair[0])
+    return tuple(node for _, node in scored)

@@ -1,0 +1,121 @@
+"""The fleet as this process knows it: values swapped whole, read without locks (A10)."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from scheduling.jobs import Need
+from scheduling.nodes import Node, NodeDescription
+from scheduling.placement import Reason, why_never
+
+
+class NodeIndex:
+    """Which nodes could serve a need at all; nodes that declared the same are judged once.
+
+    Made anew whenever a node joins, leaves or declares something else, and never changed after
+    that but for what it remembers of answers given.
+    """
+
+    def __init__(
+        self,
+        groups: Mapping[NodeDescription, tuple[str, ...]],
+        *,
+        require_gpu: bool,
+        verdicts: dict[tuple[Need, NodeDescription], Reason | None] | None = None,
+    ) -> None:
+        self._groups = groups
+        self._require_gpu = require_gpu
+        self._verdicts = {} if verdicts is None else verdicts
+        self._answers: dict[Need, tuple[str, ...]] = {}
+
+    def find(self, need: Need) -> Sequence[str]:
+        """Return the ids of all nodes that could serve `need` if they had a slot."""
+        answer = self._answers.get(need)
+        if answer is None:
+            answer = tuple(
+                node_id
+                for description, members in self._groups.items()
+                if self.judge(need, description) is None
+                for node_id in members
+            )
+            self._answers[need] = answer
+        return answer
+
+    def judge(self, need: Need, description: NodeDescription) -> Reason | None:
+        """Return why nodes with `description` can never serve `need`, or None if they can."""
+        key = (need, description)
+        if key not in self._verdicts:
+            self._verdicts[key] = why_never(description, need, require_gpu=self._require_gpu)
+        return self._verdicts[key]
+
+    def replace(self, node_id: str, before: NodeDescription | None, after: NodeDescription | None) -> "NodeIndex":
+        """Return the index with one node joined, gone, or declaring something else."""
+        groups = dict(self._groups)
+        if before is not None:
+            rest = tuple(member for member in groups[before] if member != node_id)
+            if rest:
+                groups[before] = rest
+            else:
+                del groups[before]
+        if after is not None:
+            groups[after] = (*groups.get(after, ()), node_id)
+        verdicts = self._verdicts if groups.keys() <= self._groups.keys() else None
+        return NodeIndex(groups, require_gpu=self._require_gpu, verdicts=verdicts)
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """All nodes at one moment."""
+
+    nodes: Mapping[str, Node]
+    index: NodeIndex
+
+
+class Fleet:
+    """The current snapshot, and beside it the last known load of each node.
+
+    Loads are hints for ranking; the script that takes a slot decides. A node is `free` while its
+    last known load is below what it offers.
+    """
+
+    def __init__(self, *, require_gpu: bool) -> None:
+        self.snapshot = Snapshot(nodes={}, index=NodeIndex({}, require_gpu=require_gpu))
+        self.loads: dict[str, int] = {}
+        self.free: dict[str, None] = {}
+
+    def put(self, node: Node) -> None:
+        """Add a node, or take its newer state; what an older connection said is ignored."""
+        known = self.snapshot.nodes.get(node.node_id)
+        if known is not None and known.conn_epoch > node.conn_epoch:
+            return
+        index = self.snapshot.index
+        before = known.description if known else None
+        if before != node.description:
+            index = index.replace(node.node_id, before, node.description)
+        self.snapshot = Snapshot(nodes={**self.snapshot.nodes, node.node_id: node}, index=index)
+        self.record_load(node.node_id, self.loads.get(node.node_id, 0))
+
+    def remove(self, node_id: str, *, conn_epoch: int) -> None:
+        """Forget a node unless it is back on a newer connection."""
+        known = self.snapshot.nodes.get(node_id)
+        if known is None or known.conn_epoch > conn_epoch:
+            return
+        nodes = {key: node for key, node in self.snapshot.nodes.items() if key != node_id}
+        index = self.snapshot.index.replace(node_id, known.description, None)
+        self.snapshot = Snapshot(nodes=nodes, index=index)
+        self.loads.pop(node_id, None)
+        self.free.pop(node_id, None)
+
+    def find(self, node_id: str) -> Node | None:
+        return self.snapshot.nodes.get(node_id)
+
+    def record_load(self, node_id: str, load: int) -> bool:
+        """Take a load a script reported; return whether the node has a slot free now."""
+        node = self.snapshot.nodes.get(node_id)
+        if node is None:
+            return False
+        self.loads[node_id] = load
+        if load < node.max_jobs:
+            self.free[node_id] = None
+            return True
+        self.free.pop(node_id, None)
+        return False

@@ -1,0 +1,155 @@
+"""The way to Redis: commands issued in one turn of the event loop leave as one pipeline."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import redis.asyncio
+from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from lua import scripts
+from scheduling import errors
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Argument = str | bytes | int | float
+_LOST = (RedisError, OSError, asyncio.TimeoutError)
+
+
+class _Issued(NamedTuple):
+    """A command on its way, who waits for it, and how its reply is read."""
+
+    command: tuple[Argument, ...]
+    future: "asyncio.Future[Any]"
+    read: Callable[[Any], Any]
+
+
+def _as_it_is(reply: Any) -> Any:
+    return reply
+
+
+class Connection:
+    """Sends commands in the order they were issued, together where they were issued together.
+
+    While one pipeline is under way the next fills up, so the busier the process the fewer round
+    trips a command costs. A command whose reply is lost may have been carried out: every script
+    is safe to send twice.
+    """
+
+    def __init__(self, client: "redis.asyncio.Redis | RedisCluster") -> None:
+        self._client = client
+        self._waiting: list[_Issued] = []
+        self._sender: asyncio.Task[None] | None = None
+        self._scripts: dict[str, tuple[str, str]] = {}
+        for name in scripts.list_names():
+            source = scripts.load_source(name)
+            digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+            self._scripts[name] = (digest, source)
+
+    def execute(
+        self, *command: Argument, read: Callable[[Any], T] = _as_it_is
+    ) -> "asyncio.Future[T]":
+        """Issue one command now; await the result for what `read` makes of its reply.
+
+        :raises DependencyDown: (when awaited) Redis did not answer
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Issued(command, future, read))
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send_waiting(), name="redis pipeline")
+        return future
+
+    def run_script(
+        self,
+        name: str,
+        *,
+        keys: Sequence[str],
+        args: Sequence[Argument],
+        read: Callable[[Any], T] = _as_it_is,
+    ) -> "asyncio.Future[T]":
+        """Issue the script `name` now; its reply is ``[1, …]`` or ``[0, reason, …]``.
+
+        :raises DependencyDown: (when awaited) Redis did not answer
+        """
+        return self.execute(
+            "EVALSHA", self._scripts[name][0], len(keys), *keys, *args, read=read
+        )
+
+    async def close(self) -> None:
+        """Wait for what was issued, then close the connections."""
+        if self._sender is not None:
+            await self._sender
+        await self._client.aclose()
+
+    async def _send_waiting(self) -> None:
+        """Send pipeline after pipeline until nothing waits."""
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await self._send(batch)
+        finally:
+            self._sender = None
+
+    async def _send(self, batch: list[_Issued]) -> None:
+        try:
+            replies = await self._run_pipeline([issued.command for issued in batch])
+            unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            if unknown:
+                again = await self._run_pipeline(
+                    [self._spell_out(batch[position].command) for position in unknown]
+                )
+                for position, reply in zip(unknown, again, strict=True):
+                    replies[position] = reply
+        except _LOST as lost:
+            replies = [lost] * len(batch)
+        for issued, reply in zip(batch, replies, strict=True):
+            _resolve(issued, reply)
+
+    async def _run_pipeline(self, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
+        pipeline = (
+            self._client.pipeline()
+            if isinstance(self._client, RedisCluster)
+            else self._client.pipeline(transaction=False)
+        )
+        for command in commands:
+            pipeline.execute_command(*command)
+        return list(await pipeline.execute(raise_on_error=False))
+
+    def _spell_out(self, command: tuple[Argument, ...]) -> tuple[Argument, ...]:
+        """Return an EVALSHA with the script's text, after Redis forgot its scripts."""
+        digest = command[1]
+        source = next(source for known, source in self._scripts.values() if known == digest)
+        return ("EVAL", source, *command[2:])
+
+
+def _resolve(issued: _Issued, reply: Any) -> None:
+    future = issued.future
+    if future.done():
+        return
+    if isinstance(reply, ResponseError) and not _is_passing(reply):
+        future.set_exception(reply)
+    elif isinstance(reply, BaseException):
+        down = errors.DependencyDown()
+        down.__cause__ = reply
+        future.set_exception(down)
+    else:
+        future.set_result(issued.read(reply))
+
+
+def unattended(future: "asyncio.Future[Any]", *, what: str) -> None:
+    """Let a command run without waiting for it; a timer repairs what its loss leaves undone."""
+
+    def note(done: "asyncio.Future[Any]") -> None:
+        if not done.cancelled() and (error := done.exception()):
+            logger.warning("%s was not recorded", what, exc_info=error)
+
+    future.add_done_callback(note)
+
+
+def _is_passing(error: ResponseError) -> bool:
+    """Say whether a refused command is the server's passing state, not a caller's bug."""
+    return str(error).startswith(("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY"))

@@ -1,0 +1,255 @@
+"""A session's jobs in Redis: bindings, records, frames, outcomes and the outbox."""
+
+import functools
+from asyncio import Future
+from typing import Any
+
+import msgspec
+
+from scheduling.jobs import Assignment, JobRecord, JobState, Need, Request
+from scheduling.limits import JobLimits
+from scheduling.outcomes import Outcome
+from scheduling.store.connection import Connection
+from scheduling.store.keys import Keys
+from scheduling.store.replies import Reply, is_done, read_reply
+
+_decode_outcome = msgspec.json.Decoder[Outcome](Outcome).decode
+_decode_assignment = msgspec.json.Decoder(Assignment).decode
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A job that ended now: where it stood before, on which node, and how long it lived."""
+
+    state_before: JobState
+    node_id: str
+    attempt: int
+    elapsed_ms: int
+
+
+class JobStore:
+    """The only reader and writer of the jobs in ``{session:<id>}`` keys; one script a method, issued at once."""
+
+    def __init__(self, connection: Connection, *, keys: Keys, limits: JobLimits) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._limits = limits
+        self.test_clock = ""
+
+    def create(
+        self, *, request: Request, frame: bytes, node_id: str, deadline_ms: int
+    ) -> "Future[str | None]":
+        """Bind the request and create its job; return the id of the job it has already, if any.
+
+        `node_id` is where a slot is being reserved in the same breath, or ``""``; `frame` the
+        assignment as the node will receive it.
+        """
+        job = request.assignment
+        session_id, job_id = job.session_id, job.job_id
+        binding = self._keys.binding(session_id, request.utterance_key)
+        return self._connection.run_script(
+            "create_job",
+            keys=[
+                self._keys.job(session_id, job_id),
+                self._keys.payload(session_id, job_id),
+                binding,
+                self._keys.binding(session_id, f"request:{request.request_id}")
+                if request.request_id
+                else binding,
+            ],
+            args=[
+                job_id,
+                node_id,
+                deadline_ms,
+                frame,
+                _encode_facts(request),
+                self._limits.binding_ms,
+                self._limits.live_record_ms,
+                self.test_clock,
+            ],
+            read=_read_created,
+        )
+
+    def place(
+        self, *, session_id: str, job_id: str, attempt: int, node_id: str, deadline_ms: int | None
+    ) -> "Future[Reply]":
+        """Say at which node the current attempt is reserved, or ``""`` that it waits again."""
+        return self._connection.run_script(
+            "place_job",
+            keys=[self._keys.job(session_id, job_id)],
+            args=[
+                attempt,
+                node_id,
+                "" if deadline_ms is None else deadline_ms,
+                self.test_clock,
+            ],
+    read=read_reply,
+        )
+
+    def advance(
+        self,
+        *,
+        session_id: str,
+        job_id: str,
+        attempt: int,
+        node_id: str,
+        state: JobState,
+        deadline_ms: int | None = None,
+    ) -> "Future[Reply]":
+        """Take an attempt to DISPATCHED, ACKED or RUNNING; a step already taken is a refusal."""
+        return self._connection.run_script(
+            "advance_job",
+            keys=[self._keys.job(session_id, job_id)],
+            args=[
+                attempt,
+                node_id,
+                state,
+                "" if deadline_ms is None else deadline_ms,
+                self.test_clock,
+            ],
+    read=read_reply,
+        )
+
+    def requeue(
+        self,
+        *,
+        session_id: str,
+        job_id: str,
+        attempt: int,
+        node_id: str,
+        reason: str,
+        reported: bool,
+    ) -> "Future[Reply]":
+        """Begin the next attempt; values are its number and the nodes it failed on (C12)."""
+        return self._connection.run_script(
+            "requeue_job",
+            keys=[self._keys.job(session_id, job_id)],
+            args=[
+                attempt,
+                node_id,
+                reason,
+                int(reported),
+                self._limits.failover_max_attempts,
+                self._limits.max_retry,
+                self._limits.pending_timeout_ms,
+                self.test_clock,
+            ],
+    read=read_reply,
+        )
+
+    def finish(
+        self,
+        *,
+        session_id: str,
+        job_id: str,
+        state: JobState,
+        outcome: Outcome,
+        reason: str = "",
+        attempt: int | None = None,
+        node_id: str = "",
+    ) -> "Future[Ended | None]":
+        """End a job; None when it ended before, or `attempt` on `node_id` is no longer current."""
+        return self._connection.run_script(
+            "finish_job",
+            keys=[
+                self._keys.job(session_id, job_id),
+                self._keys.payload(session_id, job_id),
+                self._keys.outcome(session_id, job_id),
+                self._keys.outbox(session_id),
+            ],
+            args=[
+                job_id,
+                "" if attempt is None else attempt,
+                node_id,
+                state,
+                reason,
+                msgspec.json.encode(outcome),
+                self._limits.outcome_ms,
+                self._limits.retention_ms,
+                self.test_clock,
+            ],
+            read=_read_ended,
+        )
+
+    def release(self, *, session_id: str, job_id: str) -> "Future[bool]":
+        """Note that the speaker has the outcome; nothing is left to do for this job."""
+        return self._connection.run_script(
+            "release_job",
+            keys=[self._keys.job(session_id, job_id), self._keys.outbox(session_id)],
+            args=[job_id, self.test_clock],
+            read=is_done,
+        )
+
+    def find(self, *, session_id: str, job_id: str) -> "Future[JobRecord | None]":
+        """Return a job as Redis holds it."""
+        return self._connection.execute(
+            "HGETALL", self._keys.job(session_id, job_id), read=_read_record
+        )
+
+    def find_assignment(self, *, session_id: str, job_id: str) -> "Future[Assignment | None]":
+        """Return what the node is to receive, as attempt 1; None once the job ended."""
+        return self._connection.execute(
+            "GET",
+            self._keys.payload(session_id, job_id),
+            read=lambda raw: _decode_assignment(raw) if raw else None,
+        )
+
+    def find_outcome(self, *, session_id: str, job_id: str) -> "Future[Outcome | None]":
+        """Return what a job ended in, for as long as it is kept."""
+        return self._connection.execute(
+            "GET",
+            self._keys.outcome(session_id, job_id),
+            read=lambda raw: _decode_outcome(raw) if raw else None,
+        )
+
+
+def _read_created(raw: list[Any]) -> str | None:
+    return None if raw[0] == 1 else str(raw[2])
+
+
+def _read_ended(raw: list[Any]) -> Ended | None:
+    if raw[0] != 1:
+        return None
+    _, before, node_id, attempt, elapsed_ms = raw
+    return Ended(
+        state_before=JobState(before),
+        node_id=node_id,
+        attempt=int(attempt),
+        elapsed_ms=elapsed_ms,
+    )
+
+
+def _read_record(raw: dict[str, str]) -> JobRecord | None:
+    if not raw:
+        return None
+    return JobRecord(
+        job_id=raw["job_id"],
+        session_id=raw["session_id"],
+        tenant_id=raw["tenant_id"],
+        utterance_index=int(raw["utterance_index"]),
+        state=JobState(raw["state"]),
+        attempt=int(raw["attempt"]),
+        node_id=raw["node_id"],
+        failed_on=tuple(filter(None, raw.get("failed_on", "").split(","))),
+        created_at_ms=int(raw["created_at_ms"]),
+        deadline_at_ms=int(raw["deadline_at_ms"]),
+        trace_id=raw["trace_id"],
+        need=msgspec.json.decode(raw["need"], type=Need),
+        reason=raw.get("reason", ""),
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _encode_need(need: Need) -> str:
+    return msgspec.json.encode(need).decode()
+
+
+def _encode_facts(request: Request) -> bytes:
+    """Return the fields of a record that never change, as create_job takes them."""
+    job = request.assignment
+    return msgspec.json.encode(
+        (
+            *("session_id", job.session_id, "tenant_id", request.tenant_id),
+            *("utterance_index", str(job.utterance_index), "trace_id", job.trace_id),
+            *("need", _encode_need(request.need)),
+        )
+    )

@@ -1,0 +1,67 @@
+"""Every Redis key of the scheduler, built here and nowhere else (design section 4).
+
+One entity, one hash tag, one slot: ``{node:<id>}``, ``{session:<id>}``, ``{t:<n>}``. Every key
+expires but the timers, which empty themselves.
+"""
+
+import zlib
+
+
+class Keys:
+    """Builds keys under one prefix (`LINGUA_KEY_PREFIX`), so that environments never meet."""
+
+    def __init__(self, prefix: str) -> None:
+        self._root = f"{prefix}:v2:"
+
+    def node_info(self, node_id: str) -> str:
+        """HASH: status, conn_epoch, max, heartbeat_at_ms, description, usage, …"""
+        return f"{self._root}{{node:{node_id}}}:info"
+
+    def node_resv(self, node_id: str) -> str:
+        """ZSET: job:attempt → end of the reservation."""
+        return f"{self._root}{{node:{node_id}}}:resv"
+
+    def node_run(self, node_id: str) -> str:
+        """ZSET: job:attempt → end of the run lease."""
+        return f"{self._root}{{node:{node_id}}}:run"
+
+    def node_unavail(self, node_id: str) -> str:
+        """ZSET: service id → end of its mark."""
+        return f"{self._root}{{node:{node_id}}}:unavail"
+
+    def node_cap(self, node_id: str) -> str:
+        """HASH: max, reserved, running; a mirror that nothing decides by."""
+        return f"{self._root}{{node:{node_id}}}:cap"
+
+    def session_info(self, session_id: str) -> str:
+        """HASH: instance_id, conn_epoch, profile."""
+        return f"{self._root}{{session:{session_id}}}:info"
+
+    def job(self, session_id: str, job_id: str) -> str:
+        """HASH: the job record."""
+        return f"{self._root}{{session:{session_id}}}:job:{job_id}"
+
+    def payload(self, session_id: str, job_id: str) -> str:
+        """STRING: the assign frame, until the job ends."""
+        return f"{self._root}{{session:{session_id}}}:payload:{job_id}"
+
+    def outcome(self, session_id: str, job_id: str) -> str:
+        """STRING: what the speaker is told."""
+        return f"{self._root}{{session:{session_id}}}:outcome:{job_id}"
+
+    def outbox(self, session_id: str) -> str:
+        """ZSET: job id not handed over → utterance index."""
+        return f"{self._root}{{session:{session_id}}}:outbox"
+
+    def binding(self, session_id: str, request: str) -> str:
+        """STRING: job id bound to an utterance or a request id."""
+        return f"{self._root}{{session:{session_id}}}:bind:{request}"
+
+    def timers(self, shard: int) -> str:
+        """ZSET: entity → moment its next step is due; permanent."""
+        return f"{self._root}{{t:{shard}}}:timers"
+
+
+def pick_shard(entity: str, shards: int) -> int:
+    """Return the timer shard of an entity: the same on every instance and after every restart."""
+    return zlib.crc32(entity.encode()) % shards

@@ -1,0 +1,231 @@
+"""A node's slot in Redis: its record, its leases, its marks."""
+
+from asyncio import Future
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from scheduling.limits import JobLimits, NodeLimits
+from scheduling.nodes import Node, NodeDescription, NodeStatus, Usage
+from scheduling.store.connection import Connection
+from scheduling.store.keys import Keys
+from scheduling.store.replies import SlotReply, is_done, read_slot
+
+Attempt = tuple[str, int]
+_encode = msgspec.json.encode
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """A node's new connection; `attempts` are those that still hold a slot."""
+
+    conn_epoch: int
+    now_ms: int
+    attempts: tuple[Attempt, ...]
+
+
+class HeartbeatRecorded(msgspec.Struct, frozen=True):
+    """The node's state after a heartbeat, and its status before."""
+
+    status: NodeStatus
+    before: NodeStatus
+    load: int
+    draining: bool
+    now_ms: int
+
+
+class Retired(msgspec.Struct, frozen=True):
+    """What became of retiring a node.
+
+    `attempts` are those it still holds, None where it was not retired; then `alive_for_ms` says
+    how long until it could be, None where it is back on a newer connection, or unknown.
+    """
+
+    attempts: tuple[Attempt, ...] | None = None
+    alive_for_ms: int | None = None
+
+
+class NodeStore:
+    """The only reader and writer of ``{node:<id>}`` keys; one script a method, issued at once."""
+
+    def __init__(
+        self, connection: Connection, *, keys: Keys, node_limits: NodeLimits, job_limits: JobLimits
+    ) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._limits = node_limits
+        self._jobs = job_limits
+        self.test_clock: int | str = ""
+
+    def register(
+        self,
+        *,
+        node_id: str,
+        instance_id: str,
+        max_jobs: int,
+        description: NodeDescription,
+        shown_token: str,
+        kept_token: str,
+    ) -> "Future[Registered | None]":
+        """Give a node's id to a new connection; None when the id lives and the token is wrong (N4)."""
+        return self._connection.run_script(
+            "register_node",
+            keys=self._slot_keys(node_id),
+            args=[
+                instance_id,
+                max_jobs,
+                _encode(description),
+                shown_token,
+                kept_token,
+                self._limits.heartbeat_timeout_ms,
+                self._limits.forget_ms,
+                self.test_clock,
+            ],
+            read=_read_registered,
+        )
+
+    def record_heartbeat(
+        self,
+        *,
+        node_id: str,
+        conn_epoch: int,
+        healthy: bool,
+        usage: Usage,
+        description: NodeDescription | None,
+        draining: bool | None,
+        running: Sequence[Attempt] | None,
+    ) -> "Future[HeartbeatRecorded | None]":
+        """Record that a node lives; None when this connection no longer speaks for it.
+
+        `running` are the attempts it listed, None when it lists none and all it holds are renewed.
+        """
+        rules = self._limits
+        return self._connection.run_script(
+            "record_heartbeat",
+            keys=self._slot_keys(node_id)[:3],
+            args=[
+                conn_epoch,
+                int(healthy),
+                _encode(usage),
+                _encode(description) if description else "",
+                "" if draining is None else int(draining),
+                "*" if running is None else ",".join(name_attempt(*pair) for pair in running),
+                self._jobs.run_lease_ms,
+                rules.good_heartbeats,
+                rules.consecutive_failures,
+                rules.window_failures,
+                rules.window,
+                rules.warmup_ms,
+                rules.forget_ms,
+                self.test_clock,
+            ],
+            read=_read_heartbeat,
+        )
+
+    def reserve(
+        self, *, node: Node, job_id: str, attempt: int, types: tuple[str, ...]
+    ) -> "Future[SlotReply]":
+        """Take a slot for an attempt, on the connection `node` was seen on (C5)."""
+        info, resv, run, cap = self._slot_keys(node.node_id)
+        return self._connection.run_script(
+            "reserve_slot",
+            keys=[info, resv, run, self._keys.node_unavail(node.node_id), cap],
+            args=[
+                name_attempt(job_id, attempt),
+                self._jobs.reservation_ms,
+                node.conn_epoch,
+                self._limits.heartbeat_timeout_ms,
+                ",".join(node.list_service_ids(types)),
+                self.test_clock,
+            ],
+            read=read_slot,
+        )
+
+    def commit(self, *, node_id: str, job_id: str, attempt: int) -> "Future[SlotReply]":
+        """Turn a reservation into a run lease: the node accepted the attempt (C6)."""
+        return self._connection.run_script(
+            "commit_slot",
+            keys=self._slot_keys(node_id),
+            args=[name_attempt(job_id, attempt), self._jobs.run_lease_ms, self.test_clock],
+            read=read_slot,
+        )
+
+    def finish(self, *, node_id: str, job_id: str, attempt: int) -> "Future[SlotReply]":
+        """Free the slot of an attempt that ended, however far it came (C8)."""
+        return self._connection.run_script(
+            "finish_slot",
+            keys=self._slot_keys(node_id),
+            args=[name_attempt(job_id, attempt), self.test_clock],
+            read=read_slot,
+        )
+
+    def release(self, *, node_id: str, job_id: str, attempt: int) -> "Future[SlotReply]":
+        """Give a reservation back that was never accepted (C7)."""
+        return self._connection.run_script(
+            "release_slot",
+            keys=self._slot_keys(node_id),
+            args=[name_attempt(job_id, attempt), self.test_clock],
+            read=read_slot,
+        )
+
+    def retire(self, *, node_id: str, conn_epoch: int, silent_ms: int = 0) -> "Future[Retired]":
+        """Take a node offline, with `silent_ms` only if it was silent that long (C13)."""
+        return self._connection.run_script(
+            "retire_node",
+            keys=self._slot_keys(node_id)[:3],
+            args=[conn_epoch, silent_ms, self.test_clock],
+            read=_read_retired,
+        )
+
+    def drain(self, *, node_id: str, draining: bool) -> "Future[bool]":
+        """Ask a node to take nothing new, or to take work again; False when it is unknown."""
+        return self._connection.run_script(
+            "drain_node",
+            keys=[self._keys.node_info(node_id)],
+            args=[int(draining)],
+            read=is_done,
+        )
+
+    def _slot_keys(self, node_id: str) -> list[str]:
+        keys = self._keys
+        return [
+            keys.node_info(node_id),
+            keys.node_resv(node_id),
+            keys.node_run(node_id),
+            keys.node_cap(node_id),
+        ]
+
+
+def name_attempt(job_id: str, attempt: int) -> str:
+    """Return the member under which an attempt holds a slot."""
+    return f"{job_id}:{attempt}"
+
+
+def _read_attempts(members: Sequence[str]) -> tuple[Attempt, ...]:
+    pairs = (member.rpartition(":") for member in members)
+    return tuple((job_id, int(attempt)) for job_id, _, attempt in pairs)
+
+
+def _read_registered(raw: list[Any]) -> Registered | None:
+    if raw[0] != 1:
+        return None
+    return Registered(conn_epoch=raw[1], now_ms=raw[2], attempts=_read_attempts(raw[3:]))
+
+
+def _read_heartbeat(raw: list[Any]) -> HeartbeatRecorded | None:
+    if raw[0] != 1:
+        return None
+    _, status, before, load, draining, now_ms = raw
+    return HeartbeatRecorded(
+        status=NodeStatus(status),
+        before=NodeStatus(before),
+        load=load,
+        draining=draining == "1",
+        now_ms=now_ms,
+    )
+
+
+def _read_retired(raw: list[Any]) -> Retired:
+    if raw[0] == 1:
+        return Retired(attempts=_read_attempts(raw[1:]))
+    return Retired(alive_for_ms=int(raw[2])) if raw[1] == "alive" else Retired()

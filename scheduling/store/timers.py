@@ -1,0 +1,57 @@
+"""Timers: who must look at what, when, so that nothing hangs when a process dies (C23)."""
+
+import asyncio
+from collections.abc import Sequence
+
+from scheduling.store.connection import Connection
+from scheduling.store.keys import Keys, pick_shard
+
+_JOB, _NODE = "job", "node"
+
+
+def name_job(session_id: str, job_id: str) -> str:
+    """Return a job's name among timers."""
+    return f"{_JOB}|{session_id}|{job_id}"
+
+
+def name_node(node_id: str, conn_epoch: int) -> str:
+    """Return the name of a node's connection among timers."""
+    return f"{_NODE}|{node_id}|{conn_epoch}"
+
+
+class TimerStore:
+    """The only reader and writer of ``{t:<n>}`` keys; an entity has one timer at a time."""
+
+    def __init__(self, connection: Connection, *, keys: Keys, shards: int) -> None:
+        self._connection = connection
+        self._keys = [keys.timers(shard) for shard in range(shards)]
+        self.test_clock = ""
+
+    def arm(self, entity: str, *, delay_ms: int) -> "asyncio.Future[list[int]]":
+        """Wake somebody about `entity` in `delay_ms`; a later call moves the moment."""
+        return self._connection.run_script(
+            "arm_timer", keys=[self._key(entity)], args=[entity, delay_ms, self.test_clock]
+        )
+
+    def disarm(self, entity: str) -> "asyncio.Future[int]":
+        """Drop the timer of an entity that needs nobody any more."""
+        return self._connection.execute("ZREM", self._key(entity), entity)
+
+    async def pop_due(self, *, most: int, lease_ms: int) -> tuple[int, list[Sequence[str]]]:
+        """Take what is due, from every shard; return Redis's clock and each entity's parts.
+
+        An entity that is neither disarmed nor armed anew within `lease_ms` is due again.
+        """
+        replies = await asyncio.gather(
+            *(
+                self._connection.run_script(
+                    "pop_due_timers", keys=[key], args=[most, lease_ms, self.test_clock]
+                )
+                for key in self._keys
+            )
+        )
+        now_ms = max(reply[1] for reply in replies)
+        return now_ms, [entity.split("|") for reply in replies for entity in reply[2:]]
+
+    def _key(self, entity: str) -> str:
+        return self._keys[pick_shard(entity, len(self._keys))]
