@@ -2,9 +2,19 @@
 
 import msgspec
 
-from scheduling.jobs import Assignment
 from scheduling.nodes import NodeStatus
 from scheduling.outcomes import Outcome
+
+
+class JobAssigned(msgspec.Struct, frozen=True, tag="job_assigned"):
+    """To a node: here is a job; `frame` is the encoded assignment, ready for the socket."""
+
+    job_id: str
+    attempt: int
+    session_id: str
+    utterance_index: int
+    trace_id: str
+    frame: str
 
 
 class JobCancelled(msgspec.Struct, frozen=True, omit_defaults=True, tag="job_cancel"):
@@ -37,7 +47,7 @@ class NodeFenced(msgspec.Struct, frozen=True, tag="node_fenced"):
     node_id: str
 
 
-ToNode = Assignment | JobCancelled | NodeStatusChanged | NodeControlled | NodeFenced
+ToNode = JobAssigned | JobCancelled | NodeStatusChanged | NodeControlled | NodeFenced
 
 
 class JobDispatched(msgspec.Struct, frozen=True, tag="job_dispatched"):

@@ -41,7 +41,7 @@ def new_token() -> str:
 
 
 def new_instance_id() -> str:
-    """Draw an instance id: host, process and chance, so that two workers of one host differ (I1)."""
+    """Draw an instance id: host, process, chance: two workers of one host differ (I1)."""
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:32] or "host"
     return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
 

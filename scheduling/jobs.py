@@ -110,7 +110,6 @@ class Request(msgspec.Struct, frozen=True):
     need: Need
     tenant_id: str
     request_id: str | None = None
-    preferred_node_id: str | None = None
 
     @property
     def utterance_key(self) -> str:

@@ -43,13 +43,11 @@ class Nmt(msgspec.Struct, frozen=True):
             return False
         if self.rule == "specific_pairs":
             return _has_pair(self.supported, src, tgt)
-        if not (has_language(self.languages, src) and has_language(self.languages, tgt)):
-            return False
-        if self.rule == "any_to_en":
-            return _primary(tgt) == "en"
-        if self.rule == "en_to_any":
-            return _primary(src) == "en"
-        return True
+        known = has_language(self.languages, src) and has_language(self.languages, tgt)
+        return known and (
+            (self.rule != "any_to_en" or _primary(tgt) == "en")
+            and (self.rule != "en_to_any" or _primary(src) == "en")
+        )
 
     def _sources(self) -> frozenset[str]:
         if self.rule == "specific_pairs":
@@ -81,7 +79,7 @@ class LanguageOffer(msgspec.Struct, frozen=True):
         return bool(self.semantic) if language == AUTO else has_language(self.semantic, language)
 
     def translates(self, *, src: str, tgt: str) -> bool:
-        """Say whether the pair is served; without declared pairs or models, what it hears and speaks.
+        """Say whether the pair is served.
 
         Nodes of the newer generation declare no translation models: their pairs are the
         languages they hear, into the languages they repair.

@@ -22,7 +22,7 @@ class JobLimits:
 
     @property
     def run_lease_ms(self) -> int:
-        """Return how long a run holds its slot without renewal: past the run timeout, never before."""
+        """Return how long a run holds its slot without renewal: past the run timeout."""
         return self.run_timeout_ms + 10_000
 
 

@@ -1,4 +1,4 @@
-"""Choose where a job should go: sample, filter, rank; plain values in, plain values out (part E)."""
+"""Choose where a job should go: sample, filter, rank; values in, values out (part E)."""
 
 import collections
 import enum
@@ -65,9 +65,7 @@ def why_never(description: NodeDescription, need: Need, *, require_gpu: bool) ->
     return None
 
 
-def _why_not_pair(
-    description: NodeDescription, need: Need, src: str, tgt: str
-) -> Reason | None:
+def _why_not_pair(description: NodeDescription, need: Need, src: str, tgt: str) -> Reason | None:
     languages = description.languages
     if "nmt" in need.types and not languages.translates(src=src, tgt=tgt):
         return Reason.LANG_PAIR_UNSUPPORTED
@@ -80,9 +78,7 @@ def _why_not_pair(
     return None
 
 
-def why_not_now(
-    node: Node, *, load: int, now_ms: int, rules: PlacementRules
-) -> Reason | None:
+def why_not_now(node: Node, *, load: int, now_ms: int, rules: PlacementRules) -> Reason | None:
     """Return why a node that could serve the job cannot take it at this moment, or None."""
     if node.status is not NodeStatus.READY or node.draining:
         offline = node.status is NodeStatus.OFFLINE
@@ -98,7 +94,7 @@ def why_not_now(
 
 
 def sample(candidates: Sequence[str], *, size: int, rng: random.Random) -> Collection[str]:
-    """Return `size` different candidates, each set of that size equally likely; all if fewer (L1)."""
+    """Return `size` candidates, each set of that size equally likely; all if fewer (L1)."""
     count = len(candidates)
     if count <= size:
         return candidates
@@ -131,15 +127,29 @@ def choose(
     sampled = sample(candidates, size=rules.sample_size, rng=rng)
     passed_over: collections.Counter[Reason] = collections.Counter()
     ranked = _rank(
-        sampled, passed_over, nodes=nodes, loads=loads, exclude=exclude,
-        need=need, now_ms=now_ms, rules=rules, rng=rng,
+        sampled,
+        passed_over,
+        nodes=nodes,
+        loads=loads,
+        exclude=exclude,
+        need=need,
+        now_ms=now_ms,
+        rules=rules,
+        rng=rng,
     )
     if not ranked and len(candidates) > len(sampled):
         known = set(candidates) if free else set()
         unseen = [node_id for node_id in free if node_id in known and node_id not in sampled]
         ranked = _rank(
-            sample(unseen, size=rules.sample_size, rng=rng), passed_over, nodes=nodes, loads=loads,
-            exclude=exclude, need=need, now_ms=now_ms, rules=rules, rng=rng,
+            sample(unseen, size=rules.sample_size, rng=rng),
+            passed_over,
+            nodes=nodes,
+            loads=loads,
+            exclude=exclude,
+            need=need,
+            now_ms=now_ms,
+            rules=rules,
+            rng=rng,
         )
     return Choice(nodes=ranked, passed_over=passed_over)
 

@@ -1,6 +1,6 @@
 """The fleet as this process knows it: values swapped whole, read without locks (A10)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -48,7 +48,9 @@ class NodeIndex:
             self._verdicts[key] = why_never(description, need, require_gpu=self._require_gpu)
         return self._verdicts[key]
 
-    def replace(self, node_id: str, before: NodeDescription | None, after: NodeDescription | None) -> "NodeIndex":
+    def replace(
+        self, node_id: str, before: NodeDescription | None, after: NodeDescription | None
+    ) -> "NodeIndex":
         """Return the index with one node joined, gone, or declaring something else."""
         groups = dict(self._groups)
         if before is not None:
@@ -74,13 +76,14 @@ class Fleet:
     """The current snapshot, and beside it the last known load of each node.
 
     Loads are hints for ranking; the script that takes a slot decides. A node is `free` while its
-    last known load is below what it offers.
+    last known load is below what it offers; `on_free` is called whenever that is learned.
     """
 
     def __init__(self, *, require_gpu: bool) -> None:
         self.snapshot = Snapshot(nodes={}, index=NodeIndex({}, require_gpu=require_gpu))
         self.loads: dict[str, int] = {}
         self.free: dict[str, None] = {}
+        self.on_free: Callable[[str], None] = lambda _node_id: None
 
     def put(self, node: Node) -> None:
         """Add a node, or take its newer state; what an older connection said is ignored."""
@@ -108,14 +111,14 @@ class Fleet:
     def find(self, node_id: str) -> Node | None:
         return self.snapshot.nodes.get(node_id)
 
-    def record_load(self, node_id: str, load: int) -> bool:
-        """Take a load a script reported; return whether the node has a slot free now."""
+    def record_load(self, node_id: str, load: int) -> None:
+        """Take a load a script reported, and say so when it leaves a slot free."""
         node = self.snapshot.nodes.get(node_id)
         if node is None:
-            return False
+            return
         self.loads[node_id] = load
         if load < node.max_jobs:
             self.free[node_id] = None
-            return True
-        self.free.pop(node_id, None)
-        return False
+            self.on_free(node_id)
+        else:
+            self.free.pop(node_id, None)

@@ -75,9 +75,7 @@ class Connection:
 
         :raises DependencyDown: (when awaited) Redis did not answer
         """
-        return self.execute(
-            "EVALSHA", self._scripts[name][0], len(keys), *keys, *args, read=read
-        )
+        return self.execute("EVALSHA", self._scripts[name][0], len(keys), *keys, *args, read=read)
 
     async def close(self) -> None:
         """Wait for what was issued, then close the connections."""

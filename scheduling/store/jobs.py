@@ -27,7 +27,7 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class JobStore:
-    """The only reader and writer of the jobs in ``{session:<id>}`` keys; one script a method, issued at once."""
+    """The only reader and writer of jobs in ``{session:<id>}`` keys; each call is issued at once."""
 
     def __init__(self, connection: Connection, *, keys: Keys, limits: JobLimits) -> None:
         self._connection = connection
@@ -82,7 +82,7 @@ class JobStore:
                 "" if deadline_ms is None else deadline_ms,
                 self.test_clock,
             ],
-    read=read_reply,
+            read=read_reply,
         )
 
     def advance(
@@ -106,7 +106,7 @@ class JobStore:
                 "" if deadline_ms is None else deadline_ms,
                 self.test_clock,
             ],
-    read=read_reply,
+            read=read_reply,
         )
 
     def requeue(
@@ -133,7 +133,7 @@ class JobStore:
                 self._limits.pending_timeout_ms,
                 self.test_clock,
             ],
-    read=read_reply,
+            read=read_reply,
         )
 
     def finish(

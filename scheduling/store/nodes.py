@@ -67,7 +67,7 @@ class NodeStore:
         shown_token: str,
         kept_token: str,
     ) -> "Future[Registered | None]":
-        """Give a node's id to a new connection; None when the id lives and the token is wrong (N4)."""
+        """Give a node's id to a new connection; None when it lives and the token is wrong (N4)."""
         return self._connection.run_script(
             "register_node",
             keys=self._slot_keys(node_id),

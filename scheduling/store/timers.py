@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys, pick_shard
 
-_JOB, _NODE = "job", "node"
+JOB, SILENT, GONE = "job", "silent", "gone"
 
 
 def name_job(session_id: str, job_id: str) -> str:
     """Return a job's name among timers."""
-    return f"{_JOB}|{session_id}|{job_id}"
+    return f"{JOB}|{session_id}|{job_id}"
 
 
-def name_node(node_id: str, conn_epoch: int) -> str:
-    """Return the name of a node's connection among timers."""
-    return f"{_NODE}|{node_id}|{conn_epoch}"
+def name_node(kind: str, node_id: str, conn_epoch: int) -> str:
+    """Return the name of a node's connection among timers: SILENT while it lives, GONE after."""
+    return f"{kind}|{node_id}|{conn_epoch}"
 
 
 class TimerStore:

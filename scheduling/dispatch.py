@@ -1,0 +1,291 @@
+"""Dispatch: place a job, reserve a slot, assign it to the node (C11, J5, J10)."""
+
+import asyncio
+import enum
+import functools
+import random
+from collections.abc import Sequence
+
+import msgspec
+
+from scheduling import clock, errors
+from scheduling.delivery import Delivery
+from scheduling.events import JobAssigned, JobDispatched
+from scheduling.jobs import JobState, Request
+from scheduling.limits import JobLimits, PlacementRules
+from scheduling.nodes import Node
+from scheduling.outcomes import Refused
+from scheduling.placement import Choice, choose, why_not_now
+from scheduling.settlement import Settlement, Stores
+from scheduling.snapshot import Fleet
+from scheduling.store import timers
+from scheduling.store.connection import unattended
+from scheduling.store.replies import SlotReply
+from scheduling.waiting import Placing, WaitingLine
+
+
+class _Try(enum.Enum):
+    """What became of offering a job to one node."""
+
+    PLACED = enum.auto()
+    REFUSED = enum.auto()
+    JOB_GONE = enum.auto()
+
+
+class Dispatcher:
+    """Takes every job to a node: at once, when a slot is freed, or again after a failure."""
+
+    def __init__(
+        self,
+        *,
+        stores: Stores,
+        fleet: Fleet,
+        delivery: Delivery,
+        settlement: Settlement,
+        limits: JobLimits,
+        rules: PlacementRules,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._stores = stores
+        self._fleet = fleet
+        self._delivery = delivery
+        self._settlement = settlement
+        self._limits = limits
+        self._rules = rules
+        self._rng = rng or random.Random()
+        self._serving: set[asyncio.Task[None]] = set()
+        self.waiting = WaitingLine(most=limits.waiting_max)
+        fleet.on_free = self._serve_soon
+
+    async def dispatch(self, request: Request) -> str | None:
+        """Bind the request and bring its job to a node, or let it wait for one.
+
+        Returns the id of the job the utterance has already, None when this one is new. The
+        common case is one round trip: timer, job and slot leave together.
+
+        :raises QueueFull: nobody has a slot and the waiting line is full; nothing was created
+        :raises DependencyDown: Redis did not answer; the job may exist, and ends by its timer
+        """
+        placing = Placing(assignment=request.assignment, need=request.need)
+        choice = self._choose(placing)
+        if choice.nodes:
+            return await self._dispatch_to(request, placing, choice.nodes)
+        if self.waiting.is_full:
+            raise errors.QueueFull(details=self._describe_line())
+        armed = self._arm(placing, self._limits.pending_timeout_ms)
+        created = self._stores.jobs.create(
+            request=request,
+            frame=_encode_frame(placing),
+            node_id="",
+            deadline_ms=self._limits.pending_timeout_ms,
+        )
+        _, existing = await asyncio.gather(armed, created)
+        if existing is None:
+            await self._wait(placing)
+        return existing
+
+    async def place_again(self, placing: Placing) -> None:
+        """Bring a job without a node to one, or let it wait; its deadline stands."""
+        if not await self._try_each(placing, self._choose(placing).nodes):
+            await self._wait(placing)
+
+    def discard(self, job_id: str) -> None:
+        """Forget a job that ended while it waited."""
+        self.waiting.discard(job_id)
+
+    async def _dispatch_to(
+        self, request: Request, placing: Placing, nodes: Sequence[Node]
+    ) -> str | None:
+        """Create the job at the first node while reserving there; then the others in order."""
+        node = nodes[0]
+        frame = _encode_frame(placing)
+        armed = self._arm(placing, self._limits.ack_timeout_ms)
+        created = self._stores.jobs.create(
+            request=request,
+            frame=frame,
+            node_id=node.node_id,
+            deadline_ms=self._limits.ack_timeout_ms,
+        )
+        reserved = self._reserve(placing, node)
+        _, existing, slot = await asyncio.gather(armed, created, reserved)
+        if existing is not None:
+            unattended(self._stores.timers.disarm(_entity(placing)), what="a timer's end")
+            await self._free(placing, node)
+            return existing
+        self._fleet.record_load(node.node_id, slot.load)
+        if slot.done and await self._assign(placing, node, frame):
+            return None
+        if not await self._try_each(placing, nodes[1:]):
+            await self._step_back(placing)
+        return None
+
+    async def _try_each(self, placing: Placing, nodes: Sequence[Node]) -> bool:
+        """Offer the job to one node after the other; True once it needs no other."""
+        for node in nodes:
+            if await self._try(placing, node) is not _Try.REFUSED:
+                return True
+        return False
+
+    async def _try(self, placing: Placing, node: Node) -> _Try:
+        """Reserve at `node`, say so in the job's record, and assign."""
+        job = placing.assignment
+        armed = self._arm(placing, self._limits.ack_timeout_ms)
+        placed = self._stores.jobs.place(
+            session_id=job.session_id,
+            job_id=job.job_id,
+            attempt=placing.attempt,
+            node_id=node.node_id,
+            deadline_ms=self._limits.ack_timeout_ms,
+        )
+        reserved = self._reserve(placing, node)
+        _, place, slot = await asyncio.gather(armed, placed, reserved)
+        if not place.done:
+            await self._free(placing, node)
+            return _Try.JOB_GONE
+        self._fleet.record_load(node.node_id, slot.load)
+        if slot.done and await self._assign(placing, node, _encode_frame(placing)):
+            return _Try.PLACED
+        return _Try.REFUSED
+
+    async def _assign(self, placing: Placing, node: Node, frame: str) -> bool:
+        """Hand the job to the node's connection; its slot is given back when that fails."""
+        job = placing.assignment
+        event = JobAssigned(
+            job_id=job.job_id,
+            attempt=placing.attempt,
+            session_id=job.session_id,
+            utterance_index=job.utterance_index,
+            trace_id=job.trace_id,
+            frame=frame,
+        )
+        if not await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch):
+            await self._free(placing, node)
+            return False
+        advanced = self._stores.jobs.advance(
+            session_id=job.session_id,
+            job_id=job.job_id,
+            attempt=placing.attempt,
+            node_id=node.node_id,
+            state=JobState.DISPATCHED,
+        )
+        unattended(advanced, what="a dispatch")
+        dispatched = JobDispatched(
+            session_id=job.session_id,
+            job_id=job.job_id,
+            utterance_index=job.utterance_index,
+            trace_id=job.trace_id,
+        )
+        await self._delivery.to_session(job.session_id, dispatched)
+        return True
+
+    async def _free(self, placing: Placing, node: Node) -> None:
+        freed = await self._stores.nodes.release(
+            node_id=node.node_id, job_id=placing.job_id, attempt=placing.attempt
+        )
+        self._fleet.record_load(node.node_id, freed.load)
+
+    async def _step_back(self, placing: Placing) -> None:
+        """Every sampled node refused: the job waits, with the whole time to find a node."""
+        job = placing.assignment
+        _, placed = await asyncio.gather(
+            self._arm(placing, self._limits.pending_timeout_ms),
+            self._stores.jobs.place(
+                session_id=job.session_id,
+                job_id=job.job_id,
+                attempt=placing.attempt,
+                node_id="",
+                deadline_ms=self._limits.pending_timeout_ms,
+            ),
+        )
+        if placed.done:
+            await self._wait(placing)
+
+    async def _wait(self, placing: Placing) -> None:
+        """Join the line; a slot freed while the job was on its way there is not missed."""
+        if self.waiting.is_full:
+            full = errors.QueueFull(details=self._describe_line())
+            await self._settlement.refuse(
+                session_id=placing.assignment.session_id,
+                job_id=placing.job_id,
+                refused=Refused(code=full.code, message=str(full), details=full.details),
+                utterance_index=placing.assignment.utterance_index,
+                trace_id=placing.assignment.trace_id,
+            )
+            return
+        self.waiting.add(placing)
+        for node in self._choose(placing).nodes[:1]:
+            self._serve_soon(node.node_id)
+
+    def _serve_soon(self, node_id: str) -> None:
+        """Let whoever waits have the slot that became free at a node."""
+        if len(self.waiting):
+            task = asyncio.create_task(self._serve(node_id), name=f"serve {node_id}")
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, node_id: str) -> None:
+        while node_id in self._fleet.free and (node := self._fleet.find(node_id)):
+            placing = self.waiting.take(functools.partial(self._fits, node))
+            if placing is None:
+                return
+            try:
+                tried = await self._try(placing, node)
+            except errors.DependencyDown:
+                self.waiting.put_back(placing)
+                return
+            if tried is _Try.REFUSED:
+                self.waiting.put_back(placing)
+                return
+
+    def _fits(self, node: Node, placing: Placing) -> bool:
+        if self._fleet.snapshot.index.judge(placing.need, node.description) is not None:
+            return False
+        if node.node_id in self._avoid(placing):
+            return False
+        load = self._fleet.loads.get(node.node_id, 0)
+        return why_not_now(node, load=load, now_ms=clock.now_ms(), rules=self._rules) is None
+
+    def _choose(self, placing: Placing) -> Choice:
+        snapshot = self._fleet.snapshot
+        return choose(
+            snapshot.index.find(placing.need),
+            nodes=snapshot.nodes,
+            loads=self._fleet.loads,
+            free=self._fleet.free,
+            exclude=self._avoid(placing),
+            need=placing.need,
+            now_ms=clock.now_ms(),
+            rules=self._rules,
+            rng=self._rng,
+        )
+
+    def _avoid(self, placing: Placing) -> frozenset[str]:
+        """Return the nodes the job failed on, unless no other could serve it at all."""
+        if not placing.failed_on:
+            return frozenset()
+        failed_on = frozenset(placing.failed_on)
+        able = self._fleet.snapshot.index.find(placing.need)
+        return failed_on if any(node_id not in failed_on for node_id in able) else frozenset()
+
+    def _reserve(self, placing: Placing, node: Node) -> "asyncio.Future[SlotReply]":
+        return self._stores.nodes.reserve(
+            node=node, job_id=placing.job_id, attempt=placing.attempt, types=placing.need.types
+        )
+
+    def _arm(self, placing: Placing, delay_ms: int) -> "asyncio.Future[list[int]]":
+        return self._stores.timers.arm(_entity(placing), delay_ms=delay_ms)
+
+    def _describe_line(self) -> dict[str, int]:
+        """Return what a refused speaker is told: when to come back, and how long the line is."""
+        return {
+            "retry_after_ms": self._limits.pending_timeout_ms // 2,
+            "queue_position": len(self.waiting) + 1,
+        }
+
+
+def _entity(placing: Placing) -> str:
+    return timers.name_job(placing.assignment.session_id, placing.job_id)
+
+
+def _encode_frame(placing: Placing) -> str:
+    return msgspec.json.encode(placing.assignment).decode()

@@ -1,0 +1,114 @@
+"""Bring a job to its next attempt after its node failed it, or end it (C12, J6, J8, J9)."""
+
+import asyncio
+
+import msgspec
+
+from scheduling import errors, ids
+from scheduling.delivery import Delivery
+from scheduling.dispatch import Dispatcher
+from scheduling.events import JobCancelled
+from scheduling.jobs import JobRecord
+from scheduling.outcomes import Refused
+from scheduling.settlement import Settlement, Stores
+from scheduling.snapshot import Fleet
+from scheduling.waiting import Placing
+
+
+class Recovery:
+    """Every further attempt of a job begins here; exactly one caller wins each."""
+
+    def __init__(
+        self,
+        *,
+        stores: Stores,
+        fleet: Fleet,
+        delivery: Delivery,
+        settlement: Settlement,
+        dispatcher: Dispatcher,
+        send_cancel: bool,
+    ) -> None:
+        self._stores = stores
+        self._fleet = fleet
+        self._delivery = delivery
+        self._settlement = settlement
+        self._dispatcher = dispatcher
+        self._send_cancel = send_cancel
+
+    async def retry(
+        self,
+        *,
+        session_id: str,
+        job_id: str,
+        attempt: int,
+        node_id: str,
+        reason: str,
+        refused: Refused,
+        reported: bool = False,
+    ) -> bool:
+        """Begin a failed attempt's job anew elsewhere, or end it as `refused`; False if too late.
+
+        `reported` says that the node itself gave the error; otherwise it is told to stop.
+        """
+        requeued, freed = await asyncio.gather(
+            self._stores.jobs.requeue(
+                session_id=session_id,
+                job_id=job_id,
+                attempt=attempt,
+                node_id=node_id,
+                reason=reason,
+                reported=reported,
+            ),
+            self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt),
+        )
+        self._fleet.record_load(node_id, freed.load)
+        if not reported and self._send_cancel:
+            await self._delivery.to_node(node_id, JobCancelled(job_id=job_id, reason=reason))
+        if requeued.done:
+            await self.place(session_id=session_id, job_id=job_id)
+            return True
+        if requeued.reason == "exhausted":
+            record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)
+            return record is not None and await self.refuse(record, refused)
+        return False
+
+    async def abandon(self, *, node_id: str, job_id: str, attempt: int) -> None:
+        """Move an attempt away from a node that is gone."""
+        session_id = ids.find_session_id(job_id)
+        if session_id is None:
+            return
+        late = errors.JobTimedOut()
+        await self.retry(
+            session_id=session_id,
+            job_id=job_id,
+            attempt=attempt,
+            node_id=node_id,
+            reason="node_offline",
+            refused=Refused(code=late.code, message=str(late)),
+        )
+
+    async def place(self, *, session_id: str, job_id: str) -> None:
+        """Bring the current attempt of a job without a node to one, or let it wait."""
+        record, assignment = await asyncio.gather(
+            self._stores.jobs.find(session_id=session_id, job_id=job_id),
+            self._stores.jobs.find_assignment(session_id=session_id, job_id=job_id),
+        )
+        if record is None or assignment is None:
+            return
+        placing = Placing(
+            assignment=msgspec.structs.replace(assignment, attempt_id=record.attempt),
+            need=record.need,
+            failed_on=record.failed_on,
+        )
+        await self._dispatcher.place_again(placing)
+
+    async def refuse(self, record: JobRecord, refused: Refused) -> bool:
+        """End a job without a result; False when it had ended."""
+        self._dispatcher.discard(record.job_id)
+        return await self._settlement.refuse(
+            session_id=record.session_id,
+            job_id=record.job_id,
+            refused=refused,
+            utterance_index=record.utterance_index,
+            trace_id=record.trace_id,
+        )

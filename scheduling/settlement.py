@@ -1,0 +1,149 @@
+"""End jobs: with a node's result, with a refusal, or because nobody waits for them."""
+
+import asyncio
+import dataclasses
+
+from scheduling import ids
+from scheduling.delivery import Delivery
+from scheduling.events import JobCancelled, JobSettled
+from scheduling.jobs import JobState
+from scheduling.outcomes import Outcome, Refused
+from scheduling.snapshot import Fleet
+from scheduling.store import timers
+from scheduling.store.connection import unattended
+from scheduling.store.jobs import Ended, JobStore
+from scheduling.store.nodes import NodeStore
+from scheduling.store.timers import TimerStore
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """What the services need of Redis."""
+
+    nodes: NodeStore
+    jobs: JobStore
+    timers: TimerStore
+
+
+class Settlement:
+    """Every end of a job goes through here: slot freed, outcome kept, speaker told."""
+
+    def __init__(self, *, stores: Stores, fleet: Fleet, delivery: Delivery) -> None:
+        self._stores = stores
+        self._fleet = fleet
+        self._delivery = delivery
+
+    async def complete(
+        self,
+        *,
+        session_id: str,
+        job_id: str,
+        attempt: int,
+        node_id: str,
+        outcome: Outcome,
+        utterance_index: int,
+        trace_id: str,
+    ) -> bool:
+        """Take a node's answer to an attempt; False when that attempt is no longer the job's.
+
+        The attempt's slot is freed either way: whoever answers has stopped working on it.
+        """
+        refused = isinstance(outcome, Refused)
+        slot = self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt)
+        ended = self._stores.jobs.finish(
+            session_id=session_id,
+            job_id=job_id,
+            state=JobState.FAILED if refused else JobState.DONE,
+            outcome=outcome,
+            reason=outcome.code if isinstance(outcome, Refused) else "",
+            attempt=attempt,
+            node_id=node_id,
+        )
+        freed, end = await asyncio.gather(slot, ended)
+        self._fleet.record_load(node_id, freed.load)
+        if end is None:
+            return False
+        await self._tell(
+            session_id=session_id,
+            job_id=job_id,
+            utterance_index=utterance_index,
+            trace_id=trace_id,
+            outcome=outcome,
+            end=end,
+        )
+        return True
+
+    async def refuse(
+        self, *, session_id: str, job_id: str, refused: Refused, utterance_index: int, trace_id: str
+    ) -> bool:
+        """End a job without a result, wherever it stands; False when it had ended."""
+        end = await self._end(session_id, job_id, JobState.FAILED, refused)
+        if end is None:
+            return False
+        await self._tell(
+            session_id=session_id,
+            job_id=job_id,
+            utterance_index=utterance_index,
+            trace_id=trace_id,
+            outcome=refused,
+            end=end,
+        )
+        return True
+
+    async def cancel(self, *, job_id: str, reason: str) -> bool:
+        """End a job nobody waits for, and tell its node to stop; False when it had ended."""
+        session_id = ids.find_session_id(job_id)
+        if session_id is None:
+            return False
+        refused = Refused(code="CANCELLED", message=reason)
+        end = await self._end(session_id, job_id, JobState.CANCELLED, refused)
+        if end is None:
+            return False
+        if end.node_id:
+            await self._delivery.to_node(end.node_id, JobCancelled(job_id=job_id, reason=reason))
+        self.release(session_id=session_id, job_id=job_id)
+        return True
+
+    def release(self, *, session_id: str, job_id: str) -> None:
+        """Note that the speaker has the outcome: nothing is left to do or to watch."""
+        unattended(
+            self._stores.jobs.release(session_id=session_id, job_id=job_id), what="a hand-over"
+        )
+        unattended(
+            self._stores.timers.disarm(timers.name_job(session_id, job_id)), what="a timer's end"
+        )
+
+    async def _end(
+        self, session_id: str, job_id: str, state: JobState, refused: Refused
+    ) -> Ended | None:
+        end = await self._stores.jobs.finish(
+            session_id=session_id, job_id=job_id, state=state, outcome=refused, reason=refused.code
+        )
+        if end is not None and end.node_id:
+            freed = await self._stores.nodes.finish(
+                node_id=end.node_id, job_id=job_id, attempt=end.attempt
+            )
+            self._fleet.record_load(end.node_id, freed.load)
+        return end
+
+    async def _tell(
+        self,
+        *,
+        session_id: str,
+        job_id: str,
+        utterance_index: int,
+        trace_id: str,
+        outcome: Outcome,
+        end: Ended,
+    ) -> None:
+        await self._delivery.to_session(
+            session_id,
+            JobSettled(
+                session_id=session_id,
+                job_id=job_id,
+                utterance_index=utterance_index,
+                trace_id=trace_id,
+                outcome=outcome,
+                elapsed_ms=end.elapsed_ms,
+            ),
+        )

@@ -1,0 +1,97 @@
+"""The watchdog: act on every timer that is due, whoever set it (C23, D.3)."""
+
+import logging
+
+from scheduling import errors
+from scheduling.jobs import ENDED, SENT, WAITING, JobRecord
+from scheduling.outcomes import Refused
+from scheduling.recovery import Recovery
+from scheduling.settlement import Stores
+from scheduling.snapshot import Fleet
+from scheduling.store import timers
+from scheduling.store.connection import unattended
+
+logger = logging.getLogger(__name__)
+
+_LEASE_MS = 5_000
+_MOST_PER_SHARD = 64
+
+
+class Watchdog:
+    """A loop any number of instances may run: each step is guarded by the job's attempt."""
+
+    name = "watchdog"
+
+    def __init__(
+        self, *, stores: Stores, fleet: Fleet, recovery: Recovery, silent_ms: int, interval_s: float
+    ) -> None:
+        self._stores = stores
+        self._fleet = fleet
+        self._recovery = recovery
+        self._silent_ms = silent_ms
+        self.interval_s = interval_s
+
+    async def run_once(self) -> int:
+        """Handle what is due now; return how many entities that was."""
+        now_ms, due = await self._stores.timers.pop_due(most=_MOST_PER_SHARD, lease_ms=_LEASE_MS)
+        for kind, *parts in due:
+            if kind == timers.JOB:
+                await self._look_at_job(parts[0], parts[1], now_ms)
+            else:
+                await self._look_at_node(kind, parts[0], int(parts[1]))
+        return len(due)
+
+    async def _look_at_job(self, session_id: str, job_id: str, now_ms: int) -> None:
+        entity = timers.name_job(session_id, job_id)
+        record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)
+        if record is None or record.state in ENDED:
+            await self._clear_up(record, entity)
+            return
+        if record.deadline_at_ms > now_ms:
+            await self._stores.timers.arm(entity, delay_ms=record.deadline_at_ms - now_ms)
+            return
+        logger.info(
+            "deadline passed",
+            extra={"job_id": job_id, "state": record.state, "node_id": record.node_id},
+        )
+        if record.state in WAITING:
+            gone = errors.NoNodeInTime(details={"retry_after_ms": 1_000})
+            refused = Refused(code=gone.code, message=str(gone), details=gone.details)
+            await self._recovery.refuse(record, refused)
+            return
+        late = errors.JobTimedOut()
+        await self._recovery.retry(
+            session_id=session_id,
+            job_id=job_id,
+            attempt=record.attempt,
+            node_id=record.node_id,
+            reason="ack_timeout" if record.state in SENT else "job_timeout",
+            refused=Refused(code=late.code, message=str(late)),
+        )
+
+    async def _clear_up(self, record: JobRecord | None, entity: str) -> None:
+        """Whatever interrupted the end of a job, its slot is free and nobody is woken again."""
+        if record is not None and record.node_id:
+            freed = await self._stores.nodes.finish(
+                node_id=record.node_id, job_id=record.job_id, attempt=record.attempt
+            )
+            self._fleet.record_load(record.node_id, freed.load)
+        unattended(self._stores.timers.disarm(entity), what="a timer's end")
+
+    async def _look_at_node(self, kind: str, node_id: str, conn_epoch: int) -> None:
+        """Take a node offline that fell silent, or did not come back in time (N5, N14)."""
+        entity = timers.name_node(kind, node_id, conn_epoch)
+        retired = await self._stores.nodes.retire(
+            node_id=node_id,
+            conn_epoch=conn_epoch,
+            silent_ms=self._silent_ms if kind == timers.SILENT else 0,
+        )
+        if retired.alive_for_ms is not None:
+            await self._stores.timers.arm(entity, delay_ms=retired.alive_for_ms)
+            return
+        unattended(self._stores.timers.disarm(entity), what="a timer's end")
+        if retired.attempts is None:
+            return
+        self._fleet.remove(node_id, conn_epoch=conn_epoch)
+        for job_id, attempt in retired.attempts:
+            await self._recovery.abandon(node_id=node_id, job_id=job_id, attempt=attempt)
