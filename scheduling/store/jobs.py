@@ -27,7 +27,7 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class JobStore:
-    """The only reader and writer of jobs in ``{session:<id>}`` keys; each call is issued at once."""
+    """The only reader and writer of a session's jobs in Redis; each call is issued at once."""
 
     def __init__(self, connection: Connection, *, keys: Keys, limits: JobLimits) -> None:
         self._connection = connection
@@ -36,7 +36,7 @@ class JobStore:
         self.test_clock = ""
 
     def create(
-        self, *, request: Request, frame: bytes, node_id: str, deadline_ms: int
+        self, *, request: Request, frame: str, node_id: str, deadline_ms: int
     ) -> "Future[str | None]":
         """Bind the request and create its job; return the id of the job it has already, if any.
 

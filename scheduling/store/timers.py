@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys, pick_shard
@@ -42,7 +43,7 @@ class TimerStore:
 
         An entity that is neither disarmed nor armed anew within `lease_ms` is due again.
         """
-        replies = await asyncio.gather(
+        replies: list[list[Any]] = await asyncio.gather(
             *(
                 self._connection.run_script(
                     "pop_due_timers", keys=[key], args=[most, lease_ms, self.test_clock]

@@ -1,0 +1,77 @@
+"""One node's connection in this process: who it is, and what it was given."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from scheduling.events import JobAssigned, NodeControlled, NodeFenced, ToNode
+from scheduling.nodes import NodeDescription, NodeStatus
+from sockets.outbound import Outbound
+from sockets.wire import encode_text
+
+FENCED = 4409
+SHUTDOWN = "disconnect"
+
+
+class Held(msgspec.Struct):
+    """A job this connection was given; `started` once the node was heard working on it."""
+
+    attempt: int
+    session_id: str
+    utterance_index: int
+    trace_id: str
+    started: bool = False
+
+
+class NodeConnection:
+    """Identity comes from here, never from the body of a message (I-49)."""
+
+    def __init__(
+        self,
+        *,
+        node_id: str,
+        conn_epoch: int,
+        description: NodeDescription,
+        max_jobs: int,
+        outbound: Outbound,
+        on_written: Callable[["NodeConnection", JobAssigned], None],
+    ) -> None:
+        self.node_id = node_id
+        self.conn_epoch = conn_epoch
+        self.description = description
+        self.max_jobs = max_jobs
+        self.status = NodeStatus.REGISTERING
+        self.held: dict[str, Held] = {}
+        self._outbound = outbound
+        self._on_written = on_written
+
+    def post(self, event: ToNode) -> bool:
+        """Queue an event for the node's socket; False when it cannot take it."""
+        match event:
+            case JobAssigned():
+                return self._post_job(event)
+            case NodeFenced():
+                self._outbound.close(FENCED, "a newer connection has this node id")
+                return True
+            case NodeControlled(command=command) if command == SHUTDOWN:
+                self._outbound.close(1000, event.reason or "")
+                return True
+            case _:
+                return self._outbound.post(encode_text(event))
+
+    def _post_job(self, event: JobAssigned) -> bool:
+        self.held[event.job_id] = Held(
+            attempt=event.attempt,
+            session_id=event.session_id,
+            utterance_index=event.utterance_index,
+            trace_id=event.trace_id,
+        )
+        posted = self._outbound.post(event.frame, on_written=lambda: self._on_written(self, event))
+        if not posted:
+            del self.held[event.job_id]
+        return posted
+
+    def find(self, job_id: str, attempt: int) -> Held | None:
+        """Return what this connection holds of an attempt, None where it holds another or none."""
+        held = self.held.get(job_id)
+        return held if held is not None and held.attempt == attempt else None

@@ -1,0 +1,73 @@
+"""The node socket."""
+
+import logging
+from typing import Any
+
+from nodes import messages
+from nodes.connections import FENCED, NodeConnection
+from nodes.job_service import NodeJobService
+from nodes.services import NodeService
+from scheduling.errors import ConnectionFenced, Refusal, RegistrationRefused
+from sockets.consumers import MessageConsumer
+from sockets.outbound import OutboundLimits
+from sockets.wire import ErrorFrame
+
+logger = logging.getLogger(__name__)
+
+_REFUSED = 1008
+
+
+class NodeConsumer(MessageConsumer[messages.FromNode]):
+    """One connected node; what cannot be read is logged and ignored, as nodes expect."""
+
+    decode = staticmethod(messages.decode)
+
+    def __init__(
+        self, *, service: NodeService, jobs: NodeJobService, outbound_limits: OutboundLimits
+    ) -> None:
+        self._service = service
+        self._jobs = jobs
+        self.outbound_limits = outbound_limits
+        self._connection: NodeConnection | None = None
+
+    async def answer(self, message: messages.FromNode) -> None:
+        connection = self._connection
+        match message:
+            case messages.RegisterNode():
+                self._connection, ack = await self._service.register(
+                    message, outbound=self.outbound
+                )
+                self.reply(ack)
+            case messages.NodeErrorReported():
+                logger.warning("node reports %s", message.code, extra={"node": message.node_id})
+            case _ if connection is None:
+                logger.info("message before registration ignored")
+            case messages.NodeHeartbeat():
+                await self._service.record_heartbeat(connection, message)
+            case messages.JobAck():
+                await self._jobs.acknowledge(connection, message)
+            case messages.JobStarted():
+                await self._jobs.start(connection, message)
+            case messages.AsrPartial():
+                await self._jobs.pass_partial(connection, message)
+            case messages.JobResult():
+                await self._jobs.finish(connection, message)
+
+    def refused(self, refusal: Refusal) -> None:
+        self.reply(ErrorFrame(code=refusal.code, message=str(refusal), details=refusal.details))
+        if isinstance(refusal, RegistrationRefused):
+            self.outbound.close(_REFUSED, refusal.code)
+        elif isinstance(refusal, ConnectionFenced):
+            self.outbound.close(FENCED, refusal.code)
+
+    def malformed(self, error: str) -> None:
+        logger.info("unreadable frame from a node ignored", extra={"error": error})
+
+    async def disconnected(self, code: int) -> None:
+        if self._connection is not None:
+            await self._service.disconnect(self._connection, code=code)
+
+
+def build(*, service: NodeService, jobs: NodeJobService, outbound_limits: OutboundLimits) -> Any:
+    """Return the ASGI application of ``/ws/node``."""
+    return NodeConsumer.as_asgi(service=service, jobs=jobs, outbound_limits=outbound_limits)

@@ -1,0 +1,211 @@
+"""What happens when a node accepts, works on, finishes or fails a job."""
+
+import asyncio
+import logging
+
+from nodes import messages
+from nodes.connections import Held, NodeConnection
+from scheduling import ids
+from scheduling.delivery import Delivery
+from scheduling.events import JobAccepted, JobAssigned, JobCancelled, PartialHeard
+from scheduling.jobs import JobState
+from scheduling.limits import JobLimits
+from scheduling.outcomes import Refused, Result
+from scheduling.recovery import Recovery
+from scheduling.settlement import Settlement, Stores
+from scheduling.snapshot import Fleet
+from scheduling.store.connection import unattended
+
+logger = logging.getLogger(__name__)
+
+_NOT_WORTH_RETRYING = frozenset({"INVALID_AUDIO", "UNSUPPORTED_AUDIO_FORMAT"})
+
+
+class NodeJobService:
+    """A node's side of a job; what it says of jobs it was not given changes nothing."""
+
+    def __init__(
+        self,
+        *,
+        stores: Stores,
+        fleet: Fleet,
+        delivery: Delivery,
+        settlement: Settlement,
+        recovery: Recovery,
+        limits: JobLimits,
+    ) -> None:
+        self._stores = stores
+        self._fleet = fleet
+        self._delivery = delivery
+        self._settlement = settlement
+        self._recovery = recovery
+        self._limits = limits
+        self._accepting: set[asyncio.Task[None]] = set()
+
+    def written(self, connection: NodeConnection, event: JobAssigned) -> None:
+        """The assign frame is on the wire: a node that never acknowledges has accepted it now."""
+        if connection.description.acknowledges:
+            return
+        held = connection.find(event.job_id, event.attempt)
+        if held is not None:
+            task = asyncio.create_task(self._accept(connection, event.job_id, held))
+            self._accepting.add(task)
+            task.add_done_callback(self._accepting.discard)
+
+    async def acknowledge(self, connection: NodeConnection, message: messages.JobAck) -> None:
+        """The node accepted a job: its reservation becomes a run lease (J12, C6)."""
+        held = connection.find(message.job_id, message.attempt_id)
+        if held is not None:
+            await self._accept(connection, message.job_id, held, tell=True)
+
+    async def start(self, connection: NodeConnection, message: messages.JobStarted) -> None:
+        """The node works on a job."""
+        held = connection.find(message.job_id, message.attempt_id)
+        if held is not None:
+            await self._start(connection, message.job_id, held)
+
+    async def pass_partial(self, connection: NodeConnection, message: messages.AsrPartial) -> None:
+        """Pass on what has been recognised so far; it also says that the node works on the job."""
+        held = connection.held.get(message.job_id)
+        if held is None:
+            return
+        await self._start(connection, message.job_id, held)
+        await self._delivery.to_session(
+            held.session_id,
+            PartialHeard(
+                session_id=held.session_id,
+                job_id=message.job_id,
+                utterance_index=held.utterance_index,
+                trace_id=held.trace_id,
+                text=message.text,
+                is_final=message.is_final,
+            ),
+        )
+
+    async def finish(self, connection: NodeConnection, message: messages.JobResult) -> None:
+        """Take a node's answer: to its speaker, or to another node when it failed (J9, J11)."""
+        session_id = ids.find_session_id(message.job_id)
+        if session_id is None:
+            logger.info("result of no job of ours", extra={"node_id": connection.node_id})
+            return
+        if connection.find(message.job_id, message.attempt_id):
+            del connection.held[message.job_id]
+        refused = None if message.success else _read_failure(message)
+        if refused is not None and refused.code not in _NOT_WORTH_RETRYING:
+            await self._recovery.retry(
+                session_id=session_id,
+                job_id=message.job_id,
+                attempt=message.attempt_id,
+                node_id=connection.node_id,
+                reason=refused.code,
+                refused=refused,
+                reported=True,
+            )
+            return
+        taken = await self._settlement.complete(
+            session_id=session_id,
+            job_id=message.job_id,
+            attempt=message.attempt_id,
+            node_id=connection.node_id,
+            outcome=refused or _read_result(message),
+            utterance_index=message.utterance_index,
+            trace_id=message.trace_id,
+        )
+        if not taken:
+            logger.info(
+                "late result ignored",
+                extra={
+                    "job_id": message.job_id,
+                    "attempt_id": message.attempt_id,
+                    "node_id": connection.node_id,
+                },
+            )
+
+    async def _accept(
+        self, connection: NodeConnection, job_id: str, held: Held, *, tell: bool = False
+    ) -> None:
+        """Commit the slot and the job together; undo the slot where the job has moved on."""
+        node_id, attempt = connection.node_id, held.attempt
+        slot, step = await asyncio.gather(
+            self._stores.nodes.commit(node_id=node_id, job_id=job_id, attempt=attempt),
+            self._stores.jobs.advance(
+                session_id=held.session_id,
+                job_id=job_id,
+                attempt=attempt,
+                node_id=node_id,
+                state=JobState.ACKED,
+                deadline_ms=self._limits.run_timeout_ms,
+            ),
+        )
+        self._fleet.record_load(node_id, slot.load)
+        if not step.done and step.reason != "already":
+            await self._stand_down(connection, job_id, attempt)
+        elif not slot.done:
+            late = Refused(code="NODE_OVERLOADED", message="The node accepted the job too late.")
+            await self._recovery.retry(
+                session_id=held.session_id,
+                job_id=job_id,
+                attempt=attempt,
+                node_id=node_id,
+                reason="late_accept",
+                refused=late,
+            )
+        elif tell and step.done:
+            await self._delivery.to_session(
+                held.session_id,
+                JobAccepted(
+                    session_id=held.session_id,
+                    job_id=job_id,
+                    utterance_index=held.utterance_index,
+                    trace_id=held.trace_id,
+                ),
+            )
+
+    async def _stand_down(self, connection: NodeConnection, job_id: str, attempt: int) -> None:
+        """The job is elsewhere or over: free the slot just committed, and tell the node."""
+        connection.held.pop(job_id, None)
+        freed = await self._stores.nodes.finish(
+            node_id=connection.node_id, job_id=job_id, attempt=attempt
+        )
+        self._fleet.record_load(connection.node_id, freed.load)
+        connection.post(JobCancelled(job_id=job_id, reason="no_longer_yours"))
+
+    async def _start(self, connection: NodeConnection, job_id: str, held: Held) -> None:
+        if held.started:
+            return
+        held.started = True
+        advanced = self._stores.jobs.advance(
+            session_id=held.session_id,
+            job_id=job_id,
+            attempt=held.attempt,
+            node_id=connection.node_id,
+            state=JobState.RUNNING,
+            deadline_ms=self._limits.run_timeout_ms,
+        )
+        unattended(advanced, what="a start")
+
+
+def _read_failure(message: messages.JobResult) -> Refused:
+    error = message.error
+    if error is None:
+        return Refused(code="PROCESSING_ERROR", message="The node failed and gave no reason.")
+    return Refused(code=error.code, message=error.message, details=error.details)
+
+
+def _read_result(message: messages.JobResult) -> Result:
+    return Result(
+        text_asr=message.text_asr or "",
+        text_translated=message.text_translated or "",
+        tts_audio=message.tts_audio or "",
+        tts_format=message.tts_format or "pcm16",
+        extra=message.extra,
+        processing_time_ms=None
+        if message.processing_time_ms is None
+        else int(message.processing_time_ms),
+        node_completed_at_ms=message.node_completed_at_ms,
+        asr_quality_level=message.asr_quality_level,
+        reason_codes=tuple(message.reason_codes) if message.reason_codes is not None else None,
+        quality_score=message.quality_score,
+        rerun_count=message.rerun_count,
+        segments_meta=message.segments_meta,
+    )

@@ -1,0 +1,198 @@
+"""The node socket's messages: first what nodes say, then what they are told."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from scheduling.languages import NmtRule
+from sockets.wire import Message
+
+NodeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+ShortText = Annotated[str, Meta(max_length=256)]
+Counter = Annotated[int, Meta(ge=0, le=2**53)]
+Languages = Annotated[list[Annotated[str, Meta(max_length=35)]], Meta(max_length=512)]
+
+
+class Gpu(Message, frozen=True):
+    """One graphics card."""
+
+    name: ShortText
+    memory_gb: float = 0.0
+
+
+class Hardware(Message, frozen=True):
+    """The machine; `gpus` is absent where there is none."""
+
+    cpu_cores: float = 0
+    memory_gb: float = 0.0
+    gpus: list[Gpu] | None = None
+
+
+class InstalledService(Message, frozen=True):
+    """A service of the node; any `type` is kept, only known ones are asked for."""
+
+    service_id: ShortText
+    type: ShortText
+    status: ShortText = "running"
+    device: ShortText | None = None
+    version: ShortText | None = None
+
+
+class Capability(Message, frozen=True):
+    """Whether the node can serve a type now."""
+
+    type: ShortText
+    ready: bool
+
+
+class LanguagePair(Message, frozen=True):
+    """A direction of translation."""
+
+    src: ShortText
+    tgt: ShortText
+
+
+class NmtCapability(Message, frozen=True):
+    """One translation model's languages (N16)."""
+
+    rule: NmtRule
+    model_id: ShortText | None = None
+    languages: Languages | None = None
+    supported_pairs: list[LanguagePair] | None = None
+    blocked_pairs: list[LanguagePair] | None = None
+
+
+class LanguageCapabilities(Message, frozen=True):
+    """The languages a node hears, speaks, repairs and translates between."""
+
+    asr_languages: Languages | None = None
+    tts_languages: Languages | None = None
+    semantic_languages: Languages | None = None
+    semantic_core_ready: bool | None = None
+    nmt_capabilities: list[NmtCapability] | None = None
+    supported_language_pairs: list[LanguagePair] | None = None
+
+
+class AttemptName(Message, frozen=True):
+    """An attempt a node says it is working on."""
+
+    job_id: ShortText
+    attempt_id: Counter
+
+
+class RegisterNode(Message, frozen=True, tag="node_register"):
+    version: ShortText
+    platform: ShortText
+    hardware: Hardware
+    capability_by_type: list[Capability]
+    accept_public_jobs: bool
+    node_id: NodeId | None = None
+    capability_schema_version: ShortText | None = None
+    installed_services: list[InstalledService] | None = None
+    language_capabilities: LanguageCapabilities | None = None
+    advanced_features: list[ShortText] | None = None
+    max_concurrent_jobs: Counter | None = None
+    resume_token: ShortText | None = None
+    running_attempts: list[AttemptName] | None = None
+
+
+class ResourceUsage(Message, frozen=True):
+    """Percent of the machine; a figure outside 0 to 100 makes the heartbeat an unhealthy one."""
+
+    cpu_percent: float = 0.0
+    mem_percent: float = 0.0
+    gpu_percent: float | None = None
+    gpu_mem_percent: float | None = None
+    running_jobs: Counter = 0
+
+
+class NodeHeartbeat(Message, frozen=True, tag="node_heartbeat"):
+    node_id: ShortText
+    timestamp: int
+    resource_usage: ResourceUsage
+    installed_services: list[InstalledService] | None = None
+    capability_by_type: list[Capability] | None = None
+    language_capabilities: LanguageCapabilities | None = None
+    running_attempts: list[AttemptName] | None = None
+    draining: bool | None = None
+
+
+class JobAck(Message, frozen=True, tag="job_ack"):
+    job_id: ShortText
+    attempt_id: Counter
+    node_id: ShortText
+    session_id: ShortText
+    trace_id: ShortText
+
+
+class JobStarted(Message, frozen=True, tag="job_started"):
+    job_id: ShortText
+    attempt_id: Counter
+    node_id: ShortText
+    session_id: ShortText
+    trace_id: ShortText
+
+
+class AsrPartial(Message, frozen=True, tag="asr_partial"):
+    job_id: ShortText
+    node_id: ShortText
+    session_id: ShortText
+    utterance_index: Counter
+    text: str
+    is_final: bool
+    trace_id: ShortText
+
+
+class JobError(Message, frozen=True):
+    """Why a job failed on the node."""
+
+    code: ShortText
+    message: str
+    details: Any = None
+
+
+class JobResult(Message, frozen=True, tag="job_result"):
+    job_id: ShortText
+    attempt_id: Counter
+    node_id: ShortText
+    session_id: ShortText
+    utterance_index: Counter
+    success: bool
+    trace_id: ShortText
+    text_asr: str | None = None
+    text_translated: str | None = None
+    tts_audio: str | None = None
+    tts_format: ShortText | None = None
+    extra: dict[str, Any] | None = None
+    processing_time_ms: float | None = None
+    error: JobError | None = None
+    node_completed_at_ms: int | None = None
+    asr_quality_level: ShortText | None = None
+    reason_codes: list[ShortText] | None = None
+    quality_score: float | None = None
+    rerun_count: Counter | None = None
+    segments_meta: dict[str, Any] | None = None
+
+
+class NodeErrorReported(Message, frozen=True, tag="node_error"):
+    node_id: ShortText
+    code: ShortText
+    message: str
+    details: Any = None
+
+
+class NodeRegistered(Message, frozen=True, tag="node_register_ack"):
+    node_id: str
+    message: str
+    status: str
+    resume_token: str | None = None
+    protocol_version: str = msgspec.field(default_factory=lambda: "1.1")
+
+
+FromNode = (
+    RegisterNode | NodeHeartbeat | JobAck | JobStarted | AsrPartial | JobResult | NodeErrorReported
+)
+
+_decoder: msgspec.json.Decoder[FromNode] = msgspec.json.Decoder(FromNode)
+decode = _decoder.decode

@@ -1,0 +1,94 @@
+"""The lean consumer both kinds of socket share: decode, answer, encode."""
+
+import asyncio
+import logging
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+from channels.consumer import AsyncConsumer
+
+from scheduling.errors import Refusal
+from sockets.outbound import Outbound, OutboundLimits
+from sockets.wire import Message, encode_text
+
+logger = logging.getLogger(__name__)
+
+Incoming = TypeVar("Incoming", bound=Message)
+
+_BROKEN = 1011
+
+
+class MessageConsumer(AsyncConsumer, Generic[Incoming]):  # type: ignore[misc]  # Channels is untyped
+    """One socket's life: frames in order, one at a time; a refusal never ends it.
+
+    Channels' own dispatch hops to a thread for every message; this one receives in a plain loop.
+    Events from elsewhere reach the socket through its mailbox, not through the loop.
+    """
+
+    decode: ClassVar[Any]
+    outbound_limits: OutboundLimits = OutboundLimits()
+
+    outbound: Outbound
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scope = scope
+        await receive()
+        await send({"type": "websocket.accept"})
+        self.outbound = Outbound(send, limits=self.outbound_limits)
+        writer = asyncio.create_task(self.outbound.run(), name="socket writer")
+        code = 1006
+        try:
+            while True:
+                event = await receive()
+                if event["type"] == "websocket.disconnect":
+                    code = event.get("code") or 1005
+                    break
+                text = event.get("text")
+                if text is None:
+                    await self._guard(self.take_bytes(event.get("bytes") or b""))
+                else:
+                    await self._take_text(text)
+        finally:
+            writer.cancel()
+            await self.disconnected(code)
+
+    def reply(self, message: msgspec.Struct) -> bool:
+        """Queue a message for this socket; False when it is closed or too far behind."""
+        return self.outbound.post(encode_text(message))
+
+    async def answer(self, message: Incoming) -> None:
+        """Act on one message; raise a refusal to have it turned into a reply."""
+        raise NotImplementedError
+
+    async def take_bytes(self, frame: bytes) -> None:
+        """Act on one binary frame; ignored unless a consumer knows better."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """Tell the peer of a refusal."""
+        raise NotImplementedError
+
+    def malformed(self, error: str) -> None:
+        """Tell the peer that a frame is no message."""
+        raise NotImplementedError
+
+    async def disconnected(self, code: int) -> None:
+        """The socket is gone, for whatever reason."""
+        raise NotImplementedError
+
+    async def _take_text(self, text: str) -> None:
+        try:
+            message = self.decode(text)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+            self.malformed(str(error))
+            return
+        await self._guard(self.answer(message))
+
+    async def _guard(self, answering: Any) -> None:
+        """A refusal is an answer; anything else is a fault of ours and ends this socket."""
+        try:
+            await answering
+        except Refusal as refusal:
+            self.refused(refusal)
+        except Exception:
+            logger.exception("a message could not be handled")
+            self.outbound.close(_BROKEN, "internal error")

@@ -1,0 +1,71 @@
+"""Frames on their way out of one socket: bounded, written by one task, never waited for."""
+
+import asyncio
+import collections
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundLimits:
+    """How far a slow reader may fall behind before its frames are refused."""
+
+    most_bytes: int = 16 * 1024 * 1024
+    most_frames: int = 1_024
+
+
+class Outbound:
+    """Queues frames for a socket; `post` never blocks, so a slow reader slows nobody else."""
+
+    def __init__(self, send: Send, *, limits: OutboundLimits) -> None:
+        self._send = send
+        self._limits = limits
+        self._frames: collections.deque[tuple[str, Callable[[], None] | None]] = collections.deque()
+        self._bytes = 0
+        self._closing: dict[str, Any] | None = None
+        self._wake = asyncio.Event()
+        self.closed = False
+
+    def post(self, text: str, *, on_written: Callable[[], None] | None = None) -> bool:
+        """Queue a frame; False when the socket closes or is too far behind.
+
+        `on_written` is called once the server has taken the frame for the wire.
+        """
+        if self._closing is not None or self.closed:
+            return False
+        if (
+            len(self._frames) >= self._limits.most_frames
+            or self._bytes + len(text) > self._limits.most_bytes
+        ):
+            return False
+        self._frames.append((text, on_written))
+        self._bytes += len(text)
+        self._wake.set()
+        return True
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close the socket after what is queued; later frames are refused."""
+        if self._closing is None:
+            self._closing = {"type": "websocket.close", "code": code, "reason": reason}
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Write until the socket is closed."""
+        try:
+            while True:
+                while self._frames:
+                    text, on_written = self._frames.popleft()
+                    await self._send({"type": "websocket.send", "text": text})
+                    self._bytes -= len(text)
+                    if on_written is not None:
+                        on_written()
+                if self._closing is not None:
+                    await self._send(self._closing)
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+        finally:
+            self.closed = True
