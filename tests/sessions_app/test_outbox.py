@@ -1,0 +1,189 @@
+"""Results leave in order, each once, and wait only for live earlier utterances."""
+
+import pytest
+
+from sessions_app.outbox import Leaving, Missing, MissingReason, Outbox
+
+pytestmark = pytest.mark.req("J13")
+
+
+@pytest.fixture
+def outbox() -> Outbox[str]:
+    return Outbox(gap_ms=10_000, max_held=3)
+
+
+def expect(outbox: Outbox[str], *indices: int) -> None:
+    for index in indices:
+        outbox.expect(utterance_index=index, job_id=f"job-{index}")
+
+
+def settle(outbox: Outbox[str], index: int, now_ms: int = 0) -> list[Leaving[str] | Missing]:
+    return outbox.settle(
+        utterance_index=index, job_id=f"job-{index}", item=f"r{index}", now_ms=now_ms
+    )
+
+
+def leaving(*indices: int) -> list[Leaving[str] | Missing]:
+    return [Leaving(utterance_index=i, job_id=f"job-{i}", item=f"r{i}") for i in indices]
+
+
+def missing(index: int, reason: MissingReason) -> Missing:
+    return Missing(utterance_index=index, job_ids=(f"job-{index}",), reason=reason)
+
+
+def test_results_in_order_leave_at_once(outbox):
+    expect(outbox, 0, 1)
+
+    assert settle(outbox, 0) == leaving(0)
+    assert settle(outbox, 1) == leaving(1)
+    assert outbox.next_wakeup_at_ms is None
+
+
+def test_a_result_waits_for_a_live_earlier_utterance(outbox):
+    expect(outbox, 0, 1, 2)
+
+    assert settle(outbox, 2, 5) == []
+    assert settle(outbox, 1, 9) == []
+    assert outbox.next_wakeup_at_ms == 10_005
+    assert settle(outbox, 0, 20) == leaving(0, 1, 2)
+
+
+def test_an_index_without_a_job_holds_nobody_up(outbox):
+    expect(outbox, 0, 7)
+    settle(outbox, 0)
+
+    assert settle(outbox, 7) == leaving(7)
+
+
+def test_a_silent_end_frees_those_behind_it(outbox):
+    expect(outbox, 0, 1)
+    settle(outbox, 1)
+
+    freed = outbox.settle_silently(utterance_index=0, job_id="job-0", now_ms=1)
+
+    assert freed == leaving(1)
+
+
+def test_a_gap_ends_after_its_time_counted_from_the_waiting_result(outbox):
+    expect(outbox, 0, 1)
+    settle(outbox, 1, 4000)
+
+    assert outbox.on_tick(now_ms=13_999) == []
+    assert outbox.on_tick(now_ms=14_000) == [
+        missing(0, MissingReason.GAP_TIMEOUT),
+        *leaving(1),
+    ]
+
+
+def test_the_late_result_of_a_missing_utterance_is_dropped(outbox):
+    expect(outbox, 0, 1)
+    settle(outbox, 1)
+    outbox.on_tick(now_ms=10_000)
+
+    assert not outbox.is_live(utterance_index=0, job_id="job-0")
+    assert settle(outbox, 0, 10_001) == []
+
+
+def test_only_utterances_before_the_overdue_result_are_given_up(outbox):
+    expect(outbox, 0, 1, 2, 3)
+    settle(outbox, 1, 0)
+    settle(outbox, 3, 5000)
+
+    assert outbox.on_tick(now_ms=10_000) == [
+        missing(0, MissingReason.GAP_TIMEOUT),
+        *leaving(1),
+    ]
+    assert outbox.is_live(utterance_index=2, job_id="job-2")
+    assert outbox.next_wakeup_at_ms == 15_000
+
+
+def test_a_later_overdue_result_takes_the_earlier_ones_along(outbox):
+    expect(outbox, 0, 1, 2, 3)
+    settle(outbox, 3, 0)
+    settle(outbox, 1, 9000)
+
+    assert outbox.on_tick(now_ms=10_000) == [
+        missing(0, MissingReason.GAP_TIMEOUT),
+        *leaving(1),
+        missing(2, MissingReason.GAP_TIMEOUT),
+        *leaving(3),
+    ]
+
+
+def test_overflow_gives_up_the_earliest_and_drops_no_result(outbox):
+    expect(outbox, 0, 1, 2, 3, 4, 5)
+    for index in (1, 2, 4):
+        assert settle(outbox, index) == []
+
+    assert settle(outbox, 5) == [
+        missing(0, MissingReason.PENDING_OVERFLOW_EVICT),
+        *leaving(1, 2),
+    ]
+    assert settle(outbox, 3) == leaving(3, 4, 5)
+
+
+def test_the_defaults_are_the_documented_ones():
+    outbox: Outbox[str] = Outbox()
+    expect(outbox, *range(203))
+    for index in range(2, 202):
+        assert settle(outbox, index) == []
+
+    assert outbox.next_wakeup_at_ms == 10_000
+    assert settle(outbox, 202) == [
+        missing(0, MissingReason.PENDING_OVERFLOW_EVICT),
+        missing(1, MissingReason.PENDING_OVERFLOW_EVICT),
+        *leaving(*range(2, 203)),
+    ]
+
+
+def test_a_result_counts_once(outbox):
+    expect(outbox, 0)
+
+    assert settle(outbox, 0) == leaving(0)
+    assert settle(outbox, 0) == []
+
+
+def test_an_unknown_job_changes_nothing(outbox):
+    expect(outbox, 0)
+
+    answer = outbox.settle(utterance_index=0, job_id="job-foreign", item="x", now_ms=0)
+
+    assert answer == []
+    assert outbox.is_live(utterance_index=0, job_id="job-0")
+
+
+def test_jobs_of_one_utterance_leave_apart_and_hold_later_ones_together(outbox):
+    for language in ("en", "es"):
+        outbox.expect(utterance_index=0, job_id=language)
+    expect(outbox, 1)
+    settle(outbox, 1)
+
+    first = outbox.settle(utterance_index=0, job_id="es", item="hola", now_ms=1)
+    second = outbox.settle(utterance_index=0, job_id="en", item="hello", now_ms=2)
+
+    assert first == [Leaving(utterance_index=0, job_id="es", item="hola")]
+    assert second == [Leaving(utterance_index=0, job_id="en", item="hello"), *leaving(1)]
+
+
+def test_a_missing_utterance_names_every_live_job(outbox):
+    for language in ("en", "es", "fr"):
+        outbox.expect(utterance_index=0, job_id=language)
+    expect(outbox, 1)
+    outbox.settle(utterance_index=0, job_id="es", item="hola", now_ms=0)
+    settle(outbox, 1)
+
+    gone, _ = outbox.on_tick(now_ms=10_000)
+
+    assert gone == Missing(
+        utterance_index=0, job_ids=("en", "fr"), reason=MissingReason.GAP_TIMEOUT
+    )
+
+
+def test_flush_releases_everything_waiting_in_order(outbox):
+    expect(outbox, 0, 1, 2)
+    settle(outbox, 2)
+    settle(outbox, 1)
+
+    assert outbox.flush() == leaving(1, 2)
+    assert outbox.flush() == []
+    assert outbox.next_wakeup_at_ms is None

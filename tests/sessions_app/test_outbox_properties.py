@@ -1,0 +1,123 @@
+"""For any order of jobs, results and time, each result leaves once, in order, within the gap."""
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from sessions_app.outbox import Leaving, Missing, MissingReason, Outbox
+
+GAP_MS, MAX_HELD = 1000, 4
+
+
+class OutboxAgainstModel(RuleBasedStateMachine):
+    """Jobs are numbered; the model keeps who is live and who waits since when."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outbox: Outbox[int] = Outbox(gap_ms=GAP_MS, max_held=MAX_HELD)
+        self.now_ms = 0
+        self.jobs = 0
+        self.next_index = 0
+        self.live: dict[int, int] = {}  # job: index
+        self.waiting: dict[int, tuple[int, int]] = {}  # job: (index, ready at)
+        self.done: set[int] = set()
+        self.left: list[int] = []
+
+    def note(self, departures: list[Leaving[int] | Missing]) -> None:
+        for departure in departures:
+            match departure:
+                case Missing():
+                    self.note_missing(departure)
+                case Leaving():
+                    index, _ = self.waiting.pop(departure.item)
+                    assert (str(departure.item), index) == (
+                        departure.job_id,
+                        departure.utterance_index,
+                    )
+                    assert not any(live < index for live in self.live.values())
+                    self.left.append(index)
+
+    def note_missing(self, departure: Missing) -> None:
+        index = departure.utterance_index
+        behind = [ready for its_index, ready in self.waiting.values() if its_index > index]
+        if departure.reason is MissingReason.GAP_TIMEOUT:
+            assert self.now_ms >= min(behind) + GAP_MS
+        else:
+            assert len(self.waiting) > MAX_HELD
+        assert index == min(self.live.values())
+        assert set(departure.job_ids) == {str(j) for j, i in self.live.items() if i == index}
+        for job in map(int, departure.job_ids):
+            del self.live[job]
+            self.done.add(job)
+
+    @rule(jobs=st.integers(1, 3), skip=st.integers(0, 2))
+    def begin_utterance(self, jobs: int, skip: int) -> None:
+        self.next_index += skip
+        for _ in range(jobs):
+            self.outbox.expect(utterance_index=self.next_index, job_id=str(self.jobs))
+            self.live[self.jobs] = self.next_index
+            self.jobs += 1
+        self.next_index += 1
+
+    @precondition(lambda self: self.live)
+    @rule(data=st.data(), is_silent=st.booleans())
+    def finish(self, *, data: st.DataObject, is_silent: bool) -> None:
+        job = data.draw(st.sampled_from(sorted(self.live)))
+        index = self.live.pop(job)
+        if is_silent:
+            self.done.add(job)
+            departures = self.outbox.settle_silently(
+                utterance_index=index, job_id=str(job), now_ms=self.now_ms
+            )
+        else:
+            self.waiting[job] = (index, self.now_ms)
+            departures = self.outbox.settle(
+                utterance_index=index, job_id=str(job), item=job, now_ms=self.now_ms
+            )
+        self.note(departures)
+
+    @precondition(lambda self: self.done)
+    @rule(data=st.data(), index=st.integers(0, 20))
+    def finish_again(self, data: st.DataObject, index: int) -> None:
+        job = data.draw(st.sampled_from(sorted(self.done)))
+        self.note(
+            self.outbox.settle(utterance_index=index, job_id=str(job), item=job, now_ms=self.now_ms)
+        )
+
+    @rule(span_ms=st.sampled_from([0, 1, 400, 999, 1000, 1001, 5000]))
+    def pass_time(self, span_ms: int) -> None:
+        end_ms = self.now_ms + span_ms
+        while (wakeup := self.outbox.next_wakeup_at_ms) is not None and wakeup <= end_ms:
+            self.now_ms = wakeup
+            self.note(self.outbox.on_tick(now_ms=wakeup))
+        self.now_ms = end_ms
+
+    @invariant()
+    def nothing_waits_without_cause_or_too_long(self) -> None:
+        for index, ready_at_ms in self.waiting.values():
+            assert any(live < index for live in self.live.values())
+            assert self.now_ms < ready_at_ms + GAP_MS
+        assert len(self.waiting) <= MAX_HELD
+
+    @invariant()
+    def results_left_in_ascending_order(self) -> None:
+        assert self.left == sorted(self.left)
+
+    @invariant()
+    def the_outbox_knows_who_is_live(self) -> None:
+        for job, index in self.live.items():
+            assert self.outbox.is_live(utterance_index=index, job_id=str(job))
+        for job in self.done:
+            assert not any(
+                self.outbox.is_live(utterance_index=index, job_id=str(job))
+                for index in range(self.next_index)
+            )
+
+    def teardown(self) -> None:
+        self.pass_time(GAP_MS)
+        assert not self.waiting
+
+
+TestOutboxAgainstModel = pytest.mark.req("J13")(OutboxAgainstModel.TestCase)
+TestOutboxAgainstModel.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -1,0 +1,190 @@
+"""Opus packing, durations, binary frames and base64 as clients send them."""
+
+import base64
+import binascii
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from speaker_timeline import opus_packets
+
+from sessions_app import audio
+from sessions_app.audio import AudioFormat, BinaryChunk, MalformedFrame, UndecodableAudio
+
+pytestmark = pytest.mark.req("J17")
+
+packet_sizes = st.lists(st.integers(1, audio.MAX_OPUS_PACKET_BYTES), max_size=30)
+
+
+@given(packet_sizes, packet_sizes)
+def test_concatenated_chunks_hold_the_packets_of_both(first, second):
+    joined = opus_packets(*first) + opus_packets(*second)
+
+    assert audio.count_packets(joined) == len(first) + len(second)
+
+
+@given(packet_sizes.filter(bool), st.data())
+def test_a_cut_off_packet_is_not_opus(sizes, data):
+    packed = opus_packets(*sizes)
+    keep = len(packed) - data.draw(st.integers(1, sizes[-1] + 1))
+
+    assert audio.count_packets(packed[:keep]) is None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"\x00", b"\x00\x00", b"\x01\x00", (1276).to_bytes(2, "little") + bytes(1276), bytes(8192)],
+    ids=["half a length", "length 0", "no packet", "length 1276", "silent PCM16"],
+)
+def test_what_breaks_the_packing_is_pcm16(payload):
+    assert audio.count_packets(payload) is None
+    assert audio.detect_format(payload) is AudioFormat.PCM16
+
+
+@given(st.binary(max_size=3000))
+def test_the_walk_agrees_with_a_plain_parser(payload):
+    def parse(rest: bytes) -> int | None:
+        packets = 0
+        while rest:
+            length = int.from_bytes(rest[:2], "little")
+            if len(rest) < 2 + length or not 1 <= length <= 1275:
+                return None
+            packets, rest = packets + 1, rest[2 + length :]
+        return packets
+
+    assert audio.count_packets(payload) == parse(payload)
+
+
+@pytest.mark.parametrize(
+    ("payload", "audio_format", "sample_rate", "duration_ms"),
+    [
+        (opus_packets(*[60] * 13), "opus", 16_000, 260),
+        (b"\x00" * 744, "opus", 16_000, 240),
+        (b"\x00" * 59, "opus", 16_000, 0),
+        (bytes(8192), "pcm16", 16_000, 256),
+        (bytes(32_000), "pcm16", 16_000, 1000),
+        (bytes(32_000), "pcm16", 8_000, 2000),
+        (bytes(32_000), "pcm16", 0, 0),
+        (bytes(32_000), "wav", 16_000, 0),
+        (b"", "opus", 16_000, 0),
+    ],
+)
+def test_durations_follow_the_format(payload, audio_format, sample_rate, duration_ms):
+    assert (
+        audio.measure_duration_ms(audio=payload, audio_format=audio_format, sample_rate=sample_rate)
+        == duration_ms
+    )
+
+
+def test_the_recorded_binary_frames_decode():
+    chunk = bytes.fromhex("010a00000000d9f4abf90000732d3030303030303031660048825b03")
+    final = bytes.fromhex("020a05000000d8f9abf9732d3030303030303031")
+
+    assert audio.decode_binary_frame(chunk) == BinaryChunk(
+        session_id="s-00000001",
+        seq=0,
+        sent_at_low32_ms=0xF9ABF4D9,
+        is_final=False,
+        audio=bytes.fromhex("660048825b03"),
+    )
+    assert audio.decode_binary_frame(final) == BinaryChunk(
+        session_id="s-00000001", seq=5, sent_at_low32_ms=0xF9ABF9D8, is_final=True, audio=b""
+    )
+
+
+def test_a_binary_chunk_can_be_final():
+    frame = bytes.fromhex("0101070000000000000001007301000a")
+
+    decoded = audio.decode_binary_frame(frame)
+
+    assert decoded is not None
+    assert (decoded.is_final, decoded.seq, decoded.audio) == (True, 7, b"\x01\x00\x0a")
+
+
+@pytest.mark.parametrize("frame", [b"\x10", b"\x11", b"\x10ping"])
+def test_ping_and_pong_are_ignored(frame):
+    assert audio.decode_binary_frame(frame) is None
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        b"\x00",
+        b"\x03abc",
+        b"\x01",
+        bytes.fromhex("010a00000000d9f4abf90000732d30"),
+        bytes.fromhex("010000000000d9f4abf90000"),
+        bytes.fromhex("010100000000d9f4abf90000ff"),
+        bytes.fromhex("020a05000000d8f9abf9732d30303030303030"),
+        bytes.fromhex("020a05000000d8f9abf9732d303030303030303100"),
+    ],
+    ids=[
+        "empty",
+        "type 0",
+        "type 3",
+        "no header",
+        "short id",
+        "no id",
+        "id not UTF-8",
+        "final, short id",
+        "final with audio",
+    ],
+)
+def test_a_malformed_frame_is_refused_by_name(frame):
+    with pytest.raises(MalformedFrame) as refusal:
+        audio.decode_binary_frame(frame)
+
+    assert refusal.value.code == "INVALID_MESSAGE"
+
+
+@given(st.one_of(st.binary(), st.builds(bytes.__add__, st.just(b"\x01\x02"), st.binary())))
+def test_any_frame_is_decoded_ignored_or_refused(frame):
+    try:
+        decoded = audio.decode_binary_frame(frame)
+    except MalformedFrame:
+        return
+
+    assert decoded is None or decoded.session_id
+
+
+@given(st.integers(0, 2**45), st.integers(-(2**31), 2**31 - 1))
+def test_a_client_time_is_completed_to_the_nearest(near_ms, drift_ms):
+    sent_at_ms = near_ms + drift_ms
+
+    restored = audio.restore_timestamp_ms(low32_ms=sent_at_ms % 2**32, near_ms=near_ms)
+
+    assert restored == sent_at_ms
+
+
+@given(st.binary())
+def test_a_chunks_payload_decodes(payload):
+    assert audio.decode_chunk_payload(base64.b64encode(payload).decode()) == payload
+
+
+@pytest.mark.parametrize("payload", [None, "", "*", "QQ", "QQ=", "Q Q=", "QQ==\n", "é" * 4, "-_-_"])
+def test_an_undecodable_chunk_is_no_audio(payload):
+    assert audio.decode_chunk_payload(payload) == b""
+
+
+base64_like = st.text("AQZaz09+/=-_ \n*é", max_size=12)
+
+
+@given(base64_like)
+def test_the_utterance_check_and_a_strict_decoder_agree(text):
+    try:
+        decoded_bytes = len(binascii.a2b_base64(text, strict_mode=True))
+    except ValueError:
+        with pytest.raises(UndecodableAudio):
+            audio.check_utterance_audio(text)
+        assert audio.decode_chunk_payload(text) == b""
+    else:
+        assert audio.check_utterance_audio(text) == decoded_bytes
+        assert len(audio.decode_chunk_payload(text)) == decoded_bytes
+
+
+def test_an_undecodable_utterance_is_refused_in_the_clients_words():
+    with pytest.raises(UndecodableAudio, match="Audio decode failed") as refusal:
+        audio.check_utterance_audio("QQ=Q")
+
+    assert refusal.value.code == "INTERNAL_ERROR"
