@@ -145,7 +145,7 @@ def _split_bindings(code: str) -> tuple[str, str]:
         if line.startswith("local ") and not line.startswith("local function "):
             statement = [line]
             for more in lines[number + 1 :]:
-                if not more.startswith(" "):
+                if not more.startswith((" ", "}", ")")):
                     break
                 statement.append(more)
             text = "".join(statement)
