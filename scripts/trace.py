@@ -1,4 +1,4 @@
-"""Print each requirement of docs/requirements.md with the tests that prove it, then those with none."""
+"""Print each requirement of docs/requirements.md with its tests, then those with none."""
 
 import ast
 import re

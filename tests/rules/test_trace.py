@@ -10,10 +10,7 @@ ROOT = Path(__file__).parents[2]
 TABLE = (
     "| Id | What | State |\n|---|---|---|\n| N1 | Nodes register | done |\n| N2 | A GPU | spine |\n"
 )
-COUNTS = {
-    **{"N": 18, "P": 18, "L": 20, "R": 10, "J": 19, "I": 13, "T": 9},
-    **{"M": 6, "D": 9, "V": 10, "G": 9, "O": 13, "X": 13},
-}
+COUNTS = dict(zip("NPLRJITMDVGOX", (18, 18, 20, 10, 19, 13, 9, 6, 9, 10, 9, 13, 13), strict=True))
 STATES = {
     *("done", "spine", "later: pools", "later: many instances", "later: operators"),
     "later: speed",
