@@ -30,13 +30,12 @@ def read_requirements(table: Path) -> list[Requirement]:
 
 def find_proofs(tests: Path) -> dict[str, list[str]]:
     """Return the tests that carry `@pytest.mark.req(id)`, by id; the files are read, not run."""
-    proofs: dict[str, list[str]] = defaultdict(list)
+    proofs: dict[str, set[str]] = defaultdict(set)
     for path in sorted(tests.rglob("test_*.py")):
         where = path.relative_to(tests).as_posix()
         for requirement_id, test in _find_marks(ast.parse(path.read_text()), where):
-            if test not in proofs[requirement_id]:
-                proofs[requirement_id].append(test)
-    return dict(proofs)
+            proofs[requirement_id].add(test)
+    return {requirement_id: sorted(found) for requirement_id, found in proofs.items()}
 
 
 def main(root: Path) -> int:
