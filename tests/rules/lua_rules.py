@@ -10,7 +10,7 @@ INCLUDE = re.compile(r'^--- @include "(shared/[a-z_]+)"$', re.MULTILINE)
 
 _HEADER = re.compile(r"\A--\[\[\n(?P<text>.*?)\n\]\]\n(?P<body>.*)\Z", re.DOTALL)
 _TITLE = re.compile(r"\A(?P<name>[a-z_]+): \S.*\.")
-_DECLARED = re.compile(r"^(KEYS|ARGV)\[(\d+)(\.\.)?\] +\S", re.MULTILINE)
+_DECLARED = re.compile(r"^(KEYS|ARGV)\[(\d+)(\.\.|…)?\] +\S", re.MULTILINE)
 _NUMBERED = re.compile(r"\b(KEYS|ARGV)\[(\d+)\]")
 _COUNTED = re.compile(r"\b(KEYS|ARGV)\b(?!\[\d)")
 _COMMENT = re.compile(r"--\[\[.*?\]\]|--[^\n]*", re.DOTALL)
@@ -134,7 +134,7 @@ def _find_argument_faults(header: str, body: str) -> Iterator[str]:
     for kind, number in sorted(set(_NUMBERED.findall(rest))):
         yield f"uses {kind}[{number}] below its first lines"
     for kind in sorted(set(_COUNTED.findall(bindings + rest)) - {kind for kind, _ in lists}):
-        yield f"uses {kind} as a list, and its header declares none ({kind}[n..])"
+        yield f"uses {kind} as a list, and its header declares none ({kind}[n…])"
 
 
 def _split_bindings(code: str) -> tuple[str, str]:

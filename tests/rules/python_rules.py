@@ -35,7 +35,7 @@ KEYS = {"scheduling/store/keys.py", "channels_streams/keys.py"}
 _KEY_PATTERN = re.compile(r":v\d+:|\{(node|session|instance|pool|lang|t):|\{poolcfg\}")
 
 _SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore)(?P<rest>.*)$")
-_EXPLAINED = re.compile(r"^(:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*|\[[a-z-]+(,\s*[a-z-]+)*\])\W+\w+\W+\w+")
+_EXPLAINED = re.compile(r"^(:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*|\[[a-z-]+(,\s*[a-z-]+)*\])\W+\w+")
 
 Rule = Callable[[Path], Iterator[str]]
 

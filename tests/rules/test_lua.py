@@ -109,7 +109,7 @@ def test_a_good_script_has_no_faults(tree: Path) -> None:
 
 def test_a_declared_list_may_be_walked_below(tree: Path) -> None:
     script = tree / "lua" / "take_slot.lua"
-    walked = GOOD.replace("ARGV[3]  test clock, or ''", "ARGV[3..]  attempts").replace(
+    walked = GOOD.replace("ARGV[3]  test clock, or ''", "ARGV[3…] attempts").replace(
         "local test_clock = ARGV[3]\n", ""
     )
     script.write_text(
