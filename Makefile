@@ -1,0 +1,66 @@
+# The commands of this checkout. Each one first sets up what it needs.
+
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
+
+.PHONY: setup
+setup:  ## build .venv and install what is missing; quiet when nothing is
+	@scripts/setup-system
+	@scripts/setup-venv
+
+.PHONY: demo
+demo: setup  ## speak English to a real node, hear Spanish, and stay up
+	@$(PYTHON) manage.py demo
+
+.PHONY: serve
+serve: setup  ## run one scheduler on port 5010 with a Redis of its own
+	@$(PYTHON) manage.py serve
+
+.PHONY: test
+test: setup  ## run every test
+	@$(PYTEST)
+
+.PHONY: check
+check: setup  ## everything a change must pass: lint, types, imports, lua, rules, tests
+	@$(MAKE) lint
+	@$(MAKE) types
+	@$(MAKE) imports
+	@$(MAKE) lua
+	@$(MAKE) rules
+	@$(MAKE) test
+
+.PHONY: lint
+lint: setup  ## ruff, linter and formatter, changing nothing
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+.PHONY: format
+format: setup  ## let ruff repair and format what it can
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+.PHONY: types
+types: setup  ## mypy --strict over every package
+	@.venv/bin/mypy
+
+.PHONY: imports
+imports: setup  ## the floors of the house: import contracts
+	@.venv/bin/lint-imports --no-logo
+
+.PHONY: lua
+lua: setup  ## Lua headers against bodies, and luacheck after includes
+	@$(PYTEST) -q tests/rules/test_lua.py
+
+.PHONY: rules
+rules: setup  ## the house rules a check can keep
+	@$(PYTEST) -q tests/rules --ignore=tests/rules/test_lua.py
+
+.PHONY: trace
+trace: setup  ## each requirement with its tests, then those with none
+	@$(PYTHON) -m scripts.trace

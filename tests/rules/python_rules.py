@@ -1,0 +1,168 @@
+"""The house rules of Python files that a check can keep; each returns the faults it finds."""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+LONGEST_MODULE = 400
+PACKAGES = (
+    *("lingua", "sessions_app", "nodes", "operators", "sockets", "scheduling"),
+    *("channels_streams", "lua", "lingua_node"),
+)
+FOLDERS = (*PACKAGES, "scripts", "bench", "tests")
+VAGUE_NAMES = {"utils", "helpers", "common", "misc", "manager", "base"}
+
+# Where the environment may be read, and why.
+ENVIRONMENT = {
+    "lingua/env.py": "the one place that reads settings",
+    "lingua/embedded_redis.py": "finds its program before any setting is read",
+}
+ENVIRONMENT_PACKAGES = {"lingua_node": "a node is configured by its own command line"}
+
+# Where wall-clock time may be read; the two packages that stand alone have one module each.
+CLOCK = "scheduling/clock.py"
+CLOCK_PACKAGES = ("channels_streams", "lingua_node")
+_WALL_CLOCK = re.compile(
+    r"^(time\.(time|time_ns|localtime|gmtime|ctime)"
+    r"|(datetime\.)?(datetime|date)\.(now|utcnow|today)"
+    r"|(django\.utils\.)?timezone\.(now|localtime|localdate))$"
+)
+
+KEYS = {"scheduling/store/keys.py", "channels_streams/keys.py"}
+_KEY_PATTERN = re.compile(r":v\d+:|\{(node|session|instance|pool|lang|t):|\{poolcfg\}")
+
+_SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore)(?P<rest>.*)$")
+_EXPLAINED = re.compile(r"^(:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*|\[[a-z-]+(,\s*[a-z-]+)*\])\W+\w+")
+
+Rule = Callable[[Path], Iterator[str]]
+
+
+def list_modules(root: Path, *, folders: tuple[str, ...] = FOLDERS) -> list[Path]:
+    """Return our Python files below `folders`; what Django generates is not ours."""
+    return [
+        path
+        for folder in folders
+        for path in sorted((root / folder).rglob("*.py"))
+        if "migrations" not in path.parts
+    ]
+
+
+def environment_is_read_in_one_place(root: Path) -> Iterator[str]:
+    for path, tree in _parse_packages(root):
+        name = path.relative_to(root).as_posix()
+        if name in ENVIRONMENT or name.partition("/")[0] in ENVIRONMENT_PACKAGES:
+            continue
+        # asgi.py tells Django the name of its settings module, which is no reading.
+        told = {
+            id(node.func.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and ast.unparse(node).startswith("os.environ.setdefault('DJANGO_SETTINGS_MODULE'")
+            and isinstance(node.func, ast.Attribute)
+        }
+        for node in ast.walk(tree):
+            if _reads_environment(node) and id(node) not in told:
+                yield f"{name}:{_line(node)} reads the environment; lingua/env.py does that"
+
+
+def wall_clock_is_read_in_one_place(root: Path) -> Iterator[str]:
+    clocks: dict[str, set[str]] = {package: set() for package in CLOCK_PACKAGES}
+    for path, tree in _parse_packages(root):
+        name = path.relative_to(root).as_posix()
+        package = name.partition("/")[0]
+        for node in ast.walk(tree):
+            if name == CLOCK or not _reads_wall_clock(node):
+                continue
+            if package in clocks:
+                clocks[package].add(name)
+            else:
+                yield f"{name}:{_line(node)} reads the wall clock; {CLOCK} does that"
+    for package, modules in clocks.items():
+        if len(modules) > 1:
+            yield f"{package} reads the wall clock in {len(modules)} modules: {sorted(modules)}"
+
+
+def keys_are_spelled_in_one_place(root: Path) -> Iterator[str]:
+    for path, tree in _parse_packages(root):
+        name = path.relative_to(root).as_posix()
+        if name in KEYS:
+            continue
+        documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Constant) or id(node) in documentation:
+                continue
+            if isinstance(node.value, str) and _KEY_PATTERN.search(node.value):
+                yield f"{name}:{node.lineno} spells a Redis key; a keys module does that"
+
+
+def package_files_are_empty(root: Path) -> Iterator[str]:
+    for path in list_modules(root):
+        if path.name == "__init__.py" and path.read_text().strip():
+            yield f"{path.relative_to(root)} is not empty"
+
+
+def modules_say_what_they_are_for(root: Path) -> Iterator[str]:
+    for path in list_modules(root):
+        text = path.read_text()
+        if path.name != "__init__.py" and not ast.get_docstring(ast.parse(text)):
+            yield f"{path.relative_to(root)} does not say in its first line what it is for"
+
+
+def modules_stay_short(root: Path) -> Iterator[str]:
+    for path in list_modules(root):
+        lines = len(path.read_text().splitlines())
+        if lines > LONGEST_MODULE:
+            yield f"{path.relative_to(root)} has {lines} lines; {LONGEST_MODULE} is the most"
+
+
+def modules_are_named_for_an_idea(root: Path) -> Iterator[str]:
+    for path in list_modules(root):
+        if {path.stem, path.parent.name} & VAGUE_NAMES:
+            yield f"{path.relative_to(root)} is named for nothing in particular"
+
+
+def suppressions_have_a_code_and_a_reason(root: Path) -> Iterator[str]:
+    for path in list_modules(root):
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
+            found = token.type == tokenize.COMMENT and _SUPPRESSION.search(token.string)
+            if found and not _EXPLAINED.match(found["rest"]):
+                where = f"{path.relative_to(root)}:{token.start[0]}"
+                yield f"{where} silences a check without code and reason"
+
+
+RULES: tuple[Rule, ...] = (
+    environment_is_read_in_one_place,
+    wall_clock_is_read_in_one_place,
+    keys_are_spelled_in_one_place,
+    package_files_are_empty,
+    modules_say_what_they_are_for,
+    modules_stay_short,
+    modules_are_named_for_an_idea,
+    suppressions_have_a_code_and_a_reason,
+)
+
+
+def _parse_packages(root: Path) -> Iterator[tuple[Path, ast.Module]]:
+    for path in list_modules(root, folders=PACKAGES):
+        yield path, ast.parse(path.read_text())
+
+
+def _reads_environment(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom) and node.module == "os":
+        return any(alias.name in {"environ", "environb", "getenv"} for alias in node.names)
+    if not isinstance(node, ast.Attribute) or ast.unparse(node.value) != "os":
+        return False
+    return node.attr in {"environ", "environb", "getenv"}
+
+
+def _reads_wall_clock(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom) and node.module == "time":
+        return any(alias.name in {"time", "time_ns", "localtime"} for alias in node.names)
+    return isinstance(node, ast.Attribute) and bool(_WALL_CLOCK.match(ast.unparse(node)))
+
+
+def _line(node: ast.AST) -> int:
+    return getattr(node, "lineno", 0)

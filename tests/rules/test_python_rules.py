@@ -1,0 +1,99 @@
+"""The tree keeps the house rules, and each rule is seen to catch a planted fault."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.rules import python_rules as rules
+
+ROOT = Path(__file__).parents[2]
+SAYS = '"""What this module is for."""\n'
+
+FAULTS = [
+    (rules.environment_is_read_in_one_place, "nodes/services.py", "import os\nos.getenv('PORT')"),
+    (rules.environment_is_read_in_one_place, "nodes/services.py", "import os\nos.environ['A']"),
+    (rules.environment_is_read_in_one_place, "nodes/services.py", "from os import environ"),
+    (rules.wall_clock_is_read_in_one_place, "sockets/wire.py", "import time\ntime.time()"),
+    (rules.wall_clock_is_read_in_one_place, "sockets/wire.py", "from time import time"),
+    (
+        rules.wall_clock_is_read_in_one_place,
+        "operators/pages.py",
+        "import datetime\ndatetime.datetime.now(datetime.UTC)",
+    ),
+    (
+        rules.wall_clock_is_read_in_one_place,
+        "operators/pages.py",
+        "from django.utils import timezone\ntimezone.now()",
+    ),
+    (rules.keys_are_spelled_in_one_place, "nodes/services.py", "f'{p}:v2:{{node:{n}}}:run'"),
+    (rules.keys_are_spelled_in_one_place, "nodes/services.py", "x = 'lingua:v2:all'"),
+    (rules.package_files_are_empty, "nodes/__init__.py", "from nodes import services"),
+    (rules.modules_say_what_they_are_for, "nodes/services.py", None),
+    (rules.modules_stay_short, "nodes/services.py", "x = 1\n" * 400),
+    (rules.modules_are_named_for_an_idea, "nodes/utils.py", "x = 1"),
+    (rules.modules_are_named_for_an_idea, "nodes/common/words.py", "x = 1"),
+    (rules.suppressions_have_a_code_and_a_reason, "nodes/a.py", "x = 1  # noqa"),
+    (rules.suppressions_have_a_code_and_a_reason, "nodes/a.py", "x = 1  # noqa: E501"),
+    (rules.suppressions_have_a_code_and_a_reason, "nodes/a.py", "x = 1  # type: ignore[arg-type]"),
+]
+ALLOWED = [
+    (rules.environment_is_read_in_one_place, "lingua/env.py", "import os\nos.environ['A']"),
+    (rules.environment_is_read_in_one_place, "lingua_node/cli.py", "import os\nos.getenv('A')"),
+    (
+        rules.environment_is_read_in_one_place,
+        "lingua/asgi.py",
+        "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'lingua.settings')",
+    ),
+    (rules.wall_clock_is_read_in_one_place, "scheduling/clock.py", "import time\ntime.time_ns()"),
+    (rules.wall_clock_is_read_in_one_place, "lingua_node/clock.py", "import time\ntime.time()"),
+    (rules.wall_clock_is_read_in_one_place, "nodes/loop.py", "import time\ntime.monotonic()"),
+    (rules.keys_are_spelled_in_one_place, "scheduling/store/keys.py", "x = ':v2:{node:'"),
+    (rules.keys_are_spelled_in_one_place, "nodes/services.py", "x = f'{node}: unknown'"),
+    (rules.package_files_are_empty, "nodes/__init__.py", None),
+    (
+        rules.suppressions_have_a_code_and_a_reason,
+        "nodes/a.py",
+        "x = 1  # noqa: E501 - a table reads better whole",
+    ),
+]
+
+
+def _plant(root: Path, name: str, text: str | None) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("" if text is None else SAYS + text + "\n")
+
+
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
+def test_the_tree_keeps_the_rule(rule: rules.Rule) -> None:
+    assert list(rule(ROOT)) == []
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault[0].__name__}-{fault[1]}")
+def test_a_planted_fault_is_found(fault, tmp_path: Path) -> None:
+    rule, name, text = fault
+    _plant(tmp_path, name, text)
+
+    found = list(rule(tmp_path))
+
+    assert len(found) == 1
+    assert name in found[0]
+
+
+@pytest.mark.parametrize("case", ALLOWED, ids=lambda case: f"{case[0].__name__}-{case[1]}")
+def test_what_the_rule_allows_is_no_fault(case, tmp_path: Path) -> None:
+    rule, name, text = case
+    _plant(tmp_path, name, text)
+
+    assert list(rule(tmp_path)) == []
+
+
+def test_a_second_clock_in_a_package_that_stands_alone_is_found(tmp_path: Path) -> None:
+    for name in ("lingua_node/clock.py", "lingua_node/session.py"):
+        _plant(tmp_path, name, "import time\ntime.time()")
+
+    assert len(list(rules.wall_clock_is_read_in_one_place(tmp_path))) == 1
+
+
+def test_every_rule_is_seen_to_fail() -> None:
+    assert {fault[0] for fault in FAULTS} == set(rules.RULES)
