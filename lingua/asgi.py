@@ -1,0 +1,27 @@
+"""The ASGI application for any server; nothing of ours is built before lifespan startup."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+from django.utils.module_loading import import_string
+
+from lingua import settings
+from lingua.entrance import Entrance
+from lingua.lifespan import Application, Lifespan
+
+
+async def _build_application() -> Application:
+    """Import and call the builder only now: its event loop is the one that will use it."""
+    application: Application = await import_string(settings.LINGUA_APPLICATION)()
+    return application
+
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lingua.settings")
+application = Entrance(
+    lifespan=Lifespan(
+        build=_build_application,
+        startup_timeout_s=settings.LINGUA_STARTUP_TIMEOUT_S,
+        stop_timeout_s=settings.LINGUA_CLOSE_TIMEOUT_S,
+    ),
+    http=get_asgi_application(),
+)
