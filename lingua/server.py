@@ -144,7 +144,7 @@ def _bind(host: str, port: int) -> socket.socket:
         if listener is not None:
             listener.close()
         raise CannotServe(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    listener.setblocking(False)
+    listener.settimeout(0)
     return listener
 
 

@@ -10,6 +10,7 @@ _logger = logging.getLogger(__name__)
 
 _FIRST_BACK_OFF_S = 0.1
 _LONGEST_BACK_OFF_S = 10.0
+_MAX_DOUBLINGS = 10
 
 
 class Loop(Protocol):
@@ -74,5 +75,6 @@ async def _repeat(loop: Loop) -> None:
 
 def _back_off_s(failures: int) -> float:
     """Return half to all of 0.1, 0.2, 0.4 … 10 s, so that instances do not retry in step."""
-    longest = min(_FIRST_BACK_OFF_S * 2 ** min(failures - 1, 20), _LONGEST_BACK_OFF_S)
+    doublings = min(failures - 1, _MAX_DOUBLINGS)
+    longest = min(_FIRST_BACK_OFF_S * (1 << doublings), _LONGEST_BACK_OFF_S)
     return longest * random.uniform(0.5, 1.0)

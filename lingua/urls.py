@@ -5,9 +5,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
 from lingua.entrance import CHECK_READY
+from lingua.static_files import serve_static
 
 
-async def health(request: HttpRequest) -> HttpResponse:
+async def health(_request: HttpRequest) -> HttpResponse:
     """Say that the process answers; an instance that drains is healthy still."""
     return HttpResponse("OK", content_type="text/plain")
 
@@ -23,5 +24,6 @@ urlpatterns = [
     path("health", health),
     path("ready", ready),
     path("", include("django_prometheus.urls")),
+    path("static/<path:path>", serve_static),
     path("admin/", admin.site.urls),
 ]

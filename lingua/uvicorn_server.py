@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -80,6 +81,9 @@ class UvicornServer:
         await self.wait_closed()
 
     def _connect(self) -> asyncio.Protocol:
-        return self._config.http_protocol_class(
+        # Uvicorn types the class as any protocol and constructs it with these three.
+        protocol: Any = self._config.http_protocol_class
+        connection: asyncio.Protocol = protocol(
             config=self._config, server_state=self._state, app_state={}
         )
+        return connection

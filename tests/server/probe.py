@@ -14,6 +14,11 @@ def note(line: str) -> None:
         file.write(line + "\n")
 
 
+def go_on() -> bool:
+    """Say whether the test has told a busy application to read on."""
+    return Path(os.environ["PROBE_NOTES"] + ".go").exists()
+
+
 class Ticker:
     """A loop that notes its first pass."""
 
@@ -91,10 +96,12 @@ class Probe:
         done = asyncio.Event()
         self._in_flight.add(done)
         await send({"type": "websocket.send", "text": "working"})
-        await asyncio.sleep(float(seconds))
-        await send({"type": "websocket.send", "text": "result"})
-        note("result sent")
-        done.set()
+        try:
+            await asyncio.sleep(float(seconds))
+            await send({"type": "websocket.send", "text": "result"})
+            note("result sent")
+        finally:
+            done.set()
         note(f"disconnect {(await receive())['code']}")
 
     async def _stuck(self, receive: Receive, send: Send) -> None:
@@ -116,7 +123,7 @@ class Probe:
     async def _busy(self, receive: Receive, send: Send) -> None:
         """Read nothing until told by a file, then count what was sent."""
         await send({"type": "websocket.send", "text": "busy"})
-        while not Path(os.environ["PROBE_NOTES"] + ".go").exists():  # noqa: ASYNC110 - another process makes it
+        while not go_on():  # noqa: ASYNC110 - the test is another process
             await asyncio.sleep(0.02)
         count = 0
         while count < 200:

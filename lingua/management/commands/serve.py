@@ -25,7 +25,7 @@ class Command(BaseCommand):
         "may finish, then every socket is closed with 1012; a second signal does not wait. "
         "Settings are environment variables: see docs/operations.md."
     )
-    requires_system_checks: list[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
