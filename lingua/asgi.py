@@ -10,6 +10,7 @@ from lingua import settings
 from lingua.asgi_types import AsgiApp
 from lingua.entrance import Entrance
 from lingua.lifespan import Application, Lifespan
+from lingua.request_bodies import bound_bodies
 
 
 async def _build_application() -> Application:
@@ -25,5 +26,7 @@ application = Entrance(
         startup_timeout_s=settings.LINGUA_STARTUP_TIMEOUT_S,
         stop_timeout_s=settings.LINGUA_CLOSE_TIMEOUT_S,
     ),
-    http=cast("AsgiApp", get_asgi_application()),
+    http=bound_bodies(
+        cast("AsgiApp", get_asgi_application()), max_bytes=settings.LINGUA_HTTP_MAX_BODY_BYTES
+    ),
 )

@@ -6,7 +6,6 @@ import logging
 import socket
 from typing import Any
 
-from daphne.http_protocol import HTTPFactory
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory
 from twisted.internet import reactor as twisted_reactor
@@ -14,6 +13,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.logger import globalLogBeginner
 
 from lingua.asgi_types import Message, Scope
+from lingua.daphne_http import BoundedHttpFactory
 from lingua.daphne_socket import BoundedWebSocket
 from lingua.entrance import Entrance
 from lingua.input_queue import InputQueue
@@ -72,7 +72,9 @@ class DaphneServer(Server):
 
     async def listen(self, listener: socket.socket) -> None:
         _silence_twisted()
-        self.http_factory = HTTPFactory(self)
+        self.http_factory = BoundedHttpFactory(
+            server=self, max_body_bytes=self._options.http_max_body_bytes
+        )
         self.ws_factory = _SocketFactory(self, server=None)
         self.ws_factory.setProtocolOptions(
             autoPingTimeout=self.ping_timeout,

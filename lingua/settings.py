@@ -8,6 +8,7 @@ be because one list in one place is what an operator looks for.
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from lingua.databases import parse_database_url
@@ -354,3 +355,16 @@ LINGUA_TIMER_TICK_MS = env_int("LINGUA_TIMER_TICK_MS", default=200, minimum=10)
 LINGUA_PRESENCE_INTERVAL_S = env_float("LINGUA_PRESENCE_INTERVAL_S", default=15, minimum=0.1)
 # Silence after which an instance counts as dead and its inbox is taken over.
 LINGUA_PRESENCE_TTL_S = env_float("LINGUA_PRESENCE_TTL_S", default=45, minimum=0.3)
+
+# Values that only make sense together -----------------------------------------------------------
+
+for _shorter, _longer in (
+    ("LINGUA_HEARTBEAT_INTERVAL_S", "LINGUA_HEARTBEAT_TIMEOUT_S"),
+    ("LINGUA_PRESENCE_INTERVAL_S", "LINGUA_PRESENCE_TTL_S"),
+    ("LINGUA_ACK_TIMEOUT_MS", "LINGUA_RESERVATION_MS"),
+):
+    if globals()[_shorter] >= globals()[_longer]:
+        raise ImproperlyConfigured(
+            f"{_shorter}={globals()[_shorter]:g} is not allowed: "
+            f"it must be less than {_longer}={globals()[_longer]:g}"
+        )
