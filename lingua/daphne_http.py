@@ -1,0 +1,51 @@
+"""Daphne's HTTP requests with an end to how much they may carry."""
+
+import functools
+from typing import Any
+
+from daphne.http_protocol import HTTPFactory, WebRequest
+
+
+class BoundedRequest(WebRequest):
+    """Refuses a body that is announced too long; ends the connection of one that turns out so."""
+
+    def __init__(self, *args: Any, max_body_bytes: int, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._max_body_bytes = max_body_bytes
+        self._body_bytes = 0
+        self._refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        """Look at Content-Length before the first byte of the body arrives."""
+        super().gotLength(length)
+        if length is not None and length > self._max_body_bytes:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Count what arrives: a chunked body announces nothing."""
+        self._body_bytes += len(data)
+        if self._body_bytes > self._max_body_bytes:
+            self._refuse()
+        if not self._refused:
+            super().handleContentChunk(data)
+
+    def _refuse(self) -> None:
+        if not self._refused:
+            self._refused = True
+            self.channel.transport.write(
+                b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            )
+            self.channel.loseConnection()
+
+
+class BoundedHttpFactory(HTTPFactory):
+    """Makes connections whose requests are bounded."""
+
+    def __init__(self, *, server: Any, max_body_bytes: int) -> None:
+        super().__init__(server)
+        self._request = functools.partial(BoundedRequest, max_body_bytes=max_body_bytes)
+
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = self._request
+        return protocol

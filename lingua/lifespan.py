@@ -1,0 +1,118 @@
+"""From start to stop of one instance, driven by ASGI lifespan under any server."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from lingua.asgi_types import AsgiApp, Receive, Scope, Send
+from lingua.supervisor import Loop, Supervisor
+
+_logger = logging.getLogger(__name__)
+
+
+class Application(Protocol):
+    """One started instance: what `bootstrap` builds and a server serves."""
+
+    @property
+    def instance_id(self) -> str: ...
+
+    @property
+    def websocket(self) -> AsgiApp:
+        """The ASGI application of both sockets."""
+
+    @property
+    def loops(self) -> Sequence[Loop]: ...
+
+    async def check_ready(self) -> str:
+        """Return why this instance must get no new sockets now, or an empty text."""
+
+    async def drain(self, *, deadline_s: float) -> None:
+        """Take no new work and return when jobs in flight have ended, or after `deadline_s`."""
+
+    async def stop(self, *, deadline_s: float) -> None:
+        """Give up presence, leases, inbox and connections; the loops have ended before."""
+
+
+# A started Application: presence is written when the awaitable is done.
+ApplicationBuilder = Callable[[], Awaitable[Application]]
+
+
+class Lifespan:
+    """The ASGI lifespan application; it alone starts and stops an instance."""
+
+    def __init__(
+        self, *, build: ApplicationBuilder, startup_timeout_s: float, stop_timeout_s: float
+    ) -> None:
+        self._build = build
+        self._startup_timeout_s = startup_timeout_s
+        self._stop_timeout_s = stop_timeout_s
+        self._application: Application | None = None
+        self._supervisor: Supervisor | None = None
+        self._draining = False
+
+    @property
+    def application(self) -> Application | None:
+        """The instance while it may take new sockets, else None."""
+        return None if self._draining else self._application
+
+    @property
+    def instance_id(self) -> str:
+        return self._application.instance_id if self._application else ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer startup and shutdown; a failed startup says why and ends the conversation."""
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:
+            _logger.exception("the instance could not start")
+            reason = str(error) or type(error).__name__
+            await send({"type": "lifespan.startup.failed", "message": reason})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        try:
+            await self.stop()
+        except Exception as error:
+            _logger.exception("the instance could not stop in order")
+            reason = str(error) or type(error).__name__
+            await send({"type": "lifespan.shutdown.failed", "message": reason})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def start(self) -> None:
+        """Build the instance, then start its loops.
+
+        :raises TimeoutError: building took longer than the start-up timeout
+        """
+        try:
+            async with asyncio.timeout(self._startup_timeout_s):
+                application = await self._build()
+        except TimeoutError as late:
+            raise TimeoutError(f"start-up took longer than {self._startup_timeout_s:g} s") from late
+        self._supervisor = Supervisor(loops=application.loops)
+        self._supervisor.start()
+        self._application = application
+
+    async def check_ready(self) -> str:
+        """Return why a load balancer should send nobody here, or an empty text."""
+        if self._draining:
+            return "draining"
+        if self._application is None:
+            return "starting"
+        return await self._application.check_ready()
+
+    async def drain(self, *, deadline_s: float) -> None:
+        """Refuse new sockets and let jobs in flight end; loops and sockets go on meanwhile."""
+        self._draining = True
+        if self._application is not None:
+            await self._application.drain(deadline_s=deadline_s)
+
+    async def stop(self) -> None:
+        """End the loops, then the instance."""
+        self._draining = True
+        if self._supervisor is not None:
+            await self._supervisor.stop()
+        if self._application is not None:
+            await self._application.stop(deadline_s=self._stop_timeout_s)

@@ -1,0 +1,151 @@
+"""manage.py serve: one instance of Lingua, with a Redis of its own unless told of another."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError, call_command
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.utils.module_loading import import_string
+
+from lingua import settings
+from lingua.addresses import is_loopback
+from lingua.embedded_redis import EmbeddedRedis, RedisServerMissing
+from lingua.env import list_unknown
+from lingua.server import CannotServe, ServerOptions
+
+
+class Command(BaseCommand):
+    """Start one instance and serve until SIGTERM or Ctrl-C."""
+
+    help = (
+        "Serve speakers at /ws/session and nodes at /ws/node until SIGTERM or Ctrl-C. "
+        "Starts a Redis of its own under var/ unless REDIS_URL or REDIS_CLUSTER_URLS is set. "
+        "Prints one line when the port is open. A signal drains: no new sockets, jobs in flight "
+        "may finish, then every socket is closed with 1012; a second signal does not wait. "
+        "Settings are environment variables: see docs/operations.md."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--host",
+            default=settings.LINGUA_HOST,
+            help="address to listen on (default: %(default)s, from LINGUA_HOST); "
+            "any but loopback needs LINGUA_NODE_AUTH and LINGUA_SESSION_AUTH on",
+        )
+        parser.add_argument(
+            "--port",
+            type=int,
+            default=settings.LINGUA_PORT,
+            help="port to listen on, 0 for a free one (default: %(default)s, from LINGUA_PORT)",
+        )
+        parser.add_argument(
+            "--server",
+            choices=("daphne", "uvicorn"),
+            default=settings.LINGUA_SERVER,
+            help="daphne is the reference, uvicorn the faster one (default: %(default)s)",
+        )
+
+    def handle(self, *, host: str, port: int, server: str, **options: Any) -> None:
+        """Check what can be checked, start Redis if it is ours, serve.
+
+        :raises CommandError: why there is nothing to serve
+        """
+        _refuse_open_doors(host)
+        for name in list_unknown(prefix="LINGUA_"):
+            self.stderr.write(f"{name} is set, but no setting has that name")
+        self._prepare_database()
+        redis = _start_redis() if settings.LINGUA_REDIS_EMBEDDED else None
+        try:
+            run = import_string(f"lingua.{server}_server.run")
+            entrance = import_string("lingua.asgi.application")
+            run(entrance=entrance, options=_server_options(host=host, port=port))
+        except CannotServe as error:
+            raise CommandError(str(error)) from error
+        finally:
+            if redis is not None:
+                redis.stop()
+
+    def _prepare_database(self) -> None:
+        """Migrate our own SQLite file; of another database only say what it lacks.
+
+        :raises CommandError: migrations are missing there
+        """
+        if not settings.DATABASE_URL:
+            call_command("migrate", verbosity=0, interactive=False)
+            return
+        connection = connections[DEFAULT_DB_ALIAS]
+        try:
+            executor = MigrationExecutor(connection)
+            missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        except OperationalError as error:
+            # Jobs need no database: operators' pages wait for it, speakers do not.
+            self.stderr.write(f"the database does not answer, serving without it: {error}")
+            return
+        finally:
+            connection.close()
+        if missing:
+            raise CommandError(
+                f"{len(missing)} migrations are not applied: run python manage.py migrate"
+            )
+
+
+def _refuse_open_doors(host: str) -> None:
+    """Let nobody but this machine in while either kind of authentication is off.
+
+    :raises CommandError: the address is reachable from elsewhere
+    """
+    open_doors = [
+        name
+        for name, closed in (
+            ("LINGUA_NODE_AUTH", settings.LINGUA_NODE_AUTH),
+            ("LINGUA_SESSION_AUTH", settings.LINGUA_SESSION_AUTH),
+        )
+        if not closed
+    ]
+    if open_doors and not is_loopback(host):
+        raise CommandError(
+            f"refusing to listen on {host} without authentication: set {' and '.join(open_doors)} "
+            "to on, or listen on 127.0.0.1"
+        )
+
+
+def _start_redis() -> EmbeddedRedis:
+    """Start the Redis of this checkout at its kept port.
+
+    :raises CommandError: the port is taken, there is no program, or it does not start
+    """
+    port = settings.LINGUA_REDIS_EMBEDDED_PORT
+    redis = EmbeddedRedis(
+        directory=settings.LINGUA_REDIS_DIR, program=settings.LINGUA_REDIS_SERVER, port=port
+    )
+    if redis.is_port_taken():
+        raise CommandError(
+            f"port {port} of the embedded Redis is taken. If another instance serves from this "
+            f"directory, join it with REDIS_URL={redis.url}; if not, remove "
+            f"{settings.LINGUA_REDIS_DIR / 'port'} to choose another port"
+        )
+    try:
+        redis.start()
+    except (RedisServerMissing, RuntimeError) as error:
+        raise CommandError(str(error)) from error
+    return redis
+
+
+def _server_options(*, host: str, port: int) -> ServerOptions:
+    return ServerOptions(
+        host=host,
+        port=port,
+        # The sockets share one port; each checks its own, smaller limit itself.
+        max_frame_bytes=max(
+            settings.LINGUA_SESSION_MAX_FRAME_BYTES, settings.LINGUA_NODE_MAX_FRAME_BYTES
+        ),
+        input_max_bytes=settings.LINGUA_INPUT_MAX_BYTES,
+        input_max_messages=settings.LINGUA_INPUT_MAX_MESSAGES,
+        http_max_body_bytes=settings.LINGUA_HTTP_MAX_BODY_BYTES,
+        ping_interval_s=settings.LINGUA_PING_INTERVAL_S,
+        ping_timeout_s=settings.LINGUA_PING_TIMEOUT_S,
+        drain_timeout_s=settings.LINGUA_DRAIN_TIMEOUT_S,
+        close_timeout_s=settings.LINGUA_CLOSE_TIMEOUT_S,
+    )

@@ -1,0 +1,29 @@
+"""The HTTP paths of an instance: what probes and scrapers ask, and the operators' admin."""
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+
+from lingua.entrance import CHECK_READY
+from lingua.static_files import serve_static
+
+
+async def health(_request: HttpRequest) -> HttpResponse:
+    """Say that the process answers; an instance that drains is healthy still."""
+    return HttpResponse("OK", content_type="text/plain")
+
+
+async def ready(request: HttpRequest) -> HttpResponse:
+    """Say whether new sockets are welcome: 200, or 503 with the reason."""
+    check_ready = getattr(request, "scope", {}).get(CHECK_READY)
+    reason = await check_ready() if check_ready else "not served by an instance"
+    return HttpResponse(reason or "READY", status=503 if reason else 200, content_type="text/plain")
+
+
+urlpatterns = [
+    path("health", health),
+    path("ready", ready),
+    path("", include("django_prometheus.urls")),
+    path("static/<path:path>", serve_static),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,60 @@
+"""Uvicorn's WebSocket, patient at the end: a close frame is given time to be read."""
+
+import asyncio
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+_CLOSE_HANDSHAKE_S = 1.0
+
+
+class PatientWebSocket(WebSocketsSansIOProtocol):
+    """Closing a TCP connection with unread input resets it, and a reset may eat our close frame.
+
+    So after a close frame of ours the input is read and thrown away until the peer answers, for
+    at most a second.
+    """
+
+    _discarding = False
+
+    def close_with(self, *, code: int, reason: str) -> None:
+        """Send a close frame, or refuse a handshake that is still open."""
+        self.stop_keepalive()
+        if not self.handshake_complete:
+            self.send_500_response()
+            self.transport.close()
+            return
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.conn.send_close(code, reason)
+        self._write_close()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._discarding:
+            super().data_received(data)
+
+    def eof_received(self) -> None:
+        if self._discarding:
+            self.transport.close()
+
+    def handle_parser_exception(self) -> None:
+        """Answer a broken or oversize frame: what follows it cannot be understood."""
+        sent = self.conn.close_sent
+        code, reason = (sent.code, sent.reason) if sent else (1006, "")
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self._discarding = True
+        self._write_close()
+
+    def _write_close(self) -> None:
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self._give_up_later()
+
+    def _give_up_later(self) -> None:
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        loop = asyncio.get_running_loop()
+        self.close_timer = loop.call_later(_CLOSE_HANDSHAKE_S, self.transport.abort)

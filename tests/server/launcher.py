@@ -1,0 +1,105 @@
+"""Starts a real server in a process of its own, serving the probe application."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+_ROOT = Path(__file__).parent.parent.parent
+_DEADLINE_S = 20.0
+
+
+@dataclass(kw_only=True)
+class Instance:
+    """One started `manage.py serve`; its files live in a directory of the test."""
+
+    process: subprocess.Popen[str]
+    notes_file: Path
+    errors_file: Path
+    address: str = ""
+    ready_line: str = ""
+
+    def url(self, path: str) -> str:
+        return f"ws://{self.address}{path}"
+
+    @property
+    def notes(self) -> list[str]:
+        with contextlib.suppress(FileNotFoundError):
+            return self.notes_file.read_text().splitlines()
+        return []
+
+    @property
+    def errors(self) -> str:
+        return self.errors_file.read_text()
+
+    def await_note(self, line: str) -> None:
+        """Wait until the application has noted `line`."""
+        give_up_at = time.monotonic() + _DEADLINE_S
+        while line not in self.notes:
+            assert time.monotonic() < give_up_at, f"no {line!r} in {self.notes}: {self.errors}"
+            time.sleep(0.005)
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        return self.process.wait(timeout=_DEADLINE_S)
+
+    def resident_mb(self) -> float:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+        return int(line.split()[1]) / 1024
+
+
+StartInstance = Callable[..., Instance]
+
+
+class Launcher:
+    """Starts servers whose files live under `directory`, and ends them."""
+
+    def __init__(self, *, directory: Path) -> None:
+        self._directory = directory
+        self._started: list[Instance] = []
+
+    def start(self, *arguments: str, awaiting_ready: bool = True, **variables: str) -> Instance:
+        """Start a server; unless told otherwise, return when it has printed its ready line."""
+        name = f"{len(self._started)}"
+        notes_file, errors_file = (
+            self._directory / f"notes{name}",
+            self._directory / f"errors{name}",
+        )
+        clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
+        environment = clean | {
+            "LINGUA_VAR_DIR": str(self._directory / "var"),
+            "LINGUA_APPLICATION": "tests.server.probe.build_application",
+            "PROBE_NOTES": str(notes_file),
+            # Nothing is sent to it: the embedded Redis has tests of its own.
+            "REDIS_URL": "redis://127.0.0.1:1/0",
+        }
+        with errors_file.open("w") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", "serve", "--port", "0", *arguments],
+                cwd=_ROOT,
+                env=environment | variables,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        instance = Instance(process=process, notes_file=notes_file, errors_file=errors_file)
+        self._started.append(instance)
+        if awaiting_ready:
+            assert process.stdout is not None
+            instance.ready_line = process.stdout.readline()
+            assert instance.ready_line, instance.errors
+            instance.address = instance.ready_line.split("http://")[1].split()[0]
+        return instance
+
+    def end(self) -> None:
+        for instance in self._started:
+            instance.process.kill()
+            instance.process.communicate()

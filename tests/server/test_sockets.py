@@ -1,0 +1,147 @@
+"""Both servers: frames, close codes and memory of a single socket."""
+
+import asyncio
+
+import pytest
+import websockets
+from websockets.asyncio.client import connect
+
+from tests.server.launcher import Instance
+
+_DEADLINE_S = 15
+_MIB = 1024 * 1024
+
+
+async def test_a_frame_of_8_mib_passes_and_a_longer_one_gets_1009(instance: Instance) -> None:
+    async with connect(instance.url("/measure")) as socket:
+        await socket.send("x" * (8 * _MIB))
+        largest = await asyncio.wait_for(socket.recv(), _DEADLINE_S)
+        await socket.send("x" * (8 * _MIB + 1))
+        with pytest.raises(websockets.ConnectionClosedError) as closed:
+            await asyncio.wait_for(socket.recv(), _DEADLINE_S)
+
+    async with connect(instance.url("/measure")) as socket:
+        await socket.send("still here")
+        after = await asyncio.wait_for(socket.recv(), _DEADLINE_S)
+
+    assert largest == str(8 * _MIB)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009
+    assert after == "10"
+    instance.await_note("disconnect 1009")
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1008, 1011, 1012, 1013, 3000, 4401, 4999])
+async def test_an_application_closes_with_any_code_and_reason(
+    shared_instance: Instance, code: int
+) -> None:
+    async with connect(shared_instance.url(f"/close?code={code}&reason=because")) as socket:
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await asyncio.wait_for(socket.recv(), _DEADLINE_S)
+
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (code, "because")
+    shared_instance.await_note(f"closed with {code}")
+
+
+async def test_the_longest_reason_a_frame_can_hold_arrives_whole(shared_instance: Instance) -> None:
+    async with connect(shared_instance.url(f"/close?code=4000&reason={'x' * 123}")) as socket:
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await asyncio.wait_for(socket.recv(), _DEADLINE_S)
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.reason == "x" * 123
+
+
+async def test_a_refused_handshake_is_403(shared_instance: Instance) -> None:
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        await connect(shared_instance.url("/refuse"))
+
+    assert refused.value.response.status_code == 403
+
+
+async def test_a_broken_application_ends_its_own_socket_at_once(shared_instance: Instance) -> None:
+    async with connect(shared_instance.url("/fail")) as socket:
+        with pytest.raises(websockets.ConnectionClosed):
+            await asyncio.wait_for(socket.recv(), 0.9)
+
+    async with connect(shared_instance.url("/echo")) as socket:
+        await socket.send("still here")
+        assert await asyncio.wait_for(socket.recv(), _DEADLINE_S) == "still here"
+
+
+async def test_an_application_that_returns_ends_its_socket(shared_instance: Instance) -> None:
+    async with connect(shared_instance.url("/return")) as socket:
+        with pytest.raises(websockets.ConnectionClosed):
+            await asyncio.wait_for(socket.recv(), 0.9)
+
+
+async def test_text_that_is_no_utf8_gets_1007(shared_instance: Instance) -> None:
+    async with connect(shared_instance.url("/echo")) as socket:
+        await socket.send(b"\xff\xfe", text=True)
+        with pytest.raises(websockets.ConnectionClosedError) as closed:
+            await asyncio.wait_for(socket.recv(), _DEADLINE_S)
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1007
+
+
+async def test_empty_frames_are_frames(shared_instance: Instance) -> None:
+    async with connect(shared_instance.url("/echo")) as socket:
+        await socket.send("")
+        await socket.send(b"")
+        answers = [await asyncio.wait_for(socket.recv(), _DEADLINE_S) for _ in range(2)]
+
+    assert answers == ["", b""]
+
+
+async def test_a_slow_reader_costs_no_memory(instance: Instance) -> None:
+    """200 MB are pushed to a client that reads nothing: `send` waits."""
+    before = instance.resident_mb()
+    socket = await connect(instance.url("/push?frames=200&size=1000000"), max_queue=1)
+    try:
+        await _settled(instance)
+        growth = instance.resident_mb() - before
+        received = 0
+        while received < 200:
+            assert len(await asyncio.wait_for(socket.recv(), _DEADLINE_S)) == 1_000_000
+            received += 1
+        instance.await_note("pushed")
+    finally:
+        await socket.close()
+
+    assert growth < 60
+
+
+async def test_a_flood_to_a_busy_application_costs_no_memory(instance: Instance) -> None:
+    """200 MB are sent to an application that does not read: the socket is not read either."""
+    before = instance.resident_mb()
+    async with connect(instance.url("/busy")) as socket:
+        await socket.recv()
+        flood = asyncio.create_task(_flood(socket, frames=200, frame_bytes=1_000_000))
+        await _settled(instance)
+        growth = instance.resident_mb() - before
+        held_back = not flood.done()
+        instance.notes_file.with_name(instance.notes_file.name + ".go").touch()
+        await asyncio.wait_for(flood, _DEADLINE_S)
+        count = await asyncio.wait_for(socket.recv(), _DEADLINE_S)
+
+    assert growth < 60
+    assert held_back
+    assert count == "200"
+
+
+async def _flood(socket: websockets.ClientConnection, *, frames: int, frame_bytes: int) -> None:
+    payload = b"x" * frame_bytes
+    for _ in range(frames):
+        await socket.send(payload)
+
+
+async def _settled(instance: Instance) -> None:
+    """Return when the server's memory has not changed for half a second."""
+    unchanged, last = 0, 0.0
+    while unchanged < 10:
+        await asyncio.sleep(0.05)
+        now = instance.resident_mb()
+        unchanged = unchanged + 1 if now == last else 0
+        last = now
