@@ -60,7 +60,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
         elif isinstance(refusal, ConnectionFenced):
             self.outbound.close(FENCED, refusal.code)
 
-    def malformed(self, error: str) -> None:
+    def malformed(self, error: str, frame: str) -> None:
         logger.info("unreadable frame from a node ignored", extra={"error": error})
 
     async def disconnected(self, code: int) -> None:

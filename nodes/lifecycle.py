@@ -8,6 +8,7 @@ ACKNOWLEDGES = "job_ack"
 RESUMES = "resume"
 
 _CORE_TYPES = frozenset({"asr", "nmt", "tts"})
+_MOST_PERCENT = 100.0
 
 
 def describe(
@@ -56,7 +57,7 @@ def is_healthy(
     if require_gpu and not (description.has_gpu and usage.gpu is not None):
         return False
     figures = (usage.cpu, usage.memory, usage.gpu or 0.0, usage.gpu_memory or 0.0)
-    if not all(0.0 <= figure <= 100.0 for figure in figures):
+    if not all(0.0 <= figure <= _MOST_PERCENT for figure in figures):
         return False
     installed = {service.type for service in description.services} & _CORE_TYPES
     ready = description.ready_types & _CORE_TYPES

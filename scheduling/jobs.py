@@ -98,6 +98,7 @@ class Assignment(msgspec.Struct, frozen=True, omit_defaults=True, tag="job_assig
     padding_ms: int | None = None
     is_manual_cut: bool = False
     is_timeout_triggered: bool = False
+    is_pause_triggered: bool = False
     is_max_duration_triggered: bool = False
     turn_id: str | None = None
     expected_duration_ms: int | None = None

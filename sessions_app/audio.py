@@ -10,9 +10,10 @@ Refusals:
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
 
 import msgspec
+
+from scheduling.errors import Refusal
 
 OPUS_PACKET_MS = 20
 MAX_OPUS_PACKET_BYTES = 1275
@@ -31,10 +32,8 @@ _BASE64_QUANTUM = 4
 _TIMESTAMP_PERIOD_MS = 2**32
 
 
-class AudioRefusal(Exception):
+class AudioRefusal(Refusal):
     """Audio that cannot be taken, for a reason the client can be told."""
-
-    code: ClassVar[str]
 
 
 class MalformedFrame(AudioRefusal):

@@ -67,8 +67,8 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):  # type: ignore[misc]  
         """Tell the peer of a refusal."""
         raise NotImplementedError
 
-    def malformed(self, error: str) -> None:
-        """Tell the peer that a frame is no message."""
+    def malformed(self, error: str, frame: str) -> None:
+        """Tell the peer that a frame is no message of ours."""
         raise NotImplementedError
 
     async def disconnected(self, code: int) -> None:
@@ -79,7 +79,7 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):  # type: ignore[misc]  
         try:
             message = self.decode(text)
         except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-            self.malformed(str(error))
+            self.malformed(str(error), text)
             return
         await self._guard(self.answer(message))
 

@@ -1,0 +1,151 @@
+"""From what became of a job to the frames its speaker is sent."""
+
+from collections.abc import Iterator
+
+from scheduling.events import JobAccepted, JobDispatched, JobSettled, PartialHeard
+from scheduling.outcomes import Refused, Result
+from sessions_app import messages
+from sessions_app.groups import UtteranceGroups
+from sockets.wire import ErrorFrame, Message
+
+_NOTHING_TO_SAY = frozenset({"NO_TEXT_ASSIGNED", "ASR_EMPTY"})
+_QUIET_CODES = frozenset({"JOB_TIMEOUT", "CANCELLED"})
+_HINTS = {
+    "NO_AVAILABLE_NODE": "No node is available; please try again shortly.",
+    "JOB_TIMEOUT": "The job timed out; please try again.",
+    "MODEL_NOT_AVAILABLE": "No node has the model that is needed.",
+    "NMT_TIMEOUT": "The translation timed out; please try a shorter sentence.",
+    "TTS_TIMEOUT": "The speech synthesis timed out; please try again.",
+    "SCHEDULER_DEPENDENCY_DOWN": "The scheduler cannot work right now; please try again shortly.",
+}
+
+
+def is_silent(event: JobSettled) -> bool:
+    """Say whether the speaker is told nothing: the node heard nothing worth a word."""
+    outcome = event.outcome
+    return (
+        isinstance(outcome, Result)
+        and outcome.is_empty
+        and (outcome.extra or {}).get("reason") in _NOTHING_TO_SAY
+    )
+
+
+def tell_progress(event: JobDispatched | JobAccepted) -> messages.UiEvent:
+    """Return the event that shows a job on its way."""
+    return messages.UiEvent(
+        trace_id=event.trace_id,
+        session_id=event.session_id,
+        job_id=event.job_id,
+        utterance_index=event.utterance_index,
+        event="DISPATCHED" if isinstance(event, JobDispatched) else "NODE_ACCEPTED",
+        status="ok",
+    )
+
+
+def tell_partial(event: PartialHeard) -> Iterator[Message]:
+    """Yield what shows words as they are recognised."""
+    yield messages.PartialShown(
+        session_id=event.session_id,
+        utterance_index=event.utterance_index,
+        job_id="",
+        text=event.text,
+        is_final=event.is_final,
+        trace_id=event.trace_id,
+    )
+    yield messages.UiEvent(
+        trace_id=event.trace_id,
+        session_id=event.session_id,
+        job_id="",
+        utterance_index=event.utterance_index,
+        event="ASR_PARTIAL",
+        status="ok",
+    )
+
+
+def tell_outcome(event: JobSettled, *, groups: UtteranceGroups, now_ms: int) -> Iterator[Message]:
+    """Yield the frames that end an utterance: exactly one of them is a result or says it is missing."""
+    outcome = event.outcome
+    if isinstance(outcome, Refused):
+        yield from _tell_refusal(event, outcome, now_ms)
+    elif outcome.is_empty:
+        yield tell_missing(event, reason="silence_detected", now_ms=now_ms)
+    else:
+        if outcome.text_asr:
+            yield _tell_step(event, "ASR_FINAL")
+        if outcome.text_translated:
+            yield _tell_step(event, "NMT_DONE")
+        yield _tell_result(event, outcome, groups, now_ms)
+
+
+def tell_missing(event: JobSettled, *, reason: str, now_ms: int) -> messages.MissingResult:
+    """Return the marker that stands where a result would."""
+    return messages.MissingResult(
+        session_id=event.session_id,
+        utterance_index=event.utterance_index,
+        reason=reason,
+        created_at_ms=now_ms,
+        trace_id=event.trace_id,
+    )
+
+
+def _tell_refusal(event: JobSettled, refused: Refused, now_ms: int) -> Iterator[Message]:
+    yield messages.UiEvent(
+        trace_id=event.trace_id,
+        session_id=event.session_id,
+        job_id=event.job_id,
+        utterance_index=event.utterance_index,
+        event="ERROR",
+        status="error",
+        elapsed_ms=event.elapsed_ms,
+        error_code=refused.code,
+        hint=_HINTS.get(refused.code, refused.message),
+    )
+    if refused.code not in _QUIET_CODES:
+        yield ErrorFrame(
+            code=refused.code,
+            message=refused.message,
+            details=refused.details,
+            trace_id=event.trace_id,
+        )
+    yield tell_missing(event, reason=refused.code.lower(), now_ms=now_ms)
+
+
+def _tell_step(event: JobSettled, step: str) -> messages.UiEvent:
+    return messages.UiEvent(
+        trace_id=event.trace_id,
+        session_id=event.session_id,
+        job_id=event.job_id,
+        utterance_index=event.utterance_index,
+        event=step,
+        status="ok",
+        elapsed_ms=event.elapsed_ms,
+    )
+
+
+def _tell_result(
+    event: JobSettled, result: Result, groups: UtteranceGroups, now_ms: int
+) -> messages.TranslationResult:
+    part = groups.add_result(text_asr=result.text_asr, now_ms=now_ms)
+    timings = (result.extra or {}).get("service_timings")
+    if timings is None and result.processing_time_ms is not None:
+        timings = {"total_ms": result.processing_time_ms}
+    return messages.TranslationResult(
+        session_id=event.session_id,
+        utterance_index=event.utterance_index,
+        job_id=event.job_id,
+        text_asr=result.text_asr,
+        text_translated=result.text_translated,
+        tts_audio=result.tts_audio,
+        tts_format=result.tts_format,
+        trace_id=event.trace_id,
+        scheduler_sent_at_ms=now_ms,
+        extra=result.extra,
+        group_id=part.group_id if part else None,
+        part_index=part.part_index if part else None,
+        service_timings=timings,
+        asr_quality_level=result.asr_quality_level,
+        reason_codes=result.reason_codes,
+        quality_score=result.quality_score,
+        rerun_count=result.rerun_count,
+        segments_meta=result.segments_meta,
+    )

@@ -1,0 +1,125 @@
+"""The session socket."""
+
+import logging
+from typing import Any
+
+from scheduling import clock
+from scheduling.errors import Refusal, SessionUnknown
+from sessions_app import messages
+from sessions_app.audio import decode_binary_frame
+from sessions_app.services import SessionService
+from sessions_app.speaker import Speaker
+from sockets.consumers import MessageConsumer
+from sockets.outbound import OutboundLimits
+from sockets.rate import RateLimit
+from sockets.wire import ErrorFrame, Message
+
+logger = logging.getLogger(__name__)
+
+_SLOW_DOWN_MS = 1_000
+
+
+class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
+    """One speaker's socket; it carries one session in practice, several if the client wants."""
+
+    decode = staticmethod(messages.decode)
+
+    def __init__(
+        self, *, service: SessionService, outbound_limits: OutboundLimits, rate: tuple[float, int]
+    ) -> None:
+        self._service = service
+        self.outbound_limits = outbound_limits
+        self._speakers: dict[str, Speaker] = {}
+        self._rate = RateLimit(per_s=rate[0], burst=rate[1])
+        self._slowed_at_ms = -float("inf")
+
+    async def answer(self, message: messages.FromSpeaker) -> None:
+        self._check_rate()
+        service = self._service
+        match message:
+            case messages.AudioChunk():
+                await service.take_chunk(self._find(message.session_id), message)
+            case messages.Utterance():
+                await service.take_utterance(self._find(message.session_id), message)
+            case messages.ClientHeartbeat():
+                self.reply(self._answer_heartbeat(message))
+            case messages.InitSession():
+                speaker, ack = await service.open(message, outbound=self.outbound)
+                self._speakers[speaker.session_id] = speaker
+                self.reply(ack)
+            case messages.TtsStarted():
+                await self._find(message.session_id).start_playback()
+            case messages.TtsPlayEnded():
+                await self._find(message.session_id).end_playback(
+                    group_id=message.group_id, ended_at_ms=message.ts_end_ms
+                )
+            case messages.CloseSession():
+                if speaker := self._speakers.get(message.session_id):
+                    await service.close(speaker)
+                self.reply(messages.SessionClosed(session_id=message.session_id))
+            case messages.CreateRoom() | messages.JoinRoom():
+                self._check_opened()
+                self.reply(_NO_ROOMS)
+            case _:
+                self._check_opened()
+
+    async def take_bytes(self, frame: bytes) -> None:
+        """Take audio that came without JSON around it."""
+        self._check_rate()
+        chunk = decode_binary_frame(frame)
+        if chunk is not None:
+            speaker = self._find(chunk.session_id)
+            await speaker.hear(audio=chunk.audio, is_final=chunk.is_final)
+
+    def refused(self, refusal: Refusal) -> None:
+        code, text = refusal.code, str(refusal)
+        if code == "INTERNAL_ERROR":
+            text = f"Failed to process message: {text}"
+        self.reply(ErrorFrame(code=code, message=text, details=refusal.details))
+
+    def malformed(self, error: str, frame: str) -> None:
+        if not messages.is_our_own(frame):
+            text = f"Invalid message format: {error}"
+            self.reply(ErrorFrame(code="INVALID_MESSAGE", message=text))
+
+    async def disconnected(self, code: int) -> None:
+        for speaker in self._speakers.values():
+            await self._service.leave(speaker)
+
+    def _find(self, session_id: str) -> Speaker:
+        speaker = self._speakers.get(session_id)
+        if speaker is None:
+            raise SessionUnknown(f"Session does not exist: {session_id}")
+        return speaker
+
+    def _check_opened(self) -> None:
+        if not self._speakers:
+            raise SessionUnknown("Session not initialized")
+
+    def _answer_heartbeat(self, message: messages.ClientHeartbeat) -> Message:
+        speaker = self._speakers.get(message.session_id)
+        if speaker is None:
+            return ErrorFrame(code="INVALID_SESSION", message="Session does not exist")
+        self._service.renew(speaker)
+        return messages.ServerHeartbeat(session_id=message.session_id, timestamp=clock.now_ms())
+
+    def _check_rate(self) -> None:
+        """Ask a sender that is too fast to slow down, at most once a second; nothing is dropped."""
+        if self._rate.take():
+            return
+        now_ms = clock.steady_ms()
+        if now_ms - self._slowed_at_ms >= _SLOW_DOWN_MS:
+            self._slowed_at_ms = now_ms
+            self.reply(messages.Backpressure(action="SLOW_DOWN", resume_after_ms=_SLOW_DOWN_MS))
+
+
+_NO_ROOMS = messages.RoomRefused(
+    code="UNSUPPORTED_FEATURE", message="This scheduler has no rooms yet."
+)
+
+
+def build(
+    *, service: SessionService, outbound_limits: OutboundLimits, rate: tuple[float, int]
+) -> Any:
+    """Return the ASGI application of ``/ws/session``."""
+    return SessionConsumer.as_asgi(service=service, outbound_limits=outbound_limits, rate=rate)

@@ -1,0 +1,258 @@
+"""The session socket's messages: first what speakers say, then what they are told."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from sockets.wire import Message
+
+ShortText = Annotated[str, Meta(max_length=256)]
+LanguageCode = Annotated[str, Meta(min_length=1, max_length=35)]
+Index = Annotated[int, Meta(ge=0, le=2**52)]
+Moment = Annotated[int, Meta(ge=0, le=2**53)]
+SampleRate = Annotated[int, Meta(ge=1, le=384_000)]
+
+
+class Spoken(Message, frozen=True, kw_only=True):
+    """What both a session and a single utterance may say about their languages."""
+
+    dialect: ShortText | None = None
+    features: dict[str, Any] | None = None
+    mode: ShortText | None = None
+    lang_a: LanguageCode | None = None
+    lang_b: LanguageCode | None = None
+    auto_langs: Annotated[list[LanguageCode], Meta(max_length=128)] | None = None
+    trace_id: ShortText | None = None
+
+
+class InitSession(Spoken, frozen=True, tag="session_init"):
+    client_version: ShortText
+    platform: ShortText
+    src_lang: LanguageCode
+    tgt_lang: LanguageCode
+    pairing_code: ShortText | None = None
+    tenant_id: ShortText | None = None
+
+
+class AudioChunk(Message, frozen=True, tag="audio_chunk"):
+    session_id: ShortText
+    seq: Annotated[int, Meta(ge=0)]
+    is_final: bool
+    payload: str | None = None
+
+
+class PipelineWanted(Message, frozen=True):
+    """Which services the speaker asks for."""
+
+    use_asr: bool
+    use_nmt: bool
+    use_tts: bool
+    use_semantic: bool = False
+    use_tone: bool = False
+
+
+class Utterance(Spoken, frozen=True, tag="utterance"):
+    session_id: ShortText
+    utterance_index: Index
+    manual_cut: bool
+    src_lang: LanguageCode
+    tgt_lang: LanguageCode
+    audio: str
+    audio_format: ShortText
+    sample_rate: SampleRate
+    pipeline: PipelineWanted | None = None
+    request_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+
+
+class ClientHeartbeat(Message, frozen=True, tag="client_heartbeat"):
+    session_id: ShortText
+    timestamp: int
+
+
+class TtsStarted(Message, frozen=True, tag="tts_started"):
+    session_id: ShortText
+    trace_id: ShortText
+    group_id: ShortText
+    ts_start_ms: Moment
+
+
+class TtsPlayEnded(Message, frozen=True, tag="tts_play_ended"):
+    session_id: ShortText
+    trace_id: ShortText
+    group_id: ShortText
+    ts_end_ms: Moment
+
+
+class CloseSession(Message, frozen=True, tag="session_close"):
+    session_id: ShortText
+    reason: ShortText
+
+
+class CreateRoom(Message, frozen=True, tag="room_create"):
+    client_ts: Moment
+
+
+class JoinRoom(Message, frozen=True, tag="room_join"):
+    room_code: ShortText
+
+
+class LeaveRoom(Message, frozen=True, tag="room_leave"):
+    room_code: ShortText
+
+
+class PreferRawVoice(Message, frozen=True, tag="room_raw_voice_preference"):
+    room_code: ShortText
+    target_session_id: ShortText
+    receive_raw_voice: bool
+
+
+class OfferWebRtc(Message, frozen=True, tag="webrtc_offer"):
+    room_code: ShortText
+    to: ShortText
+
+
+class AnswerWebRtc(Message, frozen=True, tag="webrtc_answer"):
+    room_code: ShortText
+    to: ShortText
+
+
+class ConnectWebRtc(Message, frozen=True, tag="webrtc_ice"):
+    room_code: ShortText
+    to: ShortText
+
+
+class SessionOpened(Message, frozen=True, omit_defaults=False, tag="session_init_ack"):
+    session_id: str
+    trace_id: str
+    message: str = "session created"
+    protocol_version: str = "1.1"
+    use_binary_frame: bool = False
+    negotiated_codec: str = "opus"
+    negotiated_audio_format: str = "opus"
+    negotiated_sample_rate: int = 16_000
+    negotiated_channel_count: int = 1
+
+
+class TranslationResult(Message, frozen=True, tag="translation_result"):
+    session_id: str
+    utterance_index: int
+    job_id: str
+    text_asr: str
+    text_translated: str
+    tts_audio: str
+    tts_format: str
+    trace_id: str
+    scheduler_sent_at_ms: int
+    extra: dict[str, Any] | None = None
+    group_id: str | None = None
+    part_index: int | None = None
+    service_timings: dict[str, Any] | None = None
+    asr_quality_level: str | None = None
+    reason_codes: tuple[str, ...] | None = None
+    quality_score: float | None = None
+    rerun_count: int | None = None
+    segments_meta: dict[str, Any] | None = None
+
+
+class MissingResult(Message, frozen=True, tag="missing_result"):
+    session_id: str
+    utterance_index: int
+    reason: str
+    created_at_ms: int
+    trace_id: str | None = None
+
+
+class PartialShown(Message, frozen=True, tag="asr_partial"):
+    session_id: str
+    utterance_index: int
+    job_id: str
+    text: str
+    is_final: bool
+    trace_id: str
+
+
+class UiEvent(Message, frozen=True, tag="ui_event"):
+    trace_id: str
+    session_id: str
+    job_id: str
+    utterance_index: int
+    event: str
+    status: str
+    elapsed_ms: int | None = None
+    error_code: str | None = None
+    hint: str | None = None
+
+
+class ServerHeartbeat(Message, frozen=True, tag="server_heartbeat"):
+    session_id: str
+    timestamp: int
+
+
+class SessionClosed(Message, frozen=True, tag="session_close_ack"):
+    session_id: str
+
+
+class Backpressure(Message, frozen=True, tag="backpressure"):
+    action: str
+    resume_after_ms: int
+    message: str | None = None
+
+
+class RoomRefused(Message, frozen=True, tag="room_error"):
+    code: str
+    message: str
+
+
+FromSpeaker = (
+    InitSession
+    | AudioChunk
+    | Utterance
+    | ClientHeartbeat
+    | TtsStarted
+    | TtsPlayEnded
+    | CloseSession
+    | CreateRoom
+    | JoinRoom
+    | LeaveRoom
+    | PreferRawVoice
+    | OfferWebRtc
+    | AnswerWebRtc
+    | ConnectWebRtc
+)
+ToSpeaker = (
+    SessionOpened
+    | TranslationResult
+    | MissingResult
+    | PartialShown
+    | UiEvent
+    | ServerHeartbeat
+    | SessionClosed
+    | Backpressure
+    | RoomRefused
+)
+
+_decoder: msgspec.json.Decoder[FromSpeaker] = msgspec.json.Decoder(FromSpeaker)
+decode = _decoder.decode
+
+
+class _TypeOnly(msgspec.Struct):
+    type: str
+
+
+_type_decoder = msgspec.json.Decoder(_TypeOnly)
+_OUR_OWN_TYPES = frozenset(
+    {
+        *("session_init_ack", "translation_result", "missing_result", "asr_partial", "ui_event"),
+        *("server_heartbeat", "session_close_ack", "backpressure", "error", "room_error"),
+        *("room_create_ack", "room_members", "room_expired"),
+    }
+)
+
+
+def is_our_own(frame: str) -> bool:
+    """Say whether a client sent a message of ours back; such frames are ignored, not refused."""
+    try:
+        return _type_decoder.decode(frame).type in _OUR_OWN_TYPES
+    except (msgspec.MsgspecError, RecursionError):
+        return False

@@ -1,0 +1,145 @@
+"""From what a speaker said to the job that is asked for."""
+
+import msgspec
+
+from scheduling import ids
+from scheduling.jobs import Assignment, Need, Pipeline, Request
+from scheduling.languages import AUTO, normalize
+from sessions_app import messages
+from sessions_app.segmentation import Cut
+
+_DEFAULT_TENANT = "default"
+_PARTIAL_EVERY_MS = 1_000
+_SAMPLE_RATE = 16_000
+_TWO_WAY = "two_way_auto"
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What a session said of itself when it opened."""
+
+    src_lang: str
+    tgt_lang: str
+    trace_id: str
+    tenant_id: str
+    dialect: str | None = None
+    features: dict[str, object] | None = None
+    mode: str | None = None
+    lang_a: str | None = None
+    lang_b: str | None = None
+    auto_langs: tuple[str, ...] | None = None
+
+
+def read_profile(message: messages.InitSession) -> Profile:
+    """Return the profile of a session about to open; a trace id is drawn where none came."""
+    return Profile(
+        src_lang=message.src_lang,
+        tgt_lang=message.tgt_lang,
+        trace_id=message.trace_id or ids.new_trace_id(),
+        tenant_id=message.tenant_id or _DEFAULT_TENANT,
+        dialect=message.dialect,
+        features=message.features,
+        mode=message.mode,
+        lang_a=message.lang_a,
+        lang_b=message.lang_b,
+        auto_langs=_as_tuple(message.auto_langs),
+    )
+
+
+def request_from_cut(profile: Profile, *, session_id: str, cut: Cut, audio: str) -> Request:
+    """Ask for the translation of an utterance cut from chunks; `audio` is base64."""
+    assignment = Assignment(
+        job_id=ids.new_job_id(session_id),
+        attempt_id=1,
+        session_id=session_id,
+        utterance_index=cut.utterance_index,
+        src_lang=profile.src_lang,
+        tgt_lang=profile.tgt_lang,
+        audio=audio,
+        audio_format=cut.audio_format,
+        sample_rate=_SAMPLE_RATE,
+        trace_id=profile.trace_id,
+        pipeline=Pipeline(),
+        enable_streaming_asr=True,
+        partial_update_interval_ms=_PARTIAL_EVERY_MS,
+        dialect=profile.dialect,
+        features=profile.features,
+        mode=profile.mode,
+        lang_a=profile.lang_a,
+        lang_b=profile.lang_b,
+        auto_langs=profile.auto_langs,
+        padding_ms=cut.padding_ms,
+        is_manual_cut=cut.is_manual_cut,
+        is_timeout_triggered=cut.is_timeout_triggered,
+        is_pause_triggered=cut.is_pause_triggered,
+        is_max_duration_triggered=cut.is_max_duration_triggered,
+        turn_id=cut.turn_id,
+        expected_duration_ms=cut.duration_ms,
+    )
+    return Request(assignment=assignment, need=state_need(assignment), tenant_id=profile.tenant_id)
+
+
+def request_from_utterance(profile: Profile, message: messages.Utterance) -> Request:
+    """Ask for the translation of a whole utterance; what it leaves out, the session said."""
+    assignment = Assignment(
+        job_id=ids.new_job_id(message.session_id),
+        attempt_id=1,
+        session_id=message.session_id,
+        utterance_index=message.utterance_index,
+        src_lang=message.src_lang,
+        tgt_lang=message.tgt_lang,
+        audio=message.audio,
+        audio_format=message.audio_format,
+        sample_rate=message.sample_rate,
+        trace_id=message.trace_id or profile.trace_id,
+        pipeline=_read_pipeline(message.pipeline),
+        enable_streaming_asr=True,
+        partial_update_interval_ms=_PARTIAL_EVERY_MS,
+        dialect=message.dialect or profile.dialect,
+        features=message.features if message.features is not None else profile.features,
+        mode=message.mode or profile.mode,
+        lang_a=message.lang_a or profile.lang_a,
+        lang_b=message.lang_b or profile.lang_b,
+        auto_langs=_as_tuple(message.auto_langs) or profile.auto_langs,
+        # A node answers only flagged jobs at once; a whole utterance is never a part of one.
+        is_manual_cut=True,
+    )
+    return Request(
+        assignment=assignment,
+        need=state_need(assignment),
+        tenant_id=profile.tenant_id,
+        request_id=message.request_id,
+    )
+
+
+def state_need(assignment: Assignment) -> Need:
+    """Return what a node must offer: the pipeline's services, and every direction it may take."""
+    pipeline = assignment.pipeline
+    wanted = (
+        ("asr", pipeline.use_asr),
+        ("nmt", pipeline.use_nmt),
+        ("tts", pipeline.use_tts),
+        ("semantic", pipeline.use_semantic),
+        ("tone", pipeline.use_tone),
+    )
+    src, tgt = normalize(assignment.src_lang), normalize(assignment.tgt_lang)
+    pairs: tuple[tuple[str, str], ...] = ((src, tgt),)
+    if assignment.mode == _TWO_WAY and src == AUTO and assignment.lang_a and assignment.lang_b:
+        one, other = normalize(assignment.lang_a), normalize(assignment.lang_b)
+        pairs = ((one, other), (other, one))
+    return Need(src=src, tgt=tgt, types=tuple(kind for kind, use in wanted if use), pairs=pairs)
+
+
+def _read_pipeline(wanted: messages.PipelineWanted | None) -> Pipeline:
+    if wanted is None:
+        return Pipeline()
+    return Pipeline(
+        use_asr=wanted.use_asr,
+        use_nmt=wanted.use_nmt,
+        use_tts=wanted.use_tts,
+        use_semantic=wanted.use_semantic,
+        use_tone=wanted.use_tone,
+    )
+
+
+def _as_tuple(codes: list[str] | None) -> tuple[str, ...] | None:
+    return None if codes is None else tuple(codes)

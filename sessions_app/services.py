@@ -1,0 +1,102 @@
+"""What happens when a speaker opens a session, speaks, and goes."""
+
+import msgspec
+
+from scheduling import errors, ids
+from scheduling.delivery import Delivery
+from scheduling.dispatch import Dispatcher
+from scheduling.settlement import Settlement, Stores
+from scheduling.store.connection import unattended
+from scheduling.store.sessions import SessionStore
+from sessions_app import messages
+from sessions_app.audio import check_utterance_audio, decode_chunk_payload
+from sessions_app.requests import read_profile
+from sessions_app.speaker import SessionLimits, Speaker
+from sockets.outbound import Outbound
+
+_DRAWS = 5
+
+
+class SessionService:
+    """Opens sessions and keeps their records; each live one is a `Speaker`."""
+
+    def __init__(
+        self,
+        *,
+        instance_id: str,
+        stores: Stores,
+        sessions: SessionStore,
+        delivery: Delivery,
+        dispatcher: Dispatcher,
+        settlement: Settlement,
+        limits: SessionLimits,
+        use_binary_frames: bool,
+    ) -> None:
+        self._instance_id = instance_id
+        self._stores = stores
+        self._sessions = sessions
+        self._delivery = delivery
+        self._dispatcher = dispatcher
+        self._settlement = settlement
+        self._limits = limits
+        self._use_binary_frames = use_binary_frames
+
+    async def open(
+        self, message: messages.InitSession, *, outbound: Outbound
+    ) -> tuple[Speaker, messages.SessionOpened]:
+        """Open a session on this socket under an id of its own.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        profile = read_profile(message)
+        record = msgspec.json.encode(profile)
+        for _ in range(_DRAWS):
+            session_id = ids.new_session_id()
+            if await self._sessions.open(
+                session_id=session_id, instance_id=self._instance_id, profile=record
+            ):
+                break
+        else:
+            raise errors.Refusal("No session id was free; please try again.")
+        speaker = Speaker(
+            session_id=session_id,
+            profile=profile,
+            outbound=outbound,
+            dispatcher=self._dispatcher,
+            settlement=self._settlement,
+            jobs=self._stores.jobs,
+            limits=self._limits,
+        )
+        self._delivery.attach_session(session_id, speaker)
+        return speaker, messages.SessionOpened(
+            session_id=session_id,
+            trace_id=profile.trace_id,
+            use_binary_frame=self._use_binary_frames,
+        )
+
+    async def take_chunk(self, speaker: Speaker, message: messages.AudioChunk) -> None:
+        """Take a chunk of audio; a payload that is no base64 is no audio."""
+        await speaker.hear(audio=decode_chunk_payload(message.payload), is_final=message.is_final)
+
+    async def take_utterance(self, speaker: Speaker, message: messages.Utterance) -> None:
+        """Take a whole utterance.
+
+        :raises UndecodableAudio: its audio is no base64
+        """
+        check_utterance_audio(message.audio)
+        await speaker.utter(message)
+
+    def renew(self, speaker: Speaker) -> None:
+        """A speaker gave a sign of life: its record stays."""
+        unattended(self._sessions.renew(session_id=speaker.session_id), what="a sign of life")
+
+    async def close(self, speaker: Speaker) -> None:
+        """End a session in order: what was said is still answered on this socket."""
+        await speaker.close()
+        unattended(self._sessions.close(session_id=speaker.session_id), what="a session's end")
+
+    async def leave(self, speaker: Speaker) -> None:
+        """The socket is gone, and with it the session."""
+        self._delivery.detach_session(speaker.session_id, speaker)
+        unattended(self._sessions.close(session_id=speaker.session_id), what="a session's end")
+        await speaker.leave()

@@ -1,0 +1,259 @@
+"""One live session: audio in, utterances to the dispatcher, answers out in order."""
+
+import asyncio
+import base64
+import dataclasses
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+import msgspec
+
+from scheduling import clock, ids
+from scheduling.dispatch import Dispatcher
+from scheduling.errors import Refusal
+from scheduling.events import JobAccepted, JobDispatched, JobSettled, PartialHeard, ToSession
+from scheduling.jobs import Request
+from scheduling.outcomes import Refused
+from scheduling.settlement import Settlement
+from scheduling.store.jobs import JobStore
+from sessions_app import answers, messages
+from sessions_app.groups import UtteranceGroups
+from sessions_app.outbox import Leaving, Missing, Outbox
+from sessions_app.requests import Profile, request_from_cut, request_from_utterance
+from sessions_app.segmentation import Cut, SegmentationSettings, Segmenter
+from sockets.outbound import Outbound
+from sockets.wire import Message, encode_text
+
+_TOO_SLOW = 1013
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLimits:
+    """How a session's audio is cut, its results ordered and grouped."""
+
+    segmentation: SegmentationSettings = SegmentationSettings()
+    result_gap_ms: int = 10_000
+    most_held_results: int = 200
+    group_window_ms: int = 2_000
+    group_parts: int = 8
+
+
+class Speaker:
+    """What this process knows of one session; everything that must survive it is in Redis.
+
+    Its only clockwork is one timer, set for whatever is due next: a cut, or the end of the time
+    a result waits for an earlier one.
+    """
+
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        profile: Profile,
+        outbound: Outbound,
+        dispatcher: Dispatcher,
+        settlement: Settlement,
+        jobs: JobStore,
+        limits: SessionLimits,
+    ) -> None:
+        self.session_id = session_id
+        self.profile = profile
+        self._outbound = outbound
+        self._dispatcher = dispatcher
+        self._settlement = settlement
+        self._jobs = jobs
+        self._segmenter = Segmenter(settings=limits.segmentation, new_turn_id=ids.new_trace_id)
+        self._outbox: Outbox[JobSettled] = Outbox(
+            gap_ms=limits.result_gap_ms, max_held=limits.most_held_results
+        )
+        self._groups = UtteranceGroups(
+            session_id=session_id,
+            window_ms=limits.group_window_ms,
+            max_parts=limits.group_parts,
+        )
+        self._live: dict[str, Request] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def hear(self, *, audio: bytes, is_final: bool) -> None:
+        """Take a chunk of audio; it may end an utterance."""
+        cuts = self._segmenter.on_chunk(audio=audio, is_final=is_final, now_ms=clock.now_ms())
+        await self._submit_cuts(cuts)
+
+    async def utter(self, message: messages.Utterance) -> None:
+        """Take a whole utterance under the index its client chose."""
+        self._segmenter.skip_index(message.utterance_index)
+        await self._submit(request_from_utterance(self.profile, message))
+
+    async def start_playback(self) -> None:
+        """The client plays a translation: silence is not the end of an utterance now."""
+        await self._submit_cuts(self._segmenter.on_tts_started(now_ms=clock.now_ms()))
+
+    async def end_playback(self, *, group_id: str, ended_at_ms: int) -> None:
+        """The client has played a translation."""
+        now_ms = clock.now_ms()
+        self._groups.on_playback_ended(group_id=group_id, ended_at_ms=ended_at_ms, now_ms=now_ms)
+        await self._submit_cuts(self._segmenter.on_tts_ended(now_ms=now_ms))
+
+    async def close(self) -> None:
+        """Nothing more will be said; what was said is still answered."""
+        await self._submit_cuts(self._segmenter.on_close(now_ms=clock.now_ms()))
+
+    async def leave(self) -> None:
+        """The socket is gone: nobody waits for the answers that are still to come."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for job_id in list(self._live):
+            self._dispatcher.discard(job_id)
+            await self._settlement.cancel(job_id=job_id, reason="session_closed")
+        self._live.clear()
+
+    @property
+    def has_live_jobs(self) -> bool:
+        return bool(self._live)
+
+    def post(self, event: ToSession) -> None:
+        """Take an event about one of this session's jobs."""
+        match event:
+            case JobDispatched() | JobAccepted():
+                self._say(answers.tell_progress(event))
+            case PartialHeard():
+                for message in answers.tell_partial(event):
+                    self._say(message)
+            case JobSettled():
+                self._settle(event)
+
+    async def _submit_cuts(self, cuts: Iterable[Cut]) -> None:
+        for cut in cuts:
+            audio = base64.b64encode(cut.audio).decode()
+            await self._submit(
+                request_from_cut(self.profile, session_id=self.session_id, cut=cut, audio=audio)
+            )
+        self._set_timer()
+
+    async def _submit(self, request: Request) -> None:
+        """Dispatch; whatever the answer, the utterance is answered once and in its place."""
+        job = request.assignment
+        self._live[job.job_id] = request
+        self._outbox.expect(utterance_index=job.utterance_index, job_id=job.job_id)
+        try:
+            existing = await self._dispatcher.dispatch(request)
+        except Refusal as refusal:
+            self._settle(_refuse(request, refusal))
+            return
+        if existing is not None:
+            self._live.pop(job.job_id, None)
+            departures = self._outbox.settle_silently(
+                utterance_index=job.utterance_index, job_id=job.job_id, now_ms=clock.now_ms()
+            )
+            self._send(departures)
+            await self._answer_again(existing, request)
+
+    async def _answer_again(self, job_id: str, request: Request) -> None:
+        """A repeated utterance gets the first one's answer; if that is still to come, only once."""
+        if job_id in self._live:
+            return
+        outcome = await self._jobs.find_outcome(session_id=self.session_id, job_id=job_id)
+        if outcome is not None:
+            event = _settled(request, outcome)
+            self._tell(msgspec.structs.replace(event, job_id=job_id))
+
+    def _settle(self, event: JobSettled) -> None:
+        """Put an outcome in its place; the index is the one we gave, not the one a node says."""
+        request = self._live.pop(event.job_id, None)
+        if request is None:
+            return
+        event = msgspec.structs.replace(
+            event,
+            utterance_index=request.assignment.utterance_index,
+            trace_id=request.assignment.trace_id,
+        )
+        now_ms = clock.now_ms()
+        if answers.is_silent(event):
+            self._settlement.release(session_id=self.session_id, job_id=event.job_id)
+            departures = self._outbox.settle_silently(
+                utterance_index=event.utterance_index, job_id=event.job_id, now_ms=now_ms
+            )
+        else:
+            departures = self._outbox.settle(
+                utterance_index=event.utterance_index,
+                job_id=event.job_id,
+                item=event,
+                now_ms=now_ms,
+            )
+        self._send(departures)
+        self._set_timer()
+
+    def _send(self, departures: Iterable[Leaving[JobSettled] | Missing]) -> None:
+        for departure in departures:
+            match departure:
+                case Leaving():
+                    if self._tell(departure.item):
+                        self._settlement.release(
+                            session_id=self.session_id, job_id=departure.job_id
+                        )
+                case Missing():
+                    self._give_up(departure)
+
+    def _tell(self, event: JobSettled) -> bool:
+        """Send the frames of an outcome; a speaker too far behind finds it in the outbox later."""
+        frames = answers.tell_outcome(event, groups=self._groups, now_ms=clock.now_ms())
+        sent = all([self._say(message) for message in frames])
+        if not sent:
+            self._outbound.close(_TOO_SLOW, "too far behind")
+        return sent
+
+    def _give_up(self, missing: Missing) -> None:
+        for job_id in missing.job_ids:
+            request = self._live.pop(job_id, None)
+            if request is None:
+                continue
+            event = _settled(request, Refused(code="CANCELLED", message=missing.reason))
+            self._say(answers.tell_missing(event, reason=missing.reason, now_ms=clock.now_ms()))
+            self._dispatcher.discard(job_id)
+            self._run(self._cancel(job_id, missing.reason))
+
+    async def _cancel(self, job_id: str, reason: str) -> None:
+        await self._settlement.cancel(job_id=job_id, reason=reason)
+
+    def _say(self, message: Message) -> bool:
+        return self._outbound.post(encode_text(message))
+
+    def _set_timer(self) -> None:
+        """Wake up for whatever is due next."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = [self._segmenter.next_wakeup_at_ms, self._outbox.next_wakeup_at_ms]
+        moments = [moment for moment in due if moment is not None]
+        if moments:
+            delay_s = max(0, min(moments) - clock.now_ms()) / 1000
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(delay_s, lambda: self._run(self._wake()))
+
+    async def _wake(self) -> None:
+        now_ms = clock.now_ms()
+        self._send(self._outbox.on_tick(now_ms=now_ms))
+        await self._submit_cuts(self._segmenter.on_tick(now_ms=now_ms))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"session {self.session_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _settled(request: Request, outcome: Any) -> JobSettled:
+    job = request.assignment
+    return JobSettled(
+        session_id=job.session_id,
+        job_id=job.job_id,
+        utterance_index=job.utterance_index,
+        trace_id=job.trace_id,
+        outcome=outcome,
+        elapsed_ms=0,
+    )
+
+
+def _refuse(request: Request, refusal: Refusal) -> JobSettled:
+    refused = Refused(code=refusal.code, message=str(refusal), details=refusal.details)
+    return _settled(request, refused)
