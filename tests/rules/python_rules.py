@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 LONGEST_MODULE = 400
+LONGEST_TEST_MODULE = 500
 PACKAGES = (
     *("lingua", "sessions_app", "nodes", "operators", "sockets", "scheduling"),
     *("channels_streams", "lua", "lingua_node"),
@@ -36,6 +37,8 @@ _KEY_PATTERN = re.compile(r":v\d+:|\{(node|session|instance|pool|lang|t):|\{pool
 
 _SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore)(?P<rest>.*)$")
 _EXPLAINED = re.compile(r"^(:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*|\[[a-z-]+(,\s*[a-z-]+)*\])\W+\w+")
+
+_SKIPS = re.compile(r"^pytest\.(mark\.)?(skip|skipif|xfail|importorskip)$")
 
 Rule = Callable[[Path], Iterator[str]]
 
@@ -113,9 +116,11 @@ def modules_say_what_they_are_for(root: Path) -> Iterator[str]:
 
 def modules_stay_short(root: Path) -> Iterator[str]:
     for path in list_modules(root):
+        name = path.relative_to(root).as_posix()
+        most = LONGEST_TEST_MODULE if name.startswith("tests/") else LONGEST_MODULE
         lines = len(path.read_text().splitlines())
-        if lines > LONGEST_MODULE:
-            yield f"{path.relative_to(root)} has {lines} lines; {LONGEST_MODULE} is the most"
+        if lines > most:
+            yield f"{name} has {lines} lines; {most} is the most"
 
 
 def modules_are_named_for_an_idea(root: Path) -> Iterator[str]:
@@ -133,6 +138,13 @@ def suppressions_have_a_code_and_a_reason(root: Path) -> Iterator[str]:
                 yield f"{where} silences a check without code and reason"
 
 
+def tests_are_never_skipped(root: Path) -> Iterator[str]:
+    for path in list_modules(root, folders=("tests",)):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and _SKIPS.match(ast.unparse(node)):
+                yield f"{path.relative_to(root)}:{node.lineno} skips a test, or expects it to fail"
+
+
 RULES: tuple[Rule, ...] = (
     environment_is_read_in_one_place,
     wall_clock_is_read_in_one_place,
@@ -142,6 +154,7 @@ RULES: tuple[Rule, ...] = (
     modules_stay_short,
     modules_are_named_for_an_idea,
     suppressions_have_a_code_and_a_reason,
+    tests_are_never_skipped,
 )
 
 

@@ -1,10 +1,13 @@
 """Every Lua script keeps the rules, and each rule is seen to catch a fault."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import redis.asyncio
 
+from scheduling.jobs import JobState
 from tests.rules import lua_rules
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +92,19 @@ def test_every_script_passes_luacheck_after_its_includes() -> None:
     warnings = [lua_rules.run_luacheck(script, config=CONFIG) for script in SCRIPTS]
 
     assert not any(warnings), "\n".join(warnings)
+
+
+async def test_every_script_compiles_in_redis(redis_client: "redis.asyncio.Redis") -> None:
+    for script in SCRIPTS:
+        assert len(await redis_client.script_load(lua_rules.resolve(script))) == 40
+
+
+def test_every_state_a_script_writes_or_compares_is_a_state_of_jobs() -> None:
+    named = re.compile(r"(?:[=~]= |'state', |\band |\bor )'([A-Z]+)'")
+    states = {state for script in SCRIPTS for state in named.findall(script.read_text())}
+
+    assert states
+    assert states <= set(JobState)
 
 
 def test_the_shared_snippets_keep_the_rules() -> None:

@@ -35,6 +35,8 @@ FAULTS = [
     (rules.suppressions_have_a_code_and_a_reason, "nodes/a.py", "x = 1  # noqa"),
     (rules.suppressions_have_a_code_and_a_reason, "nodes/a.py", "x = 1  # noqa: E501"),
     (rules.suppressions_have_a_code_and_a_reason, "nodes/a.py", "x = 1  # type: ignore[arg-type]"),
+    (rules.tests_are_never_skipped, "tests/test_a.py", "import pytest\npytest.skip('later')"),
+    (rules.tests_are_never_skipped, "tests/test_a.py", "import pytest\nx = pytest.mark.xfail"),
 ]
 ALLOWED = [
     (rules.environment_is_read_in_one_place, "lingua/env.py", "import os\nos.environ['A']"),

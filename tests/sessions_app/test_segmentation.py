@@ -3,10 +3,15 @@
 from dataclasses import FrozenInstanceError, fields
 
 import pytest
-from speaker_timeline import Timeline, opus_of_base64_length, opus_packets, pcm16_of_ms
 
 from sessions_app.audio import AudioFormat
 from sessions_app.segmentation import Cut, CutReason, SegmentationSettings
+from tests.sessions_app.speaker_timeline import (
+    Timeline,
+    opus_of_base64_length,
+    opus_packets,
+    pcm16_of_ms,
+)
 
 pytestmark = pytest.mark.req("J17")
 

@@ -7,10 +7,10 @@ from typing import Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from speaker_timeline import Timeline
 
 from sessions_app.audio import AudioFormat
 from sessions_app.segmentation import Cut, CutReason, SegmentationSettings
+from tests.sessions_app.speaker_timeline import Timeline
 
 pytestmark = pytest.mark.req("J17")
 

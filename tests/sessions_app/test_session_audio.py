@@ -6,10 +6,10 @@ import binascii
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from speaker_timeline import opus_packets
 
 from sessions_app import audio
 from sessions_app.audio import AudioFormat, BinaryChunk, MalformedFrame, UndecodableAudio
+from tests.sessions_app.speaker_timeline import opus_packets
 
 pytestmark = pytest.mark.req("J17")
 
