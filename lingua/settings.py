@@ -267,8 +267,8 @@ LINGUA_RESULT_MAX_PENDING = env_int("LINGUA_RESULT_MAX_PENDING", default=200, mi
 LINGUA_GROUP_WINDOW_MS = env_int("LINGUA_GROUP_WINDOW_MS", default=2000)
 # Utterances in one group.
 LINGUA_GROUP_MAX_PARTS = env_int("LINGUA_GROUP_MAX_PARTS", default=8, minimum=1)
-# Audio kept inside a job's record; larger audio is kept beside it.
-LINGUA_AUDIO_INLINE_MAX_BYTES = env_int("LINGUA_AUDIO_INLINE_MAX_BYTES", default=64 * 1024)
+# Offer speakers to send audio as binary frames: a third fewer bytes.
+LINGUA_SESSION_BINARY_FRAMES = env_bool("LINGUA_SESSION_BINARY_FRAMES", default=False)
 
 # Nodes -------------------------------------------------------------------------------------------
 

@@ -5,12 +5,13 @@ from collections.abc import Callable
 import msgspec
 
 from scheduling.events import JobAssigned, NodeControlled, NodeFenced, ToNode
-from scheduling.nodes import NodeDescription, NodeStatus
+from scheduling.nodes import Node
 from sockets.outbound import Outbound
 from sockets.wire import encode_text
 
 FENCED = 4409
-SHUTDOWN = "disconnect"
+DISCONNECT = "disconnect"
+_NORMAL = 1000
 
 
 class Held(msgspec.Struct):
@@ -18,8 +19,8 @@ class Held(msgspec.Struct):
 
     attempt: int
     session_id: str
-    utterance_index: int
-    trace_id: str
+    utterance_index: int = 0
+    trace_id: str = ""
     started: bool = False
 
 
@@ -29,21 +30,22 @@ class NodeConnection:
     def __init__(
         self,
         *,
-        node_id: str,
-        conn_epoch: int,
-        description: NodeDescription,
-        max_jobs: int,
+        node: Node,
         outbound: Outbound,
         on_written: Callable[["NodeConnection", JobAssigned], None],
     ) -> None:
-        self.node_id = node_id
-        self.conn_epoch = conn_epoch
-        self.description = description
-        self.max_jobs = max_jobs
-        self.status = NodeStatus.REGISTERING
+        self.node = node
         self.held: dict[str, Held] = {}
         self._outbound = outbound
         self._on_written = on_written
+
+    @property
+    def node_id(self) -> str:
+        return self.node.node_id
+
+    @property
+    def conn_epoch(self) -> int:
+        return self.node.conn_epoch
 
     def post(self, event: ToNode) -> bool:
         """Queue an event for the node's socket; False when it cannot take it."""
@@ -53,25 +55,24 @@ class NodeConnection:
             case NodeFenced():
                 self._outbound.close(FENCED, "a newer connection has this node id")
                 return True
-            case NodeControlled(command=command) if command == SHUTDOWN:
-                self._outbound.close(1000, event.reason or "")
+            case NodeControlled(command=command) if command == DISCONNECT:
+                self._outbound.close(_NORMAL, event.reason or "")
                 return True
             case _:
                 return self._outbound.post(encode_text(event))
-
-    def _post_job(self, event: JobAssigned) -> bool:
-        self.held[event.job_id] = Held(
-            attempt=event.attempt,
-            session_id=event.session_id,
-            utterance_index=event.utterance_index,
-            trace_id=event.trace_id,
-        )
-        posted = self._outbound.post(event.frame, on_written=lambda: self._on_written(self, event))
-        if not posted:
-            del self.held[event.job_id]
-        return posted
 
     def find(self, job_id: str, attempt: int) -> Held | None:
         """Return what this connection holds of an attempt, None where it holds another or none."""
         held = self.held.get(job_id)
         return held if held is not None and held.attempt == attempt else None
+
+    def _post_job(self, event: JobAssigned) -> bool:
+        posted = self._outbound.post(event.frame, on_written=lambda: self._on_written(self, event))
+        if posted:
+            self.held[event.job_id] = Held(
+                attempt=event.attempt,
+                session_id=event.session_id,
+                utterance_index=event.utterance_index,
+                trace_id=event.trace_id,
+            )
+        return posted

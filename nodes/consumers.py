@@ -1,7 +1,6 @@
 """The node socket."""
 
 import logging
-from typing import Any
 
 from nodes import messages
 from nodes.connections import FENCED, NodeConnection
@@ -67,7 +66,3 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
         if self._connection is not None:
             await self._service.disconnect(self._connection, code=code)
 
-
-def build(*, service: NodeService, jobs: NodeJobService, outbound_limits: OutboundLimits) -> Any:
-    """Return the ASGI application of ``/ws/node``."""
-    return NodeConsumer.as_asgi(service=service, jobs=jobs, outbound_limits=outbound_limits)

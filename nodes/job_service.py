@@ -6,15 +6,13 @@ import logging
 from nodes import messages
 from nodes.connections import Held, NodeConnection
 from scheduling import ids
+from scheduling.attempts import Attempts
 from scheduling.delivery import Delivery
 from scheduling.events import JobAccepted, JobAssigned, JobCancelled, PartialHeard
-from scheduling.jobs import JobState
-from scheduling.limits import JobLimits
+from scheduling.jobs import SENT
 from scheduling.outcomes import Refused, Result
 from scheduling.recovery import Recovery
-from scheduling.settlement import Settlement, Stores
-from scheduling.snapshot import Fleet
-from scheduling.store.connection import unattended
+from scheduling.settlement import Settlement
 
 logger = logging.getLogger(__name__)
 
@@ -27,19 +25,15 @@ class NodeJobService:
     def __init__(
         self,
         *,
-        stores: Stores,
-        fleet: Fleet,
+        attempts: Attempts,
         delivery: Delivery,
         settlement: Settlement,
         recovery: Recovery,
-        limits: JobLimits,
     ) -> None:
-        self._stores = stores
-        self._fleet = fleet
+        self._attempts = attempts
         self._delivery = delivery
         self._settlement = settlement
         self._recovery = recovery
-        self._limits = limits
         self._accepting: set[asyncio.Task[None]] = set()
 
     def written(self, connection: NodeConnection, event: JobAssigned) -> None:
@@ -62,14 +56,14 @@ class NodeJobService:
         """The node works on a job."""
         held = connection.find(message.job_id, message.attempt_id)
         if held is not None:
-            await self._start(connection, message.job_id, held)
+            self._start(connection, message.job_id, held)
 
     async def pass_partial(self, connection: NodeConnection, message: messages.AsrPartial) -> None:
         """Pass on what has been recognised so far; it also says that the node works on the job."""
         held = connection.held.get(message.job_id)
         if held is None:
             return
-        await self._start(connection, message.job_id, held)
+        self._start(connection, message.job_id, held)
         await self._delivery.to_session(
             held.session_id,
             PartialHeard(
@@ -124,33 +118,16 @@ class NodeJobService:
     async def _accept(
         self, connection: NodeConnection, job_id: str, held: Held, *, tell: bool = False
     ) -> None:
-        """Commit the slot and the job together; undo the slot where the job has moved on."""
-        node_id, attempt = connection.node_id, held.attempt
-        slot, step = await asyncio.gather(
-            self._stores.nodes.commit(node_id=node_id, job_id=job_id, attempt=attempt),
-            self._stores.jobs.advance(
-                session_id=held.session_id,
-                job_id=job_id,
-                attempt=attempt,
-                node_id=node_id,
-                state=JobState.ACKED,
-                deadline_ms=self._limits.run_timeout_ms,
-            ),
+        before = await self._attempts.accept(
+            session_id=held.session_id,
+            job_id=job_id,
+            attempt=held.attempt,
+            node_id=connection.node_id,
         )
-        self._fleet.record_load(node_id, slot.load)
-        if not step.done and step.reason != "already":
-            await self._stand_down(connection, job_id, attempt)
-        elif not slot.done:
-            late = Refused(code="NODE_OVERLOADED", message="The node accepted the job too late.")
-            await self._recovery.retry(
-                session_id=held.session_id,
-                job_id=job_id,
-                attempt=attempt,
-                node_id=node_id,
-                reason="late_accept",
-                refused=late,
-            )
-        elif tell and step.done:
+        if before is None:
+            connection.held.pop(job_id, None)
+            connection.post(JobCancelled(job_id=job_id, reason="no_longer_yours"))
+        elif tell and before in SENT:
             await self._delivery.to_session(
                 held.session_id,
                 JobAccepted(
@@ -161,28 +138,15 @@ class NodeJobService:
                 ),
             )
 
-    async def _stand_down(self, connection: NodeConnection, job_id: str, attempt: int) -> None:
-        """The job is elsewhere or over: free the slot just committed, and tell the node."""
-        connection.held.pop(job_id, None)
-        freed = await self._stores.nodes.finish(
-            node_id=connection.node_id, job_id=job_id, attempt=attempt
-        )
-        self._fleet.record_load(connection.node_id, freed.load)
-        connection.post(JobCancelled(job_id=job_id, reason="no_longer_yours"))
-
-    async def _start(self, connection: NodeConnection, job_id: str, held: Held) -> None:
-        if held.started:
-            return
-        held.started = True
-        advanced = self._stores.jobs.advance(
-            session_id=held.session_id,
-            job_id=job_id,
-            attempt=held.attempt,
-            node_id=connection.node_id,
-            state=JobState.RUNNING,
-            deadline_ms=self._limits.run_timeout_ms,
-        )
-        unattended(advanced, what="a start")
+    def _start(self, connection: NodeConnection, job_id: str, held: Held) -> None:
+        if not held.started:
+            held.started = True
+            self._attempts.start(
+                session_id=held.session_id,
+                job_id=job_id,
+                attempt=held.attempt,
+                node_id=connection.node_id,
+            )
 
 
 def _read_failure(message: messages.JobResult) -> Refused:

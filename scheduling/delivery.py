@@ -59,8 +59,6 @@ class Delivery:
         if self._sessions.get(session_id) is mailbox:
             del self._sessions[session_id]
 
-    def holds_session(self, session_id: str) -> bool:
-        return session_id in self._sessions
 
     async def to_node(self, node_id: str, event: ToNode, *, conn_epoch: int | None = None) -> bool:
         """Queue `event` for a node's connection; False when that connection cannot take it.

@@ -38,8 +38,7 @@ class NodeLimits:
     warmup_ms: int = 60_000
     default_max_jobs: int = 4
     most_max_jobs: int = 1_024
-    grace_ms: int = 15_000
-    require_gpu: bool = False
+    grace_ms: int = 10_000
     forget_ms: int = 600_000
 
 
@@ -49,5 +48,4 @@ class PlacementRules:
 
     sample_size: int = 20
     resource_threshold_percent: float = 85.0
-    require_gpu: bool = False
     heartbeat_timeout_ms: int = 45_000

@@ -63,7 +63,7 @@ def tell_partial(event: PartialHeard) -> Iterator[Message]:
 
 
 def tell_outcome(event: JobSettled, *, groups: UtteranceGroups, now_ms: int) -> Iterator[Message]:
-    """Yield the frames that end an utterance: exactly one of them is a result or says it is missing."""
+    """Yield the frames that end an utterance: one of them is its result, or says it is missing."""
     outcome = event.outcome
     if isinstance(outcome, Refused):
         yield from _tell_refusal(event, outcome, now_ms)

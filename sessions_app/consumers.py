@@ -1,7 +1,6 @@
 """The session socket."""
 
 import logging
-from typing import Any
 
 from scheduling import clock
 from scheduling.errors import Refusal, SessionUnknown
@@ -54,8 +53,8 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
                     group_id=message.group_id, ended_at_ms=message.ts_end_ms
                 )
             case messages.CloseSession():
-                if speaker := self._speakers.get(message.session_id):
-                    await service.close(speaker)
+                if (closing := self._speakers.get(message.session_id)) is not None:
+                    await service.close(closing)
                 self.reply(messages.SessionClosed(session_id=message.session_id))
             case messages.CreateRoom() | messages.JoinRoom():
                 self._check_opened()
@@ -117,9 +116,3 @@ _NO_ROOMS = messages.RoomRefused(
     code="UNSUPPORTED_FEATURE", message="This scheduler has no rooms yet."
 )
 
-
-def build(
-    *, service: SessionService, outbound_limits: OutboundLimits, rate: tuple[float, int]
-) -> Any:
-    """Return the ASGI application of ``/ws/session``."""
-    return SessionConsumer.as_asgi(service=service, outbound_limits=outbound_limits, rate=rate)

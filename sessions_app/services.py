@@ -2,19 +2,15 @@
 
 import msgspec
 
-from scheduling import errors, ids
 from scheduling.delivery import Delivery
 from scheduling.dispatch import Dispatcher
-from scheduling.settlement import Settlement, Stores
-from scheduling.store.connection import unattended
-from scheduling.store.sessions import SessionStore
+from scheduling.sessions import Sessions
+from scheduling.settlement import Settlement
 from sessions_app import messages
 from sessions_app.audio import check_utterance_audio, decode_chunk_payload
 from sessions_app.requests import read_profile
 from sessions_app.speaker import SessionLimits, Speaker
 from sockets.outbound import Outbound
-
-_DRAWS = 5
 
 
 class SessionService:
@@ -23,17 +19,13 @@ class SessionService:
     def __init__(
         self,
         *,
-        instance_id: str,
-        stores: Stores,
-        sessions: SessionStore,
+        sessions: Sessions,
         delivery: Delivery,
         dispatcher: Dispatcher,
         settlement: Settlement,
         limits: SessionLimits,
         use_binary_frames: bool,
     ) -> None:
-        self._instance_id = instance_id
-        self._stores = stores
         self._sessions = sessions
         self._delivery = delivery
         self._dispatcher = dispatcher
@@ -49,22 +41,14 @@ class SessionService:
         :raises DependencyDown: Redis did not answer
         """
         profile = read_profile(message)
-        record = msgspec.json.encode(profile)
-        for _ in range(_DRAWS):
-            session_id = ids.new_session_id()
-            if await self._sessions.open(
-                session_id=session_id, instance_id=self._instance_id, profile=record
-            ):
-                break
-        else:
-            raise errors.Refusal("No session id was free; please try again.")
+        session_id = await self._sessions.open(profile=msgspec.json.encode(profile))
         speaker = Speaker(
             session_id=session_id,
             profile=profile,
             outbound=outbound,
             dispatcher=self._dispatcher,
             settlement=self._settlement,
-            jobs=self._stores.jobs,
+            sessions=self._sessions,
             limits=self._limits,
         )
         self._delivery.attach_session(session_id, speaker)
@@ -88,15 +72,15 @@ class SessionService:
 
     def renew(self, speaker: Speaker) -> None:
         """A speaker gave a sign of life: its record stays."""
-        unattended(self._sessions.renew(session_id=speaker.session_id), what="a sign of life")
+        self._sessions.renew(speaker.session_id)
 
     async def close(self, speaker: Speaker) -> None:
         """End a session in order: what was said is still answered on this socket."""
         await speaker.close()
-        unattended(self._sessions.close(session_id=speaker.session_id), what="a session's end")
+        self._sessions.close(speaker.session_id)
 
     async def leave(self, speaker: Speaker) -> None:
         """The socket is gone, and with it the session."""
         self._delivery.detach_session(speaker.session_id, speaker)
-        unattended(self._sessions.close(session_id=speaker.session_id), what="a session's end")
+        self._sessions.close(speaker.session_id)
         await speaker.leave()

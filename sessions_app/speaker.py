@@ -14,8 +14,8 @@ from scheduling.errors import Refusal
 from scheduling.events import JobAccepted, JobDispatched, JobSettled, PartialHeard, ToSession
 from scheduling.jobs import Request
 from scheduling.outcomes import Refused
+from scheduling.sessions import Sessions
 from scheduling.settlement import Settlement
-from scheduling.store.jobs import JobStore
 from sessions_app import answers, messages
 from sessions_app.groups import UtteranceGroups
 from sessions_app.outbox import Leaving, Missing, Outbox
@@ -31,7 +31,7 @@ _TOO_SLOW = 1013
 class SessionLimits:
     """How a session's audio is cut, its results ordered and grouped."""
 
-    segmentation: SegmentationSettings = SegmentationSettings()
+    segmentation: SegmentationSettings = dataclasses.field(default_factory=SegmentationSettings)
     result_gap_ms: int = 10_000
     most_held_results: int = 200
     group_window_ms: int = 2_000
@@ -53,7 +53,7 @@ class Speaker:
         outbound: Outbound,
         dispatcher: Dispatcher,
         settlement: Settlement,
-        jobs: JobStore,
+        sessions: Sessions,
         limits: SessionLimits,
     ) -> None:
         self.session_id = session_id
@@ -61,7 +61,7 @@ class Speaker:
         self._outbound = outbound
         self._dispatcher = dispatcher
         self._settlement = settlement
-        self._jobs = jobs
+        self._sessions = sessions
         self._segmenter = Segmenter(settings=limits.segmentation, new_turn_id=ids.new_trace_id)
         self._outbox: Outbox[JobSettled] = Outbox(
             gap_ms=limits.result_gap_ms, max_held=limits.most_held_results
@@ -153,7 +153,7 @@ class Speaker:
         """A repeated utterance gets the first one's answer; if that is still to come, only once."""
         if job_id in self._live:
             return
-        outcome = await self._jobs.find_outcome(session_id=self.session_id, job_id=job_id)
+        outcome = await self._sessions.find_outcome(session_id=self.session_id, job_id=job_id)
         if outcome is not None:
             event = _settled(request, outcome)
             self._tell(msgspec.structs.replace(event, job_id=job_id))
@@ -198,7 +198,7 @@ class Speaker:
     def _tell(self, event: JobSettled) -> bool:
         """Send the frames of an outcome; a speaker too far behind finds it in the outbox later."""
         frames = answers.tell_outcome(event, groups=self._groups, now_ms=clock.now_ms())
-        sent = all([self._say(message) for message in frames])
+        sent = all(self._say(message) for message in frames)
         if not sent:
             self._outbound.close(_TOO_SLOW, "too far behind")
         return sent

@@ -18,7 +18,7 @@ Incoming = TypeVar("Incoming", bound=Message)
 _BROKEN = 1011
 
 
-class MessageConsumer(AsyncConsumer, Generic[Incoming]):  # type: ignore[misc]  # Channels is untyped
+class MessageConsumer(AsyncConsumer, Generic[Incoming]):
     """One socket's life: frames in order, one at a time; a refusal never ends it.
 
     Channels' own dispatch hops to a thread for every message; this one receives in a plain loop.

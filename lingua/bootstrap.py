@@ -1,0 +1,253 @@
+"""Composition: every collaborator of one instance is built here, once, and handed on."""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+
+import redis.asyncio
+from channels.routing import URLRouter
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+
+import nodes.routing
+import sessions_app.routing
+from lingua import settings
+from lingua.asgi_types import AsgiApp
+from lingua.supervisor import Loop
+from nodes.job_service import NodeJobService
+from nodes.services import NodeService
+from scheduling import ids
+from scheduling.attempts import Attempts
+from scheduling.delivery import Delivery
+from scheduling.dispatch import Dispatcher
+from scheduling.errors import DependencyDown
+from scheduling.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.recovery import Recovery
+from scheduling.registry import Registry
+from scheduling.sessions import Sessions
+from scheduling.settlement import Settlement, Stores
+from scheduling.snapshot import Fleet
+from scheduling.store.connection import Connection
+from scheduling.store.jobs import JobStore
+from scheduling.store.keys import Keys
+from scheduling.store.nodes import NodeStore
+from scheduling.store.sessions import SessionStore
+from scheduling.store.timers import TimerStore
+from scheduling.watchdog import Watchdog
+from sessions_app.segmentation import SegmentationSettings
+from sessions_app.services import SessionService
+from sessions_app.speaker import SessionLimits
+from sockets.outbound import OutboundLimits
+
+_RETRY_AFTER_S = 0.05
+
+
+@dataclasses.dataclass(kw_only=True)
+class Instance:
+    """One started instance of Lingua, as `lingua.lifespan.Application` wants it."""
+
+    instance_id: str
+    websocket: AsgiApp
+    loops: Sequence[Loop]
+    connection: Connection
+    settlement: Settlement
+
+    async def check_ready(self) -> str:
+        """Return why this instance must get no new sockets now, or an empty text."""
+        try:
+            await self.connection.execute("PING")
+        except DependencyDown:
+            return "Redis does not answer"
+        return ""
+
+    async def drain(self, *, deadline_s: float) -> None:
+        """Return when no job of this process's speakers is in flight, or after `deadline_s`."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self.settlement.wait_until_idle()
+        except TimeoutError:
+            return
+
+    async def stop(self, *, deadline_s: float) -> None:
+        """Close the connections; leases and timers in Redis tell others what is left to do."""
+        async with asyncio.timeout(deadline_s):
+            await self.connection.close()
+
+
+async def build_application() -> Instance:
+    """Build and start one instance on the running event loop.
+
+    :raises DependencyDown: Redis does not answer
+    """
+    client = _connect()
+    instance_id = (
+        ids.new_instance_id()
+        if settings.LINGUA_INSTANCE_ID == "auto"
+        else settings.LINGUA_INSTANCE_ID
+    )
+    connection = Connection(client)
+    await connection.execute("PING")
+    return _compose(instance_id=instance_id, connection=connection)
+
+
+def _compose(*, instance_id: str, connection: Connection) -> Instance:
+    keys = Keys(settings.LINGUA_KEY_PREFIX)
+    job_limits, node_limits = _read_job_limits(), _read_node_limits()
+    stores = Stores(
+        nodes=NodeStore(connection, keys=keys, node_limits=node_limits, job_limits=job_limits),
+        jobs=JobStore(connection, keys=keys, limits=job_limits),
+        timers=TimerStore(connection, keys=keys, shards=settings.LINGUA_TIMER_SHARDS),
+    )
+    fleet = Fleet(require_gpu=settings.LINGUA_REQUIRE_GPU)
+    delivery = Delivery()
+    settlement = Settlement(stores=stores, fleet=fleet, delivery=delivery)
+    dispatcher = Dispatcher(
+        stores=stores,
+        fleet=fleet,
+        delivery=delivery,
+        settlement=settlement,
+        limits=job_limits,
+        rules=PlacementRules(
+            sample_size=settings.LINGUA_RANDOM_SAMPLE_SIZE,
+            resource_threshold_percent=settings.LINGUA_RESOURCE_THRESHOLD_PERCENT,
+            heartbeat_timeout_ms=node_limits.heartbeat_timeout_ms,
+        ),
+    )
+    recovery = Recovery(
+        stores=stores,
+        fleet=fleet,
+        delivery=delivery,
+        settlement=settlement,
+        dispatcher=dispatcher,
+        send_cancel=settings.LINGUA_SEND_CANCEL,
+    )
+    watchdog = Watchdog(
+        stores=stores,
+        fleet=fleet,
+        recovery=recovery,
+        silent_ms=node_limits.heartbeat_timeout_ms,
+        interval_s=settings.LINGUA_TIMER_TICK_MS / 1000,
+    )
+    node_jobs = NodeJobService(
+        attempts=Attempts(stores=stores, fleet=fleet, recovery=recovery, limits=job_limits),
+        delivery=delivery,
+        settlement=settlement,
+        recovery=recovery,
+    )
+    node_service = NodeService(
+        registry=Registry(
+            instance_id=instance_id,
+            stores=stores,
+            fleet=fleet,
+            recovery=recovery,
+            limits=node_limits,
+        ),
+        delivery=delivery,
+        jobs=node_jobs,
+        require_gpu=settings.LINGUA_REQUIRE_GPU,
+    )
+    session_service = SessionService(
+        sessions=Sessions(
+            instance_id=instance_id,
+            store=SessionStore(
+                connection, keys=keys, life_ms=settings.LINGUA_SESSION_TTL_S * 1000
+            ),
+            jobs=stores.jobs,
+        ),
+        delivery=delivery,
+        dispatcher=dispatcher,
+        settlement=settlement,
+        limits=_read_session_limits(),
+        use_binary_frames=settings.LINGUA_SESSION_BINARY_FRAMES,
+    )
+    return Instance(
+        instance_id=instance_id,
+        websocket=URLRouter(
+            [
+                *sessions_app.routing.build_routes(
+                    service=session_service,
+                    outbound_limits=OutboundLimits(
+                        most_bytes=settings.LINGUA_SESSION_OUTBOUND_MAX_BYTES,
+                        most_frames=settings.LINGUA_SESSION_OUTBOUND_MAX_MESSAGES,
+                    ),
+                    rate=(settings.LINGUA_SESSION_RATE_PER_S, settings.LINGUA_SESSION_BURST),
+                ),
+                *nodes.routing.build_routes(
+                    service=node_service,
+                    jobs=node_jobs,
+                    outbound_limits=OutboundLimits(
+                        most_bytes=settings.LINGUA_NODE_OUTBOUND_MAX_BYTES,
+                        most_frames=settings.LINGUA_NODE_OUTBOUND_MAX_MESSAGES,
+                    ),
+                ),
+            ]
+        ),
+        loops=[watchdog],
+        connection=connection,
+        settlement=settlement,
+    )
+
+
+def _connect() -> "redis.asyncio.Redis | RedisCluster":
+    """Return the client for commands: short timeouts, one quick second try."""
+    retry = Retry(ConstantBackoff(_RETRY_AFTER_S), 1)
+    timeouts = {
+        "socket_timeout": settings.LINGUA_REDIS_TIMEOUT_S,
+        "socket_connect_timeout": settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
+    }
+    if settings.LINGUA_REDIS_CLUSTER_URLS:
+        addresses = [url.rpartition("//")[2].rpartition(":") for url in settings.LINGUA_REDIS_CLUSTER_URLS]
+        startup = [ClusterNode(host, int(port)) for host, _, port in addresses]
+        return RedisCluster(startup_nodes=startup, decode_responses=True, retry=retry, **timeouts)
+    return redis.asyncio.Redis.from_url(
+        settings.LINGUA_REDIS_URL, decode_responses=True, retry=retry, **timeouts
+    )
+
+
+def _read_job_limits() -> JobLimits:
+    return JobLimits(
+        reservation_ms=settings.LINGUA_RESERVATION_MS,
+        ack_timeout_ms=settings.LINGUA_ACK_TIMEOUT_MS,
+        run_timeout_ms=round(settings.LINGUA_RUN_TIMEOUT_S * 1000),
+        pending_timeout_ms=round(settings.LINGUA_PENDING_TIMEOUT_S * 1000),
+        failover_max_attempts=settings.LINGUA_FAILOVER_MAX_ATTEMPTS,
+        max_retry=settings.LINGUA_MAX_RETRY,
+        outcome_ms=settings.LINGUA_RESULT_TTL_S * 1000,
+        binding_ms=settings.LINGUA_RESULT_TTL_S * 1000,
+        retention_ms=settings.LINGUA_JOB_RETENTION_S * 1000,
+        waiting_max=settings.LINGUA_PENDING_MAX_JOBS,
+    )
+
+
+def _read_node_limits() -> NodeLimits:
+    return NodeLimits(
+        heartbeat_timeout_ms=round(settings.LINGUA_HEARTBEAT_TIMEOUT_S * 1000),
+        good_heartbeats=settings.LINGUA_HEALTH_CHECK_COUNT,
+        window=settings.LINGUA_FAILURE_WINDOW,
+        window_failures=settings.LINGUA_FAILURE_COUNT,
+        consecutive_failures=settings.LINGUA_FAILURE_CONSECUTIVE,
+        warmup_ms=round(settings.LINGUA_WARM_UP_TIMEOUT_S * 1000),
+        default_max_jobs=settings.LINGUA_MAX_CONCURRENT_JOBS_PER_NODE,
+        grace_ms=round(settings.LINGUA_NODE_GRACE_S * 1000),
+        forget_ms=settings.LINGUA_NODE_STALE_S * 1000,
+    )
+
+
+def _read_session_limits() -> SessionLimits:
+    return SessionLimits(
+        segmentation=SegmentationSettings(
+            pause_ms=settings.LINGUA_SEGMENT_PAUSE_MS,
+            max_duration_ms=settings.LINGUA_SEGMENT_MAX_DURATION_MS,
+            max_buffer_bytes=settings.LINGUA_SEGMENT_BUFFER_MAX_BYTES,
+            hangover_manual_ms=settings.LINGUA_SEGMENT_HANGOVER_MANUAL_MS,
+            hangover_auto_ms=settings.LINGUA_SEGMENT_HANGOVER_AUTO_MS,
+            padding_manual_ms=settings.LINGUA_SEGMENT_PADDING_MANUAL_MS,
+            padding_auto_ms=settings.LINGUA_SEGMENT_PADDING_AUTO_MS,
+            short_merge_threshold_ms=settings.LINGUA_SEGMENT_SHORT_MERGE_MS,
+        ),
+        result_gap_ms=settings.LINGUA_RESULT_GAP_MS,
+        most_held_results=settings.LINGUA_RESULT_MAX_PENDING,
+        group_window_ms=settings.LINGUA_GROUP_WINDOW_MS,
+        group_parts=settings.LINGUA_GROUP_MAX_PARTS,
+    )

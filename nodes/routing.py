@@ -1,0 +1,16 @@
+"""Where nodes connect."""
+
+from django.urls import URLPattern, path
+
+from nodes.consumers import NodeConsumer
+from nodes.job_service import NodeJobService
+from nodes.services import NodeService
+from sockets.outbound import OutboundLimits
+
+
+def build_routes(
+    *, service: NodeService, jobs: NodeJobService, outbound_limits: OutboundLimits
+) -> list[URLPattern]:
+    """Return the route of ``/ws/node``."""
+    consumer = NodeConsumer.as_asgi(service=service, jobs=jobs, outbound_limits=outbound_limits)
+    return [path("ws/node", consumer)]

@@ -1,0 +1,156 @@
+"""The registry: the only writer of what is known of nodes (the management domain of A10)."""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from scheduling import clock, errors, ids
+from scheduling.limits import NodeLimits
+from scheduling.nodes import Node, NodeDescription, NodeStatus, Usage
+from scheduling.recovery import Recovery
+from scheduling.settlement import Stores
+from scheduling.snapshot import Fleet
+from scheduling.store import timers
+
+Attempt = tuple[str, int]
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """A node as it stands after registering; `kept` are the attempts it goes on with."""
+
+    node: Node
+    resume_token: str
+    kept: tuple[Attempt, ...]
+
+
+class Registry:
+    """Registers nodes, takes their heartbeats, and lets them go."""
+
+    def __init__(
+        self,
+        *,
+        instance_id: str,
+        stores: Stores,
+        fleet: Fleet,
+        recovery: Recovery,
+        limits: NodeLimits,
+    ) -> None:
+        self._instance_id = instance_id
+        self._stores = stores
+        self._fleet = fleet
+        self._recovery = recovery
+        self._limits = limits
+
+    async def register(
+        self,
+        *,
+        node_id: str | None,
+        max_jobs: int | None,
+        description: NodeDescription,
+        shown_token: str,
+        running: Collection[Attempt],
+    ) -> Registration:
+        """Give a node its id on a new connection (N1, N4, C3).
+
+        Leases it holds stay: what it says it is `running` it keeps; what a node that resumes no
+        longer knows of moves on at once. An id is drawn where it has none.
+
+        :raises RegistrationRefused: the id lives on another connection under another token
+        """
+        limits = self._limits
+        node_id = node_id or ids.new_node_id()
+        offered = min(max(max_jobs or limits.default_max_jobs, 1), limits.most_max_jobs)
+        token = ids.new_token() if description.resumes else ""
+        registered = await self._stores.nodes.register(
+            node_id=node_id,
+            instance_id=self._instance_id,
+            max_jobs=offered,
+            description=description,
+            shown_token=shown_token,
+            kept_token=token,
+        )
+        if registered is None:
+            raise errors.RegistrationRefused(
+                code="NODE_ID_CONFLICT",
+                message="This node id is connected elsewhere; clear it and register again.",
+            )
+        node = Node(
+            node_id=node_id,
+            instance_id=self._instance_id,
+            conn_epoch=registered.conn_epoch,
+            status=NodeStatus.REGISTERING,
+            max_jobs=offered,
+            description=description,
+            usage=Usage(),
+            heartbeat_at_ms=clock.now_ms(),
+        )
+        self._fleet.put(node)
+        self._fleet.record_load(node_id, len(registered.attempts))
+        await self._stores.timers.arm(
+            timers.name_node(timers.SILENT, node_id, registered.conn_epoch),
+            delay_ms=limits.heartbeat_timeout_ms,
+        )
+        kept = tuple(attempt for attempt in registered.attempts if attempt in running)
+        if description.resumes:
+            await self._abandon(node_id, set(registered.attempts) - set(kept))
+        return Registration(node=node, resume_token=token, kept=kept)
+
+    async def record_heartbeat(
+        self,
+        *,
+        node: Node,
+        usage: Usage,
+        description: NodeDescription,
+        healthy: bool,
+        draining: bool | None,
+        running: Sequence[Attempt] | None,
+    ) -> Node:
+        """Take a heartbeat on the connection `node` was registered on; return it as it is now.
+
+        :raises ConnectionFenced: a newer connection has this node's id
+        """
+        recorded = await self._stores.nodes.record_heartbeat(
+            node_id=node.node_id,
+            conn_epoch=node.conn_epoch,
+            healthy=healthy,
+            usage=usage,
+            description=None if description == node.description else description,
+            draining=draining,
+            running=running,
+        )
+        if recorded is None:
+            raise errors.ConnectionFenced
+        now = msgspec.structs.replace(
+            node,
+            status=recorded.status,
+            description=description,
+            usage=usage,
+            heartbeat_at_ms=clock.now_ms(),
+            draining=recorded.draining,
+        )
+        self._fleet.put(now)
+        self._fleet.record_load(node.node_id, recorded.load)
+        return now
+
+    async def let_go(self, node: Node, *, may_return: bool) -> None:
+        """A node's connection is gone: no more jobs for it, and those it held move on (N14, C13).
+
+        A node that `may_return` keeps them for a grace, and takes them up again when it is back.
+        """
+        retired = await self._stores.nodes.retire(
+            node_id=node.node_id, conn_epoch=node.conn_epoch
+        )
+        self._fleet.remove(node.node_id, conn_epoch=node.conn_epoch)
+        if not retired.attempts:
+            return
+        if may_return:
+            await self._stores.timers.arm(
+                timers.name_node(timers.GONE, node.node_id, node.conn_epoch),
+                delay_ms=self._limits.grace_ms,
+            )
+        else:
+            await self._abandon(node.node_id, retired.attempts)
+
+    async def _abandon(self, node_id: str, attempts: Collection[Attempt]) -> None:
+        for job_id, attempt in attempts:
+            await self._recovery.abandon(node_id=node_id, job_id=job_id, attempt=attempt)

@@ -1,0 +1,15 @@
+"""Where speakers connect."""
+
+from django.urls import URLPattern, path
+
+from sessions_app.consumers import SessionConsumer
+from sessions_app.services import SessionService
+from sockets.outbound import OutboundLimits
+
+
+def build_routes(
+    *, service: SessionService, outbound_limits: OutboundLimits, rate: tuple[float, int]
+) -> list[URLPattern]:
+    """Return the route of ``/ws/session``; `rate` is messages a second, and at once."""
+    consumer = SessionConsumer.as_asgi(service=service, outbound_limits=outbound_limits, rate=rate)
+    return [path("ws/session", consumer)]
