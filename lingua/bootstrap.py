@@ -4,11 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import Sequence
 
-import redis.asyncio
 from channels.routing import URLRouter
-from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
 
 import nodes.routing
 import sessions_app.routing
@@ -28,19 +24,18 @@ from scheduling.registry import Registry
 from scheduling.sessions import Sessions
 from scheduling.settlement import Settlement, Stores
 from scheduling.snapshot import Fleet
-from scheduling.store.connection import Connection
+from scheduling.store.connection import Connection, open_client
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.nodes import NodeStore
 from scheduling.store.sessions import SessionStore
 from scheduling.store.timers import TimerStore
 from scheduling.watchdog import Watchdog
+from sessions_app.in_flight import InFlight
 from sessions_app.segmentation import SegmentationSettings
 from sessions_app.services import SessionService
 from sessions_app.speaker import SessionLimits
 from sockets.outbound import OutboundLimits
-
-_RETRY_AFTER_S = 0.05
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -51,7 +46,7 @@ class Instance:
     websocket: AsgiApp
     loops: Sequence[Loop]
     connection: Connection
-    settlement: Settlement
+    in_flight: InFlight
 
     async def check_ready(self) -> str:
         """Return why this instance must get no new sockets now, or an empty text."""
@@ -65,7 +60,7 @@ class Instance:
         """Return when no job of this process's speakers is in flight, or after `deadline_s`."""
         try:
             async with asyncio.timeout(deadline_s):
-                await self.settlement.wait_until_idle()
+                await self.in_flight.wait_until_idle()
         except TimeoutError:
             return
 
@@ -80,7 +75,12 @@ async def build_application() -> Instance:
 
     :raises DependencyDown: Redis does not answer
     """
-    client = _connect()
+    client = open_client(
+        url=settings.LINGUA_REDIS_URL,
+        cluster_urls=settings.LINGUA_REDIS_CLUSTER_URLS,
+        timeout_s=settings.LINGUA_REDIS_TIMEOUT_S,
+        connect_timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
+    )
     instance_id = (
         ids.new_instance_id()
         if settings.LINGUA_INSTANCE_ID == "auto"
@@ -147,17 +147,17 @@ def _compose(*, instance_id: str, connection: Connection) -> Instance:
         jobs=node_jobs,
         require_gpu=settings.LINGUA_REQUIRE_GPU,
     )
+    in_flight = InFlight()
     session_service = SessionService(
         sessions=Sessions(
             instance_id=instance_id,
-            store=SessionStore(
-                connection, keys=keys, life_ms=settings.LINGUA_SESSION_TTL_S * 1000
-            ),
+            store=SessionStore(connection, keys=keys, life_ms=settings.LINGUA_SESSION_TTL_S * 1000),
             jobs=stores.jobs,
         ),
         delivery=delivery,
         dispatcher=dispatcher,
         settlement=settlement,
+        in_flight=in_flight,
         limits=_read_session_limits(),
         use_binary_frames=settings.LINGUA_SESSION_BINARY_FRAMES,
     )
@@ -185,23 +185,7 @@ def _compose(*, instance_id: str, connection: Connection) -> Instance:
         ),
         loops=[watchdog],
         connection=connection,
-        settlement=settlement,
-    )
-
-
-def _connect() -> "redis.asyncio.Redis | RedisCluster":
-    """Return the client for commands: short timeouts, one quick second try."""
-    retry = Retry(ConstantBackoff(_RETRY_AFTER_S), 1)
-    timeouts = {
-        "socket_timeout": settings.LINGUA_REDIS_TIMEOUT_S,
-        "socket_connect_timeout": settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
-    }
-    if settings.LINGUA_REDIS_CLUSTER_URLS:
-        addresses = [url.rpartition("//")[2].rpartition(":") for url in settings.LINGUA_REDIS_CLUSTER_URLS]
-        startup = [ClusterNode(host, int(port)) for host, _, port in addresses]
-        return RedisCluster(startup_nodes=startup, decode_responses=True, retry=retry, **timeouts)
-    return redis.asyncio.Redis.from_url(
-        settings.LINGUA_REDIS_URL, decode_responses=True, retry=retry, **timeouts
+        in_flight=in_flight,
     )
 
 

@@ -65,4 +65,3 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
     async def disconnected(self, code: int) -> None:
         if self._connection is not None:
             await self._service.disconnect(self._connection, code=code)
-

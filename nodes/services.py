@@ -46,9 +46,7 @@ class NodeService:
         for job_id, attempt in registration.kept:
             session_id = ids.find_session_id(job_id)
             if session_id is not None:
-                connection.held[job_id] = Held(
-                    attempt=attempt, session_id=session_id, started=True
-                )
+                connection.held[job_id] = Held(attempt=attempt, session_id=session_id, started=True)
         older = self._delivery.attach_node(node.node_id, connection)
         if older is not None:
             older.post(NodeFenced(node_id=node.node_id))
@@ -94,7 +92,7 @@ class NodeService:
             )
 
     async def disconnect(self, connection: NodeConnection, *, code: int) -> None:
-        """A node's socket is gone; while this process restarts, any node may come back to its jobs."""
+        """A node's socket is gone; while this process restarts, any node may come back."""
         self._delivery.detach_node(connection.node_id, connection)
         may_return = connection.node.description.resumes or code == _RESTARTING
         await self._registry.let_go(connection.node, may_return=may_return)

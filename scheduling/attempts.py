@@ -43,9 +43,7 @@ class Attempts:
         )
         self._fleet.record_load(node_id, slot.load)
         if not step.done and step.reason != "already":
-            freed = await self._stores.nodes.finish(
-                node_id=node_id, job_id=job_id, attempt=attempt
-            )
+            freed = await self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt)
             self._fleet.record_load(node_id, freed.load)
             return None
         if not slot.done:

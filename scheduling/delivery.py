@@ -59,7 +59,6 @@ class Delivery:
         if self._sessions.get(session_id) is mailbox:
             del self._sessions[session_id]
 
-
     async def to_node(self, node_id: str, event: ToNode, *, conn_epoch: int | None = None) -> bool:
         """Queue `event` for a node's connection; False when that connection cannot take it.
 

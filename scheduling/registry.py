@@ -137,9 +137,7 @@ class Registry:
 
         A node that `may_return` keeps them for a grace, and takes them up again when it is back.
         """
-        retired = await self._stores.nodes.retire(
-            node_id=node.node_id, conn_epoch=node.conn_epoch
-        )
+        retired = await self._stores.nodes.retire(node_id=node.node_id, conn_epoch=node.conn_epoch)
         self._fleet.remove(node.node_id, conn_epoch=node.conn_epoch)
         if not retired.attempts:
             return

@@ -115,4 +115,3 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
 _NO_ROOMS = messages.RoomRefused(
     code="UNSUPPORTED_FEATURE", message="This scheduler has no rooms yet."
 )
-

@@ -8,6 +8,7 @@ from scheduling.sessions import Sessions
 from scheduling.settlement import Settlement
 from sessions_app import messages
 from sessions_app.audio import check_utterance_audio, decode_chunk_payload
+from sessions_app.in_flight import InFlight
 from sessions_app.requests import read_profile
 from sessions_app.speaker import SessionLimits, Speaker
 from sockets.outbound import Outbound
@@ -23,6 +24,7 @@ class SessionService:
         delivery: Delivery,
         dispatcher: Dispatcher,
         settlement: Settlement,
+        in_flight: InFlight,
         limits: SessionLimits,
         use_binary_frames: bool,
     ) -> None:
@@ -30,6 +32,7 @@ class SessionService:
         self._delivery = delivery
         self._dispatcher = dispatcher
         self._settlement = settlement
+        self._in_flight = in_flight
         self._limits = limits
         self._use_binary_frames = use_binary_frames
 
@@ -49,6 +52,7 @@ class SessionService:
             dispatcher=self._dispatcher,
             settlement=self._settlement,
             sessions=self._sessions,
+            in_flight=self._in_flight,
             limits=self._limits,
         )
         self._delivery.attach_session(session_id, speaker)

@@ -18,6 +18,7 @@ from scheduling.sessions import Sessions
 from scheduling.settlement import Settlement
 from sessions_app import answers, messages
 from sessions_app.groups import UtteranceGroups
+from sessions_app.in_flight import InFlight
 from sessions_app.outbox import Leaving, Missing, Outbox
 from sessions_app.requests import Profile, request_from_cut, request_from_utterance
 from sessions_app.segmentation import Cut, SegmentationSettings, Segmenter
@@ -54,6 +55,7 @@ class Speaker:
         dispatcher: Dispatcher,
         settlement: Settlement,
         sessions: Sessions,
+        in_flight: InFlight,
         limits: SessionLimits,
     ) -> None:
         self.session_id = session_id
@@ -62,6 +64,7 @@ class Speaker:
         self._dispatcher = dispatcher
         self._settlement = settlement
         self._sessions = sessions
+        self._in_flight = in_flight
         self._segmenter = Segmenter(settings=limits.segmentation, new_turn_id=ids.new_trace_id)
         self._outbox: Outbox[JobSettled] = Outbox(
             gap_ms=limits.result_gap_ms, max_held=limits.most_held_results
@@ -104,13 +107,9 @@ class Speaker:
         if self._timer is not None:
             self._timer.cancel()
         for job_id in list(self._live):
+            self._forget(job_id)
             self._dispatcher.discard(job_id)
             await self._settlement.cancel(job_id=job_id, reason="session_closed")
-        self._live.clear()
-
-    @property
-    def has_live_jobs(self) -> bool:
-        return bool(self._live)
 
     def post(self, event: ToSession) -> None:
         """Take an event about one of this session's jobs."""
@@ -135,6 +134,7 @@ class Speaker:
         """Dispatch; whatever the answer, the utterance is answered once and in its place."""
         job = request.assignment
         self._live[job.job_id] = request
+        self._in_flight.begin(job.job_id)
         self._outbox.expect(utterance_index=job.utterance_index, job_id=job.job_id)
         try:
             existing = await self._dispatcher.dispatch(request)
@@ -142,7 +142,7 @@ class Speaker:
             self._settle(_refuse(request, refusal))
             return
         if existing is not None:
-            self._live.pop(job.job_id, None)
+            self._forget(job.job_id)
             departures = self._outbox.settle_silently(
                 utterance_index=job.utterance_index, job_id=job.job_id, now_ms=clock.now_ms()
             )
@@ -160,7 +160,7 @@ class Speaker:
 
     def _settle(self, event: JobSettled) -> None:
         """Put an outcome in its place; the index is the one we gave, not the one a node says."""
-        request = self._live.pop(event.job_id, None)
+        request = self._forget(event.job_id)
         if request is None:
             return
         event = msgspec.structs.replace(
@@ -205,13 +205,18 @@ class Speaker:
 
     def _give_up(self, missing: Missing) -> None:
         for job_id in missing.job_ids:
-            request = self._live.pop(job_id, None)
+            request = self._forget(job_id)
             if request is None:
                 continue
             event = _settled(request, Refused(code="CANCELLED", message=missing.reason))
             self._say(answers.tell_missing(event, reason=missing.reason, now_ms=clock.now_ms()))
             self._dispatcher.discard(job_id)
             self._run(self._cancel(job_id, missing.reason))
+
+    def _forget(self, job_id: str) -> Request | None:
+        """A job has its answer, or nobody waits for it."""
+        self._in_flight.end(job_id)
+        return self._live.pop(job_id, None)
 
     async def _cancel(self, job_id: str, reason: str) -> None:
         await self._settlement.cancel(job_id=job_id, reason=reason)

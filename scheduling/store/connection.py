@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import redis.asyncio
-from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from lua import scripts
@@ -17,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Argument = str | bytes | int | float
+_RETRY_AFTER_S = 0.05
 _LOST = (RedisError, OSError, asyncio.TimeoutError)
 
 
@@ -30,6 +33,32 @@ class _Issued(NamedTuple):
 
 def _as_it_is(reply: Any) -> Any:
     return reply
+
+
+def open_client(
+    *, url: str, cluster_urls: Sequence[str], timeout_s: float, connect_timeout_s: float
+) -> "redis.asyncio.Redis | RedisCluster":
+    """Return a client of one Redis, or of the cluster whose masters are named; nothing is sent yet.
+
+    A command is sent a second time when its reply was lost, then given up.
+    """
+    retry = Retry(ConstantBackoff(_RETRY_AFTER_S), 1)
+    if cluster_urls:
+        addresses = (address.rpartition("//")[2].rpartition(":") for address in cluster_urls)
+        return RedisCluster(
+            startup_nodes=[ClusterNode(host, int(port)) for host, _, port in addresses],
+            decode_responses=True,
+            retry=retry,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=connect_timeout_s,
+        )
+    return redis.asyncio.Redis.from_url(
+        url,
+        decode_responses=True,
+        retry=retry,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=connect_timeout_s,
+    )
 
 
 class Connection:

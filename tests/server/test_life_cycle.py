@@ -85,7 +85,7 @@ async def test_work_in_flight_ends_before_its_socket_closes(
         instance.terminate()
         instance.await_note("drain")
 
-        with pytest.raises(OSError, match=r'refused|Connect'):
+        with pytest.raises(OSError, match=r"refused|Connect"):
             await connect(instance.url("/echo"))
         result = await asyncio.wait_for(socket.recv(), _DEADLINE_S)
         with pytest.raises(websockets.ConnectionClosedError):
