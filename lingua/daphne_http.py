@@ -32,7 +32,8 @@ class BoundedRequest(WebRequest):
     def _refuse(self) -> None:
         if not self._refused:
             self._refused = True
-            self.channel.transport.write(
+            transport: Any = self.channel.transport
+            transport.write(
                 b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
             )
             self.channel.loseConnection()

@@ -38,7 +38,7 @@ class NodeJobService:
 
     def written(self, connection: NodeConnection, event: JobAssigned) -> None:
         """The assign frame is on the wire: a node that never acknowledges has accepted it now."""
-        if connection.description.acknowledges:
+        if connection.node.description.acknowledges:
             return
         held = connection.find(event.job_id, event.attempt)
         if held is not None:

@@ -10,7 +10,8 @@ from scheduling.events import ToNode, ToSession
 class NodeMailbox(Protocol):
     """A node's connection in this process."""
 
-    conn_epoch: int
+    @property
+    def conn_epoch(self) -> int: ...
 
     def post(self, event: ToNode) -> bool:
         """Queue an event for the socket; False when it is closed or too far behind."""
