@@ -187,7 +187,6 @@ class Segmenter:
 
     def on_tts_started(self, *, now_ms: int) -> list[Cut]:
         """Suspend the silence timer until the playback ends or `max_playback_ms` have passed."""
-        self._heard_at_ms = now_ms
         self._playback_until_ms = now_ms + self._settings.max_playback_ms
         return self._cut_if_due(now_ms)
 
@@ -263,8 +262,7 @@ class Segmenter:
     def _call_off_short_cut(self) -> None:
         if self._planned is None or self._planned.reason not in _SILENCE:
             return
-        # A duration of 0 is unknown rather than short.
-        if 0 < self._duration_ms() < self._settings.short_merge_threshold_ms:
+        if self._duration_ms() < self._settings.short_merge_threshold_ms:
             self._planned = None
 
     def _plan(self, reason: CutReason, now_ms: int) -> None:

@@ -48,6 +48,8 @@ class Timeline:
             if wakeup is None or wakeup >= now_ms:
                 return
             self._note(wakeup, self.segmenter.on_tick(now_ms=wakeup))
+            following = self.segmenter.next_wakeup_at_ms
+            assert following is None or following > wakeup, "a tick must not ask for itself again"
 
     def chunk(self, now_ms: int, audio: bytes = b"", *, is_final: bool = False) -> None:
         self._at(

@@ -165,6 +165,19 @@ def test_jobs_of_one_utterance_leave_apart_and_hold_later_ones_together(outbox):
     assert second == [Leaving(utterance_index=0, job_id="en", item="hello"), *leaving(1)]
 
 
+def test_an_overdue_result_does_not_give_up_its_own_utterances_other_jobs(outbox):
+    expect(outbox, 0, 1, 2)
+    outbox.expect(utterance_index=1, job_id="other")
+    settle(outbox, 1, 0)
+    settle(outbox, 2, 5000)
+
+    assert outbox.on_tick(now_ms=10_000) == [
+        missing(0, MissingReason.GAP_TIMEOUT),
+        *leaving(1),
+    ]
+    assert outbox.is_live(utterance_index=1, job_id="other")
+
+
 def test_a_missing_utterance_names_every_live_job(outbox):
     for language in ("en", "es", "fr"):
         outbox.expect(utterance_index=0, job_id=language)

@@ -91,6 +91,7 @@ class OutboxAgainstModel(RuleBasedStateMachine):
         while (wakeup := self.outbox.next_wakeup_at_ms) is not None and wakeup <= end_ms:
             self.now_ms = wakeup
             self.note(self.outbox.on_tick(now_ms=wakeup))
+            assert self.outbox.next_wakeup_at_ms != wakeup
         self.now_ms = end_ms
 
     @invariant()

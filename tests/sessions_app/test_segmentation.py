@@ -148,6 +148,15 @@ def test_a_second_marker_does_not_delay_the_first_and_ends_what_follows(timeline
     ]
 
 
+def test_of_two_markers_on_nothing_the_newer_counts(timeline):
+    timeline.final(T0)
+    timeline.final(T0 + 150)
+    timeline.chunk(T0 + 160, FRAME)
+    timeline.run_until(T0 + 60_000)
+
+    assert only_cut(timeline)[0] == T0 + 350
+
+
 def test_silence_cuts_after_the_pause(timeline):
     timeline.chunk(T0, FRAME)
     timeline.chunk(T0 + 256, FRAME)
@@ -225,6 +234,27 @@ def test_a_turn_ends_without_audio_left(end_turn):
 
     assert [cut.turn_id for _, cut in timeline.cuts] == ["turn-1", "turn-2"]
     assert timeline.segmenter.next_wakeup_at_ms is None
+
+
+def test_a_turn_ends_in_silence_even_if_the_timer_was_late():
+    settings = SegmentationSettings(max_duration_ms=1000)
+    segmenter = Timeline(settings=settings).segmenter
+    cuts = segmenter.on_chunk(audio=pcm16_of_ms(1000), is_final=False, now_ms=T0)
+    cuts += segmenter.on_tick(now_ms=T0 + 150)
+    cuts += segmenter.on_chunk(audio=FRAME, is_final=True, now_ms=T0 + 3000)
+    cuts += segmenter.on_close(now_ms=T0 + 3001)
+
+    assert [cut.turn_id for cut in cuts] == ["turn-1", "turn-2"]
+
+
+def test_an_automatic_cut_is_not_delayed_by_a_further_reason():
+    timeline = Timeline(settings=SegmentationSettings(max_duration_ms=1000))
+    timeline.chunk(T0, pcm16_of_ms(500))
+    timeline.chunk(T0 + 3100, pcm16_of_ms(500))
+    timeline.run_until(T0 + 60_000)
+
+    at, cut = only_cut(timeline)
+    assert (at, cut.reason) == (T0 + 3150, CutReason.MAX_DURATION)
 
 
 def test_duration_zero_means_no_limit():
