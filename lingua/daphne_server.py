@@ -44,6 +44,10 @@ def run(*, entrance: Entrance, options: ServerOptions) -> None:
         reactor.disconnectAll()
 
 
+class PeerGone(OSError):
+    """The peer has gone; an application that lets this pass ends quietly, as under uvicorn."""
+
+
 class _SocketFactory(WebSocketFactory):
     protocol = BoundedWebSocket
 
@@ -133,12 +137,15 @@ class DaphneServer(Server):
         return queue
 
     async def handle_reply(self, protocol: Any, message: Message) -> None:
-        """Send one message, waiting while the peer reads more slowly than we write."""
+        """Send one message, waiting while the peer reads more slowly than we write.
+
+        :raises PeerGone: the WebSocket is closed
+        """
         if isinstance(protocol, BoundedWebSocket):
             await protocol.writable.wait()
-            details = self.connections.get(protocol)
-            if details is not None and "disconnected" not in details:
-                protocol.handle_reply(message)
+            if "disconnected" in self.connections.get(protocol, {"disconnected": 0}):
+                raise PeerGone
+            protocol.handle_reply(message)
             return
         await super().handle_reply(protocol, message)
 
@@ -150,7 +157,7 @@ class DaphneServer(Server):
         if "disconnected" in details:
             del self.connections[protocol]
         error = None if application.cancelled() else application.exception()
-        if error is not None:
+        if error is not None and not isinstance(error, PeerGone):
             _logger.error("an application failed", exc_info=error)
         if not details or "disconnected" in details:
             return
