@@ -9,6 +9,8 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 class BoundedRequest(WebRequest):
     """Refuses a body that is announced too long; ends the connection of one that turns out so."""
 
+    channel: Any
+
     def __init__(self, *args: Any, max_body_bytes: int, **options: Any) -> None:
         super().__init__(*args, **options)
         self._max_body_bytes = max_body_bytes

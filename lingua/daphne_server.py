@@ -10,7 +10,13 @@ from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory
 from twisted.internet import reactor as twisted_reactor
 from twisted.internet.defer import maybeDeferred
-from twisted.logger import globalLogBeginner
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    STDLibLogObserver,
+    globalLogBeginner,
+)
 
 from lingua.asgi_types import Message, Scope
 from lingua.daphne_http import BoundedHttpFactory
@@ -44,6 +50,10 @@ def run(*, entrance: Entrance, options: ServerOptions) -> None:
         reactor.disconnectAll()
 
 
+class PeerGone(OSError):
+    """The peer has gone; an application that lets this pass ends quietly, as under uvicorn."""
+
+
 class _SocketFactory(WebSocketFactory):
     protocol = BoundedWebSocket
 
@@ -71,7 +81,7 @@ class DaphneServer(Server):
         self.connections: dict[Any, dict[str, Any]] = {}
 
     async def listen(self, listener: socket.socket) -> None:
-        _silence_twisted()
+        _quiet_twisted()
         self.http_factory = BoundedHttpFactory(
             server=self, max_body_bytes=self._options.http_max_body_bytes
         )
@@ -133,12 +143,15 @@ class DaphneServer(Server):
         return queue
 
     async def handle_reply(self, protocol: Any, message: Message) -> None:
-        """Send one message, waiting while the peer reads more slowly than we write."""
+        """Send one message, waiting while the peer reads more slowly than we write.
+
+        :raises PeerGone: the WebSocket is closed
+        """
         if isinstance(protocol, BoundedWebSocket):
             await protocol.writable.wait()
-            details = self.connections.get(protocol)
-            if details is not None and "disconnected" not in details:
-                protocol.handle_reply(message)
+            if "disconnected" in self.connections.get(protocol, {"disconnected": 0}):
+                raise PeerGone
+            protocol.handle_reply(message)
             return
         await super().handle_reply(protocol, message)
 
@@ -150,7 +163,7 @@ class DaphneServer(Server):
         if "disconnected" in details:
             del self.connections[protocol]
         error = None if application.cancelled() else application.exception()
-        if error is not None:
+        if error is not None and not isinstance(error, PeerGone):
             _logger.error("an application failed", exc_info=error)
         if not details or "disconnected" in details:
             return
@@ -161,7 +174,10 @@ class DaphneServer(Server):
             protocol.handle_exception(error)
 
 
-def _silence_twisted() -> None:
-    """Drop Twisted's own log, which repeats every connection and would fill a buffer unread."""
-    nowhere: Any = [lambda event: None]  # noqa: ARG005 - the observer's one argument
-    globalLogBeginner.beginLoggingTo(nowhere, redirectStandardIO=False, discardBuffer=True)
+def _quiet_twisted() -> None:
+    """Keep Twisted's errors and drop the rest, which repeats every connection."""
+    # Any: Twisted declares its observers with zope.interface, which mypy does not read.
+    errors_only: Any = LogLevelFilterPredicate(defaultLogLevel=LogLevel.error)
+    to_logging: Any = STDLibLogObserver("twisted")
+    errors: Any = FilteringLogObserver(to_logging, [errors_only])
+    globalLogBeginner.beginLoggingTo([errors], redirectStandardIO=False, discardBuffer=True)

@@ -110,9 +110,16 @@ class Lifespan:
             await self._application.drain(deadline_s=deadline_s)
 
     async def stop(self) -> None:
-        """End the loops, then the instance."""
+        """End the loops, then the instance.
+
+        :raises TimeoutError: they took longer than the stop timeout; the process ends all the same
+        """
         self._draining = True
-        if self._supervisor is not None:
-            await self._supervisor.stop()
-        if self._application is not None:
-            await self._application.stop(deadline_s=self._stop_timeout_s)
+        try:
+            async with asyncio.timeout(self._stop_timeout_s):
+                if self._supervisor is not None:
+                    await self._supervisor.stop()
+                if self._application is not None:
+                    await self._application.stop(deadline_s=self._stop_timeout_s)
+        except TimeoutError as late:
+            raise TimeoutError(f"the stop took longer than {self._stop_timeout_s:g} s") from late

@@ -71,7 +71,7 @@ async def serve(*, server: HttpServer, entrance: Entrance, options: ServerOption
     stop, hurry = asyncio.Event(), asyncio.Event()
     _catch_signals(stop, hurry)
     with listener:
-        async with _lifespan(entrance):
+        async with _lifespan(entrance, stop):
             _listen(listener, options)
             host, port = listener.getsockname()[:2]
             await server.listen(listener)
@@ -106,17 +106,22 @@ async def _drain(
 
 
 @asynccontextmanager
-async def _lifespan(entrance: Entrance) -> AsyncIterator[None]:
+async def _lifespan(entrance: Entrance, stop: asyncio.Event) -> AsyncIterator[None]:
     """Hold the lifespan conversation that surrounds serving.
 
-    :raises CannotServe: startup failed
+    :raises CannotServe: startup failed, or we were told to stop before it was done
     """
     to_app: asyncio.Queue[Message] = asyncio.Queue()
     from_app: asyncio.Queue[Message] = asyncio.Queue()
     scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}
     conversation = asyncio.create_task(entrance(scope, to_app.get, from_app.put))
     to_app.put_nowait({"type": "lifespan.startup"})
-    answer = await from_app.get()
+    await _first_of(from_app, conversation, stop)
+    if from_app.empty():
+        conversation.cancel()
+        await asyncio.gather(conversation, return_exceptions=True)
+        raise CannotServe("told to stop before Lingua was ready")
+    answer = from_app.get_nowait()
     if answer["type"] != "lifespan.startup.complete":
         await conversation
         raise CannotServe(f"Lingua could not start: {answer.get('message', 'no reason given')}")
@@ -125,6 +130,22 @@ async def _lifespan(entrance: Entrance) -> AsyncIterator[None]:
     finally:
         to_app.put_nowait({"type": "lifespan.shutdown"})
         await conversation
+
+
+async def _first_of(
+    from_app: asyncio.Queue[Message], conversation: asyncio.Task[None], stop: asyncio.Event
+) -> None:
+    """Return when the application has answered or ended, or when we are told to stop."""
+    answered = asyncio.create_task(_await_message(from_app))
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({answered, stopped, conversation}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (answered, stopped):
+        task.cancel()
+
+
+async def _await_message(queue: asyncio.Queue[Message]) -> None:
+    """Wait for a message and leave it in the queue."""
+    queue.put_nowait(await queue.get())
 
 
 def _bind(host: str, port: int) -> socket.socket:

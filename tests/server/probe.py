@@ -135,6 +135,8 @@ class Probe:
 
 async def build_application() -> Probe:
     note("start")
+    if os.environ.get("PROBE_HANGS"):
+        await asyncio.Event().wait()
     if os.environ.get("PROBE_FAILS"):
         raise RuntimeError("no scripts could be loaded")
     return Probe()

@@ -44,6 +44,36 @@ def test_a_failed_startup_says_why_and_exits_non_zero(
     assert instance.notes == ["start"]
 
 
+def test_a_startup_that_takes_too_long_is_given_up(
+    start_instance: StartInstance, server_name: str
+) -> None:
+    instance = start_instance(
+        *("--server", server_name),
+        awaiting_ready=False,
+        PROBE_HANGS="yes",
+        LINGUA_STARTUP_TIMEOUT_S="0.2",
+    )
+
+    assert instance.wait() == 1
+    assert "Lingua could not start: start-up took longer than 0.2 s" in instance.errors
+
+
+def test_a_signal_ends_a_startup_that_hangs(
+    start_instance: StartInstance, server_name: str
+) -> None:
+    instance = start_instance("--server", server_name, awaiting_ready=False, PROBE_HANGS="yes")
+    instance.await_note("start")
+
+    instance.terminate()
+
+    assert instance.wait() == 1
+    assert instance.errors.splitlines()[-1] == (
+        "CommandError: told to stop before Lingua was ready"
+    )
+    assert "Traceback" not in instance.errors
+
+
+@pytest.mark.req("O1")
 def test_readiness_and_metrics_are_answered(shared_instance: Instance) -> None:
     with urllib.request.urlopen(f"http://{shared_instance.address}/ready", timeout=5) as answer:
         ready = answer.read()

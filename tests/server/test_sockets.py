@@ -1,12 +1,13 @@
 """Both servers: frames, close codes and memory of a single socket."""
 
 import asyncio
+import contextlib
 
 import pytest
 import websockets
 from websockets.asyncio.client import connect
 
-from tests.server.launcher import Instance
+from tests.server.launcher import Instance, StartInstance
 
 _DEADLINE_S = 15
 _MIB = 1024 * 1024
@@ -129,6 +130,50 @@ async def test_a_flood_to_a_busy_application_costs_no_memory(instance: Instance)
     assert growth < 60
     assert held_back
     assert count == "200"
+
+
+async def test_a_slow_reader_cannot_hold_up_the_stop(instance: Instance) -> None:
+    """Its close frame waits behind what it does not read: the connection is cut instead."""
+    socket = await connect(instance.url("/push?frames=200&size=1000000"), max_queue=1)
+    await _settled(instance)
+
+    instance.terminate()
+    code = await asyncio.to_thread(instance.wait)
+    socket.transport.abort()
+
+    assert code == 0, instance.errors
+    assert "pushed" not in instance.notes
+    assert instance.notes[-1] == "stop"
+
+
+async def test_a_peer_that_answers_no_ping_is_disconnected(
+    start_instance: StartInstance, server_name: str
+) -> None:
+    instance = start_instance(
+        "--server", server_name, LINGUA_PING_INTERVAL_S="1", LINGUA_PING_TIMEOUT_S="1"
+    )
+    async with connect(instance.url("/echo"), ping_interval=None) as alive:
+        reader, writer = await _shake_hands(instance)
+        # All it ever gets is a ping, and perhaps a close frame; it answers neither.
+        with contextlib.suppress(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), _DEADLINE_S)
+        await alive.send("still here")
+        answer = await asyncio.wait_for(alive.recv(), _DEADLINE_S)
+        writer.close()
+
+    assert answer == "still here"
+    assert any(note.startswith("disconnect 10") for note in instance.notes)
+
+
+async def _shake_hands(instance: Instance) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a WebSocket by hand: nothing behind it answers."""
+    reader, writer = await asyncio.open_connection(*instance.address.split(":"))
+    writer.write(
+        b"GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _DEADLINE_S)
+    return reader, writer
 
 
 async def _flood(socket: websockets.ClientConnection, *, frames: int, frame_bytes: int) -> None:

@@ -1,0 +1,121 @@
+"""manage.py serve: what it refuses, what it starts beside the server, what it prints."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.server.launcher import StartInstance
+
+_ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({}, "LINGUA_NODE_AUTH and LINGUA_SESSION_AUTH"),
+        ({"LINGUA_NODE_AUTH": "on"}, "set LINGUA_SESSION_AUTH"),
+    ],
+)
+def test_an_open_address_without_authentication_is_refused(
+    start_instance: StartInstance, variables: dict[str, str], named: str
+) -> None:
+    everywhere = "0.0.0.0"  # noqa: S104 - what must be refused
+    instance = start_instance("--host", everywhere, awaiting_ready=False, **variables)
+
+    code = instance.wait()
+
+    assert code == 1
+    assert f"refusing to listen on {everywhere} without authentication" in instance.errors
+    assert named in instance.errors
+    assert "Traceback" not in instance.errors
+    assert instance.notes == []
+
+
+def test_a_taken_port_is_one_clear_line(start_instance: StartInstance, server_name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        instance = start_instance(
+            "--server", server_name, "--port", str(port), awaiting_ready=False
+        )
+        code = instance.wait()
+
+    assert code == 1
+    assert (
+        instance.errors.splitlines()[-1]
+        == f"CommandError: cannot listen on 127.0.0.1:{port}: Address already in use"
+    )
+    assert "Traceback" not in instance.errors
+    assert instance.notes == []
+
+
+def test_redis_is_started_kept_and_stopped_with_us(start_instance: StartInstance) -> None:
+    first = start_instance(REDIS_URL="")
+    port = int((first.notes_file.parent / "var" / "redis" / "port").read_text())
+    with redis.Redis(port=port) as client:
+        client.set("written", "before")
+    first.terminate()
+    assert first.wait() == 0, first.errors
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+
+    second = start_instance(REDIS_URL="")
+    with redis.Redis(port=port, decode_responses=True) as client:
+        kept = client.get("written")
+        append_only = client.config_get("appendonly")
+    second.terminate()
+
+    assert second.wait() == 0, second.errors
+    assert kept == "before"
+    assert append_only == {"appendonly": "yes"}
+
+
+def test_a_second_instance_is_told_how_to_join(start_instance: StartInstance) -> None:
+    start_instance(REDIS_URL="")
+
+    second = start_instance(REDIS_URL="", awaiting_ready=False)
+
+    assert second.wait() == 1
+    assert "join it with REDIS_URL=redis://127.0.0.1:" in second.errors
+    assert "Traceback" not in second.errors
+
+
+def test_a_named_redis_server_that_is_none_is_refused(start_instance: StartInstance) -> None:
+    instance = start_instance(REDIS_URL="", REDIS_SERVER="/nowhere", awaiting_ready=False)
+
+    assert instance.wait() == 1
+    assert "REDIS_SERVER names no program: /nowhere" in instance.errors
+
+
+def test_another_database_is_never_migrated(start_instance: StartInstance, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'other.sqlite3'}"
+
+    instance = start_instance(DATABASE_URL=url, awaiting_ready=False)
+
+    assert instance.wait() == 1
+    assert "run python manage.py migrate" in instance.errors
+    assert instance.notes == []
+
+
+def test_an_unknown_setting_is_named(start_instance: StartInstance) -> None:
+    instance = start_instance(LINGUA_PROT="1")
+
+    assert "LINGUA_PROT is set, but no setting has that name" in instance.errors
+
+
+def test_the_help_says_what_it_does(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "serve", "--help"],
+        cwd=_ROOT,
+        env={**os.environ, "LINGUA_VAR_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    for word in ("--host", "--port", "--server", "daphne", "uvicorn", "SIGTERM", "REDIS_URL"):
+        assert word in ended.stdout

@@ -1,0 +1,170 @@
+"""The settings: refused when wrong, documented without exception."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from lingua import env, settings
+from lingua.addresses import is_loopback
+from lingua.databases import parse_database_url
+from lingua.kept_values import keep_text
+
+_ROOT = Path(__file__).parent.parent.parent
+_ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| (?:`([^`]*)`|empty) \| ([^|]*) \| (.+) \|$", re.MULTILINE)
+_UNITS = {"_PER_S": "frames/s", "_MS": "ms", "_S": "s", "_BYTES": "bytes", "_PERCENT": "%"}
+
+
+def _documented() -> dict[str, tuple[str, str, str]]:
+    text = (_ROOT / "docs" / "operations.md").read_text().split("\n## Settings\n")[1]
+    return {name: (default, unit.strip(), what) for name, default, unit, what in _ROW.findall(text)}
+
+
+def test_operations_md_names_every_setting_and_no_other() -> None:
+    asked_for = {variable.name for variable in env.list_variables() if "TEST" not in variable.name}
+
+    assert set(_documented()) == asked_for
+
+
+def test_operations_md_names_the_defaults() -> None:
+    documented = {name: default for name, (default, _, _) in _documented().items()}
+    real = {variable.name: variable.default for variable in env.list_variables()}
+
+    assert documented == {name: real[name] for name in documented}
+
+
+def test_the_unit_is_in_the_name_and_in_the_table() -> None:
+    for name, (_, unit, _) in _documented().items():
+        expected = next((unit for end, unit in _UNITS.items() if name.endswith(end)), None)
+        if expected:
+            assert unit == expected, name
+
+
+def test_every_setting_of_ours_comes_from_the_environment_or_from_those() -> None:
+    derived = {
+        "LINGUA_REDIS_CLUSTER_URLS",
+        "LINGUA_REDIS_SERVER",
+        "LINGUA_REDIS_DIR",
+        "LINGUA_REDIS_EMBEDDED",
+        "LINGUA_REDIS_EMBEDDED_PORT",
+        "LINGUA_REDIS_URL",
+    }
+    ours = {name for name in vars(settings) if name.startswith("LINGUA_")}
+
+    assert ours - derived == {name for name in _documented() if name.startswith("LINGUA_")}
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "message"),
+    [
+        ("LINGUA_PORT", "70000", "LINGUA_PORT='70000' is not allowed: it must be a whole number"),
+        ("LINGUA_PORT", "five", "from 0 to 65535"),
+        ("LINGUA_RUN_TIMEOUT_S", "nan", "LINGUA_RUN_TIMEOUT_S='nan' is not allowed"),
+        ("LINGUA_RUN_TIMEOUT_S", "inf", "a number from 0.1 up"),
+        ("LINGUA_REQUIRE_GPU", "maybe", "on or off"),
+        ("LINGUA_SERVER", "gunicorn", "one of daphne, uvicorn"),
+        ("LINGUA_VAR_DIR", "relative", "an absolute path"),
+        ("DATABASE_URL", "mysql://root:secret@host/name", "DATABASE_URL is not allowed"),
+        ("LINGUA_ACK_TIMEOUT_MS", "5000", "less than LINGUA_RESERVATION_MS=5000"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(
+    variable: str, text: str, message: str, tmp_path: Path
+) -> None:
+    clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
+
+    ended = subprocess.run(
+        [sys.executable, "-c", "import lingua.settings"],
+        cwd=_ROOT,
+        env={**clean, "LINGUA_VAR_DIR": str(tmp_path), variable: text},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    last_line = ended.stderr.splitlines()[-1]
+    assert ended.returncode == 1
+    assert message in last_line
+    assert "secret" not in last_line
+
+
+def test_values_are_read_as_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_SWITCH", "Yes")
+    monkeypatch.setenv("TEST_LIST", " a, ,b ")
+    monkeypatch.setenv("TEST_NUMBER", "  ")
+
+    assert env.env_bool("TEST_SWITCH", default=False) is True
+    assert env.env_list("TEST_LIST") == ["a", "b"]
+    assert env.env_int("TEST_NUMBER", default=7) == 7
+    assert env.env_float("TEST_NUMBER", default=0.5) == 0.5
+
+
+def test_a_variable_nobody_reads_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINGUA_PROT", "5010")
+
+    assert "LINGUA_PROT" in env.list_unknown(prefix="LINGUA_")
+    assert "LINGUA_PORT" not in env.list_unknown(prefix="LINGUA_")
+
+
+def test_a_postgresql_url_is_taken_apart() -> None:
+    database = parse_database_url(
+        "postgresql://user%40a:p%2Fw@db.example:6432/lingua?sslmode=require",
+        sqlite_file=Path("unused"),
+    )
+
+    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert (database["NAME"], database["USER"], database["PASSWORD"]) == ("lingua", "user@a", "p/w")
+    assert (database["HOST"], database["PORT"]) == ("db.example", "6432")
+    assert database["OPTIONS"] == {"sslmode": "require"}
+
+
+@pytest.mark.parametrize("url", ["mysql://host/name", "postgresql://host", "lingua"])
+def test_another_database_is_refused(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured):
+        parse_database_url(url, sqlite_file=Path("unused"))
+
+
+def test_a_kept_value_is_made_once_and_private(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "value"
+
+    first = keep_text(file, make=lambda: "one")
+    second = keep_text(file, make=lambda: "two")
+
+    assert (first, second) == ("one", "one")
+    assert file.stat().st_mode & 0o077 == 0
+    assert [entry.name for entry in file.parent.iterdir()] == ["value"]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.0.1", True),
+        ("localhost", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("0.0.0.0", False),  # noqa: S104 - the address under test
+        ("::", False),
+        ("", False),
+        ("10.0.0.1", False),
+        ("lingua.example", False),
+    ],
+)
+def test_only_loopback_is_loopback(host: str, expected: bool) -> None:  # noqa: FBT001 - a parameter
+    assert is_loopback(host) is expected
+
+
+def test_nobody_else_reads_the_environment() -> None:
+    packages = ("lingua", "scheduling", "nodes", "sessions_app", "operators", "sockets", "lua")
+    readers = [
+        str(file.relative_to(_ROOT))
+        for package in packages
+        for file in (_ROOT / package).rglob("*.py")
+        if re.search(r"os\.environ(?!\.setdefault\(\"DJANGO)|getenv", file.read_text())
+    ]
+
+    assert readers == ["lingua/env.py"]
