@@ -85,11 +85,11 @@ class Attempts:
         return (ended for ended in list(self._ended.values()) if not ended.confirmed)
 
     def held(self, *, connection: int | None) -> list[RunningAttempt]:
-        """What to report as ours: everything that runs, and results not sent on this connection."""
+        """What to report as ours: all that runs, and results not sent on this connection."""
         keys = [key for key, entry in self._running.items() if not entry.cancelled]
         keys += [
             key
             for key, ended in self._ended.items()
-            if not ended.confirmed and ended.sent_on != connection
+            if not ended.confirmed and (connection is None or ended.sent_on != connection)
         ]
         return [RunningAttempt(job_id=job_id, attempt_id=attempt) for job_id, attempt in keys]

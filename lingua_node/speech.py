@@ -10,10 +10,9 @@ import logging
 import shutil
 from dataclasses import dataclass
 
-from lingua_node import audio, clock, messages, opus, semantic, workers
+from lingua_node import audio, clock, messages, opus, semantic, translator, workers
 from lingua_node.jobs import Job, JobFailed, Result
 from lingua_node.node import Node
-from lingua_node.translator import MODE, Translator
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ def check_programs(*, tts_format: str) -> None:
     missing: list[str] = []
     if importlib.util.find_spec("pocketsphinx") is None:
         missing.append("pocketsphinx (pip install 'lingua-node[speech]')")
-    if shutil.which("lt-proc") is None or not MODE.exists():
+    if not translator.is_installed():
         missing.append(
             "Apertium English-Spanish (Debian: apt-get install apertium apertium-eng-spa)"
         )
@@ -60,7 +59,7 @@ class SpeechNode:
     def __init__(self, *, slots: int, tts_format: str = "pcm16") -> None:
         self._tts_format = tts_format
         self._workers = workers.Workers(count=slots)
-        self._translator = Translator(service_id=NMT)
+        self._translator = translator.Translator(service_id=NMT)
         self.node = Node(
             services=_services(),
             languages=_languages(),

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 from lingua_node.jobs import JobFailed
@@ -102,6 +103,13 @@ class Translator:
                         os.close(end)
             if outlet is not None:
                 source = outlet
+
+
+def is_installed(*, mode: Path = MODE) -> bool:
+    """Whether the language pair and every program it needs are there."""
+    if not mode.exists():
+        return False
+    return all(shutil.which(command[0]) for command in read_mode(mode.read_text()))
 
 
 def read_mode(mode: str) -> list[list[str]]:

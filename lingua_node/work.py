@@ -101,21 +101,16 @@ class Workshop:
             self.counters.ignored += 1
         elif await self._is_known(assign):
             self.counters.duplicates += 1
-        elif self._has_room():
-            await self._accept(assign)
-        else:
+        elif (refusal := self._refuse(assign)) is not None:
             self.counters.refused += 1
-            why = "the node drains" if self.draining else f"all {self._max} slots are taken"
-            await self._send(
-                answers.failure(assign, self._node_id, JobFailed(why, code="NODE_OVERLOADED"))
-            )
+            await self._send(answers.failure(assign, self._node_id, refusal))
+        else:
+            await self._accept(assign)
 
     async def cancel(self, job_id: str) -> None:
         """Stop every attempt of a job; there is no reply."""
         for entry in self.attempts.running_of(job_id):
-            if not entry.cancelled and entry.task is not None:
-                entry.cancelled = True
-                entry.task.cancel()
+            _cancel(entry)
 
     async def send_unconfirmed(self) -> None:
         """Send every result again that may not have arrived on an earlier connection."""
@@ -123,24 +118,34 @@ class Workshop:
             if ended.sent_on != self._connection:
                 await self._deliver(ended)
 
-    def _has_room(self) -> bool:
+    def _refuse(self, assign: messages.AssignJob) -> JobFailed | None:
+        """Say why an attempt cannot run here; older attempts of the same job make room for it."""
+        for known in self.attempts.running_of(assign.job_id):
+            if known.assign.attempt_id > assign.attempt_id:
+                return JobFailed("a newer attempt runs here", code="STALE_ATTEMPT")
+            # The scheduler has moved on; it would refuse the old attempt's result.
+            _cancel(known)
         load = self.attempts.count_wanted() + 1
         self.counters.most_at_once = max(self.counters.most_at_once, load)
-        return load <= self._max and not self.draining
+        if self.draining:
+            return JobFailed("the node drains", code="NODE_OVERLOADED")
+        if load > self._max:
+            return JobFailed(f"all {self._max} slots are taken", code="NODE_OVERLOADED")
+        return None
 
     async def _is_known(self, assign: messages.AssignJob) -> bool:
         """Answer an attempt that was here before as it was answered then."""
         key = key_of(assign)
-        if (running := self.attempts.find_running(key)) is not None:
-            if self._acknowledge and not running.cancelled:
+        running, ended = self.attempts.find_running(key), self.attempts.find_ended(key)
+        if running is not None and not running.cancelled:
+            if self._acknowledge:
                 await self._send(answers.accepted(assign, self._node_id))
                 if running.started:
                     await self._send(answers.started(assign, self._node_id))
             return True
-        ended = self.attempts.find_ended(key)
-        if ended is None:
+        if running is None and ended is None:
             return False
-        if ended.result is None:
+        if ended is None or ended.result is None:
             gone = JobFailed("this attempt was cancelled", code="JOB_CANCELLED")
             await self._send(answers.failure(assign, self._node_id, gone))
         else:
@@ -148,11 +153,6 @@ class Workshop:
         return True
 
     async def _accept(self, assign: messages.AssignJob) -> None:
-        for older in self.attempts.running_of(assign.job_id):
-            # The scheduler has moved on to a new attempt; it would refuse the old one's result.
-            older.cancelled = True
-            if older.task is not None:
-                older.task.cancel()
         entry = self.attempts.begin(assign)
         if self._acknowledge:
             try:
@@ -162,6 +162,7 @@ class Workshop:
                 raise
         self.counters.accepted += 1
         entry.task = asyncio.create_task(self._run(entry), name=f"job {assign.job_id}")
+        entry.task.add_done_callback(lambda _: self._note_gone(entry))
 
     async def _run(self, entry: Running) -> None:
         key = key_of(entry.assign)
@@ -218,6 +219,13 @@ class Workshop:
             assign=assign, audio=audio, audio_format=audio_format, sample_rate=rate, _emit=emit
         )
 
+    def _note_gone(self, entry: Running) -> None:
+        """End an attempt whose task was cancelled before its first step: it never ran at all."""
+        key = key_of(entry.assign)
+        if self.attempts.find_running(key) is entry:
+            self._count(self.attempts.end(key, result=None))
+            self._note_quiet()
+
     def _count(self, ended: Ended) -> None:
         if ended.result is None:
             self.counters.cancelled += 1
@@ -253,3 +261,9 @@ class Workshop:
         if self._send_raw is None:
             raise Disconnected
         await self._send_raw(message)
+
+
+def _cancel(entry: Running) -> None:
+    if not entry.cancelled and entry.task is not None:
+        entry.cancelled = True
+        entry.task.cancel()
