@@ -26,6 +26,7 @@ class Bench:
         self.started: asyncio.Queue[Job] = asyncio.Queue()
         self.ended_by_cancel: asyncio.Queue[str] = asyncio.Queue()
         self.go = asyncio.Event()
+        self.finished = asyncio.Event()
         self.runs = 0
 
     async def work(self, job: Job) -> Result:
@@ -36,6 +37,7 @@ class Bench:
         except asyncio.CancelledError:
             await self.ended_by_cancel.put(job.assign.job_id)
             raise
+        self.finished.set()
         return Result(text_asr="hello", text_translated="hola", tts_audio=b"\1\2")
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -127,6 +127,13 @@ class FakeScheduler:
     async def _welcome(self, socket: ServerConnection) -> None:
         await self.connected.put(NodeSocket(socket))
         await socket.wait_closed()
+
+
+async def eventually(is_so: Callable[[], bool]) -> None:
+    """Wait for what no event announces; a pong is handled below any of our code."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not is_so():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -10,8 +10,9 @@ import pytest
 
 from lingua_node.backoff import Backoff
 from tests.lingua_node.conftest import make_node
-from tests.lingua_node.scheduler import DEADLINE_S, running
+from tests.lingua_node.scheduler import DEADLINE_S, eventually, running
 
+TOKENS = ["resume-1", "resume-2"]
 ATTEMPT = {"job_id": "job-0b9c4d0e", "attempt_id": 1}
 
 
@@ -19,21 +20,21 @@ async def test_a_node_comes_back_with_its_id_its_token_and_its_running_jobs(sche
     node = make_node(bench.work)
     async with running(node.serve(url=scheduler.url)):
         first = await scheduler.accept()
-        await first.register(resume_token="resume-1")
+        await first.register(resume_token=TOKENS[0])
         await first.assign()
         await first.expect("job_ack")
         await first.expect("job_started")
         await first.socket.close(1012)
         second = await scheduler.accept()
-        frame = await second.register(resume_token="resume-2")
+        frame = await second.register(resume_token=TOKENS[1])
         assert frame["node_id"] == "node-7F3A91C2"
-        assert frame["resume_token"] == "resume-1"
+        assert frame["resume_token"] == TOKENS[0]
         assert frame["running_attempts"] == [ATTEMPT]
         bench.go.set()
         assert (await second.expect("job_result"))["success"] is True
         await second.socket.close(1012)
         third = await scheduler.accept()
-        assert (await third.register())["resume_token"] == "resume-2"
+        assert (await third.register())["resume_token"] == TOKENS[1]
         assert bench.runs == 1
 
 
@@ -48,8 +49,7 @@ async def test_a_result_finished_while_disconnected_is_sent_after_the_new_ack(sc
         await scheduler.stop(code=1012)
         bench.go.set()
         async with asyncio.timeout(DEADLINE_S):
-            while node.counters.succeeded == 0:
-                await asyncio.sleep(0)
+            await bench.finished.wait()
         await scheduler.start()
         second = await scheduler.accept()
         frame = await second.register()
@@ -84,10 +84,7 @@ async def test_a_result_that_arrived_is_not_sent_again(scheduler, bench):
         await first.expect("job_ack")
         await first.expect("job_started")
         await first.expect("job_result")
-        async with asyncio.timeout(DEADLINE_S):
-            while any(node._workshop.attempts.unconfirmed()):
-                # Reading answers the pings that prove the arrival.
-                await asyncio.sleep(0.01)
+        await eventually(lambda: not any(node._workshop.attempts.unconfirmed()))
         first.socket.transport.abort()
         second = await scheduler.accept()
         frame = await second.register()

@@ -28,10 +28,10 @@ async def next_result(socket):
 @pytest.mark.req("N1", "N3", "N16")
 async def test_a_node_declares_what_it_is_and_what_it_offers(scheduler, bench):
     node = make_node(bench.work, max_concurrent_jobs=3)
-    async with running(node.serve(url=scheduler.url, token="secret")):
+    async with running(node.serve(url=scheduler.url, token=TRACE)):
         socket = await scheduler.accept()
         frame = await socket.register()
-        assert socket.headers["Authorization"] == "Bearer secret"
+        assert socket.headers["Authorization"] == f"Bearer {TRACE}"
         assert frame["node_id"] is None
         assert frame["capability_schema_version"] == "2.0"
         assert frame["platform"] == "linux"
