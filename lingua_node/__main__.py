@@ -86,7 +86,7 @@ def _add_speech(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--slots",
         type=_positive,
         default=max(1, (os.cpu_count() or 1) - 1),
-        help="jobs at once, each in a process of its own of about 200 MB (default: processors - 1)",
+        help="jobs at once, each in a process of its own of about 140 MB (default: processors - 1)",
     )
     parser.add_argument(
         "--tts-format",
