@@ -62,7 +62,7 @@ class Offer:
 class Identity:
     """Builds node_register and node_heartbeat, and remembers the id and the resume token."""
 
-    def __init__(  # noqa: PLR0913 - keyword-only, half of them optional
+    def __init__(
         self,
         *,
         offer: Offer,

@@ -36,7 +36,7 @@ class Node:
     left unanswered, which only a simulator wants.
     """
 
-    def __init__(  # noqa: PLR0913 - the options of a node, all keyword-only, all but two with defaults
+    def __init__(
         self,
         *,
         services: Sequence[messages.Service],

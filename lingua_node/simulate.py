@@ -52,7 +52,7 @@ class Behavior:
 class Crowd:
     """Simulated nodes that come and go together."""
 
-    def __init__(  # noqa: PLR0913 - keyword-only, all but one with defaults
+    def __init__(
         self,
         behavior: Behavior,
         *,
