@@ -1,0 +1,169 @@
+"""The command line: `python -m lingua_node speech` and `python -m lingua_node simulate`."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+
+from lingua_node import simulate, speech
+from lingua_node.signals import run_until_drained
+from lingua_node.workers import WorkerLost
+
+_URL = "ws://127.0.0.1:5010/ws/node"
+_EPILOG = """\
+SIGTERM or Ctrl-C drains: nothing new is taken, what runs is finished, results are delivered, then
+the program ends. A second signal ends it at once. The connection is retried for ever."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit code: 0 drained, 69 something is not installed."""
+    options = _parser().parse_args(arguments)
+    level = logging.DEBUG if options.verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("websockets").setLevel(logging.WARNING)
+    options.token = options.token or os.environ.get("LINGUA_NODE_TOKEN")
+    command = {"speech": _speech, "simulate": _simulate}[options.command]
+    return command(options)
+
+
+def _speech(options: argparse.Namespace) -> int:
+    try:
+        speech.check_programs(tts_format=options.tts_format)
+        node = speech.SpeechNode(slots=options.slots, tts_format=options.tts_format)
+        serving = node.serve(url=options.url, token=options.token)
+        asyncio.run(run_until_drained(serving, drain=node.node.drain))
+    except (speech.ProgramMissing, WorkerLost) as error:
+        sys.stderr.write(f"{error}\n")
+        return os.EX_UNAVAILABLE
+    return 0
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    crowd = simulate.Crowd(
+        simulate.Behavior(
+            service_ms=options.service_ms,
+            jitter=options.jitter,
+            fail_rate=options.fail_rate,
+            silent_rate=options.silent_rate,
+            acknowledge=not options.no_ack,
+        ),
+        nodes=options.nodes,
+        slots=options.slots,
+        asr=options.asr,
+        tts=options.tts,
+        heartbeat_s=options.heartbeat,
+        with_gpu=not options.no_gpu,
+    )
+    serving = crowd.serve(url=options.url, token=options.token)
+    asyncio.run(run_until_drained(serving, drain=crowd.drain))
+    sys.stdout.write(f"{crowd.report()}\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lingua_node", description="Nodes for a Lingua scheduler.", epilog=_EPILOG
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_speech(commands)
+    _add_simulate(commands)
+    return parser
+
+
+def _add_speech(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "speech",
+        help="the reference node: spoken English in, spoken Spanish out",
+        description="Recognizes English (pocketsphinx), translates it to Spanish (Apertium) and "
+        "speaks it (eSpeak NG), on the CPU, offline. Understands PCM16 and length-prefixed Opus. "
+        "Needs pip's lingua-node[speech] and Debian's apertium, apertium-eng-spa, espeak-ng and, "
+        "for Opus, libopus0; says so and ends with code 69 when one is missing.",
+        epilog=_EPILOG,
+    )
+    _add_common(parser)
+    parser.add_argument(
+        "--slots",
+        type=_positive,
+        default=max(1, (os.cpu_count() or 1) - 1),
+        help="jobs at once, each in a process of its own of about 140 MB (default: processors - 1)",
+    )
+    parser.add_argument(
+        "--tts-format",
+        choices=["pcm16", "opus"],
+        default="pcm16",
+        help="how the speech is sent: PCM16 or length-prefixed Opus, 16 kHz (default: pcm16)",
+    )
+
+
+def _add_simulate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "simulate",
+        help="many fake nodes in one process, for load and for failures",
+        description="Connects fake nodes that take real jobs, wait, and answer with made-up texts. "
+        "Prints what happened to them as one line of JSON when it ends.",
+        epilog=_EPILOG,
+    )
+    _add_common(parser)
+    parser.add_argument("--nodes", type=_positive, default=10, help="how many (default: 10)")
+    parser.add_argument(
+        "--slots", type=_positive, default=2, help="jobs at once per node (default: 2)"
+    )
+    parser.add_argument(
+        "--service-ms", type=float, default=300, help="how long a job takes (default: 300)"
+    )
+    parser.add_argument(
+        "--jitter", type=_share, default=0.0, help="how much that varies, 0-1 of it (default: 0)"
+    )
+    parser.add_argument(
+        "--fail-rate", type=_share, default=0.0, help="share of jobs that fail, 0-1 (default: 0)"
+    )
+    parser.add_argument(
+        "--silent-rate",
+        type=_share,
+        default=0.0,
+        help="share of jobs never answered nor acknowledged, 0-1 (default: 0)",
+    )
+    parser.add_argument(
+        "--asr", nargs="+", default=["en"], metavar="LANG", help="languages heard (default: en)"
+    )
+    parser.add_argument(
+        "--tts", nargs="+", default=["es"], metavar="LANG", help="languages spoken (default: es)"
+    )
+    parser.add_argument(
+        "--heartbeat", type=float, default=15.0, metavar="S", help="interval (default: 15)"
+    )
+    parser.add_argument(
+        "--no-ack", action="store_true", help="never acknowledge a job, like the desktop node"
+    )
+    parser.add_argument("--no-gpu", action="store_true", help="declare no graphics card")
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--url", default=_URL, help=f"the scheduler's node socket (default: {_URL})"
+    )
+    parser.add_argument(
+        "--token",
+        help="bearer token of the node; better given by the environment variable "
+        "LINGUA_NODE_TOKEN, which other users of the machine cannot see",
+    )
+    parser.add_argument("--verbose", action="store_true", help="log every detail")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("must be between 0 and 1")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Builds the frames that answer an assign."""
+
+import base64
+
+from lingua_node import messages
+from lingua_node.jobs import JobFailed, Result
+
+
+def accepted(assign: messages.AssignJob, node_id: str) -> messages.JobAccepted:
+    return messages.JobAccepted(
+        job_id=assign.job_id,
+        attempt_id=assign.attempt_id,
+        node_id=node_id,
+        session_id=assign.session_id,
+        trace_id=assign.trace_id,
+    )
+
+
+def started(assign: messages.AssignJob, node_id: str) -> messages.JobStarted:
+    return messages.JobStarted(
+        job_id=assign.job_id,
+        attempt_id=assign.attempt_id,
+        node_id=node_id,
+        session_id=assign.session_id,
+        trace_id=assign.trace_id,
+    )
+
+
+def partial(
+    assign: messages.AssignJob, node_id: str, *, text: str, is_final: bool
+) -> messages.AsrPartial:
+    return messages.AsrPartial(
+        job_id=assign.job_id,
+        node_id=node_id,
+        session_id=assign.session_id,
+        utterance_index=assign.utterance_index,
+        text=text,
+        is_final=is_final,
+        trace_id=assign.trace_id,
+    )
+
+
+def success(
+    assign: messages.AssignJob, node_id: str, result: Result, processing_time_ms: int
+) -> messages.JobResult:
+    """A good end; the audio travels as base64."""
+    audio = base64.b64encode(result.tts_audio).decode() if result.tts_audio else None
+    return messages.JobResult(
+        job_id=assign.job_id,
+        attempt_id=assign.attempt_id,
+        node_id=node_id,
+        session_id=assign.session_id,
+        utterance_index=assign.utterance_index,
+        trace_id=assign.trace_id,
+        success=True,
+        text_asr=result.text_asr,
+        text_translated=result.text_translated,
+        tts_audio=audio,
+        tts_format=result.tts_format if audio else None,
+        extra=result.extra or None,
+        processing_time_ms=processing_time_ms,
+        asr_quality_level=result.asr_quality_level,
+        quality_score=result.quality_score,
+    )
+
+
+def failure(
+    assign: messages.AssignJob, node_id: str, error: JobFailed, processing_time_ms: int = 0
+) -> messages.JobResult:
+    """A bad end, with the code and the reason."""
+    return messages.JobResult(
+        job_id=assign.job_id,
+        attempt_id=assign.attempt_id,
+        node_id=node_id,
+        session_id=assign.session_id,
+        utterance_index=assign.utterance_index,
+        trace_id=assign.trace_id,
+        success=False,
+        processing_time_ms=processing_time_ms,
+        error=messages.Failure(code=error.code, message=str(error), details=error.details),
+    )

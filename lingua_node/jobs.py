@@ -1,0 +1,70 @@
+"""What a handler receives, what it returns, and how it fails."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lingua_node.messages import AssignJob, Pipeline
+
+
+class JobFailed(Exception):
+    """The job cannot be done; the code and the message travel to the scheduler."""
+
+    def __init__(
+        self, message: str, *, code: str = "PROCESSING_ERROR", details: Any = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.details = details
+
+
+class AudioInvalid(JobFailed):
+    """The audio cannot be read as what it claims to be."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="INVALID_AUDIO")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One attempt at one utterance, as a handler sees it."""
+
+    assign: AssignJob  # the whole message, for the fields not repeated here
+    audio: bytes  # in `audio_format`, one channel; empty if the node asked for no audio
+    audio_format: (
+        str  # "pcm16" (signed, little-endian) or "opus" (length-prefixed packets of 20 ms)
+    )
+    sample_rate: int  # Hz
+    _emit: Callable[[str, bool], Awaitable[None]]
+
+    @property
+    def src_lang(self) -> str:
+        return self.assign.src_lang
+
+    @property
+    def tgt_lang(self) -> str:
+        return self.assign.tgt_lang
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return self.assign.pipeline
+
+    async def emit_partial(self, text: str, *, is_final: bool = False) -> None:
+        """Tell the speaker what has been understood so far; dropped while disconnected."""
+        await self._emit(text, is_final)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a handler made of a job."""
+
+    text_asr: str = ""
+    text_translated: str = ""
+    tts_audio: bytes = b""
+    tts_format: str = "pcm16"  # or "opus", length-prefixed
+    extra: dict[str, Any] = field(default_factory=dict)
+    asr_quality_level: str | None = None  # "good", "suspect" or "bad"
+    quality_score: float | None = None  # 0-1
+
+
+Handler = Callable[[Job], Awaitable[Result]]

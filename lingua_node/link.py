@@ -1,0 +1,169 @@
+"""One connection to the scheduler, from node_register to its end."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+import msgspec
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from lingua_node import messages
+from lingua_node.identity import Identity, RegistrationRefused
+from lingua_node.work import Disconnected, Workshop
+
+logger = logging.getLogger(__name__)
+
+_REGISTERED_WITHIN_S = 15.0
+_CONFIRM_EVERY_S = 1.0
+_LAST_CONFIRM_WITHIN_S = 5.0
+_HEARTBEAT_JITTER = 0.2  # many nodes that came together must not beat together
+
+
+class Link:
+    """Registers, beats, reads, confirms; ends with the socket."""
+
+    def __init__(
+        self,
+        *,
+        socket: ClientConnection,
+        workshop: Workshop,
+        identity: Identity,
+        heartbeat_s: float,
+    ) -> None:
+        self._socket = socket
+        self._workshop = workshop
+        self._identity = identity
+        self._heartbeat_s = heartbeat_s
+
+    async def run(self, *, on_registered: Callable[[], None]) -> None:
+        """Serve until the connection ends.
+
+        :raises RegistrationRefused: the scheduler answered with an error, or not at all
+        :raises ConnectionClosed: the connection ended before the registration
+        """
+        await self._register()
+        self._workshop.attach(node_id=self._identity.node_id or "", send=self._send)
+        on_registered()
+        try:
+            async with asyncio.TaskGroup() as group:
+                helpers = [
+                    group.create_task(part, name=name)
+                    for name, part in (
+                        ("heartbeat", self._beat()),
+                        ("confirm", self._confirm()),
+                        ("leave", self._leave_when_quiet()),
+                    )
+                ]
+                await self._read()
+                for helper in helpers:
+                    helper.cancel()
+        finally:
+            self._workshop.detach()
+
+    async def _register(self) -> None:
+        await self._socket.send(messages.encode(await self._identity.register()))
+        try:
+            async with asyncio.timeout(_REGISTERED_WITHIN_S):
+                while not self._identity.is_registered_by(await self._receive()):
+                    pass
+        except TimeoutError as error:
+            raise RegistrationRefused("no node_register_ack came") from error
+
+    async def _receive(self) -> messages.FromScheduler | None:
+        """Return the next message; None for a frame that cannot be read."""
+        frame = await self._socket.recv()
+        if isinstance(frame, bytes):
+            logger.warning("ignored a binary frame of %d bytes", len(frame))
+            return None
+        try:
+            return messages.decode(frame)
+        except msgspec.MsgspecError as error:
+            logger.warning("ignored a frame: %s: %.200s", error, frame)
+            return None
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                await self._handle(await self._receive())
+        except (ConnectionClosed, Disconnected):
+            return
+
+    async def _handle(self, message: messages.FromScheduler | None) -> None:
+        match message:
+            case messages.AssignJob():
+                await self._workshop.assign(message)
+            case messages.CancelJob():
+                await self._workshop.cancel(message.job_id)
+            case messages.ControlNode(command="shutdown"):
+                logger.info("the scheduler asks us to leave: %s", message.reason)
+                self._identity.drain()
+            case messages.ControlNode():
+                logger.info("ignored node_control %s", message.command)
+            case messages.NodeStatus():
+                logger.info("the scheduler sees us as %s: %s", message.status, message.reason)
+            case messages.ServerError():
+                logger.warning("the scheduler reports %s: %s", message.code, message.message)
+            case messages.NodeRegistered() | None:
+                pass
+
+    async def _send(self, message: messages.FromNode) -> None:
+        try:
+            await self._socket.send(messages.encode(message))
+        except ConnectionClosed as error:
+            raise Disconnected from error
+
+    async def _beat(self) -> None:
+        """Beat at once, then at the interval, and at once again when something changed."""
+        changed = self._identity.changed
+        try:
+            while True:
+                changed.clear()
+                await self._send(await self._identity.heartbeat())
+                spread = random.uniform(1 - _HEARTBEAT_JITTER, 1 + _HEARTBEAT_JITTER)
+                try:
+                    async with asyncio.timeout(self._heartbeat_s * spread):
+                        await changed.wait()
+                except TimeoutError:
+                    pass
+        except Disconnected:
+            return
+
+    async def _confirm(self) -> None:
+        """Send again what earlier connections may have lost, then watch results arrive.
+
+        A pong proves that everything sent before its ping has reached the other end; results
+        without that proof are sent again after a reconnect.
+        """
+        try:
+            await self._workshop.send_unconfirmed()
+            while True:
+                await asyncio.sleep(_CONFIRM_EVERY_S)
+                await self._confirm_sent()
+        except (ConnectionClosed, Disconnected):
+            return
+
+    async def _confirm_sent(self) -> None:
+        connection = self._workshop.connection
+        sent = [
+            ended
+            for ended in self._workshop.attempts.unconfirmed()
+            if ended.sent_on == connection and ended.sent_on is not None
+        ]
+        if not sent:
+            return
+        await (await self._socket.ping())
+        for ended in sent:
+            ended.confirmed = True
+
+    async def _leave_when_quiet(self) -> None:
+        """Close once draining is done and the last results have arrived."""
+        await self._workshop.quiet.wait()
+        try:
+            async with asyncio.timeout(_LAST_CONFIRM_WITHIN_S):
+                await self._workshop.send_unconfirmed()
+                await self._confirm_sent()
+        except (ConnectionClosed, Disconnected, TimeoutError):
+            logger.warning("the last results may not have arrived")
+        await self._socket.close()

@@ -1,0 +1,225 @@
+"""A node: what it offers, one function per job, and a connection that never gives up."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
+
+from lingua_node import machine, messages
+from lingua_node.backoff import Backoff
+from lingua_node.identity import Identity, Offer, RegistrationRefused
+from lingua_node.intake import AudioForm
+from lingua_node.jobs import Handler, Job, Result
+from lingua_node.link import Link
+from lingua_node.signals import run_until_drained
+from lingua_node.work import Counters, Workshop
+
+logger = logging.getLogger(__name__)
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_BACKOFF_FIRST_S = 0.5
+_BACKOFF_LONGEST_S = 30.0
+_RESTART_S = 2.0
+_GIVE_UP_WITHIN_S = 5.0
+
+
+class Node:
+    """Offers services, receives jobs, answers them.
+
+    `audio` says how a handler wants the audio: "pcm16" (decoded), "opus" (length-prefixed),
+    "as_sent", or "none" (it does not look at it). `acknowledge=False` plays a node that declares no
+    acknowledgement support. `takes` is asked before a job is accepted; an assign it turns down is
+    left unanswered, which only a simulator wants.
+    """
+
+    def __init__(
+        self,
+        *,
+        services: Sequence[messages.Service],
+        languages: messages.Languages,
+        handler: Handler | None = None,
+        max_concurrent_jobs: int = 1,
+        audio: AudioForm = "pcm16",
+        models: Sequence[messages.Model] = (),
+        node_id: str | None = None,
+        version: str = "2.0.0",
+        accept_public_jobs: bool = True,
+        acknowledge: bool = True,
+        heartbeat_s: float = 15.0,
+        drain_timeout_s: float = 60.0,
+        max_frame_bytes: int = 16 * 2**20,
+        hardware: messages.Hardware | None = None,
+        usage: machine.UsageReader | None = None,
+        takes: Callable[[messages.AssignJob], bool] | None = None,
+    ) -> None:
+        if max_concurrent_jobs < 1:
+            raise ValueError("max_concurrent_jobs must be at least 1")
+        self._handler = handler
+        self._heartbeat_s = heartbeat_s
+        self._drain_timeout_s = drain_timeout_s
+        self._max_frame_bytes = max_frame_bytes
+        self._leave = asyncio.Event()
+        self._registered = asyncio.Event()
+        self._workshop = Workshop(
+            handler=self._call_handler,
+            slots=max_concurrent_jobs,
+            audio=audio,
+            acknowledge=acknowledge,
+            takes=takes,
+        )
+        self._offer = Offer(
+            services=list(services),
+            languages=languages,
+            slots=max_concurrent_jobs,
+            models=list(models),
+            version=version,
+            accept_public_jobs=accept_public_jobs,
+            features=["job_ack", "resume"] if acknowledge else ["resume"],
+        )
+        self._identity = Identity(
+            offer=self._offer,
+            workshop=self._workshop,
+            drain=self.drain,
+            hardware=hardware,
+            usage=usage,
+            node_id=node_id,
+        )
+        self._backoff = Backoff(
+            first_s=_BACKOFF_FIRST_S, longest_s=_BACKOFF_LONGEST_S, restart_s=_RESTART_S
+        )
+
+    @property
+    def node_id(self) -> str | None:
+        """The id the scheduler gave us; None before the first registration."""
+        return self._identity.node_id
+
+    @property
+    def counters(self) -> Counters:
+        return self._workshop.counters
+
+    def job(self, handler: Handler) -> Handler:
+        """Decorate the function that does a job."""
+        self._handler = handler
+        return handler
+
+    async def wait_registered(self) -> None:
+        """Return once the node has been registered for the first time, or drains."""
+        await self._registered.wait()
+
+    def set_service_status(self, *, service_id: str, status: str) -> None:
+        """Declare a service `running`, `stopped` or `error`; the scheduler hears it at once.
+
+        :raises KeyError: the node has no such service
+        """
+        self._offer.set_status(service_id=service_id, status=status)
+        self._identity.changed.set()
+
+    def drain(self) -> None:
+        """Take nothing new, finish what runs, deliver the results, then leave."""
+        if not self._workshop.draining:
+            logger.info("draining: nothing new is taken")
+            self._workshop.drain()
+            self._identity.changed.set()
+            self._leave.set()
+            self._registered.set()
+
+    def run(self, *, url: str, token: str | None = None) -> None:
+        """Serve until SIGTERM or SIGINT; a second signal does not wait for the jobs that run."""
+        asyncio.run(run_until_drained(self.serve(url=url, token=token), drain=self.drain))
+
+    async def serve(self, *, url: str, token: str | None = None) -> None:
+        """Serve until drained; connection errors are retried for ever.
+
+        :raises ValueError: the URL is not a WebSocket URL
+        """
+        if urlsplit(url).scheme not in {"ws", "wss"}:
+            raise ValueError(f"not a WebSocket URL: {url}")
+        serving = asyncio.create_task(self._reconnect(url=url, token=token), name="node")
+        leaving = asyncio.create_task(self._leave.wait(), name="node leaves")
+        try:
+            await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            # While it drains, a node may reconnect to deliver its last results, but not for ever.
+            await asyncio.wait({serving}, timeout=self._drain_timeout_s)
+            if not serving.done():
+                logger.warning("gave up draining after %g s", self._drain_timeout_s)
+        finally:
+            leaving.cancel()
+            await self._stop(serving)
+
+    async def _stop(self, serving: asyncio.Task[None]) -> None:
+        self._workshop.abandon()
+        if serving.done():
+            serving.result()
+            return
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        tasks = self._workshop.attempts.tasks()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_GIVE_UP_WITHIN_S)
+
+    async def _reconnect(self, *, url: str, token: str | None) -> None:
+        while not self._is_done():
+            close_code: int | None = None
+            try:
+                close_code = await self._connect(url=url, token=token)
+                logger.info("the connection ended with %s", close_code)
+            except ConnectionClosed as error:
+                close_code = error.rcvd.code if error.rcvd else None
+                logger.warning("the connection ended before the registration: %s", error)
+            except InvalidHandshake as error:
+                logger.warning("the scheduler refused the connection: %s", error)
+            except (OSError, WebSocketException, RegistrationRefused, TimeoutError) as error:
+                logger.warning("not connected: %s", error)
+            if not self._is_done():
+                await self._pause(self._backoff.next_s(close_code=close_code))
+
+    async def _connect(self, *, url: str, token: str | None) -> int | None:
+        """Serve one connection; return the code it was closed with."""
+        async with self._open(url=url, token=token) as socket:
+            link = Link(
+                socket=socket,
+                workshop=self._workshop,
+                identity=self._identity,
+                heartbeat_s=self._heartbeat_s,
+            )
+            await link.run(on_registered=self._note_registered)
+            return socket.close_code
+
+    def _open(self, *, url: str, token: str | None) -> connect:
+        # Base64 audio does not get smaller by deflate; compressing it only costs time.
+        return connect(
+            url,
+            additional_headers={"Authorization": f"Bearer {token}"} if token else None,
+            compression=None,
+            max_size=self._max_frame_bytes,
+            proxy=None if urlsplit(url).hostname in _LOOPBACK else True,
+        )
+
+    def _note_registered(self) -> None:
+        self._backoff.reset()
+        self._registered.set()
+        logger.info("registered as %s", self.node_id)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not longer than until draining leaves nothing to come back for."""
+        logger.info("next attempt in %.1f s", seconds)
+        deadline = asyncio.get_running_loop().time() + seconds
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self._workshop.quiet.wait()
+                if not self._is_done():
+                    await asyncio.Event().wait()
+
+    def _is_done(self) -> bool:
+        workshop = self._workshop
+        return workshop.quiet.is_set() and not any(workshop.attempts.unconfirmed())
+
+    async def _call_handler(self, job: Job) -> Result:
+        if self._handler is None:
+            raise RuntimeError("this node has no handler")
+        return await self._handler(job)

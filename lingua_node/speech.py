@@ -1,0 +1,205 @@
+"""The reference node: spoken English in, spoken Spanish out, on a CPU, offline.
+
+Recognition by pocketsphinx, translation by Apertium, speech by eSpeak NG.
+"""
+
+import asyncio
+import contextlib
+import importlib.util
+import logging
+import shutil
+from dataclasses import dataclass
+
+from lingua_node import audio, clock, messages, opus, semantic, translator, workers
+from lingua_node.jobs import Job, JobFailed, Result
+from lingua_node.node import Node
+
+logger = logging.getLogger(__name__)
+
+ASR, NMT, TTS, SEMANTIC = "pocketsphinx-en", "apertium-en-es", "espeak-ng-es", "sentence-repair"
+_SOURCE, _TARGET = "en", "es"
+_VOICE = "es"
+
+
+class ProgramMissing(Exception):
+    """Something the speech node needs is not installed; the message says how to install it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """The audio of an answer."""
+
+    data: bytes
+    audio_format: str
+
+
+def check_programs(*, tts_format: str) -> None:
+    """Make sure that everything needed is installed.
+
+    :raises ProgramMissing: something is not
+    """
+    missing: list[str] = []
+    if importlib.util.find_spec("pocketsphinx") is None:
+        missing.append("pocketsphinx (pip install 'lingua-node[speech]')")
+    if not translator.is_installed():
+        missing.append(
+            "Apertium English-Spanish (Debian: apt-get install apertium apertium-eng-spa)"
+        )
+    if shutil.which("espeak-ng") is None:
+        missing.append("eSpeak NG (Debian: apt-get install espeak-ng)")
+    if tts_format == "opus" and not opus.is_available():
+        missing.append("libopus, for --tts-format opus (Debian: apt-get install libopus0)")
+    if missing:
+        raise ProgramMissing("the speech node needs " + "; ".join(missing))
+
+
+class SpeechNode:
+    """Owns the worker processes and the translator, and the node that uses them."""
+
+    def __init__(self, *, slots: int, tts_format: str = "pcm16") -> None:
+        self._tts_format = tts_format
+        self._workers = workers.Workers(count=slots)
+        self._translator = translator.Translator(service_id=NMT)
+        self.node = Node(
+            services=_services(),
+            languages=_languages(),
+            handler=self.translate,
+            max_concurrent_jobs=slots,
+            audio="pcm16",
+        )
+        if not opus.is_available():
+            logger.warning("libopus is missing: only pcm16 audio is understood (Debian: libopus0)")
+
+    async def serve(self, *, url: str, token: str | None = None) -> None:
+        """Load the models, then serve until drained.
+
+        :raises WorkerLost: the models cannot be loaded
+        """
+        await self.start()
+        try:
+            await self.node.serve(url=url, token=token)
+        finally:
+            await self.stop()
+
+    async def start(self) -> None:
+        """Load the models and translate one word, so that the first job finds everything warm."""
+        await self._workers.start()
+        await self._translator.translate("hello")
+
+    async def stop(self) -> None:
+        await self._workers.stop()
+        await self._translator.stop()
+
+    async def translate(self, job: Job) -> Result:
+        """Do one job.
+
+        :raises JobFailed: wrong languages, or a step that broke
+        """
+        _check(job)
+        began_s = clock.monotonic_s()
+        timings: dict[str, int] = {}
+        async with self._workers.borrow() as worker:
+            heard = await self._recognize(job, worker, timings)
+            if not heard:
+                return Result(extra={"reason": "ASR_EMPTY", **_timed(timings, began_s)})
+            translated = await self._translate(job, heard, timings)
+            spoken = await self._speak(job, translated, worker, timings)
+        return Result(
+            text_asr=heard,
+            text_translated=translated,
+            tts_audio=spoken.data,
+            tts_format=spoken.audio_format,
+            extra=_timed(timings, began_s),
+        )
+
+    async def _recognize(self, job: Job, worker: workers.Worker, timings: dict[str, int]) -> str:
+        began_s = clock.monotonic_s()
+        pcm16 = job.audio
+        if job.sample_rate != audio.SAMPLE_RATE:
+            pcm16 = await workers.resample(worker, pcm16, from_rate=job.sample_rate)
+        text = ""
+        # Closed at once if the job is cancelled: the worker must not be lent on in mid-work.
+        async with contextlib.aclosing(workers.recognize(worker, pcm16)) as texts:
+            async for text, is_final in texts:
+                if job.assign.enable_streaming_asr and text:
+                    await job.emit_partial(text, is_final=is_final)
+        timings["asr_ms"] = clock.elapsed_ms(since_s=began_s)
+        if job.pipeline.use_semantic:
+            text = semantic.repair(text, language=_SOURCE)
+        return text
+
+    async def _translate(self, job: Job, heard: str, timings: dict[str, int]) -> str:
+        if not job.pipeline.use_nmt:
+            return ""
+        began_s = clock.monotonic_s()
+        text = await self._translator.translate(heard)
+        if job.pipeline.use_semantic:
+            text = semantic.repair(text, language=_TARGET)
+        timings["nmt_ms"] = clock.elapsed_ms(since_s=began_s)
+        return text
+
+    async def _speak(
+        self, job: Job, text: str, worker: workers.Worker, timings: dict[str, int]
+    ) -> Spoken:
+        if not (job.pipeline.use_tts and text):
+            return Spoken(data=b"", audio_format=self._tts_format)
+        began_s = clock.monotonic_s()
+        data = await workers.speak(worker, voice=_VOICE, text=text)
+        if self._tts_format == "opus":
+            data = await asyncio.to_thread(opus.encode, data)
+        timings["tts_ms"] = clock.elapsed_ms(since_s=began_s)
+        return Spoken(data=data, audio_format=self._tts_format)
+
+
+def _timed(timings: dict[str, int], began_s: float) -> dict[str, dict[str, int]]:
+    return {"service_timings": {**timings, "total_ms": clock.elapsed_ms(since_s=began_s)}}
+
+
+def _check(job: Job) -> None:
+    """Refuse languages this node never offered; the scheduler should not have sent them."""
+    assign = job.assign
+    source, target = _language(assign.src_lang), _language(assign.tgt_lang)
+    if assign.lang_a and assign.lang_b:
+        pair = {_language(assign.lang_a), _language(assign.lang_b)}
+        if pair == {_SOURCE, _TARGET}:
+            # Of a two-way session this node hears one side: English.
+            source, target = _SOURCE, _TARGET
+    if source not in {_SOURCE, "auto"} or (job.pipeline.use_nmt and target != _TARGET):
+        raise JobFailed(
+            f"cannot translate {assign.src_lang} to {assign.tgt_lang}", code="UNSUPPORTED_FEATURE"
+        )
+    if not job.pipeline.use_asr:
+        raise JobFailed("a job without recognition has no text", code="UNSUPPORTED_FEATURE")
+
+
+def _language(code: str) -> str:
+    """`en-US` and `EN` are both English."""
+    return code.lower().replace("_", "-").partition("-")[0]
+
+
+def _services() -> list[messages.Service]:
+    return [
+        messages.Service(service_id=ASR, type="asr", engine="pocketsphinx", version="5"),
+        messages.Service(service_id=NMT, type="nmt", engine="apertium", version="3"),
+        messages.Service(service_id=TTS, type="tts", engine="espeak-ng", version="1"),
+        messages.Service(service_id=SEMANTIC, type="semantic", engine="rules", version="1"),
+    ]
+
+
+def _languages() -> messages.Languages:
+    pair = messages.LanguagePair(src=_SOURCE, tgt=_TARGET)
+    return messages.Languages(
+        asr_languages=[_SOURCE],
+        tts_languages=[_TARGET],
+        semantic_languages=[_SOURCE, _TARGET],
+        semantic_core_ready=True,
+        nmt_capabilities=[
+            messages.NmtCapability(
+                model_id=NMT,
+                languages=[_SOURCE, _TARGET],
+                rule="specific_pairs",
+                supported_pairs=[pair],
+            )
+        ],
+        supported_language_pairs=[pair],
+    )

@@ -1,0 +1,269 @@
+"""Takes jobs in, runs the handler, gives results out; knows nothing of sockets.
+
+Life of an attempt: assign → accepted (job_ack) → a free slot → started (job_started) → handler →
+result, kept until the scheduler's end of the socket is known to have it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from lingua_node import answers, clock, intake, messages
+from lingua_node.attempts import Attempts, Ended, Running, key_of
+from lingua_node.jobs import Handler, Job, JobFailed
+
+logger = logging.getLogger(__name__)
+
+Send = Callable[[messages.FromNode], Awaitable[None]]
+
+
+class Disconnected(Exception):
+    """There is no registered connection to send on."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What has happened here since the start."""
+
+    assigned: int = 0  # job_assign frames
+    accepted: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    refused: int = 0  # beyond the slots, or while draining
+    duplicates: int = 0  # an attempt seen before
+    ignored: int = 0  # left unanswered on purpose, by a simulator
+    most_at_once: int = 0  # the load the scheduler made us carry, refused jobs included
+
+
+class Workshop:
+    """Runs at most `slots` handlers at once."""
+
+    def __init__(
+        self,
+        *,
+        handler: Handler,
+        slots: int,
+        audio: intake.AudioForm,
+        acknowledge: bool,
+        takes: Callable[[messages.AssignJob], bool] | None,
+    ) -> None:
+        self.counters = Counters()
+        self.attempts = Attempts(remembered=max(64, 4 * slots))
+        self.draining = False
+        self.quiet = asyncio.Event()  # draining, and nothing runs
+        self._handler = handler
+        self._max = slots
+        self._slots = asyncio.Semaphore(slots)
+        self._audio = audio
+        self._acknowledge = acknowledge
+        self._takes = takes
+        self._node_id = ""
+        self._connection: int | None = None
+        self._connections = 0
+        self._send_raw: Send | None = None
+
+    @property
+    def connection(self) -> int | None:
+        """The number of the registered connection; None while there is none."""
+        return self._connection
+
+    def attach(self, *, node_id: str, send: Send) -> None:
+        """A connection has been registered: answer through it from now on."""
+        self._connections += 1
+        self._connection = self._connections
+        self._node_id = node_id
+        self._send_raw = send
+
+    def detach(self) -> None:
+        """The connection is gone: results wait for the next one."""
+        self._connection = None
+        self._send_raw = None
+
+    def drain(self) -> None:
+        """Take nothing new; `quiet` is set when the last handler has ended."""
+        self.draining = True
+        self._note_quiet()
+
+    def abandon(self) -> None:
+        """Cancel everything that runs, without a word to the scheduler."""
+        for task in self.attempts.tasks():
+            task.cancel()
+
+    async def assign(self, assign: messages.AssignJob) -> None:
+        """Accept one attempt, or say why not.
+
+        :raises Disconnected: the connection ended; the attempt was not accepted
+        """
+        self.counters.assigned += 1
+        if self._takes is not None and not self._takes(assign):
+            self.counters.ignored += 1
+        elif await self._is_known(assign):
+            self.counters.duplicates += 1
+        elif (refusal := self._refuse(assign)) is not None:
+            self.counters.refused += 1
+            await self._send(answers.failure(assign, self._node_id, refusal))
+        else:
+            await self._accept(assign)
+
+    async def cancel(self, job_id: str) -> None:
+        """Stop every attempt of a job; there is no reply."""
+        for entry in self.attempts.running_of(job_id):
+            _cancel(entry)
+
+    async def send_unconfirmed(self) -> None:
+        """Send every result again that may not have arrived on an earlier connection."""
+        for ended in self.attempts.unconfirmed():
+            if ended.sent_on != self._connection:
+                await self._deliver(ended)
+
+    def _refuse(self, assign: messages.AssignJob) -> JobFailed | None:
+        """Say why an attempt cannot run here; older attempts of the same job make room for it."""
+        for known in self.attempts.running_of(assign.job_id):
+            if known.assign.attempt_id > assign.attempt_id:
+                return JobFailed("a newer attempt runs here", code="STALE_ATTEMPT")
+            # The scheduler has moved on; it would refuse the old attempt's result.
+            _cancel(known)
+        load = self.attempts.count_wanted() + 1
+        self.counters.most_at_once = max(self.counters.most_at_once, load)
+        if self.draining:
+            return JobFailed("the node drains", code="NODE_OVERLOADED")
+        if load > self._max:
+            return JobFailed(f"all {self._max} slots are taken", code="NODE_OVERLOADED")
+        return None
+
+    async def _is_known(self, assign: messages.AssignJob) -> bool:
+        """Answer an attempt that was here before as it was answered then."""
+        key = key_of(assign)
+        running, ended = self.attempts.find_running(key), self.attempts.find_ended(key)
+        if running is not None and not running.cancelled:
+            if self._acknowledge:
+                await self._send(answers.accepted(assign, self._node_id))
+                if running.started:
+                    await self._send(answers.started(assign, self._node_id))
+            return True
+        if running is None and ended is None:
+            return False
+        if ended is None or ended.result is None:
+            gone = JobFailed("this attempt was cancelled", code="JOB_CANCELLED")
+            await self._send(answers.failure(assign, self._node_id, gone))
+        else:
+            await self._deliver(ended)
+        return True
+
+    async def _accept(self, assign: messages.AssignJob) -> None:
+        entry = self.attempts.begin(assign)
+        if self._acknowledge:
+            try:
+                await self._send(answers.accepted(assign, self._node_id))
+            except Disconnected:
+                self.attempts.forget(key_of(assign))
+                raise
+        self.counters.accepted += 1
+        entry.task = asyncio.create_task(self._run(entry), name=f"job {assign.job_id}")
+        entry.task.add_done_callback(lambda _: self._note_gone(entry))
+
+    async def _run(self, entry: Running) -> None:
+        key = key_of(entry.assign)
+        started_s = clock.monotonic_s()
+        result: messages.JobResult | None = None
+        try:
+            async with self._slots:
+                result = await self._process(entry, started_s=started_s)
+        finally:
+            # A cancelled attempt has no result, even if its handler swallowed the cancellation.
+            ended = self.attempts.end(key, result=None if entry.cancelled else result)
+            self._count(ended)
+            await self._try_deliver(ended)
+            self._note_quiet()
+
+    async def _process(self, entry: Running, *, started_s: float) -> messages.JobResult:
+        assign = entry.assign
+        try:
+            await self._start(entry)
+            job = await self._open(assign)
+            result = await self._handler(job)
+            return answers.success(
+                assign, self._node_id, result, clock.elapsed_ms(since_s=started_s)
+            )
+        except JobFailed as error:
+            return answers.failure(
+                assign, self._node_id, error, clock.elapsed_ms(since_s=started_s)
+            )
+        except Exception as error:
+            # A bug in a handler fails its job, not the node.
+            logger.exception("the handler failed", extra={"job_id": assign.job_id})
+            failed = JobFailed(f"{type(error).__name__}: {error}")
+            return answers.failure(
+                assign, self._node_id, failed, clock.elapsed_ms(since_s=started_s)
+            )
+
+    async def _start(self, entry: Running) -> None:
+        entry.started = True
+        if self._acknowledge:
+            await self._try_send(answers.started(entry.assign, self._node_id))
+
+    async def _open(self, assign: messages.AssignJob) -> Job:
+        """Decode the audio into the form the handler asked for.
+
+        :raises AudioInvalid: it is not what it claims to be
+        """
+        audio, audio_format, rate = await intake.read_audio(assign, wanted=self._audio)
+
+        async def emit(text: str, is_final: bool) -> None:  # noqa: FBT001 - called by Job alone
+            partial = answers.partial(assign, self._node_id, text=text, is_final=is_final)
+            await self._try_send(partial)
+
+        return Job(
+            assign=assign, audio=audio, audio_format=audio_format, sample_rate=rate, _emit=emit
+        )
+
+    def _note_gone(self, entry: Running) -> None:
+        """End an attempt whose task was cancelled before its first step: it never ran at all."""
+        key = key_of(entry.assign)
+        if self.attempts.find_running(key) is entry:
+            self._count(self.attempts.end(key, result=None))
+            self._note_quiet()
+
+    def _count(self, ended: Ended) -> None:
+        if ended.result is None:
+            self.counters.cancelled += 1
+        elif ended.result.success:
+            self.counters.succeeded += 1
+        else:
+            self.counters.failed += 1
+
+    def _note_quiet(self) -> None:
+        if self.draining and self.attempts.is_idle():
+            self.quiet.set()
+
+    async def _deliver(self, ended: Ended) -> None:
+        if ended.result is None:
+            return
+        # Marked first: a resend that starts while this send waits must not send it too.
+        ended.sent_on, ended.confirmed = self._connection, False
+        await self._send(ended.result)
+
+    async def _try_deliver(self, ended: Ended) -> None:
+        try:
+            await self._deliver(ended)
+        except Disconnected:
+            ended.sent_on = None
+
+    async def _try_send(self, message: messages.FromNode) -> None:
+        try:
+            await self._send(message)
+        except Disconnected:
+            logger.debug("not connected, dropped %s", type(message).__name__)
+
+    async def _send(self, message: messages.FromNode) -> None:
+        if self._send_raw is None:
+            raise Disconnected
+        await self._send_raw(message)
+
+
+def _cancel(entry: Running) -> None:
+    if not entry.cancelled and entry.task is not None:
+        entry.cancelled = True
+        entry.task.cancel()

@@ -1,0 +1,102 @@
+"""Simulated nodes: load, failures, silence, and what they count."""
+
+import asyncio
+import json
+import signal
+import sys
+
+import pytest
+
+from lingua_node.simulate import Behavior, Crowd
+from tests.lingua_node.scheduler import DEADLINE_S, running
+
+
+async def test_two_hundred_nodes_connect_from_one_process_and_work(scheduler):
+    crowd = Crowd(Behavior(service_ms=5, jitter=0.5), nodes=200, slots=2, asr=["en", "fr"])
+    async with running(crowd.serve(url=scheduler.url)) as serving:
+        sockets = []
+        for number in range(200):
+            socket = await scheduler.accept()
+            frame = await socket.register(node_id=f"node-{number:08X}")
+            assert frame["max_concurrent_jobs"] == 2
+            assert frame["hardware"]["gpus"]
+            sockets.append(socket)
+        async with asyncio.timeout(DEADLINE_S):
+            await crowd.wait_registered()
+        for socket in sockets:
+            for index in range(2):
+                await socket.assign(job_id=f"job-{index}", utterance_index=index)
+        for socket in sockets:
+            kinds = [(await socket.receive())["type"] for _ in range(7)]
+            assert kinds.count("job_result") == 2
+        totals = crowd.totals()
+        assert (totals.assigned, totals.succeeded, totals.most_at_once) == (400, 400, 2)
+        assert (totals.duplicates, totals.refused) == (0, 0)
+        crowd.drain()
+        async with asyncio.timeout(DEADLINE_S):
+            await serving
+
+
+async def test_a_crowd_shows_when_a_scheduler_gives_a_node_too_much(scheduler):
+    crowd = Crowd(Behavior(service_ms=1000), nodes=1, slots=1)
+    async with running(crowd.serve(url=scheduler.url)):
+        socket = await scheduler.accept()
+        await socket.register()
+        await socket.assign(job_id="a")
+        await socket.expect("job_ack")
+        await socket.expect("job_started")
+        await socket.assign(job_id="b")
+        assert (await socket.expect("job_result"))["error"]["code"] == "NODE_OVERLOADED"
+        await socket.assign(job_id="a")
+        await socket.expect("job_ack")
+        totals = crowd.totals()
+        assert (totals.most_at_once, totals.refused, totals.duplicates) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("behavior", "kinds"),
+    [
+        (Behavior(service_ms=0, fail_rate=1), ["job_ack", "job_started", "job_result"]),
+        (Behavior(service_ms=0, acknowledge=False), ["job_result"]),
+        (Behavior(service_ms=0, silent_rate=1), []),
+    ],
+    ids=["fails", "never acknowledges", "silent"],
+)
+async def test_a_crowd_misbehaves_as_asked(scheduler, behavior, kinds):
+    crowd = Crowd(behavior, nodes=1)
+    async with running(crowd.serve(url=scheduler.url)):
+        socket = await scheduler.accept()
+        await socket.register()
+        await socket.assign()
+        for kind in kinds:
+            frame = await socket.expect(kind)
+            if kind == "job_result":
+                assert frame["success"] is (behavior.fail_rate == 0)
+        crowd.drain()
+        seen = await socket.drain_seen()
+        assert [kind for kind in seen if kind.startswith("job_")] == kinds
+        assert crowd.totals().ignored == (0 if kinds else 1)
+
+
+async def test_the_command_reports_when_it_ends(scheduler):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "lingua_node", "simulate", "--nodes", "1", "--service-ms", "1",
+        "--asr", "en", "de", "--no-gpu", "--url", scheduler.url,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        env={"LINGUA_NODE_TOKEN": "from the environment"},
+    )  # fmt: skip
+    socket = await scheduler.accept()
+    frame = await socket.register()
+    assert socket.headers["Authorization"] == "Bearer from the environment"
+    assert "gpus" not in frame["hardware"]
+    assert frame["language_capabilities"]["asr_languages"] == ["en", "de"]
+    await socket.assign()
+    await socket.expect("job_ack")
+    await socket.expect("job_started")
+    await socket.expect("job_result")
+    process.send_signal(signal.SIGTERM)
+    await socket.drain_seen()
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    report = json.loads(output)
+    assert (report["nodes"], report["succeeded"]) == (1, 1)
