@@ -110,6 +110,11 @@ def env_path(name: str, *, default: Path, shown: str = "") -> Path:
     return path
 
 
+def copy_environment(**changes: str) -> dict[str, str]:
+    """Return the environment a program of ours is to start with: this one's, with `changes`."""
+    return {**os.environ, **changes}
+
+
 def list_variables() -> list[Variable]:
     """Return every variable asked for so far, by name."""
     return [_variables[name] for name in sorted(_variables)]

@@ -119,8 +119,6 @@ LINGUA_KEY_PREFIX = env_str("LINGUA_KEY_PREFIX", default="lingua")
 LINGUA_REDIS_CONNECT_TIMEOUT_S = env_float("LINGUA_REDIS_CONNECT_TIMEOUT_S", default=2, minimum=0.1)
 # How long one command may take; longer hides a sick Redis, shorter refuses work at every hiccup.
 LINGUA_REDIS_TIMEOUT_S = env_float("LINGUA_REDIS_TIMEOUT_S", default=2, minimum=0.1)
-# Connections for commands; a command waits for a free one, up to the timeout above.
-LINGUA_REDIS_MAX_CONNECTIONS = env_int("LINGUA_REDIS_MAX_CONNECTIONS", default=32, minimum=1)
 
 # The cache holds what may be lost; django-redis speaks to a standalone Redis alone.
 CACHES: dict[str, Any] = {
@@ -286,8 +284,6 @@ LINGUA_FAILURE_WINDOW = env_int("LINGUA_FAILURE_WINDOW", default=5, minimum=1)
 LINGUA_FAILURE_COUNT = env_int("LINGUA_FAILURE_COUNT", default=3, minimum=1)
 # Bad heartbeats in a row that make it degraded.
 LINGUA_FAILURE_CONSECUTIVE = env_int("LINGUA_FAILURE_CONSECUTIVE", default=3, minimum=1)
-# How often silent nodes are looked for.
-LINGUA_NODE_SCAN_INTERVAL_S = env_float("LINGUA_NODE_SCAN_INTERVAL_S", default=30, minimum=0.1)
 # Silence after which everything about a node is forgotten; 0 never.
 LINGUA_NODE_STALE_S = env_int("LINGUA_NODE_STALE_S", default=600)
 # How long a node whose socket broke keeps its jobs, waiting for it to come back.
@@ -306,10 +302,6 @@ LINGUA_MAX_CONCURRENT_JOBS_PER_NODE = env_int(
 LINGUA_SERVICE_UNAVAILABLE_TTL_S = env_int(
     "LINGUA_SERVICE_UNAVAILABLE_TTL_S", default=60, minimum=1
 )
-# Frames a second one node may send over a longer while.
-LINGUA_NODE_RATE_PER_S = env_float("LINGUA_NODE_RATE_PER_S", default=500, minimum=1)
-# Frames one node may send at once before the rate counts.
-LINGUA_NODE_BURST = env_int("LINGUA_NODE_BURST", default=1000, minimum=1)
 # Frames waiting to be sent to one node; beyond, the socket is closed with 1013.
 LINGUA_NODE_OUTBOUND_MAX_MESSAGES = env_int(
     "LINGUA_NODE_OUTBOUND_MAX_MESSAGES", default=256, minimum=1

@@ -99,8 +99,6 @@ class Settlement:
         end = await self._end(session_id, job_id, JobState.CANCELLED, refused)
         if end is None:
             return False
-        if end.node_id:
-            await self._delivery.to_node(end.node_id, JobCancelled(job_id=job_id, reason=reason))
         self.release(session_id=session_id, job_id=job_id)
         return True
 
@@ -124,6 +122,9 @@ class Settlement:
                 node_id=end.node_id, job_id=job_id, attempt=end.attempt
             )
             self._fleet.record_load(end.node_id, freed.load)
+            await self._delivery.to_node(
+                end.node_id, JobCancelled(job_id=job_id, reason=refused.message)
+            )
         return end
 
     async def _tell(

@@ -50,7 +50,11 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
                     await self._take_text(text)
         finally:
             writer.cancel()
-            await self.disconnected(code)
+            try:
+                await self.disconnected(code)
+            except Refusal as refusal:
+                # Timers in Redis bring what is left undone to somebody else.
+                logger.warning("a lost connection was not recorded: %s", refusal)
 
     def reply(self, message: msgspec.Struct) -> bool:
         """Queue a message for this socket; False when it is closed or too far behind."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import contextlib
 import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -53,19 +54,23 @@ class Outbound:
             self._wake.set()
 
     async def run(self) -> None:
-        """Write until the socket is closed."""
+        """Write until the socket is closed, by us or by the peer."""
         try:
-            while True:
-                while self._frames:
-                    text, on_written = self._frames.popleft()
-                    await self._send({"type": "websocket.send", "text": text})
-                    self._bytes -= len(text)
-                    if on_written is not None:
-                        on_written()
-                if self._closing is not None:
-                    await self._send(self._closing)
-                    return
-                self._wake.clear()
-                await self._wake.wait()
+            with contextlib.suppress(OSError):
+                await self._write()
         finally:
             self.closed = True
+
+    async def _write(self) -> None:
+        while True:
+            while self._frames:
+                text, on_written = self._frames.popleft()
+                await self._send({"type": "websocket.send", "text": text})
+                self._bytes -= len(text)
+                if on_written is not None:
+                    on_written()
+            if self._closing is not None:
+                await self._send(self._closing)
+                return
+            self._wake.clear()
+            await self._wake.wait()

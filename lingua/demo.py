@@ -1,0 +1,222 @@
+"""The demonstration: a server, a speech node and a speaker, all of them real."""
+
+import asyncio
+import base64
+import json
+import sys
+import time
+import wave
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import websockets
+
+_CHUNK_FRAMES = 4_096
+_MOST_FRAME_BYTES = 16 * 1024 * 1024
+_STOPPED_WITHIN_S = 30.0
+
+
+class DemoFailed(Exception):
+    """The demonstration did not come to its end; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """Recorded speech: PCM16, one channel."""
+
+    name: str
+    sample_rate: int
+    pcm: bytes
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.pcm) / 2 / self.sample_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translated:
+    """What became of a clip.
+
+    `dispatch_ms` and `total_ms` count from the final marker to the news that a node has the
+    utterance, and to its result; both contain the hang-over the server waits for late audio.
+    """
+
+    text_asr: str
+    text_translated: str
+    tts: bytes
+    sample_rate: int
+    dispatch_ms: float
+    total_ms: float
+
+    def save(self, path: Path) -> None:
+        """Write the speech as a WAV file."""
+        with wave.open(str(path), "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(self.sample_rate)
+            out.writeframes(self.tts)
+
+
+def read_clip(path: Path) -> Clip:
+    """Read a recording.
+
+    :raises DemoFailed: it is no WAV file of one channel of 16-bit samples
+    """
+    try:
+        with wave.open(str(path)) as recording:
+            if (recording.getnchannels(), recording.getsampwidth()) != (1, 2):
+                raise DemoFailed(f"{path} is not one channel of 16-bit samples")
+            pcm = recording.readframes(recording.getnframes())
+            return Clip(name=path.stem, sample_rate=recording.getframerate(), pcm=pcm)
+    except (OSError, EOFError, wave.Error) as error:
+        raise DemoFailed(f"cannot read {path}: {error}") from error
+
+
+@asynccontextmanager
+async def run_program(
+    *, arguments: list[str], environment: Mapping[str, str], until: str, within_s: float
+) -> AsyncIterator[str]:
+    """Run a Python program of this project; yield its output up to the line that contains `until`.
+
+    :raises DemoFailed: the program ended, or stayed silent, before that line
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    seen: list[str] = []
+    reading = asyncio.create_task(_read_until(process, until, seen))
+    try:
+        try:
+            async with asyncio.timeout(within_s):
+                is_ready = await asyncio.shield(reading)
+        except TimeoutError as late:
+            raise DemoFailed(f"{arguments[0]} was not ready within {within_s:g} s") from late
+        if not is_ready:
+            raise DemoFailed("\n".join([f"{' '.join(arguments[:3])} ended:", *seen[-10:]]))
+        rest = asyncio.create_task(_drop_output(process))
+        yield "\n".join(seen)
+        rest.cancel()
+    finally:
+        reading.cancel()
+        await _stop(process)
+
+
+async def speak(
+    *,
+    url: str,
+    clip: Clip,
+    src_lang: str,
+    tgt_lang: str,
+    show: Callable[[str], None],
+    within_s: float,
+) -> Translated:
+    """Say the clip at the pace it was spoken, and wait for its translation.
+
+    `show` is called with each new guess at what is being said.
+
+    :raises DemoFailed: the scheduler refused, or did not answer within `within_s` after the end
+    """
+    async with websockets.connect(
+        f"{url}/ws/session", max_size=_MOST_FRAME_BYTES, compression=None
+    ) as socket:
+        await socket.send(
+            json.dumps(
+                {
+                    "type": "session_init",
+                    "client_version": "lingua-demo",
+                    "platform": "web",
+                    "src_lang": src_lang,
+                    "tgt_lang": tgt_lang,
+                }
+            )
+        )
+        session_id = json.loads(await socket.recv())["session_id"]
+        await _say(socket, session_id, clip)
+        try:
+            async with asyncio.timeout(within_s):
+                return await _listen(socket, show)
+        except TimeoutError as late:
+            raise DemoFailed(f"no translation within {within_s:g} s") from late
+
+
+async def _say(socket: websockets.ClientConnection, session_id: str, clip: Clip) -> None:
+    chunk_bytes = 2 * _CHUNK_FRAMES
+    chunks = [clip.pcm[at : at + chunk_bytes] for at in range(0, len(clip.pcm), chunk_bytes)]
+    for seq, chunk in enumerate([*chunks, b""]):
+        await socket.send(
+            json.dumps(
+                {
+                    "type": "audio_chunk",
+                    "session_id": session_id,
+                    "seq": seq,
+                    "is_final": not chunk,
+                    "payload": base64.b64encode(chunk).decode(),
+                }
+            )
+        )
+        await asyncio.sleep(len(chunk) / 2 / clip.sample_rate)
+
+
+async def _listen(socket: websockets.ClientConnection, show: Callable[[str], None]) -> Translated:
+    started = time.monotonic()
+    dispatch_ms = 0.0
+    async for text in socket:
+        message: dict[str, Any] = json.loads(text)
+        now_ms = (time.monotonic() - started) * 1000
+        match message:
+            case {"type": "ui_event", "event": "DISPATCHED"}:
+                dispatch_ms = now_ms
+            case {"type": "asr_partial", "text": str(heard)}:
+                show(heard)
+            case {"type": "error", "code": code, "message": why}:
+                raise DemoFailed(f"{code}: {why}")
+            case {"type": "missing_result", "reason": reason}:
+                raise DemoFailed(f"the utterance has no result: {reason}")
+            case {"type": "translation_result"}:
+                return Translated(
+                    text_asr=message["text_asr"],
+                    text_translated=message["text_translated"],
+                    tts=base64.b64decode(message["tts_audio"]),
+                    sample_rate=16_000,
+                    dispatch_ms=round(dispatch_ms, 1),
+                    total_ms=round(now_ms, 1),
+                )
+            case _:
+                pass
+    raise DemoFailed("the scheduler closed the connection")
+
+
+async def _read_until(process: asyncio.subprocess.Process, until: str, seen: list[str]) -> bool:
+    """Collect lines until one has `until` in it; False when the output ends before."""
+    output = process.stdout
+    while output is not None and (line := (await output.readline()).decode(errors="replace")):
+        seen.append(line.rstrip())
+        if until in line:
+            return True
+    return False
+
+
+async def _drop_output(process: asyncio.subprocess.Process) -> None:
+    """Keep the program's pipe from filling."""
+    while process.stdout is not None and await process.stdout.read(65_536):
+        pass
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(_STOPPED_WITHIN_S):
+            await asyncio.gather(process.wait(), _drop_output(process))
+    except TimeoutError:
+        process.kill()
+        await process.wait()

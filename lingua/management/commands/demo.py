@@ -1,0 +1,164 @@
+"""manage.py demo: spoken English in, spoken Spanish out, through real parts."""
+
+import asyncio
+import json
+import re
+import signal
+import tempfile
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+
+from lingua import settings
+from lingua.demo import Clip, DemoFailed, Translated, read_clip, run_program, speak
+from lingua.env import copy_environment
+
+_CLIP = settings.BASE_DIR / "lingua_node" / "clips" / "go_forward_ten_meters.wav"
+_SERVER_WITHIN_S = 60.0
+_NODE_WITHIN_S = 120.0
+_RESULT_WITHIN_S = 60.0
+_ADDRESS = re.compile(r"http://(\S+)")
+_NODE_ID = re.compile(r"registered as (\S+)")
+
+
+class Command(BaseCommand):
+    """Show Lingua at work on this machine, offline."""
+
+    help = (
+        "Start a Redis, a scheduler and the reference speech node, say a recorded English clip "
+        "through a session, and print what was heard and what it was translated to. The Spanish "
+        "speech is saved as a WAV file. Then everything stays up until Ctrl-C, and says where to "
+        "connect. With --once: print one line of JSON and end, with code 0 if it worked."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="one line of JSON, then end")
+        parser.add_argument(
+            "--clip",
+            type=Path,
+            default=_CLIP,
+            help="English speech to say: a WAV file, one channel of 16 bits (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--port", type=int, help="the scheduler's port (default: 5010; a free one with --once)"
+        )
+        parser.add_argument("--server", choices=("daphne", "uvicorn"), default="uvicorn")
+
+    def handle(self, *, once: bool, clip: Path, **options: Any) -> None:
+        """Run the demonstration.
+
+        :raises CommandError: why it did not work
+        """
+        port = options["port"] if options["port"] is not None else 0 if once else 5010
+        try:
+            with _own_folder(kept=not once) as folder:
+                asyncio.run(
+                    self._show(
+                        recording=read_clip(clip),
+                        once=once,
+                        serve=["--port", str(port), "--server", options["server"]],
+                        folder=folder,
+                    )
+                )
+        except DemoFailed as error:
+            raise CommandError(str(error)) from error
+
+    async def _show(self, *, recording: Clip, once: bool, serve: list[str], folder: Path) -> None:
+        say = (lambda _text: None) if once else self.stdout.write
+        environment = copy_environment(
+            LINGUA_VAR_DIR=str(folder),
+            # Recognition takes a whole core of the one machine everything runs on here.
+            LINGUA_RESOURCE_THRESHOLD_PERCENT="100",
+            PYTHONUNBUFFERED="1",
+        )
+        say("Starting Redis and the scheduler …")
+        async with run_program(
+            arguments=[str(settings.BASE_DIR / "manage.py"), "serve", *serve],
+            environment=environment,
+            until="Lingua is ready",
+            within_s=_SERVER_WITHIN_S,
+        ) as ready:
+            url = f"ws://{_find(_ADDRESS, ready)}"
+            say(f"{ready.splitlines()[-1]}\nStarting the speech node …")
+            async with run_program(
+                arguments=["-m", "lingua_node", "speech", "--url", f"{url}/ws/node"],
+                environment=environment,
+                until="sees us as ready",
+                within_s=_NODE_WITHIN_S,
+            ) as node:
+                say(
+                    f"The node is ready.\n\nSaying {recording.name} ({recording.duration_s:.1f} s):"
+                )
+                translated = await speak(
+                    url=url,
+                    clip=recording,
+                    src_lang="en",
+                    tgt_lang="es",
+                    show=lambda heard: say(f"  … {heard}"),
+                    within_s=_RESULT_WITHIN_S,
+                )
+                if once:
+                    self.stdout.write(_as_json(translated, _find(_NODE_ID, node)))
+                    return
+                self._tell(translated, folder / "translated.wav", url)
+                await _wait_for_signal()
+
+    def _tell(self, translated: Translated, path: Path, url: str) -> None:
+        translated.save(path)
+        self.stdout.write(
+            f"""
+  heard       {translated.text_asr}
+  translated  {translated.text_translated}
+  spoken      {path} ({len(translated.tts) / 2 / translated.sample_rate:.1f} s)
+  took        {translated.dispatch_ms:.0f} ms from the last word to the node (200 ms of it waiting
+              for late audio), {translated.total_ms:.0f} ms to the translation
+
+Everything stays up until Ctrl-C:
+  speakers    {url}/ws/session
+  nodes       {url}/ws/node   for instance: python -m lingua_node simulate --url {url}/ws/node
+  health      {url.replace("ws", "http", 1)}/health"""
+        )
+
+
+@contextmanager
+def _own_folder(*, kept: bool) -> Iterator[Path]:
+    """Yield where this demonstration keeps its files, apart from those of `serve`."""
+    if kept:
+        folder = settings.LINGUA_VAR_DIR / "demo"
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="lingua-demo-") as temporary:
+        yield Path(temporary)
+
+
+def _find(pattern: re.Pattern[str], output: str) -> str:
+    match = pattern.search(output)
+    if match is None:
+        raise DemoFailed(f"{pattern.pattern} is nowhere in:\n{output}")
+    return match[1]
+
+
+def _as_json(translated: Translated, node_id: str) -> str:
+    return json.dumps(
+        {
+            "text_asr": translated.text_asr,
+            "text_translated": translated.text_translated,
+            "tts_bytes": len(translated.tts),
+            "dispatch_ms": translated.dispatch_ms,
+            "total_ms": translated.total_ms,
+            "node_id": node_id,
+        }
+    )
+
+
+async def _wait_for_signal() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
