@@ -11,13 +11,13 @@ AUTO = "auto"
 NmtRule = Literal["any_to_any", "any_to_en", "en_to_any", "specific_pairs"]
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def normalize(code: str) -> str:
     """Return `code` as we compare it: lower-case, ``-`` between parts (``zh_CN`` → ``zh-cn``)."""
     return code.strip().lower().replace("_", "-")
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def _primary(code: str) -> str:
     return code.partition("-")[0]
 

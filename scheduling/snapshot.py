@@ -1,12 +1,15 @@
 """The fleet as this process knows it: values swapped whole, read without locks (A10)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from scheduling.jobs import Need
 from scheduling.nodes import Node, NodeDescription
 from scheduling.placement import Reason, why_never
+
+_MOST_REMEMBERED = 65_536
 
 
 class NodeIndex:
@@ -38,6 +41,7 @@ class NodeIndex:
                 if self.judge(need, description) is None
                 for node_id in members
             )
+            _bound(self._answers)
             self._answers[need] = answer
         return answer
 
@@ -45,6 +49,7 @@ class NodeIndex:
         """Return why nodes with `description` can never serve `need`, or None if they can."""
         key = (need, description)
         if key not in self._verdicts:
+            _bound(self._verdicts)
             self._verdicts[key] = why_never(description, need, require_gpu=self._require_gpu)
         return self._verdicts[key]
 
@@ -63,6 +68,12 @@ class NodeIndex:
             groups[after] = (*groups.get(after, ()), node_id)
         verdicts = self._verdicts if groups.keys() <= self._groups.keys() else None
         return NodeIndex(groups, require_gpu=self._require_gpu, verdicts=verdicts)
+
+
+def _bound(remembered: dict[Any, Any]) -> None:
+    """Speakers choose language codes: what is remembered of them must not grow for ever."""
+    if len(remembered) >= _MOST_REMEMBERED:
+        remembered.clear()
 
 
 class Snapshot(msgspec.Struct, frozen=True):
