@@ -1,12 +1,12 @@
 """What happens when a node accepts, works on, finishes or fails a job."""
 
-import asyncio
 import logging
 
 from nodes import messages
 from nodes.connections import Held, NodeConnection
 from scheduling import ids
 from scheduling.attempts import Attempts
+from scheduling.background import Background
 from scheduling.delivery import Delivery
 from scheduling.events import JobAccepted, JobAssigned, JobCancelled, PartialHeard
 from scheduling.jobs import SENT
@@ -34,7 +34,7 @@ class NodeJobService:
         self._delivery = delivery
         self._settlement = settlement
         self._recovery = recovery
-        self._accepting: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     def written(self, connection: NodeConnection, event: JobAssigned) -> None:
         """The assign frame is on the wire: a node that never acknowledges has accepted it now."""
@@ -42,9 +42,8 @@ class NodeJobService:
             return
         held = connection.find(event.job_id, event.attempt)
         if held is not None:
-            task = asyncio.create_task(self._accept(connection, event.job_id, held))
-            self._accepting.add(task)
-            task.add_done_callback(self._accepting.discard)
+            accepting = self._accept(connection, event.job_id, held)
+            self._background.run(accepting, name="accepting for a node that never says so")
 
     async def acknowledge(self, connection: NodeConnection, message: messages.JobAck) -> None:
         """The node accepted a job: its reservation becomes a run lease (J12, C6)."""

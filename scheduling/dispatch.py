@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from scheduling import clock, errors
+from scheduling.background import Background
 from scheduling.delivery import Delivery
 from scheduling.events import JobAssigned, JobDispatched
 from scheduling.jobs import JobState, Request
@@ -53,7 +54,7 @@ class Dispatcher:
         self._limits = limits
         self._rules = rules
         self._rng = rng or random.Random()
-        self._serving: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self.waiting = WaitingLine(most=limits.waiting_max)
         fleet.on_free = self._serve_soon
 
@@ -219,9 +220,7 @@ class Dispatcher:
     def _serve_soon(self, node_id: str) -> None:
         """Let whoever waits have the slot that became free at a node."""
         if len(self.waiting):
-            task = asyncio.create_task(self._serve(node_id), name=f"serve {node_id}")
-            self._serving.add(task)
-            task.add_done_callback(self._serving.discard)
+            self._background.run(self._serve(node_id), name="serving the waiting line")
 
     async def _serve(self, node_id: str) -> None:
         while node_id in self._fleet.free and (node := self._fleet.find(node_id)):

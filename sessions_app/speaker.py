@@ -3,12 +3,13 @@
 import asyncio
 import base64
 import dataclasses
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from scheduling import clock, ids
+from scheduling.background import Background
 from scheduling.dispatch import Dispatcher
 from scheduling.errors import Refusal
 from scheduling.events import JobAccepted, JobDispatched, JobSettled, PartialHeard, ToSession
@@ -76,7 +77,8 @@ class Speaker:
         )
         self._live: dict[str, Request] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
+        self._is_gone = False
 
     async def hear(self, *, audio: bytes, is_final: bool) -> None:
         """Take a chunk of audio; it may end an utterance."""
@@ -104,6 +106,7 @@ class Speaker:
 
     async def leave(self) -> None:
         """The socket is gone: nobody waits for the answers that are still to come."""
+        self._is_gone = True
         if self._timer is not None:
             self._timer.cancel()
         for job_id in list(self._live):
@@ -140,6 +143,10 @@ class Speaker:
             existing = await self._dispatcher.dispatch(request)
         except Refusal as refusal:
             self._settle(_refuse(request, refusal))
+            return
+        if self._is_gone:
+            self._forget(job.job_id)
+            await self._cancel(job.job_id, "session_closed")
             return
         if existing is not None:
             self._forget(job.job_id)
@@ -211,7 +218,9 @@ class Speaker:
             event = _settled(request, Refused(code="CANCELLED", message=missing.reason))
             self._say(answers.tell_missing(event, reason=missing.reason, now_ms=clock.now_ms()))
             self._dispatcher.discard(job_id)
-            self._run(self._cancel(job_id, missing.reason))
+            self._background.run(
+                self._cancel(job_id, missing.reason), name="cancelling a missing utterance"
+            )
 
     def _forget(self, job_id: str) -> Request | None:
         """A job has its answer, or nobody waits for it."""
@@ -234,17 +243,15 @@ class Speaker:
         if moments:
             delay_s = max(0, min(moments) - clock.now_ms()) / 1000
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(delay_s, lambda: self._run(self._wake()))
+            self._timer = loop.call_later(delay_s, self._wake_soon)
 
     async def _wake(self) -> None:
         now_ms = clock.now_ms()
         self._send(self._outbox.on_tick(now_ms=now_ms))
         await self._submit_cuts(self._segmenter.on_tick(now_ms=now_ms))
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name=f"session {self.session_id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _wake_soon(self) -> None:
+        self._background.run(self._wake(), name="a session's timer")
 
 
 def _settled(request: Request, outcome: Any) -> JobSettled:

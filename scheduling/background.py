@@ -1,0 +1,32 @@
+"""Work that nobody waits for: kept until it ends, and heard of when it fails."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from scheduling.errors import Refusal
+
+logger = logging.getLogger(__name__)
+
+
+class Background:
+    """Runs coroutines beside the caller; a timer in Redis repairs what one of them leaves undone."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        """Start `work`; its failure is logged under `name`."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, Refusal):
+            logger.warning("%s: %s", task.get_name(), error)
+        else:
+            logger.error("%s failed", task.get_name(), exc_info=error)
