@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 class Background:
-    """Runs coroutines beside the caller; a timer in Redis repairs what one of them leaves undone."""
+    """Runs coroutines beside the caller; timers in Redis repair what one leaves undone."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
