@@ -1,13 +1,16 @@
 """Stores over the real Redis at a clock the test holds; no test may leave an endless key."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import redis.asyncio
 
 from lingua.embedded_redis import EmbeddedRedis
+from lua import scripts
 from tests.scripts.fixtures import Stores, make_stores
 from tests.scripts.whole_state import State, find_changes, list_endless, read_state
+
+Resend = Callable[[], Awaitable[list[object]]]
 
 
 @pytest.fixture
@@ -16,6 +19,27 @@ async def stores(redis_server: EmbeddedRedis, prefix: str) -> AsyncIterator[Stor
     made = make_stores(client, prefix=prefix)
     yield made
     await made.connection.close()
+
+
+@pytest.fixture
+def resend(stores: Stores, redis_client: "redis.asyncio.Redis") -> Resend:
+    """Return a function that sends the last script once more, as after a lost reply."""
+    sent: list[tuple[str, list[str], list[object]]] = []
+    run_script = stores.connection.run_script
+
+    def note(name, *, keys, args, read=None):
+        sent.append((name, keys, [*args]))
+        return run_script(name, keys=keys, args=args, read=read)
+
+    stores.connection.run_script = note
+
+    async def send_again() -> list[object]:
+        name, keys, args = sent[-1]
+        return await redis_client.eval(
+            scripts.load_source(name), len(keys), *keys, *args[:-1], str(stores.now_ms)
+        )
+
+    return send_again
 
 
 class Watcher:

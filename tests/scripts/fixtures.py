@@ -6,15 +6,16 @@ from collections.abc import Sequence
 import msgspec
 import redis.asyncio
 
-from scheduling.jobs import Assignment, Need, Pipeline, Request
+from scheduling.jobs import Assignment, JobState, Need, Pipeline, Request
 from scheduling.languages import LanguageOffer
 from scheduling.limits import JobLimits, NodeLimits
 from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
+from scheduling.outcomes import Refused, Result
 from scheduling.store.connection import Connection
-from scheduling.store.jobs import JobStore
+from scheduling.store.jobs import Ended, JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.nodes import HeartbeatRecorded, NodeStore, Registered
-from scheduling.store.replies import SlotReply
+from scheduling.store.replies import Reply, SlotReply
 from scheduling.store.sessions import SessionStore
 from scheduling.store.timers import TimerStore
 
@@ -35,6 +36,8 @@ DESCRIPTION = NodeDescription(
     resumes=True,
 )
 NEED = Need(src="en", tgt="es", types=("asr", "nmt"), pairs=(("en", "es"),))
+RESULT = Result(text_asr="hello", text_translated="hola")
+REFUSED = Refused(code="JOB_TIMEOUT", message="Too late.")
 
 
 def make_node(
@@ -187,3 +190,109 @@ async def run(stores: Stores, node: Node, job_id: str = JOB, attempt: int = 1) -
     """Reserve a slot and commit it."""
     assert (await reserve(stores, node, job_id, attempt)).done
     assert (await stores.nodes.commit(node_id=node.node_id, job_id=job_id, attempt=attempt)).done
+
+
+async def create(
+    stores: Stores, request: Request | None = None, *, node_id: str = "n1"
+) -> str | None:
+    """Create a job whose next step is due within the acknowledgment's time."""
+    request = request or make_request()
+    return await stores.jobs.create(
+        request=request,
+        frame=encode_frame(request),
+        node_id=node_id,
+        deadline_ms=JOB_LIMITS.ack_timeout_ms,
+    )
+
+
+async def advance(
+    stores: Stores, state: JobState, *, attempt: int = 1, node_id: str = "n1", job_id: str = JOB
+) -> Reply:
+    """Take an attempt to `state`, with the run timeout as its deadline."""
+    return await stores.jobs.advance(
+        session_id=SESSION,
+        job_id=job_id,
+        attempt=attempt,
+        node_id=node_id,
+        state=state,
+        deadline_ms=JOB_LIMITS.run_timeout_ms,
+    )
+
+
+async def requeue(
+    stores: Stores,
+    *,
+    attempt: int = 1,
+    node_id: str = "n1",
+    reported: bool = False,
+    job_id: str = JOB,
+) -> Reply:
+    """Fail an attempt."""
+    return await stores.jobs.requeue(
+        session_id=SESSION,
+        job_id=job_id,
+        attempt=attempt,
+        node_id=node_id,
+        reason="it failed",
+        reported=reported,
+    )
+
+
+async def place(
+    stores: Stores, *, attempt: int = 1, node_id: str = "n1", job_id: str = JOB
+) -> Reply:
+    """Place an attempt at a node, or at none."""
+    return await stores.jobs.place(
+        session_id=SESSION,
+        job_id=job_id,
+        attempt=attempt,
+        node_id=node_id,
+        deadline_ms=JOB_LIMITS.ack_timeout_ms,
+    )
+
+
+async def finish(
+    stores: Stores,
+    state: JobState = JobState.DONE,
+    *,
+    attempt: int | None = 1,
+    node_id: str = "n1",
+    job_id: str = JOB,
+) -> Ended | None:
+    """End a job: with a result when DONE, refused otherwise."""
+    return await stores.jobs.finish(
+        session_id=SESSION,
+        job_id=job_id,
+        state=state,
+        outcome=RESULT if state is JobState.DONE else REFUSED,
+        reason="" if state is JobState.DONE else REFUSED.code,
+        attempt=attempt,
+        node_id=node_id,
+    )
+
+
+async def release(stores: Stores, *, job_id: str = JOB) -> bool:
+    """Note that the speaker has the outcome."""
+    return await stores.jobs.release(session_id=SESSION, job_id=job_id)
+
+
+async def bring_to(stores: Stores, state: JobState, *, job_id: str = JOB) -> None:
+    """Create a job and bring it to `state`, at node n1 where that state has one."""
+    request = make_request(job_id)
+    placed = state not in {JobState.SELECTING, JobState.RETRYING}
+    await create(stores, request, node_id="n1" if placed or state is JobState.RETRYING else "")
+    match state:
+        case JobState.RETRYING:
+            assert (await requeue(stores, job_id=job_id)).done
+        case JobState.DISPATCHED | JobState.ACKED | JobState.RUNNING:
+            assert (await advance(stores, state, job_id=job_id)).done
+        case JobState.DONE | JobState.FAILED | JobState.CANCELLED:
+            assert await finish(stores, state, job_id=job_id)
+        case JobState.RELEASED:
+            assert await finish(stores, JobState.DONE, job_id=job_id)
+            assert await release(stores, job_id=job_id)
+        case _:
+            pass
+    record = await stores.jobs.find(session_id=SESSION, job_id=job_id)
+    assert record is not None
+    assert record.state is state
