@@ -19,13 +19,14 @@ from tests.scripts.fixtures import (
 )
 
 INFO = "{node:n1}:info"
+FIRST, SECOND = "first-token", "second-token"
 
 
 @pytest.mark.req("N1", "N10")
 async def test_a_new_node_is_written_whole_and_reservable_at_its_first_heartbeat(
     stores: Stores, watcher: Watcher
 ) -> None:
-    registered = await register(stores, kept_token="secret")
+    registered = await register(stores, kept_token=FIRST)
 
     assert registered is not None
     assert (registered.conn_epoch, registered.now_ms, registered.attempts) == (
@@ -43,7 +44,7 @@ async def test_a_new_node_is_written_whole_and_reservable_at_its_first_heartbeat
             "status": "registering",
             "draining": "0",
             "health": "",
-            "resume_token": "secret",
+            "resume_token": FIRST,
             "registered_at_ms": str(START_MS),
             "heartbeat_at_ms": str(START_MS),
         },
@@ -53,12 +54,12 @@ async def test_a_new_node_is_written_whole_and_reservable_at_its_first_heartbeat
 
 @pytest.mark.req("N4")
 async def test_a_living_node_with_a_token_keeps_its_id(stores: Stores, watcher: Watcher) -> None:
-    await register(stores, kept_token="secret")
+    await register(stores, kept_token=FIRST)
     await watcher.read()
     stores.advance_clock(NODE_LIMITS.heartbeat_timeout_ms)
 
     refused = [
-        await register(stores, shown_token=shown, kept_token="other") for shown in ("", "wrong")
+        await register(stores, shown_token=shown, kept_token=SECOND) for shown in ("", "wrong")
     ]
 
     assert refused == [None, None]
@@ -67,10 +68,10 @@ async def test_a_living_node_with_a_token_keeps_its_id(stores: Stores, watcher: 
 
 @pytest.mark.req("N4")
 async def test_the_token_lets_the_same_node_in_again(stores: Stores, watcher: Watcher) -> None:
-    await register(stores, kept_token="secret")
+    await register(stores, kept_token=FIRST)
     await watcher.read()
 
-    again = await register(stores, shown_token="secret", kept_token="newer", instance_id="i2")
+    again = await register(stores, shown_token=FIRST, kept_token=SECOND, instance_id="i2")
 
     assert again is not None
     assert again.conn_epoch == START_MS + 1
@@ -78,17 +79,17 @@ async def test_the_token_lets_the_same_node_in_again(stores: Stores, watcher: Wa
         INFO: {
             "instance_id": "i2",
             "conn_epoch": str(START_MS + 1),
-            "resume_token": "newer",
+            "resume_token": SECOND,
         }
     }
 
 
 @pytest.mark.req("N4")
 async def test_sent_twice_it_registers_once(stores: Stores, watcher: Watcher) -> None:
-    first = await register(stores, kept_token="secret")
+    first = await register(stores, kept_token=FIRST)
     await watcher.read()
 
-    again = await register(stores, kept_token="secret")
+    again = await register(stores, kept_token=FIRST)
 
     assert again == first
     assert await watcher.find_changes() == {}
@@ -108,14 +109,14 @@ async def test_a_node_without_a_token_yields_to_the_newer_connection(stores: Sto
 @pytest.mark.req("N4")
 @pytest.mark.parametrize("end", ["silent", "retired"])
 async def test_the_id_of_a_node_that_is_gone_is_free(end: str, stores: Stores) -> None:
-    registered = await register(stores, kept_token="secret")
+    registered = await register(stores, kept_token=FIRST)
     assert registered is not None
     if end == "silent":
         stores.advance_clock(NODE_LIMITS.heartbeat_timeout_ms + 1)
     else:
         await stores.nodes.retire(node_id="n1", conn_epoch=registered.conn_epoch)
 
-    assert await register(stores, kept_token="other") is not None
+    assert await register(stores, kept_token=SECOND) is not None
 
 
 @pytest.mark.req("N4")
