@@ -26,6 +26,10 @@ serve: setup  ## run one scheduler on port 5010 with a Redis of its own
 test: setup  ## run every test
 	@$(PYTEST)
 
+.PHONY: test-properties
+test-properties: setup  ## search the state machines of slots and jobs for long
+	@$(PYTEST) -q tests/properties --hypothesis-profile=thorough
+
 .PHONY: check
 check: setup  ## everything a change must pass: lint, types, imports, lua, rules, tests
 	@$(MAKE) lint

@@ -13,7 +13,8 @@ ARGV[5]  reason, or ''
 ARGV[6]  outcome
 ARGV[7]  life of the outcome, ms
 ARGV[8]  life of the record from now on, ms
-ARGV[9]  test clock, or ''
+ARGV[9]  token of this call: a repeat of it gets the first reply again
+ARGV[10] test clock, or ''
 
 Returns  {1, state before, node, attempt, age}  ended now; age is ms since the job was created
          {0, 'already', state}                  it had ended before (sent twice, or too late)
@@ -23,12 +24,16 @@ Returns  {1, state before, node, attempt, age}  ended now; age is ms since the j
 ]]
 local job, payload, outcome, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local job_id, attempt, node_id, target, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local text, outcome_ms, retention_ms, test_clock = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local text, outcome_ms, retention_ms, call, test_clock = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 --- @include "shared/now_ms"
-local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'utterance_index', 'created_at_ms')
+local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'utterance_index', 'created_at_ms',
+  'ended_by', 'ended_from', 'ended_at_ms')
 local state = record[1]
 if not state then
   return {0, 'not_found'}
+end
+if record[6] == call and state ~= 'RELEASED' then
+  return {1, record[7], record[3], record[2], record[8] - record[5]}
 end
 if attempt ~= '' and (record[2] ~= attempt or record[3] ~= node_id) then
   return {0, 'stale_attempt'}
@@ -41,6 +46,7 @@ if target == 'DONE' and (state == 'SELECTING' or state == 'RETRYING') then
 end
 local now = now_ms(test_clock)
 redis.call('HSET', job, 'state', target, 'ended_as', target, 'reason', reason,
+  'ended_by', call, 'ended_from', state, 'ended_at_ms', now,
   'deadline_at_ms', now + outcome_ms, 'at:' .. record[2] .. ':' .. target, now)
 redis.call('PEXPIRE', job, retention_ms)
 redis.call('DEL', payload)

@@ -4,6 +4,7 @@ record_heartbeat: a node lives; renew what it runs and take its status one step 
 KEYS[1]  {p}:v2:{node:<id>}:info  HASH  status, health, conn_epoch, …
 KEYS[2]  {p}:v2:{node:<id>}:resv  ZSET  job:attempt, scored by the end of the reservation (ms)
 KEYS[3]  {p}:v2:{node:<id>}:run   ZSET  job:attempt, scored by the end of the run lease (ms)
+KEYS[4]  {p}:v2:{node:<id>}:cap   HASH  mirror of the counters
 ARGV[1]  connection epoch of the socket it came on
 ARGV[2]  '1' when healthy by N7, else '0'
 ARGV[3]  usage: JSON of cpu, gpu and memory percent
@@ -23,7 +24,7 @@ Returns  {1, status, before, load, draining, now}  status after and before
          {0, 'unknown'}                            no such node: it must register again
          {0, 'stale_epoch'}                        a newer socket holds this id
 ]]
-local info, resv, run = KEYS[1], KEYS[2], KEYS[3]
+local info, resv, run, cap = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, healthy, usage, description, draining = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local listed, lease_ms, window = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[11])
 local rules = {
@@ -35,8 +36,9 @@ local life_ms, test_clock = tonumber(ARGV[13]), ARGV[14]
 --- @include "shared/live_load"
 --- @include "shared/next_status"
 --- @include "shared/hold_until"
+--- @include "shared/mirror_cap"
 local now = now_ms(test_clock)
-local node = redis.call('HMGET', info, 'conn_epoch', 'status', 'health', 'registered_at_ms', 'draining')
+local node = redis.call('HMGET', info, 'conn_epoch', 'status', 'health', 'registered_at_ms', 'draining', 'max')
 if not node[2] then
   return {0, 'unknown'}
 end
@@ -59,4 +61,4 @@ for _, attempt in ipairs(redis.call('ZRANGE', run, 0, -1)) do
     hold_until(run, attempt, now, lease_ms)
   end
 end
-return {1, status, node[2], reserved + running, drains, now}
+return {1, status, node[2], mirror_cap(cap, tonumber(node[6]), reserved, running), drains, now}

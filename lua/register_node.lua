@@ -28,13 +28,15 @@ local now = now_ms(test_clock)
 local node = redis.call('HMGET', info, 'status', 'heartbeat_at_ms', 'resume_token', 'conn_epoch')
 local lives = node[1] and node[1] ~= 'offline' and tonumber(node[2]) + stale_ms >= now
 -- A node that can prove who it is keeps its id against others; one that cannot yields to the newer socket.
-if lives and (node[3] or '') ~= '' and node[3] ~= shown_token then
+-- The token to keep is drawn for one call: finding it means that this call's first reply was lost.
+local again = lives and kept_token ~= '' and node[3] == kept_token
+if lives and not again and (node[3] or '') ~= '' and node[3] ~= shown_token then
   return {0, 'conflict'}
 end
 local reserved, running = live_load(resv, run, now)
 mirror_cap(cap, max, reserved, running)
 -- Never below the clock, so that an epoch cannot come back after the record expired or was lost.
-local epoch = math.max(tonumber(node[4] or 0) + 1, now)
+local epoch = again and tonumber(node[4]) or math.max(tonumber(node[4] or 0) + 1, now)
 redis.call('HSET', info, 'instance_id', instance_id, 'max', max, 'description', description,
   'conn_epoch', epoch,
   'status', 'registering', 'draining', '0', 'health', '', 'resume_token', kept_token,

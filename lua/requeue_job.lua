@@ -9,7 +9,8 @@ ARGV[4]  '1' when the node itself reported an error
 ARGV[5]  reassignments allowed in all
 ARGV[6]  of which because nodes reported errors
 ARGV[7]  time to find a node, ms
-ARGV[8]  test clock, or ''
+ARGV[8]  token of this call: a repeat of it gets the first reply again
+ARGV[9]  test clock, or ''
 
 Returns  {1, attempt, nodes}      the new attempt; nodes it failed on so far, comma separated
          {0, 'exhausted'}         no attempts left; nothing changed
@@ -20,12 +21,15 @@ Returns  {1, attempt, nodes}      the new attempt; nodes it failed on so far, co
 local job = KEYS[1]
 local attempt, node_id, reason, reported = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local most, most_reported = tonumber(ARGV[5]), tonumber(ARGV[6])
-local pending_ms, test_clock = tonumber(ARGV[7]), ARGV[8]
+local pending_ms, call, test_clock = tonumber(ARGV[7]), ARGV[8], ARGV[9]
 --- @include "shared/now_ms"
-local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'failed_on', 'reported')
+local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'failed_on', 'reported', 'requeued_by')
 local state = record[1]
 if not state then
   return {0, 'not_found'}
+end
+if record[6] == call and state == 'RETRYING' then
+  return {1, tonumber(record[2]), record[4]}
 end
 if record[2] ~= attempt or record[3] ~= node_id then
   return {0, 'stale_attempt'}
@@ -42,5 +46,5 @@ local next_attempt = tonumber(attempt) + 1
 local failed_on = record[4] and record[4] .. ',' .. node_id or node_id
 redis.call('HSET', job, 'state', 'RETRYING', 'attempt', next_attempt, 'node_id', '',
   'failed_on', failed_on, 'reported', reports, 'deadline_at_ms', now + pending_ms,
-  'failure:' .. attempt, reason, 'at:' .. next_attempt .. ':RETRYING', now)
+  'failure:' .. attempt, reason, 'requeued_by', call, 'at:' .. next_attempt .. ':RETRYING', now)
 return {1, next_attempt, failed_on}

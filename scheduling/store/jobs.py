@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from scheduling import ids
 from scheduling.jobs import Assignment, JobRecord, JobState, Need, Request
 from scheduling.limits import JobLimits
 from scheduling.outcomes import Outcome
@@ -131,6 +132,7 @@ class JobStore:
                 self._limits.failover_max_attempts,
                 self._limits.max_retry,
                 self._limits.pending_timeout_ms,
+                ids.new_token(),
                 self.test_clock,
             ],
             read=read_reply,
@@ -165,6 +167,7 @@ class JobStore:
                 msgspec.json.encode(outcome),
                 self._limits.outcome_ms,
                 self._limits.retention_ms,
+                ids.new_token(),
                 self.test_clock,
             ],
             read=_read_ended,

@@ -102,7 +102,7 @@ class NodeStore:
         rules = self._limits
         return self._connection.run_script(
             "record_heartbeat",
-            keys=self._slot_keys(node_id)[:3],
+            keys=self._slot_keys(node_id),
             args=[
                 conn_epoch,
                 int(healthy),

@@ -14,13 +14,14 @@ class SessionStore:
         self._connection = connection
         self._keys = keys
         self._life_ms = life_ms
+        self.test_clock = ""
 
     def open(self, *, session_id: str, instance_id: str, profile: bytes) -> "Future[bool]":
         """Open a session under an id; False when the id is taken."""
         return self._connection.run_script(
             "open_session",
             keys=[self._keys.session_info(session_id)],
-            args=[instance_id, profile, self._life_ms, ""],
+            args=[instance_id, profile, self._life_ms, self.test_clock],
             read=is_done,
         )
 

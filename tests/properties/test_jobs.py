@@ -1,0 +1,228 @@
+"""In any order of calls, by whichever attempt, a session's jobs do what part D.2 allows."""
+
+import collections
+
+import msgspec
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, rule
+
+from lingua.embedded_redis import EmbeddedRedis
+from scheduling.jobs import JobState
+from scheduling.outcomes import Result
+from scheduling.store.jobs import Ended
+from tests.properties.job_model import FINAL, SessionModel
+from tests.properties.machine import StoreMachine, search
+from tests.scripts.fixtures import JOB_LIMITS, SESSION, encode_frame, make_request
+from tests.scripts.whole_state import read_state
+
+# What each job's utterance and request are: some share one, some the other.
+CALLED_FOR = {
+    "job-AAAA0001-000000000000": (0, None),
+    "job-AAAA0001-000000000001": (0, "r1"),
+    "job-AAAA0001-000000000002": (1, "r1"),
+    "job-AAAA0001-000000000003": (1, None),
+    "job-AAAA0001-000000000004": (2, "r2"),
+}
+TAG = f"{{session:{SESSION}}}"
+job_ids = st.sampled_from(sorted(CALLED_FOR))
+node_ids = st.sampled_from(["n1", "n2"])
+spans = st.sampled_from([None, 4_000, 30_000])
+times = st.sampled_from([1, 1, 2])
+
+
+class JobsAgainstModel(StoreMachine):
+    """One session; `mistaken` calls name another attempt or node than the job's own."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.model = SessionModel(JOB_LIMITS)
+        self.ends: collections.Counter[str] = collections.Counter()
+        self.winners: collections.Counter[tuple[str, int]] = collections.Counter()
+        self.kept: dict[str, dict[str, str]] = {}
+        self.results = 0
+
+    def _aim(self, job_id: str, mistaken: int) -> tuple[int, str]:
+        """Return attempt and node of the job's own, or of another when `mistaken`."""
+        job = self.model.jobs.get(job_id)
+        if job is None:
+            return 1, "n1"
+        attempt = job.attempt - (mistaken == 1) + (mistaken == 2)
+        return attempt, "n9" if mistaken == 3 else job.node_id
+
+    @rule(job_id=job_ids, node_id=st.sampled_from(["", "n1"]), times=times)
+    def create(self, job_id: str, node_id: str, times: int) -> None:
+        utterance, request_id = CALLED_FOR[job_id]
+        request = make_request(job_id, utterance_index=utterance, request_id=request_id)
+        for _ in range(times):
+            existing = self.call(
+                self.stores.jobs.create,
+                request=request,
+                frame=encode_frame(request),
+                node_id=node_id,
+                deadline_ms=4_000,
+            )
+            assert existing == self.model.create(
+                job_id,
+                utterance=f"{utterance}:es",
+                request=request_id and f"request:{request_id}",
+                node_id=node_id,
+                now=self.now_ms,
+                span=4_000,
+            )
+
+    @rule(
+        job_id=job_ids,
+        mistaken=st.integers(0, 2),
+        node_id=st.sampled_from(["", "n1", "n2"]),
+        span=spans,
+        times=times,
+    )
+    def place(self, *, job_id, mistaken, node_id, span, times) -> None:
+        attempt, _ = self._aim(job_id, mistaken)
+        for _ in range(times):
+            reply = self.call(
+                self.stores.jobs.place,
+                session_id=SESSION,
+                job_id=job_id,
+                attempt=attempt,
+                node_id=node_id,
+                deadline_ms=span,
+            )
+            assert reply.reason == self.model.place(
+                job_id, attempt=attempt, node_id=node_id, now=self.now_ms, span=span
+            )
+
+    @rule(
+        job_id=job_ids,
+        mistaken=st.sampled_from([0, 0, 0, 1, 2, 3]),
+        state=st.sampled_from([JobState.DISPATCHED, JobState.ACKED, JobState.RUNNING]),
+        span=spans,
+        times=times,
+    )
+    def advance(self, *, job_id, mistaken, state, span, times) -> None:
+        attempt, node_id = self._aim(job_id, mistaken)
+        for _ in range(times):
+            reply = self.call(
+                self.stores.jobs.advance,
+                session_id=SESSION,
+                job_id=job_id,
+                attempt=attempt,
+                node_id=node_id,
+                state=state,
+                deadline_ms=span,
+            )
+            assert reply.reason == self.model.advance(
+                job_id, attempt=attempt, node_id=node_id, state=state, now=self.now_ms, span=span
+            )
+
+    @rule(
+        job_id=job_ids,
+        mistaken=st.sampled_from([0, 0, 0, 1, 2, 3]),
+        reported=st.booleans(),
+        callers=times,
+    )
+    def requeue(self, *, job_id, mistaken, reported, callers) -> None:
+        attempt, node_id = self._aim(job_id, mistaken)
+        for _ in range(callers):
+            reply = self.call(
+                self.stores.jobs.requeue,
+                session_id=SESSION,
+                job_id=job_id,
+                attempt=attempt,
+                node_id=node_id,
+                reason="it failed",
+                reported=reported,
+            )
+            assert reply.reason == self.model.requeue(
+                job_id, attempt=attempt, node_id=node_id, reported=reported, now=self.now_ms
+            )
+            self.winners[job_id, attempt] += reply.done
+
+    @rule(
+        job_id=job_ids,
+        mistaken=st.sampled_from([None, 0, 0, 1, 2, 3]),
+        state=st.sampled_from([JobState.DONE, JobState.FAILED, JobState.CANCELLED]),
+        callers=times,
+    )
+    def finish(self, *, job_id, mistaken, state, callers) -> None:
+        attempt, node_id = (None, "") if mistaken is None else self._aim(job_id, mistaken)
+        for _ in range(callers):
+            self.results += 1
+            outcome = Result(text_asr=str(self.results))
+            ended: Ended | None = self.call(
+                self.stores.jobs.finish,
+                session_id=SESSION,
+                job_id=job_id,
+                state=state,
+                outcome=outcome,
+                attempt=attempt,
+                node_id=node_id,
+            )
+            expected = self.model.finish(
+                job_id,
+                attempt=attempt,
+                node_id=node_id,
+                state=state,
+                now=self.now_ms,
+                outcome=msgspec.json.encode(outcome).decode(),
+            )
+            assert (msgspec.structs.astuple(ended) if ended else None) == expected
+            self.ends[job_id] += ended is not None
+
+    @rule(job_id=job_ids, times=times)
+    def release(self, job_id: str, times: int) -> None:
+        for _ in range(times):
+            done = self.call(self.stores.jobs.release, session_id=SESSION, job_id=job_id)
+            assert done == self.model.release(job_id)
+
+    @rule(span_ms=st.sampled_from([1, 1_000, 60_000]))
+    def wait_a_while(self, span_ms: int) -> None:
+        self.pass_time(span_ms)
+
+    @invariant()
+    def redis_holds_what_the_model_holds(self) -> None:
+        state = self.wait(read_state(self.client, self.prefix))
+        values = {key: entry.value for key, entry in state.items()}
+        bindings = {f"{TAG}:bind:{name}": job_id for name, job_id in self.model.bound.items()}
+        outbox = {
+            job_id: CALLED_FOR[job_id][0] for job_id, job in self.model.jobs.items() if job.waits
+        }
+        assert values.pop(f"{TAG}:outbox", {}) == outbox
+        assert {key: values.pop(key, None) for key in bindings} == bindings
+        for job_id, job in self.model.jobs.items():
+            record = values.pop(f"{TAG}:job:{job_id}")
+            assert {name: record.get(name, "") for name in ("state", "node_id", "failed_on")} == {
+                "state": job.state,
+                "node_id": job.node_id,
+                "failed_on": ",".join(job.failed_on),
+            }
+            assert int(record["attempt"]) == job.attempt
+            assert int(record["deadline_at_ms"]) == job.deadline_at
+            assert values.pop(f"{TAG}:outcome:{job_id}", None) == job.outcome
+            assert (values.pop(f"{TAG}:payload:{job_id}", None) is None) == job.is_over
+            self._compare_with_its_end(job_id, record)
+        assert values == {}
+        assert all(entry.expires for entry in state.values())
+
+    def _compare_with_its_end(self, job_id: str, record: dict[str, str]) -> None:
+        """What ended stays as it was, but for its release."""
+        if record["state"] in FINAL:
+            assert self.kept.setdefault(job_id, record) == record
+        if record["state"] == "RELEASED":
+            end = self.kept[job_id]
+            moment = f"at:{end['attempt']}:RELEASED"
+            assert record == {**end, "state": "RELEASED", moment: record[moment]}
+
+    @invariant()
+    def each_job_ends_once_and_each_attempt_fails_once_within_the_budget(self) -> None:
+        assert all(count <= 1 for count in self.ends.values())
+        assert all(count <= 1 for count in self.winners.values())
+        for job in self.model.jobs.values():
+            assert len(job.failed_on) <= JOB_LIMITS.failover_max_attempts
+            assert job.reported <= JOB_LIMITS.max_retry
+
+
+@pytest.mark.req("J1", "J2", "J4", "J8", "J9", "J11", "J13")
+def test_jobs_equal_their_model(redis_server: EmbeddedRedis) -> None:
+    search(JobsAgainstModel, redis_server.url)

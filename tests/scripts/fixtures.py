@@ -1,0 +1,298 @@
+"""Values that tests of scripts and stores begin with: a node, its description, a request."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import msgspec
+import redis.asyncio
+
+from scheduling.jobs import Assignment, JobState, Need, Pipeline, Request
+from scheduling.languages import LanguageOffer
+from scheduling.limits import JobLimits, NodeLimits
+from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
+from scheduling.outcomes import Refused, Result
+from scheduling.store.connection import Connection
+from scheduling.store.jobs import Ended, JobStore
+from scheduling.store.keys import Keys
+from scheduling.store.nodes import HeartbeatRecorded, NodeStore, Registered
+from scheduling.store.replies import Reply, SlotReply
+from scheduling.store.sessions import SessionStore
+from scheduling.store.timers import TimerStore
+
+START_MS = 1_000_000
+JOB_LIMITS = JobLimits()
+NODE_LIMITS = NodeLimits()
+SESSION, JOB, OTHER_JOB = "s-AAAA0001", "job-AAAA0001-000000000001", "job-AAAA0001-000000000002"
+
+DESCRIPTION = NodeDescription(
+    version="1.0",
+    platform="linux",
+    accepts_public_jobs=True,
+    has_gpu=True,
+    languages=LanguageOffer(asr=frozenset({"en"}), tts=frozenset({"es"})),
+    services=(Service(service_id="my-asr", type="asr"), Service(service_id="my-nmt", type="nmt")),
+    ready_types=frozenset({"asr", "nmt"}),
+    acknowledges=True,
+    resumes=True,
+)
+NEED = Need(src="en", tgt="es", types=("asr", "nmt"), pairs=(("en", "es"),))
+RESULT = Result(text_asr="hello", text_translated="hola")
+REFUSED = Refused(code="JOB_TIMEOUT", message="Too late.")
+
+
+def make_node(
+    node_id: str = "n1", *, conn_epoch: int = START_MS, max_jobs: int = 2, **other: object
+) -> Node:
+    """Return a ready node as a snapshot holds it."""
+    fields = {
+        "instance_id": "i1",
+        "status": NodeStatus.READY,
+        "description": DESCRIPTION,
+        "usage": Usage(),
+        "heartbeat_at_ms": START_MS,
+    }
+    return Node(node_id=node_id, conn_epoch=conn_epoch, max_jobs=max_jobs, **fields | other)
+
+
+def make_request(
+    job_id: str = JOB,
+    *,
+    session_id: str = SESSION,
+    utterance_index: int = 0,
+    request_id: str | None = None,
+) -> Request:
+    """Return one utterance from English to Spanish."""
+    assignment = Assignment(
+        job_id=job_id,
+        attempt_id=1,
+        session_id=session_id,
+        utterance_index=utterance_index,
+        src_lang="en",
+        tgt_lang="es",
+        audio="AAAA",
+        audio_format="pcm16",
+        sample_rate=16_000,
+        trace_id="trace-1",
+        pipeline=Pipeline(),
+        enable_streaming_asr=False,
+        partial_update_interval_ms=1_000,
+    )
+    return Request(assignment=assignment, need=NEED, tenant_id="t1", request_id=request_id)
+
+
+def encode_frame(request: Request) -> str:
+    return msgspec.json.encode(request.assignment).decode()
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Stores:
+    """All stores over one connection, and the clock their scripts act at."""
+
+    connection: Connection
+    keys: Keys
+    nodes: NodeStore
+    jobs: JobStore
+    sessions: SessionStore
+    timers: TimerStore
+    now_ms: int = START_MS
+
+    def advance_clock(self, span_ms: int) -> None:
+        self.set_clock(self.now_ms + span_ms)
+
+    def set_clock(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+        for store in (self.nodes, self.jobs, self.sessions, self.timers):
+            store.test_clock = str(now_ms)
+
+
+def make_stores(
+    client: "redis.asyncio.Redis",
+    *,
+    prefix: str,
+    job_limits: JobLimits = JOB_LIMITS,
+    node_limits: NodeLimits = NODE_LIMITS,
+) -> Stores:
+    """Return stores whose clock stands at `START_MS`."""
+    connection, keys = Connection(client), Keys(prefix)
+    stores = Stores(
+        connection=connection,
+        keys=keys,
+        nodes=NodeStore(connection, keys=keys, node_limits=node_limits, job_limits=job_limits),
+        jobs=JobStore(connection, keys=keys, limits=job_limits),
+        sessions=SessionStore(connection, keys=keys, life_ms=60_000),
+        timers=TimerStore(connection, keys=keys, shards=4),
+    )
+    stores.set_clock(START_MS)
+    return stores
+
+
+async def register(
+    stores: Stores,
+    node_id: str = "n1",
+    *,
+    max_jobs: int = 2,
+    shown_token: str = "",
+    kept_token: str = "",
+    instance_id: str = "i1",
+) -> Registered | None:
+    """Register a node as `DESCRIPTION` says."""
+    return await stores.nodes.register(
+        node_id=node_id,
+        instance_id=instance_id,
+        max_jobs=max_jobs,
+        description=DESCRIPTION,
+        shown_token=shown_token,
+        kept_token=kept_token,
+    )
+
+
+async def beat(
+    stores: Stores,
+    node: Node,
+    *,
+    healthy: bool = True,
+    draining: bool | None = None,
+    running: Sequence[tuple[str, int]] | None = None,
+    description: NodeDescription | None = None,
+    usage: Usage = Usage(),  # noqa: B008 - a frozen value
+) -> HeartbeatRecorded | None:
+    """Let a node send one heartbeat."""
+    return await stores.nodes.record_heartbeat(
+        node_id=node.node_id,
+        conn_epoch=node.conn_epoch,
+        healthy=healthy,
+        usage=usage,
+        description=description,
+        draining=draining,
+        running=running,
+    )
+
+
+async def make_ready(stores: Stores, node_id: str = "n1", *, max_jobs: int = 2) -> Node:
+    """Register a node and let it send a good heartbeat."""
+    registered = await register(stores, node_id, max_jobs=max_jobs)
+    assert registered is not None
+    node = make_node(node_id, conn_epoch=registered.conn_epoch, max_jobs=max_jobs)
+    recorded = await beat(stores, node)
+    assert recorded is not None
+    assert recorded.status is NodeStatus.READY
+    return node
+
+
+async def reserve(
+    stores: Stores, node: Node, job_id: str = JOB, attempt: int = 1, *, types: tuple[str, ...] = ()
+) -> SlotReply:
+    """Reserve a slot for an attempt that needs services of `types`."""
+    return await stores.nodes.reserve(node=node, job_id=job_id, attempt=attempt, types=types)
+
+
+async def run(stores: Stores, node: Node, job_id: str = JOB, attempt: int = 1) -> None:
+    """Reserve a slot and commit it."""
+    assert (await reserve(stores, node, job_id, attempt)).done
+    assert (await stores.nodes.commit(node_id=node.node_id, job_id=job_id, attempt=attempt)).done
+
+
+async def create(
+    stores: Stores, request: Request | None = None, *, node_id: str = "n1"
+) -> str | None:
+    """Create a job whose next step is due within the acknowledgment's time."""
+    request = request or make_request()
+    return await stores.jobs.create(
+        request=request,
+        frame=encode_frame(request),
+        node_id=node_id,
+        deadline_ms=JOB_LIMITS.ack_timeout_ms,
+    )
+
+
+async def advance(
+    stores: Stores, state: JobState, *, attempt: int = 1, node_id: str = "n1", job_id: str = JOB
+) -> Reply:
+    """Take an attempt to `state`, with the run timeout as its deadline."""
+    return await stores.jobs.advance(
+        session_id=SESSION,
+        job_id=job_id,
+        attempt=attempt,
+        node_id=node_id,
+        state=state,
+        deadline_ms=JOB_LIMITS.run_timeout_ms,
+    )
+
+
+async def requeue(
+    stores: Stores,
+    *,
+    attempt: int = 1,
+    node_id: str = "n1",
+    reported: bool = False,
+    job_id: str = JOB,
+) -> Reply:
+    """Fail an attempt."""
+    return await stores.jobs.requeue(
+        session_id=SESSION,
+        job_id=job_id,
+        attempt=attempt,
+        node_id=node_id,
+        reason="it failed",
+        reported=reported,
+    )
+
+
+async def place(
+    stores: Stores, *, attempt: int = 1, node_id: str = "n1", job_id: str = JOB
+) -> Reply:
+    """Place an attempt at a node, or at none."""
+    return await stores.jobs.place(
+        session_id=SESSION,
+        job_id=job_id,
+        attempt=attempt,
+        node_id=node_id,
+        deadline_ms=JOB_LIMITS.ack_timeout_ms,
+    )
+
+
+async def finish(
+    stores: Stores,
+    state: JobState = JobState.DONE,
+    *,
+    attempt: int | None = 1,
+    node_id: str = "n1",
+    job_id: str = JOB,
+) -> Ended | None:
+    """End a job: with a result when DONE, refused otherwise."""
+    return await stores.jobs.finish(
+        session_id=SESSION,
+        job_id=job_id,
+        state=state,
+        outcome=RESULT if state is JobState.DONE else REFUSED,
+        reason="" if state is JobState.DONE else REFUSED.code,
+        attempt=attempt,
+        node_id=node_id,
+    )
+
+
+async def release(stores: Stores, *, job_id: str = JOB) -> bool:
+    """Note that the speaker has the outcome."""
+    return await stores.jobs.release(session_id=SESSION, job_id=job_id)
+
+
+async def bring_to(stores: Stores, state: JobState, *, job_id: str = JOB) -> None:
+    """Create a job and bring it to `state`, at node n1 where that state has one."""
+    request = make_request(job_id)
+    placed = state not in {JobState.SELECTING, JobState.RETRYING}
+    await create(stores, request, node_id="n1" if placed or state is JobState.RETRYING else "")
+    match state:
+        case JobState.RETRYING:
+            assert (await requeue(stores, job_id=job_id)).done
+        case JobState.DISPATCHED | JobState.ACKED | JobState.RUNNING:
+            assert (await advance(stores, state, job_id=job_id)).done
+        case JobState.DONE | JobState.FAILED | JobState.CANCELLED:
+            assert await finish(stores, state, job_id=job_id)
+        case JobState.RELEASED:
+            assert await finish(stores, JobState.DONE, job_id=job_id)
+            assert await release(stores, job_id=job_id)
+        case _:
+            pass
+    record = await stores.jobs.find(session_id=SESSION, job_id=job_id)
+    assert record is not None
+    assert record.state is state

@@ -1,0 +1,152 @@
+"""Every command of every store method keeps to one hash slot, so that a cluster takes it."""
+
+import inspect
+
+import pytest
+from redis.crc import key_slot
+
+from lua import scripts
+from scheduling.jobs import JobState
+from scheduling.nodes import Usage
+from scheduling.store.connection import Connection
+from scheduling.store.keys import Keys
+from tests.scripts.fixtures import (
+    DESCRIPTION,
+    JOB,
+    REFUSED,
+    SESSION,
+    Stores,
+    encode_frame,
+    make_node,
+    make_request,
+)
+
+# What each method is called with; the request id has a brace, as a client might send it.
+REQUEST = make_request(request_id="}{r1}")
+JOB_NAME = {"session_id": SESSION, "job_id": JOB}
+ATTEMPT = {"job_id": JOB, "attempt": 1}
+CALLS = {
+    "nodes": {
+        "register": {
+            "node_id": "n1",
+            "instance_id": "i1",
+            "max_jobs": 2,
+            "description": DESCRIPTION,
+            "shown_token": "",
+            "kept_token": "",
+        },
+        "record_heartbeat": {
+            "node_id": "n1",
+            "conn_epoch": 1,
+            "healthy": True,
+            "usage": Usage(),
+            "description": None,
+            "draining": None,
+            "running": None,
+        },
+        "reserve": {"node": make_node(), "types": ("asr",), **ATTEMPT},
+        "commit": {"node_id": "n1", **ATTEMPT},
+        "finish": {"node_id": "n1", **ATTEMPT},
+        "release": {"node_id": "n1", **ATTEMPT},
+        "retire": {"node_id": "n1", "conn_epoch": 1},
+        "drain": {"node_id": "n1", "draining": True},
+    },
+    "jobs": {
+        "create": {
+            "request": REQUEST,
+            "frame": encode_frame(REQUEST),
+            "node_id": "n1",
+            "deadline_ms": 1,
+        },
+        "place": {**JOB_NAME, "attempt": 1, "node_id": "n1", "deadline_ms": None},
+        "advance": {**JOB_NAME, "attempt": 1, "node_id": "n1", "state": JobState.ACKED},
+        "requeue": {**JOB_NAME, "attempt": 1, "node_id": "n1", "reason": "", "reported": True},
+        "finish": {**JOB_NAME, "state": JobState.FAILED, "outcome": REFUSED},
+        "release": JOB_NAME,
+        "find": JOB_NAME,
+        "find_assignment": JOB_NAME,
+        "find_outcome": JOB_NAME,
+    },
+    "sessions": {
+        "open": {"session_id": SESSION, "instance_id": "i1", "profile": b"{}"},
+        "renew": {"session_id": SESSION},
+        "close": {"session_id": SESSION},
+    },
+    "timers": {
+        "arm": {"entity": "job|s|j", "delay_ms": 1},
+        "disarm": {"entity": "job|s|j"},
+        "pop_due": {"most": 1, "lease_ms": 1},
+    },
+}
+EVERY_CALL = [(store, method) for store, methods in CALLS.items() for method in methods]
+
+
+def list_methods(store: object) -> set[str]:
+    return {
+        name
+        for name, _ in inspect.getmembers(type(store), inspect.isfunction)
+        if not name.startswith("_")
+    }
+
+
+def call(stores: Stores, store: str, method: str):
+    arguments = dict(CALLS[store][method])
+    entity = [arguments.pop("entity")] if "entity" in arguments else []
+    return getattr(getattr(stores, store), method)(*entity, **arguments)
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """All commands that are issued, as they are issued."""
+    issued: list[tuple[object, ...]] = []
+    execute = Connection.execute
+
+    def note(self, *command, **options):
+        issued.append(command)
+        return execute(self, *command, **options)
+
+    monkeypatch.setattr(Connection, "execute", note)
+    return issued
+
+
+def list_keys(command: tuple[object, ...]) -> list[str]:
+    if command[0] == "EVALSHA":
+        return [str(key) for key in command[3 : 3 + int(str(command[2]))]]
+    return [str(command[1])]
+
+
+def test_every_method_of_every_store_is_in_the_table(stores: Stores) -> None:
+    assert {store: set(methods) for store, methods in CALLS.items()} == {
+        store: list_methods(getattr(stores, store)) for store in CALLS
+    }
+
+
+@pytest.mark.req("I10")
+@pytest.mark.parametrize(("store", "method"), EVERY_CALL)
+async def test_the_keys_of_each_command_share_a_slot(
+    store: str, method: str, stores: Stores, commands: list[tuple[object, ...]]
+) -> None:
+    await call(stores, store, method)
+
+    assert commands
+    for command in commands:
+        assert len({key_slot(key.encode()) for key in list_keys(command)}) == 1, command
+
+
+async def test_every_script_has_a_method_that_calls_it(
+    stores: Stores, commands: list[tuple[object, ...]]
+) -> None:
+    for store, method in EVERY_CALL:
+        await call(stores, store, method)
+
+    digests = {stores.connection._scripts[name][0] for name in scripts.list_names()}
+    assert {command[1] for command in commands if command[0] == "EVALSHA"} == digests
+
+
+@pytest.mark.req("I10")
+def test_entities_do_not_share_a_slot_by_accident_of_the_prefix() -> None:
+    keys = Keys("lingua")
+
+    slots = {key_slot(keys.node_info(f"n{number}").encode()) for number in range(100)}
+
+    assert len(slots) > 90

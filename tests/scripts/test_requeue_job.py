@@ -1,0 +1,160 @@
+"""requeue_job begins the next attempt; one caller wins, within one budget for all reasons."""
+
+import asyncio
+
+import pytest
+
+from scheduling.jobs import JobState
+from scheduling.store.replies import Reply
+from tests.scripts.conftest import Watcher
+from tests.scripts.fixtures import (
+    JOB,
+    JOB_LIMITS,
+    SESSION,
+    START_MS,
+    Stores,
+    advance,
+    bring_to,
+    place,
+    requeue,
+)
+
+RECORD = f"{{session:{SESSION}}}:job:{JOB}"
+WITH_A_NODE = [JobState.RESERVED, JobState.DISPATCHED, JobState.ACKED, JobState.RUNNING]
+
+
+@pytest.mark.req("J1", "J6", "J8", "J9")
+@pytest.mark.parametrize("reported", [False, True])
+@pytest.mark.parametrize("state", WITH_A_NODE)
+async def test_the_next_attempt_begins(
+    state: JobState,
+    reported: bool,  # noqa: FBT001 - a parameter of the table above
+    stores: Stores,
+    watcher: Watcher,
+) -> None:
+    await bring_to(stores, state)
+    await watcher.read()
+    stores.advance_clock(10)
+
+    reply = await requeue(stores, reported=reported)
+
+    assert reply == Reply(done=True, reason="", values=(2, "n1"))
+    changes = await watcher.find_changes()
+    assert changes.keys() == {RECORD}
+    assert changes[RECORD].pop("requeued_by")
+    assert changes[RECORD] == {
+        "state": "RETRYING",
+        "attempt": "2",
+        "node_id": "",
+        "failed_on": "n1",
+        "reported": str(int(reported)),
+        "deadline_at_ms": str(START_MS + 10 + JOB_LIMITS.pending_timeout_ms),
+        "failure:1": "it failed",
+        "at:2:RETRYING": str(START_MS + 10),
+    }
+
+
+@pytest.mark.req("J1", "J11")
+async def test_one_of_many_callers_wins(stores: Stores) -> None:
+    await bring_to(stores, JobState.ACKED)
+
+    replies = await asyncio.gather(*(requeue(stores) for _ in range(20)))
+
+    assert sorted(reply.done for reply in replies) == [False] * 19 + [True]
+    assert {reply.reason for reply in replies if not reply.done} == {"stale_attempt"}
+
+
+@pytest.mark.req("J1")
+async def test_sent_twice_it_wins_once_and_is_told_so_both_times(
+    stores: Stores, watcher: Watcher, resend
+) -> None:
+    await bring_to(stores, JobState.ACKED)
+    first = await requeue(stores)
+    await watcher.read()
+    stores.advance_clock(10)
+
+    assert await resend() == [1, *first.values]
+    assert await watcher.find_changes() == {}
+
+
+async def fail_attempts(stores: Stores, *, reported: str) -> list[Reply]:
+    """Fail attempt after attempt, each reported by its node ('1') or not ('0')."""
+    replies = []
+    for attempt, each in enumerate(reported, 1):
+        node_id = f"n{attempt}"
+        await place(stores, attempt=attempt, node_id=node_id)
+        await advance(stores, JobState.RUNNING, attempt=attempt, node_id=node_id)
+        replies.append(
+            await requeue(stores, attempt=attempt, node_id=node_id, reported=each == "1")
+        )
+    return replies
+
+
+@pytest.mark.req("J8", "J9")
+@pytest.mark.parametrize("reported", ["0000", "0100", "1001", "111", "0101", "0011"])
+async def test_the_budget_is_three_in_all_of_which_two_reported(
+    reported: str, stores: Stores, watcher: Watcher
+) -> None:
+    await bring_to(stores, JobState.SELECTING)
+
+    *granted, last = await fail_attempts(stores, reported=reported)
+
+    assert all(reply.done for reply in granted)
+    assert last == Reply(done=False, reason="exhausted", values=())
+    record = await stores.jobs.find(session_id=SESSION, job_id=JOB)
+    assert record is not None
+    assert (record.state, record.attempt) == (JobState.RUNNING, len(reported))
+    assert record.failed_on == tuple(f"n{attempt}" for attempt in range(1, len(reported)))
+    await watcher.read()
+    await requeue(stores, attempt=len(reported), node_id=record.node_id, reported=True)
+    assert await watcher.find_changes() == {}
+
+
+@pytest.mark.req("J1")
+@pytest.mark.parametrize(
+    "state", [JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.RELEASED]
+)
+async def test_a_job_that_ended_is_not_revived(
+    state: JobState, stores: Stores, watcher: Watcher
+) -> None:
+    await bring_to(stores, state)
+    await watcher.read()
+
+    reply = await requeue(stores)
+
+    assert reply == Reply(done=False, reason="illegal", values=(state,))
+    assert await watcher.find_changes() == {}
+
+
+@pytest.mark.req("J1")
+@pytest.mark.parametrize(("state", "attempt"), [(JobState.SELECTING, 1), (JobState.RETRYING, 2)])
+async def test_a_job_without_a_node_has_failed_nowhere(
+    state: JobState, attempt: int, stores: Stores, watcher: Watcher
+) -> None:
+    await bring_to(stores, state)
+    await watcher.read()
+
+    reply = await requeue(stores, attempt=attempt, node_id="")
+
+    assert reply == Reply(done=False, reason="illegal", values=(state,))
+    assert await watcher.find_changes() == {}
+
+
+@pytest.mark.req("J11")
+@pytest.mark.parametrize(("attempt", "node_id"), [(2, "n1"), (1, "n2"), (1, "")])
+async def test_a_foreign_attempt_or_node_fails_nothing(
+    attempt: int, node_id: str, stores: Stores, watcher: Watcher
+) -> None:
+    await bring_to(stores, JobState.ACKED)
+    await watcher.read()
+
+    reply = await requeue(stores, attempt=attempt, node_id=node_id)
+
+    assert reply == Reply(done=False, reason="stale_attempt", values=())
+    assert await watcher.find_changes() == {}
+
+
+@pytest.mark.req("J1")
+async def test_a_job_that_is_not_there_fails_nowhere(stores: Stores, watcher: Watcher) -> None:
+    assert await requeue(stores) == Reply(done=False, reason="not_found", values=())
+    assert await watcher.read() == {}
