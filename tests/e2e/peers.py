@@ -224,6 +224,16 @@ class FakeNode(Peer):
         }
 
 
+async def take_job(*nodes: FakeNode) -> tuple[FakeNode, Frame]:
+    """Wait for the next job at any of the nodes; return which one got it."""
+    waits = {asyncio.create_task(node.job()): node for node in nodes}
+    done, rest = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in rest:
+        wait.cancel()
+    first = done.pop()
+    return waits[first], first.result()
+
+
 def init_frame(languages: tuple[str, str]) -> Frame:
     return {
         "type": "session_init",
