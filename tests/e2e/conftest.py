@@ -1,0 +1,57 @@
+"""Real servers on a real Redis: daphne and uvicorn in turn, shared by tests that end their work."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lingua.embedded_redis import EmbeddedRedis
+from tests.e2e.peers import draw_languages
+from tests.e2e.servers import Lingua, Servers
+
+
+@pytest.fixture(scope="session")
+def e2e_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    """A Redis for these servers alone: other tests empty theirs."""
+    server = EmbeddedRedis(directory=tmp_path_factory.mktemp("e2e-redis"), append_only=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=["daphne", "uvicorn"])
+def server_name(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def shared_lingua(
+    e2e_redis: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory, server_name: str
+) -> Iterator[Lingua]:
+    servers = Servers(directory=tmp_path_factory.mktemp(server_name), redis_url=e2e_redis.url)
+    lingua = servers.start(server_name)
+    yield lingua
+    lingua.stop()
+    servers.end()
+
+
+@pytest.fixture
+def lingua(shared_lingua: Lingua) -> Iterator[Lingua]:
+    """A server shared with other tests; whatever a test does, it leaves no traceback."""
+    yield shared_lingua
+    shared_lingua.check_log()
+
+
+@pytest.fixture
+def servers(e2e_redis: EmbeddedRedis, tmp_path: Path) -> Iterator[Servers]:
+    """Starts servers of the test's own."""
+    servers = Servers(directory=tmp_path, redis_url=e2e_redis.url)
+    yield servers
+    servers.end()
+
+
+@pytest.fixture
+def languages() -> tuple[str, str]:
+    """A pair that only this test's nodes serve."""
+    return draw_languages()

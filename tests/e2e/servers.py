@@ -1,0 +1,115 @@
+"""Starts Lingua as operators do: one process of `manage.py serve` on a real Redis."""
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import redis
+
+from tests.server.launcher import Instance, Launcher
+
+_numbers = itertools.count(1)
+
+# Spans that matter to a test are short, those it must not meet are long.
+QUICK = {
+    "LINGUA_ACK_TIMEOUT_MS": "1500",
+    "LINGUA_RESERVATION_MS": "2500",
+    "LINGUA_RUN_TIMEOUT_S": "2",
+    "LINGUA_PENDING_TIMEOUT_S": "2",
+    "LINGUA_TIMER_TICK_MS": "20",
+    "LINGUA_NODE_GRACE_S": "2",
+    "LINGUA_RESOURCE_THRESHOLD_PERCENT": "100",
+    "LINGUA_SESSION_RATE_PER_S": "100000",
+    "LINGUA_SESSION_BURST": "100000",
+}
+
+
+@dataclasses.dataclass(kw_only=True)
+class Lingua:
+    """One running instance, and a look at its part of Redis from outside."""
+
+    instance: Instance
+    prefix: str
+    redis: "redis.Redis"
+
+    def url(self, path: str) -> str:
+        return self.instance.url(path)
+
+    def dump(self, pattern: str = "*") -> dict[str, object]:
+        """Return everything under this instance's prefix that matches, whatever its type."""
+        return {
+            key.removeprefix(f"{self.prefix}:v2:"): self._read(key)
+            for key in self.redis.scan_iter(f"{self.prefix}:v2:{pattern}", count=1000)
+        }
+
+    def leases(self, node_id: str) -> dict[str, float]:
+        """Return every attempt that holds a slot on a node, and when its lease ends."""
+        held: dict[str, float] = {}
+        for kind in ("resv", "run"):
+            key = f"{self.prefix}:v2:{{node:{node_id}}}:{kind}"
+            held.update(self.redis.zrange(key, 0, -1, withscores=True))
+        return held
+
+    def node(self, node_id: str) -> dict[str, str]:
+        """Return a node's record."""
+        record: dict[str, str] = self.redis.hgetall(f"{self.prefix}:v2:{{node:{node_id}}}:info")
+        return record
+
+    def job(self, job_id: str) -> dict[str, str]:
+        """Return a job's record."""
+        session_id = f"s-{job_id.split('-')[1]}"
+        key = f"{self.prefix}:v2:{{session:{session_id}}}:job:{job_id}"
+        record: dict[str, str] = self.redis.hgetall(key)
+        return record
+
+    def stop(self) -> None:
+        """End the process as an operator does, and check that it ended well."""
+        self.instance.terminate()
+        code = self.instance.wait()
+        assert code == 0, self.instance.errors
+        self.check_log()
+
+    def check_log(self) -> None:
+        """A fault of ours leaves a traceback; nothing a peer does may cause one."""
+        assert "Traceback" not in self.instance.errors, self.instance.errors[-6000:]
+
+    def _read(self, key: str) -> object:
+        match self.redis.type(key):
+            case "hash":
+                return self.redis.hgetall(key)
+            case "zset":
+                return dict(self.redis.zrange(key, 0, -1, withscores=True))
+            case "string":
+                return self.redis.get(key)
+            case kind:
+                return kind
+
+
+class Servers:
+    """Starts instances that share one Redis, each under a prefix of its own."""
+
+    def __init__(self, *, directory: Path, redis_url: str) -> None:
+        self._launcher = Launcher(directory=directory)
+        self._redis_url = redis_url
+        self._redis = redis.Redis.from_url(redis_url, decode_responses=True)
+
+    def start(self, server_name: str, **variables: str) -> Lingua:
+        """Start an instance with short spans, changed by `variables`."""
+        prefix = f"e{next(_numbers)}"
+        instance = self._launcher.start(
+            *("--server", server_name),
+            **(
+                QUICK
+                | {
+                    "LINGUA_APPLICATION": "lingua.bootstrap.build_application",
+                    "LINGUA_KEY_PREFIX": prefix,
+                    "REDIS_URL": self._redis_url,
+                }
+                | variables
+            ),
+        )
+        return Lingua(instance=instance, prefix=prefix, redis=self._redis)
+
+    def end(self) -> None:
+        self._launcher.end()
+        self._redis.close()
