@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+import msgspec
 import redis.asyncio
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
@@ -14,19 +15,19 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from lua import scripts
 from scheduling import errors
+from scheduling.store.pipes import Argument, Command, open_pipe
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Argument = str | bytes | int | float
 _RETRY_AFTER_S = 0.05
 _LOST = (RedisError, OSError, asyncio.TimeoutError)
 
 
-class _Issued(NamedTuple):
+class _Issued(msgspec.Struct, gc=False):
     """A command on its way, who waits for it, and how its reply is read."""
 
-    command: tuple[Argument, ...]
+    command: Command
     future: "asyncio.Future[Any]"
     read: Callable[[Any], Any]
 
@@ -71,6 +72,8 @@ class Connection:
 
     def __init__(self, client: "redis.asyncio.Redis | RedisCluster") -> None:
         self._client = client
+        self._pipe = open_pipe(client)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[_Issued] = []
         self._sender: asyncio.Task[None] | None = None
         self._scripts: dict[str, tuple[str, str]] = {}
@@ -86,10 +89,12 @@ class Connection:
 
         :raises DependencyDown: (when awaited) Redis did not answer
         """
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        # Asking for the running loop is a system call in Python 3.11, nine times a job.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
         self._waiting.append(_Issued(command, future, read))
         if self._sender is None:
-            self._sender = asyncio.create_task(self._send_waiting(), name="redis pipeline")
+            self._sender = loop.create_task(self._send_waiting(), name="redis pipeline")
         return future
 
     def run_script(
@@ -123,10 +128,10 @@ class Connection:
 
     async def _send(self, batch: list[_Issued]) -> None:
         try:
-            replies = await self._run_pipeline([issued.command for issued in batch])
+            replies = await self._pipe.run([issued.command for issued in batch])
             unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
             if unknown:
-                again = await self._run_pipeline(
+                again = await self._pipe.run(
                     [self._spell_out(batch[position].command) for position in unknown]
                 )
                 for position, reply in zip(unknown, again, strict=True):
@@ -136,17 +141,7 @@ class Connection:
         for issued, reply in zip(batch, replies, strict=True):
             _resolve(issued, reply)
 
-    async def _run_pipeline(self, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
-        pipeline = (
-            self._client.pipeline()
-            if isinstance(self._client, RedisCluster)
-            else self._client.pipeline(transaction=False)
-        )
-        for command in commands:
-            pipeline.execute_command(*command)
-        return list(await pipeline.execute(raise_on_error=False))
-
-    def _spell_out(self, command: tuple[Argument, ...]) -> tuple[Argument, ...]:
+    def _spell_out(self, command: Command) -> Command:
         """Return an EVALSHA with the script's text, after Redis forgot its scripts."""
         digest = command[1]
         source = next(source for known, source in self._scripts.values() if known == digest)

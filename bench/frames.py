@@ -1,0 +1,151 @@
+"""The frames of the load: what a speaker and a node say, cheap to build and cheap to read."""
+
+import base64
+import json
+
+import msgspec
+
+AUDIO_BYTES = 15_800  # 21 KB as base64: an utterance of some seconds in Opus
+FIRST_INDEX = 1
+_TEXT_ASR = "where is the nearest station"
+_TEXT_TRANSLATED = "dónde está la estación más cercana"
+_LANGUAGES = ["en", "es", "de", "fr"]
+_SERVICES = ("asr", "nmt", "tts")
+_WEBSOCKET_TEXT = 0x81
+_SHORT, _MEDIUM = 126, 127
+_MOST_MEDIUM = 0xFFFF
+_MASK_BIT = 0x80
+_NO_MASK = b"\0\0\0\0"  # a legal mask that leaves the payload as it is
+
+
+class FromServer(msgspec.Struct):
+    """What a client of the load needs of any frame it gets."""
+
+    type: str
+    job_id: str = ""
+    attempt_id: int = 0
+    session_id: str = ""
+    utterance_index: int = 0
+    trace_id: str = ""
+    node_id: str = ""
+    code: str = ""
+    reason: str = ""
+
+
+decode = msgspec.json.Decoder(FromServer).decode
+
+
+def wrap(payload: bytes) -> bytes:
+    """Return one masked text frame around `payload`, as a client must send it."""
+    size = len(payload)
+    if size < _SHORT:
+        head = bytes((_WEBSOCKET_TEXT, _MASK_BIT | size))
+    elif size <= _MOST_MEDIUM:
+        head = bytes((_WEBSOCKET_TEXT, _MASK_BIT | _SHORT)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((_WEBSOCKET_TEXT, _MASK_BIT | _MEDIUM)) + size.to_bytes(8, "big")
+    return head + _NO_MASK + payload
+
+
+def handshake(host: str, path: str) -> bytes:
+    """Return the request that opens a socket at `path`."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    ).encode()
+
+
+def open_session() -> bytes:
+    return _encode(
+        {
+            "type": "session_init",
+            "client_version": "bench",
+            "platform": "linux",
+            "src_lang": "en",
+            "tgt_lang": "es",
+        }
+    )
+
+
+class Utterances:
+    """A session's utterances, all alike but for their index."""
+
+    def __init__(self, session_id: str) -> None:
+        audio = base64.b64encode(bytes(AUDIO_BYTES)).decode()
+        text = json.dumps(
+            {
+                "type": "utterance",
+                "session_id": session_id,
+                "utterance_index": 0,
+                "manual_cut": True,
+                "src_lang": "en",
+                "tgt_lang": "es",
+                "audio": audio,
+                "audio_format": "opus",
+                "sample_rate": 16_000,
+                "trace_id": f"trace-{session_id}",
+            }
+        )
+        before, after = text.split('"utterance_index": 0')
+        self._before = f'{before}"utterance_index": '.encode()
+        self._after = after.encode()
+
+    def build(self, index: int) -> bytes:
+        return wrap(self._before + str(index).encode() + self._after)
+
+
+def register_node(*, slots: int, acknowledges: bool = True) -> bytes:
+    return _encode(
+        {
+            "type": "node_register",
+            "version": "2.0.0",
+            "capability_schema_version": "2.0",
+            "platform": "linux",
+            "hardware": {"cpu_cores": 8, "memory_gb": 16},
+            "installed_services": [
+                {"service_id": f"{kind}-1", "type": kind, "status": "running"} for kind in _SERVICES
+            ],
+            "capability_by_type": [{"type": kind, "ready": True} for kind in _SERVICES],
+            "accept_public_jobs": True,
+            "advanced_features": ["job_ack"] if acknowledges else [],
+            "max_concurrent_jobs": slots,
+            "language_capabilities": {
+                "asr_languages": _LANGUAGES,
+                "tts_languages": _LANGUAGES,
+                "nmt_capabilities": [{"rule": "any_to_any", "languages": _LANGUAGES}],
+            },
+        }
+    )
+
+
+def heartbeat(node_id: str) -> bytes:
+    return _encode(
+        {
+            "type": "node_heartbeat",
+            "node_id": node_id,
+            "timestamp": 0,
+            "resource_usage": {"cpu_percent": 20.0, "mem_percent": 40.0, "running_jobs": 0},
+        }
+    )
+
+
+def acknowledge(job: FromServer, node_id: str) -> bytes:
+    return wrap(
+        f'{{"type":"job_ack","job_id":"{job.job_id}","attempt_id":{job.attempt_id},'
+        f'"node_id":"{node_id}","session_id":"{job.session_id}","trace_id":"{job.trace_id}"}}'.encode()
+    )
+
+
+def answer(job: FromServer, node_id: str, *, speech: str) -> bytes:
+    """Return a job's result; `speech` is the base64 of what the node says."""
+    return wrap(
+        f'{{"type":"job_result","job_id":"{job.job_id}","attempt_id":{job.attempt_id},'
+        f'"node_id":"{node_id}","session_id":"{job.session_id}",'
+        f'"utterance_index":{job.utterance_index},"success":true,"trace_id":"{job.trace_id}",'
+        f'"text_asr":"{_TEXT_ASR}","text_translated":"{_TEXT_TRANSLATED}",'
+        f'"tts_audio":"{speech}","tts_format":"opus","processing_time_ms":12}}'.encode()
+    )
+
+
+def _encode(message: dict[str, object]) -> bytes:
+    return wrap(json.dumps(message).encode())
