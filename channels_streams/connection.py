@@ -11,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
+from channels_streams.clock import now_ms
 from channels_streams.counters import Counters
 from channels_streams.keys import GROUP
 from channels_streams.options import Options
@@ -76,13 +77,15 @@ class Connections:
         consumer: str,
         count: int,
         after: bytes | str = ">",
-        block: bool = True,
+        block_ms: int,
     ) -> list[tuple[bytes, list[bytes]]]:
         """Read the next entries of `stream`: id and a flat list of field names and values.
 
+        Waits at most `block_ms`; 0 does not wait.
+
         :raises RedisError: Redis is not reachable, or there is no such group (NOGROUP)
         """
-        waiting = ("BLOCK", self._options.block_ms) if block else ()
+        waiting = ("BLOCK", block_ms) if block_ms else ()
         words = (
             *("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count),
             *(*waiting, "STREAMS", stream, after),
@@ -117,6 +120,49 @@ class Connections:
             raise
         finally:
             self._counters.redis_ops[name, outcome] += 1
+
+
+class LostReplies:
+    """Whether Redis may have handed entries to a read of ours whose reply nobody saw.
+
+    A read that ended early stays alive in Redis until Redis notices, or until its own time is
+    over. What it is given then is pending under our name, so pending entries are read again
+    until that time has surely passed.
+    """
+
+    SHORT_BLOCK_MS = 50
+    _NOTICED_AFTER_MS = 500
+
+    def __init__(self, *, block_ms: int) -> None:
+        self._block_ms = block_ms
+        self._ends_at_ms = 0.0
+        self.are_possible = True
+        self.suspect()
+
+    def suspect(self) -> None:
+        """Note that a read ended without its reply."""
+        self.are_possible = True
+        self._ends_at_ms = now_ms() + self._block_ms + self._NOTICED_AFTER_MS
+
+    def note_recovered(self, *, started_ms: float) -> None:
+        """Note that all pending entries were read, beginning at `started_ms`."""
+        if started_ms > self._ends_at_ms:
+            self.are_possible = False
+
+    @property
+    def block_ms(self) -> int:
+        """How long the next read may wait."""
+        return self.SHORT_BLOCK_MS if self.are_possible else self._block_ms
+
+
+def raise_if_cancelled() -> None:
+    """End a task whose cancellation the Redis client swallowed, as it does now and then.
+
+    :raises asyncio.CancelledError: somebody asked the running task to end
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def to_fields(flat: Sequence[bytes] | None) -> dict[bytes, bytes]:

@@ -5,10 +5,10 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from itertools import islice
 
 from channels_streams.cemetery import Cemetery
-from channels_streams.connection import Connections, is_missing_group, to_fields
+from channels_streams.clock import now_ms
+from channels_streams.connection import Connections, LostReplies, is_missing_group, to_fields
 from channels_streams.groups import Groups
 from channels_streams.keys import GROUP
 from channels_streams.mailboxes import Mailboxes, Waiting
@@ -52,7 +52,7 @@ class Inbox:
         self._held: dict[bytes, tuple[int, int]] = {}
         self._finished: deque[bytes] = deque()
         self._lock = threading.Lock()
-        self._must_recover = True
+        self._lost = LostReplies(block_ms=process.options.block_ms)
         self.mailboxes = Mailboxes(
             max_bytes=process.options.mailbox_bytes,
             capacity_of=capacity_of,
@@ -67,14 +67,16 @@ class Inbox:
         :raises RedisError: Redis is not reachable
         """
         try:
-            if self._must_recover:
+            if self._lost.are_possible:
                 await self._recover(connections)
             entries = await connections.read_group(
-                self._stream, consumer=self._process.iid, count=self._options.read_count
+                self._stream,
+                consumer=self._process.iid,
+                count=self._options.read_count,
+                block_ms=self._lost.block_ms,
             )
-        except Exception as error:
-            # The reply may have been on its way: what it held is pending under our name.
-            self._must_recover = True
+        except BaseException as error:
+            self._lost.suspect()
             if not is_missing_group(error):
                 raise
             await self.beat(connections=connections)
@@ -85,15 +87,17 @@ class Inbox:
     async def acknowledge_once(self, *, connections: Connections) -> None:
         """Delete finished entries from Redis, after a pause in which more may come."""
         await asyncio.sleep(self._options.ack_delay_ms / 1000)
-        while self._finished:
-            batch = list(islice(self._finished, _ACK_BATCH))
-            _, deleted = await connections.run(
-                _ACKNOWLEDGE, keys=[self._stream], args=[GROUP, *batch]
-            )
+        while batch := self._take_finished():
+            try:
+                _, deleted = await connections.run(
+                    _ACKNOWLEDGE, keys=[self._stream], args=[GROUP, *batch]
+                )
+            except BaseException:
+                self._finished.extendleft(reversed(batch))
+                raise
             self._counters.acked += deleted
             with self._lock:
                 for entry_id in batch:
-                    self._finished.popleft()
                     self._held.pop(entry_id, None)
 
     async def beat(self, *, connections: Connections) -> None:
@@ -103,7 +107,7 @@ class Inbox:
             with self._lock:
                 self._held.clear()
                 self._finished.clear()
-            self._must_recover = True
+            self._lost.suspect()
 
     async def bury_unfinished_once(self, *, connections: Connections) -> None:
         """Make dead letters of messages whose consumer took them and never asked again (T5)."""
@@ -126,13 +130,14 @@ class Inbox:
     async def _recover(self, connections: Connections) -> None:
         """Read what Redis counts as delivered to us and no mailbox ever saw."""
         after: bytes | str = "0"
+        started_ms = now_ms()
         while True:
             entries = await connections.read_group(
                 self._stream,
                 consumer=self._process.iid,
                 count=self._options.read_count,
                 after=after,
-                block=False,
+                block_ms=0,
             )
             for entry_id, fields in entries:
                 if entry_id not in self._held:
@@ -141,7 +146,7 @@ class Inbox:
             if not entries:
                 break
             after = entries[-1][0]
-        self._must_recover = False
+        self._lost.note_recovered(started_ms=started_ms)
 
     async def _accept(
         self, entry_id: bytes, fields: list[bytes] | None, *, connections: Connections
@@ -182,6 +187,11 @@ class Inbox:
                 self._release(entry_id)
         self._release(entry_id)
 
+    def _take_finished(self) -> list[bytes]:
+        with self._lock:
+            count = min(len(self._finished), _ACK_BATCH)
+            return [self._finished.popleft() for _ in range(count)]
+
     def _release(self, entry_id: bytes) -> None:
         with self._lock:
             held = self._held.get(entry_id)
@@ -204,7 +214,7 @@ class Inbox:
             held = self._held.get(entry_id)
             if held is not None and held[1] == 1:
                 del self._held[entry_id]
-                self._must_recover = True
+                self._lost.suspect()
                 return False
         # A group's entry may have reached some of its channels: it is never delivered again.
         self._release(entry_id)

@@ -7,7 +7,14 @@ from collections import deque
 
 from channels_streams.cemetery import Cemetery
 from channels_streams.clock import now_ms
-from channels_streams.connection import REDIS_TROUBLE, Connections, is_missing_group, to_fields
+from channels_streams.connection import (
+    REDIS_TROUBLE,
+    Connections,
+    LostReplies,
+    is_missing_group,
+    raise_if_cancelled,
+    to_fields,
+)
 from channels_streams.keys import GROUP, process_entity, work_entity
 from channels_streams.presence import Presence
 from channels_streams.process import Process
@@ -55,7 +62,7 @@ class WorkReader:
         self._taken: deque[bytes] = deque()
         self._finished: deque[bytes] = deque()
         self._held: set[bytes] = set()
-        self._must_recover = True
+        self._lost = LostReplies(block_ms=process.options.block_ms)
         self._is_stopping = False
         self._scan_after = "-"
         self._next_scan_ms = now_ms() + process.options.dlq_scan_interval_ms
@@ -155,12 +162,13 @@ class WorkReader:
             _log.warning("work queue not reachable while leaving it")
         finally:
             self._task = None
-            self._must_recover = True
+            self._lost.suspect()
 
     async def _read_while_wanted(self) -> None:
         while self._waiters:
             try:
                 await self._read_once()
+                raise_if_cancelled()
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if not self._is_stopping or task is None:
@@ -168,9 +176,9 @@ class WorkReader:
                 # Our own doing: nobody waits any more, so the blocking read had to end.
                 task.uncancel()
                 self._is_stopping = False
-                self._must_recover = True
+                self._lost.suspect()
             except REDIS_TROUBLE as error:
-                self._must_recover = True
+                self._lost.suspect()
                 if is_missing_group(error):
                     await self._make_group()
                     continue
@@ -182,22 +190,35 @@ class WorkReader:
         # Some process must be alive for its pending entries not to look abandoned.
         if not self._presence.is_registered:
             await self._presence.beat(connections=self._connections)
-        after, block = ("0", False) if self._must_recover else (">", True)
+        if self._lost.are_possible:
+            await self._recover()
         entries = await self._connections.read_group(
             self._stream,
             consumer=self._consumer,
             count=max(1, len(self._waiters) - len(self._fetched)),
-            after=after,
-            block=block,
+            block_ms=self._lost.block_ms,
         )
-        fresh = [e for e in entries if e[0] not in self._held]
-        if self._must_recover and not fresh:
-            self._must_recover = False
-        for entry_id, fields in fresh:
+        for entry_id, fields in entries:
             await self._accept(entry_id, fields)
         if now_ms() >= self._next_scan_ms:
             self._next_scan_ms = now_ms() + self._options.dlq_scan_interval_ms
             await self.scan_once()
+
+    async def _recover(self) -> None:
+        """Read what Redis counts as delivered to us and nobody here ever saw."""
+        started_ms = now_ms()
+        entries = await self._connections.read_group(
+            self._stream,
+            consumer=self._consumer,
+            count=self._options.read_count,
+            after="0",
+            block_ms=0,
+        )
+        for entry_id, fields in entries:
+            if entry_id not in self._held:
+                self._counters.reclaimed += 1
+                await self._accept(entry_id, fields)
+        self._lost.note_recovered(started_ms=started_ms)
 
     async def _accept(self, entry_id: bytes, fields: list[bytes] | None) -> None:
         self._held.add(entry_id)
@@ -260,7 +281,7 @@ class WorkReader:
             return
         ids = [entry_id for entry_id, _ in self._fetched]
         self._fetched.clear()
-        self._must_recover = True
+        self._lost.suspect()
         await self._connections.run(_LEAVE, keys=[self._stream], args=[GROUP, self._consumer, *ids])
         self._held.difference_update(ids)
 

@@ -18,7 +18,7 @@ local group, maxlen, keep_ms = ARGV[1], ARGV[2], ARGV[3]
 
 local now_ms, moved, at = redis_now(), 0, 4
 while at <= #ARGV do
-  local id, about = ARGV[at], nil
+  local id, about = ARGV[at]
   about, at = take_about(ARGV, at + 1)
   if bury_entry(stream, group, dead_letters, id, about, now_ms, maxlen) then
     moved = moved + 1

@@ -26,7 +26,7 @@ end
 local now_ms, at = redis_now(), 4
 local reply = {1, 0}
 while at <= #ARGV do
-  local id, about = ARGV[at], nil
+  local id, about = ARGV[at]
   about, at = take_about(ARGV, at + 1)
   if bury_entry(inbox, group, dead_letters, id, about, now_ms, maxlen) then
     reply[#reply + 1] = id
