@@ -11,7 +11,6 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
-from channels_streams.clock import now_ms
 from channels_streams.counters import Counters
 from channels_streams.keys import GROUP
 from channels_streams.options import Options
@@ -106,63 +105,23 @@ class Connections:
     async def _execute(
         self, name: str, client: Client, words: tuple[Any, ...], *, key: str | None = None
     ) -> Any:
-        outcome = "ok"
+        outcome, cancellations = "ok", _count_cancellations()
         try:
             async with asyncio.timeout(self._call_timeout_s + self._options.block_ms / 1000):
                 if key is None or isinstance(client, Redis):
-                    return await client.execute_command(*words)
-                # The client would ask the server for the keys of such a command each time.
-                await client.initialize()
-                node = client.get_node_from_key(key)
-                return await client.execute_command(*words, target_nodes=node)
+                    reply = await client.execute_command(*words)
+                else:
+                    # The client would ask the server for the keys of such a command each time.
+                    await client.initialize()
+                    node = client.get_node_from_key(key)
+                    reply = await client.execute_command(*words, target_nodes=node)
+            _end_if_cancelled(since=cancellations)
         except BaseException as error:
             outcome = type(error).__name__
             raise
         finally:
             self._counters.redis_ops[name, outcome] += 1
-
-
-class LostReplies:
-    """Whether Redis may have handed entries to a read of ours whose reply nobody saw.
-
-    A read that ended early stays alive in Redis until Redis notices, or until its own time is
-    over. What it is given then is pending under our name, so pending entries are read again
-    until that time has surely passed.
-    """
-
-    SHORT_BLOCK_MS = 50
-    _NOTICED_AFTER_MS = 500
-
-    def __init__(self, *, block_ms: int) -> None:
-        self._block_ms = block_ms
-        self._ends_at_ms = 0.0
-        self.are_possible = True
-        self.suspect()
-
-    def suspect(self) -> None:
-        """Note that a read ended without its reply."""
-        self.are_possible = True
-        self._ends_at_ms = now_ms() + self._block_ms + self._NOTICED_AFTER_MS
-
-    def note_recovered(self, *, started_ms: float) -> None:
-        """Note that all pending entries were read, beginning at `started_ms`."""
-        if started_ms > self._ends_at_ms:
-            self.are_possible = False
-
-    @property
-    def block_ms(self) -> int:
-        """How long the next read may wait."""
-        return self.SHORT_BLOCK_MS if self.are_possible else self._block_ms
-
-
-def raise_if_cancelled() -> None:
-    """End a task whose cancellation the Redis client swallowed, as it does now and then.
-
-    :raises asyncio.CancelledError: somebody asked the running task to end
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+        return reply
 
 
 def to_fields(flat: Sequence[bytes] | None) -> dict[bytes, bytes]:
@@ -173,6 +132,17 @@ def to_fields(flat: Sequence[bytes] | None) -> dict[bytes, bytes]:
 def is_missing_group(error: BaseException) -> bool:
     """Say whether the stream or its group has gone, as after a restart without data."""
     return "NOGROUP" in str(error)
+
+
+def _count_cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
+def _end_if_cancelled(*, since: int) -> None:
+    """Cancel a task once more whose cancellation the client swallowed, as it does now and then."""
+    if _count_cancellations() > since:
+        raise asyncio.CancelledError
 
 
 def _make_client(options: Options, *, socket_timeout_s: float, retry: Retry) -> Client:

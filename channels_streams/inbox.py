@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Callable
 
 from channels_streams.cemetery import Cemetery
-from channels_streams.clock import now_ms
-from channels_streams.connection import Connections, LostReplies, is_missing_group, to_fields
+from channels_streams.connection import Connections, is_missing_group, to_fields
 from channels_streams.groups import Groups
 from channels_streams.keys import GROUP
 from channels_streams.mailboxes import Mailboxes, Waiting
 from channels_streams.presence import Presence
 from channels_streams.process import Process
+from channels_streams.recovery import Recovery
 from channels_streams.scripts import load_script
 
 _ACKNOWLEDGE = load_script("acknowledge")
@@ -52,7 +52,7 @@ class Inbox:
         self._held: dict[bytes, tuple[int, int]] = {}
         self._finished: deque[bytes] = deque()
         self._lock = threading.Lock()
-        self._lost = LostReplies(block_ms=process.options.block_ms)
+        self._recovery = Recovery(block_ms=process.options.block_ms)
         self.mailboxes = Mailboxes(
             max_bytes=process.options.mailbox_bytes,
             capacity_of=capacity_of,
@@ -67,16 +67,16 @@ class Inbox:
         :raises RedisError: Redis is not reachable
         """
         try:
-            if self._lost.are_possible:
+            if self._recovery.is_due:
                 await self._recover(connections)
             entries = await connections.read_group(
                 self._stream,
                 consumer=self._process.iid,
                 count=self._options.read_count,
-                block_ms=self._lost.block_ms,
+                block_ms=self._recovery.block_ms,
             )
         except BaseException as error:
-            self._lost.suspect()
+            self._recovery.suspect()
             if not is_missing_group(error):
                 raise
             await self.beat(connections=connections)
@@ -97,6 +97,7 @@ class Inbox:
                 raise
             self._counters.acked += deleted
             with self._lock:
+                self._recovery.note_departed(batch)
                 for entry_id in batch:
                     self._held.pop(entry_id, None)
 
@@ -107,7 +108,7 @@ class Inbox:
             with self._lock:
                 self._held.clear()
                 self._finished.clear()
-            self._lost.suspect()
+            self._recovery.suspect()
 
     async def bury_unfinished_once(self, *, connections: Connections) -> None:
         """Make dead letters of messages whose consumer took them and never asked again (T5)."""
@@ -130,7 +131,7 @@ class Inbox:
     async def _recover(self, connections: Connections) -> None:
         """Read what Redis counts as delivered to us and no mailbox ever saw."""
         after: bytes | str = "0"
-        started_ms = now_ms()
+        self._recovery.begin()
         while True:
             entries = await connections.read_group(
                 self._stream,
@@ -140,13 +141,13 @@ class Inbox:
                 block_ms=0,
             )
             for entry_id, fields in entries:
-                if entry_id not in self._held:
+                if entry_id not in self._held and not self._recovery.has_departed(entry_id):
                     self._counters.reclaimed += 1
                     await self._accept(entry_id, fields, connections=connections)
             if not entries:
                 break
             after = entries[-1][0]
-        self._lost.note_recovered(started_ms=started_ms)
+        self._recovery.end()
 
     async def _accept(
         self, entry_id: bytes, fields: list[bytes] | None, *, connections: Connections
@@ -214,7 +215,7 @@ class Inbox:
             held = self._held.get(entry_id)
             if held is not None and held[1] == 1:
                 del self._held[entry_id]
-                self._lost.suspect()
+                self._recovery.suspect()
                 return False
         # A group's entry may have reached some of its channels: it is never delivered again.
         self._release(entry_id)
@@ -226,4 +227,5 @@ class Inbox:
             self._process.entity, [entry_id], reason=reason, connections=connections
         )
         with self._lock:
+            self._recovery.note_departed([entry_id])
             self._held.pop(entry_id, None)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Awaitable, Callable
 
 from channels_streams.clock import now_ms
-from channels_streams.connection import REDIS_TROUBLE, Connections, raise_if_cancelled
+from channels_streams.connection import REDIS_TROUBLE, Connections
 from channels_streams.counters import Counters
 from channels_streams.lanes import Lane
 from channels_streams.options import Options
@@ -153,7 +153,6 @@ async def _repeat(step: Step, connections: Connections, counters: Counters) -> N
     while True:
         try:
             await step(connections)
-            raise_if_cancelled()
             retry_s = _FIRST_RETRY_S
             continue
         except REDIS_TROUBLE as error:

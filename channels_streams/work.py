@@ -10,14 +10,13 @@ from channels_streams.clock import now_ms
 from channels_streams.connection import (
     REDIS_TROUBLE,
     Connections,
-    LostReplies,
     is_missing_group,
-    raise_if_cancelled,
     to_fields,
 )
 from channels_streams.keys import GROUP, process_entity, work_entity
 from channels_streams.presence import Presence
 from channels_streams.process import Process
+from channels_streams.recovery import Recovery
 from channels_streams.scripts import load_script
 
 _ACKNOWLEDGE = load_script("acknowledge")
@@ -62,7 +61,7 @@ class WorkReader:
         self._taken: deque[bytes] = deque()
         self._finished: deque[bytes] = deque()
         self._held: set[bytes] = set()
-        self._lost = LostReplies(block_ms=process.options.block_ms)
+        self._recovery = Recovery(block_ms=process.options.block_ms)
         self._is_stopping = False
         self._scan_after = "-"
         self._next_scan_ms = now_ms() + process.options.dlq_scan_interval_ms
@@ -162,13 +161,12 @@ class WorkReader:
             _log.warning("work queue not reachable while leaving it")
         finally:
             self._task = None
-            self._lost.suspect()
+            self._recovery.suspect()
 
     async def _read_while_wanted(self) -> None:
         while self._waiters:
             try:
                 await self._read_once()
-                raise_if_cancelled()
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if not self._is_stopping or task is None:
@@ -176,9 +174,9 @@ class WorkReader:
                 # Our own doing: nobody waits any more, so the blocking read had to end.
                 task.uncancel()
                 self._is_stopping = False
-                self._lost.suspect()
+                self._recovery.suspect()
             except REDIS_TROUBLE as error:
-                self._lost.suspect()
+                self._recovery.suspect()
                 if is_missing_group(error):
                     await self._make_group()
                     continue
@@ -190,13 +188,13 @@ class WorkReader:
         # Some process must be alive for its pending entries not to look abandoned.
         if not self._presence.is_registered:
             await self._presence.beat(connections=self._connections)
-        if self._lost.are_possible:
+        if self._recovery.is_due:
             await self._recover()
         entries = await self._connections.read_group(
             self._stream,
             consumer=self._consumer,
             count=max(1, len(self._waiters) - len(self._fetched)),
-            block_ms=self._lost.block_ms,
+            block_ms=self._recovery.block_ms,
         )
         for entry_id, fields in entries:
             await self._accept(entry_id, fields)
@@ -206,7 +204,7 @@ class WorkReader:
 
     async def _recover(self) -> None:
         """Read what Redis counts as delivered to us and nobody here ever saw."""
-        started_ms = now_ms()
+        self._recovery.begin()
         entries = await self._connections.read_group(
             self._stream,
             consumer=self._consumer,
@@ -215,10 +213,10 @@ class WorkReader:
             block_ms=0,
         )
         for entry_id, fields in entries:
-            if entry_id not in self._held:
+            if entry_id not in self._held and not self._recovery.has_departed(entry_id):
                 self._counters.reclaimed += 1
                 await self._accept(entry_id, fields)
-        self._lost.note_recovered(started_ms=started_ms)
+        self._recovery.end()
 
     async def _accept(self, entry_id: bytes, fields: list[bytes] | None) -> None:
         self._held.add(entry_id)
@@ -271,6 +269,7 @@ class WorkReader:
                 _ACKNOWLEDGE, keys=[self._stream], args=[GROUP, *batch]
             )
             self._counters.acked += deleted
+            self._recovery.note_departed(batch)
             for entry_id in batch:
                 self._finished.popleft()
                 self._held.discard(entry_id)
@@ -281,8 +280,9 @@ class WorkReader:
             return
         ids = [entry_id for entry_id, _ in self._fetched]
         self._fetched.clear()
-        self._lost.suspect()
+        self._recovery.suspect()
         await self._connections.run(_LEAVE, keys=[self._stream], args=[GROUP, self._consumer, *ids])
+        self._recovery.note_departed(ids)
         self._held.difference_update(ids)
 
     async def _bury(self, entry_id: bytes, reason: str) -> None:
