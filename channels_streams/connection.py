@@ -75,7 +75,6 @@ class Connections:
         *,
         consumer: str,
         count: int,
-        after: bytes | str = ">",
         block_ms: int,
     ) -> list[tuple[bytes, list[bytes]]]:
         """Read the next entries of `stream`: id and a flat list of field names and values.
@@ -87,7 +86,7 @@ class Connections:
         waiting = ("BLOCK", block_ms) if block_ms else ()
         words = (
             *("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count),
-            *(*waiting, "STREAMS", stream, after),
+            *(*waiting, "STREAMS", stream, ">"),
         )
         reply = await self._execute("read", self._blocking, words, key=stream)
         return [(entry[0], entry[1]) for entry in reply[0][1]] if reply else []

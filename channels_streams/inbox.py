@@ -130,24 +130,11 @@ class Inbox:
 
     async def _recover(self, connections: Connections) -> None:
         """Read what Redis counts as delivered to us and no mailbox ever saw."""
-        after: bytes | str = "0"
-        self._recovery.begin()
-        while True:
-            entries = await connections.read_group(
-                self._stream,
-                consumer=self._process.iid,
-                count=self._options.read_count,
-                after=after,
-                block_ms=0,
-            )
-            for entry_id, fields in entries:
-                if entry_id not in self._held and not self._recovery.has_departed(entry_id):
-                    self._counters.reclaimed += 1
-                    await self._accept(entry_id, fields, connections=connections)
-            if not entries:
-                break
-            after = entries[-1][0]
-        self._recovery.end()
+        for entry_id, fields in await self._recovery.list_lost(
+            self._stream, consumer=self._process.iid, held=self._held, connections=connections
+        ):
+            self._counters.reclaimed += 1
+            await self._accept(entry_id, fields, connections=connections)
 
     async def _accept(
         self, entry_id: bytes, fields: list[bytes] | None, *, connections: Connections

@@ -31,7 +31,15 @@ class Waiting:
 class Mailbox:
     """The messages of one channel, and who waits for them."""
 
-    __slots__ = ("capacity", "messages", "taken", "taken_at_ms", "used_at_ms", "waiters")
+    __slots__ = (
+        "capacity",
+        "is_abandoned",
+        "messages",
+        "taken",
+        "taken_at_ms",
+        "used_at_ms",
+        "waiters",
+    )
 
     def __init__(self, *, capacity: int) -> None:
         self.capacity = capacity
@@ -40,6 +48,10 @@ class Mailbox:
         # The inbox entry whose message the consumer works on: its next receive() finishes it.
         self.taken: bytes | None = None
         self.taken_at_ms = 0.0
+        # Nobody waits and the last wait was given up: a consumer that left, or one that polls.
+        # Its messages stay for the second, and are finished in Redis for the first: a channel
+        # nobody reads must not fill the inbox of all others.
+        self.is_abandoned = False
         self.used_at_ms = now_ms()
 
 
@@ -95,9 +107,10 @@ class Mailboxes:
                 return False
             if box is None:
                 box = self.open(channel)
+                box.is_abandoned = True
             if len(box.messages) >= box.capacity and not self._drop_expired(box):
                 return False
-            box.messages.append(message)
+            box.messages.append(self._let_go(message) if box.is_abandoned else message)
             self._bytes += size
             self._wake_one(box)
             return True
@@ -107,6 +120,7 @@ class Mailboxes:
         while True:
             with self._lock:
                 box = self.open(channel)
+                box.is_abandoned = False
                 self._finish(box)
                 message = self._pop(box)
                 if message is not None:
@@ -211,6 +225,16 @@ class Mailboxes:
             elif box.messages:
                 # It was woken for a message it will not take: the next one may.
                 self._wake_one(box)
+            if not box.waiters:
+                box.is_abandoned = True
+                box.messages = deque(self._let_go(message) for message in box.messages)
+
+    def _let_go(self, message: Waiting) -> Waiting:
+        """Finish a message's entry in Redis and keep the message."""
+        if message.entry_id is None:
+            return message
+        self._release(message.entry_id)
+        return Waiting(payload=message.payload, expires_at_ms=message.expires_at_ms)
 
     def _wake_one(self, box: Mailbox) -> None:
         while box.waiters:

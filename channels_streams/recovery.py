@@ -1,8 +1,13 @@
 """Entries that Redis handed to a read of ours and that nobody saw."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from channels_streams.clock import now_ms
+from channels_streams.connection import Connections
+from channels_streams.keys import GROUP
+
+_PAGE = 256
+Entry = tuple[bytes, list[bytes] | None]
 
 
 class Recovery:
@@ -28,25 +33,35 @@ class Recovery:
         self.is_due = True
         self._ends_at_ms = now_ms() + self._block_ms + self._NOTICED_AFTER_MS
 
-    def begin(self) -> None:
-        """Note that pending entries are being read."""
-        self._started_ms = now_ms()
+    async def list_lost(
+        self, stream: str, *, consumer: str, held: Container[bytes], connections: Connections
+    ) -> list[Entry]:
+        """List entries pending under our name that are not held here; without fields if deleted.
+
+        They are looked up, not read as a consumer would: that would count as a delivery.
+        """
+        started_ms, after = now_ms(), "-"
         self._departed = set()
+        lost: list[Entry] = []
+        while True:
+            page = await connections.command("XPENDING", stream, GROUP, after, "+", _PAGE, consumer)
+            for entry_id, *_ in page:
+                if entry_id not in held and entry_id not in self._departed:
+                    found = await connections.command("XRANGE", stream, entry_id, entry_id)
+                    lost.append((entry_id, found[0][1] if found else None))
+            if len(page) < _PAGE:
+                break
+            after = f"({page[-1][0].decode()}"
+        lost = [entry for entry in lost if entry[0] not in self._departed]
+        self._departed = None
+        if started_ms > self._ends_at_ms:
+            self.is_due = False
+        return lost
 
     def note_departed(self, entry_ids: Iterable[bytes]) -> None:
         """Note entries that Redis deleted: a list of pending ones read before may show them."""
         if self._departed is not None:
             self._departed.update(entry_ids)
-
-    def has_departed(self, entry_id: bytes) -> bool:
-        """Say whether an entry was deleted since the recovery began."""
-        return self._departed is not None and entry_id in self._departed
-
-    def end(self) -> None:
-        """Note that all pending entries were read."""
-        self._departed = None
-        if self._started_ms > self._ends_at_ms:
-            self.is_due = False
 
     @property
     def block_ms(self) -> int:

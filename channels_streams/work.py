@@ -204,19 +204,14 @@ class WorkReader:
 
     async def _recover(self) -> None:
         """Read what Redis counts as delivered to us and nobody here ever saw."""
-        self._recovery.begin()
-        entries = await self._connections.read_group(
+        for entry_id, fields in await self._recovery.list_lost(
             self._stream,
             consumer=self._consumer,
-            count=self._options.read_count,
-            after="0",
-            block_ms=0,
-        )
-        for entry_id, fields in entries:
-            if entry_id not in self._held and not self._recovery.has_departed(entry_id):
-                self._counters.reclaimed += 1
-                await self._accept(entry_id, fields)
-        self._recovery.end()
+            held=self._held,
+            connections=self._connections,
+        ):
+            self._counters.reclaimed += 1
+            await self._accept(entry_id, fields)
 
     async def _accept(self, entry_id: bytes, fields: list[bytes] | None) -> None:
         self._held.add(entry_id)

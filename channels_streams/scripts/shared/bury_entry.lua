@@ -3,6 +3,8 @@
 local function bury_entry(stream, group, dead_letters, id, about, moved_at_ms, maxlen)
   local entry = redis.call('XRANGE', stream, id, id)[1]
   if not entry then
+    -- Deleted, and perhaps still pending: nobody can finish it any more.
+    redis.pcall('XACK', stream, group, id)
     return false
   end
   local pending = redis.pcall('XPENDING', stream, group, id, id, 1)
