@@ -159,7 +159,6 @@ def _make_client(options: Options, *, socket_timeout_s: float, retry: Retry) -> 
             startup_nodes=nodes,
             require_full_coverage=False,
             max_connections=_CONNECTIONS_PER_CLUSTER_NODE,
-            cluster_error_retry_attempts=_SEND_AGAIN,
             **credentials,
             **shared,
         )
