@@ -83,6 +83,8 @@ class Inbox:
             return
         for entry_id, fields in entries:
             await self._accept(entry_id, fields, connections=connections)
+        # The consumers just woken go first; preparing the next read would keep them waiting.
+        await asyncio.sleep(0)
 
     async def acknowledge_once(self, *, connections: Connections) -> None:
         """Delete finished entries from Redis, after a pause in which more may come."""
