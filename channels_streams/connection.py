@@ -1,0 +1,189 @@
+"""The Redis clients of one event loop: one for commands, one for blocking reads."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+
+from channels_streams.counters import Counters
+from channels_streams.keys import GROUP
+from channels_streams.options import Options
+from channels_streams.scripts import Script
+
+Client = Redis | RedisCluster
+
+# What a caller may meet when Redis is not there; each of these is worth another try later.
+REDIS_TROUBLE = (RedisError, RedisClusterException, OSError, TimeoutError)
+_CONNECTIONS_PER_CLUSTER_NODE = 256
+_SEND_AGAIN = 2
+
+
+class Connections:
+    """Clients that belong to the loop that first uses them; every call has an end in time.
+
+    Commands are sent again after a lost connection, so all of them are safe to come twice.
+    """
+
+    def __init__(self, *, options: Options, counters: Counters) -> None:
+        self._options = options
+        self._counters = counters
+        again = Retry(ExponentialBackoff(cap=0.1, base=0.01), _SEND_AGAIN)
+        self._commands = _make_client(
+            options, socket_timeout_s=options.socket_timeout_s, retry=again
+        )
+        # A read may be silent for `block_ms`; sent again it would leave a second one behind.
+        self._blocking = _make_client(
+            options,
+            socket_timeout_s=options.block_ms / 1000 + options.socket_timeout_s,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._call_timeout_s = options.socket_timeout_s * (_SEND_AGAIN + 1)
+
+    async def run(
+        self, script: Script, *, keys: Sequence[str], args: Iterable[Any] = ()
+    ) -> list[Any]:
+        """Run one script; its keys share a slot.
+
+        :raises RedisError: Redis is not reachable, or refuses
+        """
+        call = (script.sha, len(keys), *keys, *args)
+        try:
+            reply = await self._execute(script.name, self._commands, ("EVALSHA", *call))
+        except NoScriptError:
+            # EVAL goes to the one node that owns the keys; SCRIPT LOAD would need all of them.
+            reply = await self._execute(
+                script.name, self._commands, ("EVAL", script.text, *call[1:])
+            )
+        return cast("list[Any]", reply)
+
+    async def command(self, *words: Any) -> Any:
+        """Send one plain command.
+
+        :raises RedisError: Redis is not reachable, or refuses
+        """
+        return await self._execute(str(words[0]).lower(), self._commands, words)
+
+    async def read_group(
+        self,
+        stream: str,
+        *,
+        consumer: str,
+        count: int,
+        block_ms: int,
+    ) -> list[tuple[bytes, list[bytes]]]:
+        """Read the next entries of `stream`: id and a flat list of field names and values.
+
+        Waits at most `block_ms`; 0 does not wait.
+
+        :raises RedisError: Redis is not reachable, or there is no such group (NOGROUP)
+        """
+        waiting = ("BLOCK", block_ms) if block_ms else ()
+        words = (
+            *("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count),
+            *(*waiting, "STREAMS", stream, ">"),
+        )
+        reply = await self._execute("read", self._blocking, words, key=stream)
+        return [(entry[0], entry[1]) for entry in reply[0][1]] if reply else []
+
+    async def list_keys(self, pattern: str) -> list[str]:
+        """List all keys that match, on every master."""
+        found = [key async for key in self._commands.scan_iter(match=pattern, count=1000)]
+        return [key.decode() for key in found]
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for client in (self._commands, self._blocking):
+            await client.aclose()
+
+    async def _execute(
+        self, name: str, client: Client, words: tuple[Any, ...], *, key: str | None = None
+    ) -> Any:
+        outcome, cancellations = "ok", _count_cancellations()
+        try:
+            async with asyncio.timeout(self._call_timeout_s + self._options.block_ms / 1000):
+                if key is None or isinstance(client, Redis):
+                    reply = await client.execute_command(*words)
+                else:
+                    # The client would ask the server for the keys of such a command each time.
+                    await client.initialize()
+                    node = client.get_node_from_key(key)
+                    reply = await client.execute_command(*words, target_nodes=node)
+            _end_if_cancelled(since=cancellations)
+        except BaseException as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            self._counters.redis_ops[name, outcome] += 1
+        return reply
+
+
+def to_fields(flat: Sequence[bytes] | None) -> dict[bytes, bytes]:
+    """Pair the flat names and values of an entry; an entry deleted meanwhile has none."""
+    return dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}
+
+
+def is_missing_group(error: BaseException) -> bool:
+    """Say whether the stream or its group has gone, as after a restart without data."""
+    return "NOGROUP" in str(error)
+
+
+def _count_cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
+def _end_if_cancelled(*, since: int) -> None:
+    """Cancel a task once more whose cancellation the client swallowed, as it does now and then."""
+    if _count_cancellations() > since:
+        raise asyncio.CancelledError
+
+
+def _make_client(options: Options, *, socket_timeout_s: float, retry: Retry) -> Client:
+    shared: dict[str, Any] = {
+        "socket_timeout": socket_timeout_s,
+        "socket_connect_timeout": options.socket_timeout_s,
+        "retry": retry,
+        "protocol": 2,
+        **options.redis_options,
+    }
+    client: Client
+    if options.cluster_urls:
+        nodes, credentials = _parse_cluster_urls(options.cluster_urls)
+        client = RedisCluster(
+            startup_nodes=nodes,
+            require_full_coverage=False,
+            max_connections=_CONNECTIONS_PER_CLUSTER_NODE,
+            **credentials,
+            **shared,
+        )
+    else:
+        pool = BlockingConnectionPool.from_url(
+            options.url,
+            max_connections=options.max_connections,
+            timeout=options.socket_timeout_s,
+            **shared,
+        )
+        client = Redis.from_pool(pool)
+    for command in ("XREADGROUP", "XRANGE", "XCLAIM", "XPENDING"):
+        client.set_response_callback(command, _keep)
+    return client
+
+
+def _parse_cluster_urls(urls: Sequence[str]) -> tuple[list[ClusterNode], dict[str, Any]]:
+    parsed: list[dict[str, Any]] = [dict(parse_url(url)) for url in urls]
+    nodes = [ClusterNode(str(each["host"]), int(each.get("port", 6379))) for each in parsed]
+    credentials = {k: v for k, v in parsed[0].items() if k in ("username", "password")}
+    if urls[0].startswith("rediss://"):
+        credentials["ssl"] = True
+    return nodes, credentials
+
+
+def _keep(response: Any, **_: Any) -> Any:
+    """Take a reply as it came: building a dict per entry would cost more than reading it."""
+    return response

@@ -1,0 +1,5 @@
+-- The moment by Redis' own clock, in milliseconds.
+local function redis_now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end

@@ -1,0 +1,51 @@
+"""The work that the owner loop repeats for the whole process."""
+
+import asyncio
+import random
+
+from channels_streams.connection import REDIS_TROUBLE, Connections
+from channels_streams.inbox import Inbox
+from channels_streams.loops import LoopResources, Step
+from channels_streams.options import Options
+from channels_streams.presence import Presence
+from channels_streams.takeover import Takeover
+
+
+def list_steps(
+    resources: LoopResources,
+    *,
+    options: Options,
+    inbox: Inbox,
+    presence: Presence,
+    takeover: Takeover,
+) -> list[Step]:
+    """List the steps; each is one pass that may raise, and is then repeated with a pause."""
+
+    async def beat(connections: Connections) -> None:
+        await inbox.beat(connections=connections)
+        await asyncio.sleep(presence.beat_s)
+
+    async def read(connections: Connections) -> None:
+        try:
+            await inbox.read_once(connections=connections)
+        except REDIS_TROUBLE:
+            presence.is_in_doubt = True
+            raise
+        if presence.is_in_doubt:
+            await inbox.beat(connections=connections)
+
+    async def acknowledge(connections: Connections) -> None:
+        await resources.ack_wanted.wait()
+        resources.ack_wanted.clear()
+        await inbox.acknowledge_once(connections=connections)
+
+    async def bury_unfinished(connections: Connections) -> None:
+        await asyncio.sleep(options.dlq_scan_interval_ms / 1000)
+        await inbox.bury_unfinished_once(connections=connections)
+
+    async def take_over(connections: Connections) -> None:
+        # Spread, so that the processes do not all look at the same moment.
+        await asyncio.sleep(options.takeover_interval_s * random.uniform(0.7, 1.3))
+        await takeover.run_once(connections=connections)
+
+    return [beat, read, acknowledge, bury_unfinished, take_over]

@@ -1,0 +1,205 @@
+"""Several real processes: killed mid-message, far away, with wrong clocks, in large groups."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lingua.embedded_redis import EmbeddedRedis
+from tests.channels_streams.conftest import MakeLayer
+from tests.channels_streams.waiting import eventually, receive
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(__file__).with_name("peer_process.py")
+
+
+class Peer:
+    """One started process; it is killed when the test ends."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def next_line(self) -> dict[str, Any]:
+        async with asyncio.timeout(10):
+            line = await self.process.stdout.readline()
+        return json.loads(line)
+
+    async def kill(self) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+
+@pytest.fixture
+async def start_peer(redis_server: EmbeddedRedis, prefix: str) -> AsyncIterator[Callable]:
+    peers: list[Peer] = []
+
+    async def start(*order: str, **config: Any) -> Peer:
+        settings = {"url": redis_server.url, "prefix": prefix, **config}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(PROGRAM), json.dumps(settings), *order),
+            cwd=ROOT,
+            env={"PYTHONPATH": str(ROOT)},
+            stdout=asyncio.subprocess.PIPE,
+            limit=16 * 1024 * 1024,
+        )
+        peers.append(Peer(process))
+        return peers[-1]
+
+    yield start
+    for peer in peers:
+        await peer.kill()
+        peer.process._transport.close()
+
+
+@pytest.mark.req("T4", "T6")
+async def test_what_a_killed_process_left_is_taken_over_once(start_peer, make_layer: MakeLayer):
+    peer = await start_peer("stuck", presence_ttl_s=1.0)
+    started = await peer.next_line()
+    (channel,) = started["channels"]
+    survivors = [
+        make_layer(presence_ttl_s=1.0, takeover_interval_s=0.2, dead_letter_fields=("job_id",))
+        for _ in range(2)
+    ]
+    for survivor in survivors:
+        await survivor.register()
+    for n in range(5):
+        message = {"type": "job.assign", "job_id": f"j{n}", "n": n}
+        assert await survivors[0].send_if_alive(channel, message)
+    assert (await peer.next_line())["got"]["n"] == 0
+    await peer.kill()
+    await eventually(
+        lambda: sum(each.counters.dead_lettered["process_gone"] for each in survivors) >= 5
+    )
+    letters = await survivors[0].dead_letters.list_letters()
+    assert [letter.message["n"] for letter in letters] == [0, 1, 2, 3, 4]
+    first = letters[0]
+    assert (first.target, first.event_type, first.reason) == (channel, "job.assign", "process_gone")
+    assert (first.deliveries, first.fields) == (1, {"job_id": "j0"})
+    assert first.instance in {each.iid for each in survivors}
+    assert first.moved_at_ms >= first.first_seen_at_ms
+    assert not await survivors[0].send_if_alive(channel, {"type": "late"})
+    client = survivors[0]._resources().connections
+    assert await client.command("XLEN", survivors[0]._keys.stream(f"process:{started['iid']}")) == 0
+
+
+@pytest.mark.req("T4")
+async def test_the_application_may_send_a_dead_process_messages_elsewhere(
+    start_peer, make_layer: MakeLayer
+):
+    peer = await start_peer("stuck", presence_ttl_s=1.0)
+    (channel,) = (await peer.next_line())["channels"]
+    layer = make_layer(presence_ttl_s=1.0, takeover_interval_s=0.2)
+    new_home = await layer.new_channel()
+    await layer.register()
+
+    async def resolve(letter):
+        # The first was with a consumer: whoever knows better may refuse it.
+        return None if letter.deliveries and letter.message["n"] == 0 else new_home
+
+    layer.set_orphan_handler(resolve)
+    for n in range(3):
+        await layer.send(channel, {"type": "x", "n": n})
+    assert (await peer.next_line())["got"]["n"] == 0
+    await peer.kill()
+    assert [(await receive(layer, new_home))["n"] for _ in range(2)] == [1, 2]
+    letters = await layer.dead_letters.list_letters()
+    assert [letter.message["n"] for letter in letters] == [0]
+
+
+async def test_a_large_group_in_two_processes_costs_one_message_a_process(
+    start_peer, make_layer: MakeLayer
+):
+    peers = [await start_peer("receive", "2500") for _ in range(2)]
+    for peer in peers:
+        assert len((await peer.next_line())["channels"]) == 2500
+    layer = make_layer()
+    await layer.group_send("crowd", {"type": "x"})
+    assert layer.counters.sent == 2
+    for peer in peers:
+        for _ in range(2500):
+            assert await peer.next_line() == {"got": {"type": "x"}}
+
+
+async def test_wrong_clocks_of_senders_change_nothing(start_peer, make_layer: MakeLayer):
+    layer = make_layer(expiry=30)
+    channel = await layer.new_channel()
+    await layer.register()
+    await start_peer("skewed", channel)
+    assert [(await receive(layer, channel))["hours"] for _ in range(2)] == [1, -1]
+    assert layer.counters.dropped["expired"] == 0
+
+
+async def test_a_dead_member_leaves_the_group_with_the_next_message(
+    start_peer, make_layer: MakeLayer, redis_client, prefix
+):
+    peer = await start_peer("receive", "1", presence_ttl_s=0.5)
+    await peer.next_line()
+    await peer.kill()
+    layer = make_layer()
+    key = f"{prefix}:{{group:crowd}}:members"
+    assert await redis_client.zcard(key) == 1
+
+    async def has_left() -> bool:
+        await layer.group_send("crowd", {"type": "x"})
+        return await redis_client.zcard(key) == 0
+
+    await eventually(has_left)
+
+
+async def test_bystanders_lose_nothing_while_consumers_come_and_go(make_layer: MakeLayer):
+    layer, sender = make_layer(capacity=4000), make_layer()
+    bystander = await layer.new_channel()
+    await layer.register()
+    got: list[int] = []
+    done = asyncio.Event()
+
+    async def stand_by() -> None:
+        while len(got) < 3000:
+            got.append((await layer.receive(bystander))["n"])
+        done.set()
+
+    async def come_and_go() -> None:
+        while not done.is_set():
+            channel = await layer.new_channel()
+            await sender.send(channel, {"type": "churn"})
+            task = asyncio.create_task(layer.receive(channel))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(stand_by())
+        for _ in range(5):
+            tasks.create_task(come_and_go())
+        for n in range(3000):
+            await sender.send(bystander, {"type": "x", "n": n})
+    assert got == list(range(3000))
+
+
+async def test_sends_to_dead_channels_do_not_grow_memory(make_layer: MakeLayer):
+    layer, sender = (make_layer(expiry=0.3, dlq_scan_interval_ms=100) for _ in range(2))
+    await layer.new_channel()
+    await layer.register()
+    for n in range(2000):
+        await sender.send(f"specific.{layer.iid}!gone{n}", {"type": "x"})
+        await layer.send(f"specific.{layer.iid}!here{n}", {"type": "x"})
+    await eventually(lambda: len(layer._inbox.mailboxes) == 0)
+    assert layer._inbox.mailboxes.bytes_held == 0
+    await eventually(lambda: layer.counters.acked == 2000)
+    assert layer._inbox._held == {}
+    assert layer.counters.dropped["expired"] == 4000
+
+
+async def test_a_busy_channel_does_not_starve_a_quiet_one(make_layer: MakeLayer):
+    layer, sender = make_layer(capacity=10_000), make_layer()
+    busy, quiet = await layer.new_channel(), await layer.new_channel()
+    await layer.register()
+    await asyncio.gather(*(sender.send(busy, {"type": "x", "n": n}) for n in range(3000)))
+    await sender.send(quiet, {"type": "quiet"})
+    # Nobody reads the busy channel, and the quiet one gets its message.
+    assert await receive(layer, quiet) == {"type": "quiet"}

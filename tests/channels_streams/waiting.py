@@ -1,0 +1,33 @@
+"""Waiting for what should happen, and making sure that nothing does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from channels_streams.layer import StreamsChannelLayer
+
+SOON = 5.0
+
+
+async def nothing_comes(layer: StreamsChannelLayer, channel: str) -> bool:
+    """Whether a short wait on the channel brings nothing."""
+    try:
+        async with asyncio.timeout(0.15):
+            await layer.receive(channel)
+    except TimeoutError:
+        return True
+    return False
+
+
+async def receive(layer: StreamsChannelLayer, channel: str) -> dict[str, object]:
+    async with asyncio.timeout(SOON):
+        return await layer.receive(channel)
+
+
+async def eventually(holds: Callable[[], bool | Awaitable[bool]], *, within_s: float = 5.0) -> None:
+    """Wait until a condition holds; fail after `within_s`."""
+    async with asyncio.timeout(within_s):
+        while True:
+            answer = holds()
+            if await answer if isinstance(answer, Awaitable) else answer:
+                return
+            await asyncio.sleep(0.01)
