@@ -122,6 +122,8 @@ async def run_receiver(name: str, url: str) -> None:
             case ["calm"]:
                 stop.set()
                 await asyncio.gather(*churning, return_exceptions=True)
+            case _:
+                answer = f"unknown order: {line}"
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
@@ -171,7 +173,8 @@ class Near:
                 return self._receiver.got
             case ["take"]:
                 return self._receiver.take()
-        return True
+            case _:
+                return True
 
     def close(self) -> None:
         """Stop receiving."""
@@ -249,7 +252,7 @@ async def measure(name: str, url: str, *, messages: int, paced: int, near: bool)
                 await layer.close()
             case RedisChannelLayer():
                 await layer.close_pools()
-            case RedisPubSubChannelLayer():
+            case _:
                 await layer.flush()
 
 

@@ -1,4 +1,4 @@
-"""A state machine whose steps call stores over a real Redis: a loop of its own, a clock it holds."""
+"""A state machine whose steps call stores over a real Redis, with a clock it holds."""
 
 import asyncio
 import itertools
