@@ -117,6 +117,8 @@ class Connections:
             _end_if_cancelled(since=cancellations)
         except BaseException as error:
             outcome = type(error).__name__
+            # Or it turns the cancellation into an error of the connection it closed.
+            _end_if_cancelled(since=cancellations)
             raise
         finally:
             self._counters.redis_ops[name, outcome] += 1
