@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -11,7 +12,16 @@ import redis.asyncio
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 
 from lua import scripts
 from scheduling import errors
@@ -22,6 +32,16 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 _RETRY_AFTER_S = 0.05
 _LOST = (RedisError, OSError, asyncio.TimeoutError)
+_PASSING_ERRORS = (
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TryAgainError,
+)
+_PASSING_WORDS = re.compile(
+    r"\b(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|OOM|MISCONF|NOREPLICAS) "
+)
 
 
 class _Issued(msgspec.Struct, gc=False):
@@ -159,7 +179,10 @@ def _resolve(issued: _Issued, reply: Any) -> None:
         down.__cause__ = reply
         future.set_exception(down)
     else:
-        future.set_result(issued.read(reply))
+        try:
+            future.set_result(issued.read(reply))
+        except Exception as fault:  # noqa: BLE001 - its caller's alone: the others' replies follow
+            future.set_exception(fault)
 
 
 def unattended(future: "asyncio.Future[Any]", *, what: str) -> None:
@@ -173,5 +196,9 @@ def unattended(future: "asyncio.Future[Any]", *, what: str) -> None:
 
 
 def _is_passing(error: ResponseError) -> bool:
-    """Say whether a refused command is the server's passing state, not a caller's bug."""
-    return str(error).startswith(("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY"))
+    """Say whether a refused command is the server's passing state, not a caller's bug.
+
+    redis-py turns the first word of some replies into a class and drops it; a script's own
+    commands are answered within the script's error, which keeps the word.
+    """
+    return isinstance(error, _PASSING_ERRORS) or _PASSING_WORDS.search(str(error)) is not None
