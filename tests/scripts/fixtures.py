@@ -104,6 +104,11 @@ class Stores:
         for store in (self.nodes, self.jobs, self.sessions, self.timers):
             store.test_clock = str(now_ms)
 
+    def use_redis_clock(self) -> None:
+        """Let Redis's own clock decide, as it does in the product."""
+        for store in (self.nodes, self.jobs, self.sessions, self.timers):
+            store.test_clock = ""
+
 
 def make_stores(
     client: "redis.asyncio.Redis",
