@@ -56,7 +56,7 @@ class Nmt(msgspec.Struct, frozen=True):
 
 
 def _has_pair(pairs: frozenset[tuple[str, str]], src: str, tgt: str) -> bool:
-    return (src, tgt) in pairs or (_primary(src), _primary(tgt)) in pairs
+    return any((s, t) in pairs for s in (src, _primary(src)) for t in (tgt, _primary(tgt)))
 
 
 class LanguageOffer(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ class LanguageOffer(msgspec.Struct, frozen=True):
         if self.pairs is not None and src != AUTO:
             return _has_pair(self.pairs, src, tgt)
         if self.pairs is not None:
-            return any(_primary(tgt) == _primary(known) for _, known in self.pairs)
+            return has_language(frozenset(known for _, known in self.pairs), tgt)
         if self.nmt:
             return any(model.translates(src=src, tgt=tgt) for model in self.nmt)
         return has_language(self.semantic or self.tts, tgt)
