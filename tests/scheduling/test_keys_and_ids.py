@@ -1,0 +1,109 @@
+"""Names: keys with one hash tag an entity, ids that lead home, shards that never move."""
+
+import inspect
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.crc import key_slot
+
+from scheduling import ids
+from scheduling.store.keys import Keys, pick_shard
+
+KEYS = Keys("lingua")
+NODE_KEYS = [KEYS.node_info, KEYS.node_resv, KEYS.node_run, KEYS.node_unavail, KEYS.node_cap]
+
+
+@pytest.mark.req("I10")
+@given(node_id=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True))
+def test_a_nodes_keys_differ_and_share_its_tag(node_id: str) -> None:
+    keys = [make(node_id) for make in NODE_KEYS]
+
+    assert len(set(keys)) == len(keys)
+    tag = f"node:{node_id}".encode()
+    assert {key_slot(key.encode()) for key in keys} == {key_slot(tag)}
+
+
+@pytest.mark.req("I10")
+@given(request=st.text(max_size=30))
+def test_a_sessions_keys_share_its_tag_whatever_the_request_is_called(request: str) -> None:
+    keys = [
+        KEYS.session_info("s-1"),
+        KEYS.outbox("s-1"),
+        KEYS.job("s-1", "j"),
+        KEYS.payload("s-1", "j"),
+        KEYS.outcome("s-1", "j"),
+        KEYS.binding("s-1", request),
+    ]
+
+    assert len(set(keys)) == len(keys)
+    assert {key_slot(key.encode()) for key in keys} == {key_slot(b"session:s-1")}
+
+
+def test_every_kind_of_key_begins_with_the_prefix() -> None:
+    for name, make in inspect.getmembers(Keys("other"), inspect.ismethod):
+        if not name.startswith("_"):
+            arguments = [
+                1 if each == "shard" else "x" for each in inspect.signature(make).parameters
+            ]
+            assert make(*arguments).startswith("other:v2:{")
+
+
+@given(entity=st.text(max_size=40), shards=st.integers(1, 64))
+def test_a_shard_is_the_same_at_every_call(entity: str, shards: int) -> None:
+    assert 0 <= pick_shard(entity, shards) < shards
+    assert pick_shard(entity, shards) == pick_shard(entity, shards)
+
+
+def test_a_shard_does_not_move_with_a_new_version() -> None:
+    assert [pick_shard(f"job|s-{n}|j", 16) for n in range(6)] == [5, 2, 11, 12, 9, 14]
+
+
+def test_a_job_id_leads_to_its_session() -> None:
+    session_id = ids.new_session_id()
+
+    assert ids.find_session_id(ids.new_job_id(session_id)) == session_id
+
+
+@pytest.mark.parametrize(
+    "text", ["", "job-1", "job-0000000g-000000000000", "job-AAAA0001-000000000001\n", "s-AAAA0001"]
+)
+def test_an_id_that_is_none_of_ours_leads_nowhere(text: str) -> None:
+    assert ids.find_session_id(text) is None
+
+
+@pytest.mark.req("N1", "I1")
+@pytest.mark.parametrize(
+    ("draw", "form"),
+    [
+        (ids.new_session_id, r"s-[0-9A-F]{8}"),
+        (ids.new_node_id, r"node-[0-9A-F]{8}"),
+        (ids.new_instance_id, r"[A-Za-z0-9-]+-\d+-[0-9a-f]{8}"),
+        (ids.new_token, r"[A-Za-z0-9_-]{22}"),
+    ],
+)
+def test_ids_have_their_form_and_differ(draw, form: str) -> None:
+    drawn = [draw() for _ in range(50)]
+
+    assert all(re.fullmatch(form, each) for each in drawn)
+    assert len(set(drawn)) == len(drawn)
+    assert all(ids.is_tag_safe(each) for each in drawn if not each.startswith(("-", "_")))
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("n1", True),
+        ("a" * 64, True),
+        ("a" * 65, False),
+        ("", False),
+        ("a}b", False),
+        ("a\n", False),
+    ],
+)
+def test_only_plain_names_stand_in_a_tag(
+    text: str,
+    safe: bool,  # noqa: FBT001 - a column of the table above
+) -> None:
+    assert ids.is_tag_safe(text) is safe

@@ -1,0 +1,324 @@
+"""Placement: a fair sample, the right reasons, the less loaded node first."""
+
+import collections
+import random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scheduling.jobs import Need
+from scheduling.languages import LanguageOffer, Nmt
+from scheduling.limits import PlacementRules
+from scheduling.nodes import Node, NodeDescription, NodeStatus, Usage
+from scheduling.placement import Choice, Reason, choose, sample, why_never, why_not_now
+
+NOW_MS = 1_000_000
+RULES = PlacementRules()
+SERVES_ALL = NodeDescription(
+    version="1.0",
+    platform="linux",
+    accepts_public_jobs=True,
+    has_gpu=True,
+    languages=LanguageOffer(
+        asr=frozenset({"en"}),
+        tts=frozenset({"es"}),
+        semantic=frozenset({"en", "es"}),
+        nmt=(Nmt(rule="any_to_any", languages=frozenset({"en", "es"})),),
+    ),
+    services=(),
+    ready_types=frozenset({"asr", "nmt", "tts", "semantic"}),
+    acknowledges=True,
+    resumes=True,
+)
+NEED = Need(src="en", tgt="es", types=("asr", "nmt", "tts", "semantic"), pairs=(("en", "es"),))
+# Chance of a false alarm: one in a million, by the normal approximation of χ² with 199 degrees.
+CHI2_199_BOUND = 305.0
+
+
+def make_node(node_id: str, **other: object) -> Node:
+    fields = {
+        "instance_id": "i1",
+        "conn_epoch": 1,
+        "status": NodeStatus.READY,
+        "max_jobs": 4,
+        "description": SERVES_ALL,
+        "usage": Usage(),
+        "heartbeat_at_ms": NOW_MS,
+    }
+    return Node(node_id=node_id, **fields | other)
+
+
+def choose_among(nodes: list[Node], *, seed: int = 0, **other: object) -> Choice:
+    by_id = {node.node_id: node for node in nodes}
+    options = {
+        "nodes": by_id,
+        "loads": {},
+        "need": NEED,
+        "now_ms": NOW_MS,
+        "rules": RULES,
+        "rng": random.Random(seed),
+    }
+    return choose(list(by_id), **options | other)
+
+
+@pytest.mark.req("L1")
+@pytest.mark.parametrize("size", [20, 150])
+def test_each_node_is_equally_likely_in_a_sample(size: int) -> None:
+    nodes = [f"n{number}" for number in range(200)]
+    rng = random.Random(11)
+    rounds = 1_000
+    seen: collections.Counter[str] = collections.Counter()
+
+    for _ in range(rounds):
+        sampled = sample(nodes, size=size, rng=rng)
+        assert len(set(sampled)) == len(sampled) == size
+        seen.update(sampled)
+
+    expected = rounds * size / len(nodes)
+    chi2 = sum((seen[node] - expected) ** 2 / expected for node in nodes)
+    assert chi2 / (1 - size / len(nodes)) < CHI2_199_BOUND
+
+
+@pytest.mark.req("L1")
+@given(count=st.integers(0, 60), size=st.integers(1, 30), seed=st.integers())
+def test_a_sample_is_all_there_is_or_the_size_wanted(count: int, size: int, seed: int) -> None:
+    nodes = [f"n{number}" for number in range(count)]
+
+    sampled = sample(nodes, size=size, rng=random.Random(seed))
+
+    assert len(sampled) == min(count, size)
+    assert set(sampled) <= set(nodes)
+    assert len(set(sampled)) == len(sampled)
+
+
+@pytest.mark.req("L2")
+def test_the_less_loaded_of_two_wins() -> None:
+    nodes = [make_node("idle"), make_node("busy")]
+
+    first = [
+        choose_among(nodes, loads={"busy": 1}, seed=seed).nodes[0].node_id for seed in range(200)
+    ]
+
+    assert first.count("idle") >= 190
+
+
+@pytest.mark.req("L2")
+def test_nodes_alike_win_equally_often() -> None:
+    nodes = [make_node(f"n{number}") for number in range(4)]
+
+    first = collections.Counter(
+        choose_among(nodes, seed=seed).nodes[0].node_id for seed in range(1_000)
+    )
+
+    assert min(first.values()) > 190
+
+
+@pytest.mark.req("L2")
+@given(loads=st.lists(st.integers(0, 6), min_size=1, max_size=20), seed=st.integers())
+def test_nodes_come_by_load_and_those_that_are_full_not_at_all(loads: list[int], seed: int) -> None:
+    nodes = [make_node(f"n{number}") for number in range(len(loads))]
+    by_id = {f"n{number}": load for number, load in enumerate(loads)}
+
+    choice = choose_among(nodes, loads=by_id, seed=seed)
+
+    order = [by_id[node.node_id] for node in choice.nodes]
+    assert order == sorted(load for load in loads if load < 4)
+    full = len(loads) - len(order)
+    assert choice.passed_over == ({Reason.CAPACITY_EXCEEDED: full} if full else {})
+
+
+@pytest.mark.req("L2")
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ({"usage": Usage(gpu=10.0)}, {"usage": Usage(gpu=50.0)}),
+        ({}, {"heartbeat_at_ms": NOW_MS - 20_000}),
+        ({"usage": Usage(gpu=0.0), "heartbeat_at_ms": NOW_MS - 20_000}, {"usage": Usage(gpu=50.0)}),
+    ],
+)
+def test_equal_loads_go_by_gpu_then_by_heartbeat(
+    better: dict[str, object], worse: dict[str, object]
+) -> None:
+    nodes = [make_node("worse", **worse), make_node("better", **better)]
+
+    first = {choose_among(nodes, seed=seed).nodes[0].node_id for seed in range(50)}
+
+    assert first == {"better"}
+
+
+@pytest.mark.req("L2", "P6")
+def test_an_unknown_source_prefers_who_hears_more() -> None:
+    languages = msgspec.structs.replace(SERVES_ALL.languages, asr=frozenset({"en", "de", "zh"}))
+    wide = msgspec.structs.replace(SERVES_ALL, languages=languages)
+    need = msgspec.structs.replace(NEED, src="auto", pairs=(("auto", "es"),))
+    nodes = [make_node("narrow"), make_node("wide", description=wide)]
+
+    first = {choose_among(nodes, need=need, seed=seed).nodes[0].node_id for seed in range(50)}
+
+    assert first == {"wide"}
+
+
+@pytest.mark.req("L6")
+@given(
+    excluded=st.sets(st.integers(0, 9), max_size=9), count=st.integers(1, 10), seed=st.integers()
+)
+def test_an_excluded_node_is_never_chosen(excluded: set[int], count: int, seed: int) -> None:
+    nodes = [make_node(f"n{number}") for number in range(count)]
+    names = {f"n{number}" for number in excluded}
+
+    choice = choose_among(nodes, exclude=names, seed=seed)
+
+    assert {node.node_id for node in choice.nodes} == {node.node_id for node in nodes} - names
+    assert choice.passed_over.get(Reason.EXCLUDED, 0) == len(
+        names & {node.node_id for node in nodes}
+    )
+
+
+@pytest.mark.req("L8")
+@pytest.mark.parametrize("resource", ["cpu", "memory", "gpu"])
+@pytest.mark.parametrize(("percent", "passes"), [(84.9, True), (85.0, True), (85.1, False)])
+def test_usage_above_the_threshold_excludes_at_it_does_not(
+    resource: str,
+    percent: float,
+    passes: bool,  # noqa: FBT001 - a column of the table above
+) -> None:
+    node = make_node("n1", usage=msgspec.structs.replace(Usage(), **{resource: percent}))
+
+    reason = why_not_now(node, load=0, now_ms=NOW_MS, rules=RULES)
+
+    assert reason == (None if passes else Reason.RESOURCE_THRESHOLD_EXCEEDED)
+
+
+@pytest.mark.req("L2", "L17")
+def test_a_fleet_nearly_full_is_not_taken_for_a_full_one() -> None:
+    nodes = [make_node(f"n{number}") for number in range(1_000)]
+    loads = {node.node_id: 4 for node in nodes[:-1]}
+
+    choice = choose_among(nodes, loads=loads, free={"n999": None}, seed=3)
+
+    assert [node.node_id for node in choice.nodes] == ["n999"]
+
+
+@pytest.mark.req("L17")
+def test_who_is_free_but_cannot_serve_is_not_looked_at() -> None:
+    nodes = [make_node(f"n{number}") for number in range(100)]
+    loads = {node.node_id: 4 for node in nodes}
+
+    choice = choose_among(nodes, loads=loads, free={"stranger": None})
+
+    assert choice.nodes == ()
+    assert choice.passed_over == {Reason.CAPACITY_EXCEEDED: RULES.sample_size}
+
+
+# Every fault a node may have, in the order of E.5.4: the first one it has gives the reason.
+LASTING = [
+    (Reason.NOT_IN_PUBLIC_POOL, {"accepts_public_jobs": False}),
+    (Reason.GPU_UNAVAILABLE, {"has_gpu": False}),
+    (Reason.MODEL_NOT_AVAILABLE, {"ready_types": frozenset({"asr"})}),
+]
+LANGUAGES = [
+    (Reason.LANG_PAIR_UNSUPPORTED, {"nmt": (Nmt(rule="en_to_any", languages=frozenset({"de"})),)}),
+    (Reason.TTS_LANG_UNSUPPORTED, {"tts": frozenset({"en"})}),
+    (Reason.ASR_LANG_UNSUPPORTED, {"asr": frozenset({"es"})}),
+    (Reason.SEMANTIC_UNSUPPORTED, {"semantic": frozenset({"en"})}),
+]
+PASSING = [
+    (Reason.STATUS_NOT_READY, {"status": NodeStatus.DEGRADED}),
+    (Reason.HEARTBEAT_STALE, {"heartbeat_at_ms": NOW_MS - RULES.heartbeat_timeout_ms - 1}),
+    (Reason.CAPACITY_EXCEEDED, {"max_jobs": 0}),
+    (Reason.RESOURCE_THRESHOLD_EXCEEDED, {"usage": Usage(cpu=99.0)}),
+]
+
+
+@pytest.mark.req("L9", "L17", "N17", "P18")
+@pytest.mark.parametrize("first", range(len(LASTING) + len(LANGUAGES)))
+def test_of_lasting_faults_the_first_gives_the_reason(first: int) -> None:
+    faults = [*LASTING, *LANGUAGES][first:]
+    own = [change for _, change in faults if change in [fault for _, fault in LASTING]]
+    spoken = [change for _, change in faults if change not in own]
+    description = SERVES_ALL
+    for change in own:
+        description = msgspec.structs.replace(description, **change)
+    for change in spoken:
+        languages = msgspec.structs.replace(description.languages, **change)
+        description = msgspec.structs.replace(description, languages=languages)
+
+    reason = why_never(description, NEED, require_gpu=True)
+
+    assert reason is faults[0][0]
+
+
+@pytest.mark.req("L17", "N5", "N6")
+@pytest.mark.parametrize("first", range(len(PASSING)))
+def test_of_passing_faults_the_first_gives_the_reason(first: int) -> None:
+    node = make_node("n1")
+    for _, change in PASSING[first:]:
+        node = msgspec.structs.replace(node, **change)
+
+    assert why_not_now(node, load=0, now_ms=NOW_MS, rules=RULES) is PASSING[first][0]
+
+
+@pytest.mark.req("L17", "N6")
+@pytest.mark.parametrize(
+    ("status", "draining", "reason"),
+    [
+        (NodeStatus.READY, False, None),
+        (NodeStatus.READY, True, Reason.STATUS_NOT_READY),
+        (NodeStatus.REGISTERING, False, Reason.STATUS_NOT_READY),
+        (NodeStatus.OFFLINE, False, Reason.OFFLINE),
+        (NodeStatus.OFFLINE, True, Reason.OFFLINE),
+    ],
+)
+def test_only_a_ready_node_gets_jobs(
+    status: NodeStatus,
+    draining: bool,  # noqa: FBT001 - a column of the table above
+    reason: Reason | None,
+) -> None:
+    node = make_node("n1", status=status, draining=draining)
+
+    assert why_not_now(node, load=0, now_ms=NOW_MS, rules=RULES) == reason
+
+
+@pytest.mark.req("L17", "N16")
+def test_an_unknown_source_nobody_hears_has_a_reason_of_its_own() -> None:
+    languages = msgspec.structs.replace(SERVES_ALL.languages, asr=frozenset())
+    need = Need(src="auto", tgt="es", types=("asr",), pairs=(("auto", "es"),))
+
+    reason = why_never(
+        msgspec.structs.replace(SERVES_ALL, languages=languages), need, require_gpu=False
+    )
+
+    assert reason is Reason.SRC_AUTO_NO_CANDIDATE
+
+
+@pytest.mark.req("L17")
+def test_a_node_that_left_and_an_excluded_one_are_counted() -> None:
+    by_id = {"n1": make_node("n1"), "n2": make_node("n2", status=NodeStatus.OFFLINE)}
+
+    choice = choose(
+        ["n1", "n2", "gone"],
+        nodes=by_id,
+        loads={},
+        exclude={"n1"},
+        need=NEED,
+        now_ms=NOW_MS,
+        rules=RULES,
+        rng=random.Random(1),
+    )
+
+    assert choice.nodes == ()
+    assert choice.passed_over == {Reason.EXCLUDED: 1, Reason.OFFLINE: 2}
+    assert choice.best_reason == Reason.OFFLINE
+
+
+@pytest.mark.req("L17")
+def test_nobody_looked_at_is_said_so() -> None:
+    assert choose_among([]).best_reason == "no_nodes"
+
+
+def test_both_directions_of_a_conversation_must_be_served() -> None:
+    need = Need(src="en", tgt="es", types=("nmt", "tts"), pairs=(("en", "es"), ("es", "en")))
+
+    assert why_never(SERVES_ALL, need, require_gpu=False) is Reason.TTS_LANG_UNSUPPORTED

@@ -1,0 +1,115 @@
+"""The fleet's snapshot: what the index finds equals asking every node, whatever came and went."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scheduling.jobs import Need
+from scheduling.languages import LanguageOffer, Nmt
+from scheduling.nodes import Node
+from scheduling.placement import why_never
+from scheduling.snapshot import Fleet
+from tests.scheduling.test_placement import NEED, SERVES_ALL, make_node
+
+languages = st.frozensets(st.sampled_from(["en", "es", "de", "zh-cn"]), max_size=3)
+offers = st.builds(
+    LanguageOffer,
+    asr=languages,
+    tts=languages,
+    semantic=languages,
+    nmt=st.lists(
+        st.builds(Nmt, rule=st.sampled_from(["any_to_any", "any_to_en"]), languages=languages),
+        max_size=2,
+    ).map(tuple),
+)
+descriptions = st.builds(
+    lambda offer, types, has_gpu, public: msgspec.structs.replace(
+        SERVES_ALL,
+        languages=offer,
+        ready_types=types,
+        has_gpu=has_gpu,
+        accepts_public_jobs=public,
+    ),
+    offers,
+    st.frozensets(st.sampled_from(["asr", "nmt", "tts"])),
+    st.booleans(),
+    st.booleans(),
+)
+codes = st.sampled_from(["en", "es", "de", "zh"])
+needs = st.builds(
+    lambda src, tgt, types: Need(src=src, tgt=tgt, types=types, pairs=((src, tgt),)),
+    codes | st.just("auto"),
+    codes,
+    st.lists(st.sampled_from(["asr", "nmt", "tts"]), max_size=3, unique=True).map(tuple),
+)
+changes = st.lists(
+    st.tuples(st.sampled_from(["n1", "n2", "n3", "n4"]), st.none() | descriptions), max_size=20
+)
+
+
+@pytest.mark.req("V1")
+@given(changes=changes, needs=st.lists(needs, min_size=1, max_size=4), require_gpu=st.booleans())
+def test_the_index_equals_asking_every_node(changes, needs, require_gpu) -> None:
+    fleet = Fleet(require_gpu=require_gpu)
+    known: dict[str, Node] = {}
+    for node_id, description in changes:
+        if description is None:
+            fleet.remove(node_id, conn_epoch=1)
+            known.pop(node_id, None)
+        else:
+            known[node_id] = make_node(node_id, description=description)
+            fleet.put(known[node_id])
+
+        for need in needs:
+            able = {
+                node_id
+                for node_id, node in known.items()
+                if why_never(node.description, need, require_gpu=require_gpu) is None
+            }
+            found = fleet.snapshot.index.find(need)
+            assert len(found) == len(set(found))
+            assert set(found) == able
+
+    assert dict(fleet.snapshot.nodes) == known
+
+
+def test_a_snapshot_once_taken_does_not_change() -> None:
+    fleet = Fleet(require_gpu=False)
+    fleet.put(make_node("n1"))
+    taken = fleet.snapshot
+
+    fleet.put(make_node("n2"))
+    fleet.remove("n1", conn_epoch=1)
+
+    assert list(taken.nodes) == ["n1"]
+    assert list(taken.index.find(NEED)) == ["n1"]
+
+
+@pytest.mark.req("N4")
+def test_what_an_older_connection_says_is_ignored() -> None:
+    fleet = Fleet(require_gpu=False)
+    newer = make_node("n1", conn_epoch=2)
+    fleet.put(newer)
+
+    fleet.put(make_node("n1", conn_epoch=1, max_jobs=9))
+    fleet.remove("n1", conn_epoch=1)
+
+    assert fleet.find("n1") == newer
+
+
+def test_a_node_that_gains_a_slot_is_told_of() -> None:
+    fleet = Fleet(require_gpu=False)
+    told: list[str] = []
+    fleet.on_free = told.append
+    fleet.put(make_node("n1", max_jobs=2))
+    told.clear()
+
+    fleet.record_load("n1", 2)
+    assert (told, dict(fleet.free)) == ([], {})
+    fleet.record_load("n1", 1)
+    assert (told, list(fleet.free)) == (["n1"], ["n1"])
+    fleet.record_load("stranger", 0)
+    assert told == ["n1"]
+    fleet.remove("n1", conn_epoch=1)
+    assert (fleet.loads, dict(fleet.free)) == ({}, {})

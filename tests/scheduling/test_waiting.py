@@ -1,0 +1,80 @@
+"""The waiting line: bounded, first come first served within a need, needs in turn."""
+
+import collections
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from scheduling.jobs import Need
+from scheduling.waiting import Placing, WaitingLine
+from tests.scripts.fixtures import make_request
+
+NEEDS = [Need(src="en", tgt=tgt, types=(), pairs=()) for tgt in ("es", "de")]
+JOBS = {f"job-{number}": NEEDS[number % 2] for number in range(5)}
+
+
+def make_placing(job_id: str, attempt: int = 1) -> Placing:
+    assignment = msgspec.structs.replace(make_request(job_id).assignment, attempt_id=attempt)
+    return Placing(assignment=assignment, need=JOBS[job_id])
+
+
+class WaitingAgainstModel(RuleBasedStateMachine):
+    """The model is one plain list a need; a job joins again only with a newer attempt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = WaitingLine(most=3)
+        self.model: dict[Need, list[tuple[str, int]]] = {need: [] for need in NEEDS}
+        self.attempts: collections.Counter[str] = collections.Counter()
+
+    def forget(self, job_id: str) -> None:
+        for waiting in self.model.values():
+            waiting[:] = [each for each in waiting if each[0] != job_id]
+
+    @rule(job_id=st.sampled_from(sorted(JOBS)))
+    def add(self, job_id: str) -> None:
+        self.attempts[job_id] += 1
+        self.line.add(make_placing(job_id, self.attempts[job_id]))
+        self.forget(job_id)
+        self.model[JOBS[job_id]].append((job_id, self.attempts[job_id]))
+
+    @rule(job_id=st.sampled_from(sorted(JOBS)))
+    def discard(self, job_id: str) -> None:
+        self.line.discard(job_id)
+        self.forget(job_id)
+
+    @rule(fitting=st.sets(st.sampled_from(NEEDS)), returned=st.booleans())
+    def take(self, *, fitting: set[Need], returned: bool) -> None:
+        taken = self.line.take(lambda placing: placing.need in fitting)
+        heads = [waiting[0] for need, waiting in self.model.items() if need in fitting and waiting]
+        if taken is None:
+            assert not heads
+            return
+        assert (taken.job_id, taken.attempt) in heads
+        if returned:
+            self.line.put_back(taken)
+        else:
+            self.forget(taken.job_id)
+
+    @invariant()
+    def it_knows_how_many_wait(self) -> None:
+        waiting = sum(len(each) for each in self.model.values())
+        assert len(self.line) == waiting
+        assert self.line.is_full == (waiting >= 3)
+
+
+TestWaitingAgainstModel = WaitingAgainstModel.TestCase
+
+
+def test_lines_take_turns() -> None:
+    line = WaitingLine(most=10)
+    for job_id in ("job-0", "job-2", "job-4", "job-1", "job-3"):
+        line.add(make_placing(job_id))
+
+    taken = [line.take(lambda _placing: True) for _ in range(6)]
+
+    assert [placing and placing.job_id for placing in taken] == [
+        *("job-0", "job-1", "job-2", "job-3", "job-4"),
+        None,
+    ]
