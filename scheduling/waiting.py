@@ -30,7 +30,7 @@ class WaitingLine:
     def __init__(self, *, most: int) -> None:
         self._most = most
         self._lines: dict[Need, collections.deque[Placing]] = {}
-        self._jobs: dict[str, int] = {}
+        self._jobs: dict[str, Placing] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -41,30 +41,39 @@ class WaitingLine:
 
     def add(self, placing: Placing) -> None:
         """Put a job at the end of its line; a job that waits already takes its newer attempt."""
-        self._jobs[placing.job_id] = placing.attempt
+        self._jobs[placing.job_id] = placing
         self._lines.setdefault(placing.need, collections.deque()).append(placing)
 
     def put_back(self, placing: Placing) -> None:
         """Put a job at the head again: the slot it was taken for went to somebody else."""
-        self._jobs[placing.job_id] = placing.attempt
+        self._jobs[placing.job_id] = placing
         self._lines.setdefault(placing.need, collections.deque()).appendleft(placing)
 
     def discard(self, job_id: str) -> None:
         """Forget a job that ended; its place in line is skipped."""
-        self._jobs.pop(job_id, None)
+        placing = self._jobs.pop(job_id, None)
+        if placing is not None:
+            self._move_up(placing.need)
 
     def take(self, fits: Callable[[Placing], bool]) -> Placing | None:
         """Take the first job of a line whose head `fits`; lines take turns."""
         for need in list(self._lines):
-            line = self._lines[need]
-            while line and self._jobs.get(line[0].job_id) != line[0].attempt:
-                line.popleft()
-            if not line:
-                del self._lines[need]
-                continue
-            if fits(line[0]):
+            line = self._move_up(need)
+            if line and fits(line[0]):
                 placing = line.popleft()
                 del self._jobs[placing.job_id]
                 self._lines[need] = self._lines.pop(need)
                 return placing
         return None
+
+    def _move_up(self, need: Need) -> collections.deque[Placing]:
+        """Drop what is forgotten from the head of a line, and the line with its last job.
+
+        A job carries its audio: nothing of it may stay until somebody asks for the line.
+        """
+        line = self._lines[need]
+        while line and self._jobs.get(line[0].job_id) is not line[0]:
+            line.popleft()
+        if not line:
+            del self._lines[need]
+        return line

@@ -78,3 +78,25 @@ def test_lines_take_turns() -> None:
         *("job-0", "job-1", "job-2", "job-3", "job-4"),
         None,
     ]
+
+
+def test_nothing_of_forgotten_jobs_is_kept() -> None:
+    line = WaitingLine(most=10)
+    for job_id in JOBS:
+        line.add(make_placing(job_id))
+        line.add(make_placing(job_id, attempt=2))
+
+    for job_id in sorted(JOBS, reverse=True):
+        line.discard(job_id)
+
+    assert (len(line), line._lines) == (0, {})
+
+
+def test_a_line_whose_last_job_was_taken_is_gone_when_it_is_looked_at() -> None:
+    line = WaitingLine(most=10)
+    line.add(make_placing("job-0"))
+    line.take(lambda _placing: True)
+    line.discard("job-0")
+
+    assert line.take(lambda _placing: True) is None
+    assert line._lines == {}
