@@ -86,10 +86,7 @@ class Registry:
         )
         self._fleet.put(node)
         self._fleet.record_load(node_id, len(registered.attempts))
-        await self._stores.timers.arm(
-            timers.name_node(timers.SILENT, node_id, registered.conn_epoch),
-            delay_ms=limits.heartbeat_timeout_ms,
-        )
+        await self._watch(node)
         kept = tuple(attempt for attempt in registered.attempts if attempt in running)
         if description.resumes:
             await self._abandon(node_id, set(registered.attempts) - set(kept))
@@ -120,6 +117,8 @@ class Registry:
         )
         if recorded is None:
             raise errors.ConnectionFenced
+        if recorded.before is NodeStatus.OFFLINE:
+            await self._watch(node)  # its timer ended with its silence
         now = msgspec.structs.replace(
             node,
             status=recorded.status,
@@ -148,6 +147,13 @@ class Registry:
             )
         else:
             await self._abandon(node.node_id, retired.attempts)
+
+    async def _watch(self, node: Node) -> None:
+        """Have somebody look when this connection falls silent; the watchdog goes on from there."""
+        await self._stores.timers.arm(
+            timers.name_node(timers.SILENT, node.node_id, node.conn_epoch),
+            delay_ms=self._limits.heartbeat_timeout_ms,
+        )
 
     async def _abandon(self, node_id: str, attempts: Collection[Attempt]) -> None:
         for job_id, attempt in attempts:
