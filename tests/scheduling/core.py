@@ -1,0 +1,75 @@
+"""The services around nodes and jobs, composed as the product composes them."""
+
+import random
+
+from scheduling import settlement
+from scheduling.delivery import Delivery
+from scheduling.dispatch import Dispatcher
+from scheduling.limits import PlacementRules
+from scheduling.nodes import Node, Usage
+from scheduling.recovery import Recovery
+from scheduling.registry import Registry
+from scheduling.settlement import Settlement
+from scheduling.snapshot import Fleet
+from scheduling.watchdog import Watchdog
+from tests.scripts.fixtures import DESCRIPTION, JOB_LIMITS, NODE_LIMITS, Stores
+
+SILENT_MS = NODE_LIMITS.heartbeat_timeout_ms
+
+
+class Core:
+    """One instance without its sockets."""
+
+    def __init__(self, held: Stores, *, seed: int = 1) -> None:
+        self.held = held
+        self.fleet = Fleet(require_gpu=False)
+        stores = settlement.Stores(nodes=held.nodes, jobs=held.jobs, timers=held.timers)
+        self.delivery = Delivery()
+        settle = Settlement(stores=stores, fleet=self.fleet, delivery=self.delivery)
+        self.dispatcher = Dispatcher(
+            stores=stores,
+            fleet=self.fleet,
+            delivery=self.delivery,
+            settlement=settle,
+            limits=JOB_LIMITS,
+            rules=PlacementRules(),
+            rng=random.Random(seed),
+        )
+        recovery = Recovery(
+            stores=stores,
+            fleet=self.fleet,
+            delivery=self.delivery,
+            settlement=settle,
+            dispatcher=self.dispatcher,
+            send_cancel=True,
+        )
+        self.registry = Registry(
+            instance_id="i1",
+            stores=stores,
+            fleet=self.fleet,
+            recovery=recovery,
+            limits=NODE_LIMITS,
+        )
+        self.watchdog = Watchdog(
+            stores=stores, fleet=self.fleet, recovery=recovery, silent_ms=SILENT_MS, interval_s=1
+        )
+
+    async def register(self) -> Node:
+        registration = await self.registry.register(
+            node_id="n1", max_jobs=2, description=DESCRIPTION, shown_token="", running=()
+        )
+        return registration.node
+
+    async def beat(self, node: Node) -> Node:
+        return await self.registry.record_heartbeat(
+            node=node,
+            usage=Usage(),
+            description=DESCRIPTION,
+            healthy=True,
+            draining=None,
+            running=None,
+        )
+
+    async def let_time_pass(self, span_ms: int) -> None:
+        self.held.advance_clock(span_ms)
+        await self.watchdog.run_once()
