@@ -80,19 +80,20 @@ async def test_a_heartbeat_before_registration_is_tolerated(
 
 @pytest.mark.req("N4")
 async def test_an_older_sockets_end_does_not_end_the_node(lingua: Lingua, languages: Pair) -> None:
-    async with FakeNode.open(lingua.url(NODE), languages) as older:
-        async with (
-            FakeNode.open(lingua.url(NODE), languages, node_id=older.node_id) as newer,
-            Speaker.open(lingua.url(SESSION), languages) as speaker,
-        ):
-            assert await older.closed() == 4409
-            await older.close()
-            await speaker.say(0)
-            await newer.finish(await newer.job())
-            await speaker.next("translation_result", utterance_index=0)
+    async with (
+        FakeNode.open(lingua.url(NODE), languages) as older,
+        FakeNode.open(lingua.url(NODE), languages, node_id=older.node_id) as newer,
+        Speaker.open(lingua.url(SESSION), languages) as speaker,
+    ):
+        assert await older.closed() == 4409
+        await older.close()
+        await speaker.say(0)
+        await newer.finish(await newer.job())
+        await speaker.next("translation_result", utterance_index=0)
 
-            assert newer.node_id == older.node_id
-            assert lingua.node(newer.node_id)["status"] == "ready"
+        assert older.told("error", code="NODE_ID_CONFLICT")
+        assert newer.node_id == older.node_id
+        assert lingua.node(newer.node_id)["status"] == "ready"
 
 
 @pytest.mark.req("N4")
