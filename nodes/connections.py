@@ -5,8 +5,14 @@ from collections.abc import Callable
 import msgspec
 
 from scheduling.errors import ConnectionFenced
-from scheduling.events import JobAssigned, NodeControlled, NodeFenced, ToNode
-from scheduling.nodes import Node
+from scheduling.events import (
+    JobAssigned,
+    NodeControlled,
+    NodeFenced,
+    NodeStatusChanged,
+    ToNode,
+)
+from scheduling.nodes import Node, NodeStatus
 from sockets.outbound import Outbound
 from sockets.wire import ErrorFrame, encode_text
 
@@ -61,6 +67,10 @@ class NodeConnection:
             case NodeControlled(command=command) if command == DISCONNECT:
                 self._outbound.close(_NORMAL, event.reason or "")
                 return True
+            case NodeStatusChanged(status=NodeStatus.OFFLINE):
+                # Somebody else noticed its silence; its next heartbeat is told as a change.
+                self.node = msgspec.structs.replace(self.node, status=event.status)
+                return self._outbound.post(encode_text(event))
             case _:
                 return self._outbound.post(encode_text(event))
 

@@ -86,10 +86,7 @@ class Registry:
         )
         self._fleet.put(node)
         self._fleet.record_load(node_id, len(registered.attempts))
-        await self._stores.timers.arm(
-            timers.name_node(timers.SILENT, node_id, registered.conn_epoch),
-            delay_ms=limits.heartbeat_timeout_ms,
-        )
+        await self._watch(node)
         kept = tuple(attempt for attempt in registered.attempts if attempt in running)
         if description.resumes:
             await self._abandon(node_id, set(registered.attempts) - set(kept))
@@ -130,6 +127,9 @@ class Registry:
         )
         self._fleet.put(now)
         self._fleet.record_load(node.node_id, recorded.load)
+        if recorded.before is NodeStatus.OFFLINE:
+            # Its silence was noticed and its timer spent; the next silence must be noticed too.
+            await self._watch(now)
         return now
 
     async def let_go(self, node: Node, *, may_return: bool) -> None:
@@ -148,6 +148,13 @@ class Registry:
             )
         else:
             await self._abandon(node.node_id, retired.attempts)
+
+    async def _watch(self, node: Node) -> None:
+        """Have somebody look when a node has been silent for too long."""
+        await self._stores.timers.arm(
+            timers.name_node(timers.SILENT, node.node_id, node.conn_epoch),
+            delay_ms=self._limits.heartbeat_timeout_ms,
+        )
 
     async def _abandon(self, node_id: str, attempts: Collection[Attempt]) -> None:
         for job_id, attempt in attempts:
