@@ -26,6 +26,10 @@ serve: setup  ## run one scheduler on port 5010 with a Redis of its own
 test: setup  ## run every test
 	@$(PYTEST)
 
+.PHONY: e2e
+e2e: setup  ## the end-to-end tests alone, on both servers, with far more generated input
+	@$(PYTEST) tests/e2e --hypothesis-profile=thorough
+
 .PHONY: check
 check: setup  ## everything a change must pass: lint, types, imports, lua, rules, tests
 	@$(MAKE) lint
