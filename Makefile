@@ -30,6 +30,10 @@ test: setup  ## run every test
 test-properties: setup  ## search the state machines of slots and jobs for long
 	@$(PYTEST) -q tests/properties --hypothesis-profile=thorough
 
+.PHONY: e2e
+e2e: setup  ## the end-to-end tests alone, on both servers, with far more generated input
+	@$(PYTEST) tests/e2e --hypothesis-profile=thorough
+
 .PHONY: check
 check: setup  ## everything a change must pass: lint, types, imports, lua, rules, tests
 	@$(MAKE) lint

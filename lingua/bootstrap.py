@@ -125,6 +125,7 @@ def _compose(*, instance_id: str, connection: Connection) -> Instance:
     watchdog = Watchdog(
         stores=stores,
         fleet=fleet,
+        delivery=delivery,
         recovery=recovery,
         silent_ms=node_limits.heartbeat_timeout_ms,
         interval_s=settings.LINGUA_TIMER_TICK_MS / 1000,

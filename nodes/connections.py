@@ -4,10 +4,17 @@ from collections.abc import Callable
 
 import msgspec
 
-from scheduling.events import JobAssigned, NodeControlled, NodeFenced, ToNode
-from scheduling.nodes import Node
+from scheduling.errors import ConnectionFenced
+from scheduling.events import (
+    JobAssigned,
+    NodeControlled,
+    NodeFenced,
+    NodeStatusChanged,
+    ToNode,
+)
+from scheduling.nodes import Node, NodeStatus
 from sockets.outbound import Outbound
-from sockets.wire import encode_text
+from sockets.wire import ErrorFrame, encode_text
 
 FENCED = 4409
 DISCONNECT = "disconnect"
@@ -53,11 +60,17 @@ class NodeConnection:
             case JobAssigned():
                 return self._post_job(event)
             case NodeFenced():
-                self._outbound.close(FENCED, "a newer connection has this node id")
+                fenced = ConnectionFenced()
+                self._outbound.post(encode_text(ErrorFrame(code=fenced.code, message=str(fenced))))
+                self._outbound.close(FENCED, fenced.code)
                 return True
             case NodeControlled(command=command) if command == DISCONNECT:
                 self._outbound.close(_NORMAL, event.reason or "")
                 return True
+            case NodeStatusChanged(status=NodeStatus.OFFLINE):
+                # Somebody else noticed its silence; its next heartbeat is told as a change.
+                self.node = msgspec.structs.replace(self.node, status=event.status)
+                return self._outbound.post(encode_text(event))
             case _:
                 return self._outbound.post(encode_text(event))
 

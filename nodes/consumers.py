@@ -34,13 +34,15 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
         match message:
             case messages.RegisterNode():
                 self._connection, ack = await self._service.register(
-                    message, outbound=self.outbound
+                    message, outbound=self.outbound, before=connection
                 )
                 self.reply(ack)
             case messages.NodeErrorReported():
                 logger.warning("node reports %s", message.code, extra={"node": message.node_id})
             case _ if connection is None:
                 logger.info("message before registration ignored")
+            case _ if message.node_id != connection.node_id:
+                logger.info("message in another node's name ignored")
             case messages.NodeHeartbeat():
                 await self._service.record_heartbeat(connection, message)
             case messages.JobAck():

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from scheduling.languages import NmtRule
-from sockets.wire import Message
+from sockets.wire import Message, check_levels
 
 NodeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 ShortText = Annotated[str, Meta(max_length=256)]
@@ -173,6 +173,10 @@ class JobResult(Message, frozen=True, tag="job_result"):
     quality_score: float | None = None
     rerun_count: Counter | None = None
     segments_meta: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        details = self.error.details if self.error else None
+        check_levels(self.extra, self.segments_meta, details)
 
 
 class NodeErrorReported(Message, frozen=True, tag="node_error"):

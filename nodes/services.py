@@ -12,6 +12,7 @@ from sockets.outbound import Outbound
 
 _SCHEMA = "2.0"
 _RESTARTING = 1012
+_REGISTERED_ANEW = 1000
 
 
 class NodeService:
@@ -26,9 +27,12 @@ class NodeService:
         self._require_gpu = require_gpu
 
     async def register(
-        self, message: messages.RegisterNode, *, outbound: Outbound
+        self, message: messages.RegisterNode, *, outbound: Outbound, before: NodeConnection | None
     ) -> tuple[NodeConnection, messages.NodeRegistered]:
         """Give a node its id on this connection; an older connection of the same id is closed.
+
+        `before` is who this very socket was registered as: the same node goes on with its jobs,
+        another one is gone.
 
         :raises RegistrationRefused: wrong schema, no GPU where one is required, or an id that
             lives elsewhere under another token
@@ -43,13 +47,17 @@ class NodeService:
         )
         node = registration.node
         connection = NodeConnection(node=node, outbound=outbound, on_written=self._jobs.written)
+        if before is not None and before.node_id == node.node_id:
+            connection.held.update(before.held)
         for job_id, attempt in registration.kept:
             session_id = ids.find_session_id(job_id)
             if session_id is not None:
                 connection.held[job_id] = Held(attempt=attempt, session_id=session_id, started=True)
         older = self._delivery.attach_node(node.node_id, connection)
-        if older is not None:
+        if older is not None and older is not before:
             older.post(NodeFenced(node_id=node.node_id))
+        if before is not None:
+            await self.disconnect(before, code=_REGISTERED_ANEW)
         return connection, messages.NodeRegistered(
             node_id=node.node_id,
             message="registered",

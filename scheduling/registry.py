@@ -129,6 +129,9 @@ class Registry:
         )
         self._fleet.put(now)
         self._fleet.record_load(node.node_id, recorded.load)
+        if recorded.before is NodeStatus.OFFLINE:
+            # Its silence was noticed and its timer spent; the next silence must be noticed too.
+            await self._watch(now)
         return now
 
     async def let_go(self, node: Node, *, may_return: bool) -> None:

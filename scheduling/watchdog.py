@@ -2,8 +2,11 @@
 
 import logging
 
-from scheduling import errors
+from scheduling import clock, errors
+from scheduling.delivery import Delivery
+from scheduling.events import NodeStatusChanged
 from scheduling.jobs import ENDED, SENT, WAITING, JobRecord
+from scheduling.nodes import NodeStatus
 from scheduling.outcomes import Refused
 from scheduling.recovery import Recovery
 from scheduling.settlement import Stores
@@ -23,10 +26,18 @@ class Watchdog:
     name = "watchdog"
 
     def __init__(
-        self, *, stores: Stores, fleet: Fleet, recovery: Recovery, silent_ms: int, interval_s: float
+        self,
+        *,
+        stores: Stores,
+        fleet: Fleet,
+        delivery: Delivery,
+        recovery: Recovery,
+        silent_ms: int,
+        interval_s: float,
     ) -> None:
         self._stores = stores
         self._fleet = fleet
+        self._delivery = delivery
         self._recovery = recovery
         self._silent_ms = silent_ms
         self.interval_s = interval_s
@@ -93,5 +104,13 @@ class Watchdog:
         if retired.attempts is None:
             return
         self._fleet.remove(node_id, conn_epoch=conn_epoch)
+        if kind == timers.SILENT:
+            silenced = NodeStatusChanged(
+                node_id=node_id,
+                status=NodeStatus.OFFLINE,
+                reason="silent",
+                timestamp=clock.now_ms() // 1000,
+            )
+            await self._delivery.to_node(node_id, silenced, conn_epoch=conn_epoch)
         for job_id, attempt in retired.attempts:
             await self._recovery.abandon(node_id=node_id, job_id=job_id, attempt=attempt)

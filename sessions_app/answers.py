@@ -127,6 +127,8 @@ def _tell_result(
 ) -> messages.TranslationResult:
     part = groups.add_result(text_asr=result.text_asr, now_ms=now_ms)
     timings = (result.extra or {}).get("service_timings")
+    if not isinstance(timings, dict):
+        timings = None
     if timings is None and result.processing_time_ms is not None:
         timings = {"total_ms": result.processing_time_ms}
     return messages.TranslationResult(

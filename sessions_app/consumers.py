@@ -5,7 +5,7 @@ import logging
 from scheduling import clock
 from scheduling.errors import Refusal, SessionUnknown
 from sessions_app import messages
-from sessions_app.audio import decode_binary_frame
+from sessions_app.audio import MalformedFrame, decode_binary_frame
 from sessions_app.services import SessionService
 from sessions_app.speaker import Speaker
 from sockets.consumers import MessageConsumer
@@ -65,7 +65,11 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
     async def take_bytes(self, frame: bytes) -> None:
         """Take audio that came without JSON around it."""
         self._check_rate()
-        chunk = decode_binary_frame(frame)
+        try:
+            chunk = decode_binary_frame(frame)
+        except MalformedFrame as error:
+            logger.info("unreadable bytes from a speaker ignored", extra={"error": str(error)})
+            return
         if chunk is not None:
             speaker = self._find(chunk.session_id)
             await speaker.hear(audio=chunk.audio, is_final=chunk.is_final)

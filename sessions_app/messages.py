@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from sockets.wire import Message
+from sockets.wire import Message, check_levels
 
 ShortText = Annotated[str, Meta(max_length=256)]
 LanguageCode = Annotated[str, Meta(min_length=1, max_length=35)]
@@ -24,6 +24,9 @@ class Spoken(Message, frozen=True, kw_only=True):
     lang_b: LanguageCode | None = None
     auto_langs: Annotated[list[LanguageCode], Meta(max_length=128)] | None = None
     trace_id: ShortText | None = None
+
+    def __post_init__(self) -> None:
+        check_levels(self.features)
 
 
 class InitSession(Spoken, frozen=True, tag="session_init"):

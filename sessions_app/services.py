@@ -7,7 +7,7 @@ from scheduling.dispatch import Dispatcher
 from scheduling.sessions import Sessions
 from scheduling.settlement import Settlement
 from sessions_app import messages
-from sessions_app.audio import check_utterance_audio, decode_chunk_payload
+from sessions_app.audio import UndecodableAudio, check_utterance_audio, decode_chunk_payload
 from sessions_app.in_flight import InFlight
 from sessions_app.requests import read_profile
 from sessions_app.speaker import SessionLimits, Speaker
@@ -69,9 +69,10 @@ class SessionService:
     async def take_utterance(self, speaker: Speaker, message: messages.Utterance) -> None:
         """Take a whole utterance.
 
-        :raises UndecodableAudio: its audio is no base64
+        :raises UndecodableAudio: its audio is no base64, or nothing
         """
-        check_utterance_audio(message.audio)
+        if not check_utterance_audio(message.audio):
+            raise UndecodableAudio("Audio decode failed: there is none")
         await speaker.utter(message)
 
     def renew(self, speaker: Speaker) -> None:

@@ -20,6 +20,25 @@ class ErrorFrame(Message, frozen=True, tag="error"):
 
 
 encode = msgspec.json.Encoder().encode
+_MOST_LEVELS = 32
+
+
+def check_levels(*values: object) -> None:
+    """Check that free-form values are not nested so deep that passing them on would fail.
+
+    :raises ValueError: more than 32 levels; while decoding it becomes a validation error
+    """
+    level = [value for value in values if isinstance(value, dict | list)]
+    for _ in range(_MOST_LEVELS):
+        if not level:
+            return
+        members = (
+            member
+            for value in level
+            for member in (value.values() if isinstance(value, dict) else value)
+        )
+        level = [member for member in members if isinstance(member, dict | list)]
+    raise ValueError("nested too deeply")
 
 
 def encode_text(message: msgspec.Struct) -> str:

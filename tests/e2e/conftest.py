@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lingua.embedded_redis import EmbeddedRedis
 from tests.e2e.peers import draw_languages
 from tests.e2e.servers import Lingua, Servers
+
+settings.register_profile("thorough", max_examples=1_000)
 
 
 @pytest.fixture(scope="session")

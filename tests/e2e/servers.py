@@ -37,10 +37,10 @@ class Lingua:
 
     def dump(self, pattern: str = "*") -> dict[str, object]:
         """Return everything under this instance's prefix that matches, whatever its type."""
-        return {
-            key.removeprefix(f"{self.prefix}:v2:"): self._read(key)
-            for key in self.redis.scan_iter(f"{self.prefix}:v2:{pattern}", count=1000)
-        }
+        root = f"{self.prefix}:v2:"
+        keys = self.redis.scan_iter(f"{root}{pattern}", count=1000)
+        found = {key.removeprefix(root): self._read(key) for key in keys}
+        return {key: value for key, value in found.items() if value}
 
     def leases(self, node_id: str) -> dict[str, float]:
         """Return every attempt that holds a slot on a node, and when its lease ends."""
@@ -81,8 +81,8 @@ class Lingua:
                 return dict(self.redis.zrange(key, 0, -1, withscores=True))
             case "string":
                 return self.redis.get(key)
-            case kind:
-                return kind
+            case _:
+                return None
 
 
 class Servers:

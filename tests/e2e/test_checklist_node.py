@@ -91,6 +91,7 @@ async def test_an_older_sockets_end_does_not_end_the_node(lingua: Lingua, langua
         await newer.finish(await newer.job())
         await speaker.next("translation_result", utterance_index=0)
 
+        assert older.told("error", code="NODE_ID_CONFLICT")
         assert newer.node_id == older.node_id
         assert lingua.node(newer.node_id)["status"] == "ready"
 
