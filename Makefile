@@ -69,6 +69,10 @@ lua: setup  ## Lua headers against bodies, and luacheck after includes
 rules: setup  ## the house rules a check can keep
 	@$(PYTEST) -q tests/rules --ignore=tests/rules/test_lua.py
 
+.PHONY: bench
+bench: setup  ## every figure of the budget against real servers, in about six minutes
+	@$(PYTHON) -m bench.run
+
 .PHONY: trace
 trace: setup  ## each requirement with its tests, then those with none
 	@$(PYTHON) -m scripts.trace

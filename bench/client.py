@@ -45,7 +45,7 @@ class Client(asyncio.Protocol):
         start = 0
         if not self._upgraded:
             start = data.find(b"\r\n\r\n") + 4
-            if start == 3:  # noqa: PLR2004 - not found
+            if start == 3:
                 return 0
             if not data.startswith(b"HTTP/1.1 101"):
                 self.opened.set_exception(ConnectionError(data[:200].decode()))
@@ -53,10 +53,10 @@ class Client(asyncio.Protocol):
             self._upgraded = True
             self.opened.set_result(None)
         view = memoryview(data)
-        while len(data) - start >= 2:  # noqa: PLR2004 - the shortest head
+        while len(data) - start >= 2:
             size, body = data[start + 1] & _LENGTH_BITS, start + 2
-            if size >= 126:  # noqa: PLR2004 - RFC 6455, 5.2
-                width = 2 if size == 126 else 8  # noqa: PLR2004
+            if size >= 126:
+                width = 2 if size == 126 else 8
                 size, body = int.from_bytes(data[body : body + width], "big"), body + width
             if len(data) < body + size:
                 break

@@ -5,7 +5,9 @@ import json
 
 import msgspec
 
-AUDIO_BYTES = 15_800  # 21 KB as base64: an utterance of some seconds in Opus
+AUDIO_BYTES = 15_750  # an utterance of some seconds in Opus
+AUDIO_BASE64_BYTES = 21_000
+SPOKEN = ("utterance", "session_init", "audio_chunk", "client_heartbeat")
 FIRST_INDEX = 1
 _TEXT_ASR = "where is the nearest station"
 _TEXT_TRANSLATED = "dónde está la estación más cercana"
@@ -92,6 +94,38 @@ class Utterances:
 
     def build(self, index: int) -> bytes:
         return wrap(self._before + str(index).encode() + self._after)
+
+
+def samples() -> dict[str, str]:
+    """Return one text of each frame that peers send, by its type."""
+    job = FromServer(
+        type="job_assign",
+        job_id="job-0000ABCD-0123456789ab",
+        attempt_id=1,
+        session_id="s-0000ABCD",
+        utterance_index=1,
+        trace_id="trace",
+    )
+    node_id = "node-0000ABCD"
+    chunk = {
+        "type": "audio_chunk",
+        "session_id": "s-0000ABCD",
+        "seq": 1,
+        "is_final": False,
+        "payload": base64.b64encode(bytes(3_200)).decode(),
+    }
+    beat = {"type": "client_heartbeat", "session_id": "s-0000ABCD", "timestamp": 0}
+    wrapped = {
+        "utterance": Utterances("s-0000ABCD").build(1),
+        "session_init": open_session(),
+        "audio_chunk": _encode(chunk),
+        "client_heartbeat": _encode(beat),
+        "node_register": register_node(slots=4),
+        "node_heartbeat": heartbeat(node_id),
+        "job_ack": acknowledge(job, node_id),
+        "job_result": answer(job, node_id, speech="A" * AUDIO_BASE64_BYTES),
+    }
+    return {name: frame[frame.index(b"{") :].decode() for name, frame in wrapped.items()}
 
 
 def register_node(*, slots: int, acknowledges: bool = True) -> bytes:

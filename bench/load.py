@@ -18,6 +18,7 @@ import uvloop
 
 from bench import frames
 from bench.client import Client, connect
+from bench.figures import percentile
 
 _READY_WITHIN_S = 60.0
 _ANSWERED_WITHIN_S = 20.0
@@ -193,11 +194,6 @@ def read_memory_kb(pid: int) -> float:
     """Return the resident memory of a process."""
     status = Path(f"/proc/{pid}/status").read_text()
     return float(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
-
-
-def percentile(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("nan")
 
 
 def describe_latency(timelines: list[Timeline]) -> dict[str, float]:

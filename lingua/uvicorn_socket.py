@@ -1,20 +1,48 @@
-"""Uvicorn's WebSocket, patient at the end: a close frame is given time to be read."""
+"""Uvicorn's WebSocket, thrifty with writes and patient at the end."""
 
 import asyncio
+from typing import Any
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 
 _CLOSE_HANDSHAKE_S = 1.0
+_MOST_GATHERED_CHARS = 16 * 1024
 
 
 class PatientWebSocket(WebSocketsSansIOProtocol):
-    """Closing a TCP connection with unread input resets it, and a reset may eat our close frame.
+    """Small frames of one turn of the event loop leave in one write: a write is a system call.
+
+    Closing a TCP connection with unread input resets it, and a reset may eat our close frame.
 
     So after a close frame of ours the input is read and thrown away until the peer answers, for
     at most a second.
     """
 
     _discarding = False
+    _gathered_chars = 0
+    _flush_due = False
+
+    async def send(self, message: Any) -> None:
+        """Send text soon, together with what else is sent until then; all else at once."""
+        text = message.get("text")
+        if text is None or self.close_sent or not self.handshake_complete:
+            await super().send(message)
+            return
+        await self.writable.wait()
+        if self.disconnected:
+            raise ClientDisconnected
+        try:
+            self.conn.send_text(text.encode())
+        except InvalidState as closed:
+            raise ClientDisconnected from closed
+        self._gathered_chars += len(text)
+        if self._gathered_chars > _MOST_GATHERED_CHARS:
+            self._flush()
+        elif not self._flush_due:
+            self._flush_due = True
+            self.loop.call_soon(self._flush_later)
 
     def close_with(self, *, code: int, reason: str) -> None:
         """Send a close frame, or refuse a handshake that is still open."""
@@ -44,6 +72,17 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self._discarding = True
         self._write_close()
+
+    def _flush_later(self) -> None:
+        self._flush_due = False
+        self._flush()
+
+    def _flush(self) -> None:
+        """Write what is gathered; whoever wrote before us, a pong for instance, wrote it all."""
+        self._gathered_chars = 0
+        output = self.conn.data_to_send()
+        if output:
+            self.transport.write(b"".join(output))
 
     def _write_close(self) -> None:
         self.transport.write(b"".join(self.conn.data_to_send()))

@@ -1,7 +1,5 @@
 """An attempt on its node: accepted, started, or no longer wanted (J12, C6)."""
 
-import asyncio
-
 from scheduling.jobs import JobState
 from scheduling.limits import JobLimits
 from scheduling.outcomes import Refused
@@ -30,17 +28,16 @@ class Attempts:
         None means that the node should stop: the job is elsewhere or over, and the slot is freed;
         or the node accepted so late that its slot was taken, and the job goes elsewhere.
         """
-        slot, step = await asyncio.gather(
-            self._stores.nodes.commit(node_id=node_id, job_id=job_id, attempt=attempt),
-            self._stores.jobs.advance(
-                session_id=session_id,
-                job_id=job_id,
-                attempt=attempt,
-                node_id=node_id,
-                state=JobState.ACKED,
-                deadline_ms=self._limits.run_timeout_ms,
-            ),
+        committed = self._stores.nodes.commit(node_id=node_id, job_id=job_id, attempt=attempt)
+        advanced = self._stores.jobs.advance(
+            session_id=session_id,
+            job_id=job_id,
+            attempt=attempt,
+            node_id=node_id,
+            state=JobState.ACKED,
+            deadline_ms=self._limits.run_timeout_ms,
         )
+        slot, step = await committed, await advanced
         self._fleet.record_load(node_id, slot.load)
         if not step.done and step.reason != "already":
             freed = await self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt)

@@ -80,7 +80,8 @@ class Dispatcher:
             node_id="",
             deadline_ms=self._limits.pending_timeout_ms,
         )
-        _, existing = await asyncio.gather(armed, created)
+        await armed
+        existing = await created
         if existing is None:
             await self._wait(placing)
         return existing
@@ -108,7 +109,8 @@ class Dispatcher:
             deadline_ms=self._limits.ack_timeout_ms,
         )
         reserved = self._reserve(placing, node)
-        _, existing, slot = await asyncio.gather(armed, created, reserved)
+        await armed
+        existing, slot = await created, await reserved
         if existing is not None:
             unattended(self._stores.timers.disarm(_entity(placing)), what="a timer's end")
             await self._free(placing, node)
@@ -139,7 +141,8 @@ class Dispatcher:
             deadline_ms=self._limits.ack_timeout_ms,
         )
         reserved = self._reserve(placing, node)
-        _, place, slot = await asyncio.gather(armed, placed, reserved)
+        await armed
+        place, slot = await placed, await reserved
         if not place.done:
             await self._free(placing, node)
             return _Try.JOB_GONE
@@ -188,17 +191,16 @@ class Dispatcher:
     async def _step_back(self, placing: Placing) -> None:
         """Every sampled node refused: the job waits, with the whole time to find a node."""
         job = placing.assignment
-        _, placed = await asyncio.gather(
-            self._arm(placing, self._limits.pending_timeout_ms),
-            self._stores.jobs.place(
-                session_id=job.session_id,
-                job_id=job.job_id,
-                attempt=placing.attempt,
-                node_id="",
-                deadline_ms=self._limits.pending_timeout_ms,
-            ),
+        armed = self._arm(placing, self._limits.pending_timeout_ms)
+        placed = self._stores.jobs.place(
+            session_id=job.session_id,
+            job_id=job.job_id,
+            attempt=placing.attempt,
+            node_id="",
+            deadline_ms=self._limits.pending_timeout_ms,
         )
-        if placed.done:
+        await armed
+        if (await placed).done:
             await self._wait(placing)
 
     async def _wait(self, placing: Placing) -> None:

@@ -1,6 +1,5 @@
 """End jobs: with a node's result, with a refusal, or because nobody waits for them."""
 
-import asyncio
 import dataclasses
 
 from scheduling import ids
@@ -59,7 +58,7 @@ class Settlement:
             attempt=attempt,
             node_id=node_id,
         )
-        freed, end = await asyncio.gather(slot, ended)
+        freed, end = await slot, await ended
         self._fleet.record_load(node_id, freed.load)
         if end is None:
             return False

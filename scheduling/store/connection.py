@@ -178,6 +178,8 @@ def _resolve(issued: _Issued, reply: Any) -> None:
         down = errors.DependencyDown()
         down.__cause__ = reply
         future.set_exception(down)
+        # Commands of one batch fail together: who awaits one of them need not ask the others.
+        future.exception()
     else:
         try:
             future.set_result(issued.read(reply))

@@ -1,0 +1,290 @@
+"""The parts of the hot path alone, in this process: no sockets, a real Redis."""
+
+import asyncio
+import functools
+import gc
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import uvloop
+
+import nodes.messages
+import sessions_app.messages
+from bench import frames
+from bench.figures import Row, percentile
+from lingua.embedded_redis import EmbeddedRedis
+from scheduling import clock
+from scheduling.jobs import Assignment, JobState, Need, Pipeline, Request
+from scheduling.languages import LanguageOffer, Nmt
+from scheduling.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
+from scheduling.outcomes import Result
+from scheduling.placement import choose
+from scheduling.snapshot import Fleet
+from scheduling.store.connection import Connection, open_client
+from scheduling.store.jobs import JobStore
+from scheduling.store.keys import Keys
+from scheduling.store.nodes import NodeStore
+from sockets.wire import encode_text
+
+_NEED = Need(src="en", tgt="es", types=("asr", "nmt", "tts"), pairs=(("en", "es"),))
+_LANGUAGES = frozenset({"en", "es", "de", "fr"})
+_DESCRIPTION = NodeDescription(
+    version="2.0.0",
+    platform="linux",
+    accepts_public_jobs=True,
+    has_gpu=False,
+    languages=LanguageOffer(
+        asr=_LANGUAGES, tts=_LANGUAGES, nmt=(Nmt(rule="any_to_any", languages=_LANGUAGES),)
+    ),
+    services=tuple(Service(service_id=f"{kind}-1", type=kind) for kind in _NEED.types),
+    ready_types=frozenset(_NEED.types),
+    acknowledges=True,
+    resumes=False,
+)
+_FLEETS = (100, 1_000, 10_000)
+_WRITERS = 8
+
+
+def measure() -> list[Row]:
+    """Measure everything that needs no Redis."""
+    return [*_measure_choice(), *_measure_messages(), *_measure_snapshot()]
+
+
+def measure_scripts(redis: EmbeddedRedis) -> list[Row]:
+    """Measure the slot scripts and a job's whole life as `scheduling.store` sends them."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_measure_scripts(redis))
+
+
+def _time(action: Callable[[], object], *, times: int) -> list[float]:
+    """Return how long each call took, in microseconds."""
+    for _ in range(max(times // 10, 1)):
+        action()
+    gc.collect()
+    gc.disable()
+    took = []
+    for _ in range(times):
+        begun = time.perf_counter_ns()
+        action()
+        took.append((time.perf_counter_ns() - begun) / 1e3)
+    gc.enable()
+    return took
+
+
+def _row(name: str, took: list[float], *, aim: str = "") -> Row:
+    return Row(
+        name=name,
+        unit="µs",
+        figures={"p50": percentile(took, 0.50), "p99": percentile(took, 0.99)},
+        aim=aim,
+    )
+
+
+def _measure_choice() -> list[Row]:
+    rows = []
+    rng, rules, now_ms = random.Random(1), PlacementRules(), clock.now_ms()
+    for size in _FLEETS:
+        fleet = _build_fleet(size, now_ms=now_ms)
+        snapshot = fleet.snapshot
+
+        choose_one = functools.partial(
+            choose,
+            snapshot.index.find(_NEED),
+            nodes=snapshot.nodes,
+            loads=fleet.loads,
+            free=fleet.free,
+            need=_NEED,
+            now_ms=now_ms,
+            rules=rules,
+            rng=rng,
+        )
+        took = _time(choose_one, times=5_000)
+        rows.append(_row(f"choose a node from {size:,}", took, aim="p99 < 100"))
+    return rows
+
+
+def _measure_snapshot() -> list[Row]:
+    rows = []
+    for size in _FLEETS:
+        fleet = _build_fleet(size, now_ms=clock.now_ms())
+        swap = functools.partial(fleet.put, next(iter(fleet.snapshot.nodes.values())))
+        rows.append(_row(f"swap a snapshot of {size:,} nodes", _time(swap, times=200)))
+    return rows
+
+
+def _build_fleet(size: int, *, now_ms: int) -> Fleet:
+    fleet = Fleet(require_gpu=False)
+    nodes_by_id = {node.node_id: node for node in (_node(n, now_ms) for n in range(size))}
+    fleet.snapshot = msgspec.structs.replace(
+        fleet.snapshot,
+        nodes=nodes_by_id,
+        index=type(fleet.snapshot.index)({_DESCRIPTION: tuple(nodes_by_id)}, require_gpu=False),
+    )
+    for node_id in nodes_by_id:
+        fleet.record_load(node_id, 1)
+    return fleet
+
+
+def _node(number: int, now_ms: int) -> Node:
+    return Node(
+        node_id=f"node-{number:08X}",
+        instance_id="bench",
+        conn_epoch=1,
+        status=NodeStatus.READY,
+        max_jobs=4,
+        description=_DESCRIPTION,
+        usage=Usage(cpu=20.0, memory=40.0),
+        heartbeat_at_ms=now_ms,
+    )
+
+
+def _measure_messages() -> list[Row]:
+    """Decode what peers send and encode what they get; the assignment carries 21 KB of audio."""
+    rows = []
+    for name, text in frames.samples().items():
+        decode = sessions_app.messages.decode if name in frames.SPOKEN else nodes.messages.decode
+        rows.append(_row(f"decode {name}", _time(functools.partial(decode, text), times=3_000)))
+    for name, message in _outgoing().items():
+        took = _time(functools.partial(encode_text, message), times=3_000)
+        rows.append(_row(f"encode {name}", took))
+    return rows
+
+
+def _outgoing() -> dict[str, msgspec.Struct]:
+    return {
+        "job_assign": _request("s-0000ABCD", 1).assignment,
+        "translation_result": sessions_app.messages.TranslationResult(
+            session_id="s-0000ABCD",
+            job_id="job-0000ABCD-0123456789ab",
+            trace_id="trace",
+            utterance_index=1,
+            text_asr="where is the nearest station",
+            text_translated="dónde está la estación más cercana",
+            tts_audio="A" * frames.AUDIO_BASE64_BYTES,
+            tts_format="opus",
+            scheduler_sent_at_ms=1,
+        ),
+        "ui_event": sessions_app.messages.UiEvent(
+            session_id="s-0000ABCD",
+            job_id="job-0000ABCD-0123456789ab",
+            trace_id="trace",
+            utterance_index=1,
+            event="DISPATCHED",
+            status="ok",
+        ),
+        "node_register_ack": nodes.messages.NodeRegistered(
+            node_id="node-0000ABCD", message="registered", status="registering"
+        ),
+    }
+
+
+def _request(session_id: str, number: int) -> Request:
+    assignment = Assignment(
+        job_id=f"job-{session_id[2:]}-{number:012x}",
+        attempt_id=1,
+        session_id=session_id,
+        utterance_index=number,
+        src_lang="en",
+        tgt_lang="es",
+        audio="A" * frames.AUDIO_BASE64_BYTES,
+        audio_format="opus",
+        sample_rate=16_000,
+        trace_id="trace",
+        pipeline=Pipeline(),
+        enable_streaming_asr=True,
+        partial_update_interval_ms=1_000,
+    )
+    return Request(assignment=assignment, need=_NEED, tenant_id="default")
+
+
+async def _measure_scripts(redis: EmbeddedRedis) -> list[Row]:
+    client = open_client(url=redis.url, cluster_urls=(), timeout_s=5, connect_timeout_s=5)
+    connection = Connection(client)
+    limits = JobLimits()
+    store = NodeStore(connection, keys=Keys("bench"), node_limits=NodeLimits(), job_limits=limits)
+    jobs = JobStore(connection, keys=Keys("bench"), limits=limits)
+    node = await _register(store)
+    rows = []
+    for writers in (1, _WRITERS):
+        took: dict[str, list[float]] = {}
+        await asyncio.gather(
+            *(_write(store, jobs, node, took, writer=writer) for writer in range(writers))
+        )
+        who = "one writer" if writers == 1 else f"{writers} writers on one node"
+        rows += [
+            _row(f"{step}, {who}", times, aim="p99 < 1000" if step == "reserve" else "")
+            for step, times in took.items()
+        ]
+    await connection.close()
+    return rows
+
+
+async def _register(store: NodeStore) -> Node:
+    """Register one node with room for everybody and make it ready."""
+    node_id = "node-BE0CBE0C"
+    registered = await store.register(
+        node_id=node_id,
+        instance_id="bench",
+        max_jobs=1_000,
+        description=_DESCRIPTION,
+        shown_token="",
+        kept_token="",
+    )
+    if registered is None:
+        raise RuntimeError("the node of the bench could not register")
+    await store.record_heartbeat(
+        node_id=node_id,
+        conn_epoch=registered.conn_epoch,
+        healthy=True,
+        usage=Usage(),
+        description=None,
+        draining=None,
+        running=None,
+    )
+    return msgspec.structs.replace(
+        _node(0, clock.now_ms()), node_id=node_id, conn_epoch=registered.conn_epoch, max_jobs=1_000
+    )
+
+
+async def _write(
+    store: NodeStore, jobs: JobStore, node: Node, took: dict[str, list[float]], *, writer: int
+) -> None:
+    """Take slots and give them back, and lead jobs through their lives."""
+    session_id = f"s-{writer:08X}"
+    for number in range(300):
+        request = _request(session_id, number + 1)
+        job_id = request.assignment.job_id
+        steps: dict[str, Callable[[], Awaitable[object]]] = {
+            "reserve": functools.partial(
+                store.reserve, node=node, job_id=job_id, attempt=1, types=_NEED.types
+            ),
+            "create a job": functools.partial(
+                jobs.create,
+                request=request,
+                frame=encode_text(request.assignment),
+                node_id=node.node_id,
+                deadline_ms=4_000,
+            ),
+            "commit": functools.partial(
+                store.commit, node_id=node.node_id, job_id=job_id, attempt=1
+            ),
+            "finish": functools.partial(
+                store.finish, node_id=node.node_id, job_id=job_id, attempt=1
+            ),
+            "finish a job": functools.partial(
+                jobs.finish,
+                session_id=session_id,
+                state=JobState.DONE,
+                outcome=Result(text_asr="a", text_translated="b"),
+                node_id=node.node_id,
+                job_id=job_id,
+                attempt=1,
+            ),
+        }
+        for step, issue in steps.items():
+            begun = time.perf_counter_ns()
+            await issue()
+            took.setdefault(step, []).append((time.perf_counter_ns() - begun) / 1e3)

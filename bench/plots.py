@@ -1,0 +1,79 @@
+"""Plots of a run as SVG, written by hand: lines over rising concurrency."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_WIDTH, _HEIGHT = 640, 360
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 130, 40, 50
+_COLOURS = ("#1b6ca8", "#c8553d", "#588157", "#7b5ea7")
+_TICKS = 5
+_HEAD = (
+    f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+    'font-family="sans-serif" font-size="12">'
+)
+
+Points = Sequence[tuple[float, float]]
+
+
+def draw(
+    path: Path, *, title: str, x_title: str, y_title: str, lines: Mapping[str, Points]
+) -> None:
+    """Write one plot: every line over the same x values, evenly spaced, y from zero."""
+    steps = [x for x, _ in next(iter(lines.values()))]
+    highest = _round_up(max(y for points in lines.values() for _, y in points))
+    parts = [
+        _HEAD,
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
+        _text(_LEFT, 22, title, size=15),
+        _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 10, x_title, anchor="middle"),
+        _text(_LEFT, _TOP - 4, y_title, size=11),
+    ]
+    for tick in range(_TICKS + 1):
+        y = _place_y(highest * tick / _TICKS, highest)
+        parts.append(
+            f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>'
+        )
+        parts.append(_text(_LEFT - 6, y + 4, f"{highest * tick / _TICKS:,.4g}", anchor="end"))
+    for position, x in enumerate(steps):
+        place = _place_x(position, len(steps))
+        parts.append(_text(place, _HEIGHT - _BOTTOM + 18, f"{x:g}", anchor="middle"))
+    for colour, (name, points) in zip(_COLOURS, lines.items(), strict=False):
+        places = [
+            (_place_x(position, len(steps)), _place_y(y, highest))
+            for position, (_, y) in enumerate(points)
+        ]
+        path_text = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        parts.append(
+            f'<polyline points="{path_text}" fill="none" stroke="{colour}" stroke-width="2"/>'
+        )
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
+        parts.append(_text(places[-1][0] + 8, places[-1][1] + 4, name, fill=colour))
+    parts.append("</svg>\n")
+    path.write_text("\n".join(parts))
+
+
+def _place_x(position: int, count: int) -> float:
+    return _LEFT + (_WIDTH - _LEFT - _RIGHT) * position / max(count - 1, 1)
+
+
+def _place_y(value: float, highest: float) -> float:
+    return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * value / highest
+
+
+def _round_up(value: float) -> float:
+    """Return the next of 1, 2, 2.5 or 5 times a power of ten."""
+    power = 1.0
+    while power * 10 <= value:
+        power *= 10
+    while power > value:
+        power /= 10
+    return next(power * step for step in (1, 2, 2.5, 5, 10) if power * step >= value)
+
+
+def _text(
+    x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, fill: str = "#333"
+) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" '
+        f'fill="{fill}">{text}</text>'
+    )
