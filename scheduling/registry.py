@@ -117,8 +117,6 @@ class Registry:
         )
         if recorded is None:
             raise errors.ConnectionFenced
-        if recorded.before is NodeStatus.OFFLINE:
-            await self._watch(node)  # its timer ended with its silence
         now = msgspec.structs.replace(
             node,
             status=recorded.status,
