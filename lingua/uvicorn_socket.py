@@ -65,6 +65,17 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
         if self._discarding:
             self.transport.close()
 
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message on; text that is no UTF-8 closes with 1007, and nobody's log is filled."""
+        message = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(message):
+            self.frames = []
+            self.conn.send_close(1007)
+            self.handle_parser_exception()
+            return
+        self.frames = [message]
+        super().send_receive_event_to_app()
+
     def handle_parser_exception(self) -> None:
         """Answer a broken or oversize frame: what follows it cannot be understood."""
         sent = self.conn.close_sent
@@ -97,3 +108,14 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
             self.close_timer.cancel()
         loop = asyncio.get_running_loop()
         self.close_timer = loop.call_later(_CLOSE_HANDSHAKE_S, self.transport.abort)
+
+
+def _is_utf8(message: bytes) -> bool:
+    """Say whether bytes are UTF-8; for ASCII, which nearly all are, without decoding them."""
+    if message.isascii():
+        return True
+    try:
+        message.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
