@@ -62,7 +62,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
             self.outbound.close(FENCED, refusal.code)
 
     def malformed(self, error: str, frame: str) -> None:
-        logger.info("unreadable frame from a node ignored", extra={"error": error})
+        logger.debug("unreadable frame from a node ignored", extra={"error": error})
 
     async def disconnected(self, code: int) -> None:
         if self._connection is not None:

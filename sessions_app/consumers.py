@@ -68,7 +68,7 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
         try:
             chunk = decode_binary_frame(frame)
         except MalformedFrame as error:
-            logger.info("unreadable bytes from a speaker ignored", extra={"error": str(error)})
+            logger.debug("unreadable bytes from a speaker ignored", extra={"error": str(error)})
             return
         if chunk is not None:
             speaker = self._find(chunk.session_id)
