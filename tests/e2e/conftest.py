@@ -33,10 +33,12 @@ def shared_lingua(
     e2e_redis: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory, server_name: str
 ) -> Iterator[Lingua]:
     servers = Servers(directory=tmp_path_factory.mktemp(server_name), redis_url=e2e_redis.url)
-    lingua = servers.start(server_name)
-    yield lingua
-    lingua.stop()
-    servers.end()
+    try:
+        lingua = servers.start(server_name)
+        yield lingua
+        lingua.stop()
+    finally:
+        servers.end()
 
 
 @pytest.fixture

@@ -234,6 +234,13 @@ async def take_job(*nodes: FakeNode) -> tuple[FakeNode, Frame]:
     return waits[first], first.result()
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something is so in Redis, where nothing tells us of it."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not holds():  # noqa: ASYNC110 - Redis does not call us
+            await asyncio.sleep(0.005)
+
+
 def init_frame(languages: tuple[str, str]) -> Frame:
     return {
         "type": "session_init",

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
 from tests.e2e.peers import (
-    DEADLINE_S,
     FakeNode,
     Frame,
     Peer,
@@ -19,6 +18,7 @@ from tests.e2e.peers import (
     heartbeat_frame,
     init_frame,
     register_frame,
+    until,
     utterance_frame,
 )
 from tests.e2e.servers import Lingua
@@ -96,9 +96,7 @@ async def _send(peer: Peer, frame: str | bytes, ids: dict[str, str]) -> None:
 
 async def _account(lingua: Lingua) -> None:
     """Wait until no node holds a slot, then see that the mirror of the counters agrees."""
-    async with asyncio.timeout(DEADLINE_S):
-        while lingua.dump("{node:*}:r*"):  # noqa: ASYNC110 - Redis does not call us
-            await asyncio.sleep(0.01)
+    await until(lambda: not lingua.dump("{node:*}:r*"))
     for counters in lingua.dump("{node:*}:cap").values():
         assert isinstance(counters, dict)
         assert (counters["reserved"], counters["running"]) == ("0", "0")

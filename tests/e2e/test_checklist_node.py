@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.e2e.peers import FakeNode, Peer, Speaker, register_frame
+from tests.e2e.peers import FakeNode, Peer, Speaker, register_frame, until
 from tests.e2e.servers import Lingua, Servers
 
 SESSION, NODE = "/ws/session", "/ws/node"
@@ -179,7 +179,7 @@ async def test_acceptance_and_start_move_the_job_and_are_shown(
         )
         partial = await speaker.next("asr_partial", text="hel")
         await speaker.next("ui_event", event="ASR_PARTIAL")
-        assert lingua.job(job["job_id"])["state"] == "RUNNING"
+        await until(lambda: lingua.job(job["job_id"])["state"] == "RUNNING")
         await node.finish(job)
         await speaker.next("ui_event", event="ASR_FINAL")
         await speaker.next("ui_event", event="NMT_DONE")

@@ -1,7 +1,7 @@
 """A node's life over the wire: its status, its silence, its drain, and its way back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from lingua_node.jobs import Job, Result
 from lingua_node.messages import LanguagePair, Languages, Service
 from lingua_node.node import Node
-from tests.e2e.peers import DEADLINE_S, FakeNode, Frame, Speaker, register_frame
+from tests.e2e.peers import DEADLINE_S, FakeNode, Frame, Speaker, register_frame, until
 from tests.e2e.servers import Lingua, Servers
 
 SESSION, NODE = "/ws/session", "/ws/node"
@@ -155,7 +155,7 @@ async def test_a_node_that_comes_back_keeps_its_jobs(lingua: Lingua, languages: 
         await other.heartbeat(draining=False)
         await other.next("node_status", status="ready")
         before.drop()
-        await _until(lambda: lingua.node(before.node_id)["status"] == "offline")
+        await until(lambda: lingua.node(before.node_id)["status"] == "offline")
         running = {"job_id": jobs[0]["job_id"], "attempt_id": 1}
         async with FakeNode.open(
             lingua.url(NODE),
@@ -199,8 +199,8 @@ async def test_an_sdk_node_survives_a_broken_connection_with_its_job(
         await begun.wait()
         wire.cut()
         node_id = str(node.node_id)
-        await _until(lambda: lingua.node(node_id)["status"] == "offline")
-        await _until(lambda: lingua.node(node_id)["status"] == "ready")
+        await until(lambda: lingua.node(node_id)["status"] == "offline")
+        await until(lambda: lingua.node(node_id)["status"] == "ready")
         go_on.set()
         await speaker.next("translation_result", utterance_index=0)
         node.drain()
@@ -219,7 +219,7 @@ async def test_an_sdk_node_that_drains_delivers_first(lingua: Lingua, languages:
     async def work(job: Job) -> Result:
         begun.set()
         node.drain()
-        await _until(lambda: lingua.node(str(node.node_id))["draining"] == "1")
+        await until(lambda: lingua.node(str(node.node_id))["draining"] == "1")
         return Result(text_asr="heard", text_translated=f"for {job.tgt_lang}")
 
     async with Speaker.open(lingua.url(SESSION), languages) as speaker:
@@ -230,7 +230,7 @@ async def test_an_sdk_node_that_drains_delivers_first(lingua: Lingua, languages:
         await speaker.next("translation_result", utterance_index=0)
         await asyncio.wait_for(serving, DEADLINE_S)
 
-    await _until(lambda: lingua.node(str(node.node_id))["status"] == "offline")
+    await until(lambda: lingua.node(str(node.node_id))["status"] == "offline")
     assert not lingua.leases(str(node.node_id))
 
 
@@ -251,13 +251,6 @@ def _sdk_node(languages: Pair, **options: object) -> Node:
         audio="none",
         **options,  # type: ignore[arg-type]  # a test passes what the node takes
     )
-
-
-async def _until(holds: Callable[[], bool]) -> None:
-    """Wait until something is so in Redis, where nothing tells us of it."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not holds():  # noqa: ASYNC110 - Redis does not call us
-            await asyncio.sleep(0.005)
 
 
 class _Wire:

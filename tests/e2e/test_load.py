@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from lingua_node.simulate import Behavior, Crowd
-from tests.e2e.peers import FakeNode, Peer, Speaker, init_frame, utterance_frame
+from tests.e2e.peers import FakeNode, Peer, Speaker, init_frame, until, utterance_frame
 from tests.e2e.servers import Lingua, Servers
 
 SESSION, NODE = "/ws/session", "/ws/node"
@@ -145,7 +145,7 @@ async def test_a_finished_job_leaves_nothing_to_watch(lingua: Lingua, languages:
         await peer.send({"type": "client_heartbeat", "session_id": session_id, "timestamp": 1})
         await peer.next("server_heartbeat")
 
-        assert lingua.job(job["job_id"])["state"] == "RELEASED"
+        await until(lambda: lingua.job(job["job_id"])["state"] == "RELEASED")
         assert job["job_id"] not in str(lingua.dump("{t:*"))
         assert not lingua.dump(f"{{session:{session_id}}}:payload:*")
         assert not lingua.dump(f"{{session:{session_id}}}:outbox")

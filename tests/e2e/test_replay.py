@@ -33,10 +33,12 @@ def impatient_lingua(
 ) -> Iterator[Lingua]:
     """A server that refuses soon what no node can serve."""
     servers = Servers(directory=tmp_path_factory.mktemp("impatient"), redis_url=e2e_redis.url)
-    lingua = servers.start(server_name, LINGUA_PENDING_TIMEOUT_S="0.1")
-    yield lingua
-    lingua.stop()
-    servers.end()
+    try:
+        lingua = servers.start(server_name, LINGUA_PENDING_TIMEOUT_S="0.1")
+        yield lingua
+        lingua.stop()
+    finally:
+        servers.end()
 
 
 class _Replay:
