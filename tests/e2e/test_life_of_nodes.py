@@ -136,7 +136,7 @@ async def test_a_draining_node_finishes_and_takes_nothing_new(
         await speaker.next("translation_result", utterance_index=1)
 
 
-@pytest.mark.req("N4", "N14", "C3")
+@pytest.mark.req("N4", "N14")
 async def test_a_node_that_comes_back_keeps_its_jobs(lingua: Lingua, languages: Pair) -> None:
     resumes = {"advanced_features": ["job_ack", "resume"]}
     async with (
@@ -178,7 +178,7 @@ async def test_a_node_that_comes_back_keeps_its_jobs(lingua: Lingua, languages: 
             assert not after.told("job_assign")
 
 
-@pytest.mark.req("N14", "C3")
+@pytest.mark.req("N14")
 async def test_an_sdk_node_survives_a_broken_connection_with_its_job(
     lingua: Lingua, languages: Pair
 ) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.peers import FakeNode, Speaker, take_job
+from tests.e2e.peers import FakeNode, Speaker, take_job, until
 from tests.e2e.servers import Lingua, Servers
 
 SESSION, NODE = "/ws/session", "/ws/node"
@@ -226,3 +226,42 @@ async def test_a_missing_model_sends_the_job_elsewhere(lingua: Lingua, languages
 
             assert not speaker.told("error")
             assert not without.told("job_cancel")
+
+
+@pytest.mark.req("J5", "J12", "R5")
+async def test_a_result_without_acceptance_counts(lingua: Lingua, languages: Pair) -> None:
+    async with (
+        FakeNode.open(lingua.url(NODE), languages) as node,
+        Speaker.open(lingua.url(SESSION), languages) as speaker,
+    ):
+        await speaker.say(0)
+        job = await node.job()
+        await node.finish(job)
+        await node.ack(job)
+        await speaker.next("translation_result", utterance_index=0)
+        await speaker.say(1)
+        await node.finish(await node.job())
+        await speaker.next("translation_result", utterance_index=1)
+
+        assert not lingua.leases(node.node_id)
+
+
+@pytest.mark.req("J14", "R5")
+async def test_a_speaker_that_leaves_frees_its_slots(lingua: Lingua, languages: Pair) -> None:
+    async with FakeNode.open(lingua.url(NODE), languages, max_concurrent_jobs=1) as node:
+        async with Speaker.open(lingua.url(SESSION), languages) as speaker:
+            await speaker.say(0)
+            job = await node.job()
+            await node.ack(job)
+            await speaker.next("ui_event", event="NODE_ACCEPTED")
+            await speaker.say(1)
+            await speaker.check_alive()
+            speaker.drop()
+        cancel = await node.next("job_cancel", job_id=job["job_id"])
+        await node.finish(job)
+
+        assert cancel["reason"] == "session_closed"
+        await until(lambda: lingua.job(job["job_id"])["state"] == "RELEASED")
+        assert lingua.job(job["job_id"])["ended_as"] == "CANCELLED"
+        assert not lingua.leases(node.node_id)
+        assert len(node.told("job_assign")) == 1
