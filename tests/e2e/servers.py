@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -30,7 +31,7 @@ class Lingua:
 
     instance: Instance
     prefix: str
-    redis: "redis.Redis"
+    redis: Any  # a plain client, whose annotations cannot say that it is not an asynchronous one
     checked: int = 0
 
     def url(self, path: str) -> str:
@@ -101,6 +102,7 @@ class Servers:
         prefix = f"e{next(_numbers)}"
         instance = self._launcher.start(
             *("--server", server_name),
+            awaiting_ready=True,
             **(
                 QUICK
                 | {

@@ -126,10 +126,13 @@ async def _play(lingua: Lingua, said: list[str | bytes], worked: list[str | byte
     lingua.check_log()
 
 
+# Each example is a scene of three sockets: half of what other tests of this kind draw.
+_EXAMPLES = (settings.default or settings()).max_examples // 2
+
+
 @pytest.mark.req("J11", "R9", "R8")
 @settings(
-    # Each is a scene of three sockets: half of what other tests of this kind draw.
-    max_examples=settings.default.max_examples // 2,
+    max_examples=_EXAMPLES,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

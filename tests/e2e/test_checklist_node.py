@@ -137,7 +137,8 @@ async def test_a_node_without_a_gpu_is_refused_where_one_is_required(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:
     lingua = servers.start(server_name, LINGUA_REQUIRE_GPU="1")
-    for gpus in ([], None):
+    nothing: list[list[str] | None] = [[], None]
+    for gpus in nothing:
         async with Peer.connect(lingua.url(NODE)) as node:
             hardware = {"cpu_cores": 4, "memory_gb": 8, "gpus": gpus}
             await node.send(register_frame(languages) | {"hardware": hardware})

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.e2e.peers import FakeNode, Peer, Speaker, init_frame, opus
+from tests.e2e.peers import FakeNode, Frame, Peer, Speaker, init_frame, opus
 from tests.e2e.servers import Lingua, Servers
 
 SESSION, NODE = "/ws/session", "/ws/node"
@@ -252,7 +252,7 @@ async def test_a_failure_reaches_the_speaker_with_the_nodes_code(
 
 
 async def test_rooms_are_refused_politely(lingua: Lingua, languages: Pair) -> None:
-    relayed = [
+    relayed: list[Frame] = [
         {"type": "room_leave", "room_code": "1"},
         {
             "type": "room_raw_voice_preference",
