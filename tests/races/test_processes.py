@@ -144,6 +144,7 @@ async def test_what_killed_processes_held_is_free_again_and_what_lives_is_kept(
         for _ in range(rng.randint(1, 12)):
             assert await own_client.blpop(["steps"], timeout=10) is not None
         os.kill(pid, signal.SIGKILL)
+        await beat(own_stores, node, running=[("survivor", 1)])
 
     left_behind = await own_client.zcard(run_key) + await own_client.zcard(resv_key) - 1
     assert left_behind > 0

@@ -51,7 +51,12 @@ class Core:
             limits=NODE_LIMITS,
         )
         self.watchdog = Watchdog(
-            stores=stores, fleet=self.fleet, recovery=recovery, silent_ms=SILENT_MS, interval_s=1
+            stores=stores,
+            fleet=self.fleet,
+            recovery=recovery,
+            delivery=self.delivery,
+            silent_ms=SILENT_MS,
+            interval_s=1,
         )
 
     async def register(self) -> Node:
