@@ -9,7 +9,6 @@ import asyncio
 import dataclasses
 import json
 import os
-import resource
 import sys
 import time
 from pathlib import Path
@@ -174,20 +173,22 @@ class Gauge:
         return {"elapsed_s": time.perf_counter() - self._began, **used}
 
     def _read(self) -> dict[str, float]:
-        own = resource.getrusage(resource.RUSAGE_SELF)
-        return {"load": own.ru_utime + own.ru_stime} | {
-            name: read_cpu_s(pid) for name, pid in self._pids.items()
-        }
+        figures = {}
+        for name, pid in self._pids.items():
+            figures[name], figures[f"{name}_wait"] = read_cpu_s(pid)
+        return figures
 
 
-def read_cpu_s(pid: int) -> float:
-    """Return the CPU time a process has used, in seconds.
+def read_cpu_s(pid: int) -> tuple[float, float]:
+    """Return how long a process ran, and how long it was kept waiting for a core, in seconds.
 
-    The scheduler's own nanosecond count of every thread; the clock ticks of ``stat`` are too
+    The kernel's own nanosecond counts of every thread; the clock ticks of ``stat`` are too
     coarse for a short run.
     """
     tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+    counts = [(task / "schedstat").read_text().split() for task in tasks]
+    ran, waited = (sum(int(count[field]) for count in counts) / 1e9 for field in (0, 1))
+    return ran, waited
 
 
 def read_memory_kb(pid: int) -> float:
@@ -214,7 +215,11 @@ class Bench:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._load = Load(speech_bytes=options.speech_bytes)
-        self._pids = {"server": options.server_pid, "redis": options.redis_pid}
+        self._pids = {
+            "server": options.server_pid,
+            "redis": options.redis_pid,
+            "load": os.getpid(),
+        }
         self._nodes: list[Node] = []
         self._speakers: list[Speaker] = []
 
@@ -357,6 +362,7 @@ def _per_job(used: dict[str, float], jobs: int) -> dict[str, float]:
     for name in ("server", "redis", "load"):
         figures[f"{name}_us_per_job"] = used[name] / max(jobs, 1) * 1e6
         figures[f"{name}_cpu"] = used[name] / used["elapsed_s"]
+        figures[f"{name}_kept_waiting"] = used[f"{name}_wait"] / used["elapsed_s"]
     return figures
 
 

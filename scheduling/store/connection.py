@@ -5,7 +5,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import redis.asyncio
@@ -85,9 +85,10 @@ def open_client(
 class Connection:
     """Sends commands in the order they were issued, together where they were issued together.
 
-    While one pipeline is under way the next fills up, so the busier the process the fewer round
-    trips a command costs. A command whose reply is lost may have been carried out: every script
-    is safe to send twice.
+    A few pipelines are under way at a time, so that Redis works while we do; then the next fills
+    up, so the busier the process the fewer round trips a command costs. A command whose reply is
+    lost may have been carried out, and is sent again after others: every script is safe to send
+    twice.
     """
 
     def __init__(self, client: "redis.asyncio.Redis | RedisCluster") -> None:
@@ -95,7 +96,8 @@ class Connection:
         self._pipe = open_pipe(client)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[_Issued] = []
-        self._sender: asyncio.Task[None] | None = None
+        self._senders: set[asyncio.Task[None]] = set()
+        self._about_to_send = False
         self._scripts: dict[str, tuple[str, str]] = {}
         for name in scripts.list_names():
             source = scripts.load_source(name)
@@ -113,8 +115,10 @@ class Connection:
         loop = self._loop = self._loop or asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._waiting.append(_Issued(command, future, read))
-        if self._sender is None:
-            self._sender = loop.create_task(self._send_waiting(), name="redis pipeline")
+        if not self._about_to_send and len(self._senders) < self._pipe.most_under_way:
+            self._about_to_send = True
+            sender = loop.create_task(self._send_waiting(), name="redis pipeline")
+            self._senders.add(sender)
         return future
 
     def run_script(
@@ -133,18 +137,20 @@ class Connection:
 
     async def close(self) -> None:
         """Wait for what was issued, then close the connections."""
-        if self._sender is not None:
-            await self._sender
+        while self._senders:
+            await asyncio.wait(self._senders)
         await self._client.aclose()
 
     async def _send_waiting(self) -> None:
         """Send pipeline after pipeline until nothing waits."""
+        self._about_to_send = False
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
                 await self._send(batch)
         finally:
-            self._sender = None
+            # Not in a callback of the task: a command issued before it ran would find no sender.
+            self._senders.remove(_current_task())
 
     async def _send(self, batch: list[_Issued]) -> None:
         try:
@@ -166,6 +172,10 @@ class Connection:
         digest = command[1]
         source = next(source for known, source in self._scripts.values() if known == digest)
         return ("EVAL", source, *command[2:])
+
+
+def _current_task() -> "asyncio.Task[None]":
+    return cast("asyncio.Task[None]", asyncio.current_task())
 
 
 def _resolve(issued: _Issued, reply: Any) -> None:

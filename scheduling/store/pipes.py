@@ -16,7 +16,9 @@ _REPLIES_PER_DEADLINE = 256
 
 
 class Pipe(Protocol):
-    """Takes commands to Redis together."""
+    """Takes commands to Redis together; how many batches may be under way at a time it says."""
+
+    most_under_way: int
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Return the replies in order; a command Redis refused has its error for a reply.
@@ -34,22 +36,26 @@ class DirectPipe:
     """One connection to one Redis, kept for batches: packed in C, written at once, one deadline.
 
     redis-py's own pipeline packs in Python and opens a timeout for every reply: for a batch of
-    three that is 98 µs of CPU against 28 µs here.
+    three that is 98 µs of CPU against 28 µs here. Batches overlap: Redis works on one while the
+    replies of the last are read and the next is written.
     """
+
+    most_under_way = 2
 
     def __init__(self, client: "redis.asyncio.Redis") -> None:
         self._pool = client.connection_pool
         self._callbacks: dict[Any, Any] = dict(client.response_callbacks)
         self._connection: redis.asyncio.Connection | None = None
+        self._losses = 0
+        # Both are fair: batches are read in the order in which they were written.
+        self._writing = asyncio.Lock()
+        self._reading = asyncio.Lock()
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
-        """Send, and read as many replies; a lost connection is opened again once."""
-        connection = self._connection
-        if connection is None:
-            pool: Any = self._pool  # redis-py left this one method without types
-            connection = self._connection = await pool.get_connection()
+        """Write, and read as many replies; what was lost with its connection is written again."""
+        connection = self._connection or await self._open()
         replies: list[Any] = await connection.retry.call_with_retry(
-            lambda: _exchange(connection, commands), lambda _error: connection.disconnect()
+            lambda: self._exchange(connection, commands), _note_loss
         )
         for position, command in enumerate(commands):
             callback = self._callbacks.get(command[0])
@@ -57,9 +63,45 @@ class DirectPipe:
                 replies[position] = callback(replies[position])
         return replies
 
+    async def _open(self) -> "redis.asyncio.Connection":
+        async with self._writing:
+            if self._connection is None:
+                pool: Any = self._pool  # redis-py left this one method without types
+                self._connection = await pool.get_connection()
+            return self._connection
+
+    async def _exchange(
+        self, connection: "redis.asyncio.Connection", commands: Sequence[Command]
+    ) -> list[Any]:
+        """Write and read in turn; whoever fails closes the connection, for all under way on it.
+
+        Nobody may take a reply for an answer to a command written on another connection.
+        """
+        # hiredis's stub takes a tuple of one for a tuple of any length.
+        packed = b"".join([pack_command(cast("Any", command)) for command in commands])
+        losses = self._losses
+        try:
+            async with self._writing:
+                losses = self._losses
+                await connection.send_packed_command(packed)
+            async with self._reading:
+                if losses == self._losses:
+                    return await _read_replies(connection, len(commands))
+        except BaseException:
+            if losses == self._losses:
+                self._losses += 1
+                await connection.disconnect(nowait=True)
+            raise
+        raise exceptions.ConnectionError("the connection was lost before the replies came")
+
 
 class ClusterPipe:
-    """The pipeline of redis-py's cluster client, which knows who owns which slot."""
+    """The pipeline of redis-py's cluster client, which knows who owns which slot.
+
+    It may take any connection of its pools, so only one batch at a time keeps the order.
+    """
+
+    most_under_way = 1
 
     def __init__(self, client: RedisCluster) -> None:
         self._client = client
@@ -72,20 +114,15 @@ class ClusterPipe:
         return list(await pipeline.execute(raise_on_error=False))
 
 
-async def _exchange(
-    connection: "redis.asyncio.Connection", commands: Sequence[Command]
-) -> list[Any]:
-    """Write all commands, then read all replies; some of them must come within the timeout."""
-    # hiredis's stub takes a tuple of one for a tuple of any length.
-    packed = b"".join([pack_command(cast("Any", command)) for command in commands])
-    await connection.send_packed_command(packed)
+async def _read_replies(connection: "redis.asyncio.Connection", count: int) -> list[Any]:
+    """Read replies; some of them must come within the timeout."""
     replies: list[Any] = []
     try:
-        while len(replies) < len(commands):
+        while len(replies) < count:
             async with asyncio.timeout(connection.socket_timeout):
                 replies += [
                     await _read_reply(connection)
-                    for _ in commands[len(replies) : len(replies) + _REPLIES_PER_DEADLINE]
+                    for _ in range(min(count - len(replies), _REPLIES_PER_DEADLINE))
                 ]
     except TimeoutError as late:
         raise exceptions.TimeoutError("Redis did not answer in time") from late
@@ -97,3 +134,7 @@ async def _read_reply(connection: "redis.asyncio.Connection") -> Any:
         return await connection.read_response(timeout=math.inf)
     except exceptions.ResponseError as error:
         return error
+
+
+async def _note_loss(_error: Exception) -> None:
+    """Do nothing: whoever saw the loss has closed the connection, others may use the next."""

@@ -1,0 +1,83 @@
+"""Commands on their way to Redis: in order, together, and never with another one's reply."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import redis.asyncio
+
+from lingua.embedded_redis import EmbeddedRedis
+from scheduling.errors import DependencyDown
+from scheduling.store.connection import Connection, open_client
+
+_DEADLINE_S = 20.0
+
+
+@pytest.fixture
+async def connection(redis_server: EmbeddedRedis) -> AsyncIterator[Connection]:
+    client = open_client(
+        url=redis_server.url, cluster_urls=(), timeout_s=_DEADLINE_S, connect_timeout_s=_DEADLINE_S
+    )
+    opened = Connection(client)
+    yield opened
+    await opened.close()
+
+
+async def test_commands_of_many_turns_keep_their_order(
+    connection: Connection, redis_client: "redis.asyncio.Redis", prefix: str
+) -> None:
+    replies = []
+    for number in range(500):
+        replies.append(connection.execute("RPUSH", prefix, number))
+        if number % 7 == 0:
+            await asyncio.sleep(0)
+    async with asyncio.timeout(_DEADLINE_S):
+        lengths = [await reply for reply in replies]
+
+    assert lengths == list(range(1, 501))
+    assert await redis_client.lrange(prefix, 0, -1) == [str(number) for number in range(500)]
+
+
+async def test_a_command_issued_as_the_last_reply_is_read_is_sent(connection: Connection) -> None:
+    async with asyncio.timeout(_DEADLINE_S):
+        for number in range(500):
+            last: asyncio.Future[asyncio.Future[str]] = asyncio.get_running_loop().create_future()
+            connection.execute("ECHO", "first").add_done_callback(
+                lambda _done, last=last, number=number: last.set_result(
+                    connection.execute("ECHO", number)
+                )
+            )
+            assert await (await last) == str(number)
+
+
+async def test_no_command_gets_the_reply_of_another_when_connections_are_lost(
+    connection: Connection, redis_client: "redis.asyncio.Redis"
+) -> None:
+    async def ask(number: int) -> bool:
+        await asyncio.sleep(0)
+        try:
+            return await connection.execute("ECHO", number) == str(number)
+        except DependencyDown:
+            return True
+
+    async with asyncio.timeout(_DEADLINE_S):
+        await connection.execute("PING")
+        for _ in range(20):
+            asking = [asyncio.create_task(ask(number)) for number in range(200)]
+            await asyncio.sleep(0)
+            await redis_client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            assert all(await asyncio.gather(*asking))
+
+
+async def test_a_refused_command_leaves_the_others_their_replies(
+    connection: Connection, prefix: str
+) -> None:
+    before = connection.execute("SET", prefix, "text")
+    refused = connection.execute("LPUSH", prefix, "item")
+    after = connection.execute("GET", prefix)
+
+    async with asyncio.timeout(_DEADLINE_S):
+        await before
+        with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
+            await refused
+        assert await after == "text"
