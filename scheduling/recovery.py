@@ -102,6 +102,21 @@ class Recovery:
         )
         await self._dispatcher.place_again(placing)
 
+    async def tell_again(self, record: JobRecord, *, now_ms: int) -> None:
+        """Bring a kept outcome to its speaker, who ignores it if it came before."""
+        outcome = await self._stores.jobs.find_outcome(
+            session_id=record.session_id, job_id=record.job_id
+        )
+        if outcome is not None:
+            await self._settlement.tell(
+                session_id=record.session_id,
+                job_id=record.job_id,
+                utterance_index=record.utterance_index,
+                trace_id=record.trace_id,
+                outcome=outcome,
+                elapsed_ms=now_ms - record.created_at_ms,
+            )
+
     async def refuse(self, record: JobRecord, refused: Refused) -> bool:
         """End a job without a result; False when it had ended."""
         self._dispatcher.discard(record.job_id)

@@ -62,13 +62,13 @@ class Settlement:
         self._fleet.record_load(node_id, freed.load)
         if end is None:
             return False
-        await self._tell(
+        await self.tell(
             session_id=session_id,
             job_id=job_id,
             utterance_index=utterance_index,
             trace_id=trace_id,
             outcome=outcome,
-            end=end,
+            elapsed_ms=end.elapsed_ms,
         )
         return True
 
@@ -79,13 +79,13 @@ class Settlement:
         end = await self._end(session_id, job_id, JobState.FAILED, refused)
         if end is None:
             return False
-        await self._tell(
+        await self.tell(
             session_id=session_id,
             job_id=job_id,
             utterance_index=utterance_index,
             trace_id=trace_id,
             outcome=refused,
-            end=end,
+            elapsed_ms=end.elapsed_ms,
         )
         return True
 
@@ -126,7 +126,7 @@ class Settlement:
             )
         return end
 
-    async def _tell(
+    async def tell(
         self,
         *,
         session_id: str,
@@ -134,8 +134,9 @@ class Settlement:
         utterance_index: int,
         trace_id: str,
         outcome: Outcome,
-        end: Ended,
+        elapsed_ms: int,
     ) -> None:
+        """Tell the speaker what became of an utterance; one that was told before ignores it."""
         await self._delivery.to_session(
             session_id,
             JobSettled(
@@ -144,6 +145,6 @@ class Settlement:
                 utterance_index=utterance_index,
                 trace_id=trace_id,
                 outcome=outcome,
-                elapsed_ms=end.elapsed_ms,
+                elapsed_ms=elapsed_ms,
             ),
         )

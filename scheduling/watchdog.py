@@ -5,7 +5,7 @@ import logging
 from scheduling import clock, errors
 from scheduling.delivery import Delivery
 from scheduling.events import NodeStatusChanged
-from scheduling.jobs import ENDED, SENT, WAITING, JobRecord
+from scheduling.jobs import ENDED, SENT, WAITING, JobRecord, JobState
 from scheduling.nodes import NodeStatus
 from scheduling.outcomes import Refused
 from scheduling.recovery import Recovery
@@ -56,7 +56,7 @@ class Watchdog:
         entity = timers.name_job(session_id, job_id)
         record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)
         if record is None or record.state in ENDED:
-            await self._clear_up(record, entity)
+            await self._clear_up(record, entity, now_ms)
             return
         if record.deadline_at_ms > now_ms:
             await self._stores.timers.arm(entity, delay_ms=record.deadline_at_ms - now_ms)
@@ -80,8 +80,10 @@ class Watchdog:
             refused=Refused(code=late.code, message=str(late)),
         )
 
-    async def _clear_up(self, record: JobRecord | None, entity: str) -> None:
-        """Whatever interrupted the end of a job, its slot is free and nobody is woken again."""
+    async def _clear_up(self, record: JobRecord | None, entity: str, now_ms: int) -> None:
+        """Whatever interrupted the end of a job, its slot is free and its speaker is told."""
+        if record is not None and record.state is not JobState.RELEASED:
+            await self._recovery.tell_again(record, now_ms=now_ms)
         if record is not None and record.node_id:
             freed = await self._stores.nodes.finish(
                 node_id=record.node_id, job_id=record.job_id, attempt=record.attempt

@@ -1,22 +1,9 @@
 """A node that falls silent goes offline, comes back with a heartbeat, and is watched again."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
 from scheduling.nodes import NodeStatus
 from tests.scheduling.core import SILENT_MS, Core
-from tests.scripts.fixtures import make_stores
-
-
-@pytest.fixture
-async def core(redis_server: EmbeddedRedis, prefix: str) -> AsyncIterator[Core]:
-    client = redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True)
-    stores = make_stores(client, prefix=prefix)
-    yield Core(stores)
-    await stores.connection.close()
 
 
 @pytest.mark.req("N5", "N6")

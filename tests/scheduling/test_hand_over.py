@@ -1,0 +1,77 @@
+"""An outcome that was kept reaches its speaker, whoever died between the two."""
+
+import pytest
+
+from scheduling.events import JobSettled, ToNode, ToSession
+from scheduling.jobs import JobState
+from tests.scheduling.core import Core
+from tests.scripts.fixtures import JOB, JOB_LIMITS, RESULT, SESSION, make_request
+
+
+class RecordingSpeaker:
+    """A session's mailbox that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[ToSession] = []
+
+    def post(self, event: ToSession) -> None:
+        self.told.append(event)
+
+
+class RecordingNode:
+    """A node's mailbox that takes everything."""
+
+    def __init__(self, conn_epoch: int) -> None:
+        self.conn_epoch = conn_epoch
+
+    def post(self, event: ToNode) -> bool:
+        return True
+
+
+@pytest.mark.req("J13", "R9")
+async def test_an_outcome_nobody_told_is_told_by_the_watchdog(core: Core) -> None:
+    node = await core.beat(await core.register())
+    core.delivery.attach_node(node.node_id, RecordingNode(node.conn_epoch))
+    speaker = RecordingSpeaker()
+    core.delivery.attach_session(SESSION, speaker)
+    await core.dispatcher.dispatch(make_request())
+    # The process that took the result died here: the job is done, nobody was told.
+    await core.held.jobs.finish(
+        session_id=SESSION,
+        job_id=JOB,
+        state=JobState.DONE,
+        outcome=RESULT,
+        attempt=1,
+        node_id=node.node_id,
+    )
+    speaker.told.clear()
+
+    await core.let_time_pass(JOB_LIMITS.ack_timeout_ms)
+
+    (settled,) = speaker.told
+    assert isinstance(settled, JobSettled)
+    assert (settled.job_id, settled.outcome) == (JOB, RESULT)
+    assert core.fleet.loads[node.node_id] == 0
+
+
+@pytest.mark.req("J13")
+async def test_a_handed_over_outcome_is_not_told_again(core: Core) -> None:
+    node = await core.beat(await core.register())
+    core.delivery.attach_node(node.node_id, RecordingNode(node.conn_epoch))
+    speaker = RecordingSpeaker()
+    core.delivery.attach_session(SESSION, speaker)
+    await core.dispatcher.dispatch(make_request())
+    await core.held.jobs.finish(
+        session_id=SESSION,
+        job_id=JOB,
+        state=JobState.DONE,
+        outcome=RESULT,
+        attempt=1,
+        node_id=node.node_id,
+    )
+    await core.held.jobs.release(session_id=SESSION, job_id=JOB)
+    speaker.told.clear()
+
+    await core.let_time_pass(JOB_LIMITS.ack_timeout_ms)
+
+    assert speaker.told == []
