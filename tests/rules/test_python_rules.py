@@ -66,6 +66,7 @@ def _plant(root: Path, name: str, text: str | None) -> None:
     path.write_text("" if text is None else SAYS + text + "\n")
 
 
+@pytest.mark.req("R7")
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
 def test_the_tree_keeps_the_rule(rule: rules.Rule) -> None:
     assert list(rule(ROOT)) == []

@@ -22,7 +22,7 @@ INFO = "{node:n1}:info"
 FIRST, SECOND = "first-token", "second-token"
 
 
-@pytest.mark.req("N1", "N10")
+@pytest.mark.req("N1", "N9", "N10")
 async def test_a_new_node_is_written_whole_and_reservable_at_its_first_heartbeat(
     stores: Stores, watcher: Watcher
 ) -> None:

@@ -122,7 +122,7 @@ async def test_a_connection_other_than_the_current_is_offline(
     assert await watcher.find_changes() == {}
 
 
-@pytest.mark.req("R1")
+@pytest.mark.req("R1", "N11")
 async def test_an_unknown_node_is_offline(stores: Stores, watcher: Watcher) -> None:
     reply = await reserve(stores, make_node("nobody"))
 

@@ -53,6 +53,7 @@ def test_a_taken_port_is_one_clear_line(start_instance: StartInstance, server_na
     assert instance.notes == []
 
 
+@pytest.mark.req("R6")
 def test_redis_is_started_kept_and_stopped_with_us(start_instance: StartInstance) -> None:
     first = start_instance(REDIS_URL="")
     port = int((first.notes_file.parent / "var" / "redis" / "port").read_text())
