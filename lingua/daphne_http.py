@@ -54,14 +54,16 @@ class BoundedHttpFactory(HTTPFactory):
     def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = self._request
-        protocol.has_asked = False
+        # What we get is a wrapper that may change to HTTP/2; its channel is what requests know.
+        channel = protocol._channel  # noqa: SLF001 - Twisted has no public name for it
+        channel.has_asked = False
         asyncio.get_running_loop().call_later(
-            self._handshake_timeout_s, _drop_unless_asked, protocol
+            self._handshake_timeout_s, _drop_unless_asked, channel
         )
         return protocol
 
 
-def _drop_unless_asked(connection: Any) -> None:
+def _drop_unless_asked(channel: Any) -> None:
     """Drop who connected and has not sent the head of a request; it costs us, and them nothing."""
-    if not connection.has_asked and connection.transport is not None:
-        connection.transport.abortConnection()
+    if not channel.has_asked and channel.transport is not None:
+        channel.transport.abortConnection()
