@@ -42,9 +42,6 @@ class TokenAdmin(TokenPages):
         """A token that exists is changed by rotating or revoking it, so that its log is true."""
         return () if obj is None else self.get_fields(request, obj)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and request.method != "PATCH"
-
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -58,7 +55,9 @@ class TokenAdmin(TokenPages):
     ) -> HttpResponse:
         return self._show(request, [(obj, getattr(obj, _ISSUED))])
 
-    @admin.action(description="Rotate: issue a successor, end the old one in 24 hours")
+    @admin.action(
+        permissions=["change"], description="Rotate: issue a successor, end the old one in 24 hours"
+    )
     def rotate(self, request: HttpRequest, queryset: QuerySet[Token]) -> HttpResponse | None:
         actor = request.user.get_username()
         successors = []
@@ -69,7 +68,7 @@ class TokenAdmin(TokenPages):
                 self.message_user(request, str(refused), messages.ERROR)
         return self._show(request, successors) if successors else None
 
-    @admin.action(description="Revoke now: open sockets are closed")
+    @admin.action(permissions=["change"], description="Revoke now: open sockets are closed")
     def revoke(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
         for token in queryset:
             tokens.revoke(token, actor=request.user.get_username())

@@ -197,16 +197,17 @@ class CredentialWatch:
         a change that was told to a Redis which lost it.
         """
         self._passes += 1
+        ended = self._end_expired()
         changes = await self._credentials.list_changes(since_ms=self._seen_ms)
         admissions = self._access.admissions
         changed = {prefix for prefix, _ in changes}
         if self._passes % self._renew_every == 0:
             await self._access.renew()
             changed.update(admissions.credentials)
-        ended = await self._end_revoked([one for one in admissions.credentials if one in changed])
+        ended += await self._end_revoked([one for one in admissions.credentials if one in changed])
         if changes:
             self._seen_ms = changes[-1][1]
-        return ended + self._end_expired()
+        return ended
 
     async def _end_revoked(self, prefixes: list[str]) -> int:
         """Close the sockets of revoked credentials; one that Redis lost is published again soon."""
