@@ -11,10 +11,16 @@ import sessions_app.routing
 from lingua import settings
 from lingua.asgi_types import AsgiApp
 from lingua.supervisor import Loop
+from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
+from operators.instance import link
+from operators.publisher import CredentialPublisher
+from operators.publishing import build_publication
 from scheduling import ids
+from scheduling.access import Access, AccessLimits, CredentialWatch
 from scheduling.attempts import Attempts
+from scheduling.credentials import Scope
 from scheduling.delivery import Delivery
 from scheduling.dispatch import Dispatcher
 from scheduling.errors import DependencyDown
@@ -24,7 +30,9 @@ from scheduling.registry import Registry
 from scheduling.sessions import Sessions
 from scheduling.settlement import Settlement, Stores
 from scheduling.snapshot import Fleet
+from scheduling.store.allowances import AllowanceStore
 from scheduling.store.connection import Connection, open_client
+from scheduling.store.credentials import CredentialStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.nodes import NodeStore
@@ -35,7 +43,11 @@ from sessions_app.in_flight import InFlight
 from sessions_app.segmentation import SegmentationSettings
 from sessions_app.services import SessionService
 from sessions_app.speaker import SessionLimits
+from sockets.doors import Door, GuardedDoor, OpenDoor
 from sockets.outbound import OutboundLimits
+
+# A third of the lease of a connection.
+_RENEW_EVERY_MS = 20_000
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -136,6 +148,15 @@ def _compose(*, instance_id: str, connection: Connection) -> Instance:
         settlement=settlement,
         recovery=recovery,
     )
+    credentials = CredentialStore(
+        connection, keys=keys, life_ms=settings.LINGUA_CREDENTIAL_TTL_S * 1000
+    )
+    access = Access(
+        credentials=credentials,
+        allowances=AllowanceStore(connection, keys=keys),
+        limits=_read_access_limits(),
+    )
+    link.connect(access)
     node_service = NodeService(
         registry=Registry(
             instance_id=instance_id,
@@ -146,6 +167,7 @@ def _compose(*, instance_id: str, connection: Connection) -> Instance:
         ),
         delivery=delivery,
         jobs=node_jobs,
+        credentials=NodeCredentials(access=access),
         require_gpu=settings.LINGUA_REQUIRE_GPU,
     )
     in_flight = InFlight()
@@ -173,6 +195,8 @@ def _compose(*, instance_id: str, connection: Connection) -> Instance:
                         most_frames=settings.LINGUA_SESSION_OUTBOUND_MAX_MESSAGES,
                     ),
                     rate=(settings.LINGUA_SESSION_RATE_PER_S, settings.LINGUA_SESSION_BURST),
+                    door=_build_session_door(access),
+                    most_frame_bytes=_find_own_limit(settings.LINGUA_SESSION_MAX_FRAME_BYTES),
                 ),
                 *nodes.routing.build_routes(
                     service=node_service,
@@ -181,12 +205,60 @@ def _compose(*, instance_id: str, connection: Connection) -> Instance:
                         most_bytes=settings.LINGUA_NODE_OUTBOUND_MAX_BYTES,
                         most_frames=settings.LINGUA_NODE_OUTBOUND_MAX_MESSAGES,
                     ),
+                    door=_build_node_door(access),
+                    most_frame_bytes=_find_own_limit(settings.LINGUA_NODE_MAX_FRAME_BYTES),
                 ),
             ]
         ),
-        loops=[watchdog],
+        loops=[
+            watchdog,
+            CredentialWatch(
+                access=access,
+                credentials=credentials,
+                interval_s=settings.LINGUA_REVOCATION_CHECK_MS / 1000,
+                renew_every=max(_RENEW_EVERY_MS // settings.LINGUA_REVOCATION_CHECK_MS, 1),
+            ),
+            CredentialPublisher(
+                access=access,
+                credentials=credentials,
+                publication=build_publication(connection, keys=keys),
+            ),
+        ],
         connection=connection,
         in_flight=in_flight,
+    )
+
+
+def _build_node_door(access: Access) -> Door:
+    if not settings.LINGUA_NODE_AUTH:
+        return OpenDoor()
+    return GuardedDoor(access=access, scope=Scope.NODE)
+
+
+def _build_session_door(access: Access) -> Door:
+    if not settings.LINGUA_SESSION_AUTH:
+        return OpenDoor()
+    return GuardedDoor(
+        access=access,
+        scope=Scope.SESSION,
+        takes_tickets=True,
+        origins=tuple(settings.LINGUA_SESSION_ORIGINS or settings.ALLOWED_HOSTS),
+    )
+
+
+def _find_own_limit(most_bytes: int) -> int | None:
+    """Return the limit a consumer checks itself: the server checks the larger of both."""
+    checked = max(settings.LINGUA_SESSION_MAX_FRAME_BYTES, settings.LINGUA_NODE_MAX_FRAME_BYTES)
+    return most_bytes if most_bytes < checked else None
+
+
+def _read_access_limits() -> AccessLimits:
+    return AccessLimits(
+        most_connections=settings.LINGUA_PRINCIPAL_MAX_CONNECTIONS,
+        connects_per_s=settings.LINGUA_CONNECTS_PER_SECOND,
+        connect_burst=settings.LINGUA_CONNECT_BURST,
+        requests_per_s=settings.LINGUA_REQUESTS_PER_SECOND,
+        request_burst=settings.LINGUA_REQUEST_BURST,
     )
 
 

@@ -1,5 +1,6 @@
 """Daphne's HTTP requests with an end to how much they may carry."""
 
+import asyncio
 import functools
 from typing import Any
 
@@ -18,7 +19,8 @@ class BoundedRequest(WebRequest):
         self._refused = False
 
     def gotLength(self, length: int | None) -> None:
-        """Look at Content-Length before the first byte of the body arrives."""
+        """Look at Content-Length before the first byte of the body arrives: the head is whole."""
+        self.channel.has_asked = True
         super().gotLength(length)
         if length is not None and length > self._max_body_bytes:
             self._refuse()
@@ -42,13 +44,26 @@ class BoundedRequest(WebRequest):
 
 
 class BoundedHttpFactory(HTTPFactory):
-    """Makes connections whose requests are bounded."""
+    """Makes connections whose requests are bounded, and that must ask soon."""
 
-    def __init__(self, *, server: Any, max_body_bytes: int) -> None:
+    def __init__(self, *, server: Any, max_body_bytes: int, handshake_timeout_s: float) -> None:
         super().__init__(server)
+        self._handshake_timeout_s = handshake_timeout_s
         self._request = functools.partial(BoundedRequest, max_body_bytes=max_body_bytes)
 
     def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = self._request
+        # What we get is a wrapper that may change to HTTP/2; its channel is what requests know.
+        channel = protocol._channel  # noqa: SLF001 - Twisted has no public name for it
+        channel.has_asked = False
+        asyncio.get_running_loop().call_later(
+            self._handshake_timeout_s, _drop_unless_asked, channel
+        )
         return protocol
+
+
+def _drop_unless_asked(channel: Any) -> None:
+    """Drop who connected and has not sent the head of a request; it costs us, and them nothing."""
+    if not channel.has_asked and channel.transport is not None:
+        channel.transport.abortConnection()

@@ -83,7 +83,9 @@ class DaphneServer(Server):
     async def listen(self, listener: socket.socket) -> None:
         _quiet_twisted()
         self.http_factory = BoundedHttpFactory(
-            server=self, max_body_bytes=self._options.http_max_body_bytes
+            server=self,
+            max_body_bytes=self._options.http_max_body_bytes,
+            handshake_timeout_s=self._options.handshake_timeout_s,
         )
         self.ws_factory = _SocketFactory(self, server=None)
         self.ws_factory.setProtocolOptions(

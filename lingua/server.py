@@ -35,6 +35,7 @@ class ServerOptions:
     input_max_bytes: int
     input_max_messages: int
     http_max_body_bytes: int
+    handshake_timeout_s: float
     ping_interval_s: float
     ping_timeout_s: float
     drain_timeout_s: float

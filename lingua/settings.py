@@ -15,6 +15,7 @@ from lingua.databases import parse_database_url
 from lingua.embedded_redis import find_free_port
 from lingua.env import env_bool, env_float, env_int, env_list, env_path, env_str
 from lingua.kept_values import keep_text
+from lingua.security_settings import *  # noqa: F403 - a part of this list that has a file of its own
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
@@ -47,6 +48,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_prometheus",
     "scheduling",
+    "operators",
     "lingua",
 ]
 MIDDLEWARE = [
@@ -57,6 +59,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "operators.middleware.audit_requests",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -172,7 +175,13 @@ LINGUA_LOG_LEVEL = env_str(
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "lingua.redaction.MaskingFormatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     # Uvicorn would tell of every connection.
     "loggers": {"uvicorn.error": {"level": "WARNING"}},
@@ -213,13 +222,6 @@ LINGUA_PING_INTERVAL_S = env_float("LINGUA_PING_INTERVAL_S", default=20, minimum
 LINGUA_PING_TIMEOUT_S = env_float("LINGUA_PING_TIMEOUT_S", default=30, minimum=1)
 # The largest body of an HTTP request; larger is answered with 413.
 LINGUA_HTTP_MAX_BODY_BYTES = env_int("LINGUA_HTTP_MAX_BODY_BYTES", default=8 * MIB, minimum=1024)
-
-# Authentication ----------------------------------------------------------------------------------
-
-# Nodes must show a bearer token. Off only while LINGUA_HOST is loopback.
-LINGUA_NODE_AUTH = env_bool("LINGUA_NODE_AUTH", default=False)
-# Sessions must show an API token or a ticket. Off only while LINGUA_HOST is loopback.
-LINGUA_SESSION_AUTH = env_bool("LINGUA_SESSION_AUTH", default=False)
 
 # Sessions ----------------------------------------------------------------------------------------
 

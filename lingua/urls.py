@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from lingua.entrance import CHECK_READY
 from lingua.static_files import serve_static
+from operators.tickets import TicketView
 
 
 async def health(_request: HttpRequest) -> HttpResponse:
@@ -25,5 +26,6 @@ urlpatterns = [
     path("ready", ready),
     path("", include("django_prometheus.urls")),
     path("static/<path:path>", serve_static),
+    path("api/v1/tickets", TicketView.as_view()),
     path("admin/", admin.site.urls),
 ]

@@ -31,6 +31,7 @@ class UvicornServer:
     name = "uvicorn"
 
     def __init__(self, *, entrance: Entrance, options: ServerOptions) -> None:
+        self._handshake_timeout_s = options.handshake_timeout_s
         self._config = uvicorn.Config(
             entrance,
             loop="none",
@@ -86,4 +87,13 @@ class UvicornServer:
         connection: asyncio.Protocol = protocol(
             config=self._config, server_state=self._state, app_state={}
         )
+        asyncio.get_running_loop().call_later(
+            self._handshake_timeout_s, _drop_unless_asked, connection
+        )
         return connection
+
+
+def _drop_unless_asked(connection: Any) -> None:
+    """Drop who connected and has not sent the head of a request; it costs us, and them nothing."""
+    if connection.scope is None and connection.transport is not None:
+        connection.transport.abort()

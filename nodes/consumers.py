@@ -8,6 +8,7 @@ from nodes.job_service import NodeJobService
 from nodes.services import NodeService
 from scheduling.errors import ConnectionFenced, Refusal, RegistrationRefused
 from sockets.consumers import MessageConsumer
+from sockets.doors import Door
 from sockets.outbound import OutboundLimits
 from sockets.wire import ErrorFrame
 
@@ -22,11 +23,19 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
     decode = staticmethod(messages.decode)
 
     def __init__(
-        self, *, service: NodeService, jobs: NodeJobService, outbound_limits: OutboundLimits
+        self,
+        *,
+        service: NodeService,
+        jobs: NodeJobService,
+        outbound_limits: OutboundLimits,
+        door: Door,
+        most_frame_bytes: int | None,
     ) -> None:
         self._service = service
         self._jobs = jobs
         self.outbound_limits = outbound_limits
+        self.door = door
+        self.most_frame_bytes = most_frame_bytes
         self._connection: NodeConnection | None = None
 
     async def answer(self, message: messages.FromNode) -> None:
@@ -34,7 +43,10 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
         match message:
             case messages.RegisterNode():
                 self._connection, ack = await self._service.register(
-                    message, outbound=self.outbound, before=connection
+                    message,
+                    outbound=self.outbound,
+                    visitor=self.visitor,
+                    before=connection,
                 )
                 self.reply(ack)
             case messages.NodeErrorReported():

@@ -5,12 +5,24 @@ from django.urls import URLPattern, path
 from nodes.consumers import NodeConsumer
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
+from sockets.doors import Door
 from sockets.outbound import OutboundLimits
 
 
 def build_routes(
-    *, service: NodeService, jobs: NodeJobService, outbound_limits: OutboundLimits
+    *,
+    service: NodeService,
+    jobs: NodeJobService,
+    outbound_limits: OutboundLimits,
+    door: Door,
+    most_frame_bytes: int | None = None,
 ) -> list[URLPattern]:
     """Return the route of ``/ws/node``."""
-    consumer = NodeConsumer.as_asgi(service=service, jobs=jobs, outbound_limits=outbound_limits)
+    consumer = NodeConsumer.as_asgi(
+        service=service,
+        jobs=jobs,
+        outbound_limits=outbound_limits,
+        door=door,
+        most_frame_bytes=most_frame_bytes,
+    )
     return [path("ws/node", consumer)]

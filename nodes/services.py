@@ -2,12 +2,14 @@
 
 from nodes import messages
 from nodes.connections import Held, NodeConnection
+from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.lifecycle import describe, is_healthy, read_usage
 from scheduling import clock, errors, ids
 from scheduling.delivery import Delivery
 from scheduling.events import NodeFenced, NodeStatusChanged
 from scheduling.registry import Attempt, Registry
+from sockets.doors import Visitor
 from sockets.outbound import Outbound
 
 _SCHEMA = "2.0"
@@ -19,15 +21,27 @@ class NodeService:
     """Keeps every node whose socket this process holds in the registry, and tells it its status."""
 
     def __init__(
-        self, *, registry: Registry, delivery: Delivery, jobs: NodeJobService, require_gpu: bool
+        self,
+        *,
+        registry: Registry,
+        delivery: Delivery,
+        jobs: NodeJobService,
+        credentials: NodeCredentials,
+        require_gpu: bool,
     ) -> None:
         self._registry = registry
+        self._credentials = credentials
         self._delivery = delivery
         self._jobs = jobs
         self._require_gpu = require_gpu
 
     async def register(
-        self, message: messages.RegisterNode, *, outbound: Outbound, before: NodeConnection | None
+        self,
+        message: messages.RegisterNode,
+        *,
+        outbound: Outbound,
+        visitor: Visitor,
+        before: NodeConnection | None,
     ) -> tuple[NodeConnection, messages.NodeRegistered]:
         """Give a node its id on this connection; an older connection of the same id is closed.
 
@@ -35,11 +49,12 @@ class NodeService:
         another one is gone.
 
         :raises RegistrationRefused: wrong schema, no GPU where one is required, or an id that
-            lives elsewhere under another token
+            lives elsewhere under another token or belongs to another credential
         """
         self._check(message)
+        node_id = await self._credentials.settle_node_id(visitor, wanted=message.node_id)
         registration = await self._registry.register(
-            node_id=message.node_id,
+            node_id=node_id,
             max_jobs=message.max_concurrent_jobs,
             description=describe(message, before=None),
             shown_token=message.resume_token or "",

@@ -9,6 +9,8 @@ Refusal
 ├── NodeReportedFailure   the node's own code
 ├── RegistrationRefused   NO_GPU_AVAILABLE, INVALID_CAPABILITY_SCHEMA, NODE_ID_CONFLICT, …
 ├── ConnectionFenced      NODE_ID_CONFLICT
+├── AccessDenied          UNAUTHORIZED, FORBIDDEN
+├── TooManyRequests       RATE_LIMITED
 └── BadInput              INVALID_MESSAGE, INTERNAL_ERROR
 """
 
@@ -76,6 +78,23 @@ class ConnectionFenced(Refusal):
     """A newer connection has taken this node's id."""
 
     code = "NODE_ID_CONFLICT"
+
+
+class AccessDenied(Refusal):
+    """Show a valid credential."""
+
+    code = "UNAUTHORIZED"
+
+    def __init__(self, message: str | None = None, *, forbidden: bool = False) -> None:
+        super().__init__(message)
+        if forbidden:
+            self.code = "FORBIDDEN"
+
+
+class TooManyRequests(Refusal):
+    """You have too many connections or requests. Try again later."""
+
+    code = "RATE_LIMITED"
 
 
 class BadInput(Refusal):

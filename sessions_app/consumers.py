@@ -9,6 +9,7 @@ from sessions_app.audio import MalformedFrame, decode_binary_frame
 from sessions_app.services import SessionService
 from sessions_app.speaker import Speaker
 from sockets.consumers import MessageConsumer
+from sockets.doors import Door
 from sockets.outbound import OutboundLimits
 from sockets.rate import RateLimit
 from sockets.wire import ErrorFrame, Message
@@ -24,10 +25,18 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
     decode = staticmethod(messages.decode)
 
     def __init__(
-        self, *, service: SessionService, outbound_limits: OutboundLimits, rate: tuple[float, int]
+        self,
+        *,
+        service: SessionService,
+        outbound_limits: OutboundLimits,
+        rate: tuple[float, int],
+        door: Door,
+        most_frame_bytes: int | None,
     ) -> None:
         self._service = service
         self.outbound_limits = outbound_limits
+        self.door = door
+        self.most_frame_bytes = most_frame_bytes
         self._speakers: dict[str, Speaker] = {}
         self._rate = RateLimit(per_s=rate[0], burst=rate[1])
         self._slowed_at_ms = -float("inf")
@@ -43,7 +52,9 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
             case messages.ClientHeartbeat():
                 self.reply(self._answer_heartbeat(message))
             case messages.InitSession():
-                speaker, ack = await service.open(message, outbound=self.outbound)
+                speaker, ack = await service.open(
+                    message, outbound=self.outbound, visitor=self.visitor
+                )
                 self._speakers[speaker.session_id] = speaker
                 self.reply(ack)
             case messages.TtsStarted():

@@ -29,13 +29,13 @@ class Profile(msgspec.Struct, frozen=True):
     auto_langs: tuple[str, ...] | None = None
 
 
-def read_profile(message: messages.InitSession) -> Profile:
+def read_profile(message: messages.InitSession, *, tenant_id: str) -> Profile:
     """Return the profile of a session about to open; a trace id is drawn where none came."""
     return Profile(
         src_lang=message.src_lang,
         tgt_lang=message.tgt_lang,
         trace_id=message.trace_id or ids.new_trace_id(),
-        tenant_id=message.tenant_id or _DEFAULT_TENANT,
+        tenant_id=tenant_id or _DEFAULT_TENANT,
         dialect=message.dialect,
         features=message.features,
         mode=message.mode,

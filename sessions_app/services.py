@@ -4,6 +4,7 @@ import msgspec
 
 from scheduling.delivery import Delivery
 from scheduling.dispatch import Dispatcher
+from scheduling.errors import AccessDenied
 from scheduling.sessions import Sessions
 from scheduling.settlement import Settlement
 from sessions_app import messages
@@ -11,6 +12,7 @@ from sessions_app.audio import UndecodableAudio, check_utterance_audio, decode_c
 from sessions_app.in_flight import InFlight
 from sessions_app.requests import read_profile
 from sessions_app.speaker import SessionLimits, Speaker
+from sockets.doors import Visitor
 from sockets.outbound import Outbound
 
 
@@ -37,13 +39,14 @@ class SessionService:
         self._use_binary_frames = use_binary_frames
 
     async def open(
-        self, message: messages.InitSession, *, outbound: Outbound
+        self, message: messages.InitSession, *, outbound: Outbound, visitor: Visitor
     ) -> tuple[Speaker, messages.SessionOpened]:
         """Open a session on this socket under an id of its own.
 
+        :raises AccessDenied: it names a tenant that its credential does not belong to
         :raises DependencyDown: Redis did not answer
         """
-        profile = read_profile(message)
+        profile = read_profile(message, tenant_id=_find_tenant(message, visitor))
         session_id = await self._sessions.open(profile=msgspec.json.encode(profile))
         speaker = Speaker(
             session_id=session_id,
@@ -89,3 +92,15 @@ class SessionService:
         self._delivery.detach_session(speaker.session_id, speaker)
         self._sessions.close(speaker.session_id)
         await speaker.leave()
+
+
+def _find_tenant(message: messages.InitSession, visitor: Visitor) -> str:
+    """Return whose session it is; a credential of a tenant speaks for no other (I-49).
+
+    :raises AccessDenied: the message names another
+    """
+    named = message.tenant_id or ""
+    bound = visitor.principal.tenant_id if visitor.principal else ""
+    if bound and named and named != bound:
+        raise AccessDenied("This credential belongs to another tenant.", forbidden=True)
+    return bound or named

@@ -8,6 +8,7 @@ import msgspec
 from channels.consumer import AsyncConsumer
 
 from scheduling.errors import Refusal
+from sockets.doors import Door, OpenDoor, Visitor, turn_away
 from sockets.outbound import Outbound, OutboundLimits
 from sockets.wire import Message, encode_text
 
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 Incoming = TypeVar("Incoming", bound=Message)
 
-_BROKEN = 1011
+_BROKEN, _TOO_BIG = 1011, 1009
 
 
 class MessageConsumer(AsyncConsumer, Generic[Incoming]):
@@ -27,14 +28,30 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
 
     decode: ClassVar[Any]
     outbound_limits: OutboundLimits = OutboundLimits()
+    door: Door = OpenDoor()
+    most_frame_bytes: int | None = None
 
     outbound: Outbound
+    visitor: Visitor
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scope = scope
         await receive()
-        await send({"type": "websocket.accept"})
+        try:
+            self.visitor = await self.door.admit(scope)
+        except Refusal as refusal:
+            await turn_away(scope, send, refusal=refusal)
+            return
+        try:
+            await self._converse(receive, send)
+        finally:
+            self.door.leave(self.visitor)
+
+    async def _converse(self, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept", "subprotocol": self.visitor.subprotocol})
         self.outbound = Outbound(send, limits=self.outbound_limits)
+        if self.visitor.admission is not None:
+            self.visitor.admission.attend(self.outbound.close)
         writer = asyncio.create_task(self.outbound.run(), name="socket writer")
         code = 1006
         try:
@@ -44,7 +61,12 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
                     code = event.get("code") or 1005
                     break
                 text = event.get("text")
-                if text is None:
+                if self.outbound.is_closing:
+                    # Whoever was told to go is not listened to any more.
+                    continue
+                if self.most_frame_bytes is not None and self._is_too_long(event):
+                    self.outbound.close(_TOO_BIG, "frame too long")
+                elif text is None:
                     await self._guard(self.take_bytes(event.get("bytes") or b""))
                 else:
                     await self._take_text(text)
@@ -78,6 +100,12 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
     async def disconnected(self, code: int) -> None:
         """The socket is gone, for whatever reason."""
         raise NotImplementedError
+
+    def _is_too_long(self, event: Any) -> bool:
+        """Ask where this kind of socket takes less than the server does for both kinds."""
+        text = event.get("text")
+        frame = event.get("bytes") or b"" if text is None else text.encode()
+        return len(frame) > (self.most_frame_bytes or 0)
 
     async def _take_text(self, text: str) -> None:
         try:

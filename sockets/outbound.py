@@ -30,6 +30,11 @@ class Outbound:
         self._wake = asyncio.Event()
         self.closed = False
 
+    @property
+    def is_closing(self) -> bool:
+        """Say whether this side has asked for the socket's end."""
+        return self._closing is not None
+
     def post(self, text: str, *, on_written: Callable[[], None] | None = None) -> bool:
         """Queue a frame; False when the socket closes or is too far behind.
 

@@ -57,6 +57,34 @@ class Keys:
         """STRING: job id bound to an utterance or a request id."""
         return f"{self._root}{{session:{session_id}}}:bind:{request}"
 
+    def node_owner(self, node_id: str) -> str:
+        """STRING: id of the principal that the node id belongs to."""
+        return f"{self._root}{{node:{node_id}}}:owner"
+
+    def credential(self, prefix: str) -> str:
+        """HASH: version, record; what the database says of a token."""
+        return f"{self._root}{{creds}}:token:{prefix}"
+
+    def credential_changes(self) -> str:
+        """ZSET: prefix of a token → moment of its last change."""
+        return f"{self._root}{{creds}}:changes"
+
+    def credentials_published(self) -> str:
+        """STRING: there while all credentials were published a short while ago."""
+        return f"{self._root}{{creds}}:published"
+
+    def ticket(self, ticket_id: str) -> str:
+        """STRING: there once the ticket was used."""
+        return f"{self._root}{{ticket:{ticket_id}}}:used"
+
+    def sockets(self, principal_id: str) -> str:
+        """ZSET: connection id → end of its lease."""
+        return f"{self._root}{{principal:{principal_id}}}:sockets"
+
+    def bucket(self, principal_id: str, name: str) -> str:
+        """HASH: tokens, filled_at_ms."""
+        return f"{self._root}{{principal:{principal_id}}}:bucket:{name}"
+
     def timers(self, shard: int) -> str:
         """ZSET: entity → moment its next step is due; permanent."""
         return f"{self._root}{{t:{shard}}}:timers"

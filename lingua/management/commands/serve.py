@@ -144,6 +144,7 @@ def _server_options(*, host: str, port: int) -> ServerOptions:
         input_max_bytes=settings.LINGUA_INPUT_MAX_BYTES,
         input_max_messages=settings.LINGUA_INPUT_MAX_MESSAGES,
         http_max_body_bytes=settings.LINGUA_HTTP_MAX_BODY_BYTES,
+        handshake_timeout_s=settings.LINGUA_HANDSHAKE_TIMEOUT_S,
         ping_interval_s=settings.LINGUA_PING_INTERVAL_S,
         ping_timeout_s=settings.LINGUA_PING_TIMEOUT_S,
         drain_timeout_s=settings.LINGUA_DRAIN_TIMEOUT_S,

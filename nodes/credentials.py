@@ -1,0 +1,25 @@
+"""Which node id a socket may speak for, by the credential it showed (I-49)."""
+
+from scheduling import ids
+from scheduling.access import Access
+from sockets.doors import Visitor
+
+
+class NodeCredentials:
+    """Binds node ids to principals; where authentication is off, nothing is bound."""
+
+    def __init__(self, *, access: Access) -> None:
+        self._access = access
+
+    async def settle_node_id(self, visitor: Visitor, *, wanted: str | None) -> str | None:
+        """Return the id a node registers under; None lets one be drawn.
+
+        A credential that names a node id gives it to a node that names none.
+
+        :raises RegistrationRefused: the id belongs to another credential
+        """
+        if visitor.admission is None:
+            return wanted
+        node_id = wanted or visitor.admission.principal.node_id or ids.new_node_id()
+        await self._access.claim_node_id(visitor.admission, node_id)
+        return node_id

@@ -1,0 +1,16 @@
+"""The Django application of operators: tokens, roles, the audit log, the API."""
+
+from django.apps import AppConfig
+
+
+class OperatorsConfig(AppConfig):
+    """What operators see and do; never on the path of a job."""
+
+    name = "operators"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Listen for what the admin and logins do, once all applications are there."""
+        from operators import signals  # noqa: PLC0415 - models are not ready before this moment
+
+        signals.connect()

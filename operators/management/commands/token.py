@@ -1,0 +1,159 @@
+"""manage.py token: issue, list, rotate and revoke credentials from a terminal."""
+
+import datetime as dt
+import getpass
+import json
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management import BaseCommand, CommandError
+
+from operators import moments, tokens
+from operators.models import API_SCOPES, ApiToken, NodeToken, Token
+
+_EXAMPLES = """examples:
+  manage.py token create node "Berlin GPU 1" --node-id berlin-1 --days 90
+  manage.py token create api "Call centre" --scope session --tenant acme
+  manage.py token list
+  manage.py token rotate lnt_0a1b2c3d4e5f --overlap-hours 24
+  manage.py token revoke lnt_0a1b2c3d4e5f
+"""
+
+
+class Command(BaseCommand):
+    """Manage the credentials of nodes and programs."""
+
+    help = (
+        "Issue, list, rotate and revoke the tokens that nodes and programs show. A token is "
+        "printed once, on standard output, and kept nowhere; afterwards it is known by its "
+        "prefix. A revocation closes open sockets within two seconds."
+    )
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> Any:
+        return super().create_parser(
+            prog_name,
+            subcommand,
+            epilog=_EXAMPLES,
+            formatter_class=RawDescriptionHelpFormatter,
+            **options,
+        )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="action")
+        create = actions.add_parser("create", help="issue a token and print it")
+        create.add_argument("kind", choices=("node", "api"), help="whom it is for")
+        create.add_argument("name", help="whose it is, for people")
+        create.add_argument("--days", type=float, help="days until it expires (default: never)")
+        create.add_argument("--node-id", default="", help="node: the only node id it may use")
+        create.add_argument("--tenant", default="", help="api: the only tenant of its sessions")
+        create.add_argument(
+            "--scope",
+            action="append",
+            choices=[scope.value for scope in API_SCOPES],
+            help="api: what it allows; repeat for several (default: session)",
+        )
+        listing = actions.add_parser("list", help="list tokens, newest first; never a secret")
+        listing.add_argument("--json", action="store_true", help="one JSON object a line")
+        rotate = actions.add_parser("rotate", help="issue a successor and print it")
+        rotate.add_argument("prefix", help="the token, as `list` shows it")
+        rotate.add_argument(
+            "--overlap-hours",
+            type=float,
+            default=24,
+            help="how long the old one is still taken (default: %(default)s)",
+        )
+        revoke = actions.add_parser("revoke", help="end a token now and close its sockets")
+        revoke.add_argument("prefix", help="the token, as `list` shows it")
+
+    def handle(self, *, action: str, **options: Any) -> None:
+        """Do what was asked.
+
+        :raises CommandError: the values are not allowed, or there is no such token
+        """
+        try:
+            match action:
+                case "create":
+                    self._create(**options)
+                case "list":
+                    self._list(as_json=options["json"])
+                case "rotate":
+                    self._rotate(options["prefix"], overlap_hours=options["overlap_hours"])
+                case _:
+                    tokens.revoke(_get(options["prefix"]), actor=_name_actor())
+                    self.stderr.write(f"{options['prefix']} is revoked")
+        except ValidationError as error:
+            raise CommandError("; ".join(error.messages)) from error
+
+    def _create(
+        self,
+        *,
+        kind: str,
+        name: str,
+        days: float | None,
+        node_id: str,
+        tenant: str,
+        scope: list[str] | None,
+        **_: Any,
+    ) -> None:
+        expires_at = None if days is None else moments.now() + dt.timedelta(days=days)
+        token: Token
+        if kind == "node":
+            if tenant or scope:
+                raise CommandError("--tenant and --scope are for api tokens")
+            token = NodeToken(name=name, expires_at=expires_at, node_id=node_id)
+        else:
+            if node_id:
+                raise CommandError("--node-id is for node tokens")
+            scopes = sorted(set(scope or ["session"]))
+            token = ApiToken(name=name, expires_at=expires_at, tenant_id=tenant, scopes=scopes)
+        self.stdout.write(tokens.issue(token, actor=_name_actor()))
+
+    def _list(self, *, as_json: bool) -> None:
+        rows = [_describe(token) for model in tokens.MODELS for token in model.objects.all()]
+        for row in rows:
+            if as_json:
+                self.stdout.write(json.dumps(row))
+                continue
+            ends = row["expires_at"] or "never"
+            self.stdout.write(
+                f"{row['prefix']}  {row['state']:<8} expires {ends}  {row['name']}  {row['bound']}"
+            )
+
+    def _rotate(self, prefix: str, *, overlap_hours: float) -> None:
+        overlap = dt.timedelta(hours=overlap_hours)
+        try:
+            successor, text = tokens.rotate(_get(prefix), overlap=overlap, actor=_name_actor())
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(text)
+        self.stderr.write(f"{prefix} ends in {overlap_hours:g} h; {successor.prefix} follows it")
+
+
+def _get(prefix: str) -> Token:
+    token = tokens.find(prefix)
+    if token is None:
+        raise CommandError(f"there is no token {prefix}; `manage.py token list` shows all")
+    return token
+
+
+def _describe(token: Token) -> dict[str, Any]:
+    bound = ""
+    if isinstance(token, NodeToken):
+        bound = token.node_id and f"node {token.node_id}"
+    elif isinstance(token, ApiToken):
+        tenant = f" tenant {token.tenant_id}" if token.tenant_id else ""
+        bound = f"scopes {','.join(token.scopes)}{tenant}"
+    used_at = token.last_used_at
+    return {
+        "prefix": token.prefix,
+        "name": token.name,
+        "state": token.state,
+        "bound": bound,
+        "expires_at": token.expires_at and token.expires_at.isoformat(timespec="seconds"),
+        "last_used_at": used_at and used_at.isoformat(timespec="seconds"),
+    }
+
+
+def _name_actor() -> str:
+    return f"command:{getpass.getuser()}"

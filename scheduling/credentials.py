@@ -1,0 +1,99 @@
+"""Credentials: how a token looks, what proves it, and whom it makes its bearer."""
+
+import enum
+import hashlib
+import hmac
+import re
+import secrets
+
+import msgspec
+
+_TOKEN = re.compile(r"(?P<prefix>l[na]t_[0-9a-f]{12})_(?P<secret>[A-Za-z0-9_-]{43})")
+# Begins the credential of a person who is logged in, who has no token.
+PERSON = "user-"
+_PREFIX_BYTES = 6
+_SECRET_BYTES = 32
+
+
+class Kind(enum.StrEnum):
+    """What a token is for; its first letters say so to people and to secret scanners."""
+
+    NODE = "lnt"
+    API = "lat"
+
+
+class Scope(enum.StrEnum):
+    """What a credential allows; each is asked for by name where it is needed."""
+
+    NODE = "node"
+    SESSION = "session"
+    READ = "read"
+    OPERATE = "operate"
+    ADMIN = "admin"
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is on the other end, as its credential says; messages are never asked (I-49).
+
+    `principal_id` outlives a rotation, `credential` (the token's prefix) does not. An empty
+    `tenant_id` or `node_id` binds to none. `expires_at_ms` is 0 where it never ends.
+    """
+
+    principal_id: str
+    credential: str
+    scopes: tuple[Scope, ...]
+    tenant_id: str = ""
+    node_id: str = ""
+    expires_at_ms: int = 0
+
+
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a token in Redis: never its secret, only the secret's SHA-256."""
+
+    principal: Principal
+    digest: str
+    version: int
+    revoked: bool = False
+
+    def is_over(self, now_ms: int) -> bool:
+        """Say whether it admits nobody any more: revoked, or past its end."""
+        return self.revoked or is_past(self.principal.expires_at_ms, now_ms)
+
+    def is_proved_by(self, secret: str) -> bool:
+        """Compare in constant time: how long a refusal takes tells nothing of the digest."""
+        return hmac.compare_digest(self.digest, digest_secret(secret))
+
+
+class DrawnToken(msgspec.Struct, frozen=True):
+    """A new token; `text` is shown once and kept nowhere."""
+
+    prefix: str
+    secret: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.prefix}_{self.secret}"
+
+
+def draw_token(kind: Kind) -> DrawnToken:
+    """Draw a token with a secret of 256 bits."""
+    return DrawnToken(
+        prefix=f"{kind}_{secrets.token_hex(_PREFIX_BYTES)}",
+        secret=secrets.token_urlsafe(_SECRET_BYTES),
+    )
+
+
+def parse_token(text: str) -> DrawnToken | None:
+    """Return a shown token's parts, None where it cannot be one of ours."""
+    match = _TOKEN.fullmatch(text)
+    return DrawnToken(prefix=match["prefix"], secret=match["secret"]) if match else None
+
+
+def digest_secret(secret: str) -> str:
+    """Return what is kept of a secret; it is random, so no slow hash is needed."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def is_past(expires_at_ms: int, now_ms: int) -> bool:
+    """Say whether an end has come; 0 never comes."""
+    return 0 < expires_at_ms <= now_ms

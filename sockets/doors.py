@@ -1,0 +1,167 @@
+"""The door of a socket: who may come in, asked once, before the socket opens."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+from django.http.request import validate_host
+
+from scheduling.access import Access
+from scheduling.admissions import Admission
+from scheduling.credentials import Principal, Scope
+from scheduling.errors import AccessDenied, DependencyDown, Refusal, TooManyRequests
+from sockets.tickets import read_ticket
+
+logger = logging.getLogger(__name__)
+
+# The subprotocol that is named to a browser which sent its credential as the second of a pair.
+SUBPROTOCOL = "lingua.v1"
+_BEARER_SUBPROTOCOL = "lingua.bearer."
+_CLOSE_CODES: tuple[tuple[type[Refusal], int], ...] = (
+    (DependencyDown, 1013),
+    (TooManyRequests, 4429),
+)
+_UNAUTHORIZED, _FORBIDDEN = 4401, 4403
+
+
+class Visitor(msgspec.Struct, frozen=True):
+    """Who came in: nobody in particular where authentication is off."""
+
+    admission: Admission | None = None
+    subprotocol: str | None = None
+
+    @property
+    def principal(self) -> Principal | None:
+        return self.admission.principal if self.admission else None
+
+
+class Door(Protocol):
+    """What a consumer asks before it accepts, and tells when the socket is gone."""
+
+    async def admit(self, scope: Any) -> Visitor:
+        """Let a connection in.
+
+        :raises Refusal: it may not come in
+        """
+
+    def leave(self, visitor: Visitor) -> None:
+        """A socket that was let in is gone."""
+
+
+class OpenDoor:
+    """Authentication is off: everybody on this machine may come in, unchanged."""
+
+    async def admit(self, scope: Any) -> Visitor:
+        return Visitor()
+
+    def leave(self, visitor: Visitor) -> None:
+        """Nothing was kept of who came in."""
+
+
+class GuardedDoor:
+    """Lets in who shows a credential for `scope`; web pages only from `origins`, where given."""
+
+    def __init__(
+        self,
+        *,
+        access: Access,
+        scope: Scope,
+        takes_tickets: bool = False,
+        origins: tuple[str, ...] | None = None,
+    ) -> None:
+        self._access = access
+        self._scope = scope
+        self._takes_tickets = takes_tickets
+        self._origins = origins
+
+    async def admit(self, scope: Any) -> Visitor:
+        """Let a connection in.
+
+        :raises AccessDenied: no valid credential, or a page of a foreign site
+        :raises TooManyRequests: the principal has too many sockets
+        :raises DependencyDown: Redis did not answer
+        """
+        self._check_origin(scope)
+        principal, subprotocol = await self._identify(scope)
+        admission = await self._access.open(principal)
+        return Visitor(admission=admission, subprotocol=subprotocol)
+
+    def leave(self, visitor: Visitor) -> None:
+        if visitor.admission is not None:
+            self._access.leave(visitor.admission)
+
+    async def _identify(self, scope: Any) -> tuple[Principal, str | None]:
+        bearer = _find_bearer(scope)
+        if bearer:
+            return await self._access.show_token(bearer, scope=self._scope), None
+        if not self._takes_tickets:
+            raise AccessDenied
+        for shown, subprotocol in _list_shown(scope):
+            ticket = read_ticket(shown)
+            if ticket is None:
+                return await self._access.show_token(shown, scope=self._scope), subprotocol
+            principal = await self._access.show_ticket(
+                ticket_id=ticket.ticket_id,
+                principal=ticket.principal,
+                expires_at_ms=ticket.expires_at_ms,
+                scope=self._scope,
+            )
+            return principal, subprotocol
+        raise AccessDenied
+
+    def _check_origin(self, scope: Any) -> None:
+        """Refuse a web page of a site that is not ours; programs send no Origin."""
+        origin = find_header(scope, b"origin")
+        if not origin or self._origins is None:
+            return
+        host = urlsplit(origin).hostname or ""
+        if origin not in self._origins and not (host and validate_host(host, self._origins)):
+            raise AccessDenied("Web pages of this origin may not connect.", forbidden=True)
+
+
+async def turn_away(scope: Any, send: Any, *, refusal: Refusal) -> None:
+    """Refuse a handshake: with 403, or, where a browser would hide that, with a close code.
+
+    An outage is told as such to everybody: a program must not take it for a wrong credential.
+    """
+    logger.info("a connection was turned away: %s", refusal.code)
+    is_outage = isinstance(refusal, DependencyDown)
+    if not is_outage and not find_header(scope, b"origin"):
+        await send({"type": "websocket.close"})
+        return
+    forbidden = isinstance(refusal, AccessDenied) and refusal.code == "FORBIDDEN"
+    code = _FORBIDDEN if forbidden else _UNAUTHORIZED
+    code = next((code for kind, code in _CLOSE_CODES if isinstance(refusal, kind)), code)
+    # A browser that offered the pair fails the handshake unless one of it is named.
+    subprotocol = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
+    await send({"type": "websocket.accept", "subprotocol": subprotocol})
+    await send({"type": "websocket.close", "code": code, "reason": refusal.code})
+
+
+def find_header(scope: Any, name: bytes) -> str:
+    """Return a header's text, empty where it is absent or sent twice."""
+    found = [value for key, value in scope.get("headers", ()) if key == name]
+    return found[0].decode("latin1") if len(found) == 1 else ""
+
+
+def _find_bearer(scope: Any) -> str:
+    kind, _, token = find_header(scope, b"authorization").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
+
+
+def _list_shown(scope: Any) -> Iterator[tuple[str, str | None]]:
+    """Yield what a browser can show: the second of a pair of subprotocols, or a query ticket.
+
+    A token is never taken from the query: addresses end up in logs.
+    """
+    offered = scope.get("subprotocols", ())
+    if SUBPROTOCOL in offered:
+        for name in offered:
+            if name.startswith(_BEARER_SUBPROTOCOL):
+                yield name.removeprefix(_BEARER_SUBPROTOCOL), SUBPROTOCOL
+    query = scope.get("query_string", b"").decode("latin1")
+    for ticket in parse_qs(query, max_num_fields=20).get("ticket", ())[:1]:
+        if read_ticket(ticket) is not None:
+            yield ticket, None

@@ -1,0 +1,237 @@
+"""The API's doors: tokens, roles, tickets, limits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import redis.asyncio
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import Group, User
+from django.test import AsyncClient, Client
+from rest_framework.test import APIRequestFactory
+from rest_framework.views import APIView
+
+from lingua.embedded_redis import EmbeddedRedis
+from operators import instance, tokens
+from operators.authentication import LoginAuthentication, TokenAuthentication
+from operators.models import ApiToken, AuditEntry
+from operators.publisher import CredentialPublisher
+from operators.publishing import build_publication, publish_now
+from operators.roles import IsAdmin, IsOperator, IsViewer
+from scheduling.access import Access, AccessLimits
+from scheduling.credentials import Scope
+from scheduling.store.allowances import AllowanceStore
+from scheduling.store.connection import Connection
+from scheduling.store.credentials import CredentialStore
+from scheduling.store.keys import Keys
+from sockets.tickets import read_ticket
+
+pytestmark = pytest.mark.django_db
+_URL = "/api/v1/tickets"
+
+
+@pytest.fixture(autouse=True)
+def guarded(redis_server: EmbeddedRedis, settings, prefix: str) -> Iterator[None]:
+    settings.LINGUA_SESSION_AUTH = True
+    settings.LINGUA_REDIS_URL = redis_server.url
+    settings.LINGUA_KEY_PREFIX = prefix
+    TokenAuthentication._trusted.clear()
+    yield
+    instance.link._running = None
+
+
+def issue(*scopes: Scope, tenant_id: str = "") -> tuple[ApiToken, dict[str, str]]:
+    token = ApiToken(name="Desk", scopes=[scope.value for scope in scopes], tenant_id=tenant_id)
+    text = tokens.issue(token, actor="somebody")
+    return token, {"Authorization": f"Bearer {text}"}
+
+
+def ask(permission: Any, *, headers: dict[str, str] | None = None, user: Any = None) -> int:
+    """Return the status a view behind `permission` answers with."""
+
+    class View(APIView):
+        authentication_classes = (TokenAuthentication, LoginAuthentication)
+        permission_classes = (permission,)
+
+        def get(self, request: Any) -> Any:
+            from rest_framework.response import Response  # noqa: PLC0415 - used here alone
+
+            return Response()
+
+    request = APIRequestFactory().get("/", headers=headers or {})
+    if user is not None:
+        request.user = user
+    return View.as_view()(request).status_code
+
+
+@pytest.mark.parametrize(
+    ("scopes", "statuses"),
+    [
+        ((Scope.SESSION,), (403, 403, 403)),
+        ((Scope.READ,), (200, 403, 403)),
+        ((Scope.OPERATE,), (200, 200, 403)),
+        ((Scope.ADMIN,), (200, 200, 200)),
+    ],
+)
+def test_a_token_may_what_its_scopes_say(scopes, statuses) -> None:
+    _, headers = issue(*scopes)
+
+    asked = [ask(permission, headers=headers) for permission in (IsViewer, IsOperator, IsAdmin)]
+    assert tuple(asked) == statuses
+
+
+@pytest.mark.parametrize(
+    ("role", "statuses"),
+    [("viewer", (200, 403, 403)), ("operator", (200, 200, 403)), ("admin", (200, 200, 200))],
+)
+def test_somebody_logged_in_may_what_the_role_says(role, statuses) -> None:
+    user = User.objects.create_user(username=role)
+    user.groups.add(Group.objects.get(name=role))
+
+    asked = [ask(permission, user=user) for permission in (IsViewer, IsOperator, IsAdmin)]
+
+    assert tuple(asked) == statuses
+
+
+def test_nobody_in_particular_sees_nothing_unless_authentication_is_off(settings) -> None:
+    assert ask(IsViewer) == 401
+    settings.LINGUA_SESSION_AUTH = False
+    assert ask(IsViewer) == 200
+    assert ask(IsOperator) == 401
+
+
+@pytest.mark.parametrize("text", ["", "nothing", "lat_0123456789ab_" + "A" * 43])
+def test_a_wrong_token_is_401(text: str) -> None:
+    asked = Client().post(_URL, headers={"Authorization": f"Bearer {text}"})
+
+    assert asked.status_code == 401
+    assert asked["WWW-Authenticate"] == 'Bearer realm="lingua"'
+
+
+def test_a_revoked_token_is_401_a_second_later() -> None:
+    token, headers = issue(Scope.SESSION)
+    assert Client().post(_URL, headers=headers).status_code == 201
+
+    tokens.revoke(token, actor="somebody")
+    TokenAuthentication._trusted.clear()
+
+    assert Client().post(_URL, headers=headers).status_code == 401
+
+
+def test_a_ticket_speaks_for_the_token_that_asked() -> None:
+    token, headers = issue(Scope.SESSION, tenant_id="acme")
+
+    answer = Client().post(_URL, headers=headers)
+
+    ticket = read_ticket(answer.json()["ticket"])
+    assert ticket is not None
+    assert ticket.principal == token.to_principal()
+    assert answer["Cache-Control"] == "no-store"
+    assert answer.json()["subprotocols"][0] == "lingua.v1"
+
+
+def test_a_ticket_of_somebody_logged_in_needs_the_csrf_token() -> None:
+    user = User.objects.create_user(username="somebody")
+    client, strict = Client(), Client(enforce_csrf_checks=True)
+    for one in (client, strict):
+        one.force_login(user)
+
+    answer = client.post(_URL)
+
+    ticket = read_ticket(answer.json()["ticket"])
+    assert ticket is not None
+    assert ticket.principal.credential == f"user-{user.pk}"
+    assert strict.post(_URL).status_code == 403
+
+
+def test_who_may_not_speak_gets_no_ticket(settings) -> None:
+    _, headers = issue(Scope.READ)
+
+    assert Client().post(_URL, headers=headers).status_code == 403
+    assert Client().post(_URL).status_code == 401
+    settings.LINGUA_SESSION_AUTH = False
+    assert Client().post(_URL).json()["ticket"] is None
+
+
+def test_a_change_through_the_api_is_noted_whatever_came_of_it() -> None:
+    _, headers = issue(Scope.SESSION)
+    Client().post("/api/v1/nothing", headers=headers)
+    Client().get("/api/v1/nothing", headers=headers)
+
+    noted = AuditEntry.objects.filter(action__startswith="api.")
+    assert [(entry.action, entry.target, entry.detail) for entry in noted] == [
+        ("api.post", "/api/v1/nothing", {"status": 404})
+    ]
+
+
+@pytest.fixture
+async def access(redis_server: EmbeddedRedis, prefix: str) -> AsyncIterator[Access]:
+    connection = Connection(redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True))
+    keys = Keys(prefix)
+    limits = AccessLimits(
+        most_connections=1, connects_per_s=1, connect_burst=1, requests_per_s=0.01, request_burst=2
+    )
+    made = Access(
+        credentials=CredentialStore(connection, keys=keys, life_ms=60_000),
+        allowances=AllowanceStore(connection, keys=keys),
+        limits=limits,
+    )
+    instance.link.connect(made)
+    yield made
+    await connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("access")
+async def test_who_asks_too_often_is_told_when_to_come_back() -> None:
+    _, headers = await sync_to_async(issue)(Scope.SESSION)
+    client = AsyncClient()
+
+    statuses = [(await client.post(_URL, headers=headers)).status_code for _ in range(2)]
+    refused = await client.post(_URL, headers=headers)
+
+    assert statuses == [201, 201]
+    assert refused.status_code == 429
+    assert int(refused["Retry-After"]) > 50
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_everything_is_published_once_and_again_when_redis_lost_it(
+    access: Access, redis_server: EmbeddedRedis, redis_client: Any, prefix: str
+) -> None:
+    token, headers = await sync_to_async(issue)(Scope.SESSION)
+    await access.show_token(headers["Authorization"].split()[1], scope=Scope.SESSION)
+    connection = Connection(redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True))
+    keys = Keys(prefix)
+    store = CredentialStore(connection, keys=keys, life_ms=60_000)
+    publisher = CredentialPublisher(
+        access=access, credentials=store, publication=build_publication(connection, keys=keys)
+    )
+
+    passes = [await publisher.run_once(), await publisher.run_once()]
+    await redis_client.flushall()
+    passes.append(await publisher.run_once())
+    known = await store.find(token.prefix)
+    await connection.close()
+    await sync_to_async(token.refresh_from_db)()
+
+    assert passes == [1, 0, 1]
+    assert known == token.to_credential()
+    assert token.last_used_at is not None
+
+
+def test_a_publication_that_finds_no_redis_says_so(settings) -> None:
+    token, _ = issue(Scope.SESSION)
+    settings.LINGUA_REDIS_URL = "redis://127.0.0.1:1/0"
+
+    assert not publish_now([token.to_credential()])
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_publishing_works_beside_a_running_loop(redis_client: Any, prefix: str) -> None:
+    token, _ = await sync_to_async(issue)(Scope.SESSION)
+
+    assert publish_now([token.to_credential()])
+    assert asyncio.get_running_loop().is_running()
+    assert await redis_client.exists(Keys(prefix).credential(token.prefix))

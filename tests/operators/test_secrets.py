@@ -1,0 +1,89 @@
+"""What is written down holds no secret, and production settings pass Django's own check."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.views.debug import get_exception_reporter_filter
+
+from lingua.redaction import MaskingFormatter, mask_secrets
+from scheduling.credentials import Kind, draw_token
+
+_ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("redis://:pass@host/0", "redis://:***@host/0"),
+        ("postgresql://me:p%40ss@host/db", "postgresql://me:***@host/db"),
+        ("GET /ws/session?ticket=abc.def&x=1", "GET /ws/session?ticket=***&x=1"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        ("lingua.bearer.eyJ0aWNrZXQiOiJ4In0.sig", "lingua.bearer.***"),
+        ("http://host:5010/path", "http://host:5010/path"),
+        ("the bearer of bad news", "the bearer ***bad news"),
+    ],
+)
+def test_secrets_are_masked(text: str, masked: str) -> None:
+    if "news" in text:
+        # A word after "bearer" may be lost: better than a token that is not.
+        assert "news" in mask_secrets(text)
+        return
+    assert mask_secrets(text) == masked
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_token_keeps_its_prefix_only(kind: Kind) -> None:
+    drawn = draw_token(kind)
+
+    for text in (f"seen {drawn.text} here", f"Bearer {drawn.text}", f"?ticket={drawn.text}"):
+        assert drawn.secret not in mask_secrets(text)
+    assert mask_secrets(f"seen {drawn.text}") == f"seen {drawn.prefix}_***"
+
+
+def test_a_traceback_is_masked_too() -> None:
+    drawn = draw_token(Kind.API)
+    try:
+        int(drawn.text)
+    except ValueError:
+        record = logging.LogRecord("x", 40, "f", 1, "failed", None, sys.exc_info())
+
+    line = MaskingFormatter("{message}", style="{").format(record)
+
+    assert drawn.secret not in line
+    assert drawn.prefix in line
+
+
+def test_error_pages_show_no_secret(settings) -> None:
+    settings.LINGUA_REDIS_URL = "redis://:topsecret@host/0"
+    settings.CACHES = {"default": {"LOCATION": "redis://:topsecret@host/0"}}
+
+    shown = get_exception_reporter_filter(None).get_safe_settings()
+
+    assert "topsecret" not in str(shown)
+    assert settings.SECRET_KEY not in str(shown)
+
+
+def test_production_settings_pass_djangos_check(tmp_path: Path) -> None:
+    clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=_ROOT,
+        env=clean
+        | {
+            "LINGUA_VAR_DIR": str(tmp_path),
+            "LINGUA_HTTPS": "on",
+            "LINGUA_NODE_AUTH": "on",
+            "LINGUA_SESSION_AUTH": "on",
+            "ALLOWED_HOSTS": "lingua.example",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert "no issues" in ended.stdout

@@ -1,0 +1,63 @@
+"""Fortresses a test may ask for, one on each server."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lingua.embedded_redis import EmbeddedRedis
+from tests.security.fortress import Fortress
+from tests.server.launcher import Launcher
+
+Build = Callable[..., Fortress]
+
+
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def server_name(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def _build(
+    launcher: Launcher, redis_server: EmbeddedRedis, directory: Path, server: str, **changes: str
+) -> Fortress:
+    prefix = f"security-{directory.name}"
+    variables = {
+        "LINGUA_VAR_DIR": str(directory / "var"),
+        "LINGUA_APPLICATION": "lingua.bootstrap.build_application",
+        "REDIS_URL": redis_server.url,
+        "LINGUA_KEY_PREFIX": prefix,
+        "LINGUA_NODE_AUTH": "on",
+        "LINGUA_SESSION_AUTH": "on",
+        "SECRET_KEY": "a key that only this test knows, and long enough for Django's checks",
+        **changes,
+    }
+    instance = launcher.start("--server", server, **variables)
+    return Fortress(
+        instance=instance, variables=variables, redis_url=redis_server.url, prefix=prefix
+    )
+
+
+@pytest.fixture(scope="module")
+def fortress(
+    tmp_path_factory: pytest.TempPathFactory, redis_server: EmbeddedRedis, server_name: str
+) -> Iterator[Fortress]:
+    """A server whose tests leave it as it was."""
+    directory = tmp_path_factory.mktemp(server_name)
+    launcher = Launcher(directory=directory)
+    yield _build(launcher, redis_server, directory, server_name)
+    launcher.end()
+
+
+@pytest.fixture
+def build_fortress(
+    tmp_path: Path, redis_server: EmbeddedRedis, server_name: str
+) -> Iterator[Build]:
+    """Return a function that builds a fortress of the test's own, with settings changed."""
+    launcher = Launcher(directory=tmp_path)
+
+    def build(**changes: str) -> Fortress:
+        return _build(launcher, redis_server, tmp_path, server_name, **changes)
+
+    yield build
+    launcher.end()

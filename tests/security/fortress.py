@@ -1,0 +1,85 @@
+"""A real server with authentication on, and the commands its operator has."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.server.launcher import Instance
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 15.0
+
+
+@dataclass(kw_only=True)
+class Fortress:
+    """One instance behind doors; `variables` make a command work on its database and Redis."""
+
+    instance: Instance
+    variables: dict[str, str]
+    redis_url: str
+    prefix: str
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def manage(self, *arguments: str) -> str:
+        """Run a command of manage.py as its operator would; return what it printed."""
+        clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
+        ended = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=clean | self.variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout.strip()
+
+    def issue(self, *arguments: str) -> str:
+        """Issue a token, or return the one these arguments were used for before."""
+        name = " ".join(arguments)
+        if name not in self.tokens:
+            self.tokens[name] = self.manage("token", "create", *arguments)
+        return self.tokens[name]
+
+    def url(self, path: str) -> str:
+        return self.instance.url(path)
+
+
+def prefix_of(token: str) -> str:
+    """Return the part of a token that may be shown."""
+    return token[:16]
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def wait_until(is_true: Callable[[], Any]) -> None:
+    """Wait for a state of another process that tells nobody of its changes."""
+    give_up_at = time.monotonic() + DEADLINE_S
+    while not is_true():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.02)
+
+
+REGISTER = {
+    "type": "node_register",
+    "version": "1.0",
+    "platform": "linux",
+    "hardware": {"cpu_cores": 4, "memory_gb": 8},
+    "capability_by_type": [{"type": "asr", "ready": True}],
+    "accept_public_jobs": True,
+    "capability_schema_version": "2.0",
+}
+INIT = {
+    "type": "session_init",
+    "client_version": "1.0",
+    "platform": "web",
+    "src_lang": "en",
+    "tgt_lang": "es",
+}
