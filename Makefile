@@ -73,6 +73,10 @@ rules: setup  ## the house rules a check can keep
 bench: setup  ## every figure of the budget against real servers, in about six minutes
 	@$(PYTHON) -m bench.run
 
+.PHONY: bench-peers
+bench-peers: setup  ## the same payload through Celery, Dramatiq and Taskiq, installed under var/
+	@$(PYTHON) -m bench.peers.run
+
 .PHONY: trace
 trace: setup  ## each requirement with its tests, then those with none
 	@$(PYTHON) -m scripts.trace

@@ -299,10 +299,11 @@ def main() -> None:
     """Measure, print the table, write the files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short run of everything")
+    parser.add_argument("--runs", type=int, default=Plan.runs, help="runs a median is taken of")
     options = parser.parse_args()
     began, load_before = time.time(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as directory:
-        run = Run(_QUICK if options.quick else Plan(), Path(directory))
+        run = Run(_QUICK if options.quick else Plan(runs=options.runs), Path(directory))
         run.measure()
     print(print_table(run.rows))
     print(f"load average {load_before:.2f} before, {os.getloadavg()[0]:.2f} after")
