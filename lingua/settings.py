@@ -83,6 +83,8 @@ ROOT_URLCONF = "lingua.urls"
 ASGI_APPLICATION = "lingua.asgi.application"
 STATIC_URL = "static/"
 STATIC_ROOT = LINGUA_VAR_DIR / "static"
+# Recorded speech for those who try the talk page without a microphone.
+STATICFILES_DIRS = [("clips", BASE_DIR / "lingua_node" / "clips")]
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
