@@ -46,7 +46,7 @@ poll("/api/v1/cluster", (cluster) => {
         id(instance.instance_id),
         make("span", { class: `badge ${instance.is_online ? "good" : "bad"}` }, instance.is_online ? "online" : "gone"),
         instance.hostname,
-        number(instance.pid),
+        make("td", { class: "number" }, instance.pid),
         instance.version,
         clockTime(instance.started_at_ms),
         `${formatNumber(instance.uptime_seconds / 60, 1)} min`,

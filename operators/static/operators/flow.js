@@ -35,12 +35,12 @@ export class Flow {
     const { pen, width, height } = fitCanvas(this.canvas, this.height);
     pen.font = "13px system-ui, sans-serif";
     pen.textBaseline = "top";
-    for (const [share, label, align] of [[0.06, "speakers", "center"], [0.38, "scheduler", "center"], [0.9, "nodes", "center"]]) {
+    for (const [share, label, align] of [[0.06, "speakers", "left"], [0.38, "scheduler", "center"], [0.9, "nodes", "center"]]) {
       pen.fillStyle = color("line");
       pen.fillRect(width * share - 1, 22, 2, height - 30);
       pen.fillStyle = color("soft");
       pen.textAlign = align;
-      pen.fillText(label, width * share, 2);
+      pen.fillText(label, align === "left" ? 0 : width * share, 2);
     }
     const [top, room] = [30, height - 46];
     for (const [jobId, dot] of this.dots) {
@@ -48,7 +48,7 @@ export class Flow {
         this.dots.delete(jobId);
         continue;
       }
-      dot.x += (dot.target - dot.x) * 0.16;
+      dot.x += (dot.target - dot.x) * (1 - 0.84 ** Math.min(6, (now - (this.drawnAt ?? now)) / 16));
       const between = Math.max(0, Math.min(1, (dot.x - 0.06) / 0.84));
       const y = top + room * (dot.from + (dot.to - dot.from) * between);
       pen.globalAlpha = Math.max(0.15, Math.min(1, (dot.endsAt - now) / FADE_MS));
@@ -58,5 +58,6 @@ export class Flow {
       pen.fill();
     }
     pen.globalAlpha = 1;
+    this.drawnAt = now;
   }
 }

@@ -42,7 +42,7 @@ function addLine(place, step) {
   const list = find(place);
   list.prepend(
     make("li", {}, make("time", {}, clockTime(atMs)), make("span", { class: `badge ${tone}` }, state.toLowerCase()),
-      make("span", { class: "grow" }, name, where ? ` ${where}` : ""), make("span", {}, ageMs ? `${formatNumber(ageMs, 1)} ms` : "")),
+      make("span", { class: "grow" }, name, where ? ` ${where}` : ""), make("span", { class: "took" }, ageMs ? `${formatNumber(ageMs, 1)} ms` : "")),
   );
   while (list.children.length > MOST_LINES) list.lastChild.remove();
 }
