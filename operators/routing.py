@@ -15,7 +15,20 @@ def build_routes(*, console: Console) -> list[URLPattern]:
     socket: Any = LiveSocket(console.live)
     if console.needs_login:
         socket = AuthMiddlewareStack(_StaffOnly(socket))
-    return [path("ws/live", AllowedHostsOriginValidator(socket))]
+    return [path("ws/live", _OwnPagesOnly(socket))]
+
+
+class _OwnPagesOnly:
+    """Refuses pages of other sites; programs that are no browsers name no origin."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self._checked = AllowedHostsOriginValidator(application)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        is_browser = any(name == b"origin" for name, _ in scope["headers"])
+        serve = self._checked if is_browser else self._application
+        await serve(scope, receive, send)
 
 
 class _StaffOnly:

@@ -13,13 +13,16 @@ from typing import Any
 import msgspec
 
 from scheduling import clock
-from scheduling.jobs import ENDED, JobState
+from scheduling.jobs import JobState
 
 Name = tuple[str, ...]
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 BUCKETS_COUNT = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 _COUNTED = {"node_selection_random_sample_size", "node_selection_attempts"}
+# An enum's members cost a lookup each, and its hash a call: here they are plain names.
+_DISPATCHED, _DONE = JobState.DISPATCHED, JobState.DONE
+_FAILED, _CANCELLED = JobState.FAILED, JobState.CANCELLED
 _OTHER = "other"
 _MOST_VALUES = {"node_id": 100, "reason": 200, "service_id": 200}
 _MOST_STEPS = 4_096
@@ -82,7 +85,7 @@ class Journal:
         self.examples: dict[str, collections.deque[str]] = {}
         self._flights: dict[str, _Flight] = {}
         self._known: dict[str, set[str]] = {}
-        self._numbers = itertools.count(1)
+        self._number = 0
 
     def count(self, name: str, *labels: str, by: int = 1) -> None:
         """Add to a counter; labels must have few values: `bound` those that come from outside."""
@@ -127,41 +130,46 @@ class Journal:
         now_ms = clock.steady_ms() if issued_ms is None else issued_ms
         flight = self._flights.get(job_id)
         if flight is None:
-            flight = _Flight(created_ms=now_ms, stepped_ms=now_ms)
-            self._flights[job_id] = flight
-            if len(self._flights) > _MOST_FLIGHTS:
-                del self._flights[next(iter(self._flights))]
-        since_ms = now_ms - flight.stepped_ms
-        flight.stepped_ms = now_ms
+            flight = self._board(job_id, now_ms)
+        since_ms, flight.stepped_ms = now_ms - flight.stepped_ms, now_ms
+        age_ms = now_ms - flight.created_ms
+        self._number = number = self._number + 1
         step = Step(
-            number=next(self._numbers),
-            at_ms=clock.now_ms(),
-            state=state,
-            job_id=job_id,
-            session_id=session_id,
-            attempt=attempt,
-            node_id=node_id,
-            reason=reason,
-            since_ms=since_ms,
-            age_ms=now_ms - flight.created_ms,
+            number,
+            clock.now_ms(),
+            state,
+            job_id,
+            session_id,
+            attempt,
+            node_id,
+            reason,
+            since_ms,
+            age_ms,
         )
         self.steps.append(step)
-        if state is JobState.DISPATCHED:
+        if state is _DISPATCHED:
             self.observe("dispatch_latency_seconds", since_ms / 1000)
             self.count("dispatched_jobs_total")
-        elif state in ENDED:
+        elif state is _DONE or state is _FAILED or state is _CANCELLED:
             self._flights.pop(job_id, None)
             self.ended.append(step)
-            if state is not JobState.RELEASED:
-                self.count("jobs_total", state.lower())
-            if state is JobState.DONE:
+            self.count("jobs_total", state.lower())
+            if state is _DONE:
                 self.observe("job_duration_seconds", step.age_ms / 1000)
+
+    def _board(self, job_id: str, now_ms: float) -> _Flight:
+        """Begin to time a job; the oldest is forgotten when there are too many."""
+        if len(self._flights) >= _MOST_FLIGHTS:
+            del self._flights[next(iter(self._flights))]
+        flight = self._flights[job_id] = _Flight(now_ms, now_ms)
+        return flight
 
     def refuse(self, code: str, *, session_id: str, job_id: str) -> None:
         """Note an utterance refused before there was a job."""
         self.count("dispatch_refused_total", self.bound("reason", code))
+        self._number += 1
         step = Step(
-            number=next(self._numbers),
+            number=self._number,
             at_ms=clock.now_ms(),
             state=JobState.FAILED,
             job_id=job_id,
