@@ -15,7 +15,8 @@ def build_routes(*, console: Console) -> list[URLPattern]:
     socket: Any = LiveSocket(console.live)
     if console.needs_login:
         socket = AuthMiddlewareStack(_StaffOnly(socket))
-    return [path("ws/live", _OwnPagesOnly(socket))]
+    route: Any = _OwnPagesOnly(socket)
+    return [path("ws/live", route)]
 
 
 class _OwnPagesOnly:
@@ -27,7 +28,7 @@ class _OwnPagesOnly:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         is_browser = any(name == b"origin" for name, _ in scope["headers"])
-        serve = self._checked if is_browser else self._application
+        serve: Any = self._checked if is_browser else self._application
         await serve(scope, receive, send)
 
 

@@ -61,7 +61,7 @@ def test_every_metric_that_older_dashboards_know_is_there() -> None:
 
 def test_the_page_of_metrics_names_each_with_its_labels_and_meaning() -> None:
     rows = re.findall(
-        r"^\| `scheduler_(\w+)` \| (\w+) \| (.*?) \| (.*?) \|$", _PAGE.read_text(), re.M
+        r"^\| `scheduler_(\w+)` \| (\w+) \| (.*?) \| (.*?) \|$", _PAGE.read_text(), re.MULTILINE
     )
 
     assert [(name, kind, labels, text) for name, kind, labels, text in rows] == [
