@@ -160,6 +160,7 @@ class Connection:
 
     async def _send(self, batch: list[_Issued]) -> None:
         begun_ms = clock.steady_ms()
+        is_down = False
         try:
             replies = await self._pipe.run([issued.command for issued in batch])
             unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
@@ -171,13 +172,19 @@ class Connection:
                     replies[position] = reply
         except _LOST as lost:
             replies = [lost] * len(batch)
-        took_ms = clock.steady_ms() - begun_ms
-        self._journal.observe("redis_op_duration_seconds", took_ms / 1000, "pipeline")
-        if took_ms > self._journal.wait_warn_ms:
-            self._journal.count("slow_lock_wait_total", "redis_pipeline")
+            is_down = True
+        self._note(clock.steady_ms() - begun_ms, is_down=is_down)
         for issued, reply in zip(batch, replies, strict=True):
             self._count(issued.command, reply)
             _resolve(issued, reply)
+
+    def _note(self, took_ms: float, *, is_down: bool) -> None:
+        """Tell the journal of a round trip, and whether Redis answers."""
+        journal = self._journal
+        journal.observe("redis_op_duration_seconds", took_ms / 1000, "pipeline")
+        journal.gauge("degrade_mode", is_down)
+        if took_ms > journal.wait_warn_ms:
+            journal.count("slow_lock_wait_total", "redis_pipeline")
 
     def _count(self, command: Command, reply: Any) -> None:
         """Count a command under its script's name, or its own."""

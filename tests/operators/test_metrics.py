@@ -10,8 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from operators.metric_names import METRICS, PREFIX
 from operators.metrics import JournalCollector, render
+from scheduling.errors import DependencyDown
 from scheduling.jobs import JobState
 from scheduling.journal import Journal
+from scheduling.store.connection import Connection, open_client
 from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Lingua
 from tests.operators.conftest import Api
@@ -108,6 +110,22 @@ def test_the_latest_steps_are_remembered_and_the_oldest_forgotten() -> None:
 
     assert len(journal.steps) < 5_000
     assert [step.job_id for step in journal.list_steps_after(9_998)] == ["j9998", "j9999"]
+
+
+@pytest.mark.req("O3", "O8")
+async def test_a_redis_that_does_not_answer_is_seen() -> None:
+    journal = Journal()
+    client = open_client(
+        url="redis://127.0.0.1:1/0", cluster_urls=(), timeout_s=0.2, connect_timeout_s=0.2
+    )
+    connection = Connection(client, journal=journal)
+    with pytest.raises(DependencyDown):
+        await connection.execute("PING")
+    await connection.close()
+
+    assert journal.gauges[("degrade_mode",)] == 1
+    assert journal.counts[("phase2_redis_op_total", "ping", "err")] == 1
+    assert journal.counts[("slow_lock_wait_total", "redis_pipeline")] == 1
 
 
 def _moved(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
