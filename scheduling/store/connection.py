@@ -188,9 +188,9 @@ class Connection:
 
     def _count(self, command: Command, reply: Any) -> None:
         """Count a command under its script's name, or its own."""
-        name = self._names.get(command[1]) if len(command) > 1 else None
+        script = self._names.get(command[1]) if len(command) > 1 else None
         result = "err" if isinstance(reply, BaseException) else "ok"
-        op = name or str(command[0]).lower()
+        op = script or str(command[0]).lower()
         self._journal.count("phase2_redis_op_total", op, result)
 
     def _spell_out(self, command: Command) -> Command:

@@ -24,6 +24,26 @@ def test_a_page_loads_with_an_empty_fleet(name: str, browser: Browser, lingua: L
     browser.keep_picture(f"{name}-empty")
 
 
+@pytest.mark.req("D5")
+def test_live_shows_a_thousand_nodes(browser: Browser, lingua: Lingua) -> None:
+    nodes = ("simulate", "--nodes", "1000", "--slots", "2", "--heartbeat", "30")
+    with (
+        run_nodes(*nodes, url=lingua.url("/ws/node")),
+        run_speakers(40, url=lingua.url("/ws/session"), pause_s=1),
+    ):
+        browser.open(_page(lingua, "live"))
+        browser.wait("all nodes", lambda: browser.text("[data-tile=nodes]") == "1,000")
+        browser.run(
+            "window.drawn = 0; (function count() { window.drawn += 1;"
+            " requestAnimationFrame(count); })(); window.began = performance.now()"
+        )
+        browser.wait("a result", lambda: browser.texts("#jobs li"))
+        browser.wait("five seconds", lambda: browser.run("return performance.now() - began") > 5000)
+        frames_a_second = browser.run("return 1000 * drawn / (performance.now() - began)")
+        assert frames_a_second > 5, "the page does not keep up"
+        browser.keep_picture("live-thousand")
+
+
 @pytest.mark.req("D5", "D4")
 def test_pages_show_a_busy_fleet(browser: Browser, lingua: Lingua) -> None:
     with (
