@@ -34,7 +34,7 @@ class ConsoleView(APIView):
 
 
 class StatsView(ConsoleView):
-    """Sessions, languages, nodes, services and compute power, at most some seconds old (D1)."""
+    """Sessions, languages, nodes, services and compute power, at most some seconds old."""
 
     @extend_schema(operation_id="stats", responses={200: shapes.Statistics, 503: shapes.Problem})
     def get(self, request: Request, **named: str) -> Response:
@@ -48,7 +48,7 @@ class StatsView(ConsoleView):
 
 
 class ClusterView(ConsoleView):
-    """Instances, nodes and totals (D6)."""
+    """Instances, nodes and totals."""
 
     @extend_schema(operation_id="cluster", responses={200: shapes.Cluster, 503: shapes.Problem})
     def get(self, request: Request, **named: str) -> Response:
@@ -59,7 +59,7 @@ class ClusterView(ConsoleView):
 
 
 class CountersView(ConsoleView):
-    """The counters of this instance as JSON (O2)."""
+    """The counters of this instance as JSON."""
 
     @extend_schema(
         operation_id="metrics", responses={200: OpenApiTypes.OBJECT, 503: shapes.Problem}

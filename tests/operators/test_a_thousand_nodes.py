@@ -80,8 +80,7 @@ async def test_an_answer_costs_less_than_five_milliseconds(view, console: Consol
         answer = serve(request).render()
         spent_ms.append((time.process_time() - began) * 1000)
 
-    body = json.loads(answer.content)
-    assert len(body["nodes"].get("node_power_details", []) or body["nodes"]) > 0
+    assert answer.content.count(b'"node_id"') == _NODES
     assert sorted(spent_ms)[int(_CALLS * 0.99)] < 5
 
 

@@ -26,7 +26,7 @@ function roundUp(value) {
 
 export class LineChart {
   // `series` are {key, label, color, dashed?, pair?}; `unit` stands behind the figures of the axis.
-  constructor(canvas, legend, series, { unit = "", points = 120 } = {}) {
+  constructor(canvas, legend, series, { unit = "", points = 60 } = {}) {
     Object.assign(this, { canvas, series, unit, points, rows: [], height: canvas.height });
     this.figures = new Map();
     legend.replaceChildren(

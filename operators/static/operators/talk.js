@@ -42,6 +42,7 @@ function open() {
   mine.addEventListener("missing_result", ({ detail }) => update(detail, (turn) => {
     turn.state.className = "badge bad";
     turn.state.textContent = detail.reason.replaceAll("_", " ");
+    if (turn.heard.textContent === "…") turn.heard.textContent = "(no answer)";
   }));
   mine.addEventListener("error", ({ detail }) => sayProblem(`${detail.code}: ${detail.message}`));
 }
@@ -53,7 +54,7 @@ function addTurn(index) {
     translated: make("p", { class: "said translated", lang: session.tgt }),
     stages: make("div", { class: "stages", role: "img" }),
     figures: make("p", { class: "empty" }),
-    replay: make("button", { type: "button", disabled: true }, "Hear it again"),
+    replay: make("button", { type: "button", hidden: true }, "Hear it again"),
     sentAt: performance.now(),
   };
   turn.stages.hidden = true;
@@ -101,7 +102,7 @@ function showResult(turn, result) {
     make("a", { href: `/api/v1/jobs/${encodeURIComponent(result.job_id)}` }, "The job's timeline"));
   if (result.tts_audio && result.tts_format === "pcm16") {
     const samples = fromBase64(result.tts_audio);
-    turn.replay.disabled = false;
+    turn.replay.hidden = false;
     turn.replay.onclick = () => hear(samples);
     hear(samples);
     document.body.dataset.heardSamples = samples.length;
@@ -194,4 +195,5 @@ find("#swap").addEventListener("click", () => {
 });
 find("#speak").addEventListener("click", toggleSpeaking);
 find("#play").addEventListener("click", sayClip);
+drawMeter([]);
 open();
