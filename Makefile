@@ -23,8 +23,18 @@ serve: setup  ## run one scheduler on port 5010 with a Redis of its own
 	@$(PYTHON) manage.py serve
 
 .PHONY: test
-test: setup  ## run every test
-	@$(PYTEST)
+test: setup  ## run every test but those of the browser and of the alerts
+	@$(PYTEST) --ignore=tests/browser --ignore=tests/alerts
+
+.PHONY: test-browser
+test-browser: setup  ## look at the pages in a headless Chromium; pictures go to var/screenshots
+	@scripts/setup-system browser
+	@$(PYTEST) -q tests/browser
+
+.PHONY: test-alerts
+test-alerts: setup  ## check the alert rules and play each fault to them
+	@scripts/setup-system alerts
+	@$(PYTEST) -q tests/alerts
 
 .PHONY: test-properties
 test-properties: setup  ## search the state machines of slots and jobs for long

@@ -2,28 +2,36 @@
 
 import asyncio
 import dataclasses
+import os
+import socket
 from collections.abc import Sequence
 
 from channels.routing import URLRouter
 
 import nodes.routing
+import operators.routing
 import sessions_app.routing
 from lingua import settings
 from lingua.asgi_types import AsgiApp
 from lingua.supervisor import Loop
+from lingua.version import VERSION
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
+from operators.catalog import Catalog
+from operators.cluster import InstanceView
+from operators.console import Console, Parts
 from operators.instance import link
 from operators.publisher import CredentialPublisher
 from operators.publishing import build_publication
-from scheduling import ids
+from scheduling import clock, ids
 from scheduling.access import Access, AccessLimits, CredentialWatch
 from scheduling.attempts import Attempts
 from scheduling.credentials import Scope
 from scheduling.delivery import Delivery
 from scheduling.dispatch import Dispatcher
 from scheduling.errors import DependencyDown
+from scheduling.journal import Journal
 from scheduling.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.recovery import Recovery
 from scheduling.registry import Registry
@@ -59,6 +67,7 @@ class Instance:
     loops: Sequence[Loop]
     connection: Connection
     in_flight: InFlight
+    console: Console
 
     async def check_ready(self) -> str:
         """Return why this instance must get no new sockets now, or an empty text."""
@@ -98,17 +107,26 @@ async def build_application() -> Instance:
         if settings.LINGUA_INSTANCE_ID == "auto"
         else settings.LINGUA_INSTANCE_ID
     )
-    connection = Connection(client)
+    journal = Journal(
+        wait_warn_ms=settings.LINGUA_LOCK_WAIT_WARN_MS, path_warn_ms=settings.LINGUA_PATH_WARN_MS
+    )
+    connection = Connection(client, journal=journal)
     await connection.execute("PING")
-    return _compose(instance_id=instance_id, connection=connection)
+    return _compose(instance_id=instance_id, connection=connection, journal=journal)
 
 
-def _compose(*, instance_id: str, connection: Connection) -> Instance:
+def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> Instance:
     keys = Keys(settings.LINGUA_KEY_PREFIX)
     job_limits, node_limits = _read_job_limits(), _read_node_limits()
     stores = Stores(
-        nodes=NodeStore(connection, keys=keys, node_limits=node_limits, job_limits=job_limits),
-        jobs=JobStore(connection, keys=keys, limits=job_limits),
+        nodes=NodeStore(
+            connection,
+            keys=keys,
+            node_limits=node_limits,
+            job_limits=job_limits,
+            journal=journal,
+        ),
+        jobs=JobStore(connection, keys=keys, limits=job_limits, journal=journal),
         timers=TimerStore(connection, keys=keys, shards=settings.LINGUA_TIMER_SHARDS),
     )
     fleet = Fleet(require_gpu=settings.LINGUA_REQUIRE_GPU)
@@ -125,6 +143,7 @@ def _compose(*, instance_id: str, connection: Connection) -> Instance:
             resource_threshold_percent=settings.LINGUA_RESOURCE_THRESHOLD_PERCENT,
             heartbeat_timeout_ms=node_limits.heartbeat_timeout_ms,
         ),
+        journal=journal,
     )
     recovery = Recovery(
         stores=stores,
@@ -141,6 +160,7 @@ def _compose(*, instance_id: str, connection: Connection) -> Instance:
         recovery=recovery,
         silent_ms=node_limits.heartbeat_timeout_ms,
         interval_s=settings.LINGUA_TIMER_TICK_MS / 1000,
+        journal=journal,
     )
     node_jobs = NodeJobService(
         attempts=Attempts(stores=stores, fleet=fleet, recovery=recovery, limits=job_limits),
@@ -171,6 +191,16 @@ def _compose(*, instance_id: str, connection: Connection) -> Instance:
         require_gpu=settings.LINGUA_REQUIRE_GPU,
     )
     in_flight = InFlight()
+    console = _build_console(
+        instance_id,
+        Parts(
+            journal=journal,
+            fleet=fleet,
+            delivery=delivery,
+            waiting=dispatcher.waiting,
+            jobs=stores.jobs,
+        ),
+    )
     session_service = SessionService(
         sessions=Sessions(
             instance_id=instance_id,
@@ -183,6 +213,7 @@ def _compose(*, instance_id: str, connection: Connection) -> Instance:
         in_flight=in_flight,
         limits=_read_session_limits(),
         use_binary_frames=settings.LINGUA_SESSION_BINARY_FRAMES,
+        journal=journal,
     )
     return Instance(
         instance_id=instance_id,
@@ -208,10 +239,14 @@ def _compose(*, instance_id: str, connection: Connection) -> Instance:
                     door=_build_node_door(access),
                     most_frame_bytes=_find_own_limit(settings.LINGUA_NODE_MAX_FRAME_BYTES),
                 ),
+                *operators.routing.build_routes(console=console),
             ]
         ),
         loops=[
             watchdog,
+            console.board,
+            console.live,
+            console.catalog,
             CredentialWatch(
                 access=access,
                 credentials=credentials,
@@ -226,6 +261,29 @@ def _compose(*, instance_id: str, connection: Connection) -> Instance:
         ],
         connection=connection,
         in_flight=in_flight,
+        console=console,
+    )
+
+
+def _build_console(instance_id: str, parts: Parts) -> Console:
+    return Console(
+        parts=parts,
+        catalog=Catalog(
+            base_url=settings.LINGUA_MODEL_HUB_URL,
+            storage_path=settings.LINGUA_MODEL_HUB_STORAGE_PATH,
+            refresh_s=settings.LINGUA_CATALOG_REFRESH_S,
+        ),
+        instance=InstanceView(
+            instance_id=instance_id,
+            hostname=socket.gethostname(),
+            pid=os.getpid(),
+            version=VERSION,
+            started_at_ms=clock.now_ms(),
+        ),
+        key_prefix=settings.LINGUA_KEY_PREFIX,
+        stats_interval_s=settings.LINGUA_STATS_INTERVAL_S,
+        pause_ms=settings.LINGUA_SEGMENT_PAUSE_MS,
+        needs_login=settings.LINGUA_SESSION_AUTH,
     )
 
 

@@ -2,6 +2,7 @@
 
 from lingua.asgi_types import AsgiApp, Receive, Scope, Send
 from lingua.lifespan import Lifespan
+from operators.console import SCOPE_KEY
 
 # Under this key an HTTP scope carries the question whether this instance is ready.
 CHECK_READY = "lingua.check_ready"
@@ -23,7 +24,11 @@ class Entrance:
             case "websocket":
                 await self._serve_websocket(scope, receive, send)
             case "http":
-                await self._http({**scope, CHECK_READY: self.lifespan.check_ready}, receive, send)
+                handed = {
+                    CHECK_READY: self.lifespan.check_ready,
+                    SCOPE_KEY: self.lifespan.console,
+                }
+                await self._http({**scope, **handed}, receive, send)
             case "lifespan":
                 await self.lifespan(scope, receive, send)
             case other:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from lingua.asgi_types import AsgiApp, Receive, Scope, Send
 from lingua.supervisor import Loop, Supervisor
+from operators.console import Console
 
 _logger = logging.getLogger(__name__)
 
@@ -27,6 +28,10 @@ class Application(Protocol):
 
     @property
     def loops(self) -> Sequence[Loop]: ...
+
+    @property
+    def console(self) -> Console | None:
+        """What operators' pages may ask; None where there is nothing to see."""
 
     async def check_ready(self) -> str:
         """Return why this instance must get no new sockets now, or an empty text."""
@@ -59,6 +64,11 @@ class Lifespan:
     def application(self) -> Application | None:
         """The instance while it may take new sockets, else None."""
         return None if self._draining else self._application
+
+    @property
+    def console(self) -> Console | None:
+        """What operators see of the instance, also while it drains; None before it started."""
+        return self._application.console if self._application else None
 
     @property
     def instance_id(self) -> str:

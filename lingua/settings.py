@@ -11,6 +11,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
+from lingua import api_settings
 from lingua.databases import parse_database_url
 from lingua.embedded_redis import find_free_port
 from lingua.env import env_bool, env_float, env_int, env_list, env_path, env_str
@@ -46,6 +47,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
+    "drf_spectacular",
     "django_prometheus",
     "scheduling",
     "operators",
@@ -81,6 +83,8 @@ ROOT_URLCONF = "lingua.urls"
 ASGI_APPLICATION = "lingua.asgi.application"
 STATIC_URL = "static/"
 STATIC_ROOT = LINGUA_VAR_DIR / "static"
+# Recorded speech for those who try the talk page without a microphone.
+STATICFILES_DIRS = [("clips", BASE_DIR / "lingua_node" / "clips")]
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -349,6 +353,28 @@ LINGUA_TIMER_TICK_MS = env_int("LINGUA_TIMER_TICK_MS", default=200, minimum=10)
 LINGUA_PRESENCE_INTERVAL_S = env_float("LINGUA_PRESENCE_INTERVAL_S", default=15, minimum=0.1)
 # Silence after which an instance counts as dead and its inbox is taken over.
 LINGUA_PRESENCE_TTL_S = env_float("LINGUA_PRESENCE_TTL_S", default=45, minimum=0.3)
+
+# Operators ---------------------------------------------------------------------------------------
+
+# How often the statistics and the cluster view are made anew.
+LINGUA_STATS_INTERVAL_S = env_float("LINGUA_STATS_INTERVAL_S", default=5, minimum=0.1)
+# A wait for Redis longer than this is counted as slow.
+LINGUA_LOCK_WAIT_WARN_MS = env_float("LINGUA_LOCK_WAIT_WARN_MS", default=10, minimum=0.1)
+# A dispatch longer than this is counted as slow.
+LINGUA_PATH_WARN_MS = env_float("LINGUA_PATH_WARN_MS", default=50, minimum=0.1)
+# The model hub whose services dashboards list; empty asks none.
+LINGUA_MODEL_HUB_URL = env_str("LINGUA_MODEL_HUB_URL", default="")
+# Where services_index.json lies, read while the hub has never answered.
+LINGUA_MODEL_HUB_STORAGE_PATH = env_path(
+    "LINGUA_MODEL_HUB_STORAGE_PATH",
+    default=BASE_DIR.parent / "model-hub" / "models" / "services",
+    shown="../model-hub/models/services",
+)
+# How often the hub is asked; after three failures in a row the wait doubles, up to 300 s.
+LINGUA_CATALOG_REFRESH_S = env_float("LINGUA_CATALOG_REFRESH_S", default=30, minimum=0.1)
+
+REST_FRAMEWORK = api_settings.REST_FRAMEWORK
+SPECTACULAR_SETTINGS = api_settings.SPECTACULAR_SETTINGS
 
 # Values that only make sense together -----------------------------------------------------------
 

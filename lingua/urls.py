@@ -24,7 +24,7 @@ async def ready(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("health", health),
     path("ready", ready),
-    path("", include("django_prometheus.urls")),
+    path("", include("operators.urls")),
     path("static/<path:path>", serve_static),
     path("api/v1/tickets", TicketView.as_view()),
     path("admin/", admin.site.urls),

@@ -2,7 +2,7 @@
 
 from nodes import messages
 from scheduling.languages import LanguageOffer, Nmt, collect, normalize
-from scheduling.nodes import NodeDescription, NodeStatus, Service, Usage
+from scheduling.nodes import Machine, NodeDescription, NodeStatus, Service, Usage
 
 ACKNOWLEDGES = "job_ack"
 RESUMES = "resume"
@@ -31,6 +31,7 @@ def describe(
             ready_types=ready_types,
             acknowledges=before.acknowledges,
             resumes=before.resumes,
+            machine=before.machine,
         )
     features = message.advanced_features or []
     return NodeDescription(
@@ -43,6 +44,11 @@ def describe(
         ready_types=ready_types,
         acknowledges=ACKNOWLEDGES in features,
         resumes=RESUMES in features,
+        machine=Machine(
+            cpu_cores=message.hardware.cpu_cores,
+            memory_gb=message.hardware.memory_gb,
+            gpu_memory_gb=sum(gpu.memory_gb for gpu in message.hardware.gpus or ()),
+        ),
     )
 
 

@@ -20,6 +20,10 @@ class NodeMailbox(Protocol):
 class SessionMailbox(Protocol):
     """A speaker's connection in this process."""
 
+    @property
+    def languages(self) -> tuple[tuple[str, str], ...]:
+        """The directed pairs the session may speak; ``auto`` stands for any source."""
+
     def post(self, event: ToSession) -> None:
         """Take an event; what the socket cannot take now stays in the session's outbox."""
 
@@ -41,6 +45,10 @@ class Delivery:
     @property
     def held(self) -> SocketsHeld:
         return SocketsHeld(nodes=len(self._nodes), sessions=len(self._sessions))
+
+    def list_languages(self) -> list[tuple[tuple[str, str], ...]]:
+        """Return the pairs of every session this process holds."""
+        return [mailbox.languages for mailbox in self._sessions.values()]
 
     def attach_node(self, node_id: str, mailbox: NodeMailbox) -> NodeMailbox | None:
         """Take over a node's events; return the older connection this one replaces."""

@@ -13,6 +13,7 @@ from scheduling.background import Background
 from scheduling.delivery import Delivery
 from scheduling.events import JobAssigned, JobDispatched
 from scheduling.jobs import JobState, Request
+from scheduling.journal import Journal
 from scheduling.limits import JobLimits, PlacementRules
 from scheduling.nodes import Node
 from scheduling.outcomes import Refused
@@ -46,6 +47,7 @@ class Dispatcher:
         limits: JobLimits,
         rules: PlacementRules,
         rng: random.Random | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._stores = stores
         self._fleet = fleet
@@ -55,6 +57,7 @@ class Dispatcher:
         self._rules = rules
         self._rng = rng or random.Random()
         self._background = Background()
+        self._journal = journal or Journal()
         self.waiting = WaitingLine(most=limits.waiting_max)
         fleet.on_free = self._serve_soon
 
@@ -67,6 +70,18 @@ class Dispatcher:
         :raises QueueFull: nobody has a slot and the waiting line is full; nothing was created
         :raises DependencyDown: Redis did not answer; the job may exist, and ends by its timer
         """
+        begun_ms = clock.steady_ms()
+        try:
+            return await self._dispatch(request)
+        except errors.Refusal as refusal:
+            job = request.assignment
+            self._journal.refuse(refusal.code, session_id=job.session_id, job_id=job.job_id)
+            raise
+        finally:
+            if clock.steady_ms() - begun_ms > self._journal.path_warn_ms:
+                self._journal.count("slow_path_total", "dispatch")
+
+    async def _dispatch(self, request: Request) -> str | None:
         placing = Placing(assignment=request.assignment, need=request.need)
         choice = self._choose(placing)
         if choice.nodes:
@@ -117,17 +132,22 @@ class Dispatcher:
             return existing
         self._fleet.record_load(node.node_id, slot.load)
         if slot.done and await self._assign(placing, node, frame):
+            self._journal.observe("node_selection_attempts", 1)
             return None
-        if not await self._try_each(placing, nodes[1:]):
+        if not await self._try_each(placing, nodes[1:], tried=1):
             await self._step_back(placing)
         return None
 
-    async def _try_each(self, placing: Placing, nodes: Sequence[Node]) -> bool:
+    async def _try_each(self, placing: Placing, nodes: Sequence[Node], *, tried: int = 0) -> bool:
         """Offer the job to one node after the other; True once it needs no other."""
+        placed = False
         for node in nodes:
-            if await self._try(placing, node) is not _Try.REFUSED:
-                return True
-        return False
+            tried += 1
+            placed = await self._try(placing, node) is not _Try.REFUSED
+            if placed:
+                break
+        self._journal.observe("node_selection_attempts", tried)
+        return placed
 
     async def _try(self, placing: Placing, node: Node) -> _Try:
         """Reserve at `node`, say so in the job's record, and assign."""
@@ -248,7 +268,8 @@ class Dispatcher:
 
     def _choose(self, placing: Placing) -> Choice:
         snapshot = self._fleet.snapshot
-        return choose(
+        begun_ms = clock.steady_ms()
+        choice = choose(
             snapshot.index.find(placing.need),
             nodes=snapshot.nodes,
             loads=self._fleet.loads,
@@ -259,6 +280,20 @@ class Dispatcher:
             rules=self._rules,
             rng=self._rng,
         )
+        self._note(choice, clock.steady_ms() - begun_ms)
+        return choice
+
+    def _note(self, choice: Choice, took_ms: float) -> None:
+        """Tell the journal how the choice went (O4, O13)."""
+        journal, found = self._journal, bool(choice.nodes)
+        sampled = len(choice.nodes) + sum(choice.passed_over.values())
+        journal.observe("node_selection_duration_seconds", took_ms / 1000)
+        journal.observe("node_selection_random_sample_size", sampled)
+        journal.count("pool_query_total", "found" if found else "empty")
+        if choice.examples:
+            journal.pass_over(choice.passed_over, choice.examples)
+        if not found:
+            journal.count("no_available_node_total", "sample", choice.best_reason)
 
     def _avoid(self, placing: Placing) -> frozenset[str]:
         """Return the nodes the job failed on, unless no other could serve it at all."""

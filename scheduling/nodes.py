@@ -33,6 +33,24 @@ class Service(msgspec.Struct, frozen=True):
     type: str
 
 
+class Machine(msgspec.Struct, frozen=True, eq=False):
+    """The machine below a node, for operators; what placement needs is in its description.
+
+    Two machines always compare equal: nodes that can do the same are judged once, whatever they
+    run on.
+    """
+
+    cpu_cores: float = 0.0
+    memory_gb: float = 0.0
+    gpu_memory_gb: float = 0.0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Machine)
+
+    def __hash__(self) -> int:
+        return 0
+
+
 class NodeDescription(msgspec.Struct, frozen=True):
     """What a node declared when it registered, or changed with a later heartbeat.
 
@@ -49,6 +67,7 @@ class NodeDescription(msgspec.Struct, frozen=True):
     ready_types: frozenset[str]
     acknowledges: bool
     resumes: bool
+    machine: Machine = Machine()
 
 
 class Node(msgspec.Struct, frozen=True):

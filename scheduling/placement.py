@@ -37,10 +37,14 @@ class Reason(enum.StrEnum):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Nodes worth asking for a slot, best first, and how many were passed over for what."""
+    """Nodes worth asking for a slot, best first, and how many were passed over for what.
+
+    `examples` names one node for each reason.
+    """
 
     nodes: tuple[Node, ...]
     passed_over: Mapping[Reason, int]
+    examples: Mapping[Reason, str] = {}
 
     @property
     def best_reason(self) -> str:
@@ -126,9 +130,11 @@ def choose(
     """
     sampled = sample(candidates, size=rules.sample_size, rng=rng)
     passed_over: collections.Counter[Reason] = collections.Counter()
+    examples: dict[Reason, str] = {}
     ranked = _rank(
         sampled,
         passed_over,
+        examples,
         nodes=nodes,
         loads=loads,
         exclude=exclude,
@@ -143,6 +149,7 @@ def choose(
         ranked = _rank(
             sample(unseen, size=rules.sample_size, rng=rng),
             passed_over,
+            examples,
             nodes=nodes,
             loads=loads,
             exclude=exclude,
@@ -151,12 +158,13 @@ def choose(
             rules=rules,
             rng=rng,
         )
-    return Choice(nodes=ranked, passed_over=passed_over)
+    return Choice(nodes=ranked, passed_over=passed_over, examples=examples)
 
 
 def _rank(
     sampled: Iterable[str],
     passed_over: collections.Counter[Reason],
+    examples: dict[Reason, str],
     *,
     nodes: Mapping[str, Node],
     loads: Mapping[str, int],
@@ -180,6 +188,7 @@ def _rank(
             reason = why_not_now(node, load=load, now_ms=now_ms, rules=rules)
         if reason is not None or node is None:
             passed_over[reason or Reason.OFFLINE] += 1
+            examples[reason or Reason.OFFLINE] = node_id
             continue
         score = (
             load,

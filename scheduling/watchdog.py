@@ -6,6 +6,7 @@ from scheduling import clock, errors
 from scheduling.delivery import Delivery
 from scheduling.events import NodeStatusChanged
 from scheduling.jobs import ENDED, SENT, WAITING, JobRecord, JobState
+from scheduling.journal import Journal
 from scheduling.nodes import NodeStatus
 from scheduling.outcomes import Refused
 from scheduling.recovery import Recovery
@@ -34,7 +35,10 @@ class Watchdog:
         recovery: Recovery,
         silent_ms: int,
         interval_s: float,
+        journal: Journal | None = None,
     ) -> None:
+        self._journal = journal or Journal()
+        self._lag_ms = 0
         self._stores = stores
         self._fleet = fleet
         self._delivery = delivery
@@ -44,12 +48,14 @@ class Watchdog:
 
     async def run_once(self) -> int:
         """Handle what is due now; return how many entities that was."""
+        self._lag_ms = 0
         now_ms, due = await self._stores.timers.pop_due(most=_MOST_PER_SHARD, lease_ms=_LEASE_MS)
         for kind, *parts in due:
             if kind == timers.JOB:
                 await self._look_at_job(parts[0], parts[1], now_ms)
             else:
                 await self._look_at_node(kind, parts[0], int(parts[1]))
+        self._journal.gauge("timer_lag_seconds", self._lag_ms / 1000)
         return len(due)
 
     async def _look_at_job(self, session_id: str, job_id: str, now_ms: int) -> None:
@@ -61,6 +67,7 @@ class Watchdog:
         if record.deadline_at_ms > now_ms:
             await self._stores.timers.arm(entity, delay_ms=record.deadline_at_ms - now_ms)
             return
+        self._lag_ms = max(self._lag_ms, now_ms - record.deadline_at_ms)
         logger.info(
             "deadline passed",
             extra={"job_id": job_id, "state": record.state, "node_id": record.node_id},

@@ -11,7 +11,7 @@ from sessions_app.segmentation import Cut
 _DEFAULT_TENANT = "default"
 _PARTIAL_EVERY_MS = 1_000
 _SAMPLE_RATE = 16_000
-_TWO_WAY = "two_way_auto"
+TWO_WAY = "two_way_auto"
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -123,7 +123,7 @@ def state_need(assignment: Assignment) -> Need:
     )
     src, tgt = normalize(assignment.src_lang), normalize(assignment.tgt_lang)
     pairs: tuple[tuple[str, str], ...] = ((src, tgt),)
-    if assignment.mode == _TWO_WAY and src == AUTO and assignment.lang_a and assignment.lang_b:
+    if assignment.mode == TWO_WAY and src == AUTO and assignment.lang_a and assignment.lang_b:
         one, other = normalize(assignment.lang_a), normalize(assignment.lang_b)
         pairs = ((one, other), (other, one))
     return Need(src=src, tgt=tgt, types=tuple(kind for kind, use in wanted if use), pairs=pairs)

@@ -5,6 +5,7 @@ import msgspec
 from scheduling.delivery import Delivery
 from scheduling.dispatch import Dispatcher
 from scheduling.errors import AccessDenied
+from scheduling.journal import Journal
 from scheduling.sessions import Sessions
 from scheduling.settlement import Settlement
 from sessions_app import messages
@@ -29,6 +30,7 @@ class SessionService:
         in_flight: InFlight,
         limits: SessionLimits,
         use_binary_frames: bool,
+        journal: Journal | None = None,
     ) -> None:
         self._sessions = sessions
         self._delivery = delivery
@@ -36,6 +38,7 @@ class SessionService:
         self._settlement = settlement
         self._in_flight = in_flight
         self._limits = limits
+        self._journal = journal or Journal()
         self._use_binary_frames = use_binary_frames
 
     async def open(
@@ -57,6 +60,7 @@ class SessionService:
             sessions=self._sessions,
             in_flight=self._in_flight,
             limits=self._limits,
+            journal=self._journal,
         )
         self._delivery.attach_session(session_id, speaker)
         return speaker, messages.SessionOpened(

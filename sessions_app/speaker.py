@@ -14,6 +14,8 @@ from scheduling.dispatch import Dispatcher
 from scheduling.errors import Refusal
 from scheduling.events import JobAccepted, JobDispatched, JobSettled, PartialHeard, ToSession
 from scheduling.jobs import Request
+from scheduling.journal import Journal
+from scheduling.languages import normalize
 from scheduling.outcomes import Refused
 from scheduling.sessions import Sessions
 from scheduling.settlement import Settlement
@@ -21,7 +23,7 @@ from sessions_app import answers, messages
 from sessions_app.groups import UtteranceGroups
 from sessions_app.in_flight import InFlight
 from sessions_app.outbox import Leaving, Missing, Outbox
-from sessions_app.requests import Profile, request_from_cut, request_from_utterance
+from sessions_app.requests import TWO_WAY, Profile, request_from_cut, request_from_utterance
 from sessions_app.segmentation import Cut, SegmentationSettings, Segmenter
 from sockets.outbound import Outbound
 from sockets.wire import Message, encode_text
@@ -58,6 +60,7 @@ class Speaker:
         sessions: Sessions,
         in_flight: InFlight,
         limits: SessionLimits,
+        journal: Journal,
     ) -> None:
         self.session_id = session_id
         self.profile = profile
@@ -66,6 +69,7 @@ class Speaker:
         self._settlement = settlement
         self._sessions = sessions
         self._in_flight = in_flight
+        self._journal = journal
         self._segmenter = Segmenter(settings=limits.segmentation, new_turn_id=ids.new_trace_id)
         self._outbox: Outbox[JobSettled] = Outbox(
             gap_ms=limits.result_gap_ms, max_held=limits.most_held_results
@@ -79,6 +83,15 @@ class Speaker:
         self._timer: asyncio.TimerHandle | None = None
         self._background = Background()
         self._is_gone = False
+
+    @property
+    def languages(self) -> tuple[tuple[str, str], ...]:
+        """Return the directed pairs this session may speak; ``auto`` stands for any source."""
+        profile = self.profile
+        if profile.mode == TWO_WAY and profile.lang_a and profile.lang_b:
+            one, other = normalize(profile.lang_a), normalize(profile.lang_b)
+            return (one, other), (other, one)
+        return ((normalize(profile.src_lang), normalize(profile.tgt_lang)),)
 
     async def hear(self, *, audio: bytes, is_final: bool) -> None:
         """Take a chunk of audio; it may end an utterance."""
@@ -127,6 +140,8 @@ class Speaker:
 
     async def _submit_cuts(self, cuts: Iterable[Cut]) -> None:
         for cut in cuts:
+            by_hand = cut.is_manual_cut
+            self._journal.count("web_task_finalized_total", "send" if by_hand else "pause")
             audio = base64.b64encode(cut.audio).decode()
             await self._submit(
                 request_from_cut(self.profile, session_id=self.session_id, cut=cut, audio=audio)
@@ -211,6 +226,7 @@ class Speaker:
         return sent
 
     def _give_up(self, missing: Missing) -> None:
+        self._journal.count("result_missing_total", missing.reason)
         for job_id in missing.job_ids:
             request = self._forget(job_id)
             if request is None:

@@ -24,7 +24,8 @@ from redis.exceptions import (
 )
 
 from lua import scripts
-from scheduling import errors
+from scheduling import clock, errors
+from scheduling.journal import Journal
 from scheduling.store.pipes import Argument, Command, open_pipe
 
 logger = logging.getLogger(__name__)
@@ -91,18 +92,23 @@ class Connection:
     twice.
     """
 
-    def __init__(self, client: "redis.asyncio.Redis | RedisCluster") -> None:
+    def __init__(
+        self, client: "redis.asyncio.Redis | RedisCluster", *, journal: Journal | None = None
+    ) -> None:
         self._client = client
         self._pipe = open_pipe(client)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._journal = journal or Journal()
         self._waiting: list[_Issued] = []
         self._senders: set[asyncio.Task[None]] = set()
         self._about_to_send = False
         self._scripts: dict[str, tuple[str, str]] = {}
+        self._names: dict[Argument, str] = {}
         for name in scripts.list_names():
             source = scripts.load_source(name)
             digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
             self._scripts[name] = (digest, source)
+            self._names[digest] = name
 
     def execute(
         self, *command: Argument, read: Callable[[Any], T] = _as_it_is
@@ -153,6 +159,8 @@ class Connection:
             self._senders.remove(_current_task())
 
     async def _send(self, batch: list[_Issued]) -> None:
+        begun_ms = clock.steady_ms()
+        is_down = False
         try:
             replies = await self._pipe.run([issued.command for issued in batch])
             unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
@@ -164,8 +172,26 @@ class Connection:
                     replies[position] = reply
         except _LOST as lost:
             replies = [lost] * len(batch)
+            is_down = True
+        self._note(clock.steady_ms() - begun_ms, is_down=is_down)
         for issued, reply in zip(batch, replies, strict=True):
+            self._count(issued.command, reply)
             _resolve(issued, reply)
+
+    def _note(self, took_ms: float, *, is_down: bool) -> None:
+        """Tell the journal of a round trip, and whether Redis answers."""
+        journal = self._journal
+        journal.observe("redis_op_duration_seconds", took_ms / 1000, "pipeline")
+        journal.gauge("degrade_mode", is_down)
+        if took_ms > journal.wait_warn_ms:
+            journal.count("slow_lock_wait_total", "redis_pipeline")
+
+    def _count(self, command: Command, reply: Any) -> None:
+        """Count a command under its script's name, or its own."""
+        script = self._names.get(command[1]) if len(command) > 1 else None
+        result = "err" if isinstance(reply, BaseException) else "ok"
+        op = script or str(command[0]).lower()
+        self._journal.count("phase2_redis_op_total", op, result)
 
     def _spell_out(self, command: Command) -> Command:
         """Return an EVALSHA with the script's text, after Redis forgot its scripts."""

@@ -8,11 +8,13 @@ import msgspec
 
 from scheduling import ids
 from scheduling.jobs import Assignment, JobRecord, JobState, Need, Request
+from scheduling.journal import Journal
 from scheduling.limits import JobLimits
 from scheduling.outcomes import Outcome
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
-from scheduling.store.replies import Reply, is_done, read_reply
+from scheduling.store.notes import JobNotes
+from scheduling.store.replies import Reply, is_done
 
 _decode_outcome = msgspec.json.Decoder[Outcome](Outcome).decode
 _decode_assignment = msgspec.json.Decoder(Assignment).decode
@@ -30,8 +32,16 @@ class Ended(msgspec.Struct, frozen=True):
 class JobStore:
     """The only reader and writer of a session's jobs in Redis; each call is issued at once."""
 
-    def __init__(self, connection: Connection, *, keys: Keys, limits: JobLimits) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        keys: Keys,
+        limits: JobLimits,
+        journal: Journal | None = None,
+    ) -> None:
         self._connection = connection
+        self._notes = JobNotes(journal or Journal())
         self._keys = keys
         self._limits = limits
         self.test_clock = ""
@@ -67,7 +77,7 @@ class JobStore:
                 self._limits.live_record_ms,
                 self.test_clock,
             ],
-            read=_read_created,
+            read=self._notes.created(request, node_id=node_id, read=_read_created),
         )
 
     def place(
@@ -83,7 +93,13 @@ class JobStore:
                 "" if deadline_ms is None else deadline_ms,
                 self.test_clock,
             ],
-            read=read_reply,
+            read=self._notes.moved(
+                JobState.RESERVED if node_id else JobState.SELECTING,
+                session_id=session_id,
+                job_id=job_id,
+                attempt=attempt,
+                node_id=node_id,
+            ),
         )
 
     def advance(
@@ -107,7 +123,9 @@ class JobStore:
                 "" if deadline_ms is None else deadline_ms,
                 self.test_clock,
             ],
-            read=read_reply,
+            read=self._notes.moved(
+                state, session_id=session_id, job_id=job_id, attempt=attempt, node_id=node_id
+            ),
         )
 
     def requeue(
@@ -135,7 +153,9 @@ class JobStore:
                 ids.new_token(),
                 self.test_clock,
             ],
-            read=read_reply,
+            read=self._notes.requeued(
+                session_id=session_id, job_id=job_id, node_id=node_id, reason=reason
+            ),
         )
 
     def finish(
@@ -170,7 +190,9 @@ class JobStore:
                 ids.new_token(),
                 self.test_clock,
             ],
-            read=_read_ended,
+            read=self._notes.ended(
+                state, session_id=session_id, job_id=job_id, reason=reason, read=_read_ended
+            ),
         )
 
     def release(self, *, session_id: str, job_id: str) -> "Future[bool]":
@@ -187,6 +209,10 @@ class JobStore:
         return self._connection.execute(
             "HGETALL", self._keys.job(session_id, job_id), read=_read_record
         )
+
+    def find_fields(self, *, session_id: str, job_id: str) -> "Future[dict[str, str]]":
+        """Return a job's whole record, its timeline with it, as Redis holds it; empty: none."""
+        return self._connection.execute("HGETALL", self._keys.job(session_id, job_id), read=dict)
 
     def find_assignment(self, *, session_id: str, job_id: str) -> "Future[Assignment | None]":
         """Return what the node is to receive, as attempt 1; None once the job ended."""

@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
+from scheduling.journal import Journal
 from scheduling.limits import JobLimits, NodeLimits
 from scheduling.nodes import Node, NodeDescription, NodeStatus, Usage
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
+from scheduling.store.notes import SlotNotes
 from scheduling.store.replies import SlotReply, is_done, read_slot
 
 Attempt = tuple[str, int]
@@ -49,9 +51,16 @@ class NodeStore:
     """The only reader and writer of ``{node:<id>}`` keys; one script a method, issued at once."""
 
     def __init__(
-        self, connection: Connection, *, keys: Keys, node_limits: NodeLimits, job_limits: JobLimits
+        self,
+        connection: Connection,
+        *,
+        keys: Keys,
+        node_limits: NodeLimits,
+        job_limits: JobLimits,
+        journal: Journal | None = None,
     ) -> None:
         self._connection = connection
+        self._notes = SlotNotes(journal or Journal())
         self._keys = keys
         self._limits = node_limits
         self._jobs = job_limits
@@ -138,7 +147,7 @@ class NodeStore:
                 ",".join(node.list_service_ids(types)),
                 self.test_clock,
             ],
-            read=read_slot,
+            read=self._notes.reserved(node),
         )
 
     def commit(self, *, node_id: str, job_id: str, attempt: int) -> "Future[SlotReply]":
@@ -147,7 +156,7 @@ class NodeStore:
             "commit_slot",
             keys=self._slot_keys(node_id),
             args=[name_attempt(job_id, attempt), self._jobs.run_lease_ms, self.test_clock],
-            read=read_slot,
+            read=self._notes.committed,
         )
 
     def finish(self, *, node_id: str, job_id: str, attempt: int) -> "Future[SlotReply]":

@@ -56,6 +56,7 @@ CALLS = {
         "finish": {**JOB_NAME, "state": JobState.FAILED, "outcome": REFUSED},
         "release": JOB_NAME,
         "find": JOB_NAME,
+        "find_fields": JOB_NAME,
         "find_assignment": JOB_NAME,
         "find_outcome": JOB_NAME,
     },

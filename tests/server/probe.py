@@ -37,6 +37,7 @@ class Probe:
     """One instance; each socket path is a method of the same name."""
 
     instance_id = "probe-1"
+    console = None
 
     def __init__(self) -> None:
         self.loops = (Ticker(),)

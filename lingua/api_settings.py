@@ -1,0 +1,22 @@
+"""How the operators' API answers and describes itself; nothing here depends on the installation."""
+
+from lingua.version import VERSION
+
+REST_FRAMEWORK: dict[str, object] = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["operators.permissions.MaySee"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "operators.renderers.EncodedRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "PAGE_SIZE": 50,
+}
+SPECTACULAR_SETTINGS: dict[str, object] = {
+    "TITLE": "Lingua",
+    "DESCRIPTION": "What operators can see of a Lingua scheduler.",
+    "VERSION": VERSION,
+    "SERVE_PERMISSIONS": ["operators.permissions.MaySee"],
+    "SERVE_INCLUDE_SCHEMA": False,
+}

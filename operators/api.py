@@ -1,0 +1,132 @@
+"""The statistics API, version 1: each view reads the console and answers."""
+
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from rest_framework.pagination import LimitOffsetPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from operators import shapes
+from operators.console import Console
+from operators.permissions import find_console
+from scheduling import clock
+from scheduling.errors import DependencyDown
+
+_UNAVAILABLE = 503
+_NOT_FOUND = 404
+
+
+class ConsoleView(APIView):
+    """A view over the console of the instance that serves it; 503 where none does."""
+
+    def get(self, request: Request, **named: str) -> Response:
+        console = find_console(request._request)  # noqa: SLF001 - DRF's way to Django's request
+        if console is None:
+            return _refuse(_UNAVAILABLE, "NO_INSTANCE", "No running instance serves this request.")
+        return self.answer(console, request, **named)
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        """Return what the console knows."""
+        raise NotImplementedError
+
+
+class StatsView(ConsoleView):
+    """Sessions, languages, nodes, services and compute power, at most some seconds old."""
+
+    @extend_schema(operation_id="stats", responses={200: shapes.Statistics, 503: shapes.Problem})
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        begun_ms = clock.steady_ms()
+        answer = Response(console.board.pages.stats)
+        console.note_request(took_ms=clock.steady_ms() - begun_ms)
+        return answer
+
+
+class ClusterView(ConsoleView):
+    """Instances, nodes and totals."""
+
+    @extend_schema(operation_id="cluster", responses={200: shapes.Cluster, 503: shapes.Problem})
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        return Response(console.board.pages.cluster)
+
+
+class CountersView(ConsoleView):
+    """The counters of this instance as JSON."""
+
+    @extend_schema(
+        operation_id="metrics", responses={200: OpenApiTypes.OBJECT, 503: shapes.Problem}
+    )
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        return Response(console.describe_counters())
+
+
+class JobsView(ConsoleView):
+    """The jobs of this instance that ended last, newest first, and utterances refused at once."""
+
+    @extend_schema(
+        operation_id="jobs",
+        parameters=[
+            OpenApiParameter("state", str, enum=["DONE", "FAILED", "CANCELLED"]),
+            OpenApiParameter("reason", str, description="For instance NO_AVAILABLE_NODE."),
+            OpenApiParameter("session_id", str),
+            OpenApiParameter("limit", int),
+            OpenApiParameter("offset", int),
+        ],
+        responses={200: shapes.JobRow(many=True), 503: shapes.Problem},
+    )
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        asked = request.query_params
+        rows = console.list_ended(
+            state=asked.get("state", ""),
+            reason=asked.get("reason", ""),
+            session_id=asked.get("session_id", ""),
+        )
+        pages = LimitOffsetPagination()
+        pages.max_limit = 500
+        page = pages.paginate_queryset(rows, request, view=self)
+        return pages.get_paginated_response(page)
+
+
+class JobView(ConsoleView):
+    """One job with its timeline: every attempt, its states in both vocabularies, its failure."""
+
+    @extend_schema(
+        operation_id="job",
+        responses={200: shapes.Job, 404: shapes.Problem, 503: shapes.Problem},
+    )
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        try:
+            job = console.find_job(named["job_id"])
+        except DependencyDown as down:
+            return _refuse(_UNAVAILABLE, down.code, str(down))
+        if job is None:
+            return _refuse(_NOT_FOUND, "NO_SUCH_JOB", "No job has this id, or it was forgotten.")
+        return Response(job)
+
+
+def prometheus(request: HttpRequest) -> HttpResponse:
+    """Answer a scrape: Django's HTTP and database metrics, then ours (O1)."""
+    console = find_console(request)
+    ours = console.render_metrics() if console else b""
+    return HttpResponse(generate_latest(REGISTRY) + ours, content_type=CONTENT_TYPE_LATEST)
+
+
+def _refuse(status: int, error: str, message: str) -> Response:
+    return Response({"error": error, "message": message}, status=status)

@@ -1,0 +1,92 @@
+"""The board: the latest statistics, made in the background and read at once (D1, D2, D9)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from scheduling import clock
+from scheduling.journal import Journal
+
+_STALE_MS = 10_000
+_COLD_START_EVERY_MS = 30_000
+
+
+class Pages(msgspec.Struct, frozen=True):
+    """The encoded answers of one moment."""
+
+    stats: bytes
+    cluster: bytes
+    made_at_ms: int = 0
+
+
+class Board:
+    """A loop that makes the answers; whoever asks gets the last ones, or empty ones, at once."""
+
+    name = "statistics"
+
+    def __init__(
+        self,
+        *,
+        make: Callable[[], Awaitable[Pages]],
+        empty: Pages,
+        journal: Journal,
+        interval_s: float,
+    ) -> None:
+        self._make = make
+        self._journal = journal
+        self._making: asyncio.Task[Pages] | None = None
+        self._triggered_at_ms = -float("inf")
+        self.pages = empty
+        self.generations = 0
+        self.interval_s = interval_s
+
+    async def run_once(self) -> int:
+        """Make new answers; callers at the same time share one generation."""
+        if self._making is None:
+            self._making = asyncio.create_task(self._generate(), name="statistics")
+        making = self._making
+        try:
+            await asyncio.shield(making)
+        finally:
+            if making.done():
+                self._making = None
+        return 1
+
+    def trigger(self) -> None:
+        """Begin a generation for somebody who found none: one at a time, one in 30 s."""
+        now_ms = clock.steady_ms()
+        if self._making or now_ms - self._triggered_at_ms < _COLD_START_EVERY_MS:
+            return
+        self._triggered_at_ms = now_ms
+        self._making = asyncio.create_task(self._generate(), name="first statistics")
+        self._making.add_done_callback(self._forget)
+
+    def note_request(self, *, took_ms: float) -> None:
+        """Count a request; called on the instance's own event loop."""
+        self._journal.count("stats_requests_total")
+        self._journal.observe("stats_request_duration_seconds", took_ms / 1000)
+        if self.is_stale:
+            self._journal.count("stats_stale_total")
+        if not self.pages.made_at_ms:
+            self.trigger()
+
+    @property
+    def is_stale(self) -> bool:
+        return self.age_ms is None or self.age_ms > _STALE_MS
+
+    @property
+    def age_ms(self) -> int | None:
+        """Return the age of the answers, None before the first."""
+        made_at_ms = self.pages.made_at_ms
+        return clock.now_ms() - made_at_ms if made_at_ms else None
+
+    async def _generate(self) -> Pages:
+        pages = await self._make()
+        self.pages = pages
+        self.generations += 1
+        return pages
+
+    def _forget(self, done: "asyncio.Task[Pages]") -> None:
+        if self._making is done:
+            self._making = None

@@ -1,0 +1,94 @@
+"""The cluster view of section 7.2: instances, nodes and totals (D6)."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from operators.statistics import name_type
+from scheduling.nodes import Node, NodeStatus
+
+Json = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceView:
+    """One instance as it last described itself."""
+
+    instance_id: str
+    hostname: str
+    pid: int
+    version: str
+    started_at_ms: int
+    is_online: bool = True
+    inbox_length: int = 0
+    inbox_pending: int = 0
+    dlq_length: int = 0
+    nodes_owned: int = 0
+    sessions_owned: int = 0
+
+
+def describe_cluster(
+    *,
+    instances: Sequence[InstanceView],
+    nodes: Sequence[Node],
+    loads: Mapping[str, int],
+    key_prefix: str,
+    now_ms: int,
+) -> Json:
+    """Return what ``/api/v1/cluster`` answers."""
+    return {
+        "instances": [_describe_instance(instance, now_ms) for instance in instances],
+        "total_instances": len(instances),
+        "online_instances": sum(instance.is_online for instance in instances),
+        "total_nodes": len(nodes),
+        "online_nodes": sum(node.status is not NodeStatus.OFFLINE for node in nodes),
+        "ready_nodes": sum(node.shown_status is NodeStatus.READY for node in nodes),
+        "total_sessions": sum(instance.sessions_owned for instance in instances),
+        "total_pending": sum(instance.inbox_pending for instance in instances),
+        "total_dlq": sum(instance.dlq_length for instance in instances),
+        "redis_key_prefix": key_prefix,
+        "nodes": [_describe_node(node, loads.get(node.node_id, 0)) for node in nodes],
+    }
+
+
+def _describe_instance(instance: InstanceView, now_ms: int) -> Json:
+    return {
+        **dataclasses.asdict(instance),
+        "uptime_seconds": max(0, now_ms - instance.started_at_ms) // 1000,
+    }
+
+
+def _describe_node(node: Node, load: int) -> Json:
+    description, usage = node.description, node.usage
+    return {
+        "node_id": node.node_id,
+        "instance_id": node.instance_id,
+        "platform": description.platform,
+        "online": node.status is not NodeStatus.OFFLINE,
+        "status": node.shown_status.capitalize(),
+        "cpu_usage": usage.cpu,
+        "gpu_usage": usage.gpu,
+        "memory_usage": usage.memory,
+        "current_jobs": load,
+        "max_concurrent_jobs": node.max_jobs,
+        "last_heartbeat": node.heartbeat_at_ms,
+        "services": [
+            {
+                "service_id": service.service_id,
+                "service_type": name_type(service.type),
+                "status": "Running" if service.type in description.ready_types else "Stopped",
+            }
+            for service in description.services
+        ],
+        "capabilities": [
+            {
+                "service_type": name_type(kind),
+                "ready": kind in description.ready_types,
+                "reason": None,
+                "ready_impl_ids": None,
+            }
+            for kind in sorted(
+                {service.type for service in description.services} | description.ready_types
+            )
+        ],
+    }

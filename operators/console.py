@@ -1,0 +1,190 @@
+"""The console: what operators' pages may ask of the instance that serves them.
+
+`lingua` builds it once and hands it to every HTTP request in its ASGI scope, under `SCOPE_KEY`.
+"""
+
+import asyncio
+import collections
+import concurrent.futures
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from operators.board import Board, Pages
+from operators.catalog import Catalog
+from operators.cluster import InstanceView, describe_cluster
+from operators.counters import describe_counters
+from operators.history import describe_job, describe_step
+from operators.live import LiveFeed
+from operators.metrics import Gauges, JournalCollector, render
+from operators.statistics import Facts, describe_statistics
+from scheduling import clock, ids
+from scheduling.delivery import Delivery
+from scheduling.errors import DependencyDown
+from scheduling.journal import Journal
+from scheduling.nodes import NodeStatus
+from scheduling.snapshot import Fleet
+from scheduling.store.jobs import JobStore
+from scheduling.waiting import WaitingLine
+
+SCOPE_KEY = "lingua.console"
+
+Json = dict[str, Any]
+_ASK_REDIS_S = 3.0
+_encode = msgspec.json.encode
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What of the running instance can be seen."""
+
+    journal: Journal
+    fleet: Fleet
+    delivery: Delivery
+    waiting: WaitingLine
+    jobs: JobStore
+    list_instances: Callable[[], Awaitable[Sequence[InstanceView]]] | None = None
+
+
+class Console:
+    """Reads the running instance; its methods may be called from any thread unless they say no."""
+
+    def __init__(
+        self,
+        *,
+        parts: Parts,
+        catalog: Catalog,
+        instance: InstanceView,
+        key_prefix: str,
+        stats_interval_s: float,
+        pause_ms: int,
+        needs_login: bool,
+    ) -> None:
+        self._parts = parts
+        self._instance = instance
+        self._key_prefix = key_prefix
+        self._pause_ms = pause_ms
+        self._event_loop = asyncio.get_running_loop()
+        self.catalog = catalog
+        self.needs_login = needs_login
+        self.live = LiveFeed(
+            journal=parts.journal,
+            fleet=parts.fleet,
+            delivery=parts.delivery,
+            waiting=parts.waiting,
+        )
+        self.board = Board(
+            make=self._make_pages,
+            empty=self._encode_pages(facts=Facts(), instances=(instance,), now_ms=0),
+            journal=parts.journal,
+            interval_s=stats_interval_s,
+        )
+
+    @property
+    def journal(self) -> Journal:
+        return self._parts.journal
+
+    def note_request(self, *, took_ms: float) -> None:
+        """Count a request for statistics; the first one begins to make them."""
+        self._event_loop.call_soon_threadsafe(lambda: self.board.note_request(took_ms=took_ms))
+
+    def find_job(self, job_id: str) -> Json | None:
+        """Return a job with its timeline; None when there is none. Not on the event loop.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        session_id = ids.find_session_id(job_id)
+        if session_id is None:
+            return None
+
+        async def ask() -> dict[str, str]:
+            return await self._parts.jobs.find_fields(session_id=session_id, job_id=job_id)
+
+        asked = asyncio.run_coroutine_threadsafe(ask(), self._event_loop)
+        try:
+            fields = asked.result(timeout=_ASK_REDIS_S)
+        except concurrent.futures.TimeoutError as late:
+            asked.cancel()
+            raise DependencyDown from late
+        return describe_job(fields) if fields else None
+
+    def list_ended(self, *, state: str = "", reason: str = "", session_id: str = "") -> list[Json]:
+        """Return the jobs of this process that ended last, newest first, filtered."""
+        return [
+            describe_step(step)
+            for step in reversed(list(self.journal.ended))
+            if (not state or step.state == state)
+            and (not reason or step.reason == reason)
+            and (not session_id or step.session_id == session_id)
+        ]
+
+    def describe_counters(self) -> Json:
+        """Return what ``/api/v1/metrics`` answers."""
+        return describe_counters(
+            journal=self.journal,
+            catalog=self.catalog.state,
+            snapshot_at_ms=self.board.pages.made_at_ms,
+            pause_ms=self._pause_ms,
+        )
+
+    def render_metrics(self) -> bytes:
+        """Return our metrics as Prometheus text."""
+        return render(JournalCollector(journal=self.journal, read_gauges=self._read_gauges))
+
+    def _read_gauges(self) -> Gauges:
+        fleet, held = self._parts.fleet, self._parts.delivery.held
+        statuses = collections.Counter(node.shown_status for node in fleet.snapshot.nodes.values())
+        catalog, age_ms = self.catalog.state, self.board.age_ms
+        fetched_at_ms = catalog.last_success_at_ms
+        return {
+            **{("nodes_total", str(status)): statuses[status] for status in NodeStatus},
+            ("sessions_total",): held.sessions,
+            ("sockets", "node"): held.nodes,
+            ("sockets", "session"): held.sessions,
+            ("waiting_jobs",): len(self._parts.waiting),
+            ("web_task_pause_ms",): self._pause_ms,
+            ("dashboard_snapshot_age_seconds",): _as_seconds(age_ms),
+            ("service_catalog_fail_count",): catalog.fail_count,
+            ("service_catalog_last_success_age_seconds",): _as_seconds(
+                clock.now_ms() - fetched_at_ms if fetched_at_ms else None
+            ),
+        }
+
+    async def _make_pages(self) -> Pages:
+        """Copy what changes, then count in a thread: jobs do not wait for statistics (D9)."""
+        parts, held = self._parts, self._parts.delivery.held
+        own = dataclasses.replace(
+            self._instance, nodes_owned=held.nodes, sessions_owned=held.sessions
+        )
+        listed = await parts.list_instances() if parts.list_instances else ()
+        others = [view for view in listed if view.instance_id != own.instance_id]
+        facts = Facts(
+            nodes=tuple(parts.fleet.snapshot.nodes.values()),
+            loads=dict(parts.fleet.loads),
+            sessions=parts.delivery.list_languages(),
+            services=self.catalog.state.services,
+        )
+        return await asyncio.to_thread(
+            self._encode_pages, facts=facts, instances=(own, *others), now_ms=clock.now_ms()
+        )
+
+    def _encode_pages(
+        self, *, facts: Facts, instances: Sequence[InstanceView], now_ms: int
+    ) -> Pages:
+        cluster = describe_cluster(
+            instances=instances,
+            nodes=facts.nodes,
+            loads=facts.loads,
+            key_prefix=self._key_prefix,
+            now_ms=now_ms,
+        )
+        return Pages(
+            stats=_encode(describe_statistics(facts)), cluster=_encode(cluster), made_at_ms=now_ms
+        )
+
+
+def _as_seconds(age_ms: int | None) -> float:
+    """Return an age, NaN where there is none: 0 must not mean never."""
+    return float("nan") if age_ms is None else age_ms / 1000

@@ -1,0 +1,129 @@
+"""Every metric of ours by name (part G): its meaning, its labels, the series that start at 0."""
+
+from typing import Literal, NamedTuple
+
+PREFIX = "scheduler_"
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+class Metric(NamedTuple):
+    """One metric; `series` are label values that read 0 before anything happened."""
+
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    series: tuple[tuple[str, ...], ...] = ()
+
+
+def _counter(text: str, *labels: str, series: tuple[tuple[str, ...], ...] = ()) -> Metric:
+    return Metric("counter", text, labels, series or (() if labels else ((),)))
+
+
+def _gauge(text: str, *labels: str, series: tuple[tuple[str, ...], ...] = ()) -> Metric:
+    return Metric("gauge", text, labels, series)
+
+
+def _histogram(text: str, *labels: str) -> Metric:
+    return Metric("histogram", text, labels)
+
+
+METRICS: dict[str, Metric] = {
+    # jobs
+    "jobs_total": _counter(
+        "Jobs that ended here, by how.",
+        "status",
+        series=(("done",), ("failed",), ("cancelled",)),
+    ),
+    "jobs_without_result_total": _counter("Jobs that ended without a result, by reason.", "reason"),
+    "dispatched_jobs_total": _counter("Attempts handed to a node's connection."),
+    "dispatch_refused_total": _counter("Utterances refused before there was a job.", "code"),
+    "dispatch_latency_seconds": _histogram("From asking for the slot to the node's connection."),
+    "job_duration_seconds": _histogram("From a job's creation to its result."),
+    "waiting_jobs": _gauge("Jobs in this instance's waiting line.", series=((),)),
+    "ack_timeout_total": _counter(
+        "Attempts not accepted, or not finished, in time.", "stage", series=(("ack",), ("run",))
+    ),
+    "fsm_transition_total": _counter("Steps of jobs asked for.", "from", "to", "result"),
+    "result_missing_total": _counter(
+        "Utterances declared missing so that later ones could leave.", "reason"
+    ),
+    "web_task_finalized_total": _counter(
+        "Utterances cut from chunks.", "reason", series=(("send",), ("pause",))
+    ),
+    "web_task_pause_ms": _gauge("Silence that ends an utterance.", series=((),)),
+    # placement
+    "node_selection_random_sample_size": _histogram("Nodes drawn for one choice."),
+    "node_selection_attempts": _histogram("Nodes asked for a slot until one had it."),
+    "node_selection_duration_seconds": _histogram("Time of one choice."),
+    "pool_query_total": _counter(
+        "Choices, by whether a node was found.", "result", series=(("found",), ("empty",))
+    ),
+    "no_available_node_total": _counter("Choices that found nobody.", "selector", "reason"),
+    "dispatch_exclude_total": _counter("Nodes passed over, by reason.", "reason"),
+    "affinity_total": _counter("Jobs sent where their session was.", "result"),
+    "spread_skips_total": _counter("Nodes passed over because the session used them last."),
+    # slots
+    "reserve_attempt_total": _counter(
+        "Slots asked for.", "result", series=(("success",), ("fail",))
+    ),
+    "node_overload_reject_total": _counter("Slots a node refused.", "node_id", "reason"),
+    "reservation_expired_total": _counter("Reservations that ended before they were accepted."),
+    "commit_late_total": _counter(
+        "Acceptances after that.", "outcome", series=(("taken",), ("refused",))
+    ),
+    "overcommit_total": _counter("Loads seen above what the node offered; must stay 0."),
+    "drift_repaired_total": _counter("Differences found and repaired.", "kind"),
+    # fleet
+    "nodes_total": _gauge(
+        "Nodes now.",
+        "status",
+        series=tuple(
+            (status,) for status in ("registering", "ready", "degraded", "draining", "offline")
+        ),
+    ),
+    "sessions_total": _gauge("Sessions this instance holds now.", series=((),)),
+    "sockets": _gauge("Sockets of this instance.", "kind", series=(("node",), ("session",))),
+    # Redis and time
+    "redis_op_duration_seconds": _histogram("Round trips to Redis.", "op"),
+    "phase2_redis_op_total": _counter("Commands to Redis.", "op", "result"),
+    "degrade_mode": _gauge("1 while Redis does not answer.", series=((),)),
+    "slow_lock_wait_total": _counter("Waits longer than the warning limit.", "lock"),
+    "slow_path_total": _counter("Paths longer than the warning limit.", "path"),
+    "timer_lag_seconds": _gauge("How late the latest due timers were.", series=((),)),
+    "cache_hits_total": _counter("Answers found in a cache.", "level", "kind"),
+    # instances and their inboxes
+    "phase2_presence_heartbeat_total": _counter("Signs of life written."),
+    "phase2_inbox_pending": _gauge("Messages taken from the inbox and not confirmed."),
+    "inbox_oldest_pending_seconds": _gauge("Age of the oldest of those."),
+    "phase2_dlq_moved_total": _counter("Messages given up."),
+    "phase2_reclaimed_total": _counter("Messages taken over from a dead instance."),
+    "dlq_length": _gauge("Messages given up and kept."),
+    "leader_state": _gauge("1 on the instance that leads.", "loop"),
+    # pools
+    "phase3_pool_selected_total": _counter("Pools chosen.", "pool", "outcome", "fallback"),
+    "phase3_pool_attempt_total": _counter("Pools looked at.", "pool", "result", "reason"),
+    "pool_config_version": _gauge("Version of the pool configuration in use."),
+    "pool_config_sync_lag_seconds": _gauge("How long that version took to get here."),
+    # services a node does not have after all
+    "model_na_received_total": _counter("MODEL_NOT_AVAILABLE reports."),
+    "model_na_rate_limited_total": _counter("Of those, not acted on: too many."),
+    "model_na_marked_total": _counter("Of those, that marked a service of a node."),
+    "model_na_by_service_total": _counter("Reports by service.", "service_id"),
+    "model_na_by_reason_total": _counter("Reports by reason.", "reason"),
+    "model_na_rate_limited_by_node_total": _counter("Reports not acted on, by node.", "node_id"),
+    "model_na_marked_by_node_total": _counter("Marks by node.", "node_id"),
+    "model_na_other_service_total": _counter("Reports of services beyond the most that are named."),
+    "model_na_other_reason_total": _counter("The same for reasons."),
+    "model_na_other_rate_limited_node_total": _counter("The same for nodes not acted on."),
+    "model_na_other_marked_node_total": _counter("The same for nodes marked."),
+    # operators' own
+    "stats_requests_total": _counter("Requests for statistics."),
+    "stats_stale_total": _counter("Of those, answered with old figures."),
+    "stats_request_duration_seconds": _histogram("Time of such a request."),
+    "dashboard_snapshot_age_seconds": _gauge("Age of the statistics; NaN: none yet.", series=((),)),
+    "service_catalog_fail_count": _gauge("Failures in a row to fetch the catalog.", series=((),)),
+    "service_catalog_last_success_age_seconds": _gauge(
+        "Age of the catalog; NaN: never fetched.", series=((),)
+    ),
+}

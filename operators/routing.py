@@ -1,0 +1,46 @@
+"""Where the live pages' socket connects."""
+
+from typing import Any
+
+from channels.auth import AuthMiddlewareStack
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.urls import URLPattern, path
+
+from operators.console import Console
+from operators.live import LiveSocket
+
+
+def build_routes(*, console: Console) -> list[URLPattern]:
+    """Return the route of ``/ws/live``: for pages of this site, and staff where a login is on."""
+    socket: Any = LiveSocket(console.live)
+    if console.needs_login:
+        socket = AuthMiddlewareStack(_StaffOnly(socket))
+    route: Any = _OwnPagesOnly(socket)
+    return [path("ws/live", route)]
+
+
+class _OwnPagesOnly:
+    """Refuses pages of other sites; programs that are no browsers name no origin."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self._checked = AllowedHostsOriginValidator(application)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        is_browser = any(name == b"origin" for name, _ in scope["headers"])
+        serve: Any = self._checked if is_browser else self._application
+        await serve(scope, receive, send)
+
+
+class _StaffOnly:
+    """Refuses the handshake of everybody else."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if getattr(scope["user"], "is_staff", False):
+            await self._application(scope, receive, send)
+            return
+        await receive()
+        await send({"type": "websocket.close", "code": 4403})

@@ -1,0 +1,170 @@
+"""The API's answers for its OpenAPI description; nothing is validated through them."""
+
+from rest_framework import serializers
+
+
+class LanguageCount(serializers.Serializer[None]):
+    language = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class LanguageUse(serializers.Serializer[None]):
+    as_source = serializers.IntegerField()
+    as_target = serializers.IntegerField()
+    total = serializers.IntegerField()
+
+
+class WebClients(serializers.Serializer[None]):
+    active_users = serializers.IntegerField()
+    top_languages = LanguageCount(many=True, help_text="At most ten, the most used first.")
+    language_usage = serializers.DictField(child=LanguageUse())
+
+
+class NodePower(serializers.Serializer[None]):
+    node_id = serializers.CharField()
+    node_name = serializers.CharField()
+    cpu_power = serializers.FloatField(help_text="Cores below 50 % of use.")
+    gpu_power = serializers.FloatField(help_text="GPU gigabytes below 75 %.")
+    memory_power = serializers.FloatField(help_text="Gigabytes below 75 %.")
+
+
+class ComputePower(serializers.Serializer[None]):
+    total_cpu_power = serializers.FloatField()
+    total_gpu_power = serializers.FloatField()
+    total_memory_power = serializers.FloatField()
+    node_power_details = NodePower(many=True)
+
+
+class Service(serializers.Serializer[None]):
+    service_id = serializers.CharField()
+    name = serializers.CharField()
+    latest_version = serializers.CharField()
+    variants = serializers.ListField(child=serializers.JSONField())
+
+
+class NodeStatistics(serializers.Serializer[None]):
+    connected_nodes = serializers.IntegerField()
+    type_node_counts = serializers.DictField(child=serializers.IntegerField())
+    type_in_use_counts = serializers.DictField(child=serializers.IntegerField())
+    service_node_counts = serializers.DictField(child=serializers.IntegerField())
+    available_services = Service(many=True)
+    total_services = serializers.IntegerField()
+    compute_power = ComputePower()
+
+
+class Statistics(serializers.Serializer[None]):
+    web_clients = WebClients()
+    nodes = NodeStatistics()
+
+
+class Instance(serializers.Serializer[None]):
+    instance_id = serializers.CharField()
+    hostname = serializers.CharField()
+    pid = serializers.IntegerField()
+    version = serializers.CharField()
+    started_at_ms = serializers.IntegerField()
+    uptime_seconds = serializers.IntegerField()
+    is_online = serializers.BooleanField()
+    inbox_length = serializers.IntegerField()
+    inbox_pending = serializers.IntegerField()
+    dlq_length = serializers.IntegerField()
+    nodes_owned = serializers.IntegerField()
+    sessions_owned = serializers.IntegerField()
+
+
+class ServiceState(serializers.Serializer[None]):
+    service_id = serializers.CharField()
+    service_type = serializers.CharField()
+    status = serializers.CharField()
+
+
+class CapabilityState(serializers.Serializer[None]):
+    service_type = serializers.CharField()
+    ready = serializers.BooleanField()
+    reason = serializers.CharField(allow_null=True)
+    ready_impl_ids = serializers.ListField(child=serializers.CharField(), allow_null=True)
+
+
+class ClusterNode(serializers.Serializer[None]):
+    node_id = serializers.CharField()
+    instance_id = serializers.CharField()
+    platform = serializers.CharField()
+    online = serializers.BooleanField()
+    status = serializers.CharField(help_text="Registering, Ready, Degraded, Draining or Offline.")
+    cpu_usage = serializers.FloatField()
+    gpu_usage = serializers.FloatField(allow_null=True)
+    memory_usage = serializers.FloatField()
+    current_jobs = serializers.IntegerField()
+    max_concurrent_jobs = serializers.IntegerField()
+    last_heartbeat = serializers.IntegerField(help_text="Milliseconds since the epoch.")
+    services = ServiceState(many=True)
+    capabilities = CapabilityState(many=True)
+
+
+class Cluster(serializers.Serializer[None]):
+    instances = Instance(many=True)
+    total_instances = serializers.IntegerField()
+    online_instances = serializers.IntegerField()
+    total_nodes = serializers.IntegerField()
+    online_nodes = serializers.IntegerField()
+    ready_nodes = serializers.IntegerField()
+    total_sessions = serializers.IntegerField()
+    total_pending = serializers.IntegerField()
+    total_dlq = serializers.IntegerField()
+    redis_key_prefix = serializers.CharField()
+    nodes = ClusterNode(many=True)
+
+
+class JobStep(serializers.Serializer[None]):
+    state = serializers.CharField()
+    phase2_state = serializers.CharField()
+    at_ms = serializers.IntegerField()
+    since_ms = serializers.IntegerField(help_text="Since the step before.")
+
+
+class JobAttempt(serializers.Serializer[None]):
+    attempt = serializers.IntegerField()
+    failure = serializers.CharField(allow_null=True)
+    steps = JobStep(many=True)
+
+
+class JobNeed(serializers.Serializer[None]):
+    src = serializers.CharField()
+    tgt = serializers.CharField()
+    types = serializers.ListField(child=serializers.CharField())
+
+
+class Job(serializers.Serializer[None]):
+    job_id = serializers.CharField()
+    session_id = serializers.CharField()
+    tenant_id = serializers.CharField()
+    utterance_index = serializers.IntegerField()
+    trace_id = serializers.CharField()
+    state = serializers.CharField()
+    phase2_state = serializers.CharField()
+    ended_as = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+    attempt = serializers.IntegerField()
+    node_id = serializers.CharField(allow_null=True)
+    failed_on = serializers.ListField(child=serializers.CharField())
+    created_at_ms = serializers.IntegerField()
+    deadline_at_ms = serializers.IntegerField()
+    need = JobNeed()
+    attempts = JobAttempt(many=True)
+
+
+class JobRow(serializers.Serializer[None]):
+    job_id = serializers.CharField()
+    session_id = serializers.CharField()
+    state = serializers.CharField()
+    phase2_state = serializers.CharField()
+    attempt = serializers.IntegerField()
+    node_id = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+    at_ms = serializers.IntegerField()
+    age_ms = serializers.FloatField()
+
+
+class Problem(serializers.Serializer[None]):
+    error = serializers.CharField()
+    message = serializers.CharField()

@@ -1,0 +1,63 @@
+// Jobs as dots: from speakers on the left, through the scheduler, to nodes on the right, and back.
+import { color, fitCanvas } from "./chart.js";
+
+const STOPS = { SELECTING: 0.34, RESERVED: 0.42, DISPATCHED: 0.62, ACKED: 0.84, RUNNING: 0.9, RETRYING: 0.34 };
+const TONES = { RETRYING: "warn", DONE: "good", FAILED: "bad", CANCELLED: "soft" };
+const MOST_DOTS = 600;
+const FADE_MS = 900;
+
+function lane(text, lanes) {
+  let sum = 0;
+  for (const letter of text) sum = (sum * 31 + letter.charCodeAt(0)) >>> 0;
+  return (sum % lanes) / Math.max(1, lanes - 1);
+}
+
+export class Flow {
+  constructor(canvas) {
+    Object.assign(this, { canvas, height: canvas.height, dots: new Map() });
+  }
+
+  step([state, jobId, sessionId, nodeId], now) {
+    let dot = this.dots.get(jobId);
+    if (!dot) {
+      if (this.dots.size >= MOST_DOTS) this.dots.delete(this.dots.keys().next().value);
+      dot = { x: 0.06, from: lane(sessionId, 9), to: 0.5, moved: now };
+      this.dots.set(jobId, dot);
+    }
+    if (nodeId) dot.to = lane(nodeId, 13);
+    dot.target = STOPS[state] ?? (state === "DONE" ? 0.06 : dot.x);
+    dot.tone = TONES[state] ?? "series-1";
+    dot.moved = now;
+    dot.endsAt = state in STOPS ? now + 60000 : now + FADE_MS;
+  }
+
+  draw(now) {
+    const { pen, width, height } = fitCanvas(this.canvas, this.height);
+    pen.font = "13px system-ui, sans-serif";
+    pen.textBaseline = "top";
+    for (const [share, label, align] of [[0.06, "speakers", "left"], [0.38, "scheduler", "center"], [0.9, "nodes", "center"]]) {
+      pen.fillStyle = color("line");
+      pen.fillRect(width * share - 1, 22, 2, height - 30);
+      pen.fillStyle = color("soft");
+      pen.textAlign = align;
+      pen.fillText(label, align === "left" ? 0 : width * share, 2);
+    }
+    const [top, room] = [30, height - 46];
+    for (const [jobId, dot] of this.dots) {
+      if (now > dot.endsAt) {
+        this.dots.delete(jobId);
+        continue;
+      }
+      dot.x += (dot.target - dot.x) * (1 - 0.84 ** Math.min(6, (now - (this.drawnAt ?? now)) / 16));
+      const between = Math.max(0, Math.min(1, (dot.x - 0.06) / 0.84));
+      const y = top + room * (dot.from + (dot.to - dot.from) * between);
+      pen.globalAlpha = Math.max(0.15, Math.min(1, (dot.endsAt - now) / FADE_MS));
+      pen.fillStyle = color(dot.tone);
+      pen.beginPath();
+      pen.arc(width * dot.x, y, 4.5, 0, 7);
+      pen.fill();
+    }
+    pen.globalAlpha = 1;
+    this.drawnAt = now;
+  }
+}

@@ -1,0 +1,62 @@
+// One session with the scheduler: say something, be told what became of it.
+
+export class Session extends EventTarget {
+  constructor({ src, tgt }) {
+    super();
+    Object.assign(this, { src, tgt, id: null, index: 0, seq: 0 });
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    this.socket = new WebSocket(`${scheme}://${location.host}/ws/session`);
+    this.socket.addEventListener("open", () => this.send({
+      type: "session_init", client_version: "talk-1", platform: "web", src_lang: src, tgt_lang: tgt,
+    }));
+    this.socket.addEventListener("message", (event) => this.take(JSON.parse(event.data)));
+    this.socket.addEventListener("close", () => {
+      clearInterval(this.beating);
+      this.tell("closed");
+    });
+  }
+
+  take(message) {
+    if (message.type === "session_init_ack") {
+      this.id = message.session_id;
+      this.beating = setInterval(() => this.send({ type: "client_heartbeat", session_id: this.id, timestamp: Date.now() }), 20000);
+      this.tell("opened", message);
+    } else {
+      this.tell(message.type, message);
+    }
+  }
+
+  tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  send(message) {
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
+  // A whole utterance at once; returns the index its answer will carry.
+  utter(audio) {
+    const index = this.index;
+    this.index += 1;
+    this.send({
+      type: "utterance", session_id: this.id, utterance_index: index, manual_cut: true, src_lang: this.src,
+      tgt_lang: this.tgt, audio, audio_format: "pcm16", sample_rate: 16000,
+    });
+    return index;
+  }
+
+  // A piece of speech as it is spoken; the last one, without audio, ends the utterance.
+  stream(audio, { isFinal = false } = {}) {
+    this.send({ type: "audio_chunk", session_id: this.id, seq: this.seq, is_final: isFinal, payload: audio ?? undefined });
+    this.seq += 1;
+    if (!isFinal) return null;
+    const index = this.index;
+    this.index += 1;
+    return index;
+  }
+
+  close() {
+    this.send({ type: "session_close", session_id: this.id, reason: "page" });
+    this.socket.close();
+  }
+}

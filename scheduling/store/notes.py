@@ -1,0 +1,162 @@
+"""What replies of scripts tell the journal: each script is one transition, so each is noted here.
+
+Every method returns a reader for one call, made when the command is issued: that moment counts.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from scheduling import clock
+from scheduling.jobs import JobState, Request
+from scheduling.journal import Journal
+from scheduling.nodes import Node
+from scheduling.store.replies import Reply, SlotReply, read_reply, read_slot
+
+T = TypeVar("T")
+_UNKNOWN = "unknown"
+_STAGES = {"ack_timeout": "ack", "late_accept": "ack", "job_timeout": "run"}
+_REJECTED = {"full": "full", "not_ready": "not_ready"}
+
+
+class JobNotes:
+    """Notes the steps of jobs and the transitions that were refused."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def created(
+        self, request: Request, *, node_id: str, read: Callable[[Any], str | None]
+    ) -> Callable[[Any], str | None]:
+        """Note a new job, RESERVED where a slot is being taken in the same breath."""
+        job, issued_ms = request.assignment, clock.steady_ms()
+        state = JobState.RESERVED if node_id else JobState.SELECTING
+
+        def note(raw: Any) -> str | None:
+            existing = read(raw)
+            self._transition("", state, done=existing is None)
+            if existing is None:
+                self._journal.step(
+                    state,
+                    session_id=job.session_id,
+                    job_id=job.job_id,
+                    attempt=1,
+                    node_id=node_id,
+                    issued_ms=issued_ms,
+                )
+            return existing
+
+        return note
+
+    def moved(
+        self, state: JobState, *, session_id: str, job_id: str, attempt: int, node_id: str
+    ) -> Callable[[Any], Reply]:
+        """Note that an attempt was placed, or advanced on its node."""
+        issued_ms = clock.steady_ms()
+
+        def note(raw: Any) -> Reply:
+            reply = read_reply(raw)
+            before = str(reply.values[0]) if reply.values else _UNKNOWN
+            self._transition(before, state, done=reply.done)
+            if reply.done:
+                self._journal.step(
+                    state,
+                    session_id=session_id,
+                    job_id=job_id,
+                    attempt=attempt,
+                    node_id=node_id,
+                    issued_ms=issued_ms,
+                )
+            return reply
+
+        return note
+
+    def requeued(
+        self, *, session_id: str, job_id: str, node_id: str, reason: str
+    ) -> Callable[[Any], Reply]:
+        """Note a failed attempt and, by its reason, which timer it ran into."""
+
+        def note(raw: Any) -> Reply:
+            reply = read_reply(raw)
+            self._transition(_UNKNOWN, JobState.RETRYING, done=reply.done)
+            if reply.done or reply.reason == "exhausted":
+                stage = _STAGES.get(reason)
+                if stage:
+                    self._journal.count("ack_timeout_total", stage)
+            if reply.done:
+                self._journal.step(
+                    JobState.RETRYING,
+                    session_id=session_id,
+                    job_id=job_id,
+                    attempt=int(reply.values[0]),
+                    node_id=node_id,
+                    reason=reason,
+                )
+            return reply
+
+        return note
+
+    def ended(
+        self,
+        state: JobState,
+        *,
+        session_id: str,
+        job_id: str,
+        reason: str,
+        read: Callable[[Any], T],
+    ) -> Callable[[Any], T]:
+        """Note how a job ended."""
+
+        def note(raw: Any) -> T:
+            done = raw[0] == 1
+            self._transition(str(raw[1]) if done else _UNKNOWN, state, done=done)
+            if done:
+                self._journal.step(
+                    state,
+                    session_id=session_id,
+                    job_id=job_id,
+                    attempt=int(raw[3]),
+                    node_id=raw[2],
+                    reason=reason,
+                )
+                if reason:
+                    bounded = self._journal.bound("reason", reason)
+                    self._journal.count("jobs_without_result_total", bounded)
+            return read(raw)
+
+        return note
+
+    def _transition(self, before: str, after: JobState, *, done: bool) -> None:
+        result = "ok" if done else "refused"
+        self._journal.count("fsm_transition_total", before or "none", after, result)
+
+
+class SlotNotes:
+    """Notes what became of slots asked for."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def reserved(self, node: Node) -> Callable[[Any], SlotReply]:
+        """Note a slot given, or refused and why; one too many would be a broken promise."""
+
+        def note(raw: Any) -> SlotReply:
+            reply = read_slot(raw)
+            journal = self._journal
+            journal.count("reserve_attempt_total", "success" if reply.done else "fail")
+            if reply.load > node.max_jobs:
+                journal.count("overcommit_total")
+            if not reply.done:
+                reason = _REJECTED.get(reply.word, "other")
+                bounded = journal.bound("node_id", node.node_id)
+                journal.count("node_overload_reject_total", bounded, reason)
+            return reply
+
+        return note
+
+    def committed(self, raw: Any) -> SlotReply:
+        """Note an acceptance that came after its reservation had ended."""
+        reply = read_slot(raw)
+        if reply.word in {"late", "full"}:
+            self._journal.count("reservation_expired_total")
+            self._journal.count("commit_late_total", "taken" if reply.done else "refused")
+        return reply

@@ -1,0 +1,75 @@
+"""One server to look at, a node and a speaker who have done something there."""
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lingua.embedded_redis import EmbeddedRedis
+from tests.e2e.servers import Lingua, Servers
+
+_DEADLINE_S = 10
+
+
+@pytest.fixture(scope="session")
+def seen_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    server = EmbeddedRedis(directory=tmp_path_factory.mktemp("seen-redis"), append_only=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def lingua(seen_redis: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lingua]:
+    """A server whose statistics are made ten times a second and whose line holds one job."""
+    servers = Servers(directory=tmp_path_factory.mktemp("seen"), redis_url=seen_redis.url)
+    lingua = servers.start(
+        "uvicorn",
+        LINGUA_STATS_INTERVAL_S="0.1",
+        LINGUA_PENDING_MAX_JOBS="1",
+        LINGUA_PENDING_TIMEOUT_S="0.5",
+        LINGUA_ACK_TIMEOUT_MS="300",
+    )
+    yield lingua
+    lingua.stop()
+    servers.end()
+
+
+class Api:
+    """Asks the server over HTTP."""
+
+    def __init__(self, lingua: Lingua) -> None:
+        self._address = lingua.instance.address
+
+    async def text(self, path: str) -> tuple[int, str]:
+        return await asyncio.to_thread(self._ask, path)
+
+    async def json(self, path: str) -> Any:
+        status, text = await self.text(path)
+        assert status == 200, text
+        return json.loads(text)
+
+    async def samples(self) -> dict[str, float]:
+        """Return what a scrape gives: each series with its value."""
+        _, text = await self.text("/metrics")
+        rows = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in rows}
+
+    def _ask(self, path: str) -> tuple[int, str]:
+        request = urllib.request.Request(
+            f"http://{self._address}{path}", headers={"Accept": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_DEADLINE_S) as answer:  # noqa: S310 - ours
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+
+@pytest.fixture
+def api(lingua: Lingua) -> Api:
+    return Api(lingua)

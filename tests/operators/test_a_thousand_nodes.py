@@ -1,0 +1,146 @@
+"""With a thousand nodes the statistics are still answered at once, and ask nobody."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from django.test import RequestFactory
+
+from operators.api import ClusterView, StatsView
+from operators.catalog import Catalog
+from operators.cluster import InstanceView
+from operators.console import SCOPE_KEY, Console, Parts
+from operators.live import LiveFeed
+from scheduling.delivery import Delivery
+from scheduling.journal import Journal
+from scheduling.limits import JobLimits
+from scheduling.snapshot import Fleet
+from scheduling.store.connection import Connection, open_client
+from scheduling.store.jobs import JobStore
+from scheduling.store.keys import Keys
+from scheduling.waiting import WaitingLine
+from sockets.outbound import Outbound, OutboundLimits
+from tests.operators.values import make_node
+
+_NODES = 1_000
+_CALLS = 300
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    fleet = Fleet(require_gpu=False)
+    for number in range(_NODES):
+        fleet.put(make_node(f"n{number}"))
+    return fleet
+
+
+@pytest.fixture
+async def connection() -> AsyncIterator[Connection]:
+    """A way to a Redis that is not there: whoever asks it fails."""
+    connection = Connection(
+        open_client(
+            url="redis://127.0.0.1:1/0", cluster_urls=(), timeout_s=0.1, connect_timeout_s=0.1
+        )
+    )
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def console(fleet: Fleet, connection: Connection, tmp_path: Path) -> Console:
+    return Console(
+        parts=Parts(
+            journal=Journal(),
+            fleet=fleet,
+            delivery=Delivery(),
+            waiting=WaitingLine(most=10),
+            jobs=JobStore(connection, keys=Keys("p"), limits=JobLimits()),
+        ),
+        catalog=Catalog(base_url="", storage_path=tmp_path, refresh_s=30),
+        instance=InstanceView(instance_id="i1", hostname="h", pid=1, version="1", started_at_ms=1),
+        key_prefix="p",
+        stats_interval_s=5,
+        pause_ms=3_000,
+        needs_login=False,
+    )
+
+
+@pytest.mark.req("D1", "D9")
+@pytest.mark.parametrize("view", [StatsView, ClusterView])
+async def test_an_answer_costs_less_than_five_milliseconds(view, console: Console) -> None:
+    await console.board.run_once()
+    serve = view.as_view()
+    spent_ms = []
+    for _ in range(_CALLS):
+        request = RequestFactory().get("/api/v1/any", headers={"accept": "application/json"})
+        request.scope = {SCOPE_KEY: console}
+        began = time.process_time()
+        answer = serve(request).render()
+        spent_ms.append((time.process_time() - began) * 1000)
+
+    assert answer.content.count(b'"node_id"') == _NODES
+    assert sorted(spent_ms)[int(_CALLS * 0.99)] < 5
+
+
+@pytest.mark.req("D1")
+async def test_a_request_before_the_first_statistics_gets_empty_ones(console: Console) -> None:
+    request = RequestFactory().get("/api/v1/stats")
+    request.scope = {SCOPE_KEY: console}
+
+    answer = StatsView.as_view()(request).render()
+
+    assert answer.status_code == 200
+    assert json.loads(answer.content)["nodes"]["connected_nodes"] == 0
+
+
+async def test_without_an_instance_the_api_says_so() -> None:
+    answer = StatsView.as_view()(RequestFactory().get("/api/v1/stats")).render()
+
+    assert answer.status_code == 503
+    assert json.loads(answer.content)["error"] == "NO_INSTANCE"
+
+
+async def test_a_slow_watcher_misses_frames_and_gets_the_whole_picture_later(fleet: Fleet) -> None:
+    feed = LiveFeed(
+        journal=Journal(), fleet=fleet, delivery=Delivery(), waiting=WaitingLine(most=1)
+    )
+
+    async def send(_message: dict[str, object]) -> None:
+        """Never called: nobody runs this socket's writer."""
+
+    slow = Outbound(send, limits=OutboundLimits(most_frames=1))
+    feed.join(slow)
+    await feed.run_once()
+    await feed.run_once()
+    queued = [json.loads(text)["type"] for text, _ in slow._frames]
+    slow._frames.clear()
+    slow._bytes = 0
+    await feed.run_once()
+
+    assert queued == ["whole"]
+    assert [json.loads(text)["type"] for text, _ in slow._frames] == ["whole"]
+    feed.leave(slow)
+    assert await feed.run_once() == 0
+
+
+async def test_a_frame_tells_only_of_nodes_that_changed(fleet: Fleet) -> None:
+    feed = LiveFeed(
+        journal=Journal(), fleet=fleet, delivery=Delivery(), waiting=WaitingLine(most=1)
+    )
+
+    async def send(_message: dict[str, object]) -> None:
+        """Never called: nobody runs this socket's writer."""
+
+    watcher = Outbound(send, limits=OutboundLimits())
+    feed.join(watcher)
+    await feed.run_once()
+    fleet.record_load("n7", 1)
+    fleet.remove("n8", conn_epoch=1)
+    await feed.run_once()
+
+    whole, tick = (json.loads(text) for text, _ in watcher._frames)
+    assert len(whole["nodes"]) == _NODES
+    assert tick["nodes"] == [["n7", 1, 2, "ready"]]
+    assert tick["gone"] == ["n8"]

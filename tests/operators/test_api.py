@@ -1,0 +1,239 @@
+"""The statistics API of a real server that real peers have used."""
+
+import asyncio
+import json
+import re
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
+
+from tests.e2e.peers import FakeNode, Speaker, draw_languages
+from tests.e2e.servers import Lingua
+from tests.operators.conftest import Api
+
+_DEADLINE_S = 10
+
+
+async def _await(api: Api, path: str, fits: Any) -> Any:
+    """Ask until the answer fits: statistics are made in the background."""
+    async with asyncio.timeout(_DEADLINE_S):
+        while not fits(answer := await api.json(path)):
+            continue
+    return answer
+
+
+@pytest.mark.req("D1", "D4")
+async def test_statistics_show_who_is_there(lingua: Lingua, api: Api) -> None:
+    languages = draw_languages()
+    async with (
+        FakeNode.open(lingua.url("/ws/node"), languages) as node,
+        Speaker.open(lingua.url("/ws/session"), languages),
+    ):
+        stats = await _await(
+            api,
+            "/api/v1/stats",
+            lambda told: languages[0] in told["web_clients"]["language_usage"],
+        )
+        usage = stats["web_clients"]["language_usage"]
+        assert usage[languages[0]] == {"as_source": 1, "as_target": 0, "total": 1}
+        assert usage[languages[1]] == {"as_source": 0, "as_target": 1, "total": 1}
+        assert stats["nodes"]["type_node_counts"]["Asr"] == 1
+        assert stats["nodes"]["service_node_counts"]["test-asr"] == 1
+        power = stats["nodes"]["compute_power"]["node_power_details"]
+        assert [row["node_id"] for row in power] == [node.node_id]
+        # 4 cores at 10.5 %, 8 GB of GPU at 12 %, 8 GB of memory at 20.5 %.
+        assert (power[0]["cpu_power"], power[0]["gpu_power"], power[0]["memory_power"]) == (
+            *(1.58, 5.04, 4.36),
+        )
+
+
+@pytest.mark.req("D6")
+async def test_the_cluster_shows_instances_and_nodes(lingua: Lingua, api: Api) -> None:
+    languages = draw_languages()
+    async with FakeNode.open(lingua.url("/ws/node"), languages) as node:
+        cluster = await _await(
+            api,
+            "/api/v1/cluster",
+            lambda told: [row["node_id"] for row in told["nodes"]] == [node.node_id],
+        )
+        row = cluster["nodes"][0]
+        assert (row["status"], row["online"]) == ("Ready", True)
+        assert (row["current_jobs"], row["max_concurrent_jobs"]) == (0, 2)
+        assert cluster["instances"][0]["nodes_owned"] == 1
+        assert cluster["redis_key_prefix"] == lingua.prefix
+    await _await(api, "/api/v1/cluster", lambda told: told["total_nodes"] == 0)
+
+
+@pytest.mark.req("D1")
+async def test_statistics_ask_nobody_while_somebody_asks_for_them(lingua: Lingua, api: Api) -> None:
+    await api.json("/api/v1/stats")
+    before = lingua.redis.info("commandstats")
+
+    for _ in range(20):
+        await api.json("/api/v1/stats")
+        await api.json("/api/v1/cluster")
+
+    after = lingua.redis.info("commandstats")
+    # The watchdog and our own look go on meanwhile; nothing else may have asked.
+    for own in ("cmdstat_evalsha", "cmdstat_info", "cmdstat_zrangebyscore", "cmdstat_time"):
+        before.pop(own, None)
+        after.pop(own, None)
+    assert {name: row["calls"] for name, row in after.items()} == {
+        name: row["calls"] for name, row in before.items()
+    }
+
+
+@pytest.mark.req("O7", "J1")
+async def test_a_job_is_found_with_every_step_in_both_vocabularies(
+    lingua: Lingua, api: Api
+) -> None:
+    languages = draw_languages()
+    async with (
+        FakeNode.open(lingua.url("/ws/node"), languages) as node,
+        Speaker.open(lingua.url("/ws/session"), languages) as speaker,
+    ):
+        await speaker.say(0)
+        job = await node.job()
+        await node.ack(job)
+        await speaker.next("ui_event", event="NODE_ACCEPTED")
+        await node.finish(job)
+        await speaker.next("translation_result")
+        path = f"/api/v1/jobs/{job['job_id']}"
+        told = await _await(api, path, lambda told: told["state"] == "RELEASED")
+
+    assert told["phase2_state"] == "RELEASED"
+    assert told["ended_as"] == "DONE"
+    assert (told["session_id"], told["node_id"]) == (speaker.session_id, node.node_id)
+    assert (told["need"]["src"], told["need"]["tgt"]) == languages
+    steps = told["attempts"][0]["steps"]
+    assert [(step["state"], step["phase2_state"]) for step in steps] == [
+        *(("NEW", "CREATED"), ("RESERVED", "CREATED"), ("DISPATCHED", "DISPATCHED")),
+        *(("ACKED", "ACCEPTED"), ("DONE", "FINISHED")),
+    ] + [("RELEASED", "RELEASED")] * (len(steps) - 5)
+    assert all(step["since_ms"] >= 0 for step in steps)
+
+
+async def test_an_attempt_that_failed_says_why(lingua: Lingua, api: Api) -> None:
+    languages = draw_languages()
+    async with (
+        FakeNode.open(lingua.url("/ws/node"), languages) as node,
+        Speaker.open(lingua.url("/ws/session"), languages) as speaker,
+    ):
+        await speaker.say(0)
+        job = await node.job()
+        await node.fail(job, "GPU_LOST")
+        again = await node.job()
+        told = await api.json(f"/api/v1/jobs/{job['job_id']}")
+        assert told["attempts"][0]["failure"] == "GPU_LOST"
+        assert told["attempt"] == again["attempt_id"] == 2
+        assert told["failed_on"] == [node.node_id]
+
+
+@pytest.mark.parametrize("job_id", ["nonsense", "job-00000000-000000000000", "job-zz"])
+async def test_an_unknown_job_is_a_404_with_a_reason(job_id: str, api: Api) -> None:
+    status, text = await api.text(f"/api/v1/jobs/{job_id}")
+
+    assert status == 404
+    assert json.loads(text)["error"] == "NO_SUCH_JOB"
+
+
+async def test_refusals_are_listed_with_their_reason(lingua: Lingua, api: Api) -> None:
+    async with Speaker.open(lingua.url("/ws/session"), draw_languages()) as speaker:
+        await speaker.say(0)
+        await speaker.say(1)
+        await speaker.next("missing_result")
+        await speaker.next("missing_result")
+        path = f"/api/v1/jobs?session_id={speaker.session_id}&reason=NO_AVAILABLE_NODE"
+        told = await _await(api, path, lambda told: told["count"] == 2)
+        page = await api.json(f"{path}&limit=1&offset=1")
+
+    assert {row["state"] for row in told["results"]} == {"FAILED"}
+    assert page["results"] == told["results"][1:]
+
+
+@pytest.mark.req("O13", "O2")
+async def test_counters_say_why_nodes_were_passed_over(lingua: Lingua, api: Api) -> None:
+    languages = draw_languages()
+    async with (
+        FakeNode.connect(lingua.url("/ws/node")) as node,
+        Speaker.open(lingua.url("/ws/session"), languages) as speaker,
+    ):
+        await node.register(languages)
+        await speaker.say(0)
+        await speaker.next("missing_result")
+        told = await api.json("/api/v1/metrics")
+
+    reasons = {row["reason"]: row for row in told["dispatch_exclude"]["by_reason"]}
+    assert node.node_id in reasons["status_not_ready"]["sample_node_ids"]
+    assert set(told) >= {
+        *("stats", "service_catalog", "model_not_available", "dispatch_exclude"),
+        *("web_task_segmentation", "observability", "rerun", "asr"),
+    }
+    assert told["web_task_segmentation"]["pause_ms"] == 3000
+
+
+async def test_the_description_names_every_path_and_nothing_undescribed(api: Api) -> None:
+    status, text = await api.text("/api/schema?format=json")
+    schema = json.loads(text)
+
+    assert status == 200
+    assert set(schema["paths"]) == {
+        *("/api/v1/stats", "/api/v1/cluster", "/api/v1/metrics"),
+        *("/api/v1/jobs", "/api/v1/jobs/{job_id}"),
+    }
+    assert set(schema["components"]["schemas"]["Statistics"]["properties"]) == {
+        "web_clients",
+        "nodes",
+    }
+
+
+@pytest.mark.req("D5")
+@pytest.mark.parametrize(
+    "name",
+    ["dashboard", "live", "talk", "cluster", "compute-power", "models", "languages", "api-guide"],
+)
+async def test_a_page_brings_only_its_own_files(name: str, api: Api) -> None:
+    status, page = await api.text(f"/{name}")
+
+    assert status == 200
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert sources
+    assert [source for source in sources if not source.startswith(("/", "#", "static/"))] == []
+    for source in sources:
+        if source.startswith("/static/"):
+            assert (await api.text(source))[0] == 200, source
+
+
+@pytest.mark.req("D5")
+async def test_the_live_feed_tells_of_a_job_and_of_its_node(lingua: Lingua) -> None:
+    languages = draw_languages()
+    async with (
+        connect(lingua.url("/ws/live"), proxy=None) as watcher,
+        FakeNode.open(lingua.url("/ws/node"), languages) as node,
+        Speaker.open(lingua.url("/ws/session"), languages) as speaker,
+    ):
+        whole = json.loads(await watcher.recv())
+        assert whole["type"] == "whole"
+        await speaker.say(0)
+        job = await node.job()
+        await node.ack(job)
+        await node.finish(job)
+        states: list[str] = []
+        loads = {row[1] for row in whole["nodes"] if row[0] == node.node_id}
+        async with asyncio.timeout(_DEADLINE_S):
+            while "DONE" not in states:
+                frame = json.loads(await watcher.recv())
+                states += [step[0] for step in frame["steps"] if step[1] == job["job_id"]]
+                loads |= {row[1] for row in frame["nodes"] if row[0] == node.node_id}
+
+    assert states[:2] == ["RESERVED", "DISPATCHED"]
+    assert loads <= {0, 1}
+    assert loads
+
+
+async def test_another_sites_page_does_not_get_the_live_feed(lingua: Lingua) -> None:
+    with pytest.raises(InvalidStatus):
+        await connect(lingua.url("/ws/live"), origin=Origin("https://evil.example"), proxy=None)

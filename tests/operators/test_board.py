@@ -1,0 +1,93 @@
+"""Statistics are made in the background; whoever asks waits for nothing."""
+
+import asyncio
+
+import pytest
+
+from operators.board import Board, Pages
+from scheduling.journal import Journal
+
+_EMPTY = Pages(stats=b"{}", cluster=b"{}")
+
+
+class _Maker:
+    """Makes answers when told to, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go_on = asyncio.Event()
+
+    async def make(self) -> Pages:
+        self.asked += 1
+        await self.go_on.wait()
+        return Pages(stats=b"new", cluster=b"new", made_at_ms=1)
+
+
+@pytest.fixture
+def maker() -> _Maker:
+    return _Maker()
+
+
+@pytest.fixture
+def board(maker: _Maker) -> Board:
+    return Board(make=maker.make, empty=_EMPTY, journal=Journal(), interval_s=5)
+
+
+@pytest.mark.req("D2")
+async def test_five_hundred_cold_requests_begin_one_generation(board: Board, maker: _Maker) -> None:
+    for _ in range(500):
+        assert board.pages is _EMPTY
+        board.note_request(took_ms=0.1)
+    await asyncio.sleep(0)
+
+    assert maker.asked == 1
+    maker.go_on.set()
+    await board.run_once()
+    assert maker.asked == 1
+    assert board.pages.stats == b"new"
+
+
+@pytest.mark.req("D2")
+async def test_a_cold_start_that_failed_is_tried_again_only_after_a_while(board: Board) -> None:
+    async def fail() -> Pages:
+        raise OSError("no")
+
+    board._make = fail
+    board.trigger()
+    task = board._making
+    assert task is not None
+    await asyncio.wait([task])
+    assert isinstance(task.exception(), OSError)
+    await asyncio.sleep(0)
+
+    board.trigger()
+
+    assert board._making is None
+
+
+async def test_a_failed_pass_is_the_loops_to_report_and_the_next_one_works(
+    board: Board, maker: _Maker
+) -> None:
+    async def fail() -> Pages:
+        raise OSError("no")
+
+    board._make = fail
+    with pytest.raises(OSError, match="no"):
+        await board.run_once()
+    board._make = maker.make
+    maker.go_on.set()
+
+    await board.run_once()
+
+    assert board.pages.stats == b"new"
+
+
+@pytest.mark.req("D1")
+async def test_old_answers_are_given_and_counted_as_stale(board: Board, maker: _Maker) -> None:
+    maker.go_on.set()
+    await board.run_once()
+    board.note_request(took_ms=0.1)
+
+    assert board.pages.stats == b"new"
+    assert board.is_stale
+    assert board._journal.counts[("stats_stale_total",)] == 1
