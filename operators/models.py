@@ -82,6 +82,18 @@ class NodeToken(Token):
     class Meta(Token.Meta):
         verbose_name = "node token"
 
+    def clean(self) -> None:
+        """Refuse a node id that a valid token of somebody else names: both would get it in turn.
+
+        :raises ValidationError: there is such a token
+        """
+        others = NodeToken.objects.filter(node_id=self.node_id, revoked_at=None)
+        others = others.exclude(principal_id=self.principal_id)
+        if self._state.adding and self.node_id and any(one.state == "valid" for one in others):
+            raise ValidationError(
+                f"{others[0].prefix} names this node id: rotate it, or revoke it first"
+            )
+
     def to_principal(self) -> Principal:
         return Principal(
             principal_id=self.principal_id,

@@ -210,6 +210,22 @@ def test_a_token_that_is_over_is_not_rotated() -> None:
         tokens.rotate(token, overlap=dt.timedelta(0), actor="somebody")
 
 
+def test_two_tokens_never_name_one_node() -> None:
+    first, _ = issue(node_id="b-1")
+    client = log_in("admin")
+
+    refused = client.post("/admin/operators/nodetoken/add/", {"name": "x", "node_id": "b-1"})
+    with pytest.raises(CommandError, match=f"{first.prefix} names this node id"):
+        run("create", "node", "x", "--node-id", "b-1")
+    successor = run("rotate", first.prefix)
+    run("revoke", first.prefix)
+    run("revoke", successor[:16])
+    run("create", "node", "x", "--node-id", "b-1")
+
+    assert "names this node id" in refused.content.decode()
+    assert NodeToken.objects.filter(revoked_at=None).count() == 1
+
+
 def test_each_change_has_a_higher_version() -> None:
     token, _ = issue()
     before = token.version
