@@ -4,8 +4,11 @@ from lingua.version import VERSION
 
 REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["operators.permissions.MaySee"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "operators.authentication.TokenAuthentication",
+        "operators.authentication.LoginAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["operators.roles.IsViewer"],
     "DEFAULT_RENDERER_CLASSES": [
         "operators.renderers.EncodedRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
@@ -17,6 +20,6 @@ SPECTACULAR_SETTINGS: dict[str, object] = {
     "TITLE": "Lingua",
     "DESCRIPTION": "What operators can see of a Lingua scheduler.",
     "VERSION": VERSION,
-    "SERVE_PERMISSIONS": ["operators.permissions.MaySee"],
+    "SERVE_PERMISSIONS": ["operators.roles.IsViewer"],
     "SERVE_INCLUDE_SCHEMA": False,
 }

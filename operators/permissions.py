@@ -3,10 +3,10 @@
 from typing import Any
 
 from django.http import HttpRequest
-from rest_framework.permissions import BasePermission
-from rest_framework.request import Request
 
 from operators.console import SCOPE_KEY, Console
+from operators.roles import RIGHTS
+from scheduling.credentials import Scope
 
 
 def find_console(request: HttpRequest) -> Console | None:
@@ -16,15 +16,8 @@ def find_console(request: HttpRequest) -> Console | None:
 
 
 def may_see(request: HttpRequest) -> bool:
-    """Say whether a request may see what operators see: staff, or anybody where no login is on."""
+    """Say whether a request may see what viewers see; where no login is on, everybody may."""
     console = find_console(request)
     if console is None or not console.needs_login:
         return True
-    return bool(request.user.is_authenticated and request.user.is_staff)
-
-
-class MaySee(BasePermission):
-    """The same for API views."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return may_see(request._request)  # noqa: SLF001 - DRF's own way to Django's request
+    return request.user.is_active and request.user.has_perm(RIGHTS[Scope.READ])

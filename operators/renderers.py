@@ -18,4 +18,4 @@ class EncodedRenderer(JSONRenderer):
     ) -> bytes:
         if isinstance(data, bytes):
             return data
-        return msgspec.json.encode(data)
+        return msgspec.json.encode(data, enc_hook=str)

@@ -3,18 +3,21 @@
 from typing import Any
 
 from channels.auth import AuthMiddlewareStack
+from channels.db import database_sync_to_async
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.urls import URLPattern, path
 
 from operators.console import Console
 from operators.live import LiveSocket
+from operators.roles import RIGHTS
+from scheduling.credentials import Scope
 
 
 def build_routes(*, console: Console) -> list[URLPattern]:
-    """Return the route of ``/ws/live``: for pages of this site, and staff where a login is on."""
+    """Return the route of ``/ws/live``: for pages of this site, and viewers where a login is on."""
     socket: Any = LiveSocket(console.live)
     if console.needs_login:
-        socket = AuthMiddlewareStack(_StaffOnly(socket))
+        socket = AuthMiddlewareStack(_ViewersOnly(socket))
     route: Any = _OwnPagesOnly(socket)
     return [path("ws/live", route)]
 
@@ -32,14 +35,15 @@ class _OwnPagesOnly:
         await serve(scope, receive, send)
 
 
-class _StaffOnly:
+class _ViewersOnly:
     """Refuses the handshake of everybody else."""
 
     def __init__(self, application: Any) -> None:
         self._application = application
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if getattr(scope["user"], "is_staff", False):
+        user = scope["user"]
+        if user.is_active and await database_sync_to_async(user.has_perm)(RIGHTS[Scope.READ]):
             await self._application(scope, receive, send)
             return
         await receive()

@@ -168,3 +168,13 @@ class JobRow(serializers.Serializer[None]):
 class Problem(serializers.Serializer[None]):
     error = serializers.CharField()
     message = serializers.CharField()
+
+
+class Ticket(serializers.Serializer[None]):
+    ticket = serializers.CharField(allow_null=True, help_text="Null where none is needed.")
+    expires_at_ms = serializers.IntegerField(allow_null=True)
+    subprotocols = serializers.ListField(child=serializers.CharField())
+
+
+class Detail(serializers.Serializer[None]):
+    detail = serializers.CharField()

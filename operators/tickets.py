@@ -4,11 +4,13 @@ from typing import cast
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
+from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from operators import shapes
 from operators.authentication import (
     LoginAuthentication,
     TokenAuthentication,
@@ -41,6 +43,11 @@ class TicketView(APIView):
     permission_classes = (MaySpeak,)
     throttle_classes = (PrincipalThrottle,)
 
+    @extend_schema(
+        operation_id="ticket",
+        request=None,
+        responses={200: shapes.Ticket, 201: shapes.Ticket, 401: shapes.Detail, 403: shapes.Detail},
+    )
     def post(self, request: Request) -> Response:
         """Return the ticket, and the subprotocols that carry it in place of `?ticket=`."""
         if not settings.LINGUA_SESSION_AUTH:

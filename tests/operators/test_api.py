@@ -182,7 +182,7 @@ async def test_the_description_names_every_path_and_nothing_undescribed(api: Api
     assert status == 200
     assert set(schema["paths"]) == {
         *("/api/v1/stats", "/api/v1/cluster", "/api/v1/metrics"),
-        *("/api/v1/jobs", "/api/v1/jobs/{job_id}"),
+        *("/api/v1/jobs", "/api/v1/jobs/{job_id}", "/api/v1/tickets"),
     }
     assert set(schema["components"]["schemas"]["Statistics"]["properties"]) == {
         "web_clients",
