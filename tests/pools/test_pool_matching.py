@@ -12,7 +12,7 @@ from scheduling.languages import AUTO
 from scheduling.pool_config import PoolConfig, PoolRules, TenantRule
 from scheduling.pool_matching import ALL_NODES, PoolMatcher, PoolReason, Route, serves
 from scheduling.pools import Pool, PoolKind, hash_key, language_pool
-from tests.scheduling.offers import CORE, make_need
+from tests.pools.offers import CORE, make_need
 
 CODES = ("de", "en", "zh", "zh-cn")
 pairs = st.tuples(st.sampled_from(CODES), st.sampled_from(CODES)).filter(

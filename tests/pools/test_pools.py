@@ -23,7 +23,7 @@ from scheduling.pools import (
     language_pool,
     pick_bucket,
 )
-from tests.scheduling.offers import CORE, describe
+from tests.pools.offers import CORE, describe
 
 LANGUAGES = ("de", "en", "fr", "zh")
 some_languages = st.frozensets(st.sampled_from(LANGUAGES))
