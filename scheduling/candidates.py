@@ -9,6 +9,9 @@ from scheduling.nodes import Node
 from scheduling.pool_config import PoolConfig, list_pools_of
 from scheduling.pool_matching import ALL_NODES, PoolMatcher
 
+# Speakers choose language codes: what is remembered of them must not grow for ever.
+_MOST_REMEMBERED = 65_536
+
 
 class Members(msgspec.Struct, frozen=True):
     """A pool's members as read from Redis; believed until `fresh_until_ms`, then read again."""
@@ -69,6 +72,8 @@ class Candidates:
         if answer is None:
             members = self._list_members(pool_id)
             answer = tuple(node_id for node_id in self._find(need) if node_id in members)
+            if len(self._answers) >= _MOST_REMEMBERED:
+                self._answers.clear()
             self._answers[pool_id, need] = answer
         return answer
 

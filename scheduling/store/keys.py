@@ -90,6 +90,10 @@ class Keys:
         """SET: ids of the pools the node is in, or is about to join or leave."""
         return f"{self._root}{{node:{node_id}}}:pools"
 
+    def node_stamp(self, node_id: str) -> str:
+        """HASH: epoch, version, step: what the node's pools were last computed from."""
+        return f"{self._root}{{node:{node_id}}}:stamp"
+
     def node_rate(self, node_id: str, what: str) -> str:
         """STRING: how often `what` happened in the current window."""
         return f"{self._root}{{node:{node_id}}}:rl:{what}"
@@ -99,7 +103,7 @@ class Keys:
         return f"{self._root}{{session:{session_id}}}:why:{job_id}"
 
     def session_runtime(self, session_id: str) -> str:
-        """HASH: pool, last node, turn and its node: what placement remembers of a session."""
+        """STRING: JSON of pool, last node, turn and its node: what placement remembers."""
         return f"{self._root}{{session:{session_id}}}:rt"
 
     def pool_members(self, pool_id: str) -> str:

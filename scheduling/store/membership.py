@@ -111,7 +111,11 @@ class MembershipStore:
     ) -> "Future[frozenset[str] | None]":
         return self._connection.run_script(
             "begin_node_pools",
-            keys=[self._keys.node_info(node_id), self._keys.node_pools(node_id)],
+            keys=[
+                self._keys.node_info(node_id),
+                self._keys.node_pools(node_id),
+                self._keys.node_stamp(node_id),
+            ],
             args=[*stamp, 2 * _LIFE_MS, *pool_ids],
             read=lambda raw: frozenset(raw[1:]) if raw[0] == 1 else None,
         )
@@ -121,7 +125,7 @@ class MembershipStore:
     ) -> "Future[bool]":
         return self._connection.run_script(
             "settle_node_pools",
-            keys=[self._keys.node_info(node_id), self._keys.node_pools(node_id)],
+            keys=[self._keys.node_pools(node_id), self._keys.node_stamp(node_id)],
             args=[*stamp, *left],
             read=is_done,
         )
