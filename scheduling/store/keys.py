@@ -132,11 +132,11 @@ class Keys:
 
     def pool_hints(self) -> str:
         """Pub/sub channel: what changed among pools; hints may be lost."""
-        return f"{self._root}poolhints"
+        return f"{self._root}{{poolcfg}}:hints"
 
     def debounce(self, what: str) -> str:
         """STRING: `what` was done a moment ago."""
-        return f"{self._root}debounce:{what}"
+        return f"{self._root}{{debounce:{what}}}"
 
     def tenant_jobs(self, tenant_id: str) -> str:
         """ZSET: job id → end of its lease on the tenant's allowance."""
