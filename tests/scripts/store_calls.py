@@ -49,6 +49,7 @@ CALLS = {
         "release": {"node_id": "n1", **ATTEMPT},
         "retire": {"node_id": "n1", "conn_epoch": 1},
         "drain": {"node_id": "n1", "draining": True},
+        "find": {"node_id": "n1"},
     },
     "jobs": {
         "create": {
