@@ -31,6 +31,7 @@ class PoolParts:
 
     loops: Sequence[Loop]
     leader: Leader
+    membership: Membership
     follower: PoolFollower
     absences: Absences
     store: PoolStore
@@ -44,6 +45,7 @@ class PoolParts:
 
     async def stop(self) -> None:
         """Give the leadership up and stop listening."""
+        await self.membership.wait_until_settled()
         await self.leader.resign()
         await self.listener.close()
 
@@ -97,6 +99,7 @@ def build_pools(
     return PoolParts(
         loops=[leader, follower, membership, absences, hint_reader],
         leader=leader,
+        membership=membership,
         follower=follower,
         absences=absences,
         store=store,

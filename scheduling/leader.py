@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from scheduling import clock
+from scheduling.background import Background
 from scheduling.pool_config import Owned, PoolConfig, generate_pairs, merge
 from scheduling.pools import LANGUAGE_KINDS, Pool
 from scheduling.snapshot import Fleet
@@ -65,7 +66,8 @@ class Leader:
         self._leads_until_ms = 0.0
         self._cleared_at_ms = clock.steady_ms()
         self._turn = asyncio.Lock()
-        self._waking: asyncio.Task[int] | None = None
+        self._waking = False
+        self._background = Background()
 
     @property
     def leads(self) -> bool:
@@ -90,8 +92,13 @@ class Leader:
 
     def wake(self) -> None:
         """Somebody wished for a pool: answer now rather than at the next pass."""
-        if self.leads and (self._waking is None or self._waking.done()):
-            self._waking = asyncio.create_task(self.run_once(), name="wished-for pools")
+        if self.leads and not self._waking:
+            self._waking = True
+            self._background.run(self._answer_wishes(), name="wished-for pools")
+
+    async def _answer_wishes(self) -> None:
+        self._waking = False
+        await self.run_once()
 
     async def rebuild(self) -> int:
         """Clear up and publish now (P16); return how many versions that made.

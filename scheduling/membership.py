@@ -80,7 +80,7 @@ class Membership:
                 if isinstance(outcome, errors.DependencyDown):
                     logger.warning("pools of a node were not written; they will be next time")
                 elif isinstance(outcome, BaseException):
-                    raise outcome
+                    logger.error("pools of a node were not written", exc_info=outcome)
 
     async def _settle(self, node: Node) -> None:
         table = self._fleet.snapshot.pools

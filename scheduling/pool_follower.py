@@ -156,7 +156,7 @@ class HintReader:
     async def run_once(self) -> int:
         """Listen until the connection breaks.
 
-        :raises redis.RedisError: it broke
+        :raises DependencyDown: it broke
         """
         async with contextlib.aclosing(self._listener.listen()) as heard:
             async for hint in heard:

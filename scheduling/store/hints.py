@@ -3,6 +3,9 @@
 from collections.abc import AsyncGenerator
 
 import redis.asyncio
+from redis.exceptions import RedisError
+
+from scheduling import errors
 
 _LOOK_EVERY_S = 1.0
 
@@ -27,15 +30,18 @@ class HintListener:
     async def listen(self) -> AsyncGenerator[str, None]:
         """Yield hints as they come; first an empty one, when listening began.
 
-        :raises redis.RedisError: the connection broke; what was said meanwhile is lost
+        :raises DependencyDown: the connection broke; what is said meanwhile is lost
         """
-        async with self._client.pubsub(ignore_subscribe_messages=True) as pubsub:
-            await pubsub.subscribe(self._channel)
-            yield ""
-            while True:
-                message = await pubsub.get_message(timeout=_LOOK_EVERY_S)
-                if message is not None:
-                    yield str(message["data"])
+        try:
+            async with self._client.pubsub(ignore_subscribe_messages=True) as pubsub:
+                await pubsub.subscribe(self._channel)
+                yield ""
+                while True:
+                    message = await pubsub.get_message(timeout=_LOOK_EVERY_S)
+                    if message is not None:
+                        yield str(message["data"])
+        except (RedisError, OSError) as lost:
+            raise errors.DependencyDown from lost
 
     async def close(self) -> None:
         await self._client.aclose()
