@@ -13,6 +13,7 @@ import operators.routing
 import sessions_app.routing
 from lingua import settings
 from lingua.asgi_types import AsgiApp
+from lingua.pools import PoolParts, build_pools, read_owned
 from lingua.supervisor import Loop
 from lingua.version import VERSION
 from nodes.credentials import NodeCredentials
@@ -41,11 +42,15 @@ from scheduling.snapshot import Fleet
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.connection import Connection, open_client
 from scheduling.store.credentials import CredentialStore
+from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.nodes import NodeStore
+from scheduling.store.runtime import RuntimeStore
 from scheduling.store.sessions import SessionStore
+from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
+from scheduling.tenants import Tenants
 from scheduling.watchdog import Watchdog
 from sessions_app.in_flight import InFlight
 from sessions_app.segmentation import SegmentationSettings
@@ -68,6 +73,7 @@ class Instance:
     connection: Connection
     in_flight: InFlight
     console: Console
+    pools: PoolParts
 
     async def check_ready(self) -> str:
         """Return why this instance must get no new sockets now, or an empty text."""
@@ -88,6 +94,7 @@ class Instance:
     async def stop(self, *, deadline_s: float) -> None:
         """Close the connections; leases and timers in Redis tell others what is left to do."""
         async with asyncio.timeout(deadline_s):
+            await self.pools.stop()
             await self.connection.close()
 
 
@@ -112,7 +119,9 @@ async def build_application() -> Instance:
     )
     connection = Connection(client, journal=journal)
     await connection.execute("PING")
-    return _compose(instance_id=instance_id, connection=connection, journal=journal)
+    instance = _compose(instance_id=instance_id, connection=connection, journal=journal)
+    await instance.pools.start()
+    return instance
 
 
 def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> Instance:
@@ -128,10 +137,21 @@ def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> I
         ),
         jobs=JobStore(connection, keys=keys, limits=job_limits, journal=journal),
         timers=TimerStore(connection, keys=keys, shards=settings.LINGUA_TIMER_SHARDS),
+        decisions=DecisionStore(connection, keys=keys),
+        runtime=RuntimeStore(connection, keys=keys),
+        tenants=TenantStore(connection, keys=keys, limits=job_limits),
     )
     fleet = Fleet(require_gpu=settings.LINGUA_REQUIRE_GPU)
     delivery = Delivery()
-    settlement = Settlement(stores=stores, fleet=fleet, delivery=delivery)
+    pools = build_pools(
+        instance_id=instance_id,
+        connection=connection,
+        keys=keys,
+        fleet=fleet,
+        source=read_owned(),
+    )
+    tenants = Tenants(fleet=fleet, store=stores.tenants)
+    settlement = Settlement(stores=stores, fleet=fleet, delivery=delivery, tenants=tenants)
     dispatcher = Dispatcher(
         stores=stores,
         fleet=fleet,
@@ -144,6 +164,7 @@ def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> I
             heartbeat_timeout_ms=node_limits.heartbeat_timeout_ms,
         ),
         journal=journal,
+        tenants=tenants,
     )
     recovery = Recovery(
         stores=stores,
@@ -167,6 +188,7 @@ def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> I
         delivery=delivery,
         settlement=settlement,
         recovery=recovery,
+        absences=pools.absences,
     )
     credentials = CredentialStore(
         connection, keys=keys, life_ms=settings.LINGUA_CREDENTIAL_TTL_S * 1000
@@ -242,11 +264,14 @@ def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> I
                 *operators.routing.build_routes(console=console),
             ]
         ),
+        pools=pools,
         loops=[
             watchdog,
             console.board,
             console.live,
             console.catalog,
+            tenants,
+            *pools.loops,
             CredentialWatch(
                 access=access,
                 credentials=credentials,

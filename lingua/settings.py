@@ -11,7 +11,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from lingua import api_settings
+from lingua import api_settings, pool_settings  # noqa: F401 - bad values among them stop the start
 from lingua.databases import parse_database_url
 from lingua.embedded_redis import find_free_port
 from lingua.env import env_bool, env_float, env_int, env_list, env_path, env_str
@@ -321,10 +321,6 @@ LINGUA_NODE_OUTBOUND_MAX_BYTES = env_int(
 
 # Candidates drawn at random for one job: more spreads load better and costs microseconds each.
 LINGUA_RANDOM_SAMPLE_SIZE = env_int("LINGUA_RANDOM_SAMPLE_SIZE", default=20, minimum=1)
-# Avoid the node a session used last.
-LINGUA_SPREAD_ENABLED = env_bool("LINGUA_SPREAD_ENABLED", default=False)
-# How long a session's last node is avoided.
-LINGUA_SPREAD_WINDOW_S = env_float("LINGUA_SPREAD_WINDOW_S", default=30)
 # How often the snapshot of nodes is checked against Redis when no event said it changed.
 LINGUA_SNAPSHOT_REFRESH_MS = env_int("LINGUA_SNAPSHOT_REFRESH_MS", default=2000, minimum=100)
 # How long a slot is held for a job that was sent and not yet accepted.

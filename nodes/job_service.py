@@ -5,6 +5,7 @@ import logging
 from nodes import messages
 from nodes.connections import Held, NodeConnection
 from scheduling import ids
+from scheduling.absences import MODEL_NOT_AVAILABLE, Absences
 from scheduling.attempts import Attempts
 from scheduling.background import Background
 from scheduling.delivery import Delivery
@@ -29,7 +30,9 @@ class NodeJobService:
         delivery: Delivery,
         settlement: Settlement,
         recovery: Recovery,
+        absences: Absences | None = None,
     ) -> None:
+        self._absences = absences
         self._attempts = attempts
         self._delivery = delivery
         self._settlement = settlement
@@ -84,6 +87,8 @@ class NodeJobService:
         if connection.find(message.job_id, message.attempt_id):
             del connection.held[message.job_id]
         refused = None if message.success else _read_failure(message)
+        if refused is not None and refused.code == MODEL_NOT_AVAILABLE and self._absences:
+            self._absences.note(connection.node, details=refused.details)
         if refused is not None and refused.code not in _NOT_WORTH_RETRYING:
             await self._recovery.retry(
                 session_id=session_id,

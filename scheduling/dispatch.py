@@ -1,6 +1,7 @@
 """Dispatch: place a job, reserve a slot, assign it to the node (C11, J5, J10)."""
 
 import asyncio
+import collections
 import enum
 import functools
 import random
@@ -10,6 +11,8 @@ import msgspec
 
 from scheduling import clock, errors
 from scheduling.background import Background
+from scheduling.choosing import PREFERRED_NOT_CAPABLE, Chooser
+from scheduling.decisions import PLACED, REFUSED, WAITS, Trail
 from scheduling.delivery import Delivery
 from scheduling.events import JobAssigned, JobDispatched
 from scheduling.jobs import JobState, Request
@@ -17,12 +20,14 @@ from scheduling.journal import Journal
 from scheduling.limits import JobLimits, PlacementRules
 from scheduling.nodes import Node
 from scheduling.outcomes import Refused
-from scheduling.placement import Choice, choose, why_not_now
+from scheduling.placement import Choice, Reason
+from scheduling.session_memory import SessionMemory
 from scheduling.settlement import Settlement, Stores
 from scheduling.snapshot import Fleet
 from scheduling.store import timers
 from scheduling.store.connection import unattended
 from scheduling.store.replies import SlotReply
+from scheduling.tenants import Tenants
 from scheduling.waiting import Placing, WaitingLine
 
 
@@ -46,6 +51,8 @@ class Dispatcher:
         settlement: Settlement,
         limits: JobLimits,
         rules: PlacementRules,
+        tenants: Tenants | None = None,
+        memory: SessionMemory | None = None,
         rng: random.Random | None = None,
         journal: Journal | None = None,
     ) -> None:
@@ -54,11 +61,16 @@ class Dispatcher:
         self._delivery = delivery
         self._settlement = settlement
         self._limits = limits
-        self._rules = rules
-        self._rng = rng or random.Random()
+        self._tenants = tenants or Tenants(fleet=fleet, store=stores.tenants)
+        self.chooser = Chooser(
+            fleet=fleet,
+            rules=rules,
+            memory=memory or SessionMemory(),
+            rng=rng or random.Random(),
+        )
         self._background = Background()
         self._journal = journal or Journal()
-        self.waiting = WaitingLine(most=limits.waiting_max)
+        self.waiting = WaitingLine(most=limits.waiting_max, priority=self._tenants.priority)
         fleet.on_free = self._serve_soon
 
     async def dispatch(self, request: Request) -> str | None:
@@ -68,11 +80,14 @@ class Dispatcher:
         common case is one round trip: timer, job and slot leave together.
 
         :raises QueueFull: nobody has a slot and the waiting line is full; nothing was created
+        :raises NoEligiblePool: the job may go to no pool there is; nothing was created
+        :raises PreferredNodeNotCapable: it must go to one node, which cannot take it
+        :raises TenantLimited: its tenant has as many jobs as it may; nothing was created
         :raises DependencyDown: Redis did not answer; the job may exist, and ends by its timer
         """
         begun_ms = clock.steady_ms()
         try:
-            return await self._dispatch(request)
+            return await self._admit(request)
         except errors.Refusal as refusal:
             job = request.assignment
             self._journal.refuse(refusal.code, session_id=job.session_id, job_id=job.job_id)
@@ -81,11 +96,32 @@ class Dispatcher:
             if clock.steady_ms() - begun_ms > self._journal.path_warn_ms:
                 self._journal.count("slow_path_total", "dispatch")
 
-    async def _dispatch(self, request: Request) -> str | None:
-        placing = Placing(assignment=request.assignment, need=request.need)
-        choice = self._choose(placing)
+    async def _admit(self, request: Request) -> str | None:
+        placing = Placing(
+            assignment=request.assignment,
+            need=request.need,
+            tenant_id=request.tenant_id,
+            preferred_node_id=request.preferred_node_id,
+        )
+        if not self._tenants.is_counted(placing.tenant_id):
+            return await self._dispatch(request, placing)
+        async with self._tenants.admitting(placing.tenant_id, placing.job_id) as admission:
+            existing = await self._dispatch(request, placing)
+            admission.keep(existing is None)
+        return existing
+
+    async def _dispatch(self, request: Request, placing: Placing) -> str | None:
+        if self.chooser.must_recall(placing):
+            session_id = placing.assignment.session_id
+            notes = await self._stores.runtime.find(session_id=session_id)
+            self.chooser.recall(placing, notes)
+        trail = Trail()
+        choice = trail.take_choice(self._choose(placing))
+        if choice.refused:
+            self._note(placing, trail, REFUSED)
+            raise _name_refusal(choice)
         if choice.nodes:
-            return await self._dispatch_to(request, placing, choice.nodes)
+            return await self._dispatch_to(request, placing, choice.nodes, trail)
         if self.waiting.is_full:
             raise errors.QueueFull(details=self._describe_line())
         armed = self._arm(placing, self._limits.pending_timeout_ms)
@@ -98,12 +134,19 @@ class Dispatcher:
         await armed
         existing = await created
         if existing is None:
+            self._note(placing, trail, WAITS)
             await self._wait(placing)
         return existing
 
     async def place_again(self, placing: Placing) -> None:
         """Bring a job without a node to one, or let it wait; its deadline stands."""
-        if not await self._try_each(placing, self._choose(placing).nodes):
+        trail = Trail()
+        choice = trail.take_choice(self._choose(placing))
+        if choice.refused:
+            self._note(placing, trail, REFUSED)
+            await self._refuse(placing, _name_refusal(choice))
+        elif not await self._try_each(placing, choice.nodes, trail):
+            self._note(placing, trail, WAITS)
             await self._wait(placing)
 
     def discard(self, job_id: str) -> None:
@@ -111,7 +154,7 @@ class Dispatcher:
         self.waiting.discard(job_id)
 
     async def _dispatch_to(
-        self, request: Request, placing: Placing, nodes: Sequence[Node]
+        self, request: Request, placing: Placing, nodes: Sequence[Node], trail: Trail
     ) -> str | None:
         """Create the job at the first node while reserving there; then the others in order."""
         node = nodes[0]
@@ -123,33 +166,38 @@ class Dispatcher:
             node_id=node.node_id,
             deadline_ms=self._limits.ack_timeout_ms,
         )
+        asked = trail.start_asking()
         reserved = self._reserve(placing, node)
         await armed
         existing, slot = await created, await reserved
+        trail.note_answer(node.node_id, slot.word, slot.load, asked=asked)
         if existing is not None:
             unattended(self._stores.timers.disarm(_entity(placing)), what="a timer's end")
             await self._free(placing, node)
             return existing
         self._fleet.record_load(node.node_id, slot.load)
-        if slot.done and await self._assign(placing, node, frame):
+        if slot.done and await self._assign(placing, node, frame, trail):
             self._journal.observe("node_selection_attempts", 1)
             return None
-        if not await self._try_each(placing, nodes[1:], tried=1):
+        if not await self._try_each(placing, nodes[1:], trail, tried=1):
+            self._note(placing, trail, WAITS)
             await self._step_back(placing)
         return None
 
-    async def _try_each(self, placing: Placing, nodes: Sequence[Node], *, tried: int = 0) -> bool:
+    async def _try_each(
+        self, placing: Placing, nodes: Sequence[Node], trail: Trail, *, tried: int = 0
+    ) -> bool:
         """Offer the job to one node after the other; True once it needs no other."""
         placed = False
         for node in nodes:
             tried += 1
-            placed = await self._try(placing, node) is not _Try.REFUSED
+            placed = await self._try(placing, node, trail) is not _Try.REFUSED
             if placed:
                 break
         self._journal.observe("node_selection_attempts", tried)
         return placed
 
-    async def _try(self, placing: Placing, node: Node) -> _Try:
+    async def _try(self, placing: Placing, node: Node, trail: Trail) -> _Try:
         """Reserve at `node`, say so in the job's record, and assign."""
         job = placing.assignment
         armed = self._arm(placing, self._limits.ack_timeout_ms)
@@ -160,18 +208,20 @@ class Dispatcher:
             node_id=node.node_id,
             deadline_ms=self._limits.ack_timeout_ms,
         )
+        asked = trail.start_asking()
         reserved = self._reserve(placing, node)
         await armed
         place, slot = await placed, await reserved
+        trail.note_answer(node.node_id, slot.word, slot.load, asked=asked)
         if not place.done:
             await self._free(placing, node)
             return _Try.JOB_GONE
         self._fleet.record_load(node.node_id, slot.load)
-        if slot.done and await self._assign(placing, node, _encode_frame(placing)):
+        if slot.done and await self._assign(placing, node, _encode_frame(placing), trail):
             return _Try.PLACED
         return _Try.REFUSED
 
-    async def _assign(self, placing: Placing, node: Node, frame: str) -> bool:
+    async def _assign(self, placing: Placing, node: Node, frame: str, trail: Trail) -> bool:
         """Hand the job to the node's connection; its slot is given back when that fails."""
         job = placing.assignment
         event = JobAssigned(
@@ -183,6 +233,7 @@ class Dispatcher:
             frame=frame,
         )
         if not await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch):
+            trail.note_answer(node.node_id, "unreachable", 0, asked=trail.start_asking())
             await self._free(placing, node)
             return False
         advanced = self._stores.jobs.advance(
@@ -193,6 +244,7 @@ class Dispatcher:
             state=JobState.DISPATCHED,
         )
         unattended(advanced, what="a dispatch")
+        self._note(placing, trail, PLACED, node_id=node.node_id)
         dispatched = JobDispatched(
             session_id=job.session_id,
             job_id=job.job_id,
@@ -226,18 +278,20 @@ class Dispatcher:
     async def _wait(self, placing: Placing) -> None:
         """Join the line; a slot freed while the job was on its way there is not missed."""
         if self.waiting.is_full:
-            full = errors.QueueFull(details=self._describe_line())
-            await self._settlement.refuse(
-                session_id=placing.assignment.session_id,
-                job_id=placing.job_id,
-                refused=Refused(code=full.code, message=str(full), details=full.details),
-                utterance_index=placing.assignment.utterance_index,
-                trace_id=placing.assignment.trace_id,
-            )
+            await self._refuse(placing, errors.QueueFull(details=self._describe_line()))
             return
         self.waiting.add(placing)
         for node in self._choose(placing).nodes[:1]:
             self._serve_soon(node.node_id)
+
+    async def _refuse(self, placing: Placing, refusal: errors.Refusal) -> None:
+        await self._settlement.refuse(
+            session_id=placing.assignment.session_id,
+            job_id=placing.job_id,
+            refused=Refused(code=refusal.code, message=str(refusal), details=refusal.details),
+            utterance_index=placing.assignment.utterance_index,
+            trace_id=placing.assignment.trace_id,
+        )
 
     def _serve_soon(self, node_id: str) -> None:
         """Let whoever waits have the slot that became free at a node."""
@@ -250,7 +304,7 @@ class Dispatcher:
             if placing is None:
                 return
             try:
-                tried = await self._try(placing, node)
+                tried = await self._try(placing, node, Trail())
             except errors.DependencyDown:
                 self.waiting.put_back(placing)
                 return
@@ -259,49 +313,43 @@ class Dispatcher:
                 return
 
     def _fits(self, node: Node, placing: Placing) -> bool:
-        if self._fleet.snapshot.index.judge(placing.need, node.description) is not None:
-            return False
-        if node.node_id in self._avoid(placing):
-            return False
-        load = self._fleet.loads.get(node.node_id, 0)
-        return why_not_now(node, load=load, now_ms=clock.now_ms(), rules=self._rules) is None
+        return self._tenants.may_take_slot(placing.tenant_id) and self.chooser.allows(placing, node)
 
     def _choose(self, placing: Placing) -> Choice:
-        snapshot = self._fleet.snapshot
         begun_ms = clock.steady_ms()
-        choice = choose(
-            snapshot.index.find(placing.need),
-            nodes=snapshot.nodes,
-            loads=self._fleet.loads,
-            free=self._fleet.free,
-            exclude=self._avoid(placing),
-            need=placing.need,
-            now_ms=clock.now_ms(),
-            rules=self._rules,
-            rng=self._rng,
-        )
-        self._note(choice, clock.steady_ms() - begun_ms)
+        choice = self.chooser.choose(placing)
+        if choice.nodes and not self._tenants.may_take_slot(placing.tenant_id):
+            reserved = collections.Counter({Reason.RESERVED_FOR_OTHERS: len(choice.nodes)})
+            choice = msgspec.structs.replace(choice, nodes=(), passed_over=reserved)
+        self._measure(choice, clock.steady_ms() - begun_ms)
         return choice
 
-    def _note(self, choice: Choice, took_ms: float) -> None:
+    def _measure(self, choice: Choice, took_ms: float) -> None:
         """Tell the journal how the choice went (O4, O13)."""
         journal, found = self._journal, bool(choice.nodes)
-        sampled = len(choice.nodes) + sum(choice.passed_over.values())
         journal.observe("node_selection_duration_seconds", took_ms / 1000)
-        journal.observe("node_selection_random_sample_size", sampled)
+        journal.observe("node_selection_random_sample_size", len(choice.looked_at))
         journal.count("pool_query_total", "found" if found else "empty")
-        if choice.examples:
+        if choice.passed_over:
             journal.pass_over(choice.passed_over, choice.examples)
         if not found:
             journal.count("no_available_node_total", "sample", choice.best_reason)
 
-    def _avoid(self, placing: Placing) -> frozenset[str]:
-        """Return the nodes the job failed on, unless no other could serve it at all."""
-        if not placing.failed_on:
-            return frozenset()
-        failed_on = frozenset(placing.failed_on)
-        able = self._fleet.snapshot.index.find(placing.need)
-        return failed_on if any(node_id not in failed_on for node_id in able) else frozenset()
+    def _note(self, placing: Placing, trail: Trail, outcome: str, *, node_id: str = "") -> None:
+        """Keep why; and, of a job that was placed, what is remembered of its session."""
+        session_id = placing.assignment.session_id
+        decision = trail.decide(
+            outcome, attempt=placing.attempt, at_ms=clock.now_ms(), node_id=node_id
+        )
+        noted = self._stores.decisions.note(
+            session_id=session_id, job_id=placing.job_id, decision=decision
+        )
+        unattended(noted, what="a decision")
+        if outcome == PLACED:
+            notes = self.chooser.note_placed(placing, node_id, decision.pool_id)
+            if notes is not None:
+                kept = self._stores.runtime.note(session_id=session_id, notes=notes)
+                unattended(kept, what="a session's preference")
 
     def _reserve(self, placing: Placing, node: Node) -> "asyncio.Future[SlotReply]":
         return self._stores.nodes.reserve(
@@ -325,3 +373,10 @@ def _entity(placing: Placing) -> str:
 
 def _encode_frame(placing: Placing) -> str:
     return msgspec.json.encode(placing.assignment).decode()
+
+
+def _name_refusal(choice: Choice) -> errors.Refusal:
+    details = {"reason": choice.refused}
+    if choice.refused == PREFERRED_NOT_CAPABLE:
+        return errors.PreferredNodeNotCapable(details=details)
+    return errors.NoEligiblePool(details=details)

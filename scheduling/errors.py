@@ -5,6 +5,9 @@ Refusal
 ├── SessionUnknown        INTERNAL_ERROR
 ├── QueueFull             NO_AVAILABLE_NODE
 ├── NoNodeInTime          NO_AVAILABLE_NODE
+├── TenantLimited         NO_AVAILABLE_NODE
+├── NoEligiblePool        NO_CAPABLE_NODE
+├── PreferredNodeNotCapable  PREFERRED_NODE_NOT_CAPABLE
 ├── JobTimedOut           JOB_TIMEOUT
 ├── NodeReportedFailure   the node's own code
 ├── RegistrationRefused   NO_GPU_AVAILABLE, INVALID_CAPABILITY_SCHEMA, NODE_ID_CONFLICT, …
@@ -50,6 +53,24 @@ class NoNodeInTime(Refusal):
     """No node could take the utterance in time. Try again later."""
 
     code = "NO_AVAILABLE_NODE"
+
+
+class TenantLimited(Refusal):
+    """The tenant has as many jobs under way, or asks as often, as it may. Try again later."""
+
+    code = "NO_AVAILABLE_NODE"
+
+
+class NoEligiblePool(Refusal):
+    """No pool may serve this utterance."""
+
+    code = "NO_CAPABLE_NODE"
+
+
+class PreferredNodeNotCapable(Refusal):
+    """The node this utterance was meant for cannot take it, and no other may."""
+
+    code = "PREFERRED_NODE_NOT_CAPABLE"
 
 
 class JobTimedOut(Refusal):

@@ -105,12 +105,16 @@ class Assignment(msgspec.Struct, frozen=True, omit_defaults=True, tag="job_assig
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One utterance to be processed: who asks, what it needs, what the node will receive."""
+    """One utterance to be processed: who asks, what it needs, what the node will receive.
+
+    `preferred_node_id` is the node to try first (L5), ``""`` where any will do.
+    """
 
     assignment: Assignment
     need: Need
     tenant_id: str
     request_id: str | None = None
+    preferred_node_id: str = ""
 
     @property
     def utterance_key(self) -> str:

@@ -34,17 +34,28 @@ class Reason(enum.StrEnum):
     SEMANTIC_UNSUPPORTED = "semantic_unsupported"
     CAPACITY_EXCEEDED = "capacity_exceeded"
     RESOURCE_THRESHOLD_EXCEEDED = "resource_threshold_exceeded"
+    RESERVED_FOR_OTHERS = "reserved_for_others"
 
 
 class Choice(msgspec.Struct, frozen=True):
     """Nodes worth asking for a slot, best first, and how many were passed over for what.
 
-    `examples` names one node for each reason.
+    `looked_at` names every node that was sampled, the load it was seen with, and why it was
+    passed over, ``""`` when it was not. `pool_id` is the pool the nodes are from.
     """
 
     nodes: tuple[Node, ...]
     passed_over: Mapping[Reason, int]
-    examples: Mapping[Reason, str] = {}
+    looked_at: tuple[tuple[str, int, str], ...] = ()
+    pool_id: str = ""
+    pools: tuple[str, ...] = ()
+    fallback: bool = False
+    refused: str = ""
+
+    @property
+    def examples(self) -> Mapping[Reason, str]:
+        """Return one node for each reason."""
+        return {Reason(reason): node_id for node_id, _, reason in self.looked_at if reason}
 
     @property
     def best_reason(self) -> str:
@@ -129,12 +140,10 @@ def choose(
     that a fleet nearly full is not taken for a full one.
     """
     sampled = sample(candidates, size=rules.sample_size, rng=rng)
-    passed_over: collections.Counter[Reason] = collections.Counter()
-    examples: dict[Reason, str] = {}
+    looked_at: list[tuple[str, int, str]] = []
     ranked = _rank(
         sampled,
-        passed_over,
-        examples,
+        looked_at,
         nodes=nodes,
         loads=loads,
         exclude=exclude,
@@ -148,8 +157,7 @@ def choose(
         unseen = [node_id for node_id in free if node_id in known and node_id not in sampled]
         ranked = _rank(
             sample(unseen, size=rules.sample_size, rng=rng),
-            passed_over,
-            examples,
+            looked_at,
             nodes=nodes,
             loads=loads,
             exclude=exclude,
@@ -158,13 +166,17 @@ def choose(
             rules=rules,
             rng=rng,
         )
-    return Choice(nodes=ranked, passed_over=passed_over, examples=examples)
+    return Choice(nodes=ranked, passed_over=count_reasons(looked_at), looked_at=tuple(looked_at))
+
+
+def count_reasons(looked_at: Iterable[tuple[str, int, str]]) -> Mapping[Reason, int]:
+    """Return how many of the nodes that were looked at were passed over for what."""
+    return collections.Counter(Reason(reason) for _, _, reason in looked_at if reason)
 
 
 def _rank(
     sampled: Iterable[str],
-    passed_over: collections.Counter[Reason],
-    examples: dict[Reason, str],
+    looked_at: list[tuple[str, int, str]],
     *,
     nodes: Mapping[str, Node],
     loads: Mapping[str, int],
@@ -186,9 +198,8 @@ def _rank(
             reason = Reason.EXCLUDED
         else:
             reason = why_not_now(node, load=load, now_ms=now_ms, rules=rules)
+        looked_at.append((node_id, load, reason or ""))
         if reason is not None or node is None:
-            passed_over[reason or Reason.OFFLINE] += 1
-            examples[reason or Reason.OFFLINE] = node_id
             continue
         score = (
             load,

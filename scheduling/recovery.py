@@ -99,6 +99,7 @@ class Recovery:
             assignment=msgspec.structs.replace(assignment, attempt_id=record.attempt),
             need=record.need,
             failed_on=record.failed_on,
+            tenant_id=record.tenant_id,
         )
         await self._dispatcher.place_again(placing)
 

@@ -10,9 +10,13 @@ from scheduling.outcomes import Outcome, Refused
 from scheduling.snapshot import Fleet
 from scheduling.store import timers
 from scheduling.store.connection import unattended
+from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import Ended, JobStore
 from scheduling.store.nodes import NodeStore
+from scheduling.store.runtime import RuntimeStore
+from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
+from scheduling.tenants import Tenants
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +26,18 @@ class Stores:
     nodes: NodeStore
     jobs: JobStore
     timers: TimerStore
+    decisions: DecisionStore
+    runtime: RuntimeStore
+    tenants: TenantStore
 
 
 class Settlement:
     """Every end of a job goes through here: slot freed, outcome kept, speaker told."""
 
-    def __init__(self, *, stores: Stores, fleet: Fleet, delivery: Delivery) -> None:
+    def __init__(
+        self, *, stores: Stores, fleet: Fleet, delivery: Delivery, tenants: Tenants | None = None
+    ) -> None:
+        self._tenants = tenants or Tenants(fleet=fleet, store=stores.tenants)
         self._stores = stores
         self._fleet = fleet
         self._delivery = delivery
@@ -62,6 +72,7 @@ class Settlement:
         self._fleet.record_load(node_id, freed.load)
         if end is None:
             return False
+        await self._uncount(session_id, job_id)
         await self.tell(
             session_id=session_id,
             job_id=job_id,
@@ -124,7 +135,16 @@ class Settlement:
             await self._delivery.to_node(
                 end.node_id, JobCancelled(job_id=job_id, reason=refused.message)
             )
+        if end is not None:
+            await self._uncount(session_id, job_id)
         return end
+
+    async def _uncount(self, session_id: str, job_id: str) -> None:
+        """The job's tenant may have another; asked only where tenants are counted."""
+        if self._tenants.counts_any:
+            tenant_id = await self._stores.jobs.find_tenant(session_id=session_id, job_id=job_id)
+            if tenant_id:
+                self._tenants.release(tenant_id=tenant_id, job_id=job_id)
 
     async def tell(
         self,

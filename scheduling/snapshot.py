@@ -1,10 +1,19 @@
 """The fleet as this process knows it: values swapped whole, read without locks (A10)."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from scheduling.candidates import (
+    NO_POOLS,
+    Candidates,
+    MemberCounts,
+    Members,
+    PoolTable,
+    compute_members,
+)
 from scheduling.jobs import Need
 from scheduling.nodes import Node, NodeDescription
 from scheduling.placement import Reason, why_never
@@ -77,24 +86,29 @@ def _bound(remembered: dict[Any, Any]) -> None:
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All nodes at one moment."""
+    """All nodes and pools at one moment."""
 
     nodes: Mapping[str, Node]
     index: NodeIndex
+    pools: PoolTable
+    candidates: Candidates
 
 
 class Fleet:
     """The current snapshot, and beside it the last known load of each node.
 
     Loads are hints for ranking; the script that takes a slot decides. A node is `free` while its
-    last known load is below what it offers; `on_free` is called whenever that is learned.
+    last known load is below what it offers; `on_free` is called whenever that is learned, and
+    `on_described` whenever a node declares something new.
     """
 
     def __init__(self, *, require_gpu: bool) -> None:
-        self.snapshot = Snapshot(nodes={}, index=NodeIndex({}, require_gpu=require_gpu))
+        self.member_counts = MemberCounts()
+        self.snapshot = self._build({}, NodeIndex({}, require_gpu=require_gpu), NO_POOLS)
         self.loads: dict[str, int] = {}
         self.free: dict[str, None] = {}
         self.on_free: Callable[[str], None] = lambda _node_id: None
+        self.on_described: Callable[[Node], None] = lambda _node: None
 
     def put(self, node: Node) -> None:
         """Add a node, or take its newer state; what an older connection said is ignored."""
@@ -105,8 +119,10 @@ class Fleet:
         before = known.description if known else None
         if before != node.description:
             index = index.replace(node.node_id, before, node.description)
-        self.snapshot = Snapshot(nodes={**self.snapshot.nodes, node.node_id: node}, index=index)
+        self.swap({**self.snapshot.nodes, node.node_id: node}, index)
         self.record_load(node.node_id, self.loads.get(node.node_id, 0))
+        if before != node.description or (known and known.conn_epoch != node.conn_epoch):
+            self.on_described(node)
 
     def remove(self, node_id: str, *, conn_epoch: int) -> None:
         """Forget a node unless it is back on a newer connection."""
@@ -115,9 +131,37 @@ class Fleet:
             return
         nodes = {key: node for key, node in self.snapshot.nodes.items() if key != node_id}
         index = self.snapshot.index.replace(node_id, known.description, None)
-        self.snapshot = Snapshot(nodes=nodes, index=index)
+        self.swap(nodes, index)
         self.loads.pop(node_id, None)
         self.free.pop(node_id, None)
+
+    def put_pools(self, table: PoolTable) -> None:
+        """Take newer pools; jobs placed from now on see them whole."""
+        self.snapshot = self._build(self.snapshot.nodes, self.snapshot.index, table)
+
+    def renew_members(self, members: Mapping[str, Members]) -> None:
+        """Believe the same members for longer; what was answered from them stays right."""
+        before = self.snapshot
+        pools = msgspec.structs.replace(before.pools, members=members)
+        before.candidates.renew(pools)
+        self.snapshot = msgspec.structs.replace(before, pools=pools)
+
+    def swap(self, nodes: Mapping[str, Node], index: NodeIndex) -> None:
+        """Take other nodes; what is known of pools and candidates stays while it can."""
+        before = self.snapshot
+        if index is before.index:
+            self.snapshot = msgspec.structs.replace(before, nodes=nodes)
+        else:
+            self.snapshot = self._build(nodes, index, before.pools)
+
+    def _build(self, nodes: Mapping[str, Node], index: NodeIndex, pools: PoolTable) -> Snapshot:
+        candidates = Candidates(
+            find=index.find,
+            pools_of=functools.partial(compute_members, nodes),
+            table=pools,
+            counts=self.member_counts,
+        )
+        return Snapshot(nodes=nodes, index=index, pools=pools, candidates=candidates)
 
     def find(self, node_id: str) -> Node | None:
         return self.snapshot.nodes.get(node_id)

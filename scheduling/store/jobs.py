@@ -214,6 +214,10 @@ class JobStore:
         """Return a job's whole record, its timeline with it, as Redis holds it; empty: none."""
         return self._connection.execute("HGETALL", self._keys.job(session_id, job_id), read=dict)
 
+    def find_tenant(self, *, session_id: str, job_id: str) -> "Future[str | None]":
+        """Return whose job it is."""
+        return self._connection.execute("HGET", self._keys.job(session_id, job_id), "tenant_id")
+
     def find_assignment(self, *, session_id: str, job_id: str) -> "Future[Assignment | None]":
         """Return what the node is to receive, as attempt 1; None once the job ended."""
         return self._connection.execute(

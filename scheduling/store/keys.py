@@ -1,7 +1,8 @@
 """Every Redis key of the scheduler, built here and nowhere else (design section 4).
 
-One entity, one hash tag, one slot: ``{node:<id>}``, ``{session:<id>}``, ``{t:<n>}``. Every key
-expires but the timers, which empty themselves.
+One entity, one hash tag, one slot: ``{node:<id>}``, ``{session:<id>}``, ``{pool:<id>}``,
+``{tenant:<id>}``, ``{poolcfg}``, ``{t:<n>}``. Every key expires but the timers, which empty
+themselves, and the pool configuration with its fence, which must outlive a quiet night.
 """
 
 import zlib
@@ -84,6 +85,66 @@ class Keys:
     def bucket(self, principal_id: str, name: str) -> str:
         """HASH: tokens, filled_at_ms."""
         return f"{self._root}{{principal:{principal_id}}}:bucket:{name}"
+
+    def node_pools(self, node_id: str) -> str:
+        """SET: ids of the pools the node is in, or is about to join or leave."""
+        return f"{self._root}{{node:{node_id}}}:pools"
+
+    def node_stamp(self, node_id: str) -> str:
+        """HASH: epoch, version, step: what the node's pools were last computed from."""
+        return f"{self._root}{{node:{node_id}}}:stamp"
+
+    def node_rate(self, node_id: str, what: str) -> str:
+        """STRING: how often `what` happened in the current window."""
+        return f"{self._root}{{node:{node_id}}}:rl:{what}"
+
+    def decisions(self, session_id: str, job_id: str) -> str:
+        """LIST: JSON of each decision about where the job goes."""
+        return f"{self._root}{{session:{session_id}}}:why:{job_id}"
+
+    def session_runtime(self, session_id: str) -> str:
+        """STRING: JSON of pool, last node, turn and its node: what placement remembers."""
+        return f"{self._root}{{session:{session_id}}}:rt"
+
+    def pool_members(self, pool_id: str) -> str:
+        """SET: node ids."""
+        return f"{self._root}{{pool:{pool_id}}}:members"
+
+    def pool_meta(self, pool_id: str) -> str:
+        """HASH: version, which grows with every change of the members."""
+        return f"{self._root}{{pool:{pool_id}}}:meta"
+
+    def pool_config(self) -> str:
+        """HASH: doc, version, published_at_ms; permanent."""
+        return f"{self._root}{{poolcfg}}:doc"
+
+    def pool_leader(self) -> str:
+        """HASH: instance_id, fence, until_ms."""
+        return f"{self._root}{{poolcfg}}:leader"
+
+    def pool_fence(self) -> str:
+        """STRING: the highest fence ever given; permanent."""
+        return f"{self._root}{{poolcfg}}:fence"
+
+    def pool_wishes(self) -> str:
+        """HASH: pool id → JSON of a pool somebody needs."""
+        return f"{self._root}{{poolcfg}}:wishes"
+
+    def pool_hints(self) -> str:
+        """Pub/sub channel: what changed among pools; hints may be lost."""
+        return f"{self._root}{{poolcfg}}:hints"
+
+    def debounce(self, what: str) -> str:
+        """STRING: `what` was done a moment ago."""
+        return f"{self._root}{{debounce:{what}}}"
+
+    def tenant_jobs(self, tenant_id: str) -> str:
+        """ZSET: job id → end of its lease on the tenant's allowance."""
+        return f"{self._root}{{tenant:{tenant_id}}}:jobs"
+
+    def tenant_rate(self, tenant_id: str) -> str:
+        """HASH: tokens, at_ms: a token bucket."""
+        return f"{self._root}{{tenant:{tenant_id}}}:rate"
 
     def timers(self, shard: int) -> str:
         """ZSET: entity → moment its next step is due; permanent."""

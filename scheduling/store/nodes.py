@@ -1,5 +1,6 @@
 """A node's slot in Redis: its record, its leases, its marks."""
 
+import asyncio
 from asyncio import Future
 from collections.abc import Sequence
 from typing import Any
@@ -186,6 +187,21 @@ class NodeStore:
             read=_read_retired,
         )
 
+    def find(self, *, node_id: str) -> "Future[tuple[Node, int] | None]":
+        """Return a node and its last counted load for those who ask, None when it is unknown."""
+        found = self._connection.execute(
+            "HGETALL", self._keys.node_info(node_id), read=lambda raw: _read_node(node_id, raw)
+        )
+        counted = self._connection.execute(
+            "HMGET", self._keys.node_cap(node_id), "reserved", "running", read=_read_load
+        )
+
+        async def join() -> tuple[Node, int] | None:
+            node, load = await asyncio.gather(found, counted)
+            return None if node is None else (node, load)
+
+        return asyncio.ensure_future(join())
+
     def drain(self, *, node_id: str, draining: bool) -> "Future[bool]":
         """Ask a node to take nothing new, or to take work again; False when it is unknown."""
         return self._connection.run_script(
@@ -208,6 +224,26 @@ class NodeStore:
 def name_attempt(job_id: str, attempt: int) -> str:
     """Return the member under which an attempt holds a slot."""
     return f"{job_id}:{attempt}"
+
+
+def _read_node(node_id: str, raw: dict[str, str]) -> Node | None:
+    if not raw:
+        return None
+    return Node(
+        node_id=node_id,
+        instance_id=raw["instance_id"],
+        conn_epoch=int(raw["conn_epoch"]),
+        status=NodeStatus(raw["status"]),
+        max_jobs=int(raw["max"]),
+        description=msgspec.json.decode(raw["description"], type=NodeDescription),
+        usage=msgspec.json.decode(raw["usage"], type=Usage) if raw.get("usage") else Usage(),
+        heartbeat_at_ms=int(raw["heartbeat_at_ms"]),
+        draining=raw.get("draining") == "1",
+    )
+
+
+def _read_load(raw: list[str | None]) -> int:
+    return sum(int(count or 0) for count in raw)
 
 
 def _read_attempts(members: Sequence[str]) -> tuple[Attempt, ...]:

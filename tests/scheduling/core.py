@@ -23,7 +23,14 @@ class Core:
     def __init__(self, held: Stores, *, seed: int = 1) -> None:
         self.held = held
         self.fleet = Fleet(require_gpu=False)
-        stores = settlement.Stores(nodes=held.nodes, jobs=held.jobs, timers=held.timers)
+        stores = settlement.Stores(
+            nodes=held.nodes,
+            jobs=held.jobs,
+            timers=held.timers,
+            decisions=held.decisions,
+            runtime=held.runtime,
+            tenants=held.tenants,
+        )
         self.delivery = Delivery()
         settle = Settlement(stores=stores, fleet=self.fleet, delivery=self.delivery)
         self.dispatcher = Dispatcher(

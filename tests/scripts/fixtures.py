@@ -11,12 +11,18 @@ from scheduling.languages import LanguageOffer
 from scheduling.limits import JobLimits, NodeLimits
 from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
 from scheduling.outcomes import Refused, Result
+from scheduling.store.absences import AbsenceStore
 from scheduling.store.connection import Connection
+from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import Ended, JobStore
 from scheduling.store.keys import Keys
+from scheduling.store.membership import MembershipStore
 from scheduling.store.nodes import HeartbeatRecorded, NodeStore, Registered
+from scheduling.store.pools import PoolStore
 from scheduling.store.replies import Reply, SlotReply
+from scheduling.store.runtime import RuntimeStore
 from scheduling.store.sessions import SessionStore
+from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
 
 START_MS = 1_000_000
@@ -94,6 +100,12 @@ class Stores:
     jobs: JobStore
     sessions: SessionStore
     timers: TimerStore
+    pools: PoolStore
+    membership: MembershipStore
+    decisions: DecisionStore
+    runtime: RuntimeStore
+    tenants: TenantStore
+    absences: AbsenceStore
     now_ms: int = START_MS
 
     def advance_clock(self, span_ms: int) -> None:
@@ -103,6 +115,8 @@ class Stores:
         self.now_ms = now_ms
         for store in (self.nodes, self.jobs, self.sessions, self.timers):
             store.test_clock = str(now_ms)
+        for pool_store in (self.pools, self.tenants, self.absences):
+            pool_store.test_clock = now_ms
 
     def use_redis_clock(self) -> None:
         """Let Redis's own clock decide, as it does in the product."""
@@ -126,6 +140,19 @@ def make_stores(
         jobs=JobStore(connection, keys=keys, limits=job_limits),
         sessions=SessionStore(connection, keys=keys, life_ms=60_000),
         timers=TimerStore(connection, keys=keys, shards=4),
+        pools=PoolStore(connection, keys=keys),
+        membership=MembershipStore(connection, keys=keys),
+        decisions=DecisionStore(connection, keys=keys),
+        runtime=RuntimeStore(connection, keys=keys),
+        tenants=TenantStore(connection, keys=keys, limits=job_limits),
+        absences=AbsenceStore(
+            connection,
+            keys=keys,
+            mark_ms=60_000,
+            debounce_ms=5_000,
+            window_ms=10_000,
+            most_per_window=30,
+        ),
     )
     stores.set_clock(START_MS)
     return stores

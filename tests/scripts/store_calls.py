@@ -1,12 +1,19 @@
 """One call of every method of every store."""
 
+import asyncio
+
+from scheduling.decisions import Decision
 from scheduling.jobs import JobState
 from scheduling.nodes import Usage
+from scheduling.pool_config import PoolConfig, TenantRule
+from scheduling.pools import Pool, PoolKind
+from scheduling.session_memory import SessionNotes
 from tests.scripts.fixtures import (
     DESCRIPTION,
     JOB,
     REFUSED,
     SESSION,
+    START_MS,
     Stores,
     encode_frame,
     make_node,
@@ -42,6 +49,7 @@ CALLS = {
         "release": {"node_id": "n1", **ATTEMPT},
         "retire": {"node_id": "n1", "conn_epoch": 1},
         "drain": {"node_id": "n1", "draining": True},
+        "find": {"node_id": "n1"},
     },
     "jobs": {
         "create": {
@@ -58,7 +66,57 @@ CALLS = {
         "find": JOB_NAME,
         "find_fields": JOB_NAME,
         "find_assignment": JOB_NAME,
+        "find_tenant": JOB_NAME,
         "find_outcome": JOB_NAME,
+    },
+    "pools": {
+        "acquire": {"instance_id": "i1", "length_ms": 1_000},
+        "publish": {
+            "entity": PoolConfig(),
+            "instance_id": "i1",
+            "fence": 1,
+            "base_version": 0,
+        },
+        "resign": {"instance_id": "i1", "fence": 1},
+        "find_version": {},
+        "find_config": {},
+        "wish": {"entity": [Pool(pool_id="p1", kind=PoolKind.SET)]},
+        "list_wishes": {},
+        "drop_wishes": {"entity": ["p1"]},
+    },
+    "membership": {
+        "set_pools": {
+            "node_id": "n1",
+            "pool_ids": ["p1"],
+            "conn_epoch": START_MS + 1,
+            "version": 1,
+            "step": 1,
+        },
+        "clear_pools": {"entity": "n1"},
+        "list_members": {"entity": "p1"},
+        "sample_members": {"entity": "p1", "size": 2},
+        "count_members": {"entity": "p1"},
+        "list_pools": {"entity": "n1"},
+        "find_version": {"entity": "p1"},
+        "is_gone": {"entity": "n1", "silent_ms": 1, "now_ms": START_MS},
+    },
+    "decisions": {
+        "note": {**JOB_NAME, "decision": Decision(at_ms=1, attempt=1, outcome="waits")},
+        "list_all": JOB_NAME,
+    },
+    "runtime": {
+        "note": {"session_id": SESSION, "notes": SessionNotes()},
+        "find": {"session_id": SESSION},
+    },
+    "tenants": {
+        "admit": {"rule": TenantRule(tenant_id="t1", max_jobs=1), "job_id": JOB},
+        "release": {"tenant_id": "t1", "job_id": JOB},
+        "count": {"entity": "t1"},
+    },
+    "absences": {
+        "mark": {"node_id": "n1", "service_id": "asr-1"},
+        "may_mark": {"entity": "n1"},
+        "is_first": {"entity": "asr-1@any"},
     },
     "sessions": {
         "open": {"session_id": SESSION, "instance_id": "i1", "profile": b"{}"},
@@ -77,4 +135,5 @@ EVERY_CALL = [(store, method) for store, methods in CALLS.items() for method in 
 def call(stores: Stores, store: str, method: str):
     arguments = dict(CALLS[store][method])
     entity = [arguments.pop("entity")] if "entity" in arguments else []
-    return getattr(getattr(stores, store), method)(*entity, **arguments)
+    issued = getattr(getattr(stores, store), method)(*entity, **arguments)
+    return asyncio.gather(*issued) if isinstance(issued, list) else issued

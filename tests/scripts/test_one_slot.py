@@ -8,7 +8,7 @@ from redis.crc import key_slot
 from lua import scripts
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
-from tests.scripts.fixtures import Stores
+from tests.scripts.fixtures import START_MS, Stores
 from tests.scripts.store_calls import CALLS, EVERY_CALL, call
 
 
@@ -61,6 +61,11 @@ async def test_the_keys_of_each_command_share_a_slot(
 async def test_every_script_has_a_method_that_calls_it(
     stores: Stores, commands: list[tuple[object, ...]]
 ) -> None:
+    # A node that leaves one pool for another goes through every script of membership.
+    await call(stores, "nodes", "register")
+    await stores.membership.set_pools(
+        node_id="n1", pool_ids=["p0"], conn_epoch=START_MS, version=0, step=0
+    )
     for store, method in EVERY_CALL:
         await call(stores, store, method)
 

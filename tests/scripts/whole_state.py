@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import redis.asyncio
 
-PERMANENT = re.compile(r".*:\{t:\d+\}:timers")
+PERMANENT = re.compile(r".*:(\{t:\d+\}:timers|\{poolcfg\}:(doc|fence))")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -34,6 +34,10 @@ async def read_state(client: "redis.asyncio.Redis", prefix: str) -> State:
                     member: int(score)
                     for member, score in await client.zrange(key, 0, -1, withscores=True)
                 }
+            case "set":
+                value = dict.fromkeys(await client.smembers(key), 1)
+            case "list":
+                value = await client.lrange(key, 0, -1)
             case _:
                 value = await client.get(key)
         expires = await client.pttl(key) > 0

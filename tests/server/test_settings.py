@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from lingua import env, settings
+from lingua import env, pool_settings, settings
 from lingua.addresses import is_loopback
 from lingua.databases import parse_database_url
 from lingua.kept_values import keep_text
@@ -53,7 +53,8 @@ def test_every_setting_of_ours_comes_from_the_environment_or_from_those() -> Non
         "LINGUA_REDIS_EMBEDDED_PORT",
         "LINGUA_REDIS_URL",
     }
-    ours = {name for name in vars(settings) if name.startswith("LINGUA_")}
+    everything = vars(settings) | vars(pool_settings)
+    ours = {name for name in everything if name.startswith("LINGUA_")}
 
     assert ours - derived == {name for name in _documented() if name.startswith("LINGUA_")}
 

@@ -1,0 +1,76 @@
+"""What a command needs of a running installation: its stores, read from this shell."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from lingua import settings
+from lingua.pools import read_pool_rules
+from scheduling.candidates import Members, PoolTable
+from scheduling.explaining import Explainer
+from scheduling.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.pool_config import PoolConfig
+from scheduling.pool_matching import PoolMatcher
+from scheduling.snapshot import Fleet
+from scheduling.store.connection import Connection, open_client
+from scheduling.store.decisions import DecisionStore
+from scheduling.store.jobs import JobStore
+from scheduling.store.keys import Keys
+from scheduling.store.membership import MembershipStore
+from scheduling.store.nodes import NodeStore
+from scheduling.store.pools import PoolStore
+
+
+class StoreAccess:
+    """One connection, and an explainer over what was loaded through it."""
+
+    def __init__(self, connection: Connection) -> None:
+        keys, limits = Keys(settings.LINGUA_KEY_PREFIX), JobLimits()
+        self._nodes = NodeStore(connection, keys=keys, node_limits=NodeLimits(), job_limits=limits)
+        self._pools = PoolStore(connection, keys=keys)
+        self._members = MembershipStore(connection, keys=keys)
+        self._fleet = Fleet(require_gpu=settings.LINGUA_REQUIRE_GPU)
+        self.explainer = Explainer(
+            fleet=self._fleet,
+            jobs=JobStore(connection, keys=keys, limits=limits),
+            decisions=DecisionStore(connection, keys=keys),
+            rules=PlacementRules(
+                resource_threshold_percent=settings.LINGUA_RESOURCE_THRESHOLD_PERCENT,
+                heartbeat_timeout_ms=round(settings.LINGUA_HEARTBEAT_TIMEOUT_S * 1000),
+            ),
+        )
+
+    async def load_node(self, node_id: str) -> bool:
+        """Load a node, its load and its pools; False when Redis knows no such node."""
+        found = await self._nodes.find(node_id=node_id)
+        version, config = await self._pools.find_config()
+        if not version:
+            config = PoolConfig(rules=read_pool_rules())
+        members = {
+            pool_id: Members(node_ids=frozenset({node_id}), version=0, fresh_until_ms=1 << 60)
+            for pool_id in await self._members.list_pools(node_id)
+        }
+        self._fleet.put_pools(
+            PoolTable(version=version, matcher=PoolMatcher(config), members=members)
+        )
+        if found is None:
+            return False
+        node, load = found
+        self._fleet.put(node)
+        self._fleet.record_load(node_id, load)
+        return True
+
+
+@contextlib.asynccontextmanager
+async def open_stores() -> AsyncIterator[StoreAccess]:
+    """Open the installation's Redis for the length of a block."""
+    client = open_client(
+        url=settings.LINGUA_REDIS_URL,
+        cluster_urls=settings.LINGUA_REDIS_CLUSTER_URLS,
+        timeout_s=settings.LINGUA_REDIS_TIMEOUT_S,
+        connect_timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
+    )
+    connection = Connection(client)
+    try:
+        yield StoreAccess(connection)
+    finally:
+        await connection.close()

@@ -1,0 +1,105 @@
+"""Models that nodes turn out to lack: noted beside the path of a job, for all instances (A8)."""
+
+import asyncio
+import collections
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from scheduling import errors
+from scheduling.nodes import Node
+from scheduling.store.absences import AbsenceStore
+
+logger = logging.getLogger(__name__)
+
+MODEL_NOT_AVAILABLE = "MODEL_NOT_AVAILABLE"
+_ANY = "any"
+
+
+class Absence(msgspec.Struct, frozen=True):
+    """A node said that it cannot run a service now."""
+
+    node_id: str
+    service_id: str
+    version: str = _ANY
+
+
+class Absences:
+    """A bounded queue and the worker that empties it.
+
+    The path of a job only queues. The worker marks the service in the node's own slot, so that no
+    instance asks the node for it until the mark ends. `on_absent` is the expensive part, whatever
+    it is: of all instances one calls it per model and while.
+    """
+
+    name = "missing models"
+
+    def __init__(
+        self,
+        *,
+        store: AbsenceStore,
+        most: int,
+        on_absent: Callable[[Absence], None] | None = None,
+        interval_s: float = 0.05,
+    ) -> None:
+        self._store = store
+        self._most = most
+        self._on_absent = on_absent or _report
+        self.interval_s = interval_s
+        self._queue: collections.deque[Absence] = collections.deque()
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def note(self, node: Node, *, details: Any) -> None:
+        """Queue what a failed job says about a node, where it names a service the node has."""
+        service_id = _read_text(details, "service_id", "model_id")
+        if any(service.service_id == service_id for service in node.description.services):
+            version = _read_text(details, "service_version", "version") or _ANY
+            self.put(Absence(node_id=node.node_id, service_id=service_id, version=version))
+
+    def put(self, absence: Absence) -> None:
+        """Queue one event; a full queue drops it, and the next failure says the same."""
+        if len(self._queue) >= self._most:
+            self.dropped += 1
+        else:
+            self._queue.append(absence)
+
+    async def run_once(self) -> int:
+        """Handle everything queued so far; return how many services were marked."""
+        batch = [self._queue.popleft() for _ in range(len(self._queue))]
+        marked = await asyncio.gather(*map(self._handle, batch))
+        return sum(marked)
+
+    async def _handle(self, absence: Absence) -> bool:
+        try:
+            if not await self._store.may_mark(absence.node_id):
+                return False
+            await self._store.mark(node_id=absence.node_id, service_id=absence.service_id)
+            first = await self._store.is_first(f"{absence.service_id}@{absence.version}")
+        except errors.DependencyDown:
+            logger.warning("a missing model was not noted")
+            return False
+        if first:
+            self._on_absent(absence)
+        return True
+
+
+def _report(absence: Absence) -> None:
+    logger.warning(
+        "a node lacks a model it offered",
+        extra={"node_id": absence.node_id, "service_id": absence.service_id},
+    )
+
+
+def _read_text(details: Any, *fields: str) -> str:
+    """Return the first of these fields that holds a text, ``""`` where none does."""
+    if isinstance(details, dict):
+        for field in fields:
+            text = details.get(field)
+            if isinstance(text, str) and text:
+                return text
+    return ""

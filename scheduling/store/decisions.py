@@ -1,0 +1,40 @@
+"""The decisions about a job in Redis: an hour in its session's slot."""
+
+from asyncio import Future
+
+import msgspec
+
+from scheduling.decisions import Decision
+from scheduling.store.connection import Connection
+from scheduling.store.keys import Keys
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Decision).decode
+_LIFE_MS = 3_600_000
+_MOST = 20
+
+
+class DecisionStore:
+    """Writes and reads decision records."""
+
+    def __init__(self, connection: Connection, *, keys: Keys) -> None:
+        self._connection = connection
+        self._keys = keys
+
+    def note(self, *, session_id: str, job_id: str, decision: Decision) -> "Future[list[int]]":
+        """Keep a decision, with the newest of the same job, for an hour from now."""
+        return self._connection.run_script(
+            "note_decision",
+            keys=[self._keys.decisions(session_id, job_id)],
+            args=[_encode(decision), _MOST, _LIFE_MS],
+        )
+
+    def list_all(self, *, session_id: str, job_id: str) -> "Future[list[Decision]]":
+        """Return the decisions about a job, oldest first."""
+        return self._connection.execute(
+            "LRANGE",
+            self._keys.decisions(session_id, job_id),
+            0,
+            -1,
+            read=lambda raw: [_decode(one) for one in raw],
+        )

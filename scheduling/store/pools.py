@@ -1,0 +1,113 @@
+"""The pool configuration in Redis, and who may write it."""
+
+from asyncio import Future
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from scheduling.pool_config import PoolConfig
+from scheduling.pools import Pool
+from scheduling.store import hints
+from scheduling.store.connection import Connection
+from scheduling.store.keys import Keys
+from scheduling.store.replies import Reply, is_done, read_reply
+
+_WISH_MS = 600_000
+_decode_config = msgspec.json.Decoder(PoolConfig).decode
+_decode_pool = msgspec.json.Decoder(Pool).decode
+
+
+class PoolStore:
+    """The only reader and writer of ``{poolcfg}`` keys; each call is issued at once."""
+
+    def __init__(self, connection: Connection, *, keys: Keys) -> None:
+        self._connection = connection
+        self._keys = keys
+        self.test_clock: int | str = ""
+
+    def acquire(self, *, instance_id: str, length_ms: int) -> "Future[int | None]":
+        """Become the leader, or stay it; return the fence, None while another leads (C14)."""
+        return self._connection.run_script(
+            "acquire_leadership",
+            keys=[self._keys.pool_leader(), self._keys.pool_fence()],
+            args=[instance_id, length_ms, self.test_clock],
+            read=lambda raw: int(raw[1]) if raw[0] == 1 else None,
+        )
+
+    def resign(self, *, instance_id: str, fence: int) -> "Future[bool]":
+        """Stop leading now; False when another did already."""
+        return self._connection.run_script(
+            "resign_leadership",
+            keys=[self._keys.pool_leader()],
+            args=[instance_id, fence],
+            read=is_done,
+        )
+
+    def publish(
+        self,
+        config: PoolConfig,
+        *,
+        instance_id: str,
+        fence: int,
+        base_version: int,
+        may_wipe: bool = False,
+    ) -> "Future[Reply]":
+        """Replace the document made from `base_version`; the value is its version (C15).
+
+        Refused with ``not_leader``, ``stale``, or ``empty`` where a document without pools would
+        follow one with pools and `may_wipe` does not say that this is known to be right.
+        """
+        return self._connection.run_script(
+            "publish_pool_config",
+            keys=[self._keys.pool_config(), self._keys.pool_leader(), self._keys.pool_fence()],
+            args=[
+                instance_id,
+                fence,
+                base_version,
+                msgspec.json.encode(config),
+                int(not config.pools),
+                int(may_wipe),
+                self._keys.pool_hints(),
+                self.test_clock,
+            ],
+            read=read_reply,
+        )
+
+    def find_version(self) -> "Future[int]":
+        """Return the version of the stored document, 0 when there is none."""
+        return self._connection.execute(
+            "HGET", self._keys.pool_config(), "version", read=lambda raw: int(raw or 0)
+        )
+
+    def find_config(self) -> "Future[tuple[int, PoolConfig]]":
+        """Return the document and its version; 0 and an empty one when there is none."""
+        return self._connection.execute(
+            "HMGET", self._keys.pool_config(), "version", "doc", read=_read_config
+        )
+
+    def wish(self, pools: Iterable[Pool]) -> "list[Future[int]]":
+        """Ask the leader for pools that some node needs (P8); asking twice asks once."""
+        fields = [
+            part for pool in pools for part in (pool.pool_id, msgspec.json.encode(pool).decode())
+        ]
+        wishes = self._keys.pool_wishes()
+        return [
+            self._connection.execute("HSET", wishes, *fields),
+            self._connection.execute("PEXPIRE", wishes, _WISH_MS),
+            self._connection.execute("PUBLISH", self._keys.pool_hints(), hints.WISH),
+        ]
+
+    def list_wishes(self) -> "Future[list[Pool]]":
+        """Return the pools that were asked for and not yet answered."""
+        return self._connection.execute(
+            "HVALS", self._keys.pool_wishes(), read=lambda raw: [_decode_pool(one) for one in raw]
+        )
+
+    def drop_wishes(self, pool_ids: Sequence[str]) -> "Future[int]":
+        """Forget wishes that are answered."""
+        return self._connection.execute("HDEL", self._keys.pool_wishes(), *pool_ids)
+
+
+def _read_config(raw: list[str | None]) -> tuple[int, PoolConfig]:
+    version, document = raw
+    return int(version or 0), _decode_config(document) if document else PoolConfig()

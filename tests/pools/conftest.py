@@ -1,0 +1,175 @@
+"""Instances that share a Redis, as far as pools are concerned."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import redis.asyncio
+
+from lingua.embedded_redis import EmbeddedRedis
+from scheduling.leader import Leader, SettingsSource
+from scheduling.limits import JobLimits, NodeLimits
+from scheduling.membership import Membership
+from scheduling.nodes import NodeDescription
+from scheduling.pool_config import Owned
+from scheduling.pool_follower import HintReader, PoolFollower
+from scheduling.snapshot import Fleet
+from scheduling.store.connection import Connection, open_client
+from scheduling.store.hints import HintListener
+from scheduling.store.keys import Keys
+from scheduling.store.membership import MembershipStore
+from scheduling.store.nodes import NodeStore
+from scheduling.store.pools import PoolStore
+from tests.pools.offers import make_node
+
+_DEADLINE_S = 5.0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Peer:
+    """One instance's management of pools."""
+
+    instance_id: str
+    fleet: Fleet
+    nodes: NodeStore
+    pools: PoolStore
+    members: MembershipStore
+    membership: Membership
+    follower: PoolFollower
+    leader: Leader
+    hint_reader: HintReader
+
+    async def register(self, node_id: str, description: NodeDescription, **more: int) -> None:
+        """Register a node here as far as the store and the fleet are concerned."""
+        registered = await self.nodes.register(
+            node_id=node_id,
+            instance_id=self.instance_id,
+            max_jobs=more.get("max_jobs", 4),
+            description=description,
+            shown_token="",
+            kept_token="",
+        )
+        assert registered is not None
+        self.fleet.put(
+            make_node(
+                node_id,
+                description,
+                conn_epoch=registered.conn_epoch,
+                heartbeat_at_ms=registered.now_ms,
+                instance_id=self.instance_id,
+                max_jobs=more.get("max_jobs", 4),
+            )
+        )
+
+    async def settle(self) -> None:
+        await self.membership.wait_until_settled()
+
+
+@pytest.fixture
+def keys(prefix: str) -> Keys:
+    return Keys(prefix)
+
+
+@pytest.fixture
+async def connection(
+    redis_server: EmbeddedRedis, redis_client: "redis.asyncio.Redis"
+) -> AsyncIterator[Connection]:
+    client = open_client(
+        url=redis_server.url, cluster_urls=(), timeout_s=2.0, connect_timeout_s=2.0
+    )
+    await redis_client.ping()
+    connection = Connection(client)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def make_peer(
+    connection: Connection, keys: Keys, redis_server: EmbeddedRedis
+) -> AsyncIterator[Callable[..., Peer]]:
+    """Build instances; `listen` lets one follow hints."""
+    listeners: list[HintListener] = []
+
+    def make(
+        instance_id: str = "i-1", *, owned: Owned | None = None, lease_ms: int = 10_000
+    ) -> Peer:
+        fleet = Fleet(require_gpu=False)
+        pools = PoolStore(connection, keys=keys)
+        members = MembershipStore(connection, keys=keys)
+        membership = Membership(
+            instance_id=instance_id, fleet=fleet, store=members, pools=pools, interval_s=600
+        )
+        fleet.on_described = membership.note
+        follower = PoolFollower(
+            fleet=fleet,
+            pools=pools,
+            membership=members,
+            on_config=membership.note_all,
+            fresh_ms=5_000,
+            check_ms=10_000,
+            interval_s=0.5,
+        )
+        leader = Leader(
+            instance_id=instance_id,
+            fleet=fleet,
+            pools=pools,
+            membership=members,
+            source=SettingsSource(owned or Owned()),
+            lease_ms=lease_ms,
+            cleanup_ms=60_000,
+            gone_ms=0,
+            interval_s=1.0,
+        )
+        listener = HintListener(
+            redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True),
+            channel=keys.pool_hints(),
+        )
+        listeners.append(listener)
+        return Peer(
+            instance_id=instance_id,
+            fleet=fleet,
+            nodes=NodeStore(
+                connection, keys=keys, node_limits=NodeLimits(), job_limits=JobLimits()
+            ),
+            pools=pools,
+            members=members,
+            membership=membership,
+            follower=follower,
+            leader=leader,
+            hint_reader=HintReader(listener=listener, follower=follower, on_wish=leader.wake),
+        )
+
+    yield make
+    for listener in listeners:
+        await listener.close()
+
+
+@pytest.fixture
+async def listen() -> AsyncIterator[Callable[[Peer], None]]:
+    """Let an instance follow hints until the test ends."""
+    tasks: list[asyncio.Task[int]] = []
+
+    def start(peer: Peer) -> None:
+        tasks.append(asyncio.create_task(peer.hint_reader.run_once()))
+
+    yield start
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def eventually(
+    redis_client: "redis.asyncio.Redis",
+) -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
+    """Ask until something is so, for at most five seconds."""
+
+    async def wait(holds: Callable[[], Awaitable[bool]]) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _DEADLINE_S
+        while not await holds():
+            assert loop.time() < deadline, "it was not so in time"
+            await redis_client.ping()
+
+    return wait

@@ -1,0 +1,232 @@
+"""Schedulers that place jobs by pools, with the connections of their nodes kept in memory."""
+
+import dataclasses
+import itertools
+import random
+from typing import Any
+
+import msgspec
+
+from scheduling import clock, errors
+from scheduling.candidates import Members, PoolTable
+from scheduling.delivery import Delivery
+from scheduling.dispatch import Dispatcher
+from scheduling.events import JobAssigned, ToNode
+from scheduling.explaining import Explainer
+from scheduling.jobs import Assignment, JobRecord, Pipeline, Request
+from scheduling.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.nodes import NodeDescription, Usage
+from scheduling.outcomes import Refused
+from scheduling.pool_config import PoolConfig
+from scheduling.pool_matching import PoolMatcher
+from scheduling.recovery import Recovery
+from scheduling.settlement import Settlement, Stores
+from scheduling.snapshot import Fleet
+from scheduling.store.connection import Connection
+from scheduling.store.decisions import DecisionStore
+from scheduling.store.jobs import JobStore
+from scheduling.store.keys import Keys
+from scheduling.store.nodes import NodeStore
+from scheduling.store.runtime import RuntimeStore
+from scheduling.store.tenants import TenantStore
+from scheduling.store.timers import TimerStore
+from scheduling.tenants import Tenants
+from tests.pools.offers import describe, make_need, make_node
+
+_numbers = itertools.count(1)
+
+
+@dataclasses.dataclass
+class Socket:
+    """A node's connection that keeps what it is sent."""
+
+    conn_epoch: int
+    received: list[JobAssigned] = dataclasses.field(default_factory=list)
+
+    def post(self, event: ToNode) -> bool:
+        if isinstance(event, JobAssigned):
+            self.received.append(event)
+        return True
+
+
+class Scheduler:
+    """One instance without its speakers."""
+
+    def __init__(self, connection: Connection, keys: Keys, *, seed: int = 1) -> None:
+        limits = JobLimits()
+        self.stores = Stores(
+            nodes=NodeStore(connection, keys=keys, node_limits=NodeLimits(), job_limits=limits),
+            jobs=JobStore(connection, keys=keys, limits=limits),
+            timers=TimerStore(connection, keys=keys, shards=4),
+            decisions=DecisionStore(connection, keys=keys),
+            runtime=RuntimeStore(connection, keys=keys),
+            tenants=TenantStore(connection, keys=keys, limits=limits),
+        )
+        self.fleet = Fleet(require_gpu=False)
+        self.delivery = Delivery()
+        self.tenants = Tenants(fleet=self.fleet, store=self.stores.tenants)
+        self.settlement = Settlement(
+            stores=self.stores, fleet=self.fleet, delivery=self.delivery, tenants=self.tenants
+        )
+        rules = PlacementRules()
+        self.dispatcher = Dispatcher(
+            stores=self.stores,
+            fleet=self.fleet,
+            delivery=self.delivery,
+            settlement=self.settlement,
+            limits=limits,
+            rules=rules,
+            tenants=self.tenants,
+            rng=random.Random(seed),
+        )
+        self.recovery = Recovery(
+            stores=self.stores,
+            fleet=self.fleet,
+            delivery=self.delivery,
+            settlement=self.settlement,
+            dispatcher=self.dispatcher,
+            send_cancel=True,
+        )
+        self.explainer = Explainer(
+            fleet=self.fleet,
+            jobs=self.stores.jobs,
+            decisions=self.stores.decisions,
+            rules=rules,
+        )
+
+    def use(self, config: PoolConfig, **members: set[str]) -> None:
+        """Put a configuration in force, with these members."""
+        self.fleet.put_pools(
+            PoolTable(
+                version=1,
+                matcher=PoolMatcher(config),
+                members={
+                    pool_id: Members(
+                        node_ids=frozenset(node_ids), version=1, fresh_until_ms=1 << 60
+                    )
+                    for pool_id, node_ids in members.items()
+                },
+            )
+        )
+
+    async def connect(
+        self,
+        *node_ids: str,
+        description: NodeDescription | None = None,
+        max_jobs: int = 4,
+        known_to: "tuple[Scheduler, ...]" = (),
+    ) -> dict[str, Socket]:
+        """Connect ready nodes here, and let others know and reach them."""
+        described = description or describe()
+        sockets = {}
+        for node_id in node_ids:
+            registered = await self.stores.nodes.register(
+                node_id=node_id,
+                instance_id="i-1",
+                max_jobs=max_jobs,
+                description=described,
+                shown_token="",
+                kept_token="",
+            )
+            assert registered is not None
+            await self.stores.nodes.record_heartbeat(
+                node_id=node_id,
+                conn_epoch=registered.conn_epoch,
+                healthy=True,
+                usage=Usage(),
+                description=None,
+                draining=None,
+                running=None,
+            )
+            sockets[node_id] = Socket(conn_epoch=registered.conn_epoch)
+            node = make_node(
+                node_id,
+                described,
+                conn_epoch=registered.conn_epoch,
+                heartbeat_at_ms=clock.now_ms(),
+                max_jobs=max_jobs,
+            )
+            for scheduler in (self, *known_to):
+                scheduler.fleet.put(node)
+                scheduler.delivery.attach_node(node_id, sockets[node_id])
+        return sockets
+
+    async def ask(self, *, session: int = 1, **more: Any) -> str:
+        """Dispatch one utterance and return its job's id."""
+        request = make_request(session=session, **more)
+        assert await self.dispatcher.dispatch(request) is None
+        return request.assignment.job_id
+
+    async def find(self, job_id: str) -> JobRecord:
+        record = await self.stores.jobs.find(session_id=session_of(job_id), job_id=job_id)
+        assert record is not None
+        return record
+
+    async def find_node(self, job_id: str) -> str:
+        return (await self.find(job_id)).node_id
+
+    async def refuse(self, **more: Any) -> errors.Refusal:
+        """Dispatch one utterance that must be refused; return the refusal."""
+        try:
+            await self.ask(**more)
+        except errors.Refusal as refusal:
+            return refusal
+        raise AssertionError("the job was taken")
+
+    async def fail(self, job_id: str) -> None:
+        """Let the node of a job report an error."""
+        record = await self.find(job_id)
+        await self.recovery.retry(
+            session_id=record.session_id,
+            job_id=job_id,
+            attempt=record.attempt,
+            node_id=record.node_id,
+            reason="PROCESSING_ERROR",
+            refused=Refused(code="PROCESSING_ERROR", message="It failed."),
+            reported=True,
+        )
+
+
+def session_of(job_id: str) -> str:
+    return f"s-{job_id[4:12]}"
+
+
+def make_request(
+    *,
+    session: int = 1,
+    src: str = "zh",
+    tgt: str = "en",
+    tenant_id: str = "t",
+    preferred_node_id: str = "",
+    turn_id: str | None = None,
+    max_duration: bool = False,
+) -> Request:
+    number = next(_numbers)
+    session_id = f"s-{session:08X}"
+    assignment = Assignment(
+        job_id=f"job-{session:08X}-{number:012x}",
+        attempt_id=1,
+        session_id=session_id,
+        utterance_index=number,
+        src_lang=src,
+        tgt_lang=tgt,
+        audio="AAAA",
+        audio_format="pcm16",
+        sample_rate=16_000,
+        trace_id="trace",
+        pipeline=Pipeline(),
+        enable_streaming_asr=False,
+        partial_update_interval_ms=1_000,
+        turn_id=turn_id,
+        is_max_duration_triggered=max_duration,
+    )
+    return Request(
+        assignment=assignment,
+        need=make_need(src, tgt),
+        tenant_id=tenant_id,
+        preferred_node_id=preferred_node_id,
+    )
+
+
+def with_rules(config: PoolConfig, **rules: Any) -> PoolConfig:
+    return msgspec.structs.replace(config, rules=msgspec.structs.replace(config.rules, **rules))

@@ -1,0 +1,102 @@
+"""Missing models: noted beside the path of a job, for all instances, never for ever."""
+
+import asyncio
+
+import pytest
+import redis.asyncio
+
+from scheduling.absences import Absence, Absences
+from scheduling.store.absences import AbsenceStore
+from scheduling.store.connection import Connection
+from scheduling.store.keys import Keys
+from tests.pools.dispatching import Scheduler
+from tests.pools.offers import make_node
+
+DETAILS = {"service_id": "nmt-1", "service_version": "2.0.0", "reason": "not_running"}
+
+
+def make_store(connection: Connection, keys: Keys, *, window_ms: int = 10_000) -> AbsenceStore:
+    return AbsenceStore(
+        connection,
+        keys=keys,
+        mark_ms=60_000,
+        debounce_ms=5_000,
+        window_ms=window_ms,
+        most_per_window=30,
+    )
+
+
+@pytest.mark.req("M1", "M2", "L10", "M3")
+async def test_a_marked_service_sends_the_job_elsewhere_until_the_mark_ends(
+    connection: Connection, keys: Keys, redis_client: "redis.asyncio.Redis"
+) -> None:
+    scheduler = Scheduler(connection, keys)
+    await scheduler.connect("n-1", "n-2", max_jobs=100)
+    absences = Absences(store=make_store(connection, keys), most=10)
+    node = scheduler.fleet.find("n-1")
+    assert node is not None
+    absences.note(node, details=DETAILS)
+    assert len(absences) == 1
+    assert await absences.run_once() == 1
+    nodes = {await scheduler.find_node(await scheduler.ask(session=n)) for n in range(20)}
+    assert nodes == {"n-2"}
+    await redis_client.delete(keys.node_unavail("n-1"))
+    nodes = {await scheduler.find_node(await scheduler.ask(session=n)) for n in range(30, 50)}
+    assert "n-1" in nodes
+
+
+@pytest.mark.req("M3")
+async def test_a_mark_is_never_shortened(connection: Connection, keys: Keys) -> None:
+    store = make_store(connection, keys)
+    store.test_clock = 100_000
+    assert await store.mark(node_id="n-1", service_id="nmt-1") == 160_000
+    store.test_clock = 90_000
+    assert await store.mark(node_id="n-1", service_id="nmt-1") == 160_000
+
+
+@pytest.mark.req("M4")
+async def test_a_thousand_events_of_three_instances_cause_one_action(
+    connection: Connection, keys: Keys
+) -> None:
+    actions: list[Absence] = []
+    instances = [
+        Absences(store=make_store(connection, keys), most=1_000, on_absent=actions.append)
+        for _ in range(3)
+    ]
+    for number in range(1_000):
+        instances[number % 3].put(Absence(node_id=f"n-{number % 50}", service_id="nmt-1"))
+    await asyncio.gather(*(absences.run_once() for absences in instances))
+    assert len(actions) == 1
+
+
+@pytest.mark.req("M5")
+async def test_one_node_may_report_thirty_times_in_a_window_and_again_after_it(
+    connection: Connection, keys: Keys, redis_client: "redis.asyncio.Redis"
+) -> None:
+    """A counter that lost its end limited for ever (I-27)."""
+    store = make_store(connection, keys)
+    allowed = [await store.may_mark("n-1") for _ in range(31)]
+    assert allowed == [True] * 30 + [False]
+    assert await store.may_mark("n-2")
+    counter = keys.node_rate("n-1", "model_na")
+    await redis_client.persist(counter)
+    assert not await store.may_mark("n-1")
+    assert 0 < await redis_client.pttl(counter) <= 10_000
+
+
+@pytest.mark.req("M1")
+def test_the_queue_is_bounded_and_counts_what_it_drops(connection: Connection, keys: Keys) -> None:
+    absences = Absences(store=make_store(connection, keys), most=10)
+    for _ in range(25):
+        absences.put(Absence(node_id="n-1", service_id="nmt-1"))
+    assert (len(absences), absences.dropped) == (10, 15)
+
+
+@pytest.mark.req("M1")
+@pytest.mark.parametrize("details", [None, "text", {}, {"service_id": 7}, {"service_id": "other"}])
+def test_a_report_that_names_no_service_of_the_node_marks_nothing(
+    connection: Connection, keys: Keys, details: object
+) -> None:
+    absences = Absences(store=make_store(connection, keys), most=10)
+    absences.note(make_node("n-1"), details=details)
+    assert len(absences) == 0

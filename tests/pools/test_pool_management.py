@@ -1,0 +1,143 @@
+"""Leader, followers and members over several instances and a real Redis."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+import redis.asyncio
+
+from scheduling.pool_config import Owned, PoolRules
+from scheduling.pools import Pool, PoolKind
+from tests.pools.conftest import Peer
+from tests.pools.offers import CORE, describe, make_need
+
+Eventually = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
+
+
+@pytest.mark.req("P8", "P11")
+async def test_fifty_nodes_with_one_new_set_make_one_pool_of_fifty(
+    make_peer: Callable[..., Peer], listen: Callable[[Peer], None], eventually: Eventually
+) -> None:
+    owned = Owned(rules=PoolRules(enable_mixed=False))
+    peers = [make_peer(f"i-{number}", owned=owned) for number in range(4)]
+    for peer in peers:
+        await peer.leader.run_once()
+        await peer.follower.follow()
+        listen(peer)
+    await asyncio.gather(
+        *(peers[number % 4].register(f"n-{number}", describe("de en zh")) for number in range(50))
+    )
+
+    async def agree() -> bool:
+        tables = [peer.fleet.snapshot.pools for peer in peers]
+        return all(
+            len(table.matcher.pools) == 1
+            and all(len(known.node_ids) == 50 for known in table.members.values())
+            for table in tables
+        )
+
+    await eventually(agree)
+    versions = {peer.fleet.snapshot.pools.version for peer in peers}
+    configs = {peer.fleet.snapshot.pools.matcher.config for peer in peers}
+    assert len(versions) == len(configs) == 1
+    (pool,) = configs.pop().pools
+    assert (pool.kind, pool.shown_name) == (PoolKind.SET, "de-en-zh")
+    assert sum(peer.leader.leads for peer in peers) == 1
+
+
+@pytest.mark.req("P11", "V5")
+async def test_a_change_is_in_force_on_a_follower_within_a_tenth_of_a_second(
+    make_peer: Callable[..., Peer], listen: Callable[[Peer], None], eventually: Eventually
+) -> None:
+    mine = Pool(pool_id="mine", kind=PoolKind.CAPABILITY, required=CORE)
+    leader, follower = (
+        make_peer(name, owned=Owned(pools=(mine,), rules=PoolRules(auto_language=False)))
+        for name in ("i-1", "i-2")
+    )
+    listen(follower)
+
+    async def listens() -> bool:
+        return follower.fleet.snapshot.pools.version > 0
+
+    await leader.leader.run_once()
+    await eventually(listens)
+    began = asyncio.get_running_loop().time()
+    leader.leader._source = type(leader.leader._source)(Owned(rules=PoolRules(max_pools=7)))
+    await leader.leader.rebuild()
+
+    async def followed() -> bool:
+        return follower.fleet.snapshot.pools.matcher.config.rules.max_pools == 7
+
+    await eventually(followed)
+    assert asyncio.get_running_loop().time() - began < 0.1
+
+
+@pytest.mark.req("P11")
+async def test_without_a_hint_the_version_check_finds_the_change(
+    make_peer: Callable[..., Peer],
+) -> None:
+    leader, follower = make_peer("i-1"), make_peer("i-2")
+    await leader.leader.run_once()
+    assert await follower.follower.follow()
+    assert not await follower.follower.follow()
+    assert follower.fleet.snapshot.pools.version == 1
+
+
+@pytest.mark.req("P10", "P16")
+async def test_the_last_node_leaves_and_its_pools_go(
+    make_peer: Callable[..., Peer], redis_client: "redis.asyncio.Redis"
+) -> None:
+    peer = make_peer()
+    await peer.leader.run_once()
+    await peer.follower.follow()
+    await peer.register("n-1", describe("en zh"))
+    await peer.settle()
+    await peer.leader.run_once()
+    await peer.follower.follow()
+    await peer.settle()
+    assert len(peer.fleet.snapshot.pools.matcher.pools) == 3
+    assert await peer.leader.rebuild() == 0
+    node = peer.fleet.find("n-1")
+    assert node is not None
+    await peer.nodes.retire(node_id="n-1", conn_epoch=node.conn_epoch)
+    peer.fleet.remove("n-1", conn_epoch=node.conn_epoch)
+    assert await peer.leader.rebuild() == 1
+    await peer.follower.follow()
+    assert peer.fleet.snapshot.pools.matcher.pools == {}
+    assert await redis_client.keys("*:members") == []
+
+
+@pytest.mark.req("P10", "P11")
+async def test_a_lost_configuration_comes_back_without_a_restart(
+    make_peer: Callable[..., Peer], redis_client: "redis.asyncio.Redis"
+) -> None:
+    peer = make_peer()
+    await peer.leader.run_once()
+    await peer.follower.follow()
+    await peer.register("n-1", describe("en zh"))
+    await peer.settle()
+    await peer.leader.run_once()
+    await peer.follower.follow()
+    await redis_client.flushall()
+    await peer.leader.run_once()
+    await peer.follower.follow()
+    assert peer.fleet.snapshot.pools.version == 1
+
+
+@pytest.mark.req("V4")
+async def test_members_are_known_when_jobs_want_them(make_peer: Callable[..., Peer]) -> None:
+    peer = make_peer(owned=Owned(rules=PoolRules(auto_language=False, pool_count=2)))
+    await peer.leader.run_once()
+    await peer.follower.follow()
+    for number in range(8):
+        await peer.register(f"n-{number}", describe())
+    await peer.settle()
+    await peer.follower.refresh(["bucket-0", "bucket-1"])
+    snapshot = peer.fleet.snapshot
+    now_ms = max(known.fresh_until_ms for known in snapshot.pools.members.values()) - 2_000
+    found = [snapshot.candidates.find(f"bucket-{n}", make_need(), now_ms=now_ms) for n in (0, 1)]
+    assert sorted([*found[0], *found[1]]) == [f"n-{number}" for number in range(8)]
+    for _ in range(100):
+        snapshot.candidates.find("bucket-0", make_need(), now_ms=now_ms)
+    assert peer.fleet.member_counts.hit_rate >= 0.95
+    assert await peer.follower.refresh(["bucket-0"]) == 0
