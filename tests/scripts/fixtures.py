@@ -12,7 +12,9 @@ from scheduling.limits import JobLimits, NodeLimits
 from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
 from scheduling.outcomes import Refused, Result
 from scheduling.store.absences import AbsenceStore
+from scheduling.store.allowances import AllowanceStore
 from scheduling.store.connection import Connection
+from scheduling.store.credentials import CredentialStore
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import Ended, JobStore
 from scheduling.store.keys import Keys
@@ -106,6 +108,8 @@ class Stores:
     runtime: RuntimeStore
     tenants: TenantStore
     absences: AbsenceStore
+    credentials: CredentialStore
+    allowances: AllowanceStore
     now_ms: int = START_MS
 
     def advance_clock(self, span_ms: int) -> None:
@@ -115,8 +119,11 @@ class Stores:
         self.now_ms = now_ms
         for store in (self.nodes, self.jobs, self.sessions, self.timers):
             store.test_clock = str(now_ms)
-        for pool_store in (self.pools, self.tenants, self.absences):
-            pool_store.test_clock = now_ms
+        for other in (
+            *(self.pools, self.tenants, self.absences),
+            *(self.credentials, self.allowances),
+        ):
+            other.test_clock = now_ms
 
     def use_redis_clock(self) -> None:
         """Let Redis's own clock decide, as it does in the product."""
@@ -153,6 +160,8 @@ def make_stores(
             window_ms=10_000,
             most_per_window=30,
         ),
+        credentials=CredentialStore(connection, keys=keys, life_ms=60_000),
+        allowances=AllowanceStore(connection, keys=keys),
     )
     stores.set_clock(START_MS)
     return stores

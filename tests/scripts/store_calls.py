@@ -2,6 +2,7 @@
 
 import asyncio
 
+from scheduling.credentials import Credential, Principal, Scope
 from scheduling.decisions import Decision
 from scheduling.jobs import JobState
 from scheduling.nodes import Usage
@@ -24,6 +25,12 @@ from tests.scripts.fixtures import (
 REQUEST = make_request(request_id="}{r1}")
 JOB_NAME = {"session_id": SESSION, "job_id": JOB}
 ATTEMPT = {"job_id": JOB, "attempt": 1}
+CREDENTIAL = Credential(
+    principal=Principal(principal_id="p1", credential="lat_0123456789ab", scopes=(Scope.NODE,)),
+    digest="d" * 64,
+    version=1,
+    revoked=False,
+)
 CALLS = {
     "nodes": {
         "register": {
@@ -117,6 +124,30 @@ CALLS = {
         "mark": {"node_id": "n1", "service_id": "asr-1"},
         "may_mark": {"entity": "n1"},
         "is_first": {"entity": "asr-1@any"},
+    },
+    "credentials": {
+        "publish": {"entity": CREDENTIAL},
+        "find": {"entity": "lat_0123456789ab"},
+        "list_changes": {"since_ms": 0},
+        "note_published": {"for_ms": 1_000},
+        "is_published": {},
+        "burn_ticket": {"entity": "ticket-1", "for_ms": 1_000},
+    },
+    "allowances": {
+        "take": {"principal_id": "p1", "bucket": "api", "per_s": 1.0, "burst": 2},
+        "hold_connection": {
+            "principal_id": "p1",
+            "connection_id": "c1",
+            "most": 1,
+            "lease_ms": 1_000,
+        },
+        "drop_connection": {"principal_id": "p1", "connection_id": "c1"},
+        "claim_node_id": {
+            "node_id": "n1",
+            "principal_id": "p1",
+            "life_ms": 1_000,
+            "is_named": True,
+        },
     },
     "sessions": {
         "open": {"session_id": SESSION, "instance_id": "i1", "profile": b"{}"},
