@@ -31,6 +31,7 @@ PLANTED = [
         {"scheduling/dispatch.py": "scheduling.models"},
     ),
     ("scheduling-layers", {"scheduling/unplaced.py": ""}),
+    ("jobs-without-management", {"scheduling/dispatch.py": "scheduling.leader"}),
     ("store-layers", {"scheduling/store/keys.py": "scheduling.store.connection"}),
     ("store-layers", {"scheduling/store/unplaced.py": ""}),
     ("no-circles", {"nodes/one.py": "nodes.two", "nodes/two.py": "nodes.one"}),
