@@ -10,8 +10,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from operators import shapes
+from operators.authentication import LoginAuthentication, TokenAuthentication
 from operators.console import Console
 from operators.permissions import find_console
+from operators.roles import IsViewer
 from scheduling import clock
 from scheduling.errors import DependencyDown
 
@@ -20,7 +22,13 @@ _NOT_FOUND = 404
 
 
 class ConsoleView(APIView):
-    """A view over the console of the instance that serves it; 503 where none does."""
+    """A view over the console of the instance that serves it; 503 where none does.
+
+    Requests are not counted against a limit: that would ask Redis (D1).
+    """
+
+    authentication_classes = (TokenAuthentication, LoginAuthentication)
+    permission_classes = (IsViewer,)
 
     def get(self, request: Request, **named: str) -> Response:
         console = find_console(request._request)  # noqa: SLF001 - DRF's way to Django's request

@@ -23,12 +23,16 @@ def seen_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRed
     server.stop()
 
 
-@pytest.fixture(scope="session")
-def lingua(seen_redis: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lingua]:
+@pytest.fixture(scope="session", params=["daphne", "uvicorn"])
+def lingua(
+    request: pytest.FixtureRequest,
+    seen_redis: EmbeddedRedis,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Lingua]:
     """A server whose statistics are made ten times a second and whose line holds one job."""
     servers = Servers(directory=tmp_path_factory.mktemp("seen"), redis_url=seen_redis.url)
     lingua = servers.start(
-        "uvicorn",
+        request.param,
         LINGUA_STATS_INTERVAL_S="0.1",
         LINGUA_PENDING_MAX_JOBS="1",
         LINGUA_PENDING_TIMEOUT_S="0.5",

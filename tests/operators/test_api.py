@@ -86,7 +86,6 @@ async def test_statistics_ask_nobody_while_somebody_asks_for_them(lingua: Lingua
     }
 
 
-@pytest.mark.req("O7", "J1")
 async def test_a_job_is_found_with_every_step_in_both_vocabularies(
     lingua: Lingua, api: Api
 ) -> None:

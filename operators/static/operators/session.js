@@ -1,11 +1,31 @@
 // One session with the scheduler: say something, be told what became of it.
 
+// A ticket opens one session where a login is on; elsewhere none is needed.
+async function askTickets() {
+  const answer = await fetch("/api/v1/tickets", {
+    method: "POST",
+    headers: { "X-CSRFToken": document.querySelector('meta[name="csrf-token"]').content },
+  });
+  if (!answer.ok) throw new Error(`You may not open a session (HTTP ${answer.status}).`);
+  return (await answer.json()).subprotocols;
+}
+
 export class Session extends EventTarget {
   constructor({ src, tgt }) {
     super();
     Object.assign(this, { src, tgt, id: null, index: 0, seq: 0 });
+    this.connect().catch((error) => {
+      this.tell("error", { code: "NO_TICKET", message: error.message });
+      this.tell("closed");
+    });
+  }
+
+  async connect() {
+    const { src, tgt } = this;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    this.socket = new WebSocket(`${scheme}://${location.host}/ws/session`);
+    const tickets = await askTickets();
+    if (this.isClosed) return;
+    this.socket = new WebSocket(`${scheme}://${location.host}/ws/session`, tickets);
     this.socket.addEventListener("open", () => this.send({
       type: "session_init", client_version: "talk-1", platform: "web", src_lang: src, tgt_lang: tgt,
     }));
@@ -31,7 +51,7 @@ export class Session extends EventTarget {
   }
 
   send(message) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
   // A whole utterance at once; returns the index its answer will carry.
@@ -56,7 +76,8 @@ export class Session extends EventTarget {
   }
 
   close() {
+    this.isClosed = true;
     this.send({ type: "session_close", session_id: this.id, reason: "page" });
-    this.socket.close();
+    this.socket?.close();
   }
 }
