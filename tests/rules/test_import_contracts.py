@@ -42,7 +42,6 @@ PLANTED = [
     ("redis-in-stores", {"lingua/planted.py": "redis"}),
     ("faces-without-stores", {"nodes/services.py": "scheduling.store"}),
     ("socket-app-layers", {"nodes/services.py": "nodes.consumers"}),
-    ("jobs-without-management", {"scheduling/dispatch.py": "scheduling.registry"}),
 ]
 ALLOWED = {
     "scheduling/models.py": "django.db",
