@@ -2,8 +2,6 @@
 
 import asyncio
 import dataclasses
-import os
-import socket
 from collections.abc import Sequence
 
 from channels.routing import URLRouter
@@ -13,19 +11,17 @@ import operators.routing
 import sessions_app.routing
 from lingua import settings
 from lingua.asgi_types import AsgiApp
+from lingua.console import build_console
 from lingua.pools import PoolParts, build_pools, read_owned
 from lingua.supervisor import Loop
-from lingua.version import VERSION
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
-from operators.catalog import Catalog
-from operators.cluster import InstanceView
 from operators.console import Console, Parts
 from operators.instance import link
 from operators.publisher import CredentialPublisher
 from operators.publishing import build_publication
-from scheduling import clock, ids
+from scheduling import ids
 from scheduling.access import Access, AccessLimits, CredentialWatch
 from scheduling.attempts import Attempts
 from scheduling.credentials import Scope
@@ -213,7 +209,7 @@ def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> I
         require_gpu=settings.LINGUA_REQUIRE_GPU,
     )
     in_flight = InFlight()
-    console = _build_console(
+    console = build_console(
         instance_id,
         Parts(
             journal=journal,
@@ -221,6 +217,8 @@ def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> I
             delivery=delivery,
             waiting=dispatcher.waiting,
             jobs=stores.jobs,
+            decisions=stores.decisions,
+            leads=lambda: pools.leader.leads,
         ),
     )
     session_service = SessionService(
@@ -287,28 +285,6 @@ def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> I
         connection=connection,
         in_flight=in_flight,
         console=console,
-    )
-
-
-def _build_console(instance_id: str, parts: Parts) -> Console:
-    return Console(
-        parts=parts,
-        catalog=Catalog(
-            base_url=settings.LINGUA_MODEL_HUB_URL,
-            storage_path=settings.LINGUA_MODEL_HUB_STORAGE_PATH,
-            refresh_s=settings.LINGUA_CATALOG_REFRESH_S,
-        ),
-        instance=InstanceView(
-            instance_id=instance_id,
-            hostname=socket.gethostname(),
-            pid=os.getpid(),
-            version=VERSION,
-            started_at_ms=clock.now_ms(),
-        ),
-        key_prefix=settings.LINGUA_KEY_PREFIX,
-        stats_interval_s=settings.LINGUA_STATS_INTERVAL_S,
-        pause_ms=settings.LINGUA_SEGMENT_PAUSE_MS,
-        needs_login=settings.LINGUA_SESSION_AUTH,
     )
 
 

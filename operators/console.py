@@ -21,11 +21,13 @@ from operators.live import LiveFeed
 from operators.metrics import Gauges, JournalCollector, render
 from operators.statistics import Facts, describe_statistics
 from scheduling import clock, ids
+from scheduling.decisions import Decision
 from scheduling.delivery import Delivery
 from scheduling.errors import DependencyDown
 from scheduling.journal import Journal
 from scheduling.nodes import NodeStatus
 from scheduling.snapshot import Fleet
+from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
 from scheduling.waiting import WaitingLine
 
@@ -45,6 +47,8 @@ class Parts:
     delivery: Delivery
     waiting: WaitingLine
     jobs: JobStore
+    decisions: DecisionStore | None = None
+    leads: Callable[[], bool] | None = None
     list_instances: Callable[[], Awaitable[Sequence[InstanceView]]] | None = None
 
 
@@ -99,16 +103,19 @@ class Console:
         if session_id is None:
             return None
 
-        async def ask() -> dict[str, str]:
-            return await self._parts.jobs.find_fields(session_id=session_id, job_id=job_id)
+        async def ask() -> tuple[dict[str, str], list[Decision]]:
+            name = {"session_id": session_id, "job_id": job_id}
+            decisions = self._parts.decisions
+            fields = self._parts.jobs.find_fields(**name)
+            return await fields, await decisions.list_all(**name) if decisions else []
 
         asked = asyncio.run_coroutine_threadsafe(ask(), self._event_loop)
         try:
-            fields = asked.result(timeout=_ASK_REDIS_S)
+            fields, decisions = asked.result(timeout=_ASK_REDIS_S)
         except concurrent.futures.TimeoutError as late:
             asked.cancel()
             raise DependencyDown from late
-        return describe_job(fields) if fields else None
+        return describe_job(fields, decisions) if fields else None
 
     def list_ended(self, *, state: str = "", reason: str = "", session_id: str = "") -> list[Json]:
         """Return the jobs of this process that ended last, newest first, filtered."""
@@ -138,7 +145,10 @@ class Console:
         statuses = collections.Counter(node.shown_status for node in fleet.snapshot.nodes.values())
         catalog, age_ms = self.catalog.state, self.board.age_ms
         fetched_at_ms = catalog.last_success_at_ms
+        leads = self._parts.leads
         return {
+            **({("leader_state", "pools"): leads()} if leads else {}),
+            ("pool_config_version",): fleet.snapshot.pools.version,
             **{("nodes_total", str(status)): statuses[status] for status in NodeStatus},
             ("sessions_total",): held.sessions,
             ("sockets", "node"): held.nodes,

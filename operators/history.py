@@ -1,19 +1,20 @@
 """A job's life as operators read it: its states in order, each attempt and why it failed (J-1)."""
 
 import collections
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from scheduling.decisions import Decision
 from scheduling.jobs import JobState, phase2_state
 from scheduling.journal import Step
 
 Json = dict[str, Any]
 
 
-def describe_job(fields: Mapping[str, str]) -> Json:
-    """Return a job's record, in both vocabularies, with the moments of its steps."""
+def describe_job(fields: Mapping[str, str], decisions: Iterable[Decision] = ()) -> Json:
+    """Return a job's record, in both vocabularies, with its steps and why it went where it went."""
     state = JobState(fields["state"])
     return {
         "job_id": fields["job_id"],
@@ -32,6 +33,7 @@ def describe_job(fields: Mapping[str, str]) -> Json:
         "deadline_at_ms": int(fields["deadline_at_ms"]),
         "need": msgspec.json.decode(fields["need"]),
         "attempts": _describe_attempts(fields),
+        "decisions": [_describe_decision(decision) for decision in decisions],
     }
 
 
@@ -48,6 +50,16 @@ def describe_step(step: Step) -> Json:
         "at_ms": step.at_ms,
         "age_ms": round(step.age_ms, 1),
     }
+
+
+def _describe_decision(decision: Decision) -> Json:
+    """Return a decision with its rows named: nodes looked at, and what slots answered."""
+    looked_at = [
+        {"node_id": node_id, "load": load, "passed_over": reason or None}
+        for node_id, load, reason in decision.looked_at
+    ]
+    answers = [msgspec.structs.asdict(answer) for answer in decision.answers]
+    return {**msgspec.structs.asdict(decision), "looked_at": looked_at, "answers": answers}
 
 
 def _describe_attempts(fields: Mapping[str, str]) -> list[Json]:

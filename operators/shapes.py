@@ -134,6 +134,34 @@ class JobNeed(serializers.Serializer[None]):
     types = serializers.ListField(child=serializers.CharField())
 
 
+class LookedAt(serializers.Serializer[None]):
+    node_id = serializers.CharField()
+    load = serializers.IntegerField()
+    passed_over = serializers.CharField(allow_null=True)
+
+
+class SlotAnswer(serializers.Serializer[None]):
+    node_id = serializers.CharField()
+    word = serializers.CharField()
+    load = serializers.IntegerField()
+    elapsed_us = serializers.IntegerField()
+
+
+class JobDecision(serializers.Serializer[None]):
+    at_ms = serializers.IntegerField()
+    attempt = serializers.IntegerField()
+    outcome = serializers.CharField()
+    node_id = serializers.CharField()
+    pool_id = serializers.CharField()
+    pools = serializers.ListField(child=serializers.CharField())
+    fallback = serializers.BooleanField()
+    reason = serializers.CharField()
+    looked_at = LookedAt(many=True)
+    answers = SlotAnswer(many=True)
+    choosing_us = serializers.IntegerField()
+    elapsed_us = serializers.IntegerField()
+
+
 class Job(serializers.Serializer[None]):
     job_id = serializers.CharField()
     session_id = serializers.CharField()
@@ -151,6 +179,7 @@ class Job(serializers.Serializer[None]):
     deadline_at_ms = serializers.IntegerField()
     need = JobNeed()
     attempts = JobAttempt(many=True)
+    decisions = JobDecision(many=True)
 
 
 class JobRow(serializers.Serializer[None]):

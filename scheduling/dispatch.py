@@ -334,6 +334,14 @@ class Dispatcher:
             journal.pass_over(choice.passed_over, choice.examples)
         if not found:
             journal.count("no_available_node_total", "sample", choice.best_reason)
+        fallback = "yes" if choice.fallback else "no"
+        for pool_id in choice.pools:
+            hit = found and pool_id == choice.pool_id
+            pool, result = journal.bound("pool", pool_id), "hit" if hit else "miss"
+            reason = "" if hit else choice.best_reason
+            journal.count("phase3_pool_attempt_total", pool, result, reason)
+        selected = journal.bound("pool", choice.pool_id) if found else "none"
+        journal.count("phase3_pool_selected_total", selected, "hit" if found else "miss", fallback)
 
     def _note(self, placing: Placing, trail: Trail, outcome: str, *, node_id: str = "") -> None:
         """Keep why; and, of a job that was placed, what is remembered of its session."""

@@ -24,7 +24,7 @@ _COUNTED = {"node_selection_random_sample_size", "node_selection_attempts"}
 _DISPATCHED, _DONE = JobState.DISPATCHED, JobState.DONE
 _FAILED, _CANCELLED = JobState.FAILED, JobState.CANCELLED
 _OTHER = "other"
-_MOST_VALUES = {"node_id": 100, "reason": 200, "service_id": 200}
+_MOST_VALUES = {"node_id": 100, "reason": 200, "service_id": 200, "pool": 200}
 _MOST_STEPS = 4_096
 _MOST_ENDED = 1_000
 _MOST_FLIGHTS = 20_000
@@ -182,12 +182,13 @@ class Journal:
 
     def pass_over(self, counts: Mapping[Any, int], examples: Mapping[Any, str]) -> None:
         """Note why nodes were passed over, and one node for each reason (O13)."""
-        for reason, node_id in examples.items():
-            self.count("dispatch_exclude_total", reason, by=counts[reason])
+        for reason, count in counts.items():
+            self.count("dispatch_exclude_total", reason, by=count)
             known = self.examples.get(reason)
             if known is None:
                 known = self.examples[reason] = collections.deque(maxlen=5)
-            if node_id not in known:
+            node_id = examples.get(reason)
+            if node_id is not None and node_id not in known:
                 known.append(node_id)
 
     def list_steps_after(self, number: int) -> Iterator[Step]:
