@@ -87,8 +87,8 @@ class NodeJobService:
         if connection.find(message.job_id, message.attempt_id):
             del connection.held[message.job_id]
         refused = None if message.success else _read_failure(message)
-        if refused is not None and refused.code == MODEL_NOT_AVAILABLE and self._absences:
-            self._absences.note(connection.node, details=refused.details)
+        if refused is not None and refused.code == MODEL_NOT_AVAILABLE:
+            self._note_absence(connection, refused)
         if refused is not None and refused.code not in _NOT_WORTH_RETRYING:
             await self._recovery.retry(
                 session_id=session_id,
@@ -118,6 +118,10 @@ class NodeJobService:
                     "node_id": connection.node_id,
                 },
             )
+
+    def _note_absence(self, connection: NodeConnection, refused: Refused) -> None:
+        if self._absences is not None:
+            self._absences.note(connection.node, details=refused.details)
 
     async def _accept(
         self, connection: NodeConnection, job_id: str, held: Held, *, tell: bool = False

@@ -87,7 +87,7 @@ class Membership:
         config = table.matcher.config
         wishes = wish_pools(node.description, config)
         if wishes and table.version:
-            await asyncio.gather(*self._pools.wish(wishes))
+            await asyncio.gather(*map(self._pools.wish, wishes))
         await self._store.set_pools(
             node_id=node.node_id,
             pool_ids=list_pools_of(node.node_id, node.description, config),

@@ -1,7 +1,7 @@
 """The pool configuration in Redis, and who may write it."""
 
 from asyncio import Future
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -85,17 +85,20 @@ class PoolStore:
             "HMGET", self._keys.pool_config(), "version", "doc", read=_read_config
         )
 
-    def wish(self, pools: Iterable[Pool]) -> "list[Future[int]]":
-        """Ask the leader for pools that some node needs (P8); asking twice asks once."""
-        fields = [
-            part for pool in pools for part in (pool.pool_id, msgspec.json.encode(pool).decode())
-        ]
-        wishes = self._keys.pool_wishes()
-        return [
-            self._connection.execute("HSET", wishes, *fields),
-            self._connection.execute("PEXPIRE", wishes, _WISH_MS),
-            self._connection.execute("PUBLISH", self._keys.pool_hints(), hints.WISH),
-        ]
+    def wish(self, pool: Pool) -> "Future[bool]":
+        """Ask the leader for a pool that some node needs (P8); False when somebody had asked."""
+        return self._connection.run_script(
+            "wish_pool",
+            keys=[self._keys.pool_wishes()],
+            args=[
+                pool.pool_id,
+                msgspec.json.encode(pool),
+                _WISH_MS,
+                self._keys.pool_hints(),
+                hints.WISH,
+            ],
+            read=lambda raw: bool(raw[1]),
+        )
 
     def list_wishes(self) -> "Future[list[Pool]]":
         """Return the pools that were asked for and not yet answered."""

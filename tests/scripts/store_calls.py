@@ -1,7 +1,5 @@
 """One call of every method of every store."""
 
-import asyncio
-
 from scheduling.credentials import Credential, Principal, Scope
 from scheduling.decisions import Decision
 from scheduling.jobs import JobState
@@ -87,7 +85,7 @@ CALLS = {
         "resign": {"instance_id": "i1", "fence": 1},
         "find_version": {},
         "find_config": {},
-        "wish": {"entity": [Pool(pool_id="p1", kind=PoolKind.SET)]},
+        "wish": {"entity": Pool(pool_id="p1", kind=PoolKind.SET)},
         "list_wishes": {},
         "drop_wishes": {"entity": ["p1"]},
     },
@@ -166,5 +164,4 @@ EVERY_CALL = [(store, method) for store, methods in CALLS.items() for method in 
 def call(stores: Stores, store: str, method: str):
     arguments = dict(CALLS[store][method])
     entity = [arguments.pop("entity")] if "entity" in arguments else []
-    issued = getattr(getattr(stores, store), method)(*entity, **arguments)
-    return asyncio.gather(*issued) if isinstance(issued, list) else issued
+    return getattr(getattr(stores, store), method)(*entity, **arguments)
