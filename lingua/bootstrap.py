@@ -28,6 +28,7 @@ from scheduling.credentials import Scope
 from scheduling.delivery import Delivery
 from scheduling.dispatch import Dispatcher
 from scheduling.errors import DependencyDown
+from scheduling.explaining import Explainer
 from scheduling.journal import Journal
 from scheduling.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.recovery import Recovery
@@ -70,6 +71,7 @@ class Instance:
     in_flight: InFlight
     console: Console
     pools: PoolParts
+    explainer: Explainer
 
     async def check_ready(self) -> str:
         """Return why this instance must get no new sockets now, or an empty text."""
@@ -148,17 +150,18 @@ def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> I
     )
     tenants = Tenants(fleet=fleet, store=stores.tenants)
     settlement = Settlement(stores=stores, fleet=fleet, delivery=delivery, tenants=tenants)
+    rules = PlacementRules(
+        sample_size=settings.LINGUA_RANDOM_SAMPLE_SIZE,
+        resource_threshold_percent=settings.LINGUA_RESOURCE_THRESHOLD_PERCENT,
+        heartbeat_timeout_ms=node_limits.heartbeat_timeout_ms,
+    )
     dispatcher = Dispatcher(
         stores=stores,
         fleet=fleet,
         delivery=delivery,
         settlement=settlement,
         limits=job_limits,
-        rules=PlacementRules(
-            sample_size=settings.LINGUA_RANDOM_SAMPLE_SIZE,
-            resource_threshold_percent=settings.LINGUA_RESOURCE_THRESHOLD_PERCENT,
-            heartbeat_timeout_ms=node_limits.heartbeat_timeout_ms,
-        ),
+        rules=rules,
         journal=journal,
         tenants=tenants,
     )
@@ -263,6 +266,7 @@ def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> I
             ]
         ),
         pools=pools,
+        explainer=Explainer(fleet=fleet, jobs=stores.jobs, decisions=stores.decisions, rules=rules),
         loops=[
             watchdog,
             console.board,

@@ -320,6 +320,31 @@ async def test_every_way_back_still_places_jobs(scheduler: Scheduler, *, rules: 
     assert all(nodes)
 
 
+@pytest.mark.req("N17", "L17")
+async def test_a_node_that_takes_no_public_jobs_gets_none_through_any_pool(
+    scheduler: Scheduler,
+) -> None:
+    """A constant true let private nodes have public jobs (I-46)."""
+    await scheduler.connect("private", description=describe(public=False))
+    scheduler.use(TWO_POOLS, a={"private"}, b={"private"})
+    job_id = await scheduler.ask()
+    assert await scheduler.find_node(job_id) == ""
+    verdict = await scheduler.explainer.why_not(node_id="private", job_id=job_id)
+    assert verdict is not None
+    assert verdict.now == "not_in_public_pool"
+
+
+@pytest.mark.req("J19")
+async def test_every_utterance_of_a_session_is_dispatched_whatever_came_before(
+    scheduler: Scheduler,
+) -> None:
+    """Waiting for the next index lost the second utterance of each session (I-64)."""
+    await scheduler.connect("n-1", max_jobs=50)
+    scheduler.use(PoolConfig(rules=PoolRules(enabled=False)))
+    for _ in range(5):
+        assert await scheduler.find_node(await scheduler.ask()) == "n-1"
+
+
 @pytest.mark.req("L2")
 async def test_of_two_nodes_the_less_loaded_is_chosen(scheduler: Scheduler) -> None:
     await scheduler.connect("n-1", "n-2", max_jobs=10)
