@@ -74,6 +74,7 @@ def test_the_index_equals_asking_every_node(changes, needs, require_gpu) -> None
     assert dict(fleet.snapshot.nodes) == known
 
 
+@pytest.mark.req("V2", "V8")
 def test_a_snapshot_once_taken_does_not_change() -> None:
     fleet = Fleet(require_gpu=False)
     fleet.put(make_node("n1"))

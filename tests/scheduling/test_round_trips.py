@@ -1,0 +1,50 @@
+"""A dispatch costs one round trip to Redis: timer, job and slot leave together."""
+
+import pytest
+
+from scheduling.events import ToNode
+from scheduling.store import pipes
+from tests.scheduling.core import Core
+from tests.scripts.fixtures import make_request
+
+
+class CountingNode:
+    """A node's mailbox that knows how many batches had been sent when a job reached it."""
+
+    def __init__(self, conn_epoch: int, batches: list[int]) -> None:
+        self.conn_epoch = conn_epoch
+        self.batches_before: list[int] = []
+        self._batches = batches
+
+    def post(self, event: ToNode) -> bool:
+        self.batches_before.append(len(self._batches))
+        return True
+
+
+@pytest.fixture
+def batches(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many commands each batch carried, from now on."""
+    sizes: list[int] = []
+    pipe = core.held.connection._pipe
+    run = pipe.run
+
+    async def note(commands: list[pipes.Command]) -> list[object]:
+        sizes.append(len(commands))
+        return await run(commands)
+
+    monkeypatch.setattr(pipe, "run", note)
+    return sizes
+
+
+@pytest.mark.req("V7", "I9", "I13")
+async def test_the_node_has_the_job_after_one_round_trip(core: Core, batches: list[int]) -> None:
+    node = await core.beat(await core.register())
+    mailbox = CountingNode(node.conn_epoch, batches)
+    core.delivery.attach_node(node.node_id, mailbox)
+    batches.clear()
+
+    existing = await core.dispatcher.dispatch(make_request())
+
+    assert existing is None
+    assert mailbox.batches_before == [1]
+    assert batches[0] == 3, "timer, job and slot"
