@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 Incoming = TypeVar("Incoming", bound=Message)
 
 _BROKEN, _TOO_BIG = 1011, 1009
+_EVICTED_WITHIN_S = 1.0
 
 
 class MessageConsumer(AsyncConsumer, Generic[Incoming]):
@@ -33,6 +34,9 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
 
     outbound: Outbound
     visitor: Visitor
+    _task: asyncio.Task[Any] | None = None
+    _overdue: asyncio.TimerHandle | None = None
+    _is_overdue = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scope = scope
@@ -50,33 +54,42 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
     async def _converse(self, receive: Any, send: Any) -> None:
         await send({"type": "websocket.accept", "subprotocol": self.visitor.subprotocol})
         self.outbound = Outbound(send, limits=self.outbound_limits)
+        self._task = asyncio.current_task()
         if self.visitor.admission is not None:
-            self.visitor.admission.attend(self.outbound.close)
+            self.visitor.admission.attend(self._evict)
         writer = asyncio.create_task(self.outbound.run(), name="socket writer")
         code = 1006
         try:
-            while True:
-                event = await receive()
-                if event["type"] == "websocket.disconnect":
-                    code = event.get("code") or 1005
-                    break
-                text = event.get("text")
-                if self.outbound.is_closing:
-                    # Whoever was told to go is not listened to any more.
-                    continue
-                if self.most_frame_bytes is not None and self._is_too_long(event):
-                    self.outbound.close(_TOO_BIG, "frame too long")
-                elif text is None:
-                    await self._guard(self.take_bytes(event.get("bytes") or b""))
-                else:
-                    await self._take_text(text)
+            code = await self._listen(receive)
+        except asyncio.CancelledError:
+            if not self._is_overdue:
+                raise
         finally:
+            if self._overdue is not None:
+                self._overdue.cancel()
             writer.cancel()
             try:
                 await self.disconnected(code)
             except Refusal as refusal:
                 # Timers in Redis bring what is left undone to somebody else.
                 logger.warning("a lost connection was not recorded: %s", refusal)
+
+    async def _listen(self, receive: Any) -> int:
+        """Take frames until the socket is gone; return its close code."""
+        while True:
+            event = await receive()
+            if event["type"] == "websocket.disconnect":
+                return event.get("code") or 1005
+            text = event.get("text")
+            if self.outbound.is_evicted:
+                # Whoever was told to go is not listened to any more.
+                continue
+            if self.most_frame_bytes is not None and self._is_too_long(event):
+                self._evict(_TOO_BIG, "frame too long")
+            elif text is None:
+                await self._guard(self.take_bytes(event.get("bytes") or b""))
+            else:
+                await self._take_text(text)
 
     def reply(self, message: msgspec.Struct) -> bool:
         """Queue a message for this socket; False when it is closed or too far behind."""
@@ -100,6 +113,18 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
     async def disconnected(self, code: int) -> None:
         """The socket is gone, for whatever reason."""
         raise NotImplementedError
+
+    def _evict(self, code: int, reason: str) -> None:
+        """Close the socket; a peer that does not read why is gone for us a second later."""
+        self.outbound.evict(code, reason)
+        if self._overdue is None:
+            loop = asyncio.get_running_loop()
+            self._overdue = loop.call_later(_EVICTED_WITHIN_S, self._give_up)
+
+    def _give_up(self) -> None:
+        self._is_overdue = True
+        if self._task is not None:
+            self._task.cancel()
 
     def _is_too_long(self, event: Any) -> bool:
         """Ask where this kind of socket takes less than the server does for both kinds."""

@@ -29,11 +29,7 @@ class Outbound:
         self._closing: dict[str, Any] | None = None
         self._wake = asyncio.Event()
         self.closed = False
-
-    @property
-    def is_closing(self) -> bool:
-        """Say whether this side has asked for the socket's end."""
-        return self._closing is not None
+        self.is_evicted = False
 
     def post(self, text: str, *, on_written: Callable[[], None] | None = None) -> bool:
         """Queue a frame; False when the socket closes or is too far behind.
@@ -57,6 +53,13 @@ class Outbound:
         if self._closing is None:
             self._closing = {"type": "websocket.close", "code": code, "reason": reason}
             self._wake.set()
+
+    def evict(self, code: int, reason: str) -> None:
+        """Close the socket at once: what is queued is not for this peer any more."""
+        self._frames.clear()
+        self._closing = {"type": "websocket.close", "code": code, "reason": reason}
+        self.is_evicted = True
+        self._wake.set()
 
     async def run(self) -> None:
         """Write until the socket is closed, by us or by the peer."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket as socket_module
 import time
 from contextlib import AsyncExitStack
 from typing import Any
@@ -39,6 +40,16 @@ async def _is_refused(url: str, **options: Any) -> int:
     with pytest.raises(websockets.InvalidStatus) as refused:
         await connect(url, **options)
     return refused.value.response.status_code
+
+
+def _connect_with_small_buffer(fortress: Fortress) -> socket_module.socket:
+    """Return a connection that takes in little which nobody reads."""
+    host, port = fortress.instance.address.split(":")
+    plain = socket_module.socket()
+    plain.setsockopt(socket_module.SOL_SOCKET, socket_module.SO_RCVBUF, 4096)
+    plain.connect((host, int(port)))
+    plain.settimeout(0)
+    return plain
 
 
 @pytest.fixture
@@ -147,6 +158,37 @@ async def test_a_revocation_closes_the_socket_within_two_seconds(
     assert code == 4401
     assert took_s < 2
     assert await _is_refused(fortress.url(path), additional_headers=bearer(token)) == 403
+
+
+async def test_a_revoked_speaker_who_does_not_read_is_gone_all_the_same(
+    fortress: Fortress,
+) -> None:
+    token = fortress.manage("token", "create", "api", "deaf")
+    headers = bearer(token)
+    url = fortress.url("/ws/session")
+    small = _connect_with_small_buffer(fortress)
+    async with (
+        connect(
+            url, sock=small, additional_headers=headers, max_queue=1, compression=None
+        ) as socket,
+        redis.asyncio.Redis.from_url(fortress.redis_url) as client,
+    ):
+        session_id = (await _ask(socket, INIT))["session_id"]
+        record = f"{fortress.prefix}:v2:{{session:{session_id}}}:info"
+        assert await client.exists(record)
+        # Answered with refusals: more than every buffer on the way holds.
+        unknown = {"type": "tts_play_ended", "session_id": "x" * 250, "group_id": "g"}
+        frame = json.dumps({**unknown, "ts_end_ms": 1})
+        for _ in range(25_000):
+            await socket.send(frame)
+        await asyncio.to_thread(fortress.manage, "token", "revoke", prefix_of(token))
+        told_at = time.monotonic()
+        while await client.exists(record):
+            assert time.monotonic() - told_at < DEADLINE_S
+        took_s = time.monotonic() - told_at
+        socket.transport.abort()
+
+    assert took_s < 3
 
 
 async def test_a_rotated_token_and_its_successor_are_one_principal(fortress: Fortress) -> None:
