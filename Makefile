@@ -87,6 +87,14 @@ bench: setup  ## every figure of the budget against real servers, in about six m
 bench-peers: setup  ## the same payload through Celery, Dramatiq and Taskiq, installed under var/
 	@$(PYTHON) -m bench.peers.run
 
+.PHONY: cluster
+cluster: setup  ## run a Redis Cluster of three masters and print REDIS_CLUSTER_URLS
+	@$(PYTHON) -m scripts.redis_cluster
+
+.PHONY: test-cluster
+test-cluster: setup  ## the tests that run on a Redis Cluster of three masters
+	@$(PYTEST) -q tests/instances/test_redis_cluster.py tests/channels_streams/test_cluster.py tests/scripts/test_one_slot.py
+
 .PHONY: trace
 trace: setup  ## each requirement with its tests, then those with none
 	@$(PYTHON) -m scripts.trace

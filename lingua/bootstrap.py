@@ -4,16 +4,27 @@ import asyncio
 import dataclasses
 from collections.abc import Sequence
 
+from channels.layers import get_channel_layer
 from channels.routing import URLRouter
+from redis.exceptions import RedisError
 
 import nodes.routing
 import operators.routing
 import sessions_app.routing
 from lingua import settings
 from lingua.asgi_types import AsgiApp
+from lingua.carrier import LayerCarrier
 from lingua.console import build_console
+from lingua.limits import (
+    read_access_limits,
+    read_job_limits,
+    read_node_limits,
+    read_session_limits,
+)
+from lingua.network import Network, NetworkLimits, build_network, open_network
 from lingua.pools import PoolParts, build_pools, read_owned
 from lingua.supervisor import Loop
+from lingua.version import VERSION
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
@@ -22,15 +33,16 @@ from operators.instance import link
 from operators.publisher import CredentialPublisher
 from operators.publishing import build_publication
 from scheduling import ids
-from scheduling.access import Access, AccessLimits, CredentialWatch
+from scheduling.access import Access, CredentialWatch
 from scheduling.attempts import Attempts
 from scheduling.credentials import Scope
 from scheduling.delivery import Delivery
 from scheduling.dispatch import Dispatcher
 from scheduling.errors import DependencyDown
 from scheduling.explaining import Explainer
+from scheduling.instances import InstanceRecord
 from scheduling.journal import Journal
-from scheduling.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.limits import PlacementRules
 from scheduling.recovery import Recovery
 from scheduling.registry import Registry
 from scheduling.sessions import Sessions
@@ -50,9 +62,7 @@ from scheduling.store.timers import TimerStore
 from scheduling.tenants import Tenants
 from scheduling.watchdog import Watchdog
 from sessions_app.in_flight import InFlight
-from sessions_app.segmentation import SegmentationSettings
 from sessions_app.services import SessionService
-from sessions_app.speaker import SessionLimits
 from sockets.doors import Door, GuardedDoor, OpenDoor
 from sockets.outbound import OutboundLimits
 
@@ -72,6 +82,7 @@ class Instance:
     console: Console
     pools: PoolParts
     explainer: Explainer
+    network: Network
 
     async def check_ready(self) -> str:
         """Return why this instance must get no new sockets now, or an empty text."""
@@ -79,6 +90,8 @@ class Instance:
             await self.connection.execute("PING")
         except DependencyDown:
             return "Redis does not answer"
+        if not self.network.peers.is_present:
+            return "other instances do not see this one"
         return ""
 
     async def drain(self, *, deadline_s: float) -> None:
@@ -93,6 +106,7 @@ class Instance:
         """Close the connections; leases and timers in Redis tell others what is left to do."""
         async with asyncio.timeout(deadline_s):
             await self.pools.stop()
+            await self.network.leave()
             await self.connection.close()
 
 
@@ -117,14 +131,26 @@ async def build_application() -> Instance:
     )
     connection = Connection(client, journal=journal)
     await connection.execute("PING")
-    instance = _compose(instance_id=instance_id, connection=connection, journal=journal)
+    carrier = LayerCarrier(get_channel_layer(), trouble=(RedisError, OSError, TimeoutError))
+    record = await open_network(
+        carrier,
+        instance_id=instance_id,
+        version=VERSION,
+        must_be_alone=settings.LINGUA_DEGRADE == "local_single_instance"
+        or settings.LINGUA_CHANNEL_LAYER == "memory",
+    )
+    instance = _compose(record, connection=connection, carrier=carrier, journal=journal)
+    await instance.network.start()
     await instance.pools.start()
     return instance
 
 
-def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> Instance:
+def _compose(
+    record: InstanceRecord, *, connection: Connection, carrier: LayerCarrier, journal: Journal
+) -> Instance:
+    instance_id = record.instance_id
     keys = Keys(settings.LINGUA_KEY_PREFIX)
-    job_limits, node_limits = _read_job_limits(), _read_node_limits()
+    job_limits, node_limits = read_job_limits(), read_node_limits()
     stores = Stores(
         nodes=NodeStore(
             connection,
@@ -183,7 +209,13 @@ def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> I
         journal=journal,
     )
     node_jobs = NodeJobService(
-        attempts=Attempts(stores=stores, fleet=fleet, recovery=recovery, limits=job_limits),
+        attempts=Attempts(
+            stores=stores,
+            fleet=fleet,
+            recovery=recovery,
+            limits=job_limits,
+            wait_until_up=connection.wait_until_up,
+        ),
         delivery=delivery,
         settlement=settlement,
         recovery=recovery,
@@ -195,17 +227,18 @@ def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> I
     access = Access(
         credentials=credentials,
         allowances=AllowanceStore(connection, keys=keys),
-        limits=_read_access_limits(),
+        limits=read_access_limits(),
     )
     link.connect(access)
+    registry = Registry(
+        instance_id=instance_id,
+        stores=stores,
+        fleet=fleet,
+        recovery=recovery,
+        limits=node_limits,
+    )
     node_service = NodeService(
-        registry=Registry(
-            instance_id=instance_id,
-            stores=stores,
-            fleet=fleet,
-            recovery=recovery,
-            limits=node_limits,
-        ),
+        registry=registry,
         delivery=delivery,
         jobs=node_jobs,
         credentials=NodeCredentials(access=access),
@@ -224,19 +257,41 @@ def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> I
             leads=lambda: pools.leader.leads,
         ),
     )
+    session_store = SessionStore(
+        connection, keys=keys, life_ms=settings.LINGUA_SESSION_TTL_S * 1000
+    )
+    network = build_network(
+        record,
+        connection=connection,
+        keys=keys,
+        carrier=carrier,
+        limits=NetworkLimits(
+            presence_ttl_ms=round(settings.LINGUA_PRESENCE_TTL_S * 1000),
+            refresh_ms=settings.LINGUA_SNAPSHOT_REFRESH_MS,
+            reconcile_ms=round(settings.LINGUA_RECONCILE_INTERVAL_S * 1000),
+        ),
+        node_limits=node_limits,
+        stores=stores,
+        sessions=session_store,
+        fleet=fleet,
+        delivery=delivery,
+        recovery=recovery,
+        registry=registry,
+    )
     session_service = SessionService(
         sessions=Sessions(
             instance_id=instance_id,
-            store=SessionStore(connection, keys=keys, life_ms=settings.LINGUA_SESSION_TTL_S * 1000),
+            store=session_store,
             jobs=stores.jobs,
         ),
         delivery=delivery,
         dispatcher=dispatcher,
         settlement=settlement,
         in_flight=in_flight,
-        limits=_read_session_limits(),
+        limits=read_session_limits(),
         use_binary_frames=settings.LINGUA_SESSION_BINARY_FRAMES,
         journal=journal,
+        grace_s=settings.LINGUA_SESSION_GRACE_S,
     )
     return Instance(
         instance_id=instance_id,
@@ -285,7 +340,9 @@ def _compose(*, instance_id: str, connection: Connection, journal: Journal) -> I
                 credentials=credentials,
                 publication=build_publication(connection, keys=keys),
             ),
+            *network.loops,
         ],
+        network=network,
         connection=connection,
         in_flight=in_flight,
         console=console,
@@ -313,61 +370,3 @@ def _find_own_limit(most_bytes: int) -> int | None:
     """Return the limit a consumer checks itself: the server checks the larger of both."""
     checked = max(settings.LINGUA_SESSION_MAX_FRAME_BYTES, settings.LINGUA_NODE_MAX_FRAME_BYTES)
     return most_bytes if most_bytes < checked else None
-
-
-def _read_access_limits() -> AccessLimits:
-    return AccessLimits(
-        most_connections=settings.LINGUA_PRINCIPAL_MAX_CONNECTIONS,
-        connects_per_s=settings.LINGUA_CONNECTS_PER_SECOND,
-        connect_burst=settings.LINGUA_CONNECT_BURST,
-        requests_per_s=settings.LINGUA_REQUESTS_PER_SECOND,
-        request_burst=settings.LINGUA_REQUEST_BURST,
-    )
-
-
-def _read_job_limits() -> JobLimits:
-    return JobLimits(
-        reservation_ms=settings.LINGUA_RESERVATION_MS,
-        ack_timeout_ms=settings.LINGUA_ACK_TIMEOUT_MS,
-        run_timeout_ms=round(settings.LINGUA_RUN_TIMEOUT_S * 1000),
-        pending_timeout_ms=round(settings.LINGUA_PENDING_TIMEOUT_S * 1000),
-        failover_max_attempts=settings.LINGUA_FAILOVER_MAX_ATTEMPTS,
-        max_retry=settings.LINGUA_MAX_RETRY,
-        outcome_ms=settings.LINGUA_RESULT_TTL_S * 1000,
-        binding_ms=settings.LINGUA_RESULT_TTL_S * 1000,
-        retention_ms=settings.LINGUA_JOB_RETENTION_S * 1000,
-        waiting_max=settings.LINGUA_PENDING_MAX_JOBS,
-    )
-
-
-def _read_node_limits() -> NodeLimits:
-    return NodeLimits(
-        heartbeat_timeout_ms=round(settings.LINGUA_HEARTBEAT_TIMEOUT_S * 1000),
-        good_heartbeats=settings.LINGUA_HEALTH_CHECK_COUNT,
-        window=settings.LINGUA_FAILURE_WINDOW,
-        window_failures=settings.LINGUA_FAILURE_COUNT,
-        consecutive_failures=settings.LINGUA_FAILURE_CONSECUTIVE,
-        warmup_ms=round(settings.LINGUA_WARM_UP_TIMEOUT_S * 1000),
-        default_max_jobs=settings.LINGUA_MAX_CONCURRENT_JOBS_PER_NODE,
-        grace_ms=round(settings.LINGUA_NODE_GRACE_S * 1000),
-        forget_ms=settings.LINGUA_NODE_STALE_S * 1000,
-    )
-
-
-def _read_session_limits() -> SessionLimits:
-    return SessionLimits(
-        segmentation=SegmentationSettings(
-            pause_ms=settings.LINGUA_SEGMENT_PAUSE_MS,
-            max_duration_ms=settings.LINGUA_SEGMENT_MAX_DURATION_MS,
-            max_buffer_bytes=settings.LINGUA_SEGMENT_BUFFER_MAX_BYTES,
-            hangover_manual_ms=settings.LINGUA_SEGMENT_HANGOVER_MANUAL_MS,
-            hangover_auto_ms=settings.LINGUA_SEGMENT_HANGOVER_AUTO_MS,
-            padding_manual_ms=settings.LINGUA_SEGMENT_PADDING_MANUAL_MS,
-            padding_auto_ms=settings.LINGUA_SEGMENT_PADDING_AUTO_MS,
-            short_merge_threshold_ms=settings.LINGUA_SEGMENT_SHORT_MERGE_MS,
-        ),
-        result_gap_ms=settings.LINGUA_RESULT_GAP_MS,
-        most_held_results=settings.LINGUA_RESULT_MAX_PENDING,
-        group_window_ms=settings.LINGUA_GROUP_WINDOW_MS,
-        group_parts=settings.LINGUA_GROUP_MAX_PARTS,
-    )

@@ -109,6 +109,14 @@ class EmbeddedRedis:
         """End the server at once, as a crash would."""
         self._end(signal.SIGKILL)
 
+    def forget(self) -> None:
+        """Delete what a stopped server has written: the next start finds nothing."""
+        for left in self._directory.glob("appendonly*"):
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
+
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
             return

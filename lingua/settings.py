@@ -165,7 +165,9 @@ def _channel_layer() -> dict[str, Any]:
             urls = LINGUA_REDIS_CLUSTER_URLS
             address = {"cluster_urls": urls} if urls else {"url": LINGUA_REDIS_URL}
             backend = "channels_streams.layer.StreamsChannelLayer"
-            return {"BACKEND": backend, "CONFIG": {**address, **prefix, **capacity}}
+            told = ("event_type", "node_id", "session_id", "job_id", "attempt_id", "instance")
+            config = {**address, **prefix, **capacity, "dead_letter_fields": told}
+            return {"BACKEND": backend, "CONFIG": config}
 
 
 CHANNEL_LAYERS = {"default": _channel_layer()}
@@ -347,6 +349,12 @@ LINGUA_TIMER_SHARDS = env_int("LINGUA_TIMER_SHARDS", default=16, minimum=1, maxi
 LINGUA_TIMER_TICK_MS = env_int("LINGUA_TIMER_TICK_MS", default=200, minimum=10)
 # How often an instance says it is alive.
 LINGUA_PRESENCE_INTERVAL_S = env_float("LINGUA_PRESENCE_INTERVAL_S", default=15, minimum=0.1)
+# How long a session whose socket broke goes on, waiting for its speaker to resume it.
+LINGUA_SESSION_GRACE_S = env_float("LINGUA_SESSION_GRACE_S", default=30)
+# How often slots are compared with the jobs they are held for.
+LINGUA_RECONCILE_INTERVAL_S = env_float("LINGUA_RECONCILE_INTERVAL_S", default=10, minimum=0.1)
+# local_single_instance says that this process keeps to itself, and refuses to start beside others.
+LINGUA_DEGRADE = env_str("LINGUA_DEGRADE", default="off", choices=("off", "local_single_instance"))
 # Silence after which an instance counts as dead and its inbox is taken over.
 LINGUA_PRESENCE_TTL_S = env_float("LINGUA_PRESENCE_TTL_S", default=45, minimum=0.3)
 

@@ -61,8 +61,8 @@ class StoreAccess:
 
 
 @contextlib.asynccontextmanager
-async def open_stores() -> AsyncIterator[StoreAccess]:
-    """Open the installation's Redis for the length of a block."""
+async def open_connection() -> AsyncIterator[Connection]:
+    """Connect to the installation's Redis for the length of a block."""
     client = open_client(
         url=settings.LINGUA_REDIS_URL,
         cluster_urls=settings.LINGUA_REDIS_CLUSTER_URLS,
@@ -71,6 +71,13 @@ async def open_stores() -> AsyncIterator[StoreAccess]:
     )
     connection = Connection(client)
     try:
-        yield StoreAccess(connection)
+        yield connection
     finally:
         await connection.close()
+
+
+@contextlib.asynccontextmanager
+async def open_stores() -> AsyncIterator[StoreAccess]:
+    """Open the installation's stores for the length of a block."""
+    async with open_connection() as connection:
+        yield StoreAccess(connection)

@@ -11,6 +11,7 @@ _logger = logging.getLogger(__name__)
 _FIRST_BACK_OFF_S = 0.1
 _LONGEST_BACK_OFF_S = 10.0
 _MAX_DOUBLINGS = 10
+_CANCEL_AGAIN_AFTER_S = 0.1
 
 
 class Loop(Protocol):
@@ -47,8 +48,12 @@ class Supervisor:
     async def stop(self) -> None:
         """Cancel every loop and wait until each has ended."""
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
+        going_on = set(tasks)
+        while going_on:
+            for task in going_on:
+                task.cancel()
+            # A library may turn a cancellation into an error of its own: such a loop is told again.
+            _, going_on = await asyncio.wait(going_on, timeout=_CANCEL_AGAIN_AFTER_S)
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

@@ -5,13 +5,15 @@ KEYS[1]  {p}:v2:{session:<id>}:info  HASH  instance_id, conn_epoch, profile, ope
 ARGV[1]  id of the instance that holds the socket
 ARGV[2]  profile: JSON of languages, mode and features
 ARGV[3]  life without renewal, ms
-ARGV[4]  test clock, or ''
+ARGV[4]  token that lets the speaker resume, or '' where it knows nothing of that
+ARGV[5]  test clock, or ''
 
 Returns  {1, epoch}     open
          {0, 'exists'}  the id is taken: the caller draws another
 ]]
 local info = KEYS[1]
-local instance_id, profile, life_ms, test_clock = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local instance_id, profile, life_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local token, test_clock = ARGV[4], ARGV[5]
 --- @include "shared/now_ms"
 if redis.call('EXISTS', info) == 1 then
   return {0, 'exists'}
@@ -19,5 +21,8 @@ end
 local now = now_ms(test_clock)
 redis.call('HSET', info, 'instance_id', instance_id, 'conn_epoch', now, 'profile', profile,
   'opened_at_ms', now)
+if token ~= '' then
+  redis.call('HSET', info, 'resume_token', token)
+end
 redis.call('PEXPIRE', info, life_ms)
 return {1, now}

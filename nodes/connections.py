@@ -40,8 +40,10 @@ class NodeConnection:
         node: Node,
         outbound: Outbound,
         on_written: Callable[["NodeConnection", JobAssigned], None],
+        resume_token: str = "",
     ) -> None:
         self.node = node
+        self.resume_token = resume_token
         self.held: dict[str, Held] = {}
         self._outbound = outbound
         self._on_written = on_written
@@ -74,12 +76,18 @@ class NodeConnection:
             case _:
                 return self._outbound.post(encode_text(event))
 
+    def list_attempts(self) -> list[tuple[str, int]]:
+        """Return the attempts this connection was given and has not answered."""
+        return [(job_id, held.attempt) for job_id, held in self.held.items()]
+
     def find(self, job_id: str, attempt: int) -> Held | None:
         """Return what this connection holds of an attempt, None where it holds another or none."""
         held = self.held.get(job_id)
         return held if held is not None and held.attempt == attempt else None
 
     def _post_job(self, event: JobAssigned) -> bool:
+        if self.find(event.job_id, event.attempt) is not None:
+            return True  # two instances may have placed a waiting job here at once
         posted = self._outbound.post(event.frame, on_written=lambda: self._on_written(self, event))
         if posted:
             self.held[event.job_id] = Held(

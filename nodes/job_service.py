@@ -1,6 +1,7 @@
 """What happens when a node accepts, works on, finishes or fails a job."""
 
 import logging
+from collections.abc import Awaitable, Callable
 
 from nodes import messages
 from nodes.connections import Held, NodeConnection
@@ -9,6 +10,7 @@ from scheduling.absences import MODEL_NOT_AVAILABLE, Absences
 from scheduling.attempts import Attempts
 from scheduling.background import Background
 from scheduling.delivery import Delivery
+from scheduling.errors import DependencyDown
 from scheduling.events import JobAccepted, JobAssigned, JobCancelled, PartialHeard
 from scheduling.jobs import SENT
 from scheduling.outcomes import Refused, Result
@@ -51,8 +53,15 @@ class NodeJobService:
     async def acknowledge(self, connection: NodeConnection, message: messages.JobAck) -> None:
         """The node accepted a job: its reservation becomes a run lease (J12, C6)."""
         held = connection.find(message.job_id, message.attempt_id)
-        if held is not None:
+        if held is None:
+            return
+        try:
             await self._accept(connection, message.job_id, held, tell=True)
+        except DependencyDown:
+            self._background.run(
+                self._again(lambda: self._accept(connection, message.job_id, held, tell=True)),
+                name="an acceptance kept while Redis is down",
+            )
 
     async def start(self, connection: NodeConnection, message: messages.JobStarted) -> None:
         """The node works on a job."""
@@ -79,7 +88,29 @@ class NodeJobService:
         )
 
     async def finish(self, connection: NodeConnection, message: messages.JobResult) -> None:
-        """Take a node's answer: to its speaker, or to another node when it failed (J9, J11)."""
+        """Take a node's answer: to its speaker, or to another node when it failed (J9, J11).
+
+        While Redis is down the answer is kept, and taken when it is back.
+        """
+        try:
+            await self._finish(connection, message)
+        except DependencyDown:
+            self._background.run(
+                self._again(lambda: self._finish(connection, message)),
+                name="a result kept while Redis is down",
+            )
+
+    async def _again(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something once Redis answers; every step of it may be done twice."""
+        while True:
+            await self._attempts.wait_until_up()
+            try:
+                await work()
+            except DependencyDown:
+                continue
+            return
+
+    async def _finish(self, connection: NodeConnection, message: messages.JobResult) -> None:
         session_id = ids.find_session_id(message.job_id)
         if session_id is None:
             logger.info("result of no job of ours", extra={"node_id": connection.node_id})

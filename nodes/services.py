@@ -1,5 +1,7 @@
 """What happens when a node registers, lives, and goes (N1 to N17)."""
 
+import functools
+
 from nodes import messages
 from nodes.connections import Held, NodeConnection
 from nodes.credentials import NodeCredentials
@@ -61,7 +63,12 @@ class NodeService:
             running=_read_attempts(message.running_attempts) or (),
         )
         node = registration.node
-        connection = NodeConnection(node=node, outbound=outbound, on_written=self._jobs.written)
+        connection = NodeConnection(
+            node=node,
+            outbound=outbound,
+            on_written=self._jobs.written,
+            resume_token=registration.resume_token,
+        )
         if before is not None and before.node_id == node.node_id:
             connection.held.update(before.held)
         for job_id, attempt in registration.kept:
@@ -96,7 +103,8 @@ class NodeService:
             status=before.status,
             require_gpu=self._require_gpu,
         )
-        connection.node = await self._registry.record_heartbeat(
+        record = functools.partial(
+            self._registry.record_heartbeat,
             node=before,
             usage=usage,
             description=description,
@@ -104,6 +112,15 @@ class NodeService:
             draining=message.draining,
             running=_read_attempts(message.running_attempts),
         )
+        try:
+            connection.node = await record()
+        except errors.NodeForgotten:
+            await self._registry.restore(
+                node=before,
+                resume_token=connection.resume_token,
+                attempts=connection.list_attempts(),
+            )
+            connection.node = await record()
         if connection.node.shown_status is not before.shown_status:
             connection.post(
                 NodeStatusChanged(

@@ -1,5 +1,7 @@
 """An attempt on its node: accepted, started, or no longer wanted (J12, C6)."""
 
+from collections.abc import Awaitable, Callable
+
 from scheduling.jobs import JobState
 from scheduling.limits import JobLimits
 from scheduling.outcomes import Refused
@@ -13,8 +15,15 @@ class Attempts:
     """What a node's own word does to the attempt it was given."""
 
     def __init__(
-        self, *, stores: Stores, fleet: Fleet, recovery: Recovery, limits: JobLimits
+        self,
+        *,
+        stores: Stores,
+        fleet: Fleet,
+        recovery: Recovery,
+        limits: JobLimits,
+        wait_until_up: Callable[[], Awaitable[None]],
     ) -> None:
+        self.wait_until_up = wait_until_up
         self._stores = stores
         self._fleet = fleet
         self._recovery = recovery

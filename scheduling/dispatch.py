@@ -71,6 +71,7 @@ class Dispatcher:
         self._background = Background()
         self._journal = journal or Journal()
         self.waiting = WaitingLine(most=limits.waiting_max, priority=self._tenants.priority)
+        self._look_again_ms = min(limits.pending_timeout_ms, limits.look_again_ms)
         fleet.on_free = self._serve_soon
 
     async def dispatch(self, request: Request) -> str | None:
@@ -124,10 +125,10 @@ class Dispatcher:
             return await self._dispatch_to(request, placing, choice.nodes, trail)
         if self.waiting.is_full:
             raise errors.QueueFull(details=self._describe_line())
-        armed = self._arm(placing, self._limits.pending_timeout_ms)
+        armed = self._arm(placing, self._look_again_ms)
         created = self._stores.jobs.create(
             request=request,
-            frame=_encode_frame(placing),
+            frame=placing.encode_frame(),
             node_id="",
             deadline_ms=self._limits.pending_timeout_ms,
         )
@@ -158,7 +159,7 @@ class Dispatcher:
     ) -> str | None:
         """Create the job at the first node while reserving there; then the others in order."""
         node = nodes[0]
-        frame = _encode_frame(placing)
+        frame = placing.encode_frame()
         armed = self._arm(placing, self._limits.ack_timeout_ms)
         created = self._stores.jobs.create(
             request=request,
@@ -179,9 +180,11 @@ class Dispatcher:
         if slot.done and await self._assign(placing, node, frame, trail):
             self._journal.observe("node_selection_attempts", 1)
             return None
+        if not await self._place_back(placing, node):
+            return None
         if not await self._try_each(placing, nodes[1:], trail, tried=1):
             self._note(placing, trail, WAITS)
-            await self._step_back(placing)
+            await self._wait(placing)
         return None
 
     async def _try_each(
@@ -198,8 +201,18 @@ class Dispatcher:
         return placed
 
     async def _try(self, placing: Placing, node: Node, trail: Trail) -> _Try:
-        """Reserve at `node`, say so in the job's record, and assign."""
+        """Take a waiting job: reserve at `node`, then say so in the job's record, and assign.
+
+        The record changes only for a slot that is surely ours, so that a refusal leaves a waiting
+        job and its deadline as they were, and of two instances with a slot for it one goes on.
+        """
         job = placing.assignment
+        asked = trail.start_asking()
+        slot = await self._reserve(placing, node)
+        trail.note_answer(node.node_id, slot.word, slot.load, asked=asked)
+        self._fleet.record_load(node.node_id, slot.load)
+        if not slot.done:
+            return _Try.REFUSED
         armed = self._arm(placing, self._limits.ack_timeout_ms)
         placed = self._stores.jobs.place(
             session_id=job.session_id,
@@ -207,19 +220,18 @@ class Dispatcher:
             attempt=placing.attempt,
             node_id=node.node_id,
             deadline_ms=self._limits.ack_timeout_ms,
+            stands_at="",
         )
-        asked = trail.start_asking()
-        reserved = self._reserve(placing, node)
         await armed
-        place, slot = await placed, await reserved
-        trail.note_answer(node.node_id, slot.word, slot.load, asked=asked)
+        place = await placed
         if not place.done:
             await self._free(placing, node)
             return _Try.JOB_GONE
-        self._fleet.record_load(node.node_id, slot.load)
-        if slot.done and await self._assign(placing, node, _encode_frame(placing), trail):
+        if await self._assign(placing, node, placing.encode_frame(), trail):
             return _Try.PLACED
-        return _Try.REFUSED
+        if await self._place_back(placing, node):
+            return _Try.REFUSED
+        return _Try.JOB_GONE
 
     async def _assign(self, placing: Placing, node: Node, frame: str, trail: Trail) -> bool:
         """Hand the job to the node's connection; its slot is given back when that fails."""
@@ -260,23 +272,25 @@ class Dispatcher:
         )
         self._fleet.record_load(node.node_id, freed.load)
 
-    async def _step_back(self, placing: Placing) -> None:
-        """Every sampled node refused: the job waits, with the whole time to find a node."""
+    async def _place_back(self, placing: Placing, node: Node) -> bool:
+        """A node refused: the job waits again, with the whole time; False when it has moved on."""
         job = placing.assignment
-        armed = self._arm(placing, self._limits.pending_timeout_ms)
+        armed = self._arm(placing, self._look_again_ms)
         placed = self._stores.jobs.place(
             session_id=job.session_id,
             job_id=job.job_id,
             attempt=placing.attempt,
             node_id="",
             deadline_ms=self._limits.pending_timeout_ms,
+            stands_at=node.node_id,
         )
         await armed
-        if (await placed).done:
-            await self._wait(placing)
+        return (await placed).done
 
     async def _wait(self, placing: Placing) -> None:
         """Join the line; a slot freed while the job was on its way there is not missed."""
+        if self.waiting.has(placing):
+            return
         if self.waiting.is_full:
             await self._refuse(placing, errors.QueueFull(details=self._describe_line()))
             return
@@ -377,10 +391,6 @@ class Dispatcher:
 
 def _entity(placing: Placing) -> str:
     return timers.name_job(placing.assignment.session_id, placing.job_id)
-
-
-def _encode_frame(placing: Placing) -> str:
-    return msgspec.json.encode(placing.assignment).decode()
 
 
 def _name_refusal(choice: Choice) -> errors.Refusal:

@@ -14,6 +14,9 @@ Refusal
 ├── ConnectionFenced      NODE_ID_CONFLICT
 ├── AccessDenied          UNAUTHORIZED, FORBIDDEN
 ├── TooManyRequests       RATE_LIMITED
+├── NodeForgotten         INTERNAL_ERROR
+├── InstanceIdTaken       INTERNAL_ERROR
+├── NotAlone              INTERNAL_ERROR
 └── BadInput              INVALID_MESSAGE, INTERNAL_ERROR
 """
 
@@ -116,6 +119,18 @@ class TooManyRequests(Refusal):
     """You have too many connections or requests. Try again later."""
 
     code = "RATE_LIMITED"
+
+
+class NodeForgotten(Refusal):
+    """Redis knows nothing of this node; what its connection knows must be written back."""
+
+
+class InstanceIdTaken(Refusal):
+    """Another process lives under this instance id; choose another, or let that one end."""
+
+
+class NotAlone(Refusal):
+    """An instance that keeps to itself and another share a Redis; only one of them may start."""
 
 
 class BadInput(Refusal):

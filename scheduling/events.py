@@ -90,4 +90,11 @@ class JobSettled(msgspec.Struct, frozen=True, tag="job_settled"):
     elapsed_ms: int
 
 
-ToSession = JobDispatched | JobAccepted | PartialHeard | JobSettled
+class SessionFenced(msgspec.Struct, frozen=True, tag="session_fenced"):
+    """To a speaker's older socket: the session goes on at a newer one; close."""
+
+    session_id: str
+    conn_epoch: int
+
+
+ToSession = SessionFenced | JobDispatched | JobAccepted | PartialHeard | JobSettled

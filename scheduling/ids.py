@@ -7,6 +7,7 @@ import socket
 import uuid
 
 _JOB_ID = re.compile(r"job-([0-9A-F]{8})-[0-9a-f]{12}")
+_SESSION_ID = re.compile(r"s-[0-9A-F]{8}")
 _TAG_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -29,6 +30,11 @@ def find_session_id(job_id: str) -> str | None:
     """Return the session a job belongs to, or None where `job_id` is none of ours."""
     match = _JOB_ID.fullmatch(job_id)
     return f"s-{match[1]}" if match else None
+
+
+def is_session_id(text: str) -> bool:
+    """Say whether `text` has the form of a session id of ours."""
+    return _SESSION_ID.fullmatch(text) is not None
 
 
 def new_trace_id() -> str:

@@ -138,3 +138,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     trace_id: str
     need: Need
     reason: str = ""
+
+    def holds(self, *, attempt: int, node_id: str) -> bool:
+        """Say whether an attempt is the current one and still entitled to its slot."""
+        return self.state not in ENDED and (self.attempt, self.node_id) == (attempt, node_id)

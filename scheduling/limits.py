@@ -11,6 +11,7 @@ class JobLimits:
     ack_timeout_ms: int = 4_000
     run_timeout_ms: int = 30_000
     pending_timeout_ms: int = 10_000
+    look_again_ms: int = 3_000
     failover_max_attempts: int = 3
     max_retry: int = 2
     send_cancel: bool = True

@@ -118,6 +118,15 @@ class Recovery:
                 elapsed_ms=now_ms - record.created_at_ms,
             )
 
+    async def adopt(self, record: JobRecord) -> None:
+        """Try once more to place a job that waits, and let it stand in this process's line too.
+
+        Its own line may have ended with its instance, or have missed that a slot is free; whoever
+        has a slot first wins.
+        """
+        if self._dispatcher.waiting.can_take(record.job_id):
+            await self.place(session_id=record.session_id, job_id=record.job_id)
+
     async def refuse(self, record: JobRecord, refused: Refused) -> bool:
         """End a job without a result; False when it had ended."""
         self._dispatcher.discard(record.job_id)

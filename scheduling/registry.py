@@ -11,6 +11,7 @@ from scheduling.recovery import Recovery
 from scheduling.settlement import Stores
 from scheduling.snapshot import Fleet
 from scheduling.store import timers
+from scheduling.store.nodes import Restored, Unheard
 
 Attempt = tuple[str, int]
 
@@ -105,6 +106,7 @@ class Registry:
         """Take a heartbeat on the connection `node` was registered on; return it as it is now.
 
         :raises ConnectionFenced: a newer connection has this node's id
+        :raises NodeForgotten: Redis lost the node; `restore` writes it back
         """
         recorded = await self._stores.nodes.record_heartbeat(
             node_id=node.node_id,
@@ -115,7 +117,9 @@ class Registry:
             draining=draining,
             running=running,
         )
-        if recorded is None:
+        if recorded is Unheard.UNKNOWN:
+            raise errors.NodeForgotten
+        if isinstance(recorded, Unheard):
             raise errors.ConnectionFenced
         now = msgspec.structs.replace(
             node,
@@ -131,6 +135,26 @@ class Registry:
             # Its silence was noticed and its timer spent; the next silence must be noticed too.
             await self._watch(now)
         return now
+
+    async def restore(
+        self, *, node: Node, resume_token: str, attempts: Collection[Attempt]
+    ) -> None:
+        """Write back a node that Redis lost, with the leases of all it has not answered (G5).
+
+        :raises ConnectionFenced: a newer connection has this node's id
+        """
+        restored = await self._stores.nodes.restore(
+            node=node, resume_token=resume_token, attempts=tuple(attempts)
+        )
+        if restored is Restored.FENCED:
+            raise errors.ConnectionFenced
+        self._fleet.put(node)
+        if restored is Restored.RESTORED:
+            self._fleet.record_load(node.node_id, len(attempts))
+            await self._stores.timers.arm(
+                timers.name_node(timers.SILENT, node.node_id, node.conn_epoch),
+                delay_ms=self._limits.heartbeat_timeout_ms,
+            )
 
     async def let_go(self, node: Node, *, may_return: bool) -> None:
         """A node's connection is gone: no more jobs for it, and those it held move on (N14, C13).

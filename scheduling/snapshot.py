@@ -100,6 +100,9 @@ class Fleet:
     Loads are hints for ranking; the script that takes a slot decides. A node is `free` while its
     last known load is below what it offers; `on_free` is called whenever that is learned, and
     `on_described` whenever a node declares something new.
+
+    What this process finds out itself goes to `on_put`, `on_gone` and `on_load`, which tell other
+    instances; what it was told comes in through `learn`, `unlearn` and `learn_load`.
     """
 
     def __init__(self, *, require_gpu: bool) -> None:
@@ -109,9 +112,27 @@ class Fleet:
         self.free: dict[str, None] = {}
         self.on_free: Callable[[str], None] = lambda _node_id: None
         self.on_described: Callable[[Node], None] = lambda _node: None
+        self.on_put: Callable[[Node], None] = lambda _node: None
+        self.on_gone: Callable[[str, int], None] = lambda _node_id, _conn_epoch: None
+        self.on_load: Callable[[str, int], None] = lambda _node_id, _load: None
 
     def put(self, node: Node) -> None:
         """Add a node, or take its newer state; what an older connection said is ignored."""
+        self.learn(node)
+        self.on_put(node)
+
+    def remove(self, node_id: str, *, conn_epoch: int) -> None:
+        """Forget a node unless it is back on a newer connection."""
+        self.unlearn(node_id, conn_epoch=conn_epoch)
+        self.on_gone(node_id, conn_epoch)
+
+    def record_load(self, node_id: str, load: int) -> None:
+        """Take a load a script reported, and say so when it leaves a slot free."""
+        self.on_load(node_id, load)
+        self.learn_load(node_id, load)
+
+    def learn(self, node: Node) -> None:
+        """Take a node as another instance, or Redis, has it."""
         known = self.snapshot.nodes.get(node.node_id)
         if known is not None and known.conn_epoch > node.conn_epoch:
             return
@@ -120,12 +141,12 @@ class Fleet:
         if before != node.description:
             index = index.replace(node.node_id, before, node.description)
         self.swap({**self.snapshot.nodes, node.node_id: node}, index)
-        self.record_load(node.node_id, self.loads.get(node.node_id, 0))
+        self.learn_load(node.node_id, self.loads.get(node.node_id, 0))
         if before != node.description or (known and known.conn_epoch != node.conn_epoch):
             self.on_described(node)
 
-    def remove(self, node_id: str, *, conn_epoch: int) -> None:
-        """Forget a node unless it is back on a newer connection."""
+    def unlearn(self, node_id: str, *, conn_epoch: int) -> None:
+        """Forget a node that another instance, or Redis, says is gone."""
         known = self.snapshot.nodes.get(node_id)
         if known is None or known.conn_epoch > conn_epoch:
             return
@@ -166,8 +187,8 @@ class Fleet:
     def find(self, node_id: str) -> Node | None:
         return self.snapshot.nodes.get(node_id)
 
-    def record_load(self, node_id: str, load: int) -> None:
-        """Take a load a script reported, and say so when it leaves a slot free."""
+    def learn_load(self, node_id: str, load: int) -> None:
+        """Take a load, and say so when it leaves a slot free."""
         node = self.snapshot.nodes.get(node_id)
         if node is None:
             return

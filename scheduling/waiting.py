@@ -28,6 +28,10 @@ class Placing(msgspec.Struct, frozen=True):
     def attempt(self) -> int:
         return self.assignment.attempt_id
 
+    def encode_frame(self) -> str:
+        """Return the assignment as its node receives it."""
+        return msgspec.json.encode(self.assignment).decode()
+
 
 class Priority(msgspec.Struct, frozen=True):
     """How a tenant's waiting jobs are served: `first` before all others, then by `weight`."""
@@ -59,6 +63,18 @@ class WaitingLine:
 
     def __len__(self) -> int:
         return len(self._jobs)
+
+    def __contains__(self, job_id: str) -> bool:
+        return job_id in self._jobs
+
+    def can_take(self, job_id: str) -> bool:
+        """Say whether a job stands in line, or there is room for it."""
+        return job_id in self._jobs or not self.is_full
+
+    def has(self, placing: Placing) -> bool:
+        """Say whether this very attempt stands in line."""
+        waiting = self._jobs.get(placing.job_id)
+        return waiting is not None and waiting.attempt == placing.attempt
 
     @property
     def is_full(self) -> bool:

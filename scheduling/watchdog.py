@@ -36,6 +36,7 @@ class Watchdog:
         silent_ms: int,
         interval_s: float,
         journal: Journal | None = None,
+        look_again_ms: int = 3_000,
     ) -> None:
         self._journal = journal or Journal()
         self._lag_ms = 0
@@ -44,6 +45,7 @@ class Watchdog:
         self._delivery = delivery
         self._recovery = recovery
         self._silent_ms = silent_ms
+        self._look_again_ms = look_again_ms
         self.interval_s = interval_s
 
     async def run_once(self) -> int:
@@ -65,7 +67,7 @@ class Watchdog:
             await self._clear_up(record, entity, now_ms)
             return
         if record.deadline_at_ms > now_ms:
-            await self._stores.timers.arm(entity, delay_ms=record.deadline_at_ms - now_ms)
+            await self._look_again(record, entity, record.deadline_at_ms - now_ms)
             return
         self._lag_ms = max(self._lag_ms, now_ms - record.deadline_at_ms)
         logger.info(
@@ -86,6 +88,14 @@ class Watchdog:
             reason="ack_timeout" if record.state in SENT else "job_timeout",
             refused=Refused(code=late.code, message=str(late)),
         )
+
+    async def _look_again(self, record: JobRecord, entity: str, left_ms: int) -> None:
+        """A job has time left: wake up later; one that waits where nobody lives is adopted."""
+        waits = record.state in WAITING
+        delay_ms = min(left_ms, self._look_again_ms) if waits else left_ms
+        await self._stores.timers.arm(entity, delay_ms=delay_ms)
+        if waits:
+            await self._recovery.adopt(record)
 
     async def _clear_up(self, record: JobRecord | None, entity: str, now_ms: int) -> None:
         """Whatever interrupted the end of a job, its slot is free and its speaker is told."""

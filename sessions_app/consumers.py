@@ -57,12 +57,11 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
                 )
                 self._speakers[speaker.session_id] = speaker
                 self.reply(ack)
-            case messages.TtsStarted():
-                await self._find(message.session_id).start_playback()
-            case messages.TtsPlayEnded():
-                await self._find(message.session_id).end_playback(
-                    group_id=message.group_id, ended_at_ms=message.ts_end_ms
-                )
+                await service.catch_up(speaker)
+            case messages.ResultAck():
+                service.acknowledge(self._find(message.session_id), message)
+            case messages.TtsStarted() | messages.TtsPlayEnded():
+                await service.note_playback(self._find(message.session_id), message)
             case messages.CloseSession():
                 if (closing := self._speakers.get(message.session_id)) is not None:
                     await service.close(closing)

@@ -36,6 +36,15 @@ class InitSession(Spoken, frozen=True, tag="session_init"):
     tgt_lang: LanguageCode
     pairing_code: ShortText | None = None
     tenant_id: ShortText | None = None
+    # Empty: let me resume this session. Otherwise the token of the session to resume.
+    resume_token: ShortText | None = None
+
+
+class ResultAck(Message, frozen=True, tag="result_ack"):
+    """The speaker has every answer up to this utterance."""
+
+    session_id: ShortText
+    utterance_index: Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class AudioChunk(Message, frozen=True, tag="audio_chunk"):
@@ -135,6 +144,8 @@ class SessionOpened(Message, frozen=True, omit_defaults=False, tag="session_init
     negotiated_audio_format: str = "opus"
     negotiated_sample_rate: int = 16_000
     negotiated_channel_count: int = 1
+    resume_token: str | msgspec.UnsetType = msgspec.UNSET
+    resumed: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class TranslationResult(Message, frozen=True, tag="translation_result"):
@@ -209,6 +220,7 @@ class RoomRefused(Message, frozen=True, tag="room_error"):
 
 FromSpeaker = (
     InitSession
+    | ResultAck
     | AudioChunk
     | Utterance
     | ClientHeartbeat

@@ -1,17 +1,20 @@
 """What happens when a speaker opens a session, speaks, and goes."""
 
+import asyncio
+
 import msgspec
 
+from scheduling.background import Background
 from scheduling.delivery import Delivery
 from scheduling.dispatch import Dispatcher
 from scheduling.errors import AccessDenied
 from scheduling.journal import Journal
-from scheduling.sessions import Sessions
+from scheduling.sessions import Opened, Sessions, TakenOver
 from scheduling.settlement import Settlement
 from sessions_app import messages
 from sessions_app.audio import UndecodableAudio, check_utterance_audio, decode_chunk_payload
 from sessions_app.in_flight import InFlight
-from sessions_app.requests import read_profile
+from sessions_app.requests import Profile, read_profile
 from sessions_app.speaker import SessionLimits, Speaker
 from sockets.doors import Visitor
 from sockets.outbound import Outbound
@@ -30,8 +33,11 @@ class SessionService:
         in_flight: InFlight,
         limits: SessionLimits,
         use_binary_frames: bool,
+        grace_s: float,
         journal: Journal | None = None,
     ) -> None:
+        self._grace_s = grace_s
+        self._background = Background()
         self._sessions = sessions
         self._delivery = delivery
         self._dispatcher = dispatcher
@@ -44,15 +50,39 @@ class SessionService:
     async def open(
         self, message: messages.InitSession, *, outbound: Outbound, visitor: Visitor
     ) -> tuple[Speaker, messages.SessionOpened]:
-        """Open a session on this socket under an id of its own.
+        """Open a session on this socket under an id of its own, or resume the one it names.
+
+        A token that proves nothing opens a new session: its id tells the client so.
 
         :raises AccessDenied: it names a tenant that its credential does not belong to
         :raises DependencyDown: Redis did not answer
         """
+        if message.resume_token and (found := await self._sessions.resume(message.resume_token)):
+            return await self._resume(found, outbound=outbound)
         profile = read_profile(message, tenant_id=_find_tenant(message, visitor))
-        session_id = await self._sessions.open(profile=msgspec.json.encode(profile))
+        opened = await self._sessions.open(
+            profile=msgspec.json.encode(profile), resumable=message.resume_token is not None
+        )
+        speaker = self._attach(opened, profile=profile, outbound=outbound)
+        return speaker, self._describe(speaker)
+
+    async def _resume(
+        self, found: TakenOver, *, outbound: Outbound
+    ) -> tuple[Speaker, messages.SessionOpened]:
+        """Take a session over: its older socket is closed, its answers come here from now on."""
+        await self._delivery.fence_session(
+            found.opened.session_id, conn_epoch=found.opened.conn_epoch, was_at=found.was_at
+        )
+        profile = msgspec.json.decode(found.profile, type=Profile)
+        speaker = self._attach(found.opened, profile=profile, outbound=outbound)
+        speaker.go_on_from(found.next_index)
+        return speaker, msgspec.structs.replace(
+            self._describe(speaker), message="session resumed", resumed=True
+        )
+
+    def _attach(self, opened: Opened, *, profile: Profile, outbound: Outbound) -> Speaker:
         speaker = Speaker(
-            session_id=session_id,
+            opened=opened,
             profile=profile,
             outbound=outbound,
             dispatcher=self._dispatcher,
@@ -62,16 +92,57 @@ class SessionService:
             limits=self._limits,
             journal=self._journal,
         )
-        self._delivery.attach_session(session_id, speaker)
-        return speaker, messages.SessionOpened(
-            session_id=session_id,
-            trace_id=profile.trace_id,
+        self._delivery.attach_session(opened.session_id, speaker)
+        return speaker
+
+    def _describe(self, speaker: Speaker) -> messages.SessionOpened:
+        return messages.SessionOpened(
+            session_id=speaker.session_id,
+            trace_id=speaker.profile.trace_id,
             use_binary_frame=self._use_binary_frames,
+            resume_token=speaker.opened.resume_token or msgspec.UNSET,
+        )
+
+    async def catch_up(self, speaker: Speaker) -> None:
+        """Send what a resumed session was not yet known to have, and wait for the rest."""
+        if not speaker.opened.resume_token:
+            return
+        session_id = speaker.session_id
+        tracked = await self._sessions.list_tracked(session_id)
+        begun = set()
+        for job_id in tracked:
+            request = await self._sessions.find_request(session_id=session_id, job_id=job_id)
+            if speaker.is_fenced:
+                return
+            if request is not None:
+                speaker.begin(request)
+                begun.add(job_id)
+        # Asked for once more after that: what ended in between told nobody.
+        for job_id in tracked:
+            if job_id in begun and not speaker.awaits(job_id):
+                continue
+            ended = await self._sessions.find_end(session_id=session_id, job_id=job_id)
+            if ended is not None:
+                speaker.take_end(ended)
+
+    def acknowledge(self, speaker: Speaker, message: messages.ResultAck) -> None:
+        """The client has every answer up to an index; none of them is sent again."""
+        self._sessions.acknowledge(
+            session_id=speaker.session_id, utterance_index=message.utterance_index
         )
 
     async def take_chunk(self, speaker: Speaker, message: messages.AudioChunk) -> None:
         """Take a chunk of audio; a payload that is no base64 is no audio."""
         await speaker.hear(audio=decode_chunk_payload(message.payload), is_final=message.is_final)
+
+    async def note_playback(
+        self, speaker: Speaker, message: messages.TtsStarted | messages.TtsPlayEnded
+    ) -> None:
+        """The client plays a translation, or has played it."""
+        if isinstance(message, messages.TtsStarted):
+            await speaker.start_playback()
+        else:
+            await speaker.end_playback(group_id=message.group_id, ended_at_ms=message.ts_end_ms)
 
     async def take_utterance(self, speaker: Speaker, message: messages.Utterance) -> None:
         """Take a whole utterance.
@@ -89,13 +160,29 @@ class SessionService:
     async def close(self, speaker: Speaker) -> None:
         """End a session in order: what was said is still answered on this socket."""
         await speaker.close()
+        speaker.is_closed = True
         self._sessions.close(speaker.session_id)
 
     async def leave(self, speaker: Speaker) -> None:
-        """The socket is gone, and with it the session."""
+        """The socket is gone, and with it the session, unless its speaker may come back."""
+        if speaker.can_return:
+            await speaker.close()
+            speaker.park()
+            asyncio.get_running_loop().call_later(
+                self._grace_s,
+                lambda: self._background.run(self._give_up(speaker), name="a session's end"),
+            )
+            return
         self._delivery.detach_session(speaker.session_id, speaker)
-        self._sessions.close(speaker.session_id)
-        await speaker.leave()
+        if not speaker.is_fenced:
+            self._sessions.close(speaker.session_id)
+            await speaker.leave()
+
+    async def _give_up(self, speaker: Speaker) -> None:
+        """The grace is over: nobody waits for the answers, unless the session went on elsewhere."""
+        self._delivery.detach_session(speaker.session_id, speaker)
+        if not speaker.is_fenced and await self._sessions.end(speaker.session_id):
+            await speaker.leave()
 
 
 def _find_tenant(message: messages.InitSession, visitor: Visitor) -> str:

@@ -11,13 +11,20 @@ import msgspec
 from scheduling import clock, ids
 from scheduling.background import Background
 from scheduling.dispatch import Dispatcher
-from scheduling.errors import Refusal
-from scheduling.events import JobAccepted, JobDispatched, JobSettled, PartialHeard, ToSession
+from scheduling.errors import DependencyDown, Refusal
+from scheduling.events import (
+    JobAccepted,
+    JobDispatched,
+    JobSettled,
+    PartialHeard,
+    SessionFenced,
+    ToSession,
+)
 from scheduling.jobs import Request
 from scheduling.journal import Journal
 from scheduling.languages import normalize
 from scheduling.outcomes import Refused
-from scheduling.sessions import Sessions
+from scheduling.sessions import Opened, Sessions
 from scheduling.settlement import Settlement
 from sessions_app import answers, messages
 from sessions_app.groups import UtteranceGroups
@@ -29,6 +36,7 @@ from sockets.outbound import Outbound
 from sockets.wire import Message, encode_text
 
 _TOO_SLOW = 1013
+_FENCED = 4409
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +60,7 @@ class Speaker:
     def __init__(
         self,
         *,
-        session_id: str,
+        opened: Opened,
         profile: Profile,
         outbound: Outbound,
         dispatcher: Dispatcher,
@@ -62,7 +70,10 @@ class Speaker:
         limits: SessionLimits,
         journal: Journal,
     ) -> None:
-        self.session_id = session_id
+        self.opened = opened
+        self.session_id = session_id = opened.session_id
+        self.is_fenced = False
+        self.is_closed = False
         self.profile = profile
         self._outbound = outbound
         self._dispatcher = dispatcher
@@ -127,6 +138,54 @@ class Speaker:
             self._dispatcher.discard(job_id)
             await self._settlement.cancel(job_id=job_id, reason="session_closed")
 
+    @property
+    def can_return(self) -> bool:
+        """Say whether this speaker may resume on another socket."""
+        return bool(self.opened.resume_token) and not (self.is_closed or self.is_fenced)
+
+    def park(self) -> None:
+        """The socket is gone, the jobs go on: whatever ends now is kept in Redis."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for job_id in self._live:
+            self._in_flight.end(job_id)
+
+    def go_on_from(self, utterance_index: int) -> None:
+        """Number utterances from here: those before were spoken on an older socket."""
+        if utterance_index:
+            self._segmenter.skip_index(utterance_index - 1)
+
+    def begin(self, request: Request) -> None:
+        """Wait for an answer, in its place."""
+        job = request.assignment
+        self._live[job.job_id] = request
+        self._in_flight.begin(job.job_id)
+        self._outbox.expect(utterance_index=job.utterance_index, job_id=job.job_id)
+
+    def awaits(self, job_id: str) -> bool:
+        """Say whether a job's answer is still to come."""
+        return job_id in self._live
+
+    def take_end(self, event: JobSettled) -> None:
+        """Take the end of a job that this process may not have waited for."""
+        self._forget(event.job_id)
+        self._outbox.expect(utterance_index=event.utterance_index, job_id=event.job_id)
+        self._put_in_place(event)
+
+    async def restore(self) -> None:
+        """Redis lost its data: the session is written back, lost utterances are refused (G5)."""
+        if self.is_fenced or self.is_closed:
+            return
+        await self._sessions.restore(self.opened, profile=msgspec.json.encode(self.profile))
+        for job_id, request in list(self._live.items()):
+            ended = await self._sessions.find_end(session_id=self.session_id, job_id=job_id)
+            if ended is not None:
+                self._settle(ended)
+            elif not await self._sessions.is_known(session_id=self.session_id, job_id=job_id):
+                self._dispatcher.discard(job_id)
+                self._settle(_refuse(request, DependencyDown()))
+
     def post(self, event: ToSession) -> None:
         """Take an event about one of this session's jobs."""
         match event:
@@ -137,6 +196,9 @@ class Speaker:
                     self._say(message)
             case JobSettled():
                 self._settle(event)
+            case SessionFenced():
+                if event.conn_epoch > self.opened.conn_epoch:
+                    self._step_aside()
 
     async def _submit_cuts(self, cuts: Iterable[Cut]) -> None:
         for cut in cuts:
@@ -151,9 +213,7 @@ class Speaker:
     async def _submit(self, request: Request) -> None:
         """Dispatch; whatever the answer, the utterance is answered once and in its place."""
         job = request.assignment
-        self._live[job.job_id] = request
-        self._in_flight.begin(job.job_id)
-        self._outbox.expect(utterance_index=job.utterance_index, job_id=job.job_id)
+        self.begin(request)
         try:
             existing = await self._dispatcher.dispatch(request)
         except Refusal as refusal:
@@ -163,7 +223,14 @@ class Speaker:
             self._forget(job.job_id)
             await self._cancel(job.job_id, "session_closed")
             return
-        if existing is not None:
+        if existing is None:
+            if self.opened.resume_token:
+                self._sessions.track(
+                    session_id=self.session_id,
+                    job_id=job.job_id,
+                    utterance_index=job.utterance_index,
+                )
+        else:
             self._forget(job.job_id)
             departures = self._outbox.settle_silently(
                 utterance_index=job.utterance_index, job_id=job.job_id, now_ms=clock.now_ms()
@@ -190,6 +257,10 @@ class Speaker:
             utterance_index=request.assignment.utterance_index,
             trace_id=request.assignment.trace_id,
         )
+        self._put_in_place(event)
+
+    def _put_in_place(self, event: JobSettled) -> None:
+        """Send an outcome, or keep it until those before it have been sent."""
         now_ms = clock.now_ms()
         if answers.is_silent(event):
             self._settlement.release(session_id=self.session_id, job_id=event.job_id)
@@ -224,6 +295,13 @@ class Speaker:
         if not sent:
             self._outbound.close(_TOO_SLOW, "too far behind")
         return sent
+
+    def _step_aside(self) -> None:
+        """The session goes on elsewhere: nothing here may end it, or speak for it."""
+        self.is_fenced = True
+        self.park()
+        self._live.clear()
+        self._outbound.close(_FENCED, "the session was resumed on another socket")
 
     def _give_up(self, missing: Missing) -> None:
         self._journal.count("result_missing_total", missing.reason)

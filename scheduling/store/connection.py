@@ -32,6 +32,10 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _RETRY_AFTER_S = 0.05
+# A key, whatever it is: a cluster asks a master for it.
+_PROBE = ("EXISTS", "probe")
+_PROBE_EVERY_S = 0.05
+_PATIENCE_S = 0.5
 _LOST = (RedisError, OSError, asyncio.TimeoutError)
 _PASSING_ERRORS = (
     ClusterDownError,
@@ -90,6 +94,9 @@ class Connection:
     up, so the busier the process the fewer round trips a command costs. A command whose reply is
     lost may have been carried out, and is sent again after others: every script is safe to send
     twice.
+
+    Once a pipeline was lost, or stays without a reply for long, commands are refused at once until
+    Redis answers again (G1): who waits for Redis learns in milliseconds that it is down.
     """
 
     def __init__(
@@ -102,6 +109,10 @@ class Connection:
         self._waiting: list[_Issued] = []
         self._senders: set[asyncio.Task[None]] = set()
         self._about_to_send = False
+        self._probe: asyncio.Task[None] | None = None
+        self._stalled = False
+        self._back = asyncio.Event()
+        self._back.set()
         self._scripts: dict[str, tuple[str, str]] = {}
         self._names: dict[Argument, str] = {}
         for name in scripts.list_names():
@@ -120,6 +131,9 @@ class Connection:
         # Asking for the running loop is a system call in Python 3.11, nine times a job.
         loop = self._loop = self._loop or asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
+        if self._stalled or self._probe is not None:
+            _refuse(future)
+            return future
         self._waiting.append(_Issued(command, future, read))
         if not self._about_to_send and len(self._senders) < self._pipe.most_under_way:
             self._about_to_send = True
@@ -143,9 +157,21 @@ class Connection:
 
     async def close(self) -> None:
         """Wait for what was issued, then close the connections."""
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.gather(self._probe, return_exceptions=True)
         while self._senders:
             await asyncio.wait(self._senders)
         await self._client.aclose()
+
+    @property
+    def is_up(self) -> bool:
+        """Say whether commands are sent, not refused at once."""
+        return self._probe is None and not self._stalled
+
+    async def wait_until_up(self) -> None:
+        """Return once Redis answers, which may be now."""
+        await self._back.wait()
 
     async def _send_waiting(self) -> None:
         """Send pipeline after pipeline until nothing waits."""
@@ -153,7 +179,12 @@ class Connection:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
+                patience = asyncio.get_running_loop().call_later(_PATIENCE_S, self._note_stall)
                 await self._send(batch)
+                patience.cancel()
+                if self._stalled and self._probe is None:
+                    self._stalled = False
+                    self._back.set()
         finally:
             # Not in a callback of the task: a command issued before it ran would find no sender.
             self._senders.remove(_current_task())
@@ -173,6 +204,7 @@ class Connection:
         except _LOST as lost:
             replies = [lost] * len(batch)
             is_down = True
+            self._note_loss()
         self._note(clock.steady_ms() - begun_ms, is_down=is_down)
         for issued, reply in zip(batch, replies, strict=True):
             self._count(issued.command, reply)
@@ -193,6 +225,40 @@ class Connection:
         op = script or str(command[0]).lower()
         self._journal.count("phase2_redis_op_total", op, result)
 
+    def _note_stall(self) -> None:
+        """A pipeline has no reply for long: what waits behind it is refused, as is what comes."""
+        logger.warning("Redis is slow to answer; new work is refused until it does")
+        self._stalled = True
+        self._back.clear()
+        self._refuse_waiting()
+
+    def _note_loss(self) -> None:
+        """Redis is gone: ask for it until it answers."""
+        self._back.clear()
+        self._refuse_waiting()
+        if self._probe is None:
+            self._probe = asyncio.get_running_loop().create_task(self._ask(), name="redis probe")
+
+    def _refuse_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for issued in waiting:
+            _refuse(issued.future)
+
+    async def _ask(self) -> None:
+        """Return when Redis answers, or loads no more."""
+        while True:
+            await asyncio.sleep(_PROBE_EVERY_S)
+            try:
+                reply = (await self._pipe.run([_PROBE]))[0]
+            except _LOST:
+                continue
+            if not isinstance(reply, BaseException):
+                break
+        logger.info("Redis answers again")
+        self._probe = None
+        self._stalled = False
+        self._back.set()
+
     def _spell_out(self, command: Command) -> Command:
         """Return an EVALSHA with the script's text, after Redis forgot its scripts."""
         digest = command[1]
@@ -204,6 +270,18 @@ def _current_task() -> "asyncio.Task[None]":
     return cast("asyncio.Task[None]", asyncio.current_task())
 
 
+def _refuse(future: "asyncio.Future[Any]", cause: BaseException | None = None) -> None:
+    """Fail a future that waits for Redis.
+
+    Commands of one batch fail together: who awaits one of them need not ask the others.
+    """
+    if not future.done():
+        down = errors.DependencyDown()
+        down.__cause__ = cause
+        future.set_exception(down)
+        future.exception()
+
+
 def _resolve(issued: _Issued, reply: Any) -> None:
     future = issued.future
     if future.done():
@@ -211,11 +289,7 @@ def _resolve(issued: _Issued, reply: Any) -> None:
     if isinstance(reply, ResponseError) and not _is_passing(reply):
         future.set_exception(reply)
     elif isinstance(reply, BaseException):
-        down = errors.DependencyDown()
-        down.__cause__ = reply
-        future.set_exception(down)
-        # Commands of one batch fail together: who awaits one of them need not ask the others.
-        future.exception()
+        _refuse(future, reply)
     else:
         try:
             future.set_result(issued.read(reply))

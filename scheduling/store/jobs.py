@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from scheduling import ids
-from scheduling.jobs import Assignment, JobRecord, JobState, Need, Request
+from scheduling.jobs import SENT, Assignment, JobRecord, JobState, Need, Request
 from scheduling.journal import Journal
 from scheduling.limits import JobLimits
 from scheduling.outcomes import Outcome
@@ -81,9 +81,20 @@ class JobStore:
         )
 
     def place(
-        self, *, session_id: str, job_id: str, attempt: int, node_id: str, deadline_ms: int | None
+        self,
+        *,
+        session_id: str,
+        job_id: str,
+        attempt: int,
+        node_id: str,
+        deadline_ms: int | None,
+        stands_at: str | None = None,
     ) -> "Future[Reply]":
-        """Say at which node the current attempt is reserved, or ``""`` that it waits again."""
+        """Say at which node the current attempt is reserved, or ``""`` that it waits again.
+
+        With `stands_at`, only while it stands at that node, or waits where that is ``""``: of two
+        instances that place a waiting job, one wins.
+        """
         return self._connection.run_script(
             "place_job",
             keys=[self._keys.job(session_id, job_id)],
@@ -91,6 +102,7 @@ class JobStore:
                 attempt,
                 node_id,
                 "" if deadline_ms is None else deadline_ms,
+                "*" if stands_at is None else stands_at,
                 self.test_clock,
             ],
             read=self._notes.moved(
@@ -217,6 +229,20 @@ class JobStore:
     def find_tenant(self, *, session_id: str, job_id: str) -> "Future[str | None]":
         """Return whose job it is."""
         return self._connection.execute("HGET", self._keys.job(session_id, job_id), "tenant_id")
+
+    def is_awaited(
+        self, *, session_id: str, job_id: str, attempt: int, node_id: str
+    ) -> "Future[bool]":
+        """Say whether an attempt is still to be given to `node_id` (C11, before the socket)."""
+        expected = (str(attempt), node_id)
+        return self._connection.execute(
+            "HMGET",
+            self._keys.job(session_id, job_id),
+            "state",
+            "attempt",
+            "node_id",
+            read=lambda raw: raw[0] in SENT and (raw[1], raw[2]) == expected,
+        )
 
     def find_assignment(self, *, session_id: str, job_id: str) -> "Future[Assignment | None]":
         """Return what the node is to receive, as attempt 1; None once the job ended."""

@@ -1,8 +1,9 @@
 """Every Redis key of the scheduler, built here and nowhere else (design section 4).
 
-One entity, one hash tag, one slot: ``{node:<id>}``, ``{session:<id>}``, ``{pool:<id>}``,
-``{tenant:<id>}``, ``{poolcfg}``, ``{t:<n>}``. Every key expires but the timers, which empty
-themselves, and the pool configuration with its fence, which must outlive a quiet night.
+One entity, one hash tag, one slot: ``{node:<id>}``, ``{session:<id>}``, ``{instance:<id>}``,
+``{pool:<id>}``, ``{tenant:<id>}``, ``{poolcfg}``, ``{t:<n>}``. Every key expires but the timers,
+which empty themselves, the two lists of who was last seen when, which are kept small, and the pool
+configuration with its fence, which must outlive a quiet night.
 """
 
 import zlib
@@ -34,9 +35,25 @@ class Keys:
         """HASH: max, reserved, running; a mirror that nothing decides by."""
         return f"{self._root}{{node:{node_id}}}:cap"
 
+    def nodes_seen(self) -> str:
+        """ZSET: node id → when it was last heard of; permanent, kept small by forgetting."""
+        return f"{self._root}nodes:last_seen"
+
+    def instance_presence(self, instance_id: str) -> str:
+        """HASH: boot_id, record; expires unless renewed."""
+        return f"{self._root}{{instance:{instance_id}}}:presence"
+
+    def instances(self) -> str:
+        """ZSET: instance id → when it last noted that it lives; permanent, kept small."""
+        return f"{self._root}instances"
+
     def session_info(self, session_id: str) -> str:
         """HASH: instance_id, conn_epoch, profile."""
         return f"{self._root}{{session:{session_id}}}:info"
+
+    def session_tracked(self, session_id: str) -> str:
+        """ZSET: job id whose answer is not acknowledged → utterance index."""
+        return f"{self._root}{{session:{session_id}}}:tracked"
 
     def job(self, session_id: str, job_id: str) -> str:
         """HASH: the job record."""

@@ -1,6 +1,7 @@
 """A node's slot in Redis: its record, its leases, its marks."""
 
 import asyncio
+import enum
 from asyncio import Future
 from collections.abc import Sequence
 from typing import Any
@@ -46,6 +47,28 @@ class Retired(msgspec.Struct, frozen=True):
 
     attempts: tuple[Attempt, ...] | None = None
     alive_for_ms: int | None = None
+
+
+class Unheard(enum.StrEnum):
+    """Why a heartbeat was not recorded: Redis knows no such node, or a newer connection of it."""
+
+    UNKNOWN = "unknown"
+    FENCED = "stale_epoch"
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Who holds a node's connection."""
+
+    instance_id: str
+    conn_epoch: int
+
+
+class Restored(enum.StrEnum):
+    """What became of writing a node back."""
+
+    RESTORED = "restored"
+    KNOWN = "known"
+    FENCED = "stale_epoch"
 
 
 class NodeStore:
@@ -104,8 +127,8 @@ class NodeStore:
         description: NodeDescription | None,
         draining: bool | None,
         running: Sequence[Attempt] | None,
-    ) -> "Future[HeartbeatRecorded | None]":
-        """Record that a node lives; None when this connection no longer speaks for it.
+    ) -> "Future[HeartbeatRecorded | Unheard]":
+        """Record that a node lives, or say why this connection does not speak for it.
 
         `running` are the attempts it listed, None when it lists none and all it holds are renewed.
         """
@@ -202,6 +225,45 @@ class NodeStore:
 
         return asyncio.ensure_future(join())
 
+    def find_owner(self, *, node_id: str) -> "Future[Owner | None]":
+        """Return the instance and the epoch of the connection a node has, as far as Redis knows."""
+        return self._connection.execute(
+            "HMGET",
+            self._keys.node_info(node_id),
+            "instance_id",
+            "conn_epoch",
+            read=lambda raw: Owner(instance_id=raw[0], conn_epoch=int(raw[1])) if raw[0] else None,
+        )
+
+    def restore(
+        self, *, node: Node, resume_token: str, attempts: Sequence[Attempt]
+    ) -> "Future[Restored]":
+        """Write back a node whose record is lost, and the leases of what it was given (G5)."""
+        return self._connection.run_script(
+            "restore_node",
+            keys=[self._keys.node_info(node.node_id), self._keys.node_run(node.node_id)],
+            args=[
+                node.instance_id,
+                node.conn_epoch,
+                node.max_jobs,
+                _encode(node.description),
+                node.status,
+                int(node.draining),
+                resume_token,
+                ",".join(name_attempt(*pair) for pair in attempts),
+                self._jobs.run_lease_ms,
+                self._limits.forget_ms,
+                self.test_clock,
+            ],
+            read=lambda raw: Restored(raw[1]),
+        )
+
+    def list_attempts(self, *, node_id: str) -> "Future[tuple[Attempt, ...]]":
+        """Return the attempts that hold a run lease, ended or not."""
+        return self._connection.execute(
+            "ZRANGE", self._keys.node_run(node_id), 0, -1, read=_read_attempts
+        )
+
     def drain(self, *, node_id: str, draining: bool) -> "Future[bool]":
         """Ask a node to take nothing new, or to take work again; False when it is unknown."""
         return self._connection.run_script(
@@ -257,9 +319,9 @@ def _read_registered(raw: list[Any]) -> Registered | None:
     return Registered(conn_epoch=raw[1], now_ms=raw[2], attempts=_read_attempts(raw[3:]))
 
 
-def _read_heartbeat(raw: list[Any]) -> HeartbeatRecorded | None:
+def _read_heartbeat(raw: list[Any]) -> HeartbeatRecorded | Unheard:
     if raw[0] != 1:
-        return None
+        return Unheard(raw[1])
     _, status, before, load, draining, now_ms = raw
     return HeartbeatRecorded(
         status=NodeStatus(status),

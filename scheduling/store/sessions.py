@@ -1,14 +1,26 @@
 """A session's own record in Redis."""
 
 from asyncio import Future
+from typing import Any
+
+import msgspec
 
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
 from scheduling.store.replies import is_done
 
 
+class Resumed(msgspec.Struct, frozen=True):
+    """A session on its new socket; `was_at` is the instance that held the one before."""
+
+    conn_epoch: int
+    was_at: str
+    profile: bytes
+    next_index: int
+
+
 class SessionStore:
-    """Opens, renews and closes ``{session:<id>}`` records."""
+    """Opens, renews, moves and closes ``{session:<id>}`` records."""
 
     def __init__(self, connection: Connection, *, keys: Keys, life_ms: int) -> None:
         self._connection = connection
@@ -16,14 +28,53 @@ class SessionStore:
         self._life_ms = life_ms
         self.test_clock = ""
 
-    def open(self, *, session_id: str, instance_id: str, profile: bytes) -> "Future[bool]":
-        """Open a session under an id; False when the id is taken."""
+    def open(
+        self, *, session_id: str, instance_id: str, profile: bytes, resume_token: str = ""
+    ) -> "Future[int]":
+        """Open a session under an id; return its connection epoch, 0 when the id is taken."""
         return self._connection.run_script(
             "open_session",
             keys=[self._keys.session_info(session_id)],
-            args=[instance_id, profile, self._life_ms, self.test_clock],
+            args=[instance_id, profile, self._life_ms, resume_token, self.test_clock],
+            read=lambda raw: int(raw[1]) if raw[0] == 1 else 0,
+        )
+
+    def resume(
+        self, *, session_id: str, instance_id: str, resume_token: str
+    ) -> "Future[Resumed | None]":
+        """Bring a session to a new socket; None where the token proves nothing."""
+        return self._connection.run_script(
+            "resume_session",
+            keys=[self._keys.session_info(session_id)],
+            args=[resume_token, instance_id, self._life_ms, self.test_clock],
+            read=_read_resumed,
+        )
+
+    def track(self, *, session_id: str, job_id: str, utterance_index: int) -> "Future[bool]":
+        """Remember an utterance until its answer is acknowledged."""
+        return self._connection.run_script(
+            "track_utterance",
+            keys=[self._keys.session_info(session_id), self._keys.session_tracked(session_id)],
+            args=[job_id, utterance_index, self._life_ms],
             read=is_done,
         )
+
+    def list_tracked(self, *, session_id: str) -> "Future[list[str]]":
+        """Return the jobs whose answers are not acknowledged, in the order of utterances."""
+        return self._connection.execute("ZRANGE", self._keys.session_tracked(session_id), 0, -1)
+
+    def acknowledge(self, *, session_id: str, utterance_index: int) -> "Future[int]":
+        """Forget the utterances up to an index: the speaker has their answers."""
+        return self._connection.execute(
+            "ZREMRANGEBYSCORE",
+            self._keys.session_tracked(session_id),
+            "-inf",
+            utterance_index,
+        )
+
+    def find_owner(self, *, session_id: str) -> "Future[str | None]":
+        """Return the instance that holds the speaker's socket, as far as Redis knows."""
+        return self._connection.execute("HGET", self._keys.session_info(session_id), "instance_id")
 
     def renew(self, *, session_id: str) -> "Future[int]":
         """Keep the record for another span of life: the socket lives."""
@@ -31,6 +82,26 @@ class SessionStore:
             "PEXPIRE", self._keys.session_info(session_id), self._life_ms
         )
 
-    def close(self, *, session_id: str) -> "Future[int]":
-        """Forget the session; its jobs' records end by themselves."""
-        return self._connection.execute("DEL", self._keys.session_info(session_id))
+    def close(self, *, session_id: str, instance_id: str) -> "Future[bool]":
+        """Forget the session; False when another instance holds it now.
+
+        Its jobs' records end by themselves.
+        """
+        return self._connection.run_script(
+            "close_session",
+            keys=[self._keys.session_info(session_id), self._keys.session_tracked(session_id)],
+            args=[instance_id],
+            read=is_done,
+        )
+
+
+def _read_resumed(raw: list[Any]) -> Resumed | None:
+    if raw[0] != 1:
+        return None
+    _, epoch, was_at, profile, next_index = raw
+    return Resumed(
+        conn_epoch=int(epoch),
+        was_at=was_at,
+        profile=profile.encode(),
+        next_index=int(next_index),
+    )

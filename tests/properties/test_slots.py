@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from lingua.embedded_redis import EmbeddedRedis
-from scheduling.store.nodes import Retired
+from scheduling.store.nodes import HeartbeatRecorded, Retired
 from tests.properties.machine import StoreMachine, search
 from tests.properties.slot_model import Attempt, NodeModel
 from tests.scripts.fixtures import JOB_LIMITS, NODE_LIMITS, beat, make_node, register
@@ -68,8 +68,8 @@ class SlotsAgainstModel(StoreMachine):
             taken = self.model.beat(
                 now=self.now_ms, epoch=epoch, good=good, drains=drains, runs=runs
             )
-            assert (recorded is not None) == taken
-            if recorded is not None:
+            assert isinstance(recorded, HeartbeatRecorded) == taken
+            if isinstance(recorded, HeartbeatRecorded):
                 assert (recorded.before, recorded.status) == (before, self.model.status)
                 assert (recorded.load, recorded.draining) == (self.model.load, self.model.draining)
 

@@ -16,9 +16,11 @@ from scheduling.store.allowances import AllowanceStore
 from scheduling.store.connection import Connection
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.decisions import DecisionStore
+from scheduling.store.instances import InstanceStore
 from scheduling.store.jobs import Ended, JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
+from scheduling.store.node_index import NodeIndexStore
 from scheduling.store.nodes import HeartbeatRecorded, NodeStore, Registered
 from scheduling.store.pools import PoolStore
 from scheduling.store.replies import Reply, SlotReply
@@ -110,6 +112,8 @@ class Stores:
     absences: AbsenceStore
     credentials: CredentialStore
     allowances: AllowanceStore
+    instances: InstanceStore
+    index: NodeIndexStore
     now_ms: int = START_MS
 
     def advance_clock(self, span_ms: int) -> None:
@@ -117,7 +121,10 @@ class Stores:
 
     def set_clock(self, now_ms: int) -> None:
         self.now_ms = now_ms
-        for store in (self.nodes, self.jobs, self.sessions, self.timers):
+        for store in (
+            *(self.nodes, self.jobs, self.sessions, self.timers),
+            *(self.instances, self.index),
+        ):
             store.test_clock = str(now_ms)
         for other in (
             *(self.pools, self.tenants, self.absences),
@@ -162,6 +169,8 @@ def make_stores(
         ),
         credentials=CredentialStore(connection, keys=keys, life_ms=60_000),
         allowances=AllowanceStore(connection, keys=keys),
+        instances=InstanceStore(connection, keys=keys, presence_ms=10_000),
+        index=NodeIndexStore(connection, keys=keys),
     )
     stores.set_clock(START_MS)
     return stores
@@ -280,10 +289,16 @@ async def requeue(
 
 
 async def place(
-    stores: Stores, *, attempt: int = 1, node_id: str = "n1", job_id: str = JOB
+    stores: Stores,
+    *,
+    attempt: int = 1,
+    node_id: str = "n1",
+    job_id: str = JOB,
+    stands_at: str | None = None,
 ) -> Reply:
     """Place an attempt at a node, or at none."""
     return await stores.jobs.place(
+        stands_at=stands_at,
         session_id=SESSION,
         job_id=job_id,
         attempt=attempt,

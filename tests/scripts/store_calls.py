@@ -2,6 +2,7 @@
 
 from scheduling.credentials import Credential, Principal, Scope
 from scheduling.decisions import Decision
+from scheduling.instances import InstanceRecord
 from scheduling.jobs import JobState
 from scheduling.nodes import Usage
 from scheduling.pool_config import PoolConfig, TenantRule
@@ -29,6 +30,15 @@ CREDENTIAL = Credential(
     version=1,
     revoked=False,
 )
+INSTANCE = InstanceRecord(
+    instance_id="i1",
+    boot_id="b1",
+    channel="instance.c1!1",
+    hostname="host",
+    pid=1,
+    version="2",
+    started_at_ms=1,
+)
 CALLS = {
     "nodes": {
         "register": {
@@ -55,6 +65,9 @@ CALLS = {
         "retire": {"node_id": "n1", "conn_epoch": 1},
         "drain": {"node_id": "n1", "draining": True},
         "find": {"node_id": "n1"},
+        "find_owner": {"node_id": "n1"},
+        "list_attempts": {"node_id": "n1"},
+        "restore": {"node": make_node(), "resume_token": "", "attempts": ((JOB, 1),)},
     },
     "jobs": {
         "create": {
@@ -73,6 +86,7 @@ CALLS = {
         "find_assignment": JOB_NAME,
         "find_tenant": JOB_NAME,
         "find_outcome": JOB_NAME,
+        "is_awaited": {**JOB_NAME, "attempt": 1, "node_id": "n1"},
     },
     "pools": {
         "acquire": {"instance_id": "i1", "length_ms": 1_000},
@@ -150,12 +164,32 @@ CALLS = {
     "sessions": {
         "open": {"session_id": SESSION, "instance_id": "i1", "profile": b"{}"},
         "renew": {"session_id": SESSION},
-        "close": {"session_id": SESSION},
+        "find_owner": {"session_id": SESSION},
+        "resume": {"session_id": SESSION, "instance_id": "i1", "resume_token": "t"},
+        "track": {**JOB_NAME, "utterance_index": 1},
+        "list_tracked": {"session_id": SESSION},
+        "acknowledge": {"session_id": SESSION, "utterance_index": 1},
+        "close": {"session_id": SESSION, "instance_id": "i1"},
     },
     "timers": {
         "arm": {"entity": "job|s|j", "delay_ms": 1},
         "disarm": {"entity": "job|s|j"},
         "pop_due": {"most": 1, "lease_ms": 1},
+    },
+    "instances": {
+        "claim": {"record": INSTANCE},
+        "resign": {"record": INSTANCE},
+        "note_seen": {"instance_id": "i1"},
+        "list_seen": {},
+        "find": {"instance_id": "i1"},
+        "drop": {"instance_id": "i1", "seen_at_ms": 1},
+    },
+    "index": {
+        "note_seen": {"node_id": "n1"},
+        "list_seen": {},
+        "read": {"node_id": "n1"},
+        "forget": {"node_id": "n1", "silent_ms": 1},
+        "drop": {"node_id": "n1", "seen_at_ms": 1},
     },
 }
 EVERY_CALL = [(store, method) for store, methods in CALLS.items() for method in methods]

@@ -64,6 +64,23 @@ async def test_the_deadline_stands_when_none_is_given(stores: Stores) -> None:
     assert record.deadline_at_ms == START_MS + JOB_LIMITS.ack_timeout_ms
 
 
+@pytest.mark.req("J1", "I9")
+async def test_of_two_instances_that_place_a_waiting_job_one_wins(
+    stores: Stores, watcher: Watcher
+) -> None:
+    await bring_to(stores, JobState.SELECTING)
+    await place(stores, node_id="n1", stands_at="")
+    await watcher.read()
+
+    replies = [await place(stores, node_id=node_id, stands_at="") for node_id in ("n2", "n1")]
+
+    assert replies == [
+        Reply(done=False, reason="elsewhere", values=("n1",)),
+        Reply(done=True, reason="", values=("RESERVED",)),
+    ]
+    assert await watcher.find_changes() == {}
+
+
 @pytest.mark.req("J1")
 async def test_a_job_that_is_not_there_is_not_placed(stores: Stores, watcher: Watcher) -> None:
     assert await place(stores) == Reply(done=False, reason="not_found", values=())

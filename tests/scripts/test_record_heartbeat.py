@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from scheduling.nodes import NodeStatus, Usage
+from scheduling.store.nodes import Unheard
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import (
     DESCRIPTION,
@@ -145,13 +146,13 @@ async def test_an_older_connection_is_refused(stores: Stores, watcher: Watcher) 
     await register(stores)
     await watcher.read()
 
-    assert await beat(stores, older) is None
+    assert await beat(stores, older) is Unheard.FENCED
     assert await watcher.find_changes() == {}
 
 
 @pytest.mark.req("N5")
 async def test_an_unknown_node_must_register_again(stores: Stores, watcher: Watcher) -> None:
-    assert await beat(stores, make_node("nobody")) is None
+    assert await beat(stores, make_node("nobody")) is Unheard.UNKNOWN
     assert await watcher.read() == {}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import redis.asyncio
 
-PERMANENT = re.compile(r".*:(\{t:\d+\}:timers|\{poolcfg\}:(doc|fence))")
+PERMANENT = re.compile(r".*:(\{t:\d+\}:timers|\{poolcfg\}:(doc|fence)|nodes:last_seen|instances)")
 
 
 class Entry(msgspec.Struct, frozen=True):

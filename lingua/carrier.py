@@ -1,0 +1,134 @@
+"""Letters between instances, carried by whichever channel layer is configured."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from channels.exceptions import ChannelFull
+
+from scheduling import errors
+from scheduling.letters import GROUP
+
+_TYPE = "instance.letter"
+
+
+class Layer(Protocol):
+    """What Channels' specification promises of every channel layer."""
+
+    async def new_channel(self, prefix: str = ...) -> str: ...
+
+    async def send(self, channel: str, message: dict[str, Any]) -> None: ...
+
+    async def receive(self, channel: str) -> dict[str, Any]: ...
+
+    async def group_add(self, group: str, channel: str) -> None: ...
+
+    async def group_discard(self, group: str, channel: str) -> None: ...
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None: ...
+
+
+class LayerCarrier:
+    """One channel of the layer is this instance's inbox; all of them form one group.
+
+    `trouble` are the exceptions by which the layer says that it cannot reach its Redis.
+    """
+
+    def __init__(self, layer: Layer, *, trouble: tuple[type[Exception], ...]) -> None:
+        self._layer = layer
+        self._trouble = trouble
+        # The Streams layer can say whether the receiver lives; of others presence must do.
+        self._send_if_alive: Callable[[str, dict[str, Any]], Awaitable[bool]] | None = getattr(
+            layer, "send_if_alive", None
+        )
+        self.channel = ""
+
+    async def open(self) -> str:
+        """Open the inbox and join the group; return the inbox's name.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        try:
+            self.channel = await self._layer.new_channel("instance")
+            await self._layer.group_add(GROUP, self.channel)
+        except self._trouble as error:
+            raise errors.DependencyDown from error
+        return self.channel
+
+    async def join_again(self) -> None:
+        """Enter the group once more: some layers forget it, and so does an emptied Redis.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        try:
+            if (register := getattr(self._layer, "register", None)) is not None:
+                await register()
+            await self._layer.group_add(GROUP, self.channel)
+        except self._trouble as error:
+            raise errors.DependencyDown from error
+
+    async def send(self, channel: str, body: bytes, *, facts: dict[str, str]) -> bool:
+        """Send to one inbox; False when nobody lives there or it is full.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        message = {"type": _TYPE, "body": body, **facts}
+        try:
+            if self._send_if_alive is not None:
+                return await self._send_if_alive(channel, message)
+            await self._layer.send(channel, message)
+        except ChannelFull:
+            return False
+        except self._trouble as error:
+            raise errors.DependencyDown from error
+        return True
+
+    async def broadcast(self, body: bytes) -> None:
+        """Send to every inbox.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        try:
+            await self._layer.group_send(GROUP, {"type": _TYPE, "body": body})
+        except self._trouble as error:
+            raise errors.DependencyDown from error
+
+    async def receive(self) -> bytes:
+        """Wait for the next letter.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        try:
+            message = await self._layer.receive(self.channel)
+        except self._trouble as error:
+            raise errors.DependencyDown from error
+        body: bytes = message["body"]
+        return body
+
+    def readdress(self, find_channel: Callable[[bytes], Awaitable[str | None]]) -> None:
+        """Let letters to an instance that ended go where `find_channel` says (T4).
+
+        Only the Streams layer keeps them; with others a timer repairs what was lost.
+        """
+        set_orphan_handler = getattr(self._layer, "set_orphan_handler", None)
+        if set_orphan_handler is None:
+            return
+
+        async def find(orphan: Any) -> str | None:
+            body = (orphan.message or {}).get("body")
+            return await find_channel(body) if isinstance(body, bytes) else None
+
+        set_orphan_handler(find)
+
+    async def close(self) -> None:
+        """Leave the group and close the layer's connections.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        try:
+            await self._layer.group_discard(GROUP, self.channel)
+            for name in ("close", "close_pools"):
+                if (close := getattr(self._layer, name, None)) is not None:
+                    await close()
+                    return
+        except self._trouble as error:
+            raise errors.DependencyDown from error

@@ -1,0 +1,114 @@
+"""manage.py dlq: letters between instances that nobody read; list, show, replay, purge (T7)."""
+
+import asyncio
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.core.management import BaseCommand, CommandError
+
+from channels_streams.dead_letters import DeadLetter, DeadLetters
+from channels_streams.layer import StreamsChannelLayer
+from lingua import settings
+from lingua.store_access import open_connection
+from scheduling.limits import JobLimits, NodeLimits
+from scheduling.readdressing import Readdressing
+from scheduling.store.connection import Connection
+from scheduling.store.instances import InstanceStore
+from scheduling.store.jobs import JobStore
+from scheduling.store.keys import Keys
+from scheduling.store.nodes import NodeStore
+from scheduling.store.sessions import SessionStore
+
+
+class Command(BaseCommand):
+    """Look after dead letters."""
+
+    help = (
+        "Dead letters are events for a node or a speaker that its instance did not take before it "
+        "ended. replay sends each to whoever holds the connection now, once, and refuses what is "
+        "over; repeating a command is harmless."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        what = parser.add_subparsers(dest="what", required=True)
+        listing = what.add_parser("list", help="one line each, the oldest first")
+        listing.add_argument("--limit", type=int, default=100)
+        what.add_parser("show", help="everything about one").add_argument("letter_id")
+        for name, text in (("replay", "send again"), ("purge", "remove")):
+            command = what.add_parser(name, help=text)
+            command.add_argument("letter_id", nargs="*", help="default: all")
+            command.add_argument("--dry-run", action="store_true", help="change nothing")
+
+    def handle(self, **options: Any) -> None:
+        """:raises CommandError: the layer keeps no dead letters, or not that one."""
+        layer = get_channel_layer()  # type: ignore[no-untyped-call]  # Channels has no types
+        if not isinstance(layer, StreamsChannelLayer):
+            raise CommandError("only the Streams channel layer keeps dead letters")
+        for line in asyncio.run(_run(layer, options)):
+            self.stdout.write(line)
+
+
+async def _run(layer: StreamsChannelLayer, options: dict[str, Any]) -> list[str]:
+    try:
+        match options["what"]:
+            case "list":
+                found = await layer.dead_letters.list_letters(limit=options["limit"])
+                return [_describe(letter) for letter in found]
+            case "show":
+                return await _show(layer.dead_letters, options["letter_id"])
+            case "replay":
+                return await _replay(layer.dead_letters, options)
+            case _:
+                count = await layer.dead_letters.purge(
+                    letter_ids=options["letter_id"] or None, dry_run=options["dry_run"]
+                )
+                return [f"{count} {'would be ' if options['dry_run'] else ''}removed"]
+    finally:
+        await layer.close_pools()
+
+
+async def _show(letters: DeadLetters, letter_id: str) -> list[str]:
+    letter = await letters.find_letter(letter_id)
+    if letter is None:
+        raise CommandError(f"no dead letter {letter_id}")
+    facts = {
+        name: getattr(letter, name)
+        for name in letter.__dataclass_fields__
+        if name not in {"payload", "message"}
+    }
+    return [json.dumps(facts | {"payload_bytes": len(letter.payload)}, indent=2)]
+
+
+async def _replay(letters: DeadLetters, options: dict[str, Any]) -> list[str]:
+    ids = options["letter_id"] or [found.letter_id for found in await letters.list_letters()]
+    async with open_connection() as connection:
+        readdressing = _build_readdressing(connection)
+
+        async def resolve(letter: DeadLetter) -> str | None:
+            body = (letter.message or {}).get("body")
+            return await readdressing.find_channel(body) if isinstance(body, bytes) else None
+
+        return [
+            f"{letter_id} "
+            + await letters.replay(letter_id, resolve=resolve, dry_run=options["dry_run"])
+            for letter_id in ids
+        ]
+
+
+def _build_readdressing(connection: Connection) -> Readdressing:
+    keys = Keys(settings.LINGUA_KEY_PREFIX)
+    job_limits = JobLimits()
+    return Readdressing(
+        instances=InstanceStore(connection, keys=keys, presence_ms=1),
+        nodes=NodeStore(connection, keys=keys, node_limits=NodeLimits(), job_limits=job_limits),
+        sessions=SessionStore(connection, keys=keys, life_ms=1),
+        jobs=JobStore(connection, keys=keys, limits=job_limits),
+    )
+
+
+def _describe(letter: DeadLetter) -> str:
+    fields = " ".join(f"{name}={text}" for name, text in sorted(letter.fields.items()))
+    return f"{letter.letter_id}  {letter.reason}  {letter.event_type}  {fields}"

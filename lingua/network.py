@@ -1,0 +1,186 @@
+"""The parts of one instance that make it one of many, built and started together."""
+
+import dataclasses
+import os
+import socket
+from collections.abc import Sequence
+
+from lingua.carrier import LayerCarrier
+from lingua.supervisor import Loop
+from scheduling import clock, errors, ids, letters
+from scheduling.delivery import Delivery
+from scheduling.fleet_watch import FleetWatch
+from scheduling.herald import Herald
+from scheduling.inbox import Inbox
+from scheduling.instances import InstanceRecord
+from scheduling.letters import PeerCame, PeerLeft
+from scheduling.limits import NodeLimits
+from scheduling.peers import Peers
+from scheduling.post import PostOffice
+from scheduling.readdressing import Readdressing
+from scheduling.reconciler import Reconciler
+from scheduling.recovery import Recovery
+from scheduling.registry import Registry
+from scheduling.restoring import Restoring
+from scheduling.settlement import Stores
+from scheduling.snapshot import Fleet
+from scheduling.store.connection import Connection
+from scheduling.store.instances import InstanceStore
+from scheduling.store.keys import Keys
+from scheduling.store.node_index import NodeIndexStore
+from scheduling.store.sessions import SessionStore
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkLimits:
+    """How often instances look at each other; milliseconds."""
+
+    presence_ttl_ms: int
+    refresh_ms: int
+    reconcile_ms: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class Network:
+    """What joins this instance to the others, and lets it leave."""
+
+    carrier: LayerCarrier
+    peers: Peers
+    loops: Sequence[Loop]
+    fleet_watch: FleetWatch
+    restoring: Restoring
+    must_be_alone: bool
+
+    async def start(self) -> None:
+        """Be seen, and know all nodes, before the first socket.
+
+        :raises InstanceIdTaken: another process lives under this id
+        :raises NotAlone: an instance that must be alone is not, or we are not beside one
+        :raises DependencyDown: Redis did not answer
+        """
+        await self.peers.join(is_gone=_has_ended)
+        if not self.peers.is_alone and (
+            self.must_be_alone or any(peer.is_exclusive for peer in self.peers.list_others())
+        ):
+            await self.peers.leave()
+            raise errors.NotAlone
+        self.peers.on_lost = self._restore
+        self.peers.on_dead = self.fleet_watch.bury
+        await self.carrier.broadcast(letters.encode(PeerCame(record=self.peers.record)))
+        await self.fleet_watch.run_once()
+
+    async def leave(self) -> None:
+        """Say farewell: others stop writing to us, our id is free."""
+        try:
+            farewell = PeerLeft(instance_id=self.peers.record.instance_id)
+            await self.peers.leave()
+            await self.carrier.broadcast(letters.encode(farewell))
+            await self.carrier.close()
+        except errors.DependencyDown:
+            return
+
+    async def _restore(self) -> None:
+        await self.carrier.join_again()
+        await self.restoring.run_once()
+
+
+async def open_network(
+    carrier: LayerCarrier, *, instance_id: str, version: str, must_be_alone: bool
+) -> InstanceRecord:
+    """Open this process's inbox and return what others will know of it.
+
+    :raises DependencyDown: the channel layer cannot reach its Redis
+    """
+    return InstanceRecord(
+        instance_id=instance_id,
+        boot_id=ids.new_token(),
+        channel=await carrier.open(),
+        hostname=socket.gethostname(),
+        pid=os.getpid(),
+        version=version,
+        started_at_ms=clock.now_ms(),
+        is_exclusive=must_be_alone,
+    )
+
+
+def build_network(
+    record: InstanceRecord,
+    *,
+    connection: Connection,
+    keys: Keys,
+    carrier: LayerCarrier,
+    limits: NetworkLimits,
+    node_limits: NodeLimits,
+    stores: Stores,
+    sessions: SessionStore,
+    fleet: Fleet,
+    delivery: Delivery,
+    recovery: Recovery,
+    registry: Registry,
+) -> Network:
+    """Build the parts and connect them to what serves this process's own sockets."""
+    refresh_s = limits.refresh_ms / 1000
+    instances = InstanceStore(connection, keys=keys, presence_ms=limits.presence_ttl_ms)
+    peers = Peers(
+        record=record,
+        store=instances,
+        interval_s=min(refresh_s, limits.presence_ttl_ms / 3000),
+    )
+    post = PostOffice(
+        peers=peers, carrier=carrier, fleet=fleet, nodes=stores.nodes, sessions=sessions
+    )
+    delivery.connect(post)
+    readdressing = Readdressing(
+        instances=instances, nodes=stores.nodes, sessions=sessions, jobs=stores.jobs
+    )
+    carrier.readdress(readdressing.find_channel)
+    index = NodeIndexStore(connection, keys=keys)
+    fleet_watch = FleetWatch(
+        index=index,
+        stores=stores,
+        fleet=fleet,
+        delivery=delivery,
+        interval_s=refresh_s,
+        forget_ms=node_limits.forget_ms,
+        grace_ms=node_limits.grace_ms,
+    )
+    inbox = Inbox(
+        carrier=carrier,
+        peers=peers,
+        post=post,
+        delivery=delivery,
+        fleet=fleet,
+        jobs=stores.jobs,
+        recovery=recovery,
+    )
+    return Network(
+        carrier=carrier,
+        peers=peers,
+        fleet_watch=fleet_watch,
+        restoring=Restoring(delivery=delivery, registry=registry),
+        must_be_alone=record.is_exclusive,
+        loops=[
+            peers,
+            inbox,
+            Herald(fleet=fleet, peers=peers, post=post, index=index),
+            fleet_watch,
+            Reconciler(
+                index=index, stores=stores, fleet=fleet, interval_s=limits.reconcile_ms / 1000
+            ),
+        ],
+    )
+
+
+def _has_ended(record: InstanceRecord) -> bool:
+    """Say whether another holder of our id is surely gone: it ran on this host, and ended."""
+    if record.hostname != socket.gethostname():
+        return False
+    if record.pid == os.getpid():
+        return True
+    try:
+        os.kill(record.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

@@ -1,0 +1,43 @@
+--[[
+restore_node: Redis lost a node whose socket lives; its instance writes back what it knows (G5).
+
+KEYS[1]  {p}:v2:{node:<id>}:info  HASH  status, conn_epoch, resume_token, heartbeat_at_ms, …
+KEYS[2]  {p}:v2:{node:<id>}:run   ZSET  job:attempt, scored by the end of the run lease (ms)
+ARGV[1]  id of the instance that holds the socket
+ARGV[2]  connection epoch of that socket
+ARGV[3]  slots the node offers
+ARGV[4]  description: JSON
+ARGV[5]  status it had
+ARGV[6]  '1' when it drains, else '0'
+ARGV[7]  resume token it was given, or ''
+ARGV[8]  attempts it was given and has not answered, comma separated
+ARGV[9]  run lease length, ms
+ARGV[10] life of the record without a heartbeat, ms
+ARGV[11] test clock, or ''
+
+Returns  {1, 'restored'}      it was lost, or taken for dead; it is back, its leases with it
+         {1, 'known'}         it was not lost
+         {0, 'stale_epoch'}   a newer socket holds this id
+]]
+local info, run = KEYS[1], KEYS[2]
+local instance_id, epoch, max, description = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local status, draining, resume_token, attempts = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local lease_ms, life_ms, test_clock = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
+--- @include "shared/now_ms"
+--- @include "shared/hold_until"
+local known = redis.call('HGET', info, 'conn_epoch')
+if known == epoch and redis.call('HGET', info, 'status') ~= 'offline' then
+  return {1, 'known'}
+end
+if known and tonumber(known) > tonumber(epoch) then
+  return {0, 'stale_epoch'}
+end
+local now = now_ms(test_clock)
+redis.call('HSET', info, 'instance_id', instance_id, 'conn_epoch', epoch, 'max', max,
+  'description', description, 'status', status, 'draining', draining, 'health', '',
+  'resume_token', resume_token, 'registered_at_ms', now, 'heartbeat_at_ms', now)
+redis.call('PEXPIRE', info, life_ms)
+for attempt in string.gmatch(attempts, '[^,]+') do
+  hold_until(run, attempt, now, lease_ms)
+end
+return {1, 'restored'}

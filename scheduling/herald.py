@@ -1,0 +1,80 @@
+"""Tell other instances what changed at nodes, gathered over a few milliseconds (N12, I12)."""
+
+import asyncio
+
+from scheduling import errors
+from scheduling.letters import FleetNews
+from scheduling.nodes import Node
+from scheduling.peers import Peers
+from scheduling.post import PostOffice
+from scheduling.snapshot import Fleet
+from scheduling.store.connection import unattended
+from scheduling.store.node_index import NodeIndexStore
+
+
+class Herald:
+    """A loop that sends what the fleet reports; a lost broadcast is repaired by the fleet's watch.
+
+    Nodes that come or change are told at once, loads a little later and together.
+    """
+
+    name = "herald"
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        peers: Peers,
+        post: PostOffice,
+        index: NodeIndexStore,
+        interval_s: float = 0.02,
+    ) -> None:
+        self.interval_s = interval_s
+        self._peers = peers
+        self._post = post
+        self._index = index
+        self._nodes: dict[str, Node] = {}
+        self._gone: dict[str, int] = {}
+        self._loads: dict[str, int] = {}
+        self._wake = asyncio.Event()
+        fleet.on_put = self._note_node
+        fleet.on_gone = self._note_gone
+        fleet.on_load = self._note_load
+
+    async def run_once(self) -> int:
+        """Wait for news, then tell them; return how many there were."""
+        await self._wake.wait()
+        self._wake.clear()
+        nodes, self._nodes = self._nodes, {}
+        gone, self._gone = self._gone, {}
+        loads, self._loads = self._loads, {}
+        if self._peers.is_alone:
+            return 0
+        news = FleetNews(
+            sender=self._peers.record.instance_id,
+            nodes=tuple(nodes.values()),
+            gone=tuple(gone.items()),
+            loads=loads,
+        )
+        try:
+            await self._post.broadcast(news)
+        except errors.DependencyDown:
+            return 0
+        return len(nodes) + len(gone) + len(loads)
+
+    def _note_node(self, node: Node) -> None:
+        unattended(self._index.note_seen(node.node_id), what="a node's sign of life")
+        self._gone.pop(node.node_id, None)
+        self._nodes[node.node_id] = node
+        self._wake.set()
+
+    def _note_gone(self, node_id: str, conn_epoch: int) -> None:
+        known = self._nodes.get(node_id)
+        if known is None or known.conn_epoch <= conn_epoch:
+            self._nodes.pop(node_id, None)
+            self._gone[node_id] = conn_epoch
+            self._wake.set()
+
+    def _note_load(self, node_id: str, load: int) -> None:
+        self._loads[node_id] = load
+        self._wake.set()

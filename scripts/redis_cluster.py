@@ -1,0 +1,102 @@
+"""A Redis Cluster of three masters on loopback, for development and tests: make cluster."""
+
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from lingua.embedded_redis import EmbeddedRedis, find_free_port
+
+_SLOTS = 16_384
+_MASTERS = 3
+_JOINED_WITHIN_S = 15.0
+# The bus of a master listens 10,000 ports higher.
+_HIGHEST_PORT = 55_000
+
+
+class EmbeddedCluster:
+    """Three servers whose files live under `directory`; a lost one does not stop the others."""
+
+    def __init__(self, *, directory: Path, program: str = "", append_only: bool = True) -> None:
+        self.masters = [
+            EmbeddedRedis(
+                directory=directory / str(number),
+                program=program,
+                port=_find_port(),
+                append_only=append_only,
+                options=(
+                    *("--cluster-enabled", "yes", "--cluster-node-timeout", "2000"),
+                    *("--cluster-require-full-coverage", "no"),
+                ),
+            )
+            for number in range(_MASTERS)
+        ]
+
+    @property
+    def urls(self) -> list[str]:
+        """Return what REDIS_CLUSTER_URLS takes."""
+        return [f"redis://127.0.0.1:{master.port}" for master in self.masters]
+
+    def start(self) -> None:
+        """Start the masters and return once they agree on who owns which slot.
+
+        :raises TimeoutError: they did not find each other
+        """
+        clients = []
+        for number, master in enumerate(self.masters):
+            master.start()
+            client = redis.Redis(port=master.port, protocol=2)
+            first, last = number * _SLOTS // _MASTERS, (number + 1) * _SLOTS // _MASTERS
+            _call(client, "CLUSTER", "ADDSLOTS", *range(first, last))
+            _call(client, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            clients.append(client)
+        for master in self.masters[1:]:
+            _call(clients[0], "CLUSTER", "MEET", "127.0.0.1", master.port)
+        for client in clients:
+            _await_whole(client)
+            client.close()
+
+    def stop(self) -> None:
+        for master in self.masters:
+            master.stop()
+
+
+def _call(client: "redis.Redis", *words: Any) -> Any:
+    return client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py does not say
+
+
+def _find_port() -> int:
+    while (port := find_free_port()) > _HIGHEST_PORT:
+        pass
+    return port
+
+
+def _await_whole(client: "redis.Redis") -> None:
+    give_up_at = time.monotonic() + _JOINED_WITHIN_S
+    while time.monotonic() < give_up_at:
+        info = _call(client, "CLUSTER INFO")
+        if (info["cluster_known_nodes"], info["cluster_state"]) == (str(_MASTERS), "ok"):
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"the cluster is not whole: {info}")
+
+
+def main() -> None:
+    """Serve a cluster until a signal; its files go with it."""
+    with tempfile.TemporaryDirectory() as directory:
+        cluster = EmbeddedCluster(directory=Path(directory))
+        try:
+            cluster.start()
+            sys.stdout.write(f"REDIS_CLUSTER_URLS={','.join(cluster.urls)}\n")
+            sys.stdout.flush()
+            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        finally:
+            cluster.stop()
+
+
+if __name__ == "__main__":
+    main()

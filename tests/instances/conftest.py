@@ -1,0 +1,28 @@
+"""Instances a test may start; both servers, and each channel layer that crosses processes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lingua.embedded_redis import EmbeddedRedis
+from tests.instances.servers import Cluster
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    """A Redis that a test may kill and empty."""
+    server = EmbeddedRedis(directory=tmp_path / "redis", append_only=True)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, own_redis: EmbeddedRedis) -> Iterator[Cluster]:
+    """Starts instances on uvicorn, the quicker one to start."""
+    cluster = Cluster(
+        directory=tmp_path, redis_url=own_redis.url, prefix="i", server_name="uvicorn"
+    )
+    yield cluster
+    cluster.end()

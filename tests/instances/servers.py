@@ -1,0 +1,82 @@
+"""Several instances of Lingua on one Redis, each a process of its own."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from tests.server.launcher import Instance, Launcher
+
+_DEADLINE_S = 10.0
+
+# Spans that a test waits for are short, those it must not meet are long.
+QUICK = {
+    "LINGUA_APPLICATION": "lingua.bootstrap.build_application",
+    "LINGUA_TIMER_TICK_MS": "20",
+    "LINGUA_NODE_GRACE_S": "1",
+    "LINGUA_PRESENCE_INTERVAL_S": "0.3",
+    "LINGUA_PRESENCE_TTL_S": "2",
+    "LINGUA_SNAPSHOT_REFRESH_MS": "300",
+    "LINGUA_RECONCILE_INTERVAL_S": "0.3",
+    "LINGUA_RESOURCE_THRESHOLD_PERCENT": "100",
+    "LINGUA_SESSION_RATE_PER_S": "100000",
+    "LINGUA_SESSION_BURST": "100000",
+    "LINGUA_DRAIN_TIMEOUT_S": "2",
+    "LINGUA_CLOSE_TIMEOUT_S": "2",
+}
+
+
+class Cluster:
+    """Starts instances that share a prefix, and looks at their Redis from outside."""
+
+    def __init__(self, *, directory: Path, redis_url: str, prefix: str, server_name: str) -> None:
+        self._launcher = Launcher(directory=directory)
+        self._variables = QUICK | {"REDIS_URL": redis_url, "LINGUA_KEY_PREFIX": prefix}
+        self._server_name = server_name
+        self._root = f"{prefix}:v2:"
+        self.redis = redis.Redis.from_url(redis_url, decode_responses=True)
+
+    def start(self, *, awaiting_ready: bool = True, **variables: str) -> Instance:
+        return self._launcher.start(
+            "--server",
+            self._server_name,
+            awaiting_ready=awaiting_ready,
+            **(self._variables | variables),
+        )
+
+    def key(self, name: str) -> str:
+        return self._root + name
+
+    def read_hash(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.redis.hgetall(self.key(name))
+        return found
+
+    def end(self) -> None:
+        self._launcher.end()
+        self.redis.close()
+
+
+async def until(holds: Callable[[], bool], what: str) -> None:
+    """Wait until `holds()`; what it looks at is another process."""
+    give_up_at = time.monotonic() + _DEADLINE_S
+    while not holds():
+        assert time.monotonic() < give_up_at, what
+        await asyncio.sleep(0.02)
+
+
+def kill(instance: Instance) -> None:
+    """End a process as a crash does."""
+    instance.process.kill()
+    instance.process.wait()
+
+
+def pause(instance: Instance) -> None:
+    instance.process.send_signal(signal.SIGSTOP)
+
+
+def resume(instance: Instance) -> None:
+    instance.process.send_signal(signal.SIGCONT)

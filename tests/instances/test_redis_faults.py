@@ -1,0 +1,165 @@
+"""Redis dies, sleeps, forgets: sockets stay, new work is refused at once, all is whole again."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from lingua.embedded_redis import EmbeddedRedis
+from tests.instances.clients import FakeNode, Frame, Speaker, draw_pair
+from tests.instances.servers import Cluster, until
+
+WHOLE_WITHIN_S = 10.0
+REFUSED_WITHIN_S = 0.1
+DOWN = "SCHEDULER_DEPENDENCY_DOWN"
+
+
+class Scene:
+    """A node on one instance, a speaker on another."""
+
+    def __init__(self, node: FakeNode, speaker: Speaker, cluster: Cluster) -> None:
+        self.node = node
+        self.speaker = speaker
+        self.cluster = cluster
+        self.index = 0
+
+    async def ask(self) -> Frame:
+        """Say one utterance; return what ends it: its result, or the marker in its place."""
+        self.index += 1
+        await self.speaker.say(self.index)
+        return await self.answer(self.index)
+
+    async def answer(self, index: int) -> Frame:
+        while True:
+            for frame in self.speaker.seen:
+                if frame.get("utterance_index") == index and frame["type"] in {
+                    "translation_result",
+                    "missing_result",
+                }:
+                    return frame
+            await asyncio.sleep(0.005)
+
+    async def await_whole(self) -> float:
+        """Ask until there is a result again; return how long that took, in seconds."""
+        started = time.monotonic()
+        while (await asyncio.wait_for(self.ask(), WHOLE_WITHIN_S))["type"] != "translation_result":
+            assert time.monotonic() - started < WHOLE_WITHIN_S, "not whole in time"
+            await asyncio.sleep(0.05)
+        return time.monotonic() - started
+
+    async def refused_at_once(self) -> None:
+        """Ask until refused for the right reason, then see that it takes no time."""
+        codes: list[Any] = []
+        while DOWN.lower() not in codes:
+            codes.append((await self.ask()).get("reason"))
+        started = time.monotonic()
+        refused = await self.ask()
+        assert time.monotonic() - started < REFUSED_WITHIN_S
+        assert refused["reason"] == DOWN.lower()
+
+
+@asynccontextmanager
+async def open_scene(cluster: Cluster) -> AsyncIterator[Scene]:
+    one, two = cluster.start(), cluster.start()
+    pair = draw_pair()
+    async with (
+        FakeNode.connect(one.url("/ws/node")) as node,
+        Speaker.connect(two.url("/ws/session")) as speaker,
+    ):
+        node.works = True
+        await node.register(pair)
+        await speaker.init(pair, resume_token="")
+        scene = Scene(node, speaker, cluster)
+        assert (await scene.ask())["type"] == "translation_result"
+        await node.job()
+        yield scene
+        assert node.close_code is None
+        assert speaker.close_code is None
+
+
+@pytest.mark.req("G1", "G5")
+@pytest.mark.parametrize("append_only", [True, False], ids=["with AOF", "empty"])
+async def test_a_killed_redis_that_comes_back(
+    cluster: Cluster, own_redis: EmbeddedRedis, *, append_only: bool
+):
+    async with open_scene(cluster) as scene:
+        own_redis.kill()
+
+        await scene.refused_at_once()
+
+        if not append_only:
+            own_redis.forget()
+        await asyncio.to_thread(own_redis.start)
+        assert await scene.await_whole() < WHOLE_WITHIN_S
+
+
+@pytest.mark.req("G5")
+@pytest.mark.parametrize("command", ["FLUSHALL", "SCRIPT FLUSH"])
+async def test_a_redis_that_forgets(cluster: Cluster, command: str):
+    async with open_scene(cluster) as scene:
+        cluster.redis.execute_command(*command.split())
+
+        assert await scene.await_whole() < WHOLE_WITHIN_S
+
+
+@pytest.mark.req("G1", "G5")
+async def test_a_redis_that_sleeps(cluster: Cluster, own_redis: EmbeddedRedis):
+    async with open_scene(cluster) as scene:
+        os.kill(own_redis.pid, signal.SIGSTOP)
+        asleep_at = time.monotonic()
+
+        await scene.refused_at_once()
+
+        await asyncio.sleep(max(0.0, 8 - (time.monotonic() - asleep_at)))
+        os.kill(own_redis.pid, signal.SIGCONT)
+        assert await scene.await_whole() < WHOLE_WITHIN_S
+
+
+@pytest.mark.req("G5", "R8")
+async def test_a_running_job_keeps_its_slot_when_redis_forgets_everything(cluster: Cluster):
+    async with open_scene(cluster) as scene:
+        node, slots = scene.node, scene.node.slots
+        node.works = False
+        jobs = []
+        for _ in range(slots):
+            scene.index += 1
+            await scene.speaker.say(scene.index)
+            jobs.append(await node.job())
+            await node.acknowledge(jobs[-1])
+            await scene.speaker.next("ui_event", event="NODE_ACCEPTED")
+
+        cluster.redis.flushall()
+        run = cluster.key(f"{{node:{node.node_id}}}:run")
+        await until(lambda: cluster.redis.zcard(run) == slots, "leases were not written back")
+
+        refused = [(await scene.answer(job["utterance_index"]))["type"] for job in jobs]
+        assert refused == ["missing_result"] * slots
+
+
+@pytest.mark.req("G4", "J9")
+async def test_a_result_that_comes_while_redis_is_down_is_not_lost(
+    cluster: Cluster, own_redis: EmbeddedRedis
+):
+    async with open_scene(cluster) as scene:
+        scene.node.works = False
+        scene.index += 1
+        await scene.speaker.say(scene.index)
+        job = await scene.node.job()
+        await scene.node.acknowledge(job)
+        await scene.speaker.next("ui_event", event="NODE_ACCEPTED")
+        await asyncio.to_thread(time.sleep, 1.1)  # the append-only file is written every second
+        own_redis.kill()
+        await scene.node.finish(job)
+        await scene.node.heartbeat()
+        await scene.node.next("error", code=DOWN)
+        await asyncio.to_thread(own_redis.start)
+
+        result = await asyncio.wait_for(scene.answer(job["utterance_index"]), WHOLE_WITHIN_S)
+
+        assert result["type"] == "translation_result"
+        assert result["text_translated"].endswith("attempt 1")

@@ -1,0 +1,48 @@
+"""A node on one instance, its speaker on another: neither notices."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lingua.embedded_redis import EmbeddedRedis
+from tests.instances.clients import FakeNode, Speaker, draw_pair
+from tests.instances.servers import Cluster
+
+LAYERS = ["streams", "core", "pubsub"]
+
+
+@pytest.fixture(params=["daphne", "uvicorn"])
+def either_server(
+    request: pytest.FixtureRequest, tmp_path: Path, own_redis: EmbeddedRedis
+) -> Iterator[Cluster]:
+    cluster = Cluster(
+        directory=tmp_path, redis_url=own_redis.url, prefix="i", server_name=request.param
+    )
+    yield cluster
+    cluster.end()
+
+
+@pytest.mark.req("I5", "I6", "N12", "I12")
+@pytest.mark.parametrize("layer", LAYERS)
+async def test_a_speaker_on_b_is_answered_by_a_node_on_a_a_hundred_times(
+    either_server: Cluster, layer: str
+):
+    one = either_server.start(LINGUA_CHANNEL_LAYER=layer)
+    two = either_server.start(LINGUA_CHANNEL_LAYER=layer)
+    pair = draw_pair()
+    async with (
+        FakeNode.connect(one.url("/ws/node")) as node,
+        Speaker.connect(two.url("/ws/session")) as speaker,
+    ):
+        node.works = True
+        await node.register(pair)
+        await speaker.init(pair)
+        for index in range(100):
+            started = time.monotonic()
+            await speaker.say(index)
+            result = await speaker.result(index)
+            assert result["text_translated"] == f"by {node.node_id}, attempt 1"
+            assert time.monotonic() - started < 5
+    assert "Traceback" not in one.errors + two.errors, one.errors + two.errors
