@@ -24,6 +24,7 @@ serve: setup  ## run one scheduler on port 5010 with a Redis of its own
 
 .PHONY: test
 test: setup  ## run every test but those of the browser and of the alerts
+	@scripts/setup-system proxies
 	@$(PYTEST) --ignore=tests/browser --ignore=tests/alerts
 
 .PHONY: test-browser
