@@ -26,6 +26,11 @@ class JobLimits:
         """Return how long a run holds its slot without renewal: past the run timeout."""
         return self.run_timeout_ms + 10_000
 
+    @property
+    def first_look_ms(self) -> int:
+        """Return when somebody looks at a waiting job for the first time."""
+        return min(self.pending_timeout_ms, self.look_again_ms)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NodeLimits:

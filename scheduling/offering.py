@@ -1,0 +1,168 @@
+"""Offer one job to one node: reserve, say so in its record, assign; or take it back."""
+
+import asyncio
+import enum
+
+from scheduling import clock
+from scheduling.choosing import Chooser
+from scheduling.decisions import PLACED, Trail
+from scheduling.delivery import Delivery
+from scheduling.events import JobAssigned, JobDispatched
+from scheduling.jobs import JobState
+from scheduling.limits import JobLimits
+from scheduling.nodes import Node
+from scheduling.settlement import Stores
+from scheduling.snapshot import Fleet
+from scheduling.store import timers
+from scheduling.store.connection import unattended
+from scheduling.store.replies import SlotReply
+from scheduling.waiting import Placing
+
+
+class Answer(enum.Enum):
+    """What became of offering a job to one node."""
+
+    PLACED = enum.auto()
+    REFUSED = enum.auto()
+    JOB_GONE = enum.auto()
+
+
+class Offers:
+    """The steps from a chosen node to a job on its connection; a failed one undoes the others."""
+
+    def __init__(
+        self,
+        *,
+        stores: Stores,
+        fleet: Fleet,
+        delivery: Delivery,
+        chooser: Chooser,
+        limits: JobLimits,
+    ) -> None:
+        self._stores = stores
+        self._fleet = fleet
+        self._delivery = delivery
+        self._chooser = chooser
+        self._limits = limits
+
+    async def offer(self, placing: Placing, node: Node, trail: Trail) -> Answer:
+        """Take a waiting job: reserve at `node`, then say so in the job's record, and assign.
+
+        The record changes only for a slot that is surely ours, so that a refusal leaves a waiting
+        job and its deadline as they were, and of two instances with a slot for it one goes on.
+        """
+        job = placing.assignment
+        asked = trail.start_asking()
+        slot = await self.reserve(placing, node)
+        trail.note_answer(node.node_id, slot.word, slot.load, asked=asked)
+        self._fleet.record_load(node.node_id, slot.load)
+        if not slot.done:
+            return Answer.REFUSED
+        armed = self.arm(placing, self._limits.ack_timeout_ms)
+        placed = self._stores.jobs.place(
+            session_id=job.session_id,
+            job_id=job.job_id,
+            attempt=placing.attempt,
+            node_id=node.node_id,
+            deadline_ms=self._limits.ack_timeout_ms,
+            stands_at="",
+        )
+        await armed
+        place = await placed
+        if not place.done:
+            await self.free(placing, node)
+            return Answer.JOB_GONE
+        if await self.assign(placing, node, placing.encode_frame(), trail):
+            return Answer.PLACED
+        if await self.take_back(placing, node):
+            return Answer.REFUSED
+        return Answer.JOB_GONE
+
+    async def assign(self, placing: Placing, node: Node, frame: str, trail: Trail) -> bool:
+        """Hand the job to the node's connection; its slot is given back when that fails."""
+        job = placing.assignment
+        event = JobAssigned(
+            job_id=job.job_id,
+            attempt=placing.attempt,
+            session_id=job.session_id,
+            utterance_index=job.utterance_index,
+            trace_id=job.trace_id,
+            frame=frame,
+        )
+        if not await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch):
+            trail.note_answer(node.node_id, "unreachable", 0, asked=trail.start_asking())
+            await self.free(placing, node)
+            return False
+        advanced = self._stores.jobs.advance(
+            session_id=job.session_id,
+            job_id=job.job_id,
+            attempt=placing.attempt,
+            node_id=node.node_id,
+            state=JobState.DISPATCHED,
+        )
+        unattended(advanced, what="a dispatch")
+        self.note(placing, trail, PLACED, node_id=node.node_id)
+        dispatched = JobDispatched(
+            session_id=job.session_id,
+            job_id=job.job_id,
+            utterance_index=job.utterance_index,
+            trace_id=job.trace_id,
+        )
+        await self._delivery.to_session(job.session_id, dispatched)
+        return True
+
+    async def free(self, placing: Placing, node: Node) -> None:
+        """Give the slot back that was reserved for an attempt."""
+        freed = await self._stores.nodes.release(
+            node_id=node.node_id, job_id=placing.job_id, attempt=placing.attempt
+        )
+        self._fleet.record_load(node.node_id, freed.load)
+
+    async def take_back(self, placing: Placing, node: Node) -> bool:
+        """A node refused: the job waits again, with the whole time; False when it has moved on."""
+        job = placing.assignment
+        armed = self.arm(placing, self._limits.first_look_ms)
+        placed = self._stores.jobs.place(
+            session_id=job.session_id,
+            job_id=job.job_id,
+            attempt=placing.attempt,
+            node_id="",
+            deadline_ms=self._limits.pending_timeout_ms,
+            stands_at=node.node_id,
+        )
+        await armed
+        return (await placed).done
+
+    def note(self, placing: Placing, trail: Trail, outcome: str, *, node_id: str = "") -> None:
+        """Keep why; and, of a job that was placed, what is remembered of its session."""
+        session_id = placing.assignment.session_id
+        decision = trail.decide(
+            outcome, attempt=placing.attempt, at_ms=clock.now_ms(), node_id=node_id
+        )
+        noted = self._stores.decisions.note(
+            session_id=session_id, job_id=placing.job_id, decision=decision
+        )
+        unattended(noted, what="a decision")
+        if outcome == PLACED:
+            notes = self._chooser.note_placed(placing, node_id, decision.pool_id)
+            if notes is not None:
+                kept = self._stores.runtime.note(session_id=session_id, notes=notes)
+                unattended(kept, what="a session's preference")
+
+    def reserve(self, placing: Placing, node: Node) -> "asyncio.Future[SlotReply]":
+        """Ask for a slot for the attempt; the reply says whether it is ours."""
+        return self._stores.nodes.reserve(
+            node=node, job_id=placing.job_id, attempt=placing.attempt, types=placing.need.types
+        )
+
+    def arm(self, placing: Placing, delay_ms: int) -> "asyncio.Future[list[int]]":
+        """Have somebody look at the job in `delay_ms`."""
+        return self._stores.timers.arm(_entity(placing), delay_ms=delay_ms)
+
+    def disarm(self, placing: Placing) -> None:
+        """Nobody needs to look at the job."""
+        unattended(self._stores.timers.disarm(_entity(placing)), what="a timer's end")
+
+
+def _entity(placing: Placing) -> str:
+    return timers.name_job(placing.assignment.session_id, placing.job_id)
