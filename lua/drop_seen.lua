@@ -1,7 +1,7 @@
 --[[
 drop_seen: forget somebody unless it was seen again meanwhile.
 
-KEYS[1]  {p}:v2:nodes:last_seen or {p}:v2:instances  ZSET  id, scored by when it was last seen (ms)
+KEYS[1]  {p}:v2:{nodes}:last_seen or {p}:v2:{instances}:seen  ZSET  id, scored by when it was last seen (ms)
 ARGV[1]  id
 ARGV[2]  the moment it was last seen, as the caller knows it (ms)
 

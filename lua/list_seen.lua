@@ -1,7 +1,7 @@
 --[[
 list_seen: who is in an index, and when each was last seen.
 
-KEYS[1]  {p}:v2:nodes:last_seen or {p}:v2:instances  ZSET  id, scored by when it was last seen (ms)
+KEYS[1]  {p}:v2:{nodes}:last_seen or {p}:v2:{instances}:seen  ZSET  id, scored by when it was last seen (ms)
 ARGV[1]  test clock, or ''
 
 Returns  {1, now, id, moment, …}  moments are ms of Redis's clock

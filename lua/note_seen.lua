@@ -1,7 +1,7 @@
 --[[
 note_seen: somebody was seen alive now (N13); the index is how all of a kind are found without a scan.
 
-KEYS[1]  {p}:v2:nodes:last_seen or {p}:v2:instances  ZSET  id, scored by when it was last seen (ms)
+KEYS[1]  {p}:v2:{nodes}:last_seen or {p}:v2:{instances}:seen  ZSET  id, scored by when it was last seen (ms)
 ARGV[1]  id
 ARGV[2]  test clock, or ''
 

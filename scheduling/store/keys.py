@@ -37,7 +37,7 @@ class Keys:
 
     def nodes_seen(self) -> str:
         """ZSET: node id → when it was last heard of; permanent, kept small by forgetting."""
-        return f"{self._root}nodes:last_seen"
+        return f"{self._root}{{nodes}}:last_seen"
 
     def instance_presence(self, instance_id: str) -> str:
         """HASH: boot_id, record; expires unless renewed."""
@@ -45,7 +45,7 @@ class Keys:
 
     def instances(self) -> str:
         """ZSET: instance id → when it last noted that it lives; permanent, kept small."""
-        return f"{self._root}instances"
+        return f"{self._root}{{instances}}:seen"
 
     def session_info(self, session_id: str) -> str:
         """HASH: instance_id, conn_epoch, profile."""

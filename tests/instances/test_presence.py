@@ -20,8 +20,10 @@ async def test_presence_is_there_before_the_port_opens_and_its_start_never_chang
     cluster.start(LINGUA_INSTANCE_ID="one")
 
     first = read_presence(cluster, "one")
-    seen = cluster.redis.zscore(cluster.key("instances"), "one")
-    await until(lambda: cluster.redis.zscore(cluster.key("instances"), "one") != seen, "no renewal")
+    seen = cluster.redis.zscore(cluster.key("{instances}:seen"), "one")
+    await until(
+        lambda: cluster.redis.zscore(cluster.key("{instances}:seen"), "one") != seen, "no renewal"
+    )
 
     assert first["pid"]
     assert read_presence(cluster, "one") == first
@@ -56,7 +58,7 @@ async def test_an_instance_that_leaves_in_order_is_gone_at_once(cluster: Cluster
 
     assert one.wait() == 0
     assert read_presence(cluster, "one") == {}
-    assert cluster.redis.zscore(cluster.key("instances"), "one") is None
+    assert cluster.redis.zscore(cluster.key("{instances}:seen"), "one") is None
 
 
 @pytest.mark.req("G2")
@@ -124,10 +126,10 @@ async def test_a_node_silent_for_too_long_leaves_nothing_behind(cluster: Cluster
     )
     async with FakeNode.connect(one.url("/ws/node")) as node:
         await node.register(draw_pair())
-        assert cluster.redis.zscore(cluster.key("nodes:last_seen"), node.node_id)
+        assert cluster.redis.zscore(cluster.key("{nodes}:last_seen"), node.node_id)
 
         await until(
-            lambda: not cluster.redis.zcard(cluster.key("nodes:last_seen")), "still in the index"
+            lambda: not cluster.redis.zcard(cluster.key("{nodes}:last_seen")), "still in the index"
         )
 
     of_the_node = cluster.key(f"{{node:{node.node_id}}}:*")

@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 import redis.asyncio
 
-PERMANENT = re.compile(r".*:(\{t:\d+\}:timers|\{poolcfg\}:(doc|fence)|nodes:last_seen|instances)")
+PERMANENT = re.compile(
+    r".*:(\{t:\d+\}:timers|\{poolcfg\}:(doc|fence)|\{nodes\}:last_seen|\{instances\}:seen)"
+)
 
 
 class Entry(msgspec.Struct, frozen=True):
