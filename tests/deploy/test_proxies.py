@@ -25,7 +25,6 @@ def run(*command: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.req("I8")
 def test_nginx_takes_its_configuration(tmp_path: Path):
     whole = tmp_path / "nginx.conf"
     whole.write_text(
@@ -38,7 +37,6 @@ def test_nginx_takes_its_configuration(tmp_path: Path):
     assert "test is successful" in told
 
 
-@pytest.mark.req("I8")
 def test_haproxy_takes_its_configuration():
     told = run(find_program("haproxy"), "-c", "-f", str(DEPLOY / "haproxy" / "haproxy.cfg"))
 
@@ -46,7 +44,6 @@ def test_haproxy_takes_its_configuration():
     assert "WARNING" not in told
 
 
-@pytest.mark.req("I8")
 @pytest.mark.parametrize("name", ["compose.yaml", "kubernetes/lingua.yaml"])
 def test_the_manifests_are_yaml_and_ask_for_ready(name: str):
     text = (DEPLOY / name).read_text()
@@ -54,7 +51,6 @@ def test_the_manifests_are_yaml_and_ask_for_ready(name: str):
     assert all(list(yaml.safe_load_all(text)))
 
 
-@pytest.mark.req("I8")
 def test_three_instances_are_deployed_and_each_has_time_to_drain():
     deployment = next(yaml.safe_load_all((DEPLOY / "kubernetes" / "lingua.yaml").read_text()))
     pod = deployment["spec"]["template"]["spec"]

@@ -82,7 +82,7 @@ async def open_scene(cluster: Cluster) -> AsyncIterator[Scene]:
         assert speaker.close_code is None
 
 
-@pytest.mark.req("G1", "G5")
+@pytest.mark.req("G1", "G5", "X6")
 @pytest.mark.parametrize("append_only", [True, False], ids=["with AOF", "empty"])
 async def test_a_killed_redis_that_comes_back(
     cluster: Cluster, own_redis: EmbeddedRedis, *, append_only: bool

@@ -40,7 +40,7 @@ async def test_one_instance_leads_until_its_time_ends_and_fences_only_grow(
     assert await store.acquire(instance_id="a", length_ms=100) == 3
 
 
-@pytest.mark.req("P11")
+@pytest.mark.req("P11", "I11", "X11")
 async def test_a_paused_old_leader_cannot_publish(store: PoolStore) -> None:
     store.test_clock = 1_000
     old = await store.acquire(instance_id="a", length_ms=100)

@@ -63,7 +63,7 @@ def choose_among(nodes: list[Node], *, seed: int = 0, **other: object) -> Choice
     return choose(list(by_id), **options | other)
 
 
-@pytest.mark.req("L1")
+@pytest.mark.req("L1", "X1")
 @pytest.mark.parametrize("size", [20, 150])
 def test_each_node_is_equally_likely_in_a_sample(size: int) -> None:
     nodes = [f"n{number}" for number in range(200)]
