@@ -6,6 +6,8 @@ import random
 from collections.abc import Sequence
 from typing import Protocol
 
+from scheduling.errors import Refusal
+
 _logger = logging.getLogger(__name__)
 
 _FIRST_BACK_OFF_S = 0.1
@@ -63,6 +65,10 @@ async def _repeat(loop: Loop) -> None:
     while True:
         try:
             await loop.run_once()
+        except Refusal as refusal:
+            failures += 1
+            wait_s = _back_off_s(failures)
+            _logger.warning("the loop %s: %s Again in %.1f s", loop.name, refusal, wait_s)
         except Exception:
             failures += 1
             wait_s = _back_off_s(failures)

@@ -1,6 +1,7 @@
 """Starts Lingua as operators do: one process of `manage.py serve` on a real Redis."""
 
 import dataclasses
+import http.client
 import itertools
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,16 @@ class Lingua:
         key = f"{self.prefix}:v2:{{session:{session_id}}}:job:{job_id}"
         record: dict[str, str] = self.redis.hgetall(key)
         return record
+
+    def is_ready(self) -> bool:
+        """Say whether the instance welcomes new sockets."""
+        host, _, port = self.instance.address.rpartition(":")
+        asked = http.client.HTTPConnection(host, int(port), timeout=5)
+        try:
+            asked.request("GET", "/ready")
+            return asked.getresponse().status == http.HTTPStatus.OK
+        finally:
+            asked.close()
 
     def stop(self) -> None:
         """End the process as an operator does, and check that it ended well."""

@@ -33,6 +33,7 @@ async def test_without_redis_work_is_refused_and_with_it_goes_on(
             await speaker.next("missing_result", utterance_index=0)
             await node.heartbeat()
             redis.start()
+            await until(lingua.is_ready)
             await until(lambda: lingua.node(node.node_id).get("status") == "ready")
             for index in range(1, 3):
                 await speaker.say(index)

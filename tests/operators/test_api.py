@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
-from tests.e2e.peers import FakeNode, Speaker, draw_languages
+from tests.e2e.peers import FakeNode, Speaker, draw_languages, until
 from tests.e2e.servers import Lingua
 from tests.operators.conftest import Api
 
@@ -78,6 +78,7 @@ async def test_statistics_are_answered_while_redis_does_not(lingua: Lingua, api:
         await api.json("/api/v1/metrics")
 
     lingua.redis.ping()
+    await until(lingua.is_ready)
 
 
 async def test_a_job_is_found_with_every_step_in_both_vocabularies(

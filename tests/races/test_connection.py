@@ -135,6 +135,8 @@ async def test_all_who_wait_learn_of_a_lost_redis_and_later_calls_succeed(
 
     assert {type(outcome) for outcome in outcomes} == {errors.DependencyDown}
     own_redis.start()
+    async with asyncio.timeout(10):
+        await own_stores.connection.wait_until_up()
     assert (await reserve(own_stores, await make_ready(own_stores))).done
 
 

@@ -130,6 +130,8 @@ async def test_a_redis_that_hangs_is_given_up_in_time(
             await fixtures.reserve(stores, node)
 
     os.kill(own_redis.pid, signal.SIGCONT)
+    async with asyncio.timeout(10):
+        await stores.connection.wait_until_up()
     reply = await fixtures.reserve(stores, node)
     assert (reply.done, reply.load) == (True, 1)
     await stores.connection.close()
