@@ -31,16 +31,18 @@ def lingua(
 ) -> Iterator[Lingua]:
     """A server whose statistics are made ten times a second and whose line holds one job."""
     servers = Servers(directory=tmp_path_factory.mktemp("seen"), redis_url=seen_redis.url)
-    lingua = servers.start(
-        request.param,
-        LINGUA_STATS_INTERVAL_S="0.1",
-        LINGUA_PENDING_MAX_JOBS="1",
-        LINGUA_PENDING_TIMEOUT_S="0.5",
-        LINGUA_ACK_TIMEOUT_MS="300",
-    )
-    yield lingua
-    lingua.stop()
-    servers.end()
+    try:
+        lingua = servers.start(
+            request.param,
+            LINGUA_STATS_INTERVAL_S="0.1",
+            LINGUA_PENDING_MAX_JOBS="1",
+            LINGUA_PENDING_TIMEOUT_S="0.5",
+            LINGUA_ACK_TIMEOUT_MS="300",
+        )
+        yield lingua
+        lingua.stop()
+    finally:
+        servers.end()
 
 
 class Api:
