@@ -121,7 +121,8 @@ class Command(BaseCommand):
 Everything stays up until Ctrl-C:
   speakers    {url}/ws/session
   nodes       {url}/ws/node   for instance: python -m lingua_node simulate --url {url}/ws/node
-  health      {url.replace("ws", "http", 1)}/health"""
+  watch       {url.replace("ws", "http", 1)}/live
+  talk        {url.replace("ws", "http", 1)}/talk"""
         )
 
 
