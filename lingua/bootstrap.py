@@ -22,7 +22,7 @@ from lingua.limits import (
     read_session_limits,
 )
 from lingua.network import Network, NetworkLimits, build_network, open_network
-from lingua.pools import PoolParts, build_pools, read_owned
+from lingua.pools import PoolParts, build_pools, read_pool_rules
 from lingua.supervisor import Loop
 from lingua.version import VERSION
 from nodes.credentials import NodeCredentials
@@ -30,6 +30,7 @@ from nodes.job_service import NodeJobService
 from nodes.services import NodeService
 from operators.console import Console, Parts
 from operators.instance import link
+from operators.pool_source import DatabaseSource
 from operators.publisher import CredentialPublisher
 from operators.publishing import build_publication
 from scheduling import ids
@@ -172,7 +173,7 @@ def _compose(
         connection=connection,
         keys=keys,
         fleet=fleet,
-        source=read_owned(),
+        source=DatabaseSource(read_pool_rules()),
     )
     tenants = Tenants(fleet=fleet, store=stores.tenants)
     settlement = Settlement(stores=stores, fleet=fleet, delivery=delivery, tenants=tenants)

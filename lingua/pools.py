@@ -9,9 +9,9 @@ import redis.asyncio
 from lingua import pool_settings, settings
 from lingua.supervisor import Loop
 from scheduling.absences import Absences
-from scheduling.leader import Leader, OwnedSource, SettingsSource
+from scheduling.leader import Leader, OwnedSource
 from scheduling.membership import Membership
-from scheduling.pool_config import Owned, PoolRules
+from scheduling.pool_config import PoolRules
 from scheduling.pool_follower import HintReader, PoolFollower
 from scheduling.snapshot import Fleet
 from scheduling.store.absences import AbsenceStore
@@ -106,11 +106,6 @@ def build_pools(
         members=members,
         listener=listener,
     )
-
-
-def read_owned() -> OwnedSource:
-    """Return what the settings alone say: no configured pools, no tenants, the switches."""
-    return SettingsSource(Owned(rules=read_pool_rules()))
 
 
 def read_pool_rules() -> PoolRules:

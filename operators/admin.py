@@ -9,7 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from operators import tokens
+from operators import pool_admin, tokens
 from operators.models import API_SCOPES, ApiToken, AuditEntry, NodeToken, Token
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 else:
     TokenPages = AuditPages = admin.ModelAdmin
     ApiTokenFields = forms.ModelForm
+
+__all__ = ["ApiTokenAdmin", "AuditEntryAdmin", "NodeTokenAdmin", "TokenAdmin", "pool_admin"]
 
 _OVERLAP = dt.timedelta(hours=24)
 _ISSUED = "_issued_text"

@@ -6,8 +6,23 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from operators import moments
+from operators.pool_models import OwnedPool, PoolSwitches, TenantPolicy
 from scheduling import ids
 from scheduling.credentials import Credential, Kind, Principal, Scope
+
+__all__ = [
+    "API_SCOPES",
+    "ApiToken",
+    "AuditEntry",
+    "FleetRight",
+    "NodeToken",
+    "OwnedPool",
+    "PoolSwitches",
+    "TenantPolicy",
+    "Token",
+    "check_node_id",
+    "check_scopes",
+]
 
 API_SCOPES = (Scope.SESSION, Scope.READ, Scope.OPERATE, Scope.ADMIN)
 

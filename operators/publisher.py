@@ -1,22 +1,19 @@
 """The loop that keeps Redis' copy of credentials whole, and notes when they were used."""
 
-import asyncio
 import logging
-from collections.abc import Callable
-from typing import TypeVar
 
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 
 from operators import moments
 from operators.models import ApiToken, NodeToken
 from operators.publishing import Publication
+from operators.threads import read_database
 from operators.tokens import list_credentials
 from scheduling.access import Access
 from scheduling.store.credentials import CredentialStore
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
 _WHOLE_EVERY_MS = 60_000
 
 
@@ -39,8 +36,8 @@ class CredentialPublisher:
             return 0
         used = self._access.take_used()
         try:
-            await asyncio.to_thread(_in_thread, lambda: _note_used(used))
-            credentials = await asyncio.to_thread(_in_thread, list_credentials)
+            await read_database(lambda: _note_used(used))
+            credentials = await read_database(list_credentials)
         except DatabaseError as error:
             # Sockets go by what was published before; administration waits for its database.
             logger.warning("credentials could not be read: %s", error)
@@ -48,14 +45,6 @@ class CredentialPublisher:
         await self._publication.publish(credentials)
         await self._credentials.note_published(for_ms=_WHOLE_EVERY_MS)
         return len(credentials)
-
-
-def _in_thread(work: Callable[[], T]) -> T:
-    close_old_connections()
-    try:
-        return work()
-    finally:
-        close_old_connections()
 
 
 def _note_used(used: dict[str, int]) -> None:

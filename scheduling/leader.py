@@ -5,6 +5,8 @@ import logging
 from collections.abc import Mapping
 from typing import Protocol
 
+import msgspec
+
 from scheduling import clock
 from scheduling.background import Background
 from scheduling.pool_config import Owned, PoolConfig, generate_pairs, merge
@@ -21,8 +23,8 @@ _MARGIN_MS = 1_000
 class OwnedSource(Protocol):
     """Where operators keep their pools, tenants and switches."""
 
-    async def read(self) -> Owned:
-        """Return all of it; raises when it cannot be read, and nothing is published then."""
+    async def read(self) -> Owned | None:
+        """Return all of it, None while it cannot be read: what is in force stays so then."""
 
 
 class SettingsSource:
@@ -67,6 +69,7 @@ class Leader:
         self._cleared_at_ms = clock.steady_ms()
         self._turn = asyncio.Lock()
         self._waking = False
+        self._renew = False
         self._background = Background()
 
     @property
@@ -100,12 +103,14 @@ class Leader:
         self._waking = False
         await self.run_once()
 
-    async def rebuild(self) -> int:
+    async def rebuild(self, *, renew: bool = False) -> int:
         """Clear up and publish now (P16); return how many versions that made.
 
-        Call it on the leader; elsewhere it does nothing and returns 0.
+        With `renew` that is one even where nothing changed, so that everyone reads it again. Call
+        it on the leader; elsewhere it does nothing and returns 0.
         """
         self._cleared_at_ms = float("-inf")
+        self._renew = renew
         return await self.run_once()
 
     async def resign(self) -> None:
@@ -116,9 +121,12 @@ class Leader:
                 await self._pools.resign(instance_id=self._instance_id, fence=fence)
 
     async def _publish(self, sizes: Mapping[str, int]) -> int:
-        (version, config), wishes, owned = await asyncio.gather(
+        (version, config), wishes, read = await asyncio.gather(
             self._pools.find_config(), self._pools.list_wishes(), self._source.read()
         )
+        if read is None and version == 0:
+            return 0
+        owned = _list_owned(config) if read is None else read
         following = merge(
             config=config,
             owned=owned,
@@ -128,6 +136,9 @@ class Leader:
             generated_by=self._instance_id,
         )
         published = 0
+        if self._renew:
+            self._renew = False
+            following = msgspec.structs.replace(following, rebuilds=config.rebuilds + 1)
         if version == 0 or following is not config:
             emptied = all(
                 pool.pool_id in sizes for pool in config.pools if pool.kind in LANGUAGE_KINDS
@@ -186,3 +197,9 @@ class Leader:
             for pool, node_ids in zip(pools, members, strict=True)
             if pool.kind in LANGUAGE_KINDS
         }
+
+
+def _list_owned(config: PoolConfig) -> Owned:
+    """Return what operators own of a document that is in force."""
+    pools = tuple(pool for pool in config.pools if pool.kind not in LANGUAGE_KINDS)
+    return Owned(pools=pools, tenants=config.tenants, rules=config.rules)

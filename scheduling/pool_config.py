@@ -75,12 +75,16 @@ class TenantRule(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PoolConfig(msgspec.Struct, frozen=True):
-    """The document; equal documents encode to the same bytes."""
+    """The document; equal documents encode to the same bytes, and publish once.
+
+    `rebuilds` counts how often an operator asked for a new version of it (P16).
+    """
 
     pools: tuple[Pool, ...] = ()
     tenants: tuple[TenantRule, ...] = ()
     rules: PoolRules = PoolRules()
     generated_by: str = ""
+    rebuilds: int = 0
 
     @property
     def has_buckets(self) -> bool:
@@ -217,7 +221,13 @@ def merge(
     tenants = tuple(sorted(owned.tenants, key=lambda tenant: tenant.tenant_id))
     if (pools, tenants, rules) == (config.pools, config.tenants, config.rules):
         return config
-    return PoolConfig(pools=pools, tenants=tenants, rules=rules, generated_by=generated_by)
+    return PoolConfig(
+        pools=pools,
+        tenants=tenants,
+        rules=rules,
+        generated_by=generated_by,
+        rebuilds=config.rebuilds,
+    )
 
 
 def _may_stay(pool: Pool, rules: PoolRules, *, regenerated: bool) -> bool:

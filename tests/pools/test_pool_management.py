@@ -141,3 +141,52 @@ async def test_members_are_known_when_jobs_want_them(make_peer: Callable[..., Pe
         snapshot.candidates.find("bucket-0", make_need(), now_ms=now_ms)
     assert peer.fleet.member_counts.hit_rate >= 0.95
     assert await peer.follower.refresh(["bucket-0"]) == 0
+
+
+class _NoAnswer:
+    async def read(self) -> None:
+        """The database is away."""
+
+
+@pytest.mark.req("P11", "P16")
+async def test_what_operators_own_stays_while_their_database_is_away(
+    make_peer: Callable[..., Peer],
+) -> None:
+    voices = Pool(pool_id="voices", kind=PoolKind.CAPABILITY, required=("tone",))
+    peer = make_peer(owned=Owned(pools=(voices,), rules=PoolRules(max_pools=7)))
+    await peer.leader.run_once()
+
+    peer.leader._source = _NoAnswer()
+    await peer.follower.follow()
+    await peer.register("n-1", describe("en zh"))
+    await peer.settle()
+    assert await peer.leader.run_once() == 1, "pools of languages are made all the same"
+    version, config = await peer.pools.find_config()
+
+    assert version == 2
+    assert voices in config.pools
+    assert len(config.pools) > 1
+    assert config.rules.max_pools == 7
+
+
+@pytest.mark.req("P11")
+async def test_nothing_is_published_before_the_database_was_read_once(
+    make_peer: Callable[..., Peer],
+) -> None:
+    peer = make_peer()
+    peer.leader._source = _NoAnswer()
+
+    assert await peer.leader.run_once() == 0
+    assert (await peer.pools.find_config())[0] == 0
+
+
+@pytest.mark.req("P16")
+async def test_a_rebuild_that_is_asked_for_makes_one_version(
+    make_peer: Callable[..., Peer],
+) -> None:
+    peer = make_peer()
+    await peer.leader.run_once()
+
+    assert await peer.leader.rebuild(renew=True) == 1
+    assert await peer.leader.run_once() == 0
+    assert (await peer.pools.find_config())[0] == 2
