@@ -29,6 +29,7 @@ from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
 from operators.console import Console, Parts
+from operators.fleet import FleetDesk
 from operators.instance import link
 from operators.pool_source import DatabaseSource
 from operators.publisher import CredentialPublisher
@@ -49,6 +50,7 @@ from scheduling.registry import Registry
 from scheduling.sessions import Sessions
 from scheduling.settlement import Settlement, Stores
 from scheduling.snapshot import Fleet
+from scheduling.steering import Steering
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.connection import Connection, open_client
 from scheduling.store.credentials import CredentialStore
@@ -246,6 +248,7 @@ def _compose(
         require_gpu=settings.LINGUA_REQUIRE_GPU,
     )
     in_flight = InFlight()
+    explainer = Explainer(fleet=fleet, jobs=stores.jobs, decisions=stores.decisions, rules=rules)
     console = build_console(
         instance_id,
         Parts(
@@ -255,6 +258,14 @@ def _compose(
             waiting=dispatcher.waiting,
             jobs=stores.jobs,
             decisions=stores.decisions,
+            desk=FleetDesk(
+                fleet=fleet,
+                explainer=explainer,
+                steering=Steering(nodes=stores.nodes, fleet=fleet, delivery=delivery),
+                leader=pools.leader,
+                follower=pools.follower,
+                sample_size=rules.sample_size,
+            ),
             leads=lambda: pools.leader.leads,
         ),
     )
@@ -322,7 +333,7 @@ def _compose(
             ]
         ),
         pools=pools,
-        explainer=Explainer(fleet=fleet, jobs=stores.jobs, decisions=stores.decisions, rules=rules),
+        explainer=explainer,
         loops=[
             watchdog,
             console.board,

@@ -1,17 +1,21 @@
 --[[
 drain_node: an operator asks a node to take nothing new, or to take work again.
 
-KEYS[1]  {p}:v2:{node:<id>}:info  HASH  draining, …
+KEYS[1]  {p}:v2:{node:<id>}:info  HASH  draining, held, …
 ARGV[1]  '1' drain, '0' resume
+ARGV[2]  '1' when it lasts over new connections of the node (a cordon), else '0'
+
+The node's own word does not end what an operator asked for: `held` is '', 'drain' or 'cordon'.
 
 Returns  {1, status}      the node's status, unchanged
          {0, 'unknown'}   no such node
 ]]
 local info = KEYS[1]
-local draining = ARGV[1]
+local draining, lasting = ARGV[1], ARGV[2]
 local status = redis.call('HGET', info, 'status')
 if not status then
   return {0, 'unknown'}
 end
-redis.call('HSET', info, 'draining', draining)
+local held = draining == '1' and (lasting == '1' and 'cordon' or 'drain') or ''
+redis.call('HSET', info, 'draining', draining, 'held', held)
 return {1, status}

@@ -38,7 +38,8 @@ local life_ms, test_clock = tonumber(ARGV[13]), ARGV[14]
 --- @include "shared/hold_until"
 --- @include "shared/mirror_cap"
 local now = now_ms(test_clock)
-local node = redis.call('HMGET', info, 'conn_epoch', 'status', 'health', 'registered_at_ms', 'draining', 'max')
+local node = redis.call('HMGET', info, 'conn_epoch', 'status', 'health', 'registered_at_ms', 'draining', 'max',
+  'held')
 if not node[2] then
   return {0, 'unknown'}
 end
@@ -47,7 +48,8 @@ if node[1] ~= epoch then
 end
 local health = string.sub(node[3] .. healthy, -window)
 local status = next_status(node[2], health, now - tonumber(node[4]), rules)
-local drains = draining ~= '' and draining or node[5]
+-- What an operator asked for holds until an operator ends it.
+local drains = (node[7] or '') ~= '' and '1' or draining ~= '' and draining or node[5]
 redis.call('HSET', info, 'status', status, 'health', health, 'usage', usage, 'draining', drains,
   'heartbeat_at_ms', now)
 if description ~= '' then

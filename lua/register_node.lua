@@ -25,7 +25,7 @@ local stale_ms, life_ms, test_clock = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV
 --- @include "shared/live_load"
 --- @include "shared/mirror_cap"
 local now = now_ms(test_clock)
-local node = redis.call('HMGET', info, 'status', 'heartbeat_at_ms', 'resume_token', 'conn_epoch')
+local node = redis.call('HMGET', info, 'status', 'heartbeat_at_ms', 'resume_token', 'conn_epoch', 'held')
 local lives = node[1] and node[1] ~= 'offline' and tonumber(node[2]) + stale_ms >= now
 -- A node that can prove who it is keeps its id against others; one that cannot yields to the newer socket.
 -- The token to keep is drawn for one call: finding it means that this call's first reply was lost.
@@ -37,9 +37,12 @@ local reserved, running = live_load(resv, run, now)
 mirror_cap(cap, max, reserved, running)
 -- Never below the clock, so that an epoch cannot come back after the record expired or was lost.
 local epoch = again and tonumber(node[4]) or math.max(tonumber(node[4] or 0) + 1, now)
+-- A cordon outlives the connection, a drain does not.
+local cordoned = node[5] == 'cordon'
 redis.call('HSET', info, 'instance_id', instance_id, 'max', max, 'description', description,
   'conn_epoch', epoch,
-  'status', 'registering', 'draining', '0', 'health', '', 'resume_token', kept_token,
+  'status', 'registering', 'draining', cordoned and '1' or '0', 'held', cordoned and 'cordon' or '',
+  'health', '', 'resume_token', kept_token,
   'registered_at_ms', now, 'heartbeat_at_ms', now)
 redis.call('PEXPIRE', info, life_ms)
 local reply = {1, epoch, now}

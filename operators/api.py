@@ -5,6 +5,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from rest_framework.pagination import LimitOffsetPagination
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -28,12 +29,12 @@ class ConsoleView(APIView):
     """
 
     authentication_classes = (TokenAuthentication, LoginAuthentication)
-    permission_classes = (IsViewer,)
+    permission_classes: tuple[type[BasePermission], ...] = (IsViewer,)
 
     def get(self, request: Request, **named: str) -> Response:
         console = find_console(request._request)  # noqa: SLF001 - DRF's way to Django's request
         if console is None:
-            return _refuse(_UNAVAILABLE, "NO_INSTANCE", "No running instance serves this request.")
+            return refuse(_UNAVAILABLE, "NO_INSTANCE", "No running instance serves this request.")
         return self.answer(console, request, **named)
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
@@ -123,9 +124,9 @@ class JobView(ConsoleView):
         try:
             job = console.find_job(named["job_id"])
         except DependencyDown as down:
-            return _refuse(_UNAVAILABLE, down.code, str(down))
+            return refuse(_UNAVAILABLE, down.code, str(down))
         if job is None:
-            return _refuse(_NOT_FOUND, "NO_SUCH_JOB", "No job has this id, or it was forgotten.")
+            return refuse(_NOT_FOUND, "NO_SUCH_JOB", "No job has this id, or it was forgotten.")
         return Response(job)
 
 
@@ -136,5 +137,6 @@ def prometheus(request: HttpRequest) -> HttpResponse:
     return HttpResponse(generate_latest(REGISTRY) + ours, content_type=CONTENT_TYPE_LATEST)
 
 
-def _refuse(status: int, error: str, message: str) -> Response:
+def refuse(status: int, error: str, message: str) -> Response:
+    """Return an answer that says what is wrong, for programs and for people."""
     return Response({"error": error, "message": message}, status=status)

@@ -47,7 +47,7 @@ def describe_cluster(
         "total_pending": sum(instance.inbox_pending for instance in instances),
         "total_dlq": sum(instance.dlq_length for instance in instances),
         "redis_key_prefix": key_prefix,
-        "nodes": [_describe_node(node, loads.get(node.node_id, 0)) for node in nodes],
+        "nodes": [describe_node(node, loads.get(node.node_id, 0)) for node in nodes],
     }
 
 
@@ -58,7 +58,8 @@ def _describe_instance(instance: InstanceView, now_ms: int) -> Json:
     }
 
 
-def _describe_node(node: Node, load: int) -> Json:
+def describe_node(node: Node, load: int) -> Json:
+    """Return one node as lists show it."""
     description, usage = node.description, node.usage
     return {
         "node_id": node.node_id,

@@ -7,8 +7,8 @@ import asyncio
 import collections
 import concurrent.futures
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from operators.board import Board, Pages
 from operators.catalog import Catalog
 from operators.cluster import InstanceView, describe_cluster
 from operators.counters import describe_counters
+from operators.fleet import FleetDesk
 from operators.history import describe_job, describe_step
 from operators.live import LiveFeed
 from operators.metrics import Gauges, JournalCollector, render
@@ -34,6 +35,7 @@ from scheduling.waiting import WaitingLine
 SCOPE_KEY = "lingua.console"
 
 Json = dict[str, Any]
+T = TypeVar("T")
 _ASK_REDIS_S = 3.0
 _encode = msgspec.json.encode
 
@@ -48,6 +50,7 @@ class Parts:
     waiting: WaitingLine
     jobs: JobStore
     decisions: DecisionStore | None = None
+    desk: FleetDesk | None = None
     leads: Callable[[], bool] | None = None
     list_instances: Callable[[], Awaitable[Sequence[InstanceView]]] | None = None
 
@@ -90,6 +93,23 @@ class Console:
     def journal(self) -> Journal:
         return self._parts.journal
 
+    @property
+    def desk(self) -> FleetDesk | None:
+        """What operators may ask and do about nodes and pools; methods for the event loop."""
+        return self._parts.desk
+
+    def ask(self, question: Coroutine[Any, Any, T]) -> T:
+        """Return what the event loop answers. Not on the event loop.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        asked = asyncio.run_coroutine_threadsafe(question, self._event_loop)
+        try:
+            return asked.result(timeout=_ASK_REDIS_S)
+        except concurrent.futures.TimeoutError as late:
+            asked.cancel()
+            raise DependencyDown from late
+
     def note_request(self, *, took_ms: float) -> None:
         """Count a request for statistics; the first one begins to make them."""
         self._event_loop.call_soon_threadsafe(lambda: self.board.note_request(took_ms=took_ms))
@@ -109,12 +129,7 @@ class Console:
             fields = self._parts.jobs.find_fields(**name)
             return await fields, await decisions.list_all(**name) if decisions else []
 
-        asked = asyncio.run_coroutine_threadsafe(ask(), self._event_loop)
-        try:
-            fields, decisions = asked.result(timeout=_ASK_REDIS_S)
-        except concurrent.futures.TimeoutError as late:
-            asked.cancel()
-            raise DependencyDown from late
+        fields, decisions = self.ask(ask())
         return describe_job(fields, decisions) if fields else None
 
     def list_ended(self, *, state: str = "", reason: str = "", session_id: str = "") -> list[Json]:

@@ -33,7 +33,7 @@ def describe_job(fields: Mapping[str, str], decisions: Iterable[Decision] = ()) 
         "deadline_at_ms": int(fields["deadline_at_ms"]),
         "need": msgspec.json.decode(fields["need"]),
         "attempts": _describe_attempts(fields),
-        "decisions": [_describe_decision(decision) for decision in decisions],
+        "decisions": [describe_decision(decision) for decision in decisions],
     }
 
 
@@ -52,7 +52,7 @@ def describe_step(step: Step) -> Json:
     }
 
 
-def _describe_decision(decision: Decision) -> Json:
+def describe_decision(decision: Decision) -> Json:
     """Return a decision with its rows named: nodes looked at, and what slots answered."""
     looked_at = [
         {"node_id": node_id, "load": load, "passed_over": reason or None}

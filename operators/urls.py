@@ -1,10 +1,10 @@
 """The HTTP paths of the operators' side."""
 
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
-from operators import api
+from operators import api, fleet_api
 from operators.pages import page
 
 PAGES = (
@@ -15,8 +15,21 @@ PAGES = (
     "compute-power",
     "models",
     "languages",
+    "fleet",
+    "pools",
+    "coverage",
+    "why",
     "api-guide",
 )
+
+_ORDERS = ("drain", "resume", "cordon", "disconnect")
+
+# Tools that were there before the API had versions know these without one.
+_POOLS = [
+    path("admin/pools", fleet_api.AdminPoolsView.as_view()),
+    path("admin/pools/rebuild", fleet_api.RebuildView.as_view()),
+    path("admin/pools/<str:pool_id>", fleet_api.AdminPoolView.as_view()),
+]
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/dashboard")),
@@ -27,5 +40,21 @@ urlpatterns = [
     path("api/v1/metrics", api.CountersView.as_view()),
     path("api/v1/jobs", api.JobsView.as_view()),
     path("api/v1/jobs/<str:job_id>", api.JobView.as_view()),
+    path("api/v1/jobs/<str:job_id>/why", fleet_api.WhyView.as_view()),
+    path("api/v1/nodes", fleet_api.NodesView.as_view()),
+    path("api/v1/nodes/<str:node_id>", fleet_api.NodeView.as_view()),
+    *(
+        path(
+            f"api/v1/nodes/<str:node_id>/{action}",
+            fleet_api.NodeOrderView.as_view(),
+            {"action": action},
+        )
+        for action in _ORDERS
+    ),
+    path("api/v1/coverage", fleet_api.CoverageView.as_view()),
+    path("api/v1/phase3/pools", fleet_api.PoolsView.as_view()),
+    path("api/v1/phase3/simulate", fleet_api.SimulateView.as_view()),
+    path("api/v1/", include(_POOLS)),
+    path("api/", include(_POOLS)),
     *(path(name, page(name), name=name) for name in PAGES),
 ]

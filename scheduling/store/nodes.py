@@ -264,12 +264,15 @@ class NodeStore:
             "ZRANGE", self._keys.node_run(node_id), 0, -1, read=_read_attempts
         )
 
-    def drain(self, *, node_id: str, draining: bool) -> "Future[bool]":
-        """Ask a node to take nothing new, or to take work again; False when it is unknown."""
+    def drain(self, *, node_id: str, draining: bool, lasting: bool = False) -> "Future[bool]":
+        """Ask a node to take nothing new, or to take work again; False when it is unknown.
+
+        With `lasting` until it is resumed, over new connections too, while its record lasts.
+        """
         return self._connection.run_script(
             "drain_node",
             keys=[self._keys.node_info(node_id)],
-            args=[int(draining)],
+            args=[int(draining), int(lasting)],
             read=is_done,
         )
 

@@ -19,6 +19,7 @@ class NodeModel:
     epoch: int = 0
     max: int = 0
     draining: bool = False
+    held: bool = False
     registered_at: int = 0
     heard_at: int = 0
     resv: dict[Attempt, int] = dataclasses.field(default_factory=dict)
@@ -37,6 +38,7 @@ class NodeModel:
     def register(self, *, now: int, most: int) -> None:
         self.epoch = max(self.epoch + 1, now)
         self.status, self.health, self.draining = "registering", "", False
+        self.held = False
         self.max, self.registered_at, self.heard_at = most, now, now
         self._note()
 
@@ -49,7 +51,7 @@ class NodeModel:
         self.heard_at = now
         self.status = self._next_status(now)
         if drains is not None:
-            self.draining = drains
+            self.draining = drains or self.held
         for attempt in self.run:
             if runs is None or attempt in runs:
                 self.run[attempt] = now + self.jobs.run_lease_ms
@@ -118,7 +120,7 @@ class NodeModel:
 
     def drain(self, *, draining: bool) -> bool:
         if self.status:
-            self.draining = draining
+            self.draining = self.held = draining
         return bool(self.status)
 
     def _note(self) -> None:

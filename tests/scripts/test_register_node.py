@@ -43,6 +43,7 @@ async def test_a_new_node_is_written_whole_and_reservable_at_its_first_heartbeat
             "conn_epoch": str(START_MS),
             "status": "registering",
             "draining": "0",
+            "held": "",
             "health": "",
             "resume_token": FIRST,
             "registered_at_ms": str(START_MS),

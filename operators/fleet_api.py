@@ -1,0 +1,339 @@
+"""The API of nodes and pools, version 1: look, try, and act."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from operators import fleet_shapes, shapes
+from operators.api import ConsoleView, refuse
+from operators.console import Console
+from operators.fleet import FleetDesk, Question
+from operators.pool_models import SERVICE_TYPES
+from operators.roles import IsOperator
+from scheduling.errors import DependencyDown
+from scheduling.jobs import Need
+from scheduling.languages import normalize
+
+Json = dict[str, Any]
+_BAD_REQUEST, _NOT_FOUND, _CONFLICT, _UNAVAILABLE = 400, 404, 409, 503
+_FALSE = frozenset({"false", "0", "no", "off"})
+_NO_NODE = "No node has this id here."
+_EXAMPLE_NODE = {
+    "node_id": "node-7F3A91C2",
+    "instance_id": "i-5c1e",
+    "platform": "linux",
+    "online": True,
+    "status": "Draining",
+    "cpu_usage": 12.5,
+    "gpu_usage": 40.0,
+    "memory_usage": 33.0,
+    "current_jobs": 1,
+    "max_concurrent_jobs": 4,
+    "last_heartbeat": 1795190115806,
+    "services": [{"service_id": "faster-whisper", "service_type": "Asr", "status": "Running"}],
+    "capabilities": [
+        {"service_type": "Asr", "ready": True, "reason": None, "ready_impl_ids": None}
+    ],
+    "draining": True,
+    "languages": ["en", "zh"],
+}
+_EXAMPLE_POOL = {
+    "pool_id": "voices",
+    "pool_name": "Voices",
+    "kind": "capability",
+    "pool_required_services": ["asr", "nmt", "tts"],
+    "languages": [],
+    "total_nodes": 2,
+    "online_nodes": 2,
+    "ready_nodes": 1,
+    "core_services_installed": {"asr": 2, "nmt": 2, "tts": 2},
+    "core_services_ready": {"asr": 2, "nmt": 1, "tts": 2},
+    "sample_node_ids": ["node-7F3A91C2"],
+}
+_PROBLEMS = {503: shapes.Problem}
+_MAY_MISS = {404: shapes.Problem, **_PROBLEMS}
+
+
+class DeskView(ConsoleView):
+    """A view over the desk of the instance that serves it."""
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        desk = console.desk
+        if desk is None:
+            return refuse(_UNAVAILABLE, "NO_INSTANCE", "No running instance serves this request.")
+        try:
+            return console.ask(self.ask(desk, request, **named))
+        except DependencyDown as down:
+            return refuse(_UNAVAILABLE, down.code, str(down))
+
+    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+        """Return the answer, from the event loop."""
+        raise NotImplementedError
+
+
+class OrderView(DeskView):
+    """A view through which operators act."""
+
+    permission_classes = (IsOperator,)
+    http_method_names = ("post", "options")
+
+
+class PoolsView(DeskView):
+    """The configuration in force and its pools; services installed against ready (P14)."""
+
+    @extend_schema(
+        operation_id="phase3_pools",
+        responses={200: fleet_shapes.PoolList, **_PROBLEMS},
+        examples=[
+            OpenApiExample(
+                "A capability pool",
+                value={"version": 4, "config": {"mode": "two_level"}, "pools": [_EXAMPLE_POOL]},
+                response_only=True,
+            )
+        ],
+    )
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+        return Response(await desk.list_pools())
+
+
+class AdminPoolsView(PoolsView):
+    """The same under the path of the administration (P16)."""
+
+    @extend_schema(operation_id="admin_pools", responses={200: fleet_shapes.PoolList, **_PROBLEMS})
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+
+class AdminPoolView(DeskView):
+    """One pool with all its members (P16)."""
+
+    @extend_schema(
+        operation_id="admin_pool",
+        responses={200: fleet_shapes.PoolDetail, **_MAY_MISS},
+        examples=[
+            OpenApiExample(
+                "A capability pool",
+                value={**_EXAMPLE_POOL, "node_ids": ["node-7F3A91C2", "node-A0B1C2D3"]},
+                response_only=True,
+                status_codes=["200"],
+            )
+        ],
+    )
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+        pool = await desk.find_pool(named["pool_id"])
+        if pool is None:
+            return refuse(_NOT_FOUND, "NO_SUCH_POOL", "No pool in force has this id.")
+        return Response(pool)
+
+
+class RebuildView(OrderView):
+    """Clear up pools and publish the configuration as one new version (P16)."""
+
+    @extend_schema(
+        operation_id="rebuild_pools",
+        request=None,
+        responses={200: fleet_shapes.Rebuilt, 409: shapes.Problem, **_PROBLEMS},
+        examples=[
+            OpenApiExample(
+                "Published", value={"version": 5}, response_only=True, status_codes=["200"]
+            )
+        ],
+    )
+    def post(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+        version = await desk.rebuild()
+        if version is None:
+            return refuse(_CONFLICT, "NOT_LEADER", "Another instance leads: ask that one.")
+        return Response({"version": version})
+
+
+class SimulateView(DeskView):
+    """Where a job would go, by exactly the code that dispatches; nothing changes (P15)."""
+
+    @extend_schema(
+        operation_id="phase3_simulate",
+        parameters=[
+            OpenApiParameter("routing_key", str, description="Stands for a tenant or a session."),
+            OpenApiParameter("tenant_id", str),
+            OpenApiParameter("session_id", str),
+            OpenApiParameter(
+                "required", str, many=True, description="Services; repeated, or with commas."
+            ),
+            OpenApiParameter("src_lang", str, default="zh"),
+            OpenApiParameter("tgt_lang", str, default="en"),
+            OpenApiParameter("accept_public", bool, default=True),
+            OpenApiParameter("exclude_node_id", str, many=True),
+            OpenApiParameter("preferred_node_id", str),
+        ],
+        responses={200: fleet_shapes.Simulation, 400: shapes.Problem, **_PROBLEMS},
+        examples=[
+            OpenApiExample(
+                "A node was found",
+                value={
+                    "routing_key": "test",
+                    "required": ["asr", "nmt", "tts"],
+                    "selected_node_id": "node-7F3A91C2",
+                    "refused": None,
+                    "debug": {
+                        "pool_count": 3,
+                        "preferred_pool": "voices",
+                        "selected_pool": "voices",
+                        "fallback_used": False,
+                        "attempts": [["voices", "ok", 1]],
+                    },
+                    "breakdown": {"total_nodes": 1, "offline": 0},
+                    "looked_at": [{"node_id": "node-7F3A91C2", "load": 0, "passed_over": None}],
+                },
+                response_only=True,
+                status_codes=["200"],
+            )
+        ],
+    )
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+        question = _read_question(request)
+        unknown = sorted(set(question.need.types) - set(SERVICE_TYPES))
+        if unknown:
+            told = f"required: no service is called {unknown[0]}; {', '.join(SERVICE_TYPES)}"
+            return refuse(_BAD_REQUEST, "INVALID_PARAMETER", told)
+        return Response(await desk.simulate(question))
+
+
+class NodesView(DeskView):
+    """The fleet: status, slots, languages and services of every node."""
+
+    @extend_schema(
+        operation_id="nodes",
+        responses={200: fleet_shapes.NodeList, **_PROBLEMS},
+        examples=[OpenApiExample("A fleet", value={"nodes": [_EXAMPLE_NODE]}, response_only=True)],
+    )
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+        return Response({"nodes": await desk.list_nodes()})
+
+
+class NodeView(DeskView):
+    """One node with its pools and what it declared of languages."""
+
+    @extend_schema(
+        operation_id="node",
+        responses={200: fleet_shapes.NodeDetail, **_MAY_MISS},
+        examples=[
+            OpenApiExample(
+                "A node that drains",
+                value={**_EXAMPLE_NODE, "pools": ["voices"], "language_capabilities": {}},
+                response_only=True,
+                status_codes=["200"],
+            )
+        ],
+    )
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+        node = await desk.find_node(named["node_id"])
+        return refuse(_NOT_FOUND, "NO_SUCH_NODE", _NO_NODE) if node is None else Response(node)
+
+
+class NodeOrderView(OrderView):
+    """Drain: nothing new until resumed or connected anew. Cordon: until resumed. Both finish jobs.
+
+    Disconnect closes the socket; the node may come back at once.
+    """
+
+    @extend_schema(
+        operation_id="order_node",
+        request=None,
+        responses={200: fleet_shapes.Order, **_MAY_MISS},
+        examples=[
+            OpenApiExample(
+                "Drained",
+                value={"node_id": "node-7F3A91C2", "action": "drain"},
+                response_only=True,
+                status_codes=["200"],
+            )
+        ],
+    )
+    def post(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+        if not await desk.order(named["node_id"], action=named["action"]):
+            return refuse(_NOT_FOUND, "NO_SUCH_NODE", _NO_NODE)
+        return Response({"node_id": named["node_id"], "action": named["action"]})
+
+
+class CoverageView(DeskView):
+    """Each language pair with ready nodes and free slots, those served worst first."""
+
+    @extend_schema(
+        operation_id="coverage",
+        responses={200: fleet_shapes.CoverageGrid, **_PROBLEMS},
+        examples=[
+            OpenApiExample(
+                "One node alone",
+                value={"pairs": [{"src": "zh", "tgt": "en", "ready_nodes": 1, "free_slots": 4}]},
+                response_only=True,
+            )
+        ],
+    )
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+        return Response({"pairs": await desk.list_coverage()})
+
+
+class WhyView(DeskView):
+    """Every decision about one job of the last hour: who was looked at, and why not."""
+
+    @extend_schema(operation_id="job_why", responses={200: fleet_shapes.Why, **_MAY_MISS})
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+        why = await desk.why(named["job_id"])
+        if why is None:
+            return refuse(_NOT_FOUND, "NO_SUCH_JOB", "No job has this id, or it was forgotten.")
+        return Response(why)
+
+
+def _read_question(request: Request) -> Question:
+    asked = request.query_params
+    src, tgt = (normalize(asked.get(*pair)) for pair in (("src_lang", "zh"), ("tgt_lang", "en")))
+    types = _list_values(asked.getlist("required"))
+    key = asked.get("routing_key") or asked.get("tenant_id") or asked.get("session_id")
+    return Question(
+        need=Need(
+            src=src,
+            tgt=tgt,
+            types=tuple(kind.lower() for kind in types),
+            pairs=((src, tgt),),
+            public=asked.get("accept_public", "true").lower() not in _FALSE,
+        ),
+        routing_key=key or "default",
+        tenant_id=asked.get("tenant_id", ""),
+        session_id=asked.get("session_id") or asked.get("routing_key", ""),
+        exclude=_list_values(asked.getlist("exclude_node_id")),
+        preferred_node_id=asked.get("preferred_node_id", ""),
+    )
+
+
+def _list_values(texts: list[str]) -> tuple[str, ...]:
+    """Return values that are repeated, or separated by commas, each once and in order."""
+    values = (value.strip() for text in texts for value in text.split(","))
+    return tuple(dict.fromkeys(value for value in values if value))

@@ -1,0 +1,238 @@
+"""The API of nodes and pools on a real server with real nodes."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.peers import FakeNode, Speaker, draw_languages
+from tests.e2e.servers import Lingua
+from tests.operators.conftest import Api
+
+_DEADLINE_S = 10
+_ROOT = Path(__file__).parents[2]
+_ORDERS = ("drain", "resume", "cordon", "disconnect")
+
+
+@pytest.fixture(scope="module")
+def token(lingua: Lingua) -> str:
+    """A token that may operate, made by the command on the server's own database."""
+    made = subprocess.run(
+        [sys.executable, "manage.py", "token", "create", "api", "Desk", "--scope", "operate"],
+        cwd=_ROOT,
+        env={
+            **{key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")},
+            "LINGUA_VAR_DIR": str(lingua.instance.notes_file.parent / "var"),
+            "REDIS_URL": "redis://127.0.0.1:1/0",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return next(word for word in made.stdout.split() if word.startswith("lat_"))
+
+
+@pytest.fixture
+def act(lingua: Lingua, token: str) -> Callable[..., Any]:
+    """Post to a path; return the status and what was answered."""
+
+    def post(path: str, headers: dict[str, str]) -> tuple[int, Any]:
+        request = urllib.request.Request(
+            f"http://{lingua.instance.address}{path}", method="POST", headers=headers, data=b""
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_DEADLINE_S) as answer:  # noqa: S310 - ours
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
+
+    async def ask(path: str, *, shown: str = token) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {shown}"} if shown else {}
+        return await asyncio.to_thread(post, path, headers)
+
+    return ask
+
+
+async def until(api: Api, path: str, fits: Any) -> Any:
+    async with asyncio.timeout(_DEADLINE_S):
+        while not fits(answer := await api.json(path)):
+            continue
+    return answer
+
+
+def find_pool(told: dict[str, Any], languages: tuple[str, str]) -> dict[str, Any] | None:
+    wanted = "-".join(sorted(languages))
+    return next((pool for pool in told["pools"] if pool["pool_name"] == wanted), None)
+
+
+async def await_pool(api: Api, languages: tuple[str, str], *, nodes: int = 1) -> dict[str, Any]:
+    def has_member(told: dict[str, Any]) -> bool:
+        pool = find_pool(told, languages)
+        return pool is not None and pool["total_nodes"] == nodes
+
+    pool = find_pool(await until(api, "/api/v1/phase3/pools", has_member), languages)
+    assert pool is not None
+    return pool
+
+
+def simulate(languages: tuple[str, str], more: str = "") -> str:
+    src, tgt = languages
+    return (
+        f"/api/v1/phase3/simulate?routing_key=test&src_lang={src}&tgt_lang={tgt}"
+        f"&required=asr&required=NMT,tts{more}"
+    )
+
+
+@pytest.mark.req("P14")
+async def test_pools_show_what_is_installed_and_what_is_ready(lingua: Lingua, api: Api) -> None:
+    languages = draw_languages()
+    async with FakeNode.open(lingua.url("/ws/node"), languages) as node:
+        pool = await await_pool(api, languages)
+        told = await api.json("/api/v1/phase3/pools")
+        one = await api.json(f"/api/v1/admin/pools/{pool['pool_id']}")
+        old = await api.json(f"/api/admin/pools/{pool['pool_id']}")
+
+    assert pool["sample_node_ids"] == [node.node_id]
+    assert pool["core_services_installed"] == {"asr": 1, "nmt": 1, "tts": 1}
+    assert pool["core_services_ready"] == {"asr": 1, "nmt": 1, "tts": 1}
+    assert one["node_ids"] == old["node_ids"] == [node.node_id]
+    assert told["config"]["mode"] == "two_level"
+    assert told["config"]["auto_pool_config"]["max_pools"] == 50
+    assert (await api.text("/api/v1/admin/pools/p-none"))[0] == 404
+
+
+@pytest.mark.req("P15")
+async def test_a_hundred_dry_runs_change_nothing_in_redis(lingua: Lingua, api: Api) -> None:
+    languages = draw_languages()
+    async with FakeNode.open(lingua.url("/ws/node"), languages) as node:
+        pool = await await_pool(api, languages)
+        before = lingua.dump()
+        answers = [await api.json(simulate(languages)) for _ in range(100)]
+        after = lingua.dump()
+
+    assert {answer["selected_node_id"] for answer in answers} == {node.node_id}
+    assert {answer["debug"]["selected_pool"] for answer in answers} == {pool["pool_id"]}
+    assert answers[0]["required"] == ["asr", "nmt", "tts"]
+    assert answers[0]["debug"]["attempts"] == [[pool["pool_id"], "ok", 1]]
+    changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+    assert {key for key in changed if not key.startswith("{poolcfg}:leader")} == set()
+
+
+@pytest.mark.req("P15")
+async def test_a_dry_run_leaves_out_a_node_while_there_is_another(lingua: Lingua, api: Api) -> None:
+    languages = draw_languages()
+    async with (
+        FakeNode.open(lingua.url("/ws/node"), languages) as one,
+        FakeNode.open(lingua.url("/ws/node"), languages) as other,
+    ):
+        await await_pool(api, languages, nodes=2)
+        told = await api.json(simulate(languages, f"&exclude_node_id={one.node_id}"))
+
+    assert told["selected_node_id"] == other.node_id
+    seen = {row["node_id"]: row["passed_over"] for row in told["looked_at"]}
+    assert seen == {one.node_id: "excluded", other.node_id: None}
+    assert told["breakdown"]["excluded"] == 1
+
+
+@pytest.mark.req("P15")
+async def test_a_dry_run_names_a_service_that_is_not_known(api: Api) -> None:
+    status, told = await api.text(simulate(("en", "de"), "&required=magic"))
+
+    assert status == 400
+    assert "no service is called magic" in told
+
+
+@pytest.mark.req("P16")
+@pytest.mark.parametrize("root", ["/api/v1/admin", "/api/admin"])
+async def test_a_rebuild_makes_one_version(root: str, act: Callable[..., Any], api: Api) -> None:
+    before = (await api.json(f"{root}/pools"))["version"]
+
+    status, told = await act(f"{root}/pools/rebuild")
+
+    assert (status, told) == (200, {"version": before + 1})
+    assert (await api.json(f"{root}/pools"))["version"] == before + 1
+
+
+@pytest.mark.req("N6")
+@pytest.mark.parametrize(("order", "status"), [("drain", "Draining"), ("cordon", "Draining")])
+async def test_a_drained_node_gets_nothing_until_it_is_resumed(
+    order: str, status: str, lingua: Lingua, api: Api, act: Callable[..., Any]
+) -> None:
+    languages = draw_languages()
+    async with FakeNode.open(lingua.url("/ws/node"), languages) as node:
+        await await_pool(api, languages)
+        path = f"/api/v1/nodes/{node.node_id}"
+        assert (await api.json(path))["status"] == "Ready"
+
+        assert await act(f"{path}/{order}") == (
+            200,
+            {"node_id": node.node_id, "action": order},
+        )
+        drained = await api.json(path)
+        dry = await api.json(simulate(languages))
+        grid = await api.json("/api/v1/coverage")
+        await act(f"{path}/resume")
+        resumed = await api.json(path)
+
+    assert (drained["status"], drained["draining"]) == (status, True)
+    assert drained["pools"]
+    assert dry["looked_at"][0]["passed_over"] == "status_not_ready"
+    rows = {(row["src"], row["tgt"]): row for row in grid["pairs"]}
+    assert rows[languages]["ready_nodes"] == 0
+    assert resumed["status"] == "Ready"
+
+
+async def test_a_disconnected_node_is_gone(
+    lingua: Lingua, api: Api, act: Callable[..., Any]
+) -> None:
+    async with FakeNode.open(lingua.url("/ws/node"), draw_languages()) as node:
+        status, _ = await act(f"/api/v1/nodes/{node.node_id}/disconnect")
+        assert status == 200
+        await until(
+            api,
+            "/api/v1/nodes",
+            lambda told: node.node_id not in {row["node_id"] for row in told["nodes"]},
+        )
+    assert (await api.text(f"/api/v1/nodes/{node.node_id}"))[0] == 404
+    assert (await act(f"/api/v1/nodes/{node.node_id}/drain"))[0] in {200, 404}
+    assert (await act("/api/v1/nodes/node-nobody/drain"))[0] == 404
+
+
+@pytest.mark.parametrize("order", _ORDERS)
+async def test_strangers_order_nothing(order: str, act: Callable[..., Any]) -> None:
+    assert (await act(f"/api/v1/nodes/node-1/{order}", shown=""))[0] == 401
+
+
+@pytest.mark.req("O13")
+async def test_a_job_says_why_it_was_refused(
+    lingua: Lingua, api: Api, act: Callable[..., Any]
+) -> None:
+    languages = draw_languages()
+    async with (
+        FakeNode.open(lingua.url("/ws/node"), languages) as node,
+        Speaker.open(lingua.url("/ws/session"), languages) as speaker,
+    ):
+        await await_pool(api, languages)
+        await act(f"/api/v1/nodes/{node.node_id}/drain")
+        await speaker.say(0)
+        ended = await until(
+            api,
+            f"/api/v1/jobs?session_id={speaker.session_id}",
+            lambda told: told["results"],
+        )
+        job_id = ended["results"][0]["job_id"]
+        why = await api.json(f"/api/v1/jobs/{job_id}/why")
+
+    assert why["state"] in {"FAILED", "RELEASED"}
+    [seen] = why["decisions"][0]["looked_at"]
+    assert (seen["node_id"], seen["passed_over"]) == (node.node_id, "status_not_ready")
+    assert (await api.text("/api/v1/jobs/job-nothing/why"))[0] == 404
