@@ -6,7 +6,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
-from operators.permissions import may_see
+from operators.permissions import may_operate, may_see
 
 _POLICY = "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; connect-src 'self' {}"
 
@@ -17,7 +17,8 @@ def page(name: str) -> Callable[[HttpRequest], HttpResponseBase]:
     def show(request: HttpRequest) -> HttpResponseBase:
         if not may_see(request):
             return redirect_to_login(request.get_full_path(), "admin:login")
-        answer: HttpResponse = render(request, f"operators/{name}.html", {"page": name})
+        context = {"page": name, "may_operate": may_operate(request)}
+        answer: HttpResponse = render(request, f"operators/{name}.html", context)
         host = request.get_host()
         answer["Content-Security-Policy"] = _POLICY.format(f"ws://{host} wss://{host}")
         return answer

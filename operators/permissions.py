@@ -21,3 +21,8 @@ def may_see(request: HttpRequest) -> bool:
     if console is None or not console.needs_login:
         return True
     return request.user.is_active and request.user.has_perm(RIGHTS[Scope.READ])
+
+
+def may_operate(request: HttpRequest) -> bool:
+    """Say whether whoever is logged in may act on the fleet."""
+    return request.user.is_active and request.user.has_perm(RIGHTS[Scope.OPERATE])

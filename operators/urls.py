@@ -33,6 +33,8 @@ _POOLS = [
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/dashboard")),
+    # The admin's pages name no icon, so browsers ask for this one.
+    path("favicon.ico", RedirectView.as_view(url="/static/operators/icon.svg")),
     path("metrics", api.prometheus),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/stats", api.StatsView.as_view()),

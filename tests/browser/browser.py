@@ -51,6 +51,11 @@ class Browser:
     def click(self, selector: str) -> None:
         self._driver.find_element(By.CSS_SELECTOR, selector).click()
 
+    def fill(self, selector: str, text: str) -> None:
+        field = self._driver.find_element(By.CSS_SELECTOR, selector)
+        field.clear()
+        field.send_keys(text)
+
     def choose(self, selector: str, value: str) -> None:
         Select(self._driver.find_element(By.CSS_SELECTOR, selector)).select_by_value(value)
 

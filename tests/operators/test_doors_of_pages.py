@@ -44,7 +44,20 @@ async def _ask(lingua: Lingua, path: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/dashboard", "/live", "/talk", "/cluster", "/compute-power", "/models", "/languages"]
+    "path",
+    [
+        "/dashboard",
+        "/live",
+        "/talk",
+        "/cluster",
+        "/compute-power",
+        "/models",
+        "/languages",
+        "/fleet",
+        "/pools",
+        "/coverage",
+        "/why",
+    ],
 )
 async def test_a_page_sends_strangers_to_the_login(path: str, guarded: Lingua) -> None:
     status, location = await _ask(guarded, path)
@@ -53,7 +66,23 @@ async def test_a_page_sends_strangers_to_the_login(path: str, guarded: Lingua) -
     assert location == f"/admin/login/?next={path}"
 
 
-@pytest.mark.parametrize("path", ["stats", "cluster", "metrics", "jobs", "jobs/job-1"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "stats",
+        "cluster",
+        "metrics",
+        "jobs",
+        "jobs/job-1",
+        "nodes",
+        "nodes/n",
+        "coverage",
+        "admin/pools",
+        "phase3/pools",
+        "phase3/simulate",
+        "jobs/job-1/why",
+    ],
+)
 async def test_the_api_refuses_strangers(path: str, guarded: Lingua) -> None:
     assert (await _ask(guarded, f"/api/v1/{path}"))[0] == 401
 

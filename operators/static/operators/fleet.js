@@ -1,0 +1,60 @@
+// The fleet from /api/v1/nodes, and the four orders an operator can give a node.
+import { ago, fillRows, find, id, make, poll, row, setTile, statusBadge } from "./dom.js";
+
+const MOST_ROWS = 200;
+const ORDERS = { drain: "Drain", cordon: "Cordon", resume: "Resume", disconnect: "Disconnect" };
+const mayOperate = find("#fleet").dataset.mayOperate === "yes";
+let latest = [];
+
+async function order(node, action) {
+  if (action === "disconnect" && !confirm(`Close the socket of ${node}?`)) return;
+  const answer = await fetch(`/api/v1/nodes/${encodeURIComponent(node)}/${action}`, {
+    method: "POST",
+    headers: { "X-CSRFToken": find("meta[name=csrf]").content, Accept: "application/json" },
+  });
+  const told = await answer.json();
+  find("#done").textContent = answer.ok ? `${ORDERS[action]}: ${node}` : told.message ?? told.detail;
+  await refresh();
+}
+
+function buttons(node) {
+  const offered = node.draining ? ["resume", "disconnect"] : ["drain", "cordon", "disconnect"];
+  return make("td", { class: "acts" }, ...offered.map((action) => {
+    const button = make("button", { type: "button", disabled: !mayOperate, "data-act": action, "aria-label": `${ORDERS[action]} ${node.node_id}` }, ORDERS[action]);
+    button.addEventListener("click", () => order(node.node_id, action));
+    return button;
+  }));
+}
+
+function show() {
+  const wanted = find("#node-filter").value.trim().toLowerCase();
+  const words = (node) => [node.node_id, node.status, ...node.languages, ...node.services.map((entry) => entry.service_id)].join(" ");
+  const nodes = latest.filter((node) => !wanted || words(node).toLowerCase().includes(wanted));
+  fillRows("#nodes", nodes.slice(0, MOST_ROWS).map((node) => {
+    const line = row(
+      id(node.node_id), statusBadge(node.status), `${node.current_jobs} / ${node.max_concurrent_jobs}`,
+      node.languages.join(", ") || "–", node.services.map((entry) => entry.service_id).join(", ") || "–",
+      ago(node.last_heartbeat), buttons(node));
+    line.dataset.node = node.node_id;
+    line.dataset.status = node.status;
+    return line;
+  }), { empty: "No node is connected." });
+}
+
+function take({ nodes }) {
+  latest = nodes;
+  const ready = nodes.filter((node) => node.status === "Ready");
+  setTile("ready", `${ready.length} / ${nodes.length}`);
+  setTile("draining", nodes.filter((node) => node.draining).length);
+  setTile("free", ready.reduce((sum, node) => sum + Math.max(0, node.max_concurrent_jobs - node.current_jobs), 0));
+  // A button that has the focus keeps it: the table is not rebuilt under somebody's hands.
+  if (!find("#nodes").contains(document.activeElement)) show();
+}
+
+async function refresh() {
+  document.activeElement?.blur();
+  take(await (await fetch("/api/v1/nodes", { headers: { Accept: "application/json" } })).json());
+}
+
+find("#node-filter").addEventListener("input", show);
+poll("/api/v1/nodes", take, { everyMs: 2000 });

@@ -1,0 +1,46 @@
+// Decisions about one job from /api/v1/jobs/<id>/why; the jobs that ended last to choose from.
+import { clockTime, fillRows, find, make, poll, row } from "./dom.js";
+
+function table(caption, names, rows) {
+  if (!rows.length) return null;
+  return make("table", {}, make("caption", {}, caption),
+    make("thead", {}, make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)))),
+    make("tbody", {}, ...rows));
+}
+
+function describe(decision) {
+  const where = decision.node_id ? ` at ${decision.node_id}` : "";
+  const pools = decision.pools.map((pool) => pool || "all nodes").join(", ") || "none";
+  return make("section", { class: "decision" },
+    make("h3", {}, `${clockTime(decision.at_ms)} attempt ${decision.attempt}: ${decision.outcome}${where}${decision.reason ? `, ${decision.reason}` : ""}`),
+    make("p", {}, `Pools looked into: ${pools}${decision.fallback ? " (fallback)" : ""}. Choosing took ${decision.choosing_us} µs, all of it ${decision.elapsed_us} µs.`),
+    table("Looked at", ["Node", "Load", "Passed over"], decision.looked_at.map((seen) => row(seen.node_id, seen.load, seen.passed_over ?? "no"))),
+    table("Asked for a slot", ["Node", "Answer", "Load", "µs"], decision.answers.map((slot) => row(slot.node_id, slot.word, slot.load, slot.elapsed_us))));
+}
+
+async function ask(job) {
+  find("#job").value = job;
+  const answer = await fetch(`/api/v1/jobs/${encodeURIComponent(job)}/why`, { headers: { Accept: "application/json" } });
+  const told = await answer.json();
+  find("#answer").hidden = false;
+  find("#told").textContent = answer.ok
+    ? `${told.job_id}: ${told.state}${told.node_id ? ` on ${told.node_id}` : ""}${told.reason ? `, ${told.reason}` : ""}, ${told.need.src} to ${told.need.tgt}`
+    : told.message;
+  const decisions = answer.ok ? told.decisions.map(describe) : [];
+  find("#decisions").replaceChildren(...(decisions.length ? decisions : [make("p", { class: "empty" }, "No decision is kept.")]));
+}
+
+find("#ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  ask(find("#job").value.trim());
+});
+poll("/api/v1/jobs?limit=50", ({ results }) => {
+  fillRows("#jobs", results.map((job) => {
+    const button = make("button", { type: "button", "data-job": job.job_id }, job.job_id || "refused at once");
+    button.disabled = !job.job_id;
+    button.addEventListener("click", () => ask(job.job_id));
+    return row(make("td", {}, button), job.state, job.reason ?? "–", job.node_id ?? "–", clockTime(job.at_ms));
+  }), { empty: "No job has ended on this instance." });
+}, { everyMs: 3000 });
+const named = new URLSearchParams(location.search).get("job_id");
+if (named) ask(named);

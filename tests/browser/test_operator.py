@@ -1,0 +1,102 @@
+"""A new operator in a real browser: make a pool, see nodes join, drain one, read why not."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lingua.embedded_redis import EmbeddedRedis
+from tests.browser.browser import Browser
+from tests.browser.programs import run_nodes, run_speakers
+from tests.e2e.servers import Lingua, Servers
+
+_ROOT = Path(__file__).parents[2]
+_PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with the test
+
+
+@pytest.fixture
+def quiet(tmp_path: Path) -> Iterator[Lingua]:
+    """A server of its own, without pools of languages, and somebody who may log in."""
+    redis = EmbeddedRedis(directory=tmp_path / "redis", append_only=False)
+    redis.start()
+    servers = Servers(directory=tmp_path, redis_url=redis.url)
+    lingua = servers.start("uvicorn", LINGUA_POOLS_AUTO_LANGUAGE="off", LINGUA_POOLS_STRICT="on")
+    clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
+    subprocess.run(
+        [sys.executable, "manage.py", "createsuperuser", "--noinput", "--email", "a@example.org"],
+        cwd=_ROOT,
+        env={
+            **clean,
+            "LINGUA_VAR_DIR": str(tmp_path / "var"),
+            "REDIS_URL": redis.url,
+            "DJANGO_SUPERUSER_USERNAME": "desk",
+            "DJANGO_SUPERUSER_PASSWORD": _PASSWORD,
+        },
+        check=True,
+        capture_output=True,
+    )
+    yield lingua
+    servers.end()
+    redis.stop()
+
+
+def _find_row(browser: Browser, selector: str, name: str) -> str | None:
+    told = browser.run(f"return document.querySelector({selector!r})?.dataset.{name} ?? null")
+    return None if told is None else str(told)
+
+
+@pytest.mark.req("P14", "N6", "O13")
+def test_a_new_operator_finds_the_way(browser: Browser, quiet: Lingua) -> None:
+    address = f"http://{quiet.instance.address}"
+    nodes = ("simulate", "--nodes", "1", "--slots", "2", "--heartbeat", "1")
+    browser.open(f"{address}/admin/login/?next=/admin/operators/ownedpool/add/")
+    browser.fill("#id_username", "desk")
+    browser.fill("#id_password", _PASSWORD)
+    browser.click("[type=submit]")
+    browser.wait("the form", lambda: browser.texts("#id_pool_id"))
+    browser.fill("#id_pool_id", "voices")
+    browser.click("[name=_save]")
+    browser.wait("why not", lambda: "at least one service" in browser.text(".errorlist"))
+    browser.keep_picture("operator-pool-refused")
+    browser.fill("#id_name", "Voices")
+    for kind in ("asr", "nmt", "tts"):
+        browser.click(f"[name=required][value={kind}]")
+    browser.click("[name=_save]")
+    browser.wait("the pool", lambda: "voices" in browser.text("#result_list"))
+    browser.keep_picture("operator-pool-saved")
+
+    with run_nodes(*nodes, url=quiet.url("/ws/node")), run_nodes(*nodes, url=quiet.url("/ws/node")):
+        browser.open(f"{address}/pools")
+        voices = "[data-pool=voices]"
+        browser.wait("both to join", lambda: _find_row(browser, voices, "ready") == "2")
+        browser.keep_picture("operator-pool-joined")
+        browser.open(f"{address}/coverage")
+        browser.wait("coverage", lambda: "2 nodes" in browser.text("#grid"))
+        browser.keep_picture("operator-coverage")
+
+        browser.open(f"{address}/fleet")
+        browser.wait("ready", lambda: browser.text("[data-tile=ready]") == "2 / 2")
+        for _ in range(2):
+            browser.click("[data-status=Ready] [data-act=drain]")
+            browser.wait("it", lambda: browser.text("#done").startswith("Drain"))
+            browser.run("document.querySelector('#done').textContent = ''")
+        browser.wait("drained", lambda: browser.text("[data-tile=ready]") == "0 / 2")
+        browser.keep_picture("operator-fleet-drained")
+
+        with run_speakers(1, url=quiet.url("/ws/session"), pause_s=1):
+            browser.open(f"{address}/why")
+            browser.wait("a refused job", lambda: browser.texts("[data-job]:enabled"))
+            browser.click("[data-job]:enabled")
+            browser.wait("why", lambda: "status_not_ready" in browser.text("#decisions"))
+            browser.keep_picture("operator-why")
+
+        browser.open(f"{address}/fleet")
+        browser.wait("a drained node", lambda: browser.texts("[data-act=resume]"))
+        browser.click("[data-act=resume]")
+        browser.wait("it back", lambda: browser.text("[data-tile=ready]") == "1 / 2")
+    browser.open(f"{address}/pools")
+    browser.wait("all to leave", lambda: _find_row(browser, "[data-pool=voices]", "ready") == "0")
+    browser.keep_picture("operator-pool-left")
