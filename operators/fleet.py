@@ -1,4 +1,4 @@
-"""What operators ask and do about nodes and pools; every method belongs on the event loop."""
+"""What operators ask and do about nodes and pools; coroutines belong on the event loop."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -58,6 +58,12 @@ class FleetDesk:
             "resume": steering.resume,
             "disconnect": steering.disconnect,
         }
+
+    @property
+    def places_by_language(self) -> bool:
+        """Say whether jobs go by pools of languages, so that capability pools take none."""
+        rules = self._fleet.snapshot.pools.matcher.config.rules
+        return rules.two_level and rules.auto_language
 
     async def list_nodes(self) -> list[Json]:
         """Return every node, by id."""

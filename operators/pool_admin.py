@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
 
+from operators.permissions import find_console
 from operators.pool_models import (
     SERVICE_TYPES,
     OwnedPool,
@@ -13,6 +14,7 @@ from operators.pool_models import (
     TenantPolicy,
     list_switches,
 )
+from scheduling.pools import PoolKind
 
 if TYPE_CHECKING:
     # The stubs' parameters do not exist when the program runs.
@@ -74,6 +76,18 @@ class OwnedPoolAdmin(PoolPages):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """An id stays: decisions, members and metrics go by it."""
         return () if obj is None else ("pool_id",)
+
+    def save_model(self, request: HttpRequest, obj: OwnedPool, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        """Save, and tell where jobs will not go by it."""
+        super().save_model(request, obj, form, change)
+        console = find_console(request)
+        desk = console.desk if console else None
+        if obj.kind == PoolKind.CAPABILITY and desk is not None and desk.places_by_language:
+            told = (
+                "Jobs go by pools of languages: nodes join this pool, and only tenants sent there"
+                " use it, until auto_language is switched off."
+            )
+            self.message_user(request, told, messages.WARNING)
 
     @admin.display(description="required services")
     def list_required(self, pool: OwnedPool) -> str:

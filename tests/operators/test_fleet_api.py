@@ -1,8 +1,10 @@
 """The API of nodes and pools on a real server with real nodes."""
 
 import asyncio
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import urllib.error
@@ -149,6 +151,37 @@ async def test_a_dry_run_names_a_service_that_is_not_known(api: Api) -> None:
 
     assert status == 400
     assert "no service is called magic" in told
+
+
+@pytest.mark.req("P11", "P14")
+async def test_a_pool_that_operators_make_is_in_force_within_a_second(
+    lingua: Lingua, api: Api
+) -> None:
+    database = lingua.instance.notes_file.parent / "var" / "lingua.sqlite3"
+    loop = asyncio.get_running_loop()
+
+    def has(told: dict[str, Any]) -> bool:
+        return "desk-made" in {pool["pool_id"] for pool in told["pools"]}
+
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        for statement, holds in (
+            (
+                (
+                    "INSERT INTO operators_ownedpool (pool_id, name, kind, required, languages, nodes)"
+                    " VALUES ('desk-made', '', 'capability', '[\"tone\"]', '[]', '[]')"
+                ),
+                has,
+            ),
+            (
+                "DELETE FROM operators_ownedpool WHERE pool_id = 'desk-made'",
+                lambda told: not has(told),
+            ),
+        ):
+            with connection:
+                connection.execute(statement)
+            changed_at = loop.time()
+            await until(api, "/api/v1/phase3/pools", holds)
+            assert loop.time() - changed_at < 1
 
 
 @pytest.mark.req("P16")
