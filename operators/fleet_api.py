@@ -256,7 +256,6 @@ class NodeOrderView(OrderView):
     """
 
     @extend_schema(
-        operation_id="order_node",
         request=None,
         responses={200: fleet_shapes.Order, **_MAY_MISS},
         examples=[
