@@ -149,5 +149,6 @@ async def test_a_finished_job_leaves_nothing_to_watch(lingua: Lingua, languages:
         assert job["job_id"] not in str(lingua.dump("{t:*"))
         assert not lingua.dump(f"{{session:{session_id}}}:payload:*")
         assert not lingua.dump(f"{{session:{session_id}}}:outbox")
-        for key in lingua.redis.scan_iter(f"{lingua.prefix}:v2:{{[sn]*"):
-            assert lingua.redis.pttl(key) > 0, key
+        for entity in ("node", "session"):
+            for key in lingua.redis.scan_iter(f"{lingua.prefix}:v2:{{{entity}:*"):
+                assert lingua.redis.pttl(key) > 0, key
