@@ -65,9 +65,14 @@ class Candidates:
 
     def find(self, pool_id: str, need: Need, *, now_ms: int) -> Sequence[str]:
         """Return the members of a pool, ``""`` all nodes, that could serve `need` with a slot."""
+        if pool_id != ALL_NODES:
+            self._count(pool_id, now_ms)
+        return self.list_able(pool_id, need)
+
+    def list_able(self, pool_id: str, need: Need) -> Sequence[str]:
+        """Return the same without counting how well the members were known."""
         if pool_id == ALL_NODES:
             return self._find(need)
-        self._count(pool_id, now_ms)
         answer = self._answers.get((pool_id, need))
         if answer is None:
             members = self._list_members(pool_id)

@@ -9,7 +9,7 @@ from scheduling import clock
 from scheduling.limits import PlacementRules
 from scheduling.nodes import Node
 from scheduling.placement import Choice, Reason, choose, count_reasons, why_not_now
-from scheduling.pool_matching import Route
+from scheduling.pool_matching import ANY_ABLE_NODE, Route
 from scheduling.session_memory import SessionMemory, SessionNotes
 from scheduling.snapshot import Fleet
 from scheduling.waiting import Placing
@@ -102,14 +102,19 @@ class Chooser:
         self._memory.note(placing.assignment.session_id, notes)
 
     def _route(self, placing: Placing, session: SessionNotes) -> Route:
-        job, need = placing.assignment, placing.need
-        return self._fleet.snapshot.pools.matcher.route(
+        """Return the pools to look into; where a new language's pool is still empty, all nodes."""
+        job, need, snapshot = placing.assignment, placing.need, self._fleet.snapshot
+        matcher, candidates = snapshot.pools.matcher, snapshot.candidates
+        route = matcher.route(
             need,
             tenant_id=placing.tenant_id,
             session_id=job.session_id,
             session_pool=session.pool_for(src=need.src, tgt=need.tgt),
             rng=self._rng,
         )
+        if any(candidates.list_able(pool_id, need) for pool_id in route.pool_ids):
+            return route
+        return ANY_ABLE_NODE if matcher.is_as_good_as_none(route) else route
 
     def _look_into(
         self, placing: Placing, route: Route, avoid: Collection[str], now_ms: int

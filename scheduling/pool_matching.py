@@ -49,6 +49,7 @@ class _Eligible(msgspec.Struct, frozen=True):
 
 
 _EVERYWHERE = Route(pool_ids=(ALL_NODES,), own=1)
+ANY_ABLE_NODE = Route(pool_ids=(ALL_NODES,), own=0)
 
 
 class PoolMatcher:
@@ -101,6 +102,17 @@ class PoolMatcher:
         if not rules.fallback_scan_all:
             return Route(pool_ids=(ring[start],), own=1)
         return Route(pool_ids=(*ring[start:], *ring[:start]), own=len(ring))
+
+    def is_as_good_as_none(self, route: Route) -> bool:
+        """Say whether a route whose pools hold nobody able may be taken for no pool at all.
+
+        So it is with pools of languages, which follow what nodes declare a moment later; a pool
+        that somebody configured is kept to, and so is everything where eligibility is strict.
+        """
+        if self.config.rules.strict_eligibility or not route.pool_ids:
+            return False
+        pools = (self.pools.get(pool_id) for pool_id in route.pool_ids)
+        return all(pool is not None and pool.kind in LANGUAGE_KINDS for pool in pools)
 
     def _route_tenant(self, need: Need, tenant: TenantRule) -> Route | None:
         """Return the tenant's pool alone; None where the tenant may go where everyone goes."""

@@ -58,6 +58,33 @@ async def test_a_node_in_five_pools_never_holds_more_than_it_offers(
     assert collections.Counter(placed) == {"n-1": 2, "": 18}
 
 
+@pytest.mark.req("P8", "V4")
+async def test_a_language_pool_that_has_nobody_yet_keeps_no_job_from_an_able_node(
+    scheduler: Scheduler,
+) -> None:
+    pool = Pool(pool_id="new", kind=PoolKind.SET, languages=("en", "zh"))
+    await scheduler.connect("n-1")
+    scheduler.use(PoolConfig(pools=(pool,)), new=set())
+
+    job_id = await scheduler.ask(session=1)
+
+    assert await scheduler.find_node(job_id) == "n-1"
+
+
+@pytest.mark.req("L13")
+async def test_where_eligibility_is_strict_an_empty_language_pool_lets_its_jobs_wait(
+    scheduler: Scheduler,
+) -> None:
+    pool = Pool(pool_id="new", kind=PoolKind.SET, languages=("en", "zh"))
+    await scheduler.connect("n-1")
+    rules = PoolRules(strict_eligibility=True)
+    scheduler.use(PoolConfig(pools=(pool,), rules=rules), new=set())
+
+    job_id = await scheduler.ask(session=1)
+
+    assert await scheduler.find_node(job_id) == ""
+
+
 @pytest.mark.req("L14")
 async def test_a_tenants_jobs_stay_in_its_pool_and_so_do_their_retries(
     scheduler: Scheduler,
