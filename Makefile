@@ -23,9 +23,9 @@ serve: setup  ## run one scheduler on port 5010 with a Redis of its own
 	@$(PYTHON) manage.py serve
 
 .PHONY: test
-test: setup  ## run every test but those of the browser and of the alerts
+test: setup  ## run every test but those of the browser, the alerts and the cluster
 	@scripts/setup-system proxies
-	@$(PYTEST) --ignore=tests/browser --ignore=tests/alerts
+	@$(PYTEST) --ignore=tests/browser --ignore=tests/alerts -m "not cluster"
 
 .PHONY: test-browser
 test-browser: setup  ## look at the pages in a headless Chromium; pictures go to var/screenshots

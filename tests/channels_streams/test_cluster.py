@@ -19,6 +19,8 @@ from lingua.embedded_redis import EmbeddedRedis, find_free_port
 from tests.channels_streams.conftest import MakeLayer
 from tests.channels_streams.waiting import eventually, receive
 
+pytestmark = pytest.mark.cluster
+
 SLOTS = 16384
 
 

@@ -11,6 +11,8 @@ from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.servers import QUICK
 from tests.server.launcher import Instance, Launcher, StartInstance
 
+pytestmark = pytest.mark.cluster
+
 
 @pytest.fixture(scope="module")
 def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
