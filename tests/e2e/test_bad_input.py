@@ -42,6 +42,9 @@ class Scene:
         found: dict[str, object] = {}
         for tag in (*tags, f"session:{self.speaker.session_id}"):
             found |= self.lingua.dump(f"{{{tag}}}*")
+        # The leader of pools works beside us: which pools a node is in changes by itself.
+        for key in [key for key in found if key.endswith((":stamp", ":pools"))]:
+            del found[key]
         return found
 
     async def pass_by(self) -> None:
