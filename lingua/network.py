@@ -5,39 +5,23 @@ import os
 import socket
 from collections.abc import Sequence
 
+from lingua import settings
 from lingua.carrier import LayerCarrier
+from lingua.core import Core, Ground
 from lingua.supervisor import Loop
 from scheduling import clock, errors, ids, letters
-from scheduling.delivery import Delivery
 from scheduling.fleet_watch import FleetWatch
 from scheduling.herald import Herald
 from scheduling.inbox import Inbox
 from scheduling.instances import InstanceRecord
 from scheduling.letters import PeerCame, PeerLeft
-from scheduling.limits import NodeLimits
 from scheduling.peers import Peers
 from scheduling.post import PostOffice
 from scheduling.readdressing import Readdressing
 from scheduling.reconciler import Reconciler
-from scheduling.recovery import Recovery
-from scheduling.registry import Registry
 from scheduling.restoring import Restoring
-from scheduling.settlement import Stores
-from scheduling.snapshot import Fleet
-from scheduling.store.connection import Connection
 from scheduling.store.instances import InstanceStore
-from scheduling.store.keys import Keys
 from scheduling.store.node_index import NodeIndexStore
-from scheduling.store.sessions import SessionStore
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkLimits:
-    """How often instances look at each other; milliseconds."""
-
-    presence_ttl_ms: int
-    refresh_ms: int
-    reconcile_ms: int
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -104,45 +88,35 @@ async def open_network(
 
 
 def build_network(
-    record: InstanceRecord,
-    *,
-    connection: Connection,
-    keys: Keys,
-    carrier: LayerCarrier,
-    limits: NetworkLimits,
-    node_limits: NodeLimits,
-    stores: Stores,
-    sessions: SessionStore,
-    fleet: Fleet,
-    delivery: Delivery,
-    recovery: Recovery,
-    registry: Registry,
+    record: InstanceRecord, ground: Ground, core: Core, *, carrier: LayerCarrier
 ) -> Network:
     """Build the parts and connect them to what serves this process's own sockets."""
-    refresh_s = limits.refresh_ms / 1000
-    instances = InstanceStore(connection, keys=keys, presence_ms=limits.presence_ttl_ms)
+    stores, fleet, delivery = core.stores, core.fleet, core.delivery
+    presence_ms = round(settings.LINGUA_PRESENCE_TTL_S * 1000)
+    refresh_s = settings.LINGUA_SNAPSHOT_REFRESH_MS / 1000
+    instances = InstanceStore(ground.connection, keys=ground.keys, presence_ms=presence_ms)
     peers = Peers(
         record=record,
         store=instances,
-        interval_s=min(refresh_s, limits.presence_ttl_ms / 3000),
+        interval_s=min(refresh_s, presence_ms / 3000),
     )
     post = PostOffice(
-        peers=peers, carrier=carrier, fleet=fleet, nodes=stores.nodes, sessions=sessions
+        peers=peers, carrier=carrier, fleet=fleet, nodes=stores.nodes, sessions=core.sessions
     )
     delivery.connect(post)
     readdressing = Readdressing(
-        instances=instances, nodes=stores.nodes, sessions=sessions, jobs=stores.jobs
+        instances=instances, nodes=stores.nodes, sessions=core.sessions, jobs=stores.jobs
     )
     carrier.readdress(readdressing.find_channel)
-    index = NodeIndexStore(connection, keys=keys)
+    index = NodeIndexStore(ground.connection, keys=ground.keys)
     fleet_watch = FleetWatch(
         index=index,
         stores=stores,
         fleet=fleet,
         delivery=delivery,
         interval_s=refresh_s,
-        forget_ms=node_limits.forget_ms,
-        grace_ms=node_limits.grace_ms,
+        forget_ms=core.node_limits.forget_ms,
+        grace_ms=core.node_limits.grace_ms,
     )
     inbox = Inbox(
         carrier=carrier,
@@ -151,13 +125,13 @@ def build_network(
         delivery=delivery,
         fleet=fleet,
         jobs=stores.jobs,
-        recovery=recovery,
+        recovery=core.recovery,
     )
     return Network(
         carrier=carrier,
         peers=peers,
         fleet_watch=fleet_watch,
-        restoring=Restoring(delivery=delivery, registry=registry),
+        restoring=Restoring(delivery=delivery, registry=core.registry),
         must_be_alone=record.is_exclusive,
         loops=[
             peers,
@@ -165,7 +139,10 @@ def build_network(
             Herald(fleet=fleet, peers=peers, post=post, index=index),
             fleet_watch,
             Reconciler(
-                index=index, stores=stores, fleet=fleet, interval_s=limits.reconcile_ms / 1000
+                index=index,
+                stores=stores,
+                fleet=fleet,
+                interval_s=settings.LINGUA_RECONCILE_INTERVAL_S,
             ),
         ],
     )

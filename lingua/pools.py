@@ -7,6 +7,7 @@ from typing import Any
 import redis.asyncio
 
 from lingua import pool_settings, settings
+from lingua.core import Ground
 from lingua.supervisor import Loop
 from scheduling.absences import Absences
 from scheduling.leader import Leader, OwnedSource
@@ -15,9 +16,7 @@ from scheduling.pool_config import PoolRules
 from scheduling.pool_follower import HintReader, PoolFollower
 from scheduling.snapshot import Fleet
 from scheduling.store.absences import AbsenceStore
-from scheduling.store.connection import Connection
 from scheduling.store.hints import HintListener
-from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.pools import PoolStore
 
@@ -50,10 +49,9 @@ class PoolParts:
         await self.listener.close()
 
 
-def build_pools(
-    *, instance_id: str, connection: Connection, keys: Keys, fleet: Fleet, source: OwnedSource
-) -> PoolParts:
+def build_pools(ground: Ground, *, fleet: Fleet, source: OwnedSource) -> PoolParts:
     """Build everything about pools but their use, which is the dispatcher's."""
+    instance_id, connection, keys = ground.instance_id, ground.connection, ground.keys
     store, members = PoolStore(connection, keys=keys), MembershipStore(connection, keys=keys)
     membership = Membership(
         instance_id=instance_id,

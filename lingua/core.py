@@ -1,0 +1,138 @@
+"""Composition of the placement core: what takes a job in, places it, watches it and ends it."""
+
+import dataclasses
+
+from lingua import settings
+from lingua.limits import read_job_limits, read_node_limits
+from scheduling.delivery import Delivery
+from scheduling.dispatch import Dispatcher
+from scheduling.explaining import Explainer
+from scheduling.journal import Journal
+from scheduling.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.recovery import Recovery
+from scheduling.registry import Registry
+from scheduling.settlement import Settlement, Stores
+from scheduling.snapshot import Fleet
+from scheduling.store.connection import Connection
+from scheduling.store.decisions import DecisionStore
+from scheduling.store.jobs import JobStore
+from scheduling.store.keys import Keys
+from scheduling.store.nodes import NodeStore
+from scheduling.store.runtime import RuntimeStore
+from scheduling.store.sessions import SessionStore
+from scheduling.store.tenants import TenantStore
+from scheduling.store.timers import TimerStore
+from scheduling.tenants import Tenants
+from scheduling.watchdog import Watchdog
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What every part of one instance stands on."""
+
+    instance_id: str
+    connection: Connection
+    keys: Keys
+    journal: Journal
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """The services and values that the faces of one instance share."""
+
+    job_limits: JobLimits
+    node_limits: NodeLimits
+    rules: PlacementRules
+    stores: Stores
+    sessions: SessionStore
+    fleet: Fleet
+    delivery: Delivery
+    tenants: Tenants
+    settlement: Settlement
+    dispatcher: Dispatcher
+    recovery: Recovery
+    registry: Registry
+    watchdog: Watchdog
+    explainer: Explainer
+
+
+def build_core(ground: Ground) -> Core:
+    """Build the core over one connection to Redis; starts nothing."""
+    job_limits, node_limits = read_job_limits(), read_node_limits()
+    stores = _build_stores(ground, job_limits=job_limits, node_limits=node_limits)
+    rules = PlacementRules(
+        sample_size=settings.LINGUA_RANDOM_SAMPLE_SIZE,
+        resource_threshold_percent=settings.LINGUA_RESOURCE_THRESHOLD_PERCENT,
+        heartbeat_timeout_ms=node_limits.heartbeat_timeout_ms,
+    )
+    fleet, delivery = Fleet(require_gpu=settings.LINGUA_REQUIRE_GPU), Delivery()
+    tenants = Tenants(fleet=fleet, store=stores.tenants)
+    settlement = Settlement(stores=stores, fleet=fleet, delivery=delivery, tenants=tenants)
+    dispatcher = Dispatcher(
+        stores=stores,
+        fleet=fleet,
+        delivery=delivery,
+        settlement=settlement,
+        limits=job_limits,
+        rules=rules,
+        journal=ground.journal,
+        tenants=tenants,
+    )
+    recovery = Recovery(
+        stores=stores,
+        fleet=fleet,
+        delivery=delivery,
+        settlement=settlement,
+        dispatcher=dispatcher,
+        send_cancel=settings.LINGUA_SEND_CANCEL,
+    )
+    return Core(
+        job_limits=job_limits,
+        node_limits=node_limits,
+        rules=rules,
+        stores=stores,
+        sessions=SessionStore(
+            ground.connection, keys=ground.keys, life_ms=settings.LINGUA_SESSION_TTL_S * 1000
+        ),
+        fleet=fleet,
+        delivery=delivery,
+        tenants=tenants,
+        settlement=settlement,
+        dispatcher=dispatcher,
+        recovery=recovery,
+        registry=Registry(
+            instance_id=ground.instance_id,
+            stores=stores,
+            fleet=fleet,
+            recovery=recovery,
+            limits=node_limits,
+        ),
+        watchdog=Watchdog(
+            stores=stores,
+            fleet=fleet,
+            delivery=delivery,
+            recovery=recovery,
+            silent_ms=node_limits.heartbeat_timeout_ms,
+            interval_s=settings.LINGUA_TIMER_TICK_MS / 1000,
+            journal=ground.journal,
+        ),
+        explainer=Explainer(fleet=fleet, jobs=stores.jobs, decisions=stores.decisions, rules=rules),
+    )
+
+
+def _build_stores(ground: Ground, *, job_limits: JobLimits, node_limits: NodeLimits) -> Stores:
+    connection, keys, journal = ground.connection, ground.keys, ground.journal
+    return Stores(
+        nodes=NodeStore(
+            connection,
+            keys=keys,
+            node_limits=node_limits,
+            job_limits=job_limits,
+            journal=journal,
+        ),
+        jobs=JobStore(connection, keys=keys, limits=job_limits, journal=journal),
+        timers=TimerStore(connection, keys=keys, shards=settings.LINGUA_TIMER_SHARDS),
+        decisions=DecisionStore(connection, keys=keys),
+        runtime=RuntimeStore(connection, keys=keys),
+        tenants=TenantStore(connection, keys=keys, limits=job_limits),
+    )

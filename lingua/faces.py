@@ -1,0 +1,132 @@
+"""Composition of the faces: what speakers, nodes and operators meet."""
+
+from channels.routing import URLRouter
+
+import nodes.routing
+import operators.routing
+import sessions_app.routing
+from lingua import settings
+from lingua.access import AccessParts
+from lingua.console import build_console
+from lingua.core import Core, Ground
+from lingua.limits import read_session_limits
+from lingua.pools import PoolParts
+from nodes.credentials import NodeCredentials
+from nodes.job_service import NodeJobService
+from nodes.services import NodeService
+from operators.console import Console, Parts
+from operators.fleet import FleetDesk
+from scheduling.attempts import Attempts
+from scheduling.sessions import Sessions
+from scheduling.steering import Steering
+from sessions_app.in_flight import InFlight
+from sessions_app.services import SessionService
+from sockets.outbound import OutboundLimits
+
+
+def build_session_service(ground: Ground, core: Core, *, in_flight: InFlight) -> SessionService:
+    """Build what the sockets of speakers call."""
+    return SessionService(
+        sessions=Sessions(
+            instance_id=ground.instance_id, store=core.sessions, jobs=core.stores.jobs
+        ),
+        delivery=core.delivery,
+        dispatcher=core.dispatcher,
+        settlement=core.settlement,
+        in_flight=in_flight,
+        limits=read_session_limits(),
+        use_binary_frames=settings.LINGUA_SESSION_BINARY_FRAMES,
+        journal=ground.journal,
+        grace_s=settings.LINGUA_SESSION_GRACE_S,
+    )
+
+
+def build_job_service(ground: Ground, core: Core, *, pools: PoolParts) -> NodeJobService:
+    """Build what takes the words of nodes about their jobs."""
+    return NodeJobService(
+        attempts=Attempts(
+            stores=core.stores,
+            fleet=core.fleet,
+            recovery=core.recovery,
+            limits=core.job_limits,
+            wait_until_up=ground.connection.wait_until_up,
+        ),
+        delivery=core.delivery,
+        settlement=core.settlement,
+        recovery=core.recovery,
+        absences=pools.absences,
+    )
+
+
+def build_operators_console(ground: Ground, core: Core, *, pools: PoolParts) -> Console:
+    """Build what the pages and the API of operators ask."""
+    return build_console(
+        ground.instance_id,
+        Parts(
+            journal=ground.journal,
+            fleet=core.fleet,
+            delivery=core.delivery,
+            waiting=core.dispatcher.waiting,
+            jobs=core.stores.jobs,
+            decisions=core.stores.decisions,
+            desk=FleetDesk(
+                fleet=core.fleet,
+                explainer=core.explainer,
+                steering=Steering(
+                    nodes=core.stores.nodes, fleet=core.fleet, delivery=core.delivery
+                ),
+                leader=pools.leader,
+                follower=pools.follower,
+                sample_size=core.rules.sample_size,
+            ),
+            leads=lambda: pools.leader.leads,
+        ),
+    )
+
+
+def build_sockets(
+    core: Core,
+    *,
+    entrance: AccessParts,
+    sessions: SessionService,
+    jobs: NodeJobService,
+    console: Console,
+) -> URLRouter:
+    """Build the routes of every socket."""
+    return URLRouter(
+        [
+            *sessions_app.routing.build_routes(
+                service=sessions,
+                outbound_limits=OutboundLimits(
+                    most_bytes=settings.LINGUA_SESSION_OUTBOUND_MAX_BYTES,
+                    most_frames=settings.LINGUA_SESSION_OUTBOUND_MAX_MESSAGES,
+                ),
+                rate=(settings.LINGUA_SESSION_RATE_PER_S, settings.LINGUA_SESSION_BURST),
+                door=entrance.session_door,
+                most_frame_bytes=_find_own_limit(settings.LINGUA_SESSION_MAX_FRAME_BYTES),
+            ),
+            *nodes.routing.build_routes(
+                service=NodeService(
+                    registry=core.registry,
+                    delivery=core.delivery,
+                    jobs=jobs,
+                    credentials=NodeCredentials(access=entrance.access),
+                    require_gpu=settings.LINGUA_REQUIRE_GPU,
+                ),
+                jobs=jobs,
+                outbound_limits=OutboundLimits(
+                    most_bytes=settings.LINGUA_NODE_OUTBOUND_MAX_BYTES,
+                    most_frames=settings.LINGUA_NODE_OUTBOUND_MAX_MESSAGES,
+                ),
+                door=entrance.node_door,
+                most_frame_bytes=_find_own_limit(settings.LINGUA_NODE_MAX_FRAME_BYTES),
+            ),
+            *operators.routing.build_routes(console=console),
+        ]
+    )
+
+
+def _find_own_limit(most_bytes: int) -> int | None:
+    """Return the limit a consumer checks itself: the server checks the larger of both."""
+    checked = max(settings.LINGUA_SESSION_MAX_FRAME_BYTES, settings.LINGUA_NODE_MAX_FRAME_BYTES)
+    return most_bytes if most_bytes < checked else None
