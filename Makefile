@@ -85,7 +85,7 @@ bench: setup  ## every figure of the budget against real servers, in about six m
 	@$(PYTHON) -m bench.run
 
 .PHONY: bench-peers
-bench-peers: setup  ## the same payload through Celery, Dramatiq and Taskiq, installed under var/
+bench-peers: setup  ## the same payload through six others a user might pick, under var/
 	@$(PYTHON) -m bench.peers.run
 
 .PHONY: cluster

@@ -17,7 +17,12 @@ def work(number: int, audio: str) -> None:
     mark(number)
 
 
-def submit(number: int, audio: str) -> None:
+async def prepare() -> None:
+    """Nothing to open before the first job."""
+
+
+async def submit(number: int, audio: str) -> None:
+    """Send one job; the client has no asynchronous form."""
     work.send(number, audio)
 
 

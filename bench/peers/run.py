@@ -1,9 +1,11 @@
 """make bench-peers: what a user might pick instead, on the same Redis settings and payload.
 
-None of these does what Lingua does for a job: each hands it to whichever worker asks first. The
-table says what is missing.
+None of these does what Lingua does for a job: each hands it to whichever worker asks first, or is
+next. The table says what is missing. Ours is measured first and last, in the same run.
 """
 
+import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -11,124 +13,226 @@ import signal
 import subprocess
 import tempfile
 import venv
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.figures import Row, print_table
+from bench.figures import Row, median_of, print_table
+from bench.machine import describe_run
 from bench.peers.arguments import URL_FILE
-from bench.processes import ROOT, start_redis, start_target
+from bench.processes import ROOT, Target, start_redis, start_target
 
 _ENVIRONMENTS = ROOT / "var" / "peers"
-_INSTALL_WITHIN_S, _RUN_WITHIN_S = 180, 90
+_RESULTS = ROOT / "bench" / "results" / "peers.json"
+_INSTALL_WITHIN_S, _RUN_WITHIN_S = 600, 150
+_FIGURES = ("p50_ms", "p99_ms", "jobs_per_s", "driver_cpu")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How often and how long each peer is measured."""
+
+    runs: int = 5
+    jobs: int = 200
+    seconds: float = 2.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Peer:
-    """Something installable from PyPI, and what it leaves to its user."""
+    """Something a user can install, and what it leaves to its user.
+
+    `packages` are from PyPI, or from npm where `in_node`. `starts_itself` says that its driver
+    starts the workers too.
+    """
 
     name: str
     packages: tuple[str, ...]
     lacks: str
+    in_node: bool = False
+    starts_itself: bool = False
+    settings: tuple[tuple[str, str], ...] = ()
 
 
+_QUEUES_LACK = "choice of a node by load or language, slots, retry elsewhere, order of results"
 _PEERS = (
+    Peer(name="celery", packages=("celery[redis]",), lacks=_QUEUES_LACK),
+    Peer(name="dramatiq", packages=("dramatiq[redis]",), lacks=_QUEUES_LACK),
+    Peer(name="taskiq", packages=("taskiq", "taskiq-redis"), lacks=_QUEUES_LACK),
     Peer(
-        name="celery",
-        packages=("celery[redis]",),
-        lacks="choice of a node, slots, retry elsewhere, order",
+        name="bullmq",
+        packages=("bullmq@6", "ioredis@5"),
+        lacks="choice of a node, slots per node, order of results; a stalled job is tried again "
+        "by whoever asks",
+        in_node=True,
     ),
     Peer(
-        name="dramatiq",
-        packages=("dramatiq[redis]",),
-        lacks="choice of a node, slots, retry elsewhere, order",
+        name="ray",
+        packages=("ray[serve]", "redis"),
+        lacks="language filters, retry of a request elsewhere, order of results, anything kept "
+        "when its caller dies; it chooses the less loaded of two replicas and caps each",
+        starts_itself=True,
+        settings=(
+            ("RAY_USAGE_STATS_ENABLED", "0"),
+            ("RAY_SERVE_THROUGHPUT_OPTIMIZED", "1"),
+            ("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"),
+        ),
     ),
     Peer(
-        name="taskiq",
-        packages=("taskiq", "taskiq-redis"),
-        lacks="choice of a node, slots, retry elsewhere, order",
+        name="dynamo",
+        packages=("ai-dynamo-runtime", "uvloop", "redis"),
+        lacks="slots, language filters, order of results, anything kept when its caller dies",
+        settings=(("DYN_LOG", "error"),),
     ),
 )
 
 
-def _install(peer: Peer) -> Path:
-    """Return the Python of the peer's own environment, made on first use."""
-    directory = _ENVIRONMENTS / peer.name
-    python = directory / "bin" / "python"
-    if not python.exists():
-        venv.create(directory, with_pip=True)
-        subprocess.run(
-            [python, "-m", "pip", "install", "-q", *peer.packages],
-            check=True,
-            timeout=_INSTALL_WITHIN_S,
-        )
-    return python
+def _install(peer: Peer) -> None:
+    """Make the peer's own environment on first use.
 
-
-def _measure(peer: Peer, directory: Path) -> Row:
-    """Measure one peer on a Redis of its own.
-
-    :raises subprocess.SubprocessError: it could not be installed, or no job started in time
+    :raises subprocess.SubprocessError: a package could not be installed
     """
-    python = _install(peer)
-    with start_redis(directory / peer.name, append_only=False) as redis:
-        URL_FILE.write_text(redis.url)
-        drive = [str(python), "-m", "bench.peers.drive", peer.name]
-        worker = subprocess.Popen(
-            [*drive, "--worker"],
+    directory = _ENVIRONMENTS / peer.name
+    done = directory / "installed"
+    if done.exists():
+        return
+    if peer.in_node:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "package.json").write_text('{"private": true}\n')
+        command = ["npm", "install", "--no-audit", "--no-fund", *peer.packages]
+    else:
+        venv.create(directory, with_pip=True)
+        command = [str(directory / "bin" / "python"), "-m", "pip", "install", "-q", *peer.packages]
+    subprocess.run(
+        command, cwd=directory, check=True, timeout=_INSTALL_WITHIN_S, capture_output=True
+    )
+    done.touch()
+
+
+def _command(peer: Peer, plan: Plan, *, worker: bool) -> list[str]:
+    if peer.in_node:
+        script = str(Path(__file__).parent / "bullmq_peer.mjs")
+        figures = [str(plan.runs), str(plan.jobs), str(plan.seconds)]
+        return ["node", script, "worker" if worker else "drive", *figures]
+    python = str(_ENVIRONMENTS / peer.name / "bin" / "python")
+    drive = [python, "-m", "bench.peers.drive", peer.name]
+    if worker:
+        return [*drive, "--worker"]
+    options = ("--runs", plan.runs, "--jobs", plan.jobs, "--seconds", plan.seconds)
+    return [*drive, *map(str, options)]
+
+
+@contextlib.contextmanager
+def _start(command: Sequence[str], environment: dict[str, str], log: Path) -> Iterator[Any]:
+    """Start a process in a group of its own; the group is ended with the block."""
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            command,
             cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
             start_new_session=True,
         )
         try:
-            done = subprocess.run(
-                drive, cwd=ROOT, capture_output=True, check=True, timeout=_RUN_WITHIN_S
-            )
+            yield process
         finally:
             # Some of them leave children behind when only their parent is ended.
-            os.killpg(worker.pid, signal.SIGKILL)
-            worker.wait()
-    figures: dict[str, float] = json.loads(done.stdout)
-    return Row(name=peer.name, unit="", figures=figures, note=f"no {peer.lacks}")
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
-def _measure_ours(directory: Path) -> Row:
-    """Measure utterance → job_assign in the same run."""
-    with (
-        start_redis(directory / "lingua", append_only=False) as redis,
-        start_target("uvicorn", redis=redis, directory=directory) as target,
-    ):
-        one: dict[str, Any] = target.load("one", jobs=300)
-        cycles: dict[str, Any] = target.load("cycles", seconds=4)
-    return Row(
-        name="Lingua (uvicorn)",
-        unit="",
-        figures={
-            "p50_ms": one["assign_p50_ms"],
-            "p99_ms": one["assign_p99_ms"],
-            "jobs_per_s": cycles["cycles_per_s"],
-        },
-        note="whole cycles, with results",
-    )
+def _measure(peer: Peer, plan: Plan, directory: Path) -> dict[str, float]:
+    """Measure one peer on a Redis of its own.
+
+    :raises subprocess.SubprocessError: it could not be installed, or did not answer in time
+    :raises RuntimeError: it failed; the message ends with what it said
+    """
+    _install(peer)
+    environment = {**dict(peer.settings), "DYN_FILE_KV": str(directory / f"{peer.name}-discovery")}
+    log = directory / f"{peer.name}.log"
+    with contextlib.ExitStack() as stack:
+        redis = stack.enter_context(start_redis(directory / peer.name, append_only=False))
+        URL_FILE.write_text(redis.url)
+        if not peer.starts_itself:
+            worker = _command(peer, plan, worker=True)
+            worker_log = directory / f"{peer.name}-worker.log"
+            stack.enter_context(_start(worker, environment, worker_log))
+        driver = stack.enter_context(_start(_command(peer, plan, worker=False), environment, log))
+        said, _ = driver.communicate(timeout=_RUN_WITHIN_S)
+    if driver.returncode:
+        raise RuntimeError(log.read_text()[-600:].strip())
+    measured: dict[str, float] = json.loads(said[said.index("{") :])
+    return measured
+
+
+def _measure_ours(target: Target, plan: Plan) -> list[dict[str, float]]:
+    """Measure utterance → job_assign and whole cycles, as often as each peer."""
+    runs = []
+    for _ in range(plan.runs):
+        one = target.load("one", jobs=plan.jobs)
+        cycles = target.load("cycles", seconds=plan.seconds)
+        runs.append(
+            {
+                "p50_ms": one["assign_p50_ms"],
+                "p99_ms": one["assign_p99_ms"],
+                "jobs_per_s": cycles["cycles_per_s"],
+                "driver_cpu": cycles["load_cpu"],
+            }
+        )
+    return runs
+
+
+def _row(name: str, figures: dict[str, float], note: str, **judged: Any) -> Row:
+    return Row(name=name, unit="", figures=figures, note=note, **judged)
+
+
+def _try(peer: Peer, plan: Plan, directory: Path) -> Row:
+    """Measure a peer; one that fails is a line that says why."""
+    print(f"… {peer.name}", flush=True)
+    try:
+        return _row(peer.name, _measure(peer, plan, directory), f"no {peer.lacks}")
+    except (subprocess.SubprocessError, OSError, RuntimeError, ValueError) as error:
+        return _row(peer.name, {}, f"not measured: {' '.join(str(error).split())}")
 
 
 def main() -> None:
-    """Measure every peer that can be installed; one that fails is a line that says so."""
+    """Measure every peer that can be installed, print the table, write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=Plan.runs, help="runs a median is taken of")
+    parser.add_argument("--quick", action="store_true", help="one short run of each, not kept")
+    parser.add_argument("--only", nargs="+", metavar="PEER", help="these peers, not kept")
+    options = parser.parse_args()
+    plan = Plan(runs=1, jobs=100, seconds=1) if options.quick else Plan(runs=options.runs)
+    chosen = [peer for peer in _PEERS if not options.only or peer.name in options.only]
     _ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
-    rows = []
-    with tempfile.TemporaryDirectory() as directory:
-        rows.append(_measure_ours(Path(directory)))
-        for peer in _PEERS:
-            print(f"… {peer.name}", flush=True)
-            try:
-                rows.append(_measure(peer, Path(directory)))
-            except subprocess.SubprocessError as error:
-                rows.append(Row(name=peer.name, unit="", figures={}, note=f"not measured: {error}"))
-    table = print_table(rows)
-    print(table)
-    (ROOT / "bench" / "results").mkdir(exist_ok=True)
-    document = [dataclasses.asdict(row) for row in rows]
-    (ROOT / "bench" / "results" / "peers.json").write_text(json.dumps(document, indent=1) + "\n")
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        with (
+            start_redis(directory / "lingua", append_only=False) as redis,
+            start_target("uvicorn", redis=redis, directory=directory / "server") as target,
+        ):
+            print("… Lingua", flush=True)
+            runs = _measure_ours(target, plan)
+            rows = [_try(peer, plan, directory) for peer in chosen]
+            runs += _measure_ours(target, plan)
+    ours = {name: median_of(runs, name) for name in _FIGURES}
+    fastest = min((row.figures["p50_ms"] for row in rows if row.figures), default=float("inf"))
+    rows.insert(
+        0,
+        _row(
+            "Lingua (uvicorn)",
+            ours,
+            "whole cycles with results: choice, slot, order, retry elsewhere",
+            aim="p50 below every peer's",
+            met=ours["p50_ms"] < fastest,
+        ),
+    )
+    print(print_table(rows))
+    if not options.quick and not options.only:
+        document = {**describe_run(), "rows": [dataclasses.asdict(row) for row in rows]}
+        _RESULTS.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Taskiq on Redis Streams: one worker process, acknowledged, no results."""
 
-import asyncio
 import os
 import sys
 
@@ -9,7 +8,6 @@ from taskiq_redis import RedisStreamBroker
 from bench.peers.mark import URL, mark
 
 broker = RedisStreamBroker(url=URL)
-_loop = asyncio.new_event_loop()
 
 
 @broker.task
@@ -18,9 +16,14 @@ async def work(number: int, audio: str) -> None:
     mark(number)
 
 
-def submit(number: int, audio: str) -> None:
-    if not _loop.is_running():
-        _loop.run_until_complete(work.kiq(number, audio))
+async def prepare() -> None:
+    """Open the broker as a client."""
+    await broker.startup()
+
+
+async def submit(number: int, audio: str) -> None:
+    """Send one job."""
+    await work.kiq(number, audio)
 
 
 def worker() -> None:
