@@ -38,5 +38,5 @@ if per_s > 0 then
   redis.call('HSET', rate, 'tokens', tostring(tokens - 1), 'at_ms', now)
   redis.call('PEXPIRE', rate, math.ceil(burst * 1000 / per_s) + 60000)
 end
-hold_until(jobs, job_id, now, lease_ms)
+hold_until(jobs, job_id, now, lease_ms, count)
 return {1, count + 1}

@@ -34,8 +34,10 @@ if order[state] >= order[target] then
   return {0, 'already', state}
 end
 local now = now_ms(test_clock)
-redis.call('HSET', job, 'state', target, 'at:' .. attempt .. ':' .. target, now)
+local moment = 'at:' .. attempt .. ':' .. target
 if deadline_ms and order[state] < order.ACKED then
-  redis.call('HSET', job, 'deadline_at_ms', now + deadline_ms)
+  redis.call('HSET', job, 'state', target, moment, now, 'deadline_at_ms', now + deadline_ms)
+else
+  redis.call('HSET', job, 'state', target, moment, now)
 end
 return {1, state}

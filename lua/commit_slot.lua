@@ -18,23 +18,20 @@ local info, resv, run, cap = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local attempt, length_ms, test_clock = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 --- @include "shared/now_ms"
 --- @include "shared/live_load"
---- @include "shared/is_held"
 --- @include "shared/hold_until"
---- @include "shared/mirror_cap"
+--- @include "shared/note_load"
 local now = now_ms(test_clock)
-local max = tonumber(redis.call('HGET', info, 'max') or 0)
 local reserved, running = live_load(resv, run, now)
-if is_held(run, attempt, now) then
+if running > 0 and redis.call('ZSCORE', run, attempt) then
   return {1, reserved + running, 'already'}
 end
-if is_held(resv, attempt, now) then
-  redis.call('ZREM', resv, attempt)
-  hold_until(run, attempt, now, length_ms)
-  return {1, mirror_cap(cap, max, reserved - 1, running + 1), 'committed'}
+if reserved > 0 and redis.call('ZREM', resv, attempt) == 1 then
+  hold_until(run, attempt, now, length_ms, running)
+  return {1, note_load(info, cap, reserved - 1, running + 1), 'committed'}
 end
 -- Late: the promise that no node holds more than it offered outranks this attempt (decision 0011).
-if reserved + running >= max then
+if reserved + running >= tonumber(redis.call('HGET', info, 'max') or 0) then
   return {0, 'full', reserved + running}
 end
-hold_until(run, attempt, now, length_ms)
-return {1, mirror_cap(cap, max, reserved, running + 1), 'late'}
+hold_until(run, attempt, now, length_ms, running)
+return {1, note_load(info, cap, reserved, running + 1), 'late'}

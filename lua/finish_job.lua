@@ -45,9 +45,10 @@ if target == 'DONE' and (state == 'SELECTING' or state == 'RETRYING') then
   return {0, 'illegal', state}
 end
 local now = now_ms(test_clock)
+local at = string.format('%d', now)
 redis.call('HSET', job, 'state', target, 'ended_as', target, 'reason', reason,
-  'ended_by', call, 'ended_from', state, 'ended_at_ms', now,
-  'deadline_at_ms', now + outcome_ms, 'at:' .. record[2] .. ':' .. target, now)
+  'ended_by', call, 'ended_from', state, 'ended_at_ms', at,
+  'deadline_at_ms', now + outcome_ms, 'at:' .. record[2] .. ':' .. target, at)
 redis.call('PEXPIRE', job, retention_ms)
 redis.call('DEL', payload)
 redis.call('SET', outcome, text, 'PX', outcome_ms)

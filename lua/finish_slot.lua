@@ -16,10 +16,9 @@ local info, resv, run, cap = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local attempt, test_clock = ARGV[1], ARGV[2]
 --- @include "shared/now_ms"
 --- @include "shared/live_load"
---- @include "shared/mirror_cap"
+--- @include "shared/note_load"
 local reserved, running = live_load(resv, run, now_ms(test_clock))
-local was_running = redis.call('ZREM', run, attempt)
-local was_reserved = redis.call('ZREM', resv, attempt)
+local was_running = running > 0 and redis.call('ZREM', run, attempt) or 0
+local was_reserved = reserved > 0 and redis.call('ZREM', resv, attempt) or 0
 local held = was_running == 1 and 'run' or was_reserved == 1 and 'resv' or 'none'
-local max = tonumber(redis.call('HGET', info, 'max') or 0)
-return {1, mirror_cap(cap, max, reserved - was_reserved, running - was_running), held}
+return {1, note_load(info, cap, reserved - was_reserved, running - was_running), held}

@@ -15,9 +15,8 @@ local info, resv, run, cap = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local attempt, test_clock = ARGV[1], ARGV[2]
 --- @include "shared/now_ms"
 --- @include "shared/live_load"
---- @include "shared/mirror_cap"
+--- @include "shared/note_load"
 local reserved, running = live_load(resv, run, now_ms(test_clock))
-local removed = redis.call('ZREM', resv, attempt)
-local max = tonumber(redis.call('HGET', info, 'max') or 0)
-local load = mirror_cap(cap, max, reserved - removed, running)
+local removed = reserved > 0 and redis.call('ZREM', resv, attempt) or 0
+local load = note_load(info, cap, reserved - removed, running)
 return {1, load, removed == 1 and 'resv' or 'none'}

@@ -28,7 +28,7 @@ local stale_ms, services, test_clock = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 --- @include "shared/live_load"
 --- @include "shared/is_held"
 --- @include "shared/hold_until"
---- @include "shared/mirror_cap"
+--- @include "shared/note_load"
 local now = now_ms(test_clock)
 local node = redis.call('HMGET', info, 'status', 'draining', 'conn_epoch', 'max', 'heartbeat_at_ms')
 local status, draining, max = node[1], node[2], tonumber(node[4] or 0)
@@ -36,11 +36,11 @@ if not status or status == 'offline' or node[3] ~= epoch or tonumber(node[5]) + 
   return {0, 'offline', 0}
 end
 local reserved, running = live_load(resv, run, now)
-if is_held(run, attempt, now) then
+if running > 0 and redis.call('ZSCORE', run, attempt) then
   return {1, reserved + running, 'already'}
 end
-if is_held(resv, attempt, now) then
-  hold_until(resv, attempt, now, length_ms)
+if reserved > 0 and redis.call('ZSCORE', resv, attempt) then
+  hold_until(resv, attempt, now, length_ms, reserved)
   return {1, reserved + running, 'already'}
 end
 if status ~= 'ready' or draining == '1' then
@@ -52,10 +52,12 @@ end
 if reserved + running >= max then
   return {0, 'full', reserved + running}
 end
-for service in string.gmatch(services, '[^,]+') do
-  if is_held(unavail, service, now) then
-    return {0, 'service_unavailable', reserved + running}
+if redis.call('EXISTS', unavail) == 1 then
+  for service in string.gmatch(services, '[^,]+') do
+    if is_held(unavail, service, now) then
+      return {0, 'service_unavailable', reserved + running}
+    end
   end
 end
-hold_until(resv, attempt, now, length_ms)
-return {1, mirror_cap(cap, max, reserved + 1, running), 'reserved'}
+hold_until(resv, attempt, now, length_ms, reserved)
+return {1, note_load(info, cap, reserved + 1, running), 'reserved'}

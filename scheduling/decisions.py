@@ -7,6 +7,8 @@ import msgspec
 from scheduling.placement import Choice
 
 PLACED, WAITS, REFUSED = "placed", "waits", "refused"
+DECISIONS_LIFE_MS = 3_600_000
+MOST_DECISIONS = 20
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -37,6 +39,9 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     answers: tuple[Answer, ...] = ()
     choosing_us: int = 0
     elapsed_us: int = 0
+
+
+encode_decision = msgspec.json.Encoder().encode
 
 
 class Trail:

@@ -8,7 +8,6 @@ from scheduling.choosing import Chooser
 from scheduling.decisions import PLACED, Trail
 from scheduling.delivery import Delivery
 from scheduling.events import JobAssigned, JobDispatched
-from scheduling.jobs import JobState
 from scheduling.limits import JobLimits
 from scheduling.nodes import Node
 from scheduling.settlement import Stores
@@ -93,15 +92,7 @@ class Offers:
             trail.note_answer(node.node_id, "unreachable", 0, asked=trail.start_asking())
             await self.free(placing, node)
             return False
-        advanced = self._stores.jobs.advance(
-            session_id=job.session_id,
-            job_id=job.job_id,
-            attempt=placing.attempt,
-            node_id=node.node_id,
-            state=JobState.DISPATCHED,
-        )
-        unattended(advanced, what="a dispatch")
-        self.note(placing, trail, PLACED, node_id=node.node_id)
+        self._note_dispatch(placing, node, trail)
         dispatched = JobDispatched(
             session_id=job.session_id,
             job_id=job.job_id,
@@ -133,21 +124,32 @@ class Offers:
         await armed
         return (await placed).done
 
-    def note(self, placing: Placing, trail: Trail, outcome: str, *, node_id: str = "") -> None:
-        """Keep why; and, of a job that was placed, what is remembered of its session."""
-        session_id = placing.assignment.session_id
-        decision = trail.decide(
-            outcome, attempt=placing.attempt, at_ms=clock.now_ms(), node_id=node_id
-        )
+    def note(self, placing: Placing, trail: Trail, outcome: str) -> None:
+        """Keep why a job was not placed."""
+        decision = trail.decide(outcome, attempt=placing.attempt, at_ms=clock.now_ms())
         noted = self._stores.decisions.note(
-            session_id=session_id, job_id=placing.job_id, decision=decision
+            session_id=placing.assignment.session_id, job_id=placing.job_id, decision=decision
         )
         unattended(noted, what="a decision")
-        if outcome == PLACED:
-            notes = self._chooser.note_placed(placing, node_id, decision.pool_id)
-            if notes is not None:
-                kept = self._stores.runtime.note(session_id=session_id, notes=notes)
-                unattended(kept, what="a session's preference")
+
+    def _note_dispatch(self, placing: Placing, node: Node, trail: Trail) -> None:
+        """Write the step and why it was taken, and remember what matters for the session."""
+        session_id, node_id = placing.assignment.session_id, node.node_id
+        decision = trail.decide(
+            PLACED, attempt=placing.attempt, at_ms=clock.now_ms(), node_id=node_id
+        )
+        dispatched = self._stores.jobs.dispatch(
+            session_id=session_id,
+            job_id=placing.job_id,
+            attempt=placing.attempt,
+            node_id=node_id,
+            decision=decision,
+        )
+        unattended(dispatched, what="a dispatch")
+        notes = self._chooser.note_placed(placing, node_id, decision.pool_id)
+        if notes is not None:
+            kept = self._stores.runtime.note(session_id=session_id, notes=notes)
+            unattended(kept, what="a session's preference")
 
     def reserve(self, placing: Placing, node: Node) -> "asyncio.Future[SlotReply]":
         """Ask for a slot for the attempt; the reply says whether it is ours."""

@@ -4,18 +4,15 @@ from asyncio import Future
 
 import msgspec
 
-from scheduling.decisions import Decision
+from scheduling.decisions import DECISIONS_LIFE_MS, MOST_DECISIONS, Decision, encode_decision
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Decision).decode
-_LIFE_MS = 3_600_000
-_MOST = 20
 
 
 class DecisionStore:
-    """Writes and reads decision records."""
+    """Writes and reads decision records; that of a dispatch is written with it, by the jobs."""
 
     def __init__(self, connection: Connection, *, keys: Keys) -> None:
         self._connection = connection
@@ -26,7 +23,7 @@ class DecisionStore:
         return self._connection.run_script(
             "note_decision",
             keys=[self._keys.decisions(session_id, job_id)],
-            args=[_encode(decision), _MOST, _LIFE_MS],
+            args=[encode_decision(decision), MOST_DECISIONS, DECISIONS_LIFE_MS],
         )
 
     def list_all(self, *, session_id: str, job_id: str) -> "Future[list[Decision]]":

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from scheduling import ids
+from scheduling.decisions import DECISIONS_LIFE_MS, MOST_DECISIONS, Decision, encode_decision
 from scheduling.jobs import SENT, Assignment, JobRecord, JobState, Need, Request
 from scheduling.journal import Journal
 from scheduling.limits import JobLimits
@@ -72,10 +73,10 @@ class JobStore:
                 node_id,
                 deadline_ms,
                 frame,
-                _encode_facts(request),
                 self._limits.binding_ms,
                 self._limits.live_record_ms,
                 self.test_clock,
+                *_list_facts(request),
             ],
             read=self._notes.created(request, node_id=node_id, read=_read_created),
         )
@@ -137,6 +138,38 @@ class JobStore:
             ],
             read=self._notes.moved(
                 state, session_id=session_id, job_id=job_id, attempt=attempt, node_id=node_id
+            ),
+        )
+
+    def dispatch(
+        self,
+        *,
+        session_id: str,
+        job_id: str,
+        attempt: int,
+        node_id: str,
+        decision: Decision,
+    ) -> "Future[Reply]":
+        """Take an attempt to DISPATCHED and keep why it went to this node.
+
+        An attempt whose node was faster than this call keeps the decision and takes no step.
+        """
+        return self._connection.run_script(
+            "dispatch_job",
+            keys=[
+                self._keys.job(session_id, job_id),
+                self._keys.decisions(session_id, job_id),
+            ],
+            args=[
+                attempt,
+                node_id,
+                encode_decision(decision),
+                MOST_DECISIONS,
+                DECISIONS_LIFE_MS,
+                self.test_clock,
+            ],
+            read=self._notes.dispatched(
+                session_id=session_id, job_id=job_id, attempt=attempt, node_id=node_id
             ),
         )
 
@@ -302,13 +335,11 @@ def _encode_need(need: Need) -> str:
     return msgspec.json.encode(need).decode()
 
 
-def _encode_facts(request: Request) -> bytes:
+def _list_facts(request: Request) -> tuple[str | int, ...]:
     """Return the fields of a record that never change, as create_job takes them."""
     job = request.assignment
-    return msgspec.json.encode(
-        (
-            *("session_id", job.session_id, "tenant_id", request.tenant_id),
-            *("utterance_index", str(job.utterance_index), "trace_id", job.trace_id),
-            *("need", _encode_need(request.need)),
-        )
+    return (
+        *("session_id", job.session_id, "tenant_id", request.tenant_id),
+        *("utterance_index", job.utterance_index, "trace_id", job.trace_id),
+        *("need", _encode_need(request.need)),
     )

@@ -70,6 +70,23 @@ class JobNotes:
 
         return note
 
+    def dispatched(
+        self, *, session_id: str, job_id: str, attempt: int, node_id: str
+    ) -> Callable[[Any], Reply]:
+        """Note that an attempt was handed to its node, unless the node had answered before."""
+        moved = self.moved(
+            JobState.DISPATCHED,
+            session_id=session_id,
+            job_id=job_id,
+            attempt=attempt,
+            node_id=node_id,
+        )
+
+        def note(raw: Any) -> Reply:
+            return moved(raw if raw[2:] != ["already"] else [0, "already", raw[1]])
+
+        return note
+
     def requeued(
         self, *, session_id: str, job_id: str, node_id: str, reason: str
     ) -> Callable[[Any], Reply]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from scheduling.decisions import MOST_DECISIONS
 from scheduling.limits import JobLimits
 
 ORDER = ("RESERVED", "DISPATCHED", "ACKED", "RUNNING")
@@ -21,6 +22,7 @@ class JobModel:
     reported: int = 0
     outcome: str | None = None
     waits: bool = False
+    decisions: int = 0
 
     @property
     def is_over(self) -> bool:
@@ -83,6 +85,20 @@ class SessionModel:
             job.deadline_at = now + span
         job.state = state
         return ""
+
+    def dispatch(self, job_id: str, *, attempt: int, node_id: str, now: int) -> str:
+        """Keep a decision of the current attempt, and take its step where it is the next."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "not_found"
+        if (job.attempt, job.node_id) != (attempt, node_id):
+            return "stale_attempt"
+        job.decisions = min(job.decisions + 1, MOST_DECISIONS)
+        if job.state != "RESERVED":
+            return "already"
+        return self.advance(
+            job_id, attempt=attempt, node_id=node_id, state="DISPATCHED", now=now, span=None
+        )
 
     def requeue(self, job_id: str, *, attempt: int, node_id: str, reported: bool, now: int) -> str:
         job = self.jobs.get(job_id)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from lingua.embedded_redis import EmbeddedRedis
+from scheduling.decisions import Decision
 from scheduling.jobs import JobState
 from scheduling.outcomes import Result
 from scheduling.store.jobs import Ended
@@ -116,6 +117,23 @@ class JobsAgainstModel(StoreMachine):
                 job_id, attempt=attempt, node_id=node_id, state=state, now=self.now_ms, span=span
             )
 
+    @rule(job_id=job_ids, mistaken=st.sampled_from([0, 0, 0, 1, 2, 3]), times=times)
+    def dispatch(self, *, job_id, mistaken, times) -> None:
+        attempt, node_id = self._aim(job_id, mistaken)
+        decision = Decision(at_ms=1, attempt=attempt, outcome="placed", node_id=node_id)
+        for _ in range(times):
+            reply = self.call(
+                self.stores.jobs.dispatch,
+                session_id=SESSION,
+                job_id=job_id,
+                attempt=attempt,
+                node_id=node_id,
+                decision=decision,
+            )
+            assert reply.reason == self.model.dispatch(
+                job_id, attempt=attempt, node_id=node_id, now=self.now_ms
+            )
+
     @rule(
         job_id=job_ids,
         mistaken=st.sampled_from([0, 0, 0, 1, 2, 3]),
@@ -200,6 +218,7 @@ class JobsAgainstModel(StoreMachine):
             assert int(record["attempt"]) == job.attempt
             assert int(record["deadline_at_ms"]) == job.deadline_at
             assert values.pop(f"{TAG}:outcome:{job_id}", None) == job.outcome
+            assert len(values.pop(f"{TAG}:why:{job_id}", ())) == job.decisions
             assert (values.pop(f"{TAG}:payload:{job_id}", None) is None) == job.is_over
             self._compare_with_its_end(job_id, record)
         assert values == {}

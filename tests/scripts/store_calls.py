@@ -78,6 +78,12 @@ CALLS = {
         },
         "place": {**JOB_NAME, "attempt": 1, "node_id": "n1", "deadline_ms": None},
         "advance": {**JOB_NAME, "attempt": 1, "node_id": "n1", "state": JobState.ACKED},
+        "dispatch": {
+            **JOB_NAME,
+            "attempt": 1,
+            "node_id": "n1",
+            "decision": Decision(at_ms=1, attempt=1, outcome="placed"),
+        },
         "requeue": {**JOB_NAME, "attempt": 1, "node_id": "n1", "reason": "", "reported": True},
         "finish": {**JOB_NAME, "state": JobState.FAILED, "outcome": REFUSED},
         "release": JOB_NAME,
