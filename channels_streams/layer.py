@@ -30,6 +30,7 @@ from channels_streams.presence import Presence
 from channels_streams.process import Process
 from channels_streams.scripts import load_script
 from channels_streams.sending import Sender, foreign_member
+from channels_streams.standing import InboxStanding, measure
 from channels_streams.takeover import OrphanHandler, Takeover
 from channels_streams.upkeep import list_steps
 from channels_streams.work import WorkReader
@@ -240,6 +241,17 @@ class StreamsChannelLayer(BaseChannelLayer):
     def set_orphan_handler(self, handler: OrphanHandler | None) -> None:
         """Let `handler` say where messages of a dead process should go; see docs."""
         self._takeover.orphan_handler = handler
+
+    async def measure_inbox(self) -> InboxStanding:
+        """Ask Redis how this process's inbox stands.
+
+        :raises RedisError: Redis is not reachable
+        """
+        return await measure(
+            keys=self._keys,
+            entity=self._process.entity,
+            connections=self._resources().connections,
+        )
 
     @property
     def is_consuming(self) -> bool:

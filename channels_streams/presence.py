@@ -73,7 +73,10 @@ class Presence:
         return lapsed and state == "created"
 
     async def retire(self, *, connections: Connections) -> None:
-        """Stop in order: out of the groups, presence ended, an empty inbox removed."""
+        """Stop in order: out of the groups, presence ended, an empty inbox removed.
+
+        Dead letters stay listed until the last of them has gone.
+        """
         self.is_registered = False
         self._lease_ends_at_ms = 0.0
         await self._groups.leave_all(connections=connections)
@@ -81,7 +84,8 @@ class Presence:
             _RETIRE,
             keys=[self._keys.stream(self._entity), self._keys.presence(self._entity)],
         )
-        if reply[1] == 0:
+        letters = await connections.command("EXISTS", self._keys.dead_letters(self._entity))
+        if reply[1] == 0 and not letters:
             await connections.command("ZREM", self._keys.index(), self._entity)
         else:
             # Peers look for the longest unseen first.

@@ -124,7 +124,7 @@ def _compose(
     network = build_network(record, ground, core, carrier=carrier)
     entrance = build_access(ground)
     link.connect(entrance.access)
-    console = build_operators_console(ground, core, pools=pools)
+    console = build_operators_console(ground, core, pools=pools, network=network)
     in_flight = InFlight()
     return Instance(
         instance_id=record.instance_id,

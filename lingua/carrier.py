@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 from channels.exceptions import ChannelFull
 
+from channels_streams.dead_letters import DeadLetters
+from channels_streams.standing import InboxStanding
 from scheduling import errors
 from scheduling.letters import GROUP
 
@@ -103,6 +105,32 @@ class LayerCarrier:
             raise errors.DependencyDown from error
         body: bytes = message["body"]
         return body
+
+    async def measure(self) -> InboxStanding:
+        """Return how this instance's inbox stands; other layers than Streams cannot say.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        measure_inbox = getattr(self._layer, "measure_inbox", None)
+        try:
+            return await measure_inbox() if measure_inbox else InboxStanding()
+        except self._trouble as error:
+            raise errors.DependencyDown from error
+
+    async def count_letters(self) -> int:
+        """Return how many letters were given up, by all instances.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        try:
+            return await self.dead_letters.count() if self.dead_letters else 0
+        except self._trouble as error:
+            raise errors.DependencyDown from error
+
+    @property
+    def dead_letters(self) -> DeadLetters | None:
+        """What was given up, where the layer keeps it."""
+        return getattr(self._layer, "dead_letters", None)
 
     def readdress(self, find_channel: Callable[[bytes], Awaitable[str | None]]) -> None:
         """Let letters to an instance that ended go where `find_channel` says (T4).

@@ -10,12 +10,16 @@ from lingua.access import AccessParts
 from lingua.console import build_console
 from lingua.core import Core, Ground
 from lingua.limits import read_session_limits
+from lingua.network import Network
 from lingua.pools import PoolParts
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
 from operators.console import Console, Parts
 from operators.fleet import FleetDesk
+from operators.gathering import Gathering
+from operators.letter_desk import LetterDesk
+from operators.session_desk import SessionDesk
 from scheduling.attempts import Attempts
 from scheduling.sessions import Sessions
 from scheduling.steering import Steering
@@ -58,8 +62,21 @@ def build_job_service(ground: Ground, core: Core, *, pools: PoolParts) -> NodeJo
     )
 
 
-def build_operators_console(ground: Ground, core: Core, *, pools: PoolParts) -> Console:
+def build_operators_console(
+    ground: Ground, core: Core, *, pools: PoolParts, network: Network
+) -> Console:
     """Build what the pages and the API of operators ask."""
+    gathering = Gathering(
+        instance_id=ground.instance_id,
+        store=network.instances,
+        list_others=network.peers.list_others,
+        measure_inbox=network.carrier.measure,
+        count_letters=network.carrier.count_letters,
+        delivery=core.delivery,
+        waiting=core.dispatcher.waiting,
+        interval_s=settings.LINGUA_STATS_INTERVAL_S,
+    )
+    dead_letters = network.carrier.dead_letters
     return build_console(
         ground.instance_id,
         Parts(
@@ -80,6 +97,11 @@ def build_operators_console(ground: Ground, core: Core, *, pools: PoolParts) -> 
                 sample_size=core.rules.sample_size,
             ),
             leads=lambda: pools.leader.leads,
+            gathering=gathering,
+            sessions=SessionDesk(gathering=gathering, sessions=core.sessions),
+            letters=LetterDesk(letters=dead_letters, find_channel=network.readdressing.find_channel)
+            if dead_letters
+            else None,
         ),
     )
 

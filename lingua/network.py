@@ -33,6 +33,8 @@ class Network:
     loops: Sequence[Loop]
     fleet_watch: FleetWatch
     restoring: Restoring
+    instances: InstanceStore
+    readdressing: Readdressing
     must_be_alone: bool
 
     async def start(self) -> None:
@@ -132,6 +134,8 @@ def build_network(
         peers=peers,
         fleet_watch=fleet_watch,
         restoring=Restoring(delivery=delivery, registry=core.registry),
+        instances=instances,
+        readdressing=readdressing,
         must_be_alone=record.is_exclusive,
         loops=[
             peers,

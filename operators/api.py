@@ -1,5 +1,8 @@
 """The statistics API, version 1: each view reads the console and answers."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -18,6 +21,7 @@ from operators.roles import IsViewer
 from scheduling import clock
 from scheduling.errors import DependencyDown
 
+_MOST_A_PAGE = 500
 _UNAVAILABLE = 503
 _NOT_FOUND = 404
 
@@ -92,7 +96,7 @@ class JobsView(ConsoleView):
             OpenApiParameter("limit", int),
             OpenApiParameter("offset", int),
         ],
-        responses={200: shapes.JobRow(many=True), 503: shapes.Problem},
+        responses={200: shapes.JobPage, 503: shapes.Problem},
     )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
@@ -104,10 +108,7 @@ class JobsView(ConsoleView):
             reason=asked.get("reason", ""),
             session_id=asked.get("session_id", ""),
         )
-        pages = LimitOffsetPagination()
-        pages.max_limit = 500
-        page = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(page)
+        return paginate(rows, request, view=self)
 
 
 class JobView(ConsoleView):
@@ -135,6 +136,13 @@ def prometheus(request: HttpRequest) -> HttpResponse:
     console = find_console(request)
     ours = console.render_metrics() if console else b""
     return HttpResponse(generate_latest(REGISTRY) + ours, content_type=CONTENT_TYPE_LATEST)
+
+
+def paginate(rows: Sequence[Any], request: Request, *, view: APIView) -> Response:
+    """Return one page of rows: `limit` (at most 500) of them after `offset`."""
+    pages = LimitOffsetPagination()
+    pages.max_limit = _MOST_A_PAGE
+    return pages.get_paginated_response(pages.paginate_queryset(rows, request, view=view))
 
 
 def refuse(status: int, error: str, message: str) -> Response:

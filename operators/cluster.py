@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from operators.statistics import name_type
+from scheduling.instances import InstanceFigures, InstanceRecord
 from scheduling.nodes import Node, NodeStatus
 
 Json = dict[str, Any]
@@ -26,6 +27,28 @@ class InstanceView:
     nodes_owned: int = 0
     sessions_owned: int = 0
 
+    def stand(self, figures: InstanceFigures) -> "InstanceView":
+        """Return the instance with its figures."""
+        return dataclasses.replace(
+            self,
+            inbox_length=figures.inbox_length,
+            inbox_pending=figures.inbox_pending,
+            dlq_length=figures.dlq_length,
+            nodes_owned=figures.nodes_owned,
+            sessions_owned=figures.sessions_owned,
+        )
+
+
+def show_instance(record: InstanceRecord) -> InstanceView:
+    """Return an instance as its presence tells of it."""
+    return InstanceView(
+        instance_id=record.instance_id,
+        hostname=record.hostname,
+        pid=record.pid,
+        version=record.version,
+        started_at_ms=record.started_at_ms,
+    )
+
 
 def describe_cluster(
     *,
@@ -34,6 +57,7 @@ def describe_cluster(
     loads: Mapping[str, int],
     key_prefix: str,
     now_ms: int,
+    total_dlq: int = 0,
 ) -> Json:
     """Return what ``/api/v1/cluster`` answers."""
     return {
@@ -45,7 +69,7 @@ def describe_cluster(
         "ready_nodes": sum(node.shown_status is NodeStatus.READY for node in nodes),
         "total_sessions": sum(instance.sessions_owned for instance in instances),
         "total_pending": sum(instance.inbox_pending for instance in instances),
-        "total_dlq": sum(instance.dlq_length for instance in instances),
+        "total_dlq": total_dlq,
         "redis_key_prefix": key_prefix,
         "nodes": [describe_node(node, loads.get(node.node_id, 0)) for node in nodes],
     }

@@ -7,19 +7,22 @@ import asyncio
 import collections
 import concurrent.futures
 import dataclasses
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from operators.board import Board, Pages
 from operators.catalog import Catalog
-from operators.cluster import InstanceView, describe_cluster
+from operators.cluster import InstanceView, describe_cluster, show_instance
 from operators.counters import describe_counters
 from operators.fleet import FleetDesk
+from operators.gathering import Gathered, Gathering
 from operators.history import describe_job, describe_step
+from operators.letter_desk import LetterDesk
 from operators.live import LiveFeed
 from operators.metrics import Gauges, JournalCollector, render
+from operators.session_desk import SessionDesk
 from operators.statistics import Facts, describe_statistics
 from scheduling import clock, ids
 from scheduling.decisions import Decision
@@ -52,7 +55,9 @@ class Parts:
     decisions: DecisionStore | None = None
     desk: FleetDesk | None = None
     leads: Callable[[], bool] | None = None
-    list_instances: Callable[[], Awaitable[Sequence[InstanceView]]] | None = None
+    gathering: Gathering | None = None
+    sessions: SessionDesk | None = None
+    letters: LetterDesk | None = None
 
 
 class Console:
@@ -92,6 +97,16 @@ class Console:
     @property
     def journal(self) -> Journal:
         return self._parts.journal
+
+    @property
+    def sessions(self) -> SessionDesk | None:
+        """What operators may ask about sessions; methods for the event loop."""
+        return self._parts.sessions
+
+    @property
+    def letters(self) -> LetterDesk | None:
+        """What they may do with dead letters, where the channel layer keeps any."""
+        return self._parts.letters
 
     @property
     def desk(self) -> FleetDesk | None:
@@ -179,24 +194,28 @@ class Console:
 
     async def _make_pages(self) -> Pages:
         """Copy what changes, then count in a thread: jobs do not wait for statistics (D9)."""
-        parts, held = self._parts, self._parts.delivery.held
-        own = dataclasses.replace(
-            self._instance, nodes_owned=held.nodes, sessions_owned=held.sessions
-        )
-        listed = await parts.list_instances() if parts.list_instances else ()
-        others = [view for view in listed if view.instance_id != own.instance_id]
+        parts = self._parts
+        gathered = await parts.gathering.run_once() if parts.gathering else Gathered()
         facts = Facts(
             nodes=tuple(parts.fleet.snapshot.nodes.values()),
             loads=dict(parts.fleet.loads),
-            sessions=parts.delivery.list_languages(),
+            figures=(gathered.own, *(figures for _, figures in gathered.others)),
             services=self.catalog.state.services,
         )
+        instances = (
+            self._instance.stand(gathered.own),
+            *(show_instance(record).stand(figures) for record, figures in gathered.others),
+        )
         return await asyncio.to_thread(
-            self._encode_pages, facts=facts, instances=(own, *others), now_ms=clock.now_ms()
+            self._encode_pages,
+            facts=facts,
+            instances=instances,
+            now_ms=clock.now_ms(),
+            total_dlq=gathered.total_dlq,
         )
 
     def _encode_pages(
-        self, *, facts: Facts, instances: Sequence[InstanceView], now_ms: int
+        self, *, facts: Facts, instances: Sequence[InstanceView], now_ms: int, total_dlq: int = 0
     ) -> Pages:
         cluster = describe_cluster(
             instances=instances,
@@ -204,6 +223,7 @@ class Console:
             loads=facts.loads,
             key_prefix=self._key_prefix,
             now_ms=now_ms,
+            total_dlq=total_dlq,
         )
         return Pages(
             stats=_encode(describe_statistics(facts)), cluster=_encode(cluster), made_at_ms=now_ms

@@ -3,6 +3,14 @@
 from rest_framework import serializers
 
 
+class Page(serializers.Serializer[None]):
+    """What every list that is given page by page begins with."""
+
+    count = serializers.IntegerField(help_text="Of all pages.")
+    next = serializers.CharField(allow_null=True, help_text="The address of the next page.")
+    previous = serializers.CharField(allow_null=True)
+
+
 class LanguageCount(serializers.Serializer[None]):
     language = serializers.CharField()
     count = serializers.IntegerField()
@@ -192,6 +200,10 @@ class JobRow(serializers.Serializer[None]):
     reason = serializers.CharField(allow_null=True)
     at_ms = serializers.IntegerField()
     age_ms = serializers.FloatField()
+
+
+class JobPage(Page):
+    results = JobRow(many=True)
 
 
 class Problem(serializers.Serializer[None]):

@@ -5,10 +5,9 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from scheduling.languages import AUTO
+from scheduling.instances import InstanceFigures
 from scheduling.nodes import Node, NodeStatus
 
-Pairs = tuple[tuple[str, str], ...]
 Json = dict[str, Any]
 
 # Use above which a machine has no power left to give, in percent.
@@ -19,32 +18,34 @@ _PERCENT = 100.0
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known at one moment: nodes, their loads, what sessions speak, what services exist."""
+    """What is known at one moment: nodes, their loads, how instances stand, what services exist."""
 
     nodes: Sequence[Node] = ()
     loads: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    sessions: Sequence[Pairs] = ()
+    figures: Sequence[InstanceFigures] = ()
     services: Sequence[Json] = ()
 
 
 def describe_statistics(facts: Facts) -> Json:
     """Return what ``/api/v1/stats`` answers."""
     return {
-        "web_clients": _describe_sessions(facts.sessions),
+        "web_clients": _describe_sessions(facts.figures),
         "nodes": _describe_fleet(facts),
     }
 
 
-def _describe_sessions(sessions: Sequence[Pairs]) -> Json:
-    """Count languages; a two-way session speaks and hears both of its own."""
+def _describe_sessions(figures: Iterable[InstanceFigures]) -> Json:
+    """Add up what every instance counted."""
     as_source: collections.Counter[str] = collections.Counter()
     as_target: collections.Counter[str] = collections.Counter()
-    for pairs in sessions:
-        as_source.update({src for src, _ in pairs if src != AUTO})
-        as_target.update({tgt for _, tgt in pairs})
+    active = 0
+    for one in figures:
+        active += one.sessions_owned
+        as_source.update(one.as_source)
+        as_target.update(one.as_target)
     totals = as_source + as_target
     return {
-        "active_users": len(sessions),
+        "active_users": active,
         "top_languages": [
             {"language": language, "count": count}
             for language, count in totals.most_common(_TOP_LANGUAGES)

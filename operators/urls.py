@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
-from operators import api, fleet_api
+from operators import api, fleet_api, letter_api, session_api
 from operators.pages import page
 
 PAGES = (
@@ -42,6 +42,13 @@ urlpatterns = [
     path("api/v1/jobs", api.JobsView.as_view()),
     path("api/v1/jobs/<str:job_id>", api.JobView.as_view()),
     path("api/v1/jobs/<str:job_id>/why", fleet_api.WhyView.as_view()),
+    path("api/v1/sessions", session_api.SessionsView.as_view()),
+    path("api/v1/sessions/<str:session_id>", session_api.SessionView.as_view()),
+    path("api/v1/dlq", letter_api.LettersView.as_view()),
+    path("api/v1/dlq/purge", letter_api.PurgeView.as_view()),
+    path("api/v1/dlq/<path:letter_id>/replay", letter_api.ReplayView.as_view()),
+    path("api/v1/dlq/<path:letter_id>/purge", letter_api.PurgeOneView.as_view()),
+    path("api/v1/dlq/<path:letter_id>", letter_api.OneLetterView.as_view()),
     path("api/v1/nodes", fleet_api.NodesView.as_view()),
     path("api/v1/nodes/<str:node_id>", fleet_api.NodeView.as_view()),
     *(

@@ -5,6 +5,7 @@ from typing import Protocol
 import msgspec
 
 from scheduling.events import SessionFenced, ToNode, ToSession
+from scheduling.instances import SessionRow
 from scheduling.nodes import Node
 
 
@@ -36,6 +37,9 @@ class SessionMailbox(Protocol):
 
     def post(self, event: ToSession) -> None:
         """Take an event; what the socket cannot take now stays in the session's outbox."""
+
+    def describe(self, *, instance_id: str) -> SessionRow:
+        """Return the session as lists of operators show it."""
 
     async def restore(self) -> None:
         """Redis lost its data: write back what this process knows of the session."""

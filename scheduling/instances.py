@@ -1,4 +1,4 @@
-"""An instance as its peers know it."""
+"""An instance as its peers know it, and how it says it stands."""
 
 import msgspec
 
@@ -18,3 +18,29 @@ class InstanceRecord(msgspec.Struct, frozen=True):
     version: str
     started_at_ms: int
     is_exclusive: bool = False
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """A session as lists show it; `languages` are the directed pairs it may speak."""
+
+    session_id: str
+    instance_id: str
+    tenant_id: str
+    languages: tuple[tuple[str, str], ...]
+    connected_at_ms: int
+
+
+class InstanceFigures(msgspec.Struct, frozen=True):
+    """How one instance stands: counts of what it holds, and of languages its sessions use.
+
+    `inbox_length` counts what waits in its inbox, `inbox_pending` what it took and did not finish.
+    """
+
+    nodes_owned: int = 0
+    sessions_owned: int = 0
+    waiting: int = 0
+    inbox_length: int = 0
+    inbox_pending: int = 0
+    dlq_length: int = 0
+    as_source: dict[str, int] = {}
+    as_target: dict[str, int] = {}

@@ -20,6 +20,7 @@ from scheduling.events import (
     SessionFenced,
     ToSession,
 )
+from scheduling.instances import SessionRow
 from scheduling.jobs import Request
 from scheduling.journal import Journal
 from scheduling.languages import normalize
@@ -103,6 +104,16 @@ class Speaker:
             one, other = normalize(profile.lang_a), normalize(profile.lang_b)
             return (one, other), (other, one)
         return ((normalize(profile.src_lang), normalize(profile.tgt_lang)),)
+
+    def describe(self, *, instance_id: str) -> SessionRow:
+        """Return the session as lists of operators show it."""
+        return SessionRow(
+            session_id=self.session_id,
+            instance_id=instance_id,
+            tenant_id=self.profile.tenant_id,
+            languages=self.languages,
+            connected_at_ms=self.opened.conn_epoch,
+        )
 
     async def hear(self, *, audio: bytes, is_final: bool) -> None:
         """Take a chunk of audio; it may end an utterance."""

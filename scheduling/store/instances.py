@@ -1,17 +1,20 @@
 """Instances in Redis: who lives, and where its inbox listens (C1)."""
 
 from asyncio import Future
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from scheduling.instances import InstanceRecord
+from scheduling.instances import InstanceFigures, InstanceRecord, SessionRow
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
 from scheduling.store.replies import is_done
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(InstanceRecord).decode
+_decode_figures = msgspec.json.Decoder(InstanceFigures).decode
+_decode_session = msgspec.json.Decoder(SessionRow).decode
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -76,6 +79,50 @@ class InstanceStore:
             self._keys.instance_presence(instance_id),
             "record",
             read=lambda raw: _decode(raw) if raw else None,
+        )
+
+    def publish_standing(
+        self,
+        instance_id: str,
+        *,
+        figures: InstanceFigures,
+        life_ms: int,
+        came: Iterable[SessionRow] = (),
+        gone: Iterable[str] = (),
+        anew: bool = False,
+    ) -> "Future[int]":
+        """Say how this instance stands; return how many of its sessions are listed now."""
+        rows = {row.session_id: _encode(row).decode() for row in came}
+        return self._connection.run_script(
+            "publish_standing",
+            keys=[
+                self._keys.instance_figures(instance_id),
+                self._keys.instance_sessions(instance_id),
+            ],
+            args=[
+                _encode(figures),
+                life_ms,
+                _encode(rows),
+                _encode(list(gone)),
+                "1" if anew else "",
+            ],
+            read=lambda raw: int(raw[1]),
+        )
+
+    def find_figures(self, instance_id: str) -> "Future[InstanceFigures | None]":
+        """Return how an instance last said it stands."""
+        return self._connection.execute(
+            "GET",
+            self._keys.instance_figures(instance_id),
+            read=lambda raw: _decode_figures(raw) if raw else None,
+        )
+
+    def list_sessions(self, instance_id: str) -> "Future[list[SessionRow]]":
+        """Return the sessions an instance said it holds."""
+        return self._connection.execute(
+            "HVALS",
+            self._keys.instance_sessions(instance_id),
+            read=lambda raw: [_decode_session(row) for row in raw],
         )
 
     def drop(self, instance_id: str, *, seen_at_ms: int) -> "Future[bool]":

@@ -43,6 +43,14 @@ class Keys:
         """HASH: boot_id, record; expires unless renewed."""
         return f"{self._root}{{instance:{instance_id}}}:presence"
 
+    def instance_figures(self, instance_id: str) -> str:
+        """STRING: JSON of how the instance stands; expires unless renewed."""
+        return f"{self._root}{{instance:{instance_id}}}:figures"
+
+    def instance_sessions(self, instance_id: str) -> str:
+        """HASH: session id → JSON of a session the instance holds; expires unless renewed."""
+        return f"{self._root}{{instance:{instance_id}}}:sessions"
+
     def instances(self) -> str:
         """ZSET: instance id → when it last noted that it lives; permanent, kept small."""
         return f"{self._root}{{instances}}:seen"

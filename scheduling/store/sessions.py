@@ -19,6 +19,15 @@ class Resumed(msgspec.Struct, frozen=True):
     next_index: int
 
 
+class SessionRecord(msgspec.Struct, frozen=True):
+    """A session as Redis has it; `profile` is the JSON it was opened with."""
+
+    instance_id: str
+    opened_at_ms: int
+    profile: bytes
+    is_resumable: bool
+
+
 class SessionStore:
     """Opens, renews, moves and closes ``{session:<id>}`` records."""
 
@@ -72,6 +81,15 @@ class SessionStore:
             utterance_index,
         )
 
+    def find(self, *, session_id: str) -> "Future[SessionRecord | None]":
+        """Return a session as it stands; what lets it resume is not read out."""
+        return self._connection.execute(
+            "HMGET",
+            self._keys.session_info(session_id),
+            *("instance_id", "opened_at_ms", "profile", "resume_token"),
+            read=_read_record,
+        )
+
     def find_owner(self, *, session_id: str) -> "Future[str | None]":
         """Return the instance that holds the speaker's socket, as far as Redis knows."""
         return self._connection.execute("HGET", self._keys.session_info(session_id), "instance_id")
@@ -104,4 +122,16 @@ def _read_resumed(raw: list[Any]) -> Resumed | None:
         was_at=was_at,
         profile=profile.encode(),
         next_index=int(next_index),
+    )
+
+
+def _read_record(raw: list[Any]) -> SessionRecord | None:
+    instance_id, opened_at_ms, profile, resume_token = raw
+    if instance_id is None:
+        return None
+    return SessionRecord(
+        instance_id=instance_id,
+        opened_at_ms=int(opened_at_ms),
+        profile=profile.encode(),
+        is_resumable=resume_token is not None,
     )

@@ -3,15 +3,24 @@
 import pytest
 
 from operators.cluster import InstanceView, describe_cluster
+from operators.gathering import count_languages
 from operators.statistics import Facts, describe_statistics
+from scheduling.instances import InstanceFigures
 from scheduling.nodes import NodeStatus, Usage
 from tests.operators.values import make_node
 
 pytestmark = pytest.mark.req("D4")
 
 
+def _figures(*sessions: tuple[tuple[str, str], ...]) -> InstanceFigures:
+    as_source, as_target = count_languages(sessions)
+    return InstanceFigures(sessions_owned=len(sessions), as_source=as_source, as_target=as_target)
+
+
 def test_languages_are_counted_by_use() -> None:
-    told = describe_statistics(Facts(sessions=[(("zh", "en"),), (("auto", "en"),)]))
+    told = describe_statistics(
+        Facts(figures=[_figures((("zh", "en"),)), _figures((("auto", "en"),))])
+    )
 
     speakers = told["web_clients"]
     assert speakers["active_users"] == 2
@@ -26,14 +35,14 @@ def test_languages_are_counted_by_use() -> None:
 
 
 def test_a_two_way_session_speaks_and_hears_both_languages() -> None:
-    told = describe_statistics(Facts(sessions=[(("en", "es"), ("es", "en"))]))
+    told = describe_statistics(Facts(figures=[_figures((("en", "es"), ("es", "en")))]))
 
     use = {"as_source": 1, "as_target": 1, "total": 2}
     assert told["web_clients"]["language_usage"] == {"en": use, "es": use}
 
 
 def test_at_most_ten_languages_are_on_top() -> None:
-    told = describe_statistics(Facts(sessions=[((f"x{n}", "en"),) for n in range(30)]))
+    told = describe_statistics(Facts(figures=[_figures(*(((f"x{n}", "en"),) for n in range(30)))]))
 
     top = told["web_clients"]["top_languages"]
     assert len(top) == 10
@@ -90,7 +99,12 @@ def test_the_cluster_adds_up() -> None:
         make_node("n3", status=NodeStatus.DEGRADED),
     ]
     told = describe_cluster(
-        instances=instances, nodes=nodes, loads={"n1": 2}, key_prefix="p", now_ms=121_000
+        instances=instances,
+        nodes=nodes,
+        loads={"n1": 2},
+        key_prefix="p",
+        now_ms=121_000,
+        total_dlq=2,
     )
 
     assert (told["total_instances"], told["online_instances"]) == (2, 2)

@@ -2,7 +2,7 @@
 
 from scheduling.credentials import Credential, Principal, Scope
 from scheduling.decisions import Decision
-from scheduling.instances import InstanceRecord
+from scheduling.instances import InstanceFigures, InstanceRecord, SessionRow
 from scheduling.jobs import JobState
 from scheduling.nodes import Usage
 from scheduling.pool_config import PoolConfig, TenantRule
@@ -38,6 +38,13 @@ INSTANCE = InstanceRecord(
     pid=1,
     version="2",
     started_at_ms=1,
+)
+SESSION_ROW = SessionRow(
+    session_id=SESSION,
+    instance_id="i1",
+    tenant_id="t1",
+    languages=(("en", "es"),),
+    connected_at_ms=START_MS,
 )
 CALLS = {
     "nodes": {
@@ -174,6 +181,7 @@ CALLS = {
         "resume": {"session_id": SESSION, "instance_id": "i1", "resume_token": "t"},
         "track": {**JOB_NAME, "utterance_index": 1},
         "list_tracked": {"session_id": SESSION},
+        "find": {"session_id": SESSION},
         "acknowledge": {"session_id": SESSION, "utterance_index": 1},
         "close": {"session_id": SESSION, "instance_id": "i1"},
     },
@@ -189,6 +197,16 @@ CALLS = {
         "list_seen": {},
         "find": {"instance_id": "i1"},
         "drop": {"instance_id": "i1", "seen_at_ms": 1},
+        "publish_standing": {
+            "instance_id": "i1",
+            "figures": InstanceFigures(nodes_owned=1),
+            "life_ms": 1_000,
+            "came": [SESSION_ROW],
+            "gone": ["s-gone"],
+            "anew": True,
+        },
+        "find_figures": {"instance_id": "i1"},
+        "list_sessions": {"instance_id": "i1"},
     },
     "index": {
         "note_seen": {"node_id": "n1"},

@@ -1,0 +1,237 @@
+"""Statistics, sessions and dead letters are the same whichever instance is asked."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from channels_streams.layer import StreamsChannelLayer
+from lingua.embedded_redis import EmbeddedRedis
+from tests.instances.clients import FakeNode, Speaker, draw_pair
+from tests.instances.servers import Cluster, kill
+from tests.server.launcher import Instance
+
+_ROOT = Path(__file__).parents[2]
+_DEADLINE_S = 20
+_QUICK = {"LINGUA_STATS_INTERVAL_S": "0.2"}
+
+
+class Desk:
+    """Asks one instance's API, as who has a token that may operate."""
+
+    def __init__(self, instance: Instance, *, redis_url: str) -> None:
+        self._address = instance.address
+        self._var = str(instance.notes_file.parent / "var")
+        self._redis_url = redis_url
+        self._token = ""
+
+    def sign_in(self) -> None:
+        """Issue a token by the command, on the instance's own database."""
+        made = subprocess.run(
+            [sys.executable, "manage.py", "token", "create", "api", "Desk", "--scope", "operate"],
+            cwd=_ROOT,
+            env={
+                **{key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")},
+                "LINGUA_VAR_DIR": self._var,
+                "REDIS_URL": self._redis_url,
+                "LINGUA_KEY_PREFIX": "i",
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self._token = made.stdout.strip()
+
+    async def ask(self, path: str, *, method: str = "GET") -> tuple[int, Any]:
+        return await asyncio.to_thread(self._ask, path, method)
+
+    async def get(self, path: str) -> Any:
+        status, told = await self.ask(path)
+        assert status == 200, told
+        return told
+
+    async def until(self, path: str, fits: Any) -> Any:
+        """Ask until the answer fits: figures are gathered in the background."""
+        async with asyncio.timeout(_DEADLINE_S):
+            while not fits(told := await self.get(path)):
+                continue
+        return told
+
+    def _ask(self, path: str, method: str) -> tuple[int, Any]:
+        headers = {"Accept": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        request = urllib.request.Request(
+            f"http://{self._address}{path}", headers=headers, method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_DEADLINE_S) as answer:  # noqa: S310 - ours
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+
+def _start(cluster: Cluster, *, count: int) -> list[Instance]:
+    return [cluster.start(**_QUICK) for _ in range(count)]
+
+
+@pytest.mark.req("D4", "D6")
+async def test_every_instance_counts_the_sessions_and_nodes_of_all(
+    cluster: Cluster, own_redis: EmbeddedRedis
+) -> None:
+    one, two = _start(cluster, count=2)
+    desks = [Desk(instance, redis_url=own_redis.url) for instance in (one, two)]
+    first, second = draw_pair(), draw_pair()
+    async with (
+        FakeNode.connect(one.url("/ws/node")) as node,
+        Speaker.connect(one.url("/ws/session")) as here,
+        Speaker.connect(two.url("/ws/session")) as there,
+    ):
+        await node.register(first)
+        await here.init(first)
+        await there.init(second)
+        for desk in desks:
+            stats = await desk.until(
+                "/api/v1/stats", lambda told: told["web_clients"]["active_users"] == 2
+            )
+            usage = stats["web_clients"]["language_usage"]
+            assert usage[first[0]] == {"as_source": 1, "as_target": 0, "total": 1}
+            assert usage[second[1]] == {"as_source": 0, "as_target": 1, "total": 1}
+            told = await desk.until(
+                "/api/v1/cluster",
+                lambda told: (
+                    sorted((row["nodes_owned"], row["sessions_owned"]) for row in told["instances"])
+                    == [(0, 1), (1, 1)]
+                ),
+            )
+            assert (told["total_instances"], told["total_sessions"]) == (2, 2)
+            assert told["total_nodes"] == 1
+            assert {row["pid"] for row in told["instances"]} == {one.process.pid, two.process.pid}
+        kill(two)
+        told = await desks[0].until("/api/v1/cluster", lambda told: told["total_instances"] == 1)
+        assert told["total_sessions"] == 1
+
+
+@pytest.mark.req("D4")
+async def test_sessions_of_all_instances_are_listed_filtered_and_paged(
+    cluster: Cluster, own_redis: EmbeddedRedis
+) -> None:
+    one, two = _start(cluster, count=2)
+    desk = Desk(one, redis_url=own_redis.url)
+    first, second = draw_pair(), draw_pair()
+    async with (
+        Speaker.connect(one.url("/ws/session")) as here,
+        Speaker.connect(two.url("/ws/session")) as there,
+    ):
+        await here.init(first)
+        await there.init(second)
+        listed = await desk.until("/api/v1/sessions", lambda told: told["count"] == 2)
+        rows = {row["session_id"]: row for row in listed["results"]}
+        assert set(rows) == {here.session_id, there.session_id}
+        assert rows[there.session_id]["languages"] == [{"src": second[0], "tgt": second[1]}]
+
+        filtered = await desk.get(f"/api/v1/sessions?language={second[0]}")
+        assert [row["session_id"] for row in filtered["results"]] == [there.session_id]
+        page = await desk.get("/api/v1/sessions?limit=1&offset=1")
+        assert page["results"] == listed["results"][1:]
+        owner = rows[there.session_id]["instance_id"]
+        alone = await desk.get(f"/api/v1/sessions?instance_id={owner}")
+        assert [row["session_id"] for row in alone["results"]] == [there.session_id]
+
+        detail = await desk.get(f"/api/v1/sessions/{there.session_id}")
+        assert detail["instance_id"] == owner
+        assert detail["profile"]["src_lang"] == second[0]
+        assert "token" not in json.dumps(detail)
+    await desk.until("/api/v1/sessions", lambda told: told["count"] == 0)
+    status, told = await desk.ask("/api/v1/sessions/s-00000000")
+    assert (status, told["error"]) == (404, "NO_SUCH_SESSION")
+
+
+@pytest.mark.req("D4")
+async def test_the_list_of_sessions_is_whole_again_after_redis_lost_it(
+    cluster: Cluster, own_redis: EmbeddedRedis
+) -> None:
+    [one] = _start(cluster, count=1)
+    desk = Desk(one, redis_url=own_redis.url)
+    async with Speaker.connect(one.url("/ws/session")) as speaker:
+        await speaker.init(draw_pair())
+        await desk.until("/api/v1/sessions", lambda told: told["count"] == 1)
+        cluster.redis.flushall()
+        await desk.until("/api/v1/sessions", lambda told: told["count"] == 1)
+
+
+@pytest.mark.req("D1")
+async def test_statistics_stay_fresh_while_redis_does_not_answer(
+    cluster: Cluster, own_redis: EmbeddedRedis
+) -> None:
+    [one] = _start(cluster, count=1)
+    desk = Desk(one, redis_url=own_redis.url)
+    before = (await desk.get("/api/v1/metrics"))["stats"]["snapshot_updated_at_ms"]
+    own_redis.stop()
+
+    await desk.until(
+        "/api/v1/metrics",
+        lambda told: told["stats"]["snapshot_updated_at_ms"] > before + 1_000,
+    )
+
+
+async def _lose_a_letter(url: str) -> None:
+    """Leave a letter in the inbox of a process that died: it becomes a dead letter."""
+    fields = ("event_type", "job_id")
+    config = {
+        "url": url,
+        "prefix": "i:asgi",
+        "dead_letter_fields": fields,
+        "presence_ttl_s": 0.3,
+    }
+    dead = StreamsChannelLayer(**config)
+    living = StreamsChannelLayer(**config, takeover_interval_s=0.1)
+    channel = await dead.new_channel("instance")
+    await dead.register()
+    await dead.close_pools()
+    await living.register()
+    await living.send(
+        channel,
+        {"type": "instance.letter", "body": b"?", "event_type": "job_assigned", "job_id": "j"},
+    )
+    async with asyncio.timeout(_DEADLINE_S):
+        while not await living.dead_letters.count():
+            await living.new_channel()
+    await living.close()
+    await dead.close()
+
+
+@pytest.mark.req("T7", "D6")
+async def test_an_operator_lists_replays_and_purges_dead_letters(
+    cluster: Cluster, own_redis: EmbeddedRedis
+) -> None:
+    [one] = _start(cluster, count=1)
+    desk = Desk(one, redis_url=own_redis.url)
+    await _lose_a_letter(own_redis.url)
+
+    [letter] = (await desk.get("/api/v1/dlq?reason=process_gone"))["results"]
+    assert (await desk.get("/api/v1/dlq?reason=undecodable"))["results"] == []
+    path = f"/api/v1/dlq/{urllib.parse.quote(letter['letter_id'])}"
+    assert await desk.get(path) == letter
+    assert letter["fields"] == {"job_id": "j"}
+    await desk.until("/api/v1/cluster", lambda told: told["total_dlq"] == 1)
+    strangers = [await desk.ask(f"{path}/{act}", method="POST") for act in ("replay", "purge")]
+    assert [status for status, _ in strangers] == [401, 401]
+
+    await asyncio.to_thread(desk.sign_in)
+    status, replayed = await desk.ask(f"{path}/replay", method="POST")
+    assert (status, replayed["outcome"]) == (200, "refused")
+    assert await desk.ask(f"{path}/purge?dry_run=true", method="POST") == (200, {"removed": 1})
+    assert await desk.ask(f"{path}/purge", method="POST") == (200, {"removed": 1})
+    assert (await desk.ask(f"{path}/purge", method="POST"))[0] == 404
+    assert (await desk.ask(path))[0] == 404
+    assert (await desk.ask("/api/v1/dlq/nonsense/replay", method="POST"))[0] == 404
+    assert await desk.ask("/api/v1/dlq/purge", method="POST") == (200, {"removed": 0})
