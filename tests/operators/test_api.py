@@ -189,6 +189,7 @@ async def test_the_description_names_every_path_and_nothing_undescribed(api: Api
     assert set(schema["paths"]) == {
         *("/api/v1/stats", "/api/v1/cluster", "/api/v1/metrics"),
         *("/api/v1/jobs", "/api/v1/jobs/{job_id}", "/api/v1/tickets"),
+        *("/api/v1/jobs/failed", "/api/v1/jobs/history"),
         *("/api/v1/jobs/{job_id}/why", "/api/v1/nodes", "/api/v1/nodes/{node_id}"),
         *(
             f"/api/v1/nodes/{{node_id}}/{order}"

@@ -174,6 +174,7 @@ CALLS = {
     "timers": {
         "arm": {"entity": "job|s|j", "delay_ms": 1},
         "disarm": {"entity": "job|s|j"},
+        "file": {"entity": "job|s|j"},
         "pop_due": {"most": 1, "lease_ms": 1},
     },
     "instances": {
@@ -183,6 +184,12 @@ CALLS = {
         "list_seen": {},
         "find": {"instance_id": "i1"},
         "drop": {"instance_id": "i1", "seen_at_ms": 1},
+    },
+    "history": {
+        "take": {"most": 1, "lease_ms": 1},
+        "read": {"entity": ["job|s|j"]},
+        "strike": {"entity": ["job|s|j"]},
+        "keep": {"most": 1},
     },
     "index": {
         "note_seen": {"node_id": "n1"},
