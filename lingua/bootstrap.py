@@ -18,6 +18,7 @@ from lingua.faces import (
     build_session_service,
     build_sockets,
 )
+from lingua.history import build_history
 from lingua.network import Network, build_network, open_network
 from lingua.pools import PoolParts, build_pools, read_pool_rules
 from lingua.supervisor import Loop
@@ -141,6 +142,7 @@ def _compose(
             *pools.loops,
             *network.loops,
             *entrance.loops,
+            *build_history(ground, core),
             console.board,
             console.live,
             console.catalog,

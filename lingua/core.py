@@ -131,7 +131,12 @@ def _build_stores(ground: Ground, *, job_limits: JobLimits, node_limits: NodeLim
             journal=journal,
         ),
         jobs=JobStore(connection, keys=keys, limits=job_limits, journal=journal),
-        timers=TimerStore(connection, keys=keys, shards=settings.LINGUA_TIMER_SHARDS),
+        timers=TimerStore(
+            connection,
+            keys=keys,
+            shards=settings.LINGUA_TIMER_SHARDS,
+            files_ended=settings.LINGUA_HISTORY_DAYS > 0,
+        ),
         decisions=DecisionStore(connection, keys=keys),
         runtime=RuntimeStore(connection, keys=keys),
         tenants=TenantStore(connection, keys=keys, limits=job_limits),

@@ -9,7 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from operators import pool_admin, tokens
+from operators import job_admin, pool_admin, tokens
 from operators.models import API_SCOPES, ApiToken, AuditEntry, NodeToken, Token
 
 if TYPE_CHECKING:
@@ -21,7 +21,14 @@ else:
     TokenPages = AuditPages = admin.ModelAdmin
     ApiTokenFields = forms.ModelForm
 
-__all__ = ["ApiTokenAdmin", "AuditEntryAdmin", "NodeTokenAdmin", "TokenAdmin", "pool_admin"]
+__all__ = [
+    "ApiTokenAdmin",
+    "AuditEntryAdmin",
+    "NodeTokenAdmin",
+    "TokenAdmin",
+    "job_admin",
+    "pool_admin",
+]
 
 _OVERLAP = dt.timedelta(hours=24)
 _ISSUED = "_issued_text"

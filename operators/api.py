@@ -1,11 +1,10 @@
 """The statistics API, version 1: each view reads the console and answers."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.permissions import BasePermission
@@ -19,11 +18,9 @@ from operators.console import Console
 from operators.permissions import find_console
 from operators.roles import IsViewer
 from scheduling import clock
-from scheduling.errors import DependencyDown
 
 _MOST_A_PAGE = 500
 _UNAVAILABLE = 503
-_NOT_FOUND = 404
 
 
 class ConsoleView(APIView):
@@ -84,53 +81,6 @@ class CountersView(ConsoleView):
         return Response(console.describe_counters())
 
 
-class JobsView(ConsoleView):
-    """The jobs of this instance that ended last, newest first, and utterances refused at once."""
-
-    @extend_schema(
-        operation_id="jobs",
-        parameters=[
-            OpenApiParameter("state", str, enum=["DONE", "FAILED", "CANCELLED"]),
-            OpenApiParameter("reason", str, description="For instance NO_AVAILABLE_NODE."),
-            OpenApiParameter("session_id", str),
-            OpenApiParameter("limit", int),
-            OpenApiParameter("offset", int),
-        ],
-        responses={200: shapes.JobPage, 503: shapes.Problem},
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
-
-    def answer(self, console: Console, request: Request, **named: str) -> Response:
-        asked = request.query_params
-        rows = console.list_ended(
-            state=asked.get("state", ""),
-            reason=asked.get("reason", ""),
-            session_id=asked.get("session_id", ""),
-        )
-        return paginate(rows, request, view=self)
-
-
-class JobView(ConsoleView):
-    """One job with its timeline: every attempt, its states in both vocabularies, its failure."""
-
-    @extend_schema(
-        operation_id="job",
-        responses={200: shapes.Job, 404: shapes.Problem, 503: shapes.Problem},
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
-
-    def answer(self, console: Console, request: Request, **named: str) -> Response:
-        try:
-            job = console.find_job(named["job_id"])
-        except DependencyDown as down:
-            return refuse(_UNAVAILABLE, down.code, str(down))
-        if job is None:
-            return refuse(_NOT_FOUND, "NO_SUCH_JOB", "No job has this id, or it was forgotten.")
-        return Response(job)
-
-
 def prometheus(request: HttpRequest) -> HttpResponse:
     """Answer a scrape: Django's HTTP and database metrics, then ours (O1)."""
     console = find_console(request)
@@ -138,8 +88,8 @@ def prometheus(request: HttpRequest) -> HttpResponse:
     return HttpResponse(generate_latest(REGISTRY) + ours, content_type=CONTENT_TYPE_LATEST)
 
 
-def paginate(rows: Sequence[Any], request: Request, *, view: APIView) -> Response:
-    """Return one page of rows: `limit` (at most 500) of them after `offset`."""
+def paginate(rows: Any, request: Request, *, view: APIView) -> Response:
+    """Return one page of rows (a sequence or a query): at most 500 of them."""
     pages = LimitOffsetPagination()
     pages.max_limit = _MOST_A_PAGE
     return pages.get_paginated_response(pages.paginate_queryset(rows, request, view=view))

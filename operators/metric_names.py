@@ -117,6 +117,12 @@ METRICS: dict[str, Metric] = {
     "model_na_other_reason_total": _counter("The same for reasons."),
     "model_na_other_rate_limited_node_total": _counter("The same for nodes not acted on."),
     "model_na_other_marked_node_total": _counter("The same for nodes marked."),
+    # the history of jobs
+    "history_written_total": _counter("Jobs written into the history."),
+    "history_lost_total": _counter("Jobs whose record was gone before it was written."),
+    "history_waiting_jobs": _gauge("Jobs that are over and not written yet.", series=((),)),
+    "history_down": _gauge("1 while the database takes no history.", series=((),)),
+    "history_write_seconds": _histogram("Time to write one batch of the history."),
     # operators' own
     "stats_requests_total": _counter("Requests for statistics."),
     "stats_stale_total": _counter("Of those, answered with old figures."),

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from operators import moments
+from operators.job_models import EndedJob
 from operators.pool_models import OwnedPool, PoolSwitches, TenantPolicy
 from scheduling import ids
 from scheduling.credentials import Credential, Kind, Principal, Scope
@@ -14,6 +15,7 @@ __all__ = [
     "API_SCOPES",
     "ApiToken",
     "AuditEntry",
+    "EndedJob",
     "FleetRight",
     "NodeToken",
     "OwnedPool",

@@ -206,6 +206,28 @@ class JobPage(Page):
     results = JobRow(many=True)
 
 
+class EndedJobRow(serializers.Serializer[None]):
+    job_id = serializers.CharField()
+    session_id = serializers.CharField()
+    tenant_id = serializers.CharField()
+    utterance_index = serializers.IntegerField()
+    state = serializers.CharField()
+    phase2_state = serializers.CharField()
+    reason = serializers.CharField(allow_null=True)
+    node_id = serializers.CharField(allow_null=True)
+    attempts = serializers.IntegerField()
+    src_lang = serializers.CharField()
+    tgt_lang = serializers.CharField()
+    trace_id = serializers.CharField()
+    created_at_ms = serializers.IntegerField()
+    ended_at_ms = serializers.IntegerField()
+    duration_ms = serializers.IntegerField()
+
+
+class EndedJobPage(Page):
+    results = EndedJobRow(many=True)
+
+
 class Problem(serializers.Serializer[None]):
     error = serializers.CharField()
     message = serializers.CharField()

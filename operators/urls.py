@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
-from operators import api, fleet_api, letter_api, session_api
+from operators import api, fleet_api, jobs_api, letter_api, session_api
 from operators.pages import page
 
 PAGES = (
@@ -39,8 +39,10 @@ urlpatterns = [
     path("api/v1/stats", api.StatsView.as_view()),
     path("api/v1/cluster", api.ClusterView.as_view()),
     path("api/v1/metrics", api.CountersView.as_view()),
-    path("api/v1/jobs", api.JobsView.as_view()),
-    path("api/v1/jobs/<str:job_id>", api.JobView.as_view()),
+    path("api/v1/jobs", jobs_api.JobsView.as_view()),
+    path("api/v1/jobs/failed", jobs_api.FailedJobsView.as_view()),
+    path("api/v1/jobs/history", jobs_api.JobHistoryView.as_view()),
+    path("api/v1/jobs/<str:job_id>", jobs_api.JobView.as_view()),
     path("api/v1/jobs/<str:job_id>/why", fleet_api.WhyView.as_view()),
     path("api/v1/sessions", session_api.SessionsView.as_view()),
     path("api/v1/sessions/<str:session_id>", session_api.SessionView.as_view()),

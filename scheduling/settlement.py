@@ -118,7 +118,7 @@ class Settlement:
             self._stores.jobs.release(session_id=session_id, job_id=job_id), what="a hand-over"
         )
         unattended(
-            self._stores.timers.disarm(timers.name_job(session_id, job_id)), what="a timer's end"
+            self._stores.timers.file(timers.name_job(session_id, job_id)), what="a timer's end"
         )
 
     async def _end(

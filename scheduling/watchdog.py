@@ -106,7 +106,9 @@ class Watchdog:
                 node_id=record.node_id, job_id=record.job_id, attempt=record.attempt
             )
             self._fleet.record_load(record.node_id, freed.load)
-        unattended(self._stores.timers.disarm(entity), what="a timer's end")
+        store = self._stores.timers
+        over = store.disarm(entity) if record is None else store.file(entity)
+        unattended(over, what="a timer's end")
 
     async def _look_at_node(self, kind: str, node_id: str, conn_epoch: int) -> None:
         """Take a node offline that fell silent, or did not come back in time (N5, N14)."""

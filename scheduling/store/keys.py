@@ -172,7 +172,7 @@ class Keys:
         return f"{self._root}{{tenant:{tenant_id}}}:rate"
 
     def timers(self, shard: int) -> str:
-        """ZSET: entity → moment its next step is due; permanent."""
+        """ZSET: entity → moment its next step is due, below 0: to be written down; permanent."""
         return f"{self._root}{{t:{shard}}}:timers"
 
 

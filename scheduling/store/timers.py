@@ -8,6 +8,8 @@ from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys, pick_shard
 
 JOB, SILENT, GONE = "job", "silent", "gone"
+# The score of what may be written down at once; moments below 0 count from here.
+_OVER = -(10**15)
 
 
 def name_job(session_id: str, job_id: str) -> str:
@@ -23,9 +25,12 @@ def name_node(kind: str, node_id: str, conn_epoch: int) -> str:
 class TimerStore:
     """The only reader and writer of ``{t:<n>}`` keys; an entity has one timer at a time."""
 
-    def __init__(self, connection: Connection, *, keys: Keys, shards: int) -> None:
+    def __init__(
+        self, connection: Connection, *, keys: Keys, shards: int, files_ended: bool = False
+    ) -> None:
         self._connection = connection
         self._keys = [keys.timers(shard) for shard in range(shards)]
+        self._files_ended = files_ended
         self.test_clock = ""
 
     def arm(self, entity: str, *, delay_ms: int) -> "asyncio.Future[list[int]]":
@@ -37,6 +42,16 @@ class TimerStore:
     def disarm(self, entity: str) -> "asyncio.Future[int]":
         """Drop the timer of an entity that needs nobody any more."""
         return self._connection.execute("ZREM", self._key(entity), entity)
+
+    def file(self, job: str) -> "asyncio.Future[int]":
+        """Drop the timer of a job that is over, and leave it to who writes the history.
+
+        One command does both: the entity moves below 0, where no timer is due and `HistoryStore`
+        looks. Where no history is kept the timer is dropped, that is all.
+        """
+        if not self._files_ended:
+            return self.disarm(job)
+        return self._connection.execute("ZADD", self._key(job), "XX", "CH", _OVER, job)
 
     async def pop_due(self, *, most: int, lease_ms: int) -> tuple[int, list[Sequence[str]]]:
         """Take what is due, from every shard; return Redis's clock and each entity's parts.

@@ -16,6 +16,7 @@ from scheduling.store.allowances import AllowanceStore
 from scheduling.store.connection import Connection
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.decisions import DecisionStore
+from scheduling.store.history import HistoryStore
 from scheduling.store.instances import InstanceStore
 from scheduling.store.jobs import Ended, JobStore
 from scheduling.store.keys import Keys
@@ -114,6 +115,7 @@ class Stores:
     allowances: AllowanceStore
     instances: InstanceStore
     index: NodeIndexStore
+    history: HistoryStore
     now_ms: int = START_MS
 
     def advance_clock(self, span_ms: int) -> None:
@@ -123,7 +125,7 @@ class Stores:
         self.now_ms = now_ms
         for store in (
             *(self.nodes, self.jobs, self.sessions, self.timers),
-            *(self.instances, self.index),
+            *(self.instances, self.index, self.history),
         ):
             store.test_clock = str(now_ms)
         for other in (
@@ -153,7 +155,7 @@ def make_stores(
         nodes=NodeStore(connection, keys=keys, node_limits=node_limits, job_limits=job_limits),
         jobs=JobStore(connection, keys=keys, limits=job_limits),
         sessions=SessionStore(connection, keys=keys, life_ms=60_000),
-        timers=TimerStore(connection, keys=keys, shards=4),
+        timers=TimerStore(connection, keys=keys, shards=4, files_ended=True),
         pools=PoolStore(connection, keys=keys),
         membership=MembershipStore(connection, keys=keys),
         decisions=DecisionStore(connection, keys=keys),
@@ -171,6 +173,7 @@ def make_stores(
         allowances=AllowanceStore(connection, keys=keys),
         instances=InstanceStore(connection, keys=keys, presence_ms=10_000),
         index=NodeIndexStore(connection, keys=keys),
+        history=HistoryStore(connection, keys=keys, shards=4, record_ms=JOB_LIMITS.retention_ms),
     )
     stores.set_clock(START_MS)
     return stores

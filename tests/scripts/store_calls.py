@@ -188,6 +188,7 @@ CALLS = {
     "timers": {
         "arm": {"entity": "job|s|j", "delay_ms": 1},
         "disarm": {"entity": "job|s|j"},
+        "file": {"entity": "job|s|j"},
         "pop_due": {"most": 1, "lease_ms": 1},
     },
     "instances": {
@@ -207,6 +208,12 @@ CALLS = {
         },
         "find_figures": {"instance_id": "i1"},
         "list_sessions": {"instance_id": "i1"},
+    },
+    "history": {
+        "take": {"most": 1, "lease_ms": 1},
+        "read": {"entity": ["job|s|j"]},
+        "strike": {"entity": ["job|s|j"]},
+        "keep": {"most": 1},
     },
     "index": {
         "note_seen": {"node_id": "n1"},

@@ -1,0 +1,34 @@
+"""manage.py purge-history: take old jobs out of the history now."""
+
+import datetime as dt
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand
+
+from operators import moments
+from operators.job_rows import delete_older
+
+_AT_ONCE = 500
+
+
+class Command(BaseCommand):
+    """Delete jobs that ended long ago; running instances do the same every ten minutes."""
+
+    help = "Delete jobs from the history that ended longer ago than --days."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--days",
+            type=float,
+            default=settings.LINGUA_HISTORY_DAYS,
+            help="default: LINGUA_HISTORY_DAYS",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        before = moments.now() - dt.timedelta(days=options["days"])
+        deleted = 0
+        while part := delete_older(before=before, most=_AT_ONCE):
+            deleted += part
+        self.stdout.write(f"{deleted} jobs removed that ended before {before:%Y-%m-%d %H:%M} UTC")
