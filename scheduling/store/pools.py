@@ -85,6 +85,15 @@ class PoolStore:
             "HMGET", self._keys.pool_config(), "version", "doc", read=_read_config
         )
 
+    def find_age_ms(self) -> "Future[int]":
+        """Return for how long the document has been published, ms; 0 when there is none."""
+        return self._connection.run_script(
+            "read_pool_age",
+            keys=[self._keys.pool_config()],
+            args=[self.test_clock],
+            read=lambda raw: int(raw[1]) if raw[0] == 1 else 0,
+        )
+
     def wish(self, pool: Pool) -> "Future[bool]":
         """Ask the leader for a pool that some node needs (P8); False when somebody had asked."""
         return self._connection.run_script(
