@@ -42,6 +42,7 @@ urlpatterns = [
     path("api/v1/jobs", api.JobsView.as_view()),
     path("api/v1/jobs/<str:job_id>", api.JobView.as_view()),
     path("api/v1/jobs/<str:job_id>/why", fleet_api.WhyView.as_view()),
+    path("api/v1/jobs/<str:job_id>/why-not/<str:node_id>", fleet_api.WhyNotView.as_view()),
     path("api/v1/nodes", fleet_api.NodesView.as_view()),
     path("api/v1/nodes/<str:node_id>", fleet_api.NodeView.as_view()),
     *(

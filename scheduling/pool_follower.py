@@ -55,6 +55,7 @@ class PoolFollower:
         self._journal = journal or Journal()
         self._checked_at_ms = 0
         self._turn = asyncio.Lock()
+        self._followed = asyncio.Event()
 
     async def run_once(self) -> int:
         """Look at the version when it is time, and at the members that grew old."""
@@ -77,10 +78,18 @@ class PoolFollower:
             self._fleet.put_pools(PoolTable(version=version, matcher=matcher, members=members))
         if before:
             self._journal.gauge("pool_config_sync_lag_seconds", age_ms / 1000)
+        self._followed.set()
         logger.info("pool configuration %d is in force", version)
         self._on_config()
         self._serve(self._fleet.snapshot.nodes)
         return True
+
+    async def wait_for(self, holds: Callable[[PoolTable], bool]) -> PoolTable:
+        """Return the pools in force as soon as `holds` says so of them."""
+        while not holds(table := self._fleet.snapshot.pools):
+            self._followed.clear()
+            await self._followed.wait()
+        return table
 
     async def refresh(self, pool_ids: Iterable[str]) -> int:
         """Read the members of these pools again where they changed; return how many did."""

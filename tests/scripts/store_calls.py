@@ -101,6 +101,7 @@ CALLS = {
         "find_config": {},
         "find_age_ms": {},
         "wish": {"entity": Pool(pool_id="p1", kind=PoolKind.SET)},
+        "wish_rebuild": {},
         "list_wishes": {},
         "drop_wishes": {"entity": ["p1"]},
     },
