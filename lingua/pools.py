@@ -69,6 +69,7 @@ def build_pools(ground: Ground, *, fleet: Fleet, source: OwnedSource) -> PoolPar
         fresh_ms=pool_settings.LINGUA_POOL_MEMBERS_FRESH_MS,
         check_ms=pool_settings.LINGUA_POOL_CHECK_MS,
         interval_s=_PASS_S,
+        journal=ground.journal,
     )
     leader = Leader(
         instance_id=instance_id,
@@ -91,6 +92,7 @@ def build_pools(ground: Ground, *, fleet: Fleet, source: OwnedSource) -> PoolPar
             most_per_window=pool_settings.LINGUA_ABSENCE_MAX_PER_WINDOW,
         ),
         most=pool_settings.LINGUA_ABSENCE_QUEUE_MAX,
+        journal=ground.journal,
     )
     listener = HintListener(_open_hint_client(), channel=keys.pool_hints())
     hint_reader = HintReader(listener=listener, follower=follower, on_wish=leader.wake)

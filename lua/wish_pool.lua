@@ -1,9 +1,9 @@
 --[[
-wish_pool: ask the leader for a pool that some node needs (P8); asking twice asks once.
+wish_pool: ask the leader for a pool that some node needs (P8), or for a rebuild (P16); twice asks once.
 
-KEYS[1]  {p}:v2:{poolcfg}:wishes  HASH  pool id, JSON of the pool
-ARGV[1]  pool id
-ARGV[2]  pool
+KEYS[1]  {p}:v2:{poolcfg}:wishes  HASH  pool id, JSON of the pool; or rebuild, nothing
+ARGV[1]  pool id, or 'rebuild'
+ARGV[2]  pool, or ''
 ARGV[3]  life of the wishes while nobody wishes, ms
 ARGV[4]  channel for hints
 ARGV[5]  hint

@@ -1,5 +1,6 @@
 """What operators ask and do about nodes and pools; coroutines belong on the event loop."""
 
+import asyncio
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,7 @@ from scheduling.snapshot import Fleet
 from scheduling.steering import Steering
 
 Json = dict[str, Any]
+_REBUILT_S = 2.0
 _plain = msgspec.to_builtins
 
 
@@ -105,11 +107,23 @@ class FleetDesk:
         return None
 
     async def rebuild(self) -> int | None:
-        """Publish the configuration anew (P16); return its version, None where another leads."""
-        if not await self._leader.rebuild(renew=True):
+        """Publish the configuration anew (P16); return its version, None while it is under way.
+
+        Where another instance leads, that one is asked, and does it soon.
+        """
+        before = self._fleet.snapshot.pools.matcher.config.rebuilds
+        if await self._leader.rebuild(renew=True):
+            await self._follower.follow()
+        else:
+            await self._leader.ask_rebuild()
+        try:
+            async with asyncio.timeout(_REBUILT_S):
+                table = await self._follower.wait_for(
+                    lambda table: table.matcher.config.rebuilds > before
+                )
+        except TimeoutError:
             return None
-        await self._follower.follow()
-        return self._fleet.snapshot.pools.version
+        return table.version
 
     async def simulate(self, question: Question) -> Json:
         """Return where a job would go; nothing changes (P15)."""
@@ -149,6 +163,20 @@ class FleetDesk:
             "tenant_id": job.tenant_id,
             "need": _plain(job.need),
             "decisions": [describe_decision(decision) for decision in explanation.decisions],
+        }
+
+    async def why_not(self, *, job_id: str, node_id: str) -> Json | None:
+        """Return why a node does not have a job, None where the job is not known."""
+        verdict = await self._explainer.why_not(node_id=node_id, job_id=job_id)
+        if verdict is None:
+            return None
+        return {
+            "job_id": job_id,
+            "node_id": node_id,
+            "now": verdict.now or None,
+            "then": [reason or None for reason in verdict.then],
+            "answers": verdict.answers,
+            "pools": verdict.pools,
         }
 
     def _describe(self, node_id: str) -> Json:

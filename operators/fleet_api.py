@@ -17,9 +17,11 @@ from scheduling.jobs import Need
 from scheduling.languages import normalize
 
 Json = dict[str, Any]
-_BAD_REQUEST, _NOT_FOUND, _CONFLICT, _UNAVAILABLE = 400, 404, 409, 503
+_BAD_REQUEST, _NOT_FOUND, _UNAVAILABLE = 400, 404, 503
+_ACCEPTED = 202
 _FALSE = frozenset({"false", "0", "no", "off"})
 _NO_NODE = "No node has this id here."
+_NO_JOB = "No job has this id, or it was forgotten."
 _EXAMPLE_NODE = {
     "node_id": "node-7F3A91C2",
     "instance_id": "i-5c1e",
@@ -140,11 +142,17 @@ class RebuildView(OrderView):
     @extend_schema(
         operation_id="rebuild_pools",
         request=None,
-        responses={200: fleet_shapes.Rebuilt, 409: shapes.Problem, **_PROBLEMS},
+        responses={200: fleet_shapes.Rebuilt, 202: fleet_shapes.RebuildAsked, **_PROBLEMS},
         examples=[
             OpenApiExample(
                 "Published", value={"version": 5}, response_only=True, status_codes=["200"]
-            )
+            ),
+            OpenApiExample(
+                "The leader was asked, and has not answered yet",
+                value={"asked": True},
+                response_only=True,
+                status_codes=["202"],
+            ),
         ],
     )
     def post(self, request: Request, **named: str) -> Response:
@@ -153,7 +161,7 @@ class RebuildView(OrderView):
     async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
         version = await desk.rebuild()
         if version is None:
-            return refuse(_CONFLICT, "NOT_LEADER", "Another instance leads: ask that one.")
+            return Response({"asked": True}, status=_ACCEPTED)
         return Response({"version": version})
 
 
@@ -307,8 +315,40 @@ class WhyView(DeskView):
     async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
         why = await desk.why(named["job_id"])
         if why is None:
-            return refuse(_NOT_FOUND, "NO_SUCH_JOB", "No job has this id, or it was forgotten.")
+            return refuse(_NOT_FOUND, "NO_SUCH_JOB", _NO_JOB)
         return Response(why)
+
+
+class WhyNotView(DeskView):
+    """Why one node does not have one job: at this moment, and at each decision that is kept."""
+
+    @extend_schema(
+        operation_id="job_why_not",
+        responses={200: fleet_shapes.WhyNot, **_MAY_MISS},
+        examples=[
+            OpenApiExample(
+                "A node that drains now, and was full when the job was placed",
+                value={
+                    "job_id": "job-1A2B3C4D-0123456789ab",
+                    "node_id": "node-7F3A91C2",
+                    "now": "status_not_ready",
+                    "then": ["capacity_exceeded"],
+                    "answers": [],
+                    "pools": ["voices"],
+                },
+                response_only=True,
+                status_codes=["200"],
+            )
+        ],
+    )
+    def get(self, request: Request, **named: str) -> Response:
+        return super().get(request, **named)
+
+    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+        verdict = await desk.why_not(job_id=named["job_id"], node_id=named["node_id"])
+        if verdict is None:
+            return refuse(_NOT_FOUND, "NO_SUCH_JOB", _NO_JOB)
+        return Response(verdict)
 
 
 def _read_question(request: Request) -> Question:

@@ -63,6 +63,10 @@ class Rebuilt(serializers.Serializer[None]):
     version = serializers.IntegerField()
 
 
+class RebuildAsked(serializers.Serializer[None]):
+    asked = serializers.BooleanField(help_text="The leader will do it.")
+
+
 class Search(serializers.Serializer[None]):
     pool_count = serializers.IntegerField()
     preferred_pool = serializers.CharField(allow_null=True)
@@ -95,3 +99,15 @@ class Why(serializers.Serializer[None]):
     tenant_id = serializers.CharField()
     need = shapes.JobNeed()
     decisions = shapes.JobDecision(many=True)
+
+
+class WhyNot(serializers.Serializer[None]):
+    job_id = serializers.CharField()
+    node_id = serializers.CharField()
+    now = serializers.CharField(allow_null=True, help_text="Null: it could have the job.")
+    then = serializers.ListField(
+        child=serializers.CharField(allow_null=True),
+        help_text="For each decision why it was passed over; null: it was asked.",
+    )
+    answers = serializers.ListField(child=serializers.CharField(), help_text="Of its slot.")
+    pools = serializers.ListField(child=serializers.CharField())

@@ -61,8 +61,12 @@ METRICS: dict[str, Metric] = {
     ),
     "no_available_node_total": _counter("Choices that found nobody.", "selector", "reason"),
     "dispatch_exclude_total": _counter("Nodes passed over, by reason.", "reason"),
-    "affinity_total": _counter("Jobs sent where their session was.", "result"),
-    "spread_skips_total": _counter("Nodes passed over because the session used them last."),
+    "affinity_total": _counter(
+        "Later parts of a turn: hit, or why not where the earlier ones went.",
+        "result",
+        series=(("hit",),),
+    ),
+    "spread_skips_total": _counter("Choices that left out the node the session used last."),
     # slots
     "reserve_attempt_total": _counter(
         "Slots asked for.", "result", series=(("success",), ("fail",))
@@ -91,7 +95,12 @@ METRICS: dict[str, Metric] = {
     "slow_lock_wait_total": _counter("Waits longer than the warning limit.", "lock"),
     "slow_path_total": _counter("Paths longer than the warning limit.", "path"),
     "timer_lag_seconds": _gauge("How late the latest due timers were.", series=((),)),
-    "cache_hits_total": _counter("Answers found in a cache.", "level", "kind"),
+    "cache_hits_total": _counter(
+        "Answers taken from a cache: fresh, stale or missing.",
+        "level",
+        "kind",
+        series=tuple((level, "pool_members") for level in ("fresh", "stale", "missing")),
+    ),
     # instances and their inboxes
     "phase2_presence_heartbeat_total": _counter("Signs of life written."),
     "phase2_inbox_pending": _gauge("Messages taken from the inbox and not confirmed."),
@@ -104,9 +113,10 @@ METRICS: dict[str, Metric] = {
     "phase3_pool_selected_total": _counter("Pools chosen.", "pool", "outcome", "fallback"),
     "phase3_pool_attempt_total": _counter("Pools looked at.", "pool", "result", "reason"),
     "pool_config_version": _gauge("Version of the pool configuration in use."),
-    "pool_config_sync_lag_seconds": _gauge("How long that version took to get here."),
+    "pool_config_sync_lag_seconds": _gauge("How long that version took to get here.", series=((),)),
     # services a node does not have after all
     "model_na_received_total": _counter("MODEL_NOT_AVAILABLE reports."),
+    "model_na_dropped_total": _counter("Of those, dropped: too many were waiting to be handled."),
     "model_na_rate_limited_total": _counter("Of those, not acted on: too many."),
     "model_na_marked_total": _counter("Of those, that marked a service of a node."),
     "model_na_by_service_total": _counter("Reports by service.", "service_id"),

@@ -51,6 +51,7 @@ urlpatterns = [
     path("api/v1/dlq/<path:letter_id>/replay", letter_api.ReplayView.as_view()),
     path("api/v1/dlq/<path:letter_id>/purge", letter_api.PurgeOneView.as_view()),
     path("api/v1/dlq/<path:letter_id>", letter_api.OneLetterView.as_view()),
+    path("api/v1/jobs/<str:job_id>/why-not/<str:node_id>", fleet_api.WhyNotView.as_view()),
     path("api/v1/nodes", fleet_api.NodesView.as_view()),
     path("api/v1/nodes/<str:node_id>", fleet_api.NodeView.as_view()),
     *(

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from scheduling import errors
+from scheduling.journal import OTHER, Journal
 from scheduling.nodes import Node
 from scheduling.store.absences import AbsenceStore
 
@@ -16,6 +17,12 @@ logger = logging.getLogger(__name__)
 
 MODEL_NOT_AVAILABLE = "MODEL_NOT_AVAILABLE"
 _ANY = "any"
+_BY = {
+    "service": "model_na_by_service_total",
+    "reason": "model_na_by_reason_total",
+    "rate_limited_node": "model_na_rate_limited_by_node_total",
+    "marked_node": "model_na_marked_by_node_total",
+}
 
 
 class Absence(msgspec.Struct, frozen=True):
@@ -24,6 +31,7 @@ class Absence(msgspec.Struct, frozen=True):
     node_id: str
     service_id: str
     version: str = _ANY
+    reason: str = ""
 
 
 class Absences:
@@ -42,6 +50,7 @@ class Absences:
         store: AbsenceStore,
         most: int,
         on_absent: Callable[[Absence], None] | None = None,
+        journal: Journal | None = None,
         interval_s: float = 0.05,
     ) -> None:
         self._store = store
@@ -49,7 +58,7 @@ class Absences:
         self._on_absent = on_absent or _report
         self.interval_s = interval_s
         self._queue: collections.deque[Absence] = collections.deque()
-        self.dropped = 0
+        self._journal = journal or Journal()
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -57,14 +66,20 @@ class Absences:
     def note(self, node: Node, *, details: Any) -> None:
         """Queue what a failed job says about a node, where it names a service the node has."""
         service_id = _read_text(details, "service_id", "model_id")
+        reason = _read_text(details, "reason")
+        self._journal.count("model_na_received_total")
+        self._count("service", "service_id", service_id or "unknown")
+        self._count("reason", "said_reason", reason or "unknown")
         if any(service.service_id == service_id for service in node.description.services):
             version = _read_text(details, "service_version", "version") or _ANY
-            self.put(Absence(node_id=node.node_id, service_id=service_id, version=version))
+            self.put(
+                Absence(node_id=node.node_id, service_id=service_id, version=version, reason=reason)
+            )
 
     def put(self, absence: Absence) -> None:
         """Queue one event; a full queue drops it, and the next failure says the same."""
         if len(self._queue) >= self._most:
-            self.dropped += 1
+            self._journal.count("model_na_dropped_total")
         else:
             self._queue.append(absence)
 
@@ -77,15 +92,27 @@ class Absences:
     async def _handle(self, absence: Absence) -> bool:
         try:
             if not await self._store.may_mark(absence.node_id):
+                self._journal.count("model_na_rate_limited_total")
+                self._count("rate_limited_node", "node_id", absence.node_id)
                 return False
             await self._store.mark(node_id=absence.node_id, service_id=absence.service_id)
             first = await self._store.is_first(f"{absence.service_id}@{absence.version}")
         except errors.DependencyDown:
             logger.warning("a missing model was not noted")
             return False
+        self._journal.count("model_na_marked_total")
+        self._count("marked_node", "node_id", absence.node_id)
         if first:
             self._on_absent(absence)
         return True
+
+    def _count(self, what: str, label: str, value: str) -> None:
+        """Count by a value from outside, or, beyond the most that are named, beside it."""
+        bounded = self._journal.bound(label, value)
+        if bounded == OTHER:
+            self._journal.count(f"model_na_other_{what}_total")
+        else:
+            self._journal.count(_BY[what], bounded)
 
 
 def _report(absence: Absence) -> None:

@@ -12,6 +12,8 @@ from scheduling.pool_matching import ALL_NODES, PoolMatcher
 # Speakers choose language codes: what is remembered of them must not grow for ever.
 _MOST_REMEMBERED = 65_536
 
+FRESH, STALE, MISSING = "fresh", "stale", "missing"
+
 
 class Members(msgspec.Struct, frozen=True):
     """A pool's members as read from Redis; believed until `fresh_until_ms`, then read again."""
@@ -19,19 +21,6 @@ class Members(msgspec.Struct, frozen=True):
     node_ids: frozenset[str]
     version: int
     fresh_until_ms: int
-
-
-class MemberCounts(msgspec.Struct):
-    """How often the members of a pool were known when a job wanted them."""
-
-    hits: int = 0
-    stale: int = 0
-    misses: int = 0
-
-    @property
-    def hit_rate(self) -> float:
-        asked = self.hits + self.stale + self.misses
-        return self.hits / asked if asked else 1.0
 
 
 class PoolTable(msgspec.Struct, frozen=True):
@@ -54,23 +43,15 @@ class Candidates:
         find: Callable[[Need], Sequence[str]],
         pools_of: Callable[[PoolConfig], Mapping[str, frozenset[str]]],
         table: PoolTable,
-        counts: MemberCounts,
     ) -> None:
         self._find = find
         self._pools_of = pools_of
         self._table = table
-        self._counts = counts
         self._answers: dict[tuple[str, Need], tuple[str, ...]] = {}
         self._computed: Mapping[str, frozenset[str]] | None = None
 
-    def find(self, pool_id: str, need: Need, *, now_ms: int) -> Sequence[str]:
+    def find(self, pool_id: str, need: Need) -> Sequence[str]:
         """Return the members of a pool, ``""`` all nodes, that could serve `need` with a slot."""
-        if pool_id != ALL_NODES:
-            self._count(pool_id, now_ms)
-        return self.list_able(pool_id, need)
-
-    def list_able(self, pool_id: str, need: Need) -> Sequence[str]:
-        """Return the same without counting how well the members were known."""
         if pool_id == ALL_NODES:
             return self._find(need)
         answer = self._answers.get((pool_id, need))
@@ -86,6 +67,13 @@ class Candidates:
         """Take a table that differs only in how long its members are believed."""
         self._table = table
 
+    def say_how_known(self, pool_id: str, *, now_ms: int) -> str:
+        """Return ``fresh``, ``stale`` or ``missing`` for what is known of a pool's members."""
+        known = self._table.members.get(pool_id)
+        if known is None:
+            return MISSING
+        return STALE if known.fresh_until_ms < now_ms else FRESH
+
     def holds(self, pool_id: str, node_id: str) -> bool:
         """Say whether a node is in a pool as far as is known here."""
         return pool_id == ALL_NODES or node_id in self._list_members(pool_id)
@@ -97,15 +85,6 @@ class Candidates:
             return self._computed.get(pool_id, frozenset())
         known = self._table.members.get(pool_id)
         return known.node_ids if known else frozenset()
-
-    def _count(self, pool_id: str, now_ms: int) -> None:
-        known = self._table.members.get(pool_id)
-        if known is None:
-            self._counts.misses += 1
-        elif known.fresh_until_ms < now_ms:
-            self._counts.stale += 1
-        else:
-            self._counts.hits += 1
 
 
 def compute_members(nodes: Mapping[str, Node], config: PoolConfig) -> Mapping[str, frozenset[str]]:

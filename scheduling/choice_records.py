@@ -14,6 +14,12 @@ def record_choice(journal: Journal, choice: Choice, *, took_ms: float) -> None:
         journal.pass_over(choice.passed_over, choice.examples)
     if not found:
         journal.count("no_available_node_total", "sample", choice.best_reason)
+    for how in choice.known:
+        journal.count("cache_hits_total", how, "pool_members")
+    if choice.affinity:
+        journal.count("affinity_total", choice.affinity)
+    if choice.spread:
+        journal.count("spread_skips_total")
     fallback = "yes" if choice.fallback else "no"
     for pool_id in choice.pools:
         hit = found and pool_id == choice.pool_id

@@ -9,12 +9,13 @@ from scheduling import clock
 from scheduling.limits import PlacementRules
 from scheduling.nodes import Node
 from scheduling.placement import Choice, Reason, choose, count_reasons, why_not_now
-from scheduling.pool_matching import ANY_ABLE_NODE, Route
+from scheduling.pool_matching import ALL_NODES, ANY_ABLE_NODE, Route
 from scheduling.session_memory import SessionMemory, SessionNotes
 from scheduling.snapshot import Fleet
 from scheduling.waiting import Placing
 
 PREFERRED_NOT_CAPABLE = "preferred_node_not_capable"
+HIT = "hit"
 
 
 class Chooser:
@@ -112,7 +113,7 @@ class Chooser:
             session_pool=session.pool_for(src=need.src, tgt=need.tgt),
             rng=self._rng,
         )
-        if any(candidates.list_able(pool_id, need) for pool_id in route.pool_ids):
+        if any(candidates.find(pool_id, need) for pool_id in route.pool_ids):
             return route
         return ANY_ABLE_NODE if matcher.is_as_good_as_none(route) else route
 
@@ -122,16 +123,21 @@ class Chooser:
         """Look into one pool after the other; a spread session's last node is better than none."""
         tried = self._look(placing, route, avoid, now_ms)
         failed_on = self._failed_on(placing)
-        if tried.nodes or avoid == failed_on:
+        if avoid == failed_on:
             return tried
+        if tried.nodes:
+            return msgspec.structs.replace(tried, spread=True)
         return self._look(placing, route, failed_on, now_ms)
 
     def _look(self, placing: Placing, route: Route, avoid: Collection[str], now_ms: int) -> Choice:
         snapshot, need = self._fleet.snapshot, placing.need
         looked_at: list[tuple[str, int, str]] = []
+        known: list[str] = []
         tried = Choice(nodes=(), passed_over={})
         for position, pool_id in enumerate(route.pool_ids):
-            candidates = snapshot.candidates.find(pool_id, need, now_ms=now_ms)
+            if pool_id != ALL_NODES:
+                known.append(snapshot.candidates.say_how_known(pool_id, now_ms=now_ms))
+            candidates = snapshot.candidates.find(pool_id, need)
             tried = choose(
                 candidates,
                 nodes=snapshot.nodes,
@@ -151,6 +157,7 @@ class Chooser:
                     looked_at=tuple(looked_at),
                     pool_id=pool_id,
                     pools=route.pool_ids[: position + 1],
+                    known=tuple(known),
                     fallback=position > 0 or not route.own,
                 )
         return msgspec.structs.replace(
@@ -158,6 +165,7 @@ class Chooser:
             passed_over=count_reasons(looked_at),
             looked_at=tuple(looked_at),
             pools=route.pool_ids,
+            known=tuple(known),
             fallback=not route.own,
         )
 
@@ -182,9 +190,10 @@ class Chooser:
             wanted = session.turn_node(job.turn_id, now_ms=now_ms)
         if not wanted:
             return choice
+        is_turn = not placing.preferred_node_id
         node = self._fleet.find(wanted)
-        able = node is not None and not self.why_not(placing, node)
-        if able and node is not None:
+        why_not = "unknown" if node is None else self.why_not(placing, node)
+        if node is not None and not why_not:
             others = () if placing.preferred_node_id and strict else choice.nodes
             rest = tuple(other for other in others if other.node_id != wanted)
             pool_id = next(
@@ -195,8 +204,12 @@ class Chooser:
                 ),
                 choice.pool_id,
             )
-            return msgspec.structs.replace(choice, nodes=(node, *rest), pool_id=pool_id)
-        if placing.preferred_node_id and strict:
+            return msgspec.structs.replace(
+                choice, nodes=(node, *rest), pool_id=pool_id, affinity=HIT if is_turn else ""
+            )
+        if is_turn:
+            return msgspec.structs.replace(choice, affinity=why_not)
+        if strict:
             return msgspec.structs.replace(choice, nodes=(), refused=PREFERRED_NOT_CAPABLE)
         return choice
 

@@ -23,8 +23,8 @@ _COUNTED = {"node_selection_random_sample_size", "node_selection_attempts"}
 # An enum's members cost a lookup each, and its hash a call: here they are plain names.
 _DISPATCHED, _DONE = JobState.DISPATCHED, JobState.DONE
 _FAILED, _CANCELLED = JobState.FAILED, JobState.CANCELLED
-_OTHER = "other"
-_MOST_VALUES = {"node_id": 100, "reason": 200, "service_id": 200, "pool": 200}
+OTHER = "other"
+_MOST_VALUES = {"node_id": 100, "reason": 200, "service_id": 200, "said_reason": 200, "pool": 200}
 _MOST_STEPS = 4_096
 _MOST_ENDED = 1_000
 _MOST_FLIGHTS = 20_000
@@ -98,7 +98,7 @@ class Journal:
         if value in known:
             return value
         if len(known) >= _MOST_VALUES[label]:
-            return _OTHER
+            return OTHER
         known.add(value)
         return value
 

@@ -13,7 +13,7 @@ from scheduling.pool_config import Owned, PoolConfig, generate_pairs, merge
 from scheduling.pools import LANGUAGE_KINDS, Pool
 from scheduling.snapshot import Fleet
 from scheduling.store.membership import MembershipStore
-from scheduling.store.pools import PoolStore
+from scheduling.store.pools import PoolStore, Wishes
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,6 @@ class Leader:
         self._cleared_at_ms = clock.steady_ms()
         self._turn = asyncio.Lock()
         self._waking = False
-        self._renew = False
         self._background = Background()
 
     @property
@@ -79,19 +78,7 @@ class Leader:
 
     async def run_once(self) -> int:
         """Lead if nobody else does, and publish what changed; return the versions published."""
-        async with self._turn:
-            asked_at_ms = clock.steady_ms()
-            self.fence = await self._pools.acquire(
-                instance_id=self._instance_id, length_ms=self._lease_ms
-            )
-            self._leads_until_ms = asked_at_ms + self._lease_ms - _MARGIN_MS
-            if not self.leads:
-                return 0
-            sizes: Mapping[str, int] = {}
-            if clock.steady_ms() - self._cleared_at_ms >= self._cleanup_ms:
-                self._cleared_at_ms = clock.steady_ms()
-                sizes = await self._clear_up()
-            return await self._publish(sizes)
+        return await self._run(renew=False)
 
     def wake(self) -> None:
         """Somebody wished for a pool: answer now rather than at the next pass."""
@@ -110,8 +97,11 @@ class Leader:
         it on the leader; elsewhere it does nothing and returns 0.
         """
         self._cleared_at_ms = float("-inf")
-        self._renew = renew
-        return await self.run_once()
+        return await self._run(renew=renew)
+
+    async def ask_rebuild(self) -> None:
+        """Have the leader, whichever instance it is, clear up and publish anew."""
+        await self._pools.wish_rebuild()
 
     async def resign(self) -> None:
         """Stop leading at once, so that another instance need not wait."""
@@ -120,9 +110,26 @@ class Leader:
             if fence is not None:
                 await self._pools.resign(instance_id=self._instance_id, fence=fence)
 
-    async def _publish(self, sizes: Mapping[str, int]) -> int:
-        (version, config), wishes, read = await asyncio.gather(
-            self._pools.find_config(), self._pools.list_wishes(), self._source.read()
+    async def _run(self, *, renew: bool) -> int:
+        async with self._turn:
+            asked_at_ms = clock.steady_ms()
+            self.fence = await self._pools.acquire(
+                instance_id=self._instance_id, length_ms=self._lease_ms
+            )
+            self._leads_until_ms = asked_at_ms + self._lease_ms - _MARGIN_MS
+            if not self.leads:
+                return 0
+            wishes = await self._pools.list_wishes()
+            sizes: Mapping[str, int] = {}
+            is_due = clock.steady_ms() - self._cleared_at_ms >= self._cleanup_ms
+            if is_due or renew or wishes.rebuild:
+                self._cleared_at_ms = clock.steady_ms()
+                sizes = await self._clear_up()
+            return await self._publish(sizes, wishes, renew=renew or wishes.rebuild)
+
+    async def _publish(self, sizes: Mapping[str, int], wishes: Wishes, *, renew: bool) -> int:
+        (version, config), read = await asyncio.gather(
+            self._pools.find_config(), self._source.read()
         )
         if read is None and version == 0:
             return 0
@@ -130,14 +137,13 @@ class Leader:
         following = merge(
             config=config,
             owned=owned,
-            wishes=wishes,
+            wishes=wishes.pools,
             generated=self._generate(owned) if owned.rules.generate_pairs else None,
             sizes=sizes,
             generated_by=self._instance_id,
         )
         published = 0
-        if self._renew:
-            self._renew = False
+        if renew:
             following = msgspec.structs.replace(following, rebuilds=config.rebuilds + 1)
         if version == 0 or following is not config:
             emptied = all(
@@ -148,8 +154,8 @@ class Leader:
                 base_version=version,
                 may_wipe=emptied or not owned.rules.auto_language,
             )
-        if wishes and (published or following is config):
-            await self._pools.drop_wishes([pool.pool_id for pool in wishes])
+        if wishes.names and (published or following is config):
+            await self._pools.drop_wishes(wishes.names)
         return published
 
     async def _write(self, config: PoolConfig, *, base_version: int, may_wipe: bool) -> int:

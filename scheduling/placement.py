@@ -41,7 +41,9 @@ class Choice(msgspec.Struct, frozen=True):
     """Nodes worth asking for a slot, best first, and how many were passed over for what.
 
     `looked_at` names every node that was sampled, the load it was seen with, and why it was
-    passed over, ``""`` when it was not. `pool_id` is the pool the nodes are from.
+    passed over, ``""`` when it was not. `pool_id` is the pool the nodes are from; `known` says of
+    each of `pools` how well its members were known. `affinity` is ``hit`` or why the node of the
+    turn was not taken, ``""`` where there is none; `spread` says that a node was left out for it.
     """
 
     nodes: tuple[Node, ...]
@@ -49,8 +51,11 @@ class Choice(msgspec.Struct, frozen=True):
     looked_at: tuple[tuple[str, int, str], ...] = ()
     pool_id: str = ""
     pools: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
     fallback: bool = False
     refused: str = ""
+    affinity: str = ""
+    spread: bool = False
 
     @property
     def examples(self) -> Mapping[Reason, str]:

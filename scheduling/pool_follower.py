@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from scheduling import clock, errors
 from scheduling.candidates import Members, PoolTable
+from scheduling.journal import Journal
 from scheduling.pool_matching import PoolMatcher
 from scheduling.snapshot import Fleet
 from scheduling.store import hints
@@ -41,6 +42,7 @@ class PoolFollower:
         check_ms: int,
         interval_s: float,
         rng: random.Random | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._fleet = fleet
         self._pools = pools
@@ -50,8 +52,10 @@ class PoolFollower:
         self._check_ms = check_ms
         self.interval_s = interval_s
         self._rng = rng or random.Random()
+        self._journal = journal or Journal()
         self._checked_at_ms = 0
         self._turn = asyncio.Lock()
+        self._followed = asyncio.Event()
 
     async def run_once(self) -> int:
         """Look at the version when it is time, and at the members that grew old."""
@@ -63,16 +67,29 @@ class PoolFollower:
         """Take the published configuration if it is another than the one in force."""
         async with self._turn:
             self._checked_at_ms = clock.now_ms()
-            if await self._pools.find_version() == self._fleet.snapshot.pools.version:
+            before = self._fleet.snapshot.pools.version
+            if await self._pools.find_version() == before:
                 return False
-            version, config = await self._pools.find_config()
+            (version, config), age_ms = await asyncio.gather(
+                self._pools.find_config(), self._pools.find_age_ms()
+            )
             matcher = PoolMatcher(config)
             members = await self._read(matcher.pools)
             self._fleet.put_pools(PoolTable(version=version, matcher=matcher, members=members))
+        if before:
+            self._journal.gauge("pool_config_sync_lag_seconds", age_ms / 1000)
+        self._followed.set()
         logger.info("pool configuration %d is in force", version)
         self._on_config()
         self._serve(self._fleet.snapshot.nodes)
         return True
+
+    async def wait_for(self, holds: Callable[[PoolTable], bool]) -> PoolTable:
+        """Return the pools in force as soon as `holds` says so of them."""
+        while not holds(table := self._fleet.snapshot.pools):
+            self._followed.clear()
+            await self._followed.wait()
+        return table
 
     async def refresh(self, pool_ids: Iterable[str]) -> int:
         """Read the members of these pools again where they changed; return how many did."""

@@ -34,10 +34,6 @@ class Route(msgspec.Struct, frozen=True):
     own: int
     refused: PoolReason | None = None
 
-    @property
-    def preferred(self) -> str:
-        return self.pool_ids[0] if self.pool_ids else ""
-
 
 class _Eligible(msgspec.Struct, frozen=True):
     """Pools that serve a need: `best` before `rest`."""

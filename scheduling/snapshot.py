@@ -9,7 +9,6 @@ import msgspec
 from scheduling.candidates import (
     NO_POOLS,
     Candidates,
-    MemberCounts,
     Members,
     PoolTable,
     compute_members,
@@ -106,7 +105,6 @@ class Fleet:
     """
 
     def __init__(self, *, require_gpu: bool) -> None:
-        self.member_counts = MemberCounts()
         self.snapshot = self._build({}, NodeIndex({}, require_gpu=require_gpu), NO_POOLS)
         self.loads: dict[str, int] = {}
         self.free: dict[str, None] = {}
@@ -180,7 +178,6 @@ class Fleet:
             find=index.find,
             pools_of=functools.partial(compute_members, nodes),
             table=pools,
-            counts=self.member_counts,
         )
         return Snapshot(nodes=nodes, index=index, pools=pools, candidates=candidates)
 

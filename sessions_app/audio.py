@@ -29,7 +29,6 @@ _AUDIO_CHUNK, _FINAL, _PING, _PONG = 0x01, 0x02, 0x10, 0x11
 
 _BASE64_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _BASE64_QUANTUM = 4
-_TIMESTAMP_PERIOD_MS = 2**32
 
 
 class AudioRefusal(Refusal):
@@ -161,12 +160,6 @@ def _session_id(frame: bytes, *, begin: int, end: int) -> str:
         return frame[begin:end].decode()
     except UnicodeDecodeError as error:
         raise MalformedFrame("the session id is not UTF-8") from error
-
-
-def restore_timestamp_ms(*, low32_ms: int, near_ms: int) -> int:
-    """Complete a 32-bit client time to the full epoch ms closest to near_ms."""
-    half = _TIMESTAMP_PERIOD_MS // 2
-    return near_ms + (low32_ms - near_ms + half) % _TIMESTAMP_PERIOD_MS - half
 
 
 def decode_chunk_payload(payload: str | None) -> bytes:

@@ -53,13 +53,6 @@ class MembershipStore:
             "SMEMBERS", self._keys.pool_members(pool_id), read=frozenset[str]
         )
 
-    def sample_members(self, pool_id: str, *, size: int) -> "Future[list[str]]":
-        """Return up to `size` members, each set of that size equally likely (P3)."""
-        return self._connection.execute("SRANDMEMBER", self._keys.pool_members(pool_id), size)
-
-    def count_members(self, pool_id: str) -> "Future[int]":
-        return self._connection.execute("SCARD", self._keys.pool_members(pool_id))
-
     def list_pools(self, node_id: str) -> "Future[frozenset[str]]":
         """Return the pools a node is in, or on its way into or out of."""
         return self._connection.execute(

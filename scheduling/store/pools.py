@@ -1,7 +1,7 @@
 """The pool configuration in Redis, and who may write it."""
 
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -12,9 +12,22 @@ from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
 from scheduling.store.replies import Reply, is_done, read_reply
 
+REBUILD = "rebuild"
 _WISH_MS = 600_000
 _decode_config = msgspec.json.Decoder(PoolConfig).decode
 _decode_pool = msgspec.json.Decoder(Pool).decode
+
+
+class Wishes(msgspec.Struct, frozen=True):
+    """What the leader is asked for: pools that nodes need, and whether to publish anew."""
+
+    pools: tuple[Pool, ...] = ()
+    rebuild: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """Return what `drop_wishes` takes."""
+        return [*(pool.pool_id for pool in self.pools), *([REBUILD] if self.rebuild else [])]
 
 
 class PoolStore:
@@ -85,14 +98,38 @@ class PoolStore:
             "HMGET", self._keys.pool_config(), "version", "doc", read=_read_config
         )
 
+    def find_age_ms(self) -> "Future[int]":
+        """Return for how long the document has been published, ms; 0 when there is none."""
+        return self._connection.run_script(
+            "read_pool_age",
+            keys=[self._keys.pool_config()],
+            args=[self.test_clock],
+            read=lambda raw: int(raw[1]) if raw[0] == 1 else 0,
+        )
+
     def wish(self, pool: Pool) -> "Future[bool]":
         """Ask the leader for a pool that some node needs (P8); False when somebody had asked."""
+        return self._wish(pool.pool_id, msgspec.json.encode(pool))
+
+    def wish_rebuild(self) -> "Future[bool]":
+        """Ask the leader for a new version of the document (P16); False when somebody had asked."""
+        return self._wish(REBUILD, b"")
+
+    def list_wishes(self) -> "Future[Wishes]":
+        """Return what the leader was asked for and has not answered."""
+        return self._connection.execute("HGETALL", self._keys.pool_wishes(), read=_read_wishes)
+
+    def drop_wishes(self, names: Sequence[str]) -> "Future[int]":
+        """Forget wishes that are answered."""
+        return self._connection.execute("HDEL", self._keys.pool_wishes(), *names)
+
+    def _wish(self, name: str, wish: bytes) -> "Future[bool]":
         return self._connection.run_script(
             "wish_pool",
             keys=[self._keys.pool_wishes()],
             args=[
-                pool.pool_id,
-                msgspec.json.encode(pool),
+                name,
+                wish,
                 _WISH_MS,
                 self._keys.pool_hints(),
                 hints.WISH,
@@ -100,17 +137,12 @@ class PoolStore:
             read=lambda raw: bool(raw[1]),
         )
 
-    def list_wishes(self) -> "Future[list[Pool]]":
-        """Return the pools that were asked for and not yet answered."""
-        return self._connection.execute(
-            "HVALS", self._keys.pool_wishes(), read=lambda raw: [_decode_pool(one) for one in raw]
-        )
-
-    def drop_wishes(self, pool_ids: Sequence[str]) -> "Future[int]":
-        """Forget wishes that are answered."""
-        return self._connection.execute("HDEL", self._keys.pool_wishes(), *pool_ids)
-
 
 def _read_config(raw: list[str | None]) -> tuple[int, PoolConfig]:
     version, document = raw
     return int(version or 0), _decode_config(document) if document else PoolConfig()
+
+
+def _read_wishes(raw: Mapping[str, str]) -> Wishes:
+    pools = tuple(_decode_pool(wish) for name, wish in raw.items() if name != REBUILD)
+    return Wishes(pools=pools, rebuild=REBUILD in raw)

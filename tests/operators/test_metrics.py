@@ -169,6 +169,7 @@ async def test_a_job_moves_the_counters_of_its_way(lingua: Lingua, api: Api) -> 
         'fsm_transition_total{from="DISPATCHED",result="ok",to="ACKED"}': 1,
         'phase2_redis_op_total{op="create_job",result="ok"}': 1,
         'phase2_redis_op_total{op="commit_slot",result="ok"}': 1,
+        'cache_hits_total{kind="pool_members",level="fresh"}': 1,
     }
     assert {name: moved.get(name) for name in expected} == expected
     pools = {name: count for name, count in moved.items() if name.startswith("phase3_pool_sel")}
@@ -205,6 +206,28 @@ async def test_trouble_moves_the_counters_of_trouble(lingua: Lingua, api: Api) -
     assert moved['ack_timeout_total{stage="ack"}'] == 1
     assert moved['fsm_transition_total{from="unknown",result="ok",to="RETRYING"}'] == 2
     assert moved["dispatched_jobs_total"] == 3
+
+
+@pytest.mark.req("O3", "M1", "M3")
+async def test_a_missing_model_moves_its_counters(lingua: Lingua, api: Api) -> None:
+    languages = draw_languages()
+    before = await api.samples()
+    async with (
+        FakeNode.open(lingua.url("/ws/node"), languages) as node,
+        Speaker.open(lingua.url("/ws/session"), languages) as speaker,
+    ):
+        await speaker.say(0)
+        job = await node.job()
+        details = {"service_id": "test-nmt", "reason": "not_running"}
+        await node.fail(job, "MODEL_NOT_AVAILABLE", details=details)
+        async with asyncio.timeout(10):
+            while "model_na_marked_total" not in (moved := _moved(before, await api.samples())):
+                continue
+
+    assert moved["model_na_received_total"] == moved["model_na_marked_total"] == 1
+    assert moved['model_na_by_service_total{service_id="test-nmt"}'] == 1
+    assert moved['model_na_by_reason_total{reason="not_running"}'] == 1
+    assert moved[f'model_na_marked_by_node_total{{node_id="{node.node_id}"}}'] == 1
 
 
 @pytest.mark.req("O3")

@@ -8,6 +8,7 @@ import pytest
 import redis.asyncio
 
 from lingua.embedded_redis import EmbeddedRedis
+from scheduling.journal import Journal
 from scheduling.leader import Leader, SettingsSource
 from scheduling.limits import JobLimits, NodeLimits
 from scheduling.membership import Membership
@@ -39,6 +40,7 @@ class Peer:
     follower: PoolFollower
     leader: Leader
     hint_reader: HintReader
+    journal: Journal
 
     async def register(self, node_id: str, description: NodeDescription, **more: int) -> None:
         """Register a node here as far as the store and the fleet are concerned."""
@@ -94,7 +96,7 @@ async def make_peer(
     def make(
         instance_id: str = "i-1", *, owned: Owned | None = None, lease_ms: int = 10_000
     ) -> Peer:
-        fleet = Fleet(require_gpu=False)
+        fleet, journal = Fleet(require_gpu=False), Journal()
         pools = PoolStore(connection, keys=keys)
         members = MembershipStore(connection, keys=keys)
         membership = Membership(
@@ -109,6 +111,7 @@ async def make_peer(
             fresh_ms=5_000,
             check_ms=10_000,
             interval_s=0.5,
+            journal=journal,
         )
         leader = Leader(
             instance_id=instance_id,
@@ -138,6 +141,7 @@ async def make_peer(
             follower=follower,
             leader=leader,
             hint_reader=HintReader(listener=listener, follower=follower, on_wish=leader.wake),
+            journal=journal,
         )
 
     yield make

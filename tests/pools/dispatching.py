@@ -14,6 +14,7 @@ from scheduling.dispatch import Dispatcher
 from scheduling.events import JobAssigned, ToNode
 from scheduling.explaining import Explainer
 from scheduling.jobs import Assignment, JobRecord, Pipeline, Request
+from scheduling.journal import Journal
 from scheduling.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.nodes import NodeDescription, Usage
 from scheduling.outcomes import Refused
@@ -62,6 +63,7 @@ class Scheduler:
             runtime=RuntimeStore(connection, keys=keys),
             tenants=TenantStore(connection, keys=keys, limits=limits),
         )
+        self.journal = Journal()
         self.fleet = Fleet(require_gpu=False)
         self.delivery = Delivery()
         self.tenants = Tenants(fleet=self.fleet, store=self.stores.tenants)
@@ -77,6 +79,7 @@ class Scheduler:
             limits=limits,
             rules=rules,
             tenants=self.tenants,
+            journal=self.journal,
             rng=random.Random(seed),
         )
         self.recovery = Recovery(

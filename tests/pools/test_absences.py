@@ -6,6 +6,7 @@ import pytest
 import redis.asyncio
 
 from scheduling.absences import Absence, Absences
+from scheduling.journal import Journal
 from scheduling.store.absences import AbsenceStore
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
@@ -86,10 +87,49 @@ async def test_one_node_may_report_thirty_times_in_a_window_and_again_after_it(
 
 @pytest.mark.req("M1")
 def test_the_queue_is_bounded_and_counts_what_it_drops(connection: Connection, keys: Keys) -> None:
-    absences = Absences(store=make_store(connection, keys), most=10)
+    journal = Journal()
+    absences = Absences(store=make_store(connection, keys), most=10, journal=journal)
     for _ in range(25):
         absences.put(Absence(node_id="n-1", service_id="nmt-1"))
-    assert (len(absences), absences.dropped) == (10, 15)
+    assert len(absences) == 10
+    assert journal.counts == {("model_na_dropped_total",): 15}
+
+
+@pytest.mark.req("M1", "M3", "M5", "O3")
+async def test_reports_are_counted_by_service_reason_and_node(
+    connection: Connection, keys: Keys
+) -> None:
+    journal = Journal()
+    absences = Absences(store=make_store(connection, keys), most=100, journal=journal)
+    for _ in range(32):
+        absences.note(make_node("n-1"), details=DETAILS)
+    absences.note(make_node("n-2"), details=None)
+    await absences.run_once()
+
+    assert journal.counts == {
+        ("model_na_received_total",): 33,
+        ("model_na_by_service_total", "nmt-1"): 32,
+        ("model_na_by_service_total", "unknown"): 1,
+        ("model_na_by_reason_total", "not_running"): 32,
+        ("model_na_by_reason_total", "unknown"): 1,
+        ("model_na_marked_total",): 30,
+        ("model_na_marked_by_node_total", "n-1"): 30,
+        ("model_na_rate_limited_total",): 2,
+        ("model_na_rate_limited_by_node_total", "n-1"): 2,
+    }
+
+
+def test_reports_of_more_services_than_are_named_are_counted_together(
+    connection: Connection, keys: Keys
+) -> None:
+    journal = Journal()
+    absences = Absences(store=make_store(connection, keys), most=100, journal=journal)
+    for number in range(203):
+        absences.note(make_node("n-1"), details={"service_id": f"s-{number}", "reason": "gone"})
+
+    assert journal.counts["model_na_received_total",] == 203
+    assert journal.counts["model_na_other_service_total",] == 3
+    assert journal.counts["model_na_by_reason_total", "gone"] == 203
 
 
 @pytest.mark.req("M1")

@@ -182,10 +182,10 @@ def test_affinity_begins_the_ring_at_the_hash_of_the_tenant_or_session() -> None
     rules = PoolRules(auto_language=False, session_affinity=True, hash_seed=3, pool_count=16)
     config = PoolConfig(rules=rules)
     for session_id in ("s-1", "s-2", "s-3"):
-        first = route(config, make_need(), session_id=session_id).preferred
+        first = route(config, make_need(), session_id=session_id).pool_ids[0]
         assert first == f"bucket-{hash_key(session_id, seed=3) % 16}"
     by_tenant = {
-        route(config, make_need(), tenant_id="t", session_id=f"s-{number}").preferred
+        route(config, make_need(), tenant_id="t", session_id=f"s-{number}").pool_ids[0]
         for number in range(20)
     }
     assert by_tenant == {f"bucket-{hash_key('t', seed=3) % 16}"}
