@@ -88,12 +88,17 @@ class NodeConnection:
     def _post_job(self, event: JobAssigned) -> bool:
         if self.find(event.job_id, event.attempt) is not None:
             return True  # two instances may have placed a waiting job here at once
-        posted = self._outbound.post(event.frame, on_written=lambda: self._on_written(self, event))
-        if posted:
-            self.held[event.job_id] = Held(
-                attempt=event.attempt,
-                session_id=event.session_id,
-                utterance_index=event.utterance_index,
-                trace_id=event.trace_id,
-            )
-        return posted
+        before = self.held.get(event.job_id)
+        self.held[event.job_id] = Held(
+            attempt=event.attempt,
+            session_id=event.session_id,
+            utterance_index=event.utterance_index,
+            trace_id=event.trace_id,
+        )
+        if self._outbound.post(event.frame, on_written=lambda: self._on_written(self, event)):
+            return True
+        if before is None:
+            del self.held[event.job_id]
+        else:
+            self.held[event.job_id] = before
+        return False

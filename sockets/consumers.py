@@ -9,7 +9,7 @@ from channels.consumer import AsyncConsumer
 
 from scheduling.errors import Refusal
 from sockets.doors import Door, OpenDoor, Visitor, turn_away
-from sockets.outbound import Outbound, OutboundLimits
+from sockets.outbound import WRITE_TEXT, Outbound, OutboundLimits
 from sockets.wire import Message, encode_text
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,8 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
 
     async def _converse(self, receive: Any, send: Any) -> None:
         await send({"type": "websocket.accept", "subprotocol": self.visitor.subprotocol})
-        self.outbound = Outbound(send, limits=self.outbound_limits)
+        at_once = self.scope.get("extensions", {}).get(WRITE_TEXT, {})
+        self.outbound = Outbound(send, limits=self.outbound_limits, write=at_once.get("write"))
         self._task = asyncio.current_task()
         if self.visitor.admission is not None:
             self.visitor.admission.attend(self._evict)
