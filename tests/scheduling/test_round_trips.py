@@ -2,6 +2,7 @@
 
 import pytest
 
+from lua import scripts
 from scheduling.events import ToNode
 from scheduling.store import pipes
 from tests.scheduling.core import Core
@@ -22,10 +23,13 @@ class CountingNode:
 
 
 @pytest.fixture
-def batches(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many commands each batch carried, from now on."""
+async def batches(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many commands each batch carried, from now on; Redis knows every script."""
+    connection = core.held.connection
+    for name in scripts.list_names():
+        await connection.execute("SCRIPT", "LOAD", scripts.load_source(name))
     sizes: list[int] = []
-    pipe = core.held.connection._pipe
+    pipe = connection._pipe
     run = pipe.run
 
     async def note(commands: list[pipes.Command]) -> list[object]:

@@ -1,0 +1,114 @@
+"""One connection to Redis as bytes: batches out, replies in, in the same order."""
+
+import asyncio
+import collections
+from typing import Any, cast
+
+import hiredis
+import msgspec
+import redis.asyncio
+from redis import exceptions
+
+_NOT_YET = object()
+
+
+class _Batch(msgspec.Struct, gc=False):
+    """Commands under way: how many, since when, and the replies there are."""
+
+    replies_due: int
+    sent_at: float
+    future: "asyncio.Future[list[Any]]"
+    replies: list[Any]
+
+
+class Wire(asyncio.Protocol):
+    """Takes over a connection that redis-py has opened, and is lost with it.
+
+    Nobody may take a reply for an answer to a command written on another connection: with the
+    connection every batch under way is lost, and the next one gets a wire of its own.
+    """
+
+    def __init__(self, connection: "redis.asyncio.Connection") -> None:
+        # redis-py has no other way to a connection's transport, nor to the classes of its errors.
+        opened = cast("Any", connection)
+        self._transport: asyncio.Transport = opened._writer.transport  # noqa: SLF001 - see above
+        self._parse_error = opened._parser.parse_error  # noqa: SLF001 - see above
+        self._before = self._transport.get_protocol()
+        self._loop = asyncio.get_running_loop()
+        self._timeout_s: float | None = connection.socket_timeout
+        self._reader = hiredis.Reader(
+            protocolError=exceptions.InvalidResponse,
+            replyError=self._parse_error,
+            encoding=connection.encoder.encoding,
+            errors=connection.encoder.encoding_errors,
+            notEnoughData=_NOT_YET,
+        )
+        self._under_way: collections.deque[_Batch] = collections.deque()
+        self._heard_at = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+        self.is_lost = self._transport.is_closing()
+        self._transport.set_protocol(self)
+
+    async def exchange(self, packed: bytes, count: int) -> list[Any]:
+        """Write commands and return their replies; one that Redis refused has its error for one.
+
+        :raises redis.exceptions.ConnectionError: the connection was lost before all replies came
+        :raises redis.exceptions.TimeoutError: for the time a reply may take, none came
+        """
+        if self.is_lost:
+            raise exceptions.ConnectionError("the connection was lost")
+        batch = _Batch(count, self._loop.time(), self._loop.create_future(), [])
+        self._under_way.append(batch)
+        self._transport.write(packed)
+        if self._watch is None and self._timeout_s is not None:
+            self._watch = self._loop.call_later(self._timeout_s, self._look)
+        return await batch.future
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = self._loop.time()
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not _NOT_YET:
+                if isinstance(reply, exceptions.ConnectionError):
+                    self._lose(reply)
+                    return
+                if not isinstance(reply, hiredis.PushNotification):
+                    self._take(reply)
+        except exceptions.InvalidResponse as broken:
+            self._lose(broken)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # redis-py waits for this when it closes.
+        self._before.connection_lost(exc)
+        self._lose(exceptions.ConnectionError("the connection was lost before the replies came"))
+
+    def _take(self, reply: Any) -> None:
+        batch = self._under_way[0]
+        batch.replies.append(reply)
+        if len(batch.replies) == batch.replies_due:
+            self._under_way.popleft()
+            if not batch.future.done():
+                batch.future.set_result(batch.replies)
+
+    def _look(self) -> None:
+        """Give the connection up when nothing came for as long as a reply may take."""
+        self._watch = None
+        if not self._under_way or self._timeout_s is None:
+            return
+        since = max(self._heard_at, self._under_way[0].sent_at)
+        left_s = since + self._timeout_s - self._loop.time()
+        if left_s <= 0:
+            self._lose(exceptions.TimeoutError("Redis did not answer in time"))
+        else:
+            self._watch = self._loop.call_later(left_s, self._look)
+
+    def _lose(self, error: Exception) -> None:
+        self.is_lost = True
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        self._transport.abort()
+        while self._under_way:
+            future = self._under_way.popleft().future
+            if not future.done():
+                future.set_exception(type(error)(*error.args))
