@@ -1,11 +1,14 @@
 """Ids: how each is drawn, and how a job id leads to its session."""
 
+import itertools
 import os
 import re
 import secrets
 import socket
 import uuid
 
+_PROCESS = secrets.token_urlsafe(12)
+_calls = itertools.count()
 _JOB_ID = re.compile(r"job-([0-9A-F]{8})-[0-9a-f]{12}")
 _SESSION_ID = re.compile(r"s-[0-9A-F]{8}")
 _TAG_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -44,6 +47,11 @@ def new_trace_id() -> str:
 def new_token() -> str:
     """Draw a secret that proves continuity: 128 bits, URL-safe."""
     return secrets.token_urlsafe(16)
+
+
+def new_call_id() -> str:
+    """Return a name that no other call of any process has: what was drawn once, and a number."""
+    return f"{_PROCESS}{next(_calls):x}"
 
 
 def new_instance_id() -> str:

@@ -2,6 +2,7 @@
 
 import collections
 import enum
+import operator
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -14,6 +15,7 @@ from scheduling.nodes import Node, NodeDescription, NodeStatus
 
 _HEARTBEATS_COUNT_ALIKE_MS = 15_000
 _GPU_COUNTS_ALIKE_PERCENT = 10
+_by_score = operator.itemgetter(0)
 
 
 class Reason(enum.StrEnum):
@@ -100,15 +102,21 @@ def _why_not_pair(description: NodeDescription, need: Need, src: str, tgt: str) 
 
 def why_not_now(node: Node, *, load: int, now_ms: int, rules: PlacementRules) -> Reason | None:
     """Return why a node that could serve the job cannot take it at this moment, or None."""
+    oldest_ms = now_ms - rules.heartbeat_timeout_ms
+    return _why_not_now(node, load, oldest_ms, rules.resource_threshold_percent)
+
+
+def _why_not_now(node: Node, load: int, oldest_ms: int, most_percent: float) -> Reason | None:
+    """Answer `why_not_now`: twenty times a job, so by position and with the sums done before."""
     if node.status is not NodeStatus.READY or node.draining:
         offline = node.status is NodeStatus.OFFLINE
         return Reason.OFFLINE if offline else Reason.STATUS_NOT_READY
-    if now_ms - node.heartbeat_at_ms > rules.heartbeat_timeout_ms:
+    if node.heartbeat_at_ms < oldest_ms:
         return Reason.HEARTBEAT_STALE
     if load >= node.max_jobs:
         return Reason.CAPACITY_EXCEEDED
-    usage, limit = node.usage, rules.resource_threshold_percent
-    if usage.cpu > limit or usage.memory > limit or (usage.gpu or 0.0) > limit:
+    usage = node.usage
+    if usage.cpu > most_percent or usage.memory > most_percent or (usage.gpu or 0.0) > most_percent:
         return Reason.RESOURCE_THRESHOLD_EXCEEDED
     return None
 
@@ -176,7 +184,8 @@ def choose(
 
 def count_reasons(looked_at: Iterable[tuple[str, int, str]]) -> Mapping[Reason, int]:
     """Return how many of the nodes that were looked at were passed over for what."""
-    return collections.Counter(Reason(reason) for _, _, reason in looked_at if reason)
+    reasons = [Reason(reason) for _, _, reason in looked_at if reason]
+    return collections.Counter(reasons) if reasons else {}
 
 
 def _rank(
@@ -194,6 +203,7 @@ def _rank(
     """Filter and order; heartbeat ages and GPU usages that hardly differ count as equal."""
     scored = []
     auto = need.src == AUTO
+    oldest_ms, most_percent = now_ms - rules.heartbeat_timeout_ms, rules.resource_threshold_percent
     for node_id in sampled:
         node = nodes.get(node_id)
         load = loads.get(node_id, 0)
@@ -202,7 +212,7 @@ def _rank(
         elif node_id in exclude:
             reason = Reason.EXCLUDED
         else:
-            reason = why_not_now(node, load=load, now_ms=now_ms, rules=rules)
+            reason = _why_not_now(node, load, oldest_ms, most_percent)
         looked_at.append((node_id, load, reason or ""))
         if reason is not None or node is None:
             continue
@@ -214,5 +224,5 @@ def _rank(
             rng.random(),
         )
         scored.append((score, node))
-    scored.sort(key=lambda pair: pair[0])
+    scored.sort(key=_by_score)
     return tuple(node for _, node in scored)

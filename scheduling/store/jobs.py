@@ -195,7 +195,7 @@ class JobStore:
                 self._limits.failover_max_attempts,
                 self._limits.max_retry,
                 self._limits.pending_timeout_ms,
-                ids.new_token(),
+                ids.new_call_id(),
                 self.test_clock,
             ],
             read=self._notes.requeued(
@@ -232,7 +232,7 @@ class JobStore:
                 msgspec.json.encode(outcome),
                 self._limits.outcome_ms,
                 self._limits.retention_ms,
-                ids.new_token(),
+                ids.new_call_id(),
                 self.test_clock,
             ],
             read=self._notes.ended(
