@@ -34,6 +34,7 @@ class Watchdog:
         delivery: Delivery,
         recovery: Recovery,
         silent_ms: int,
+        grace_ms: int,
         interval_s: float,
         journal: Journal | None = None,
         look_again_ms: int = 3_000,
@@ -45,6 +46,7 @@ class Watchdog:
         self._delivery = delivery
         self._recovery = recovery
         self._silent_ms = silent_ms
+        self._grace_ms = grace_ms
         self._look_again_ms = look_again_ms
         self.interval_s = interval_s
 
@@ -116,9 +118,10 @@ class Watchdog:
         retired = await self._stores.nodes.retire(
             node_id=node_id,
             conn_epoch=conn_epoch,
-            silent_ms=self._silent_ms if kind == timers.SILENT else 0,
+            # One that was taken for gone and was heard since is not gone: its instance had slept.
+            silent_ms=self._silent_ms if kind == timers.SILENT else self._grace_ms,
         )
-        if retired.alive_for_ms is not None:
+        if retired.alive_for_ms is not None and kind == timers.SILENT:
             await self._stores.timers.arm(entity, delay_ms=retired.alive_for_ms)
             return
         unattended(self._stores.timers.disarm(entity), what="a timer's end")

@@ -301,8 +301,11 @@ def unattended(future: "asyncio.Future[Any]", *, what: str) -> None:
     """Let a command run without waiting for it; a timer repairs what its loss leaves undone."""
 
     def note(done: "asyncio.Future[Any]") -> None:
-        if not done.cancelled() and (error := done.exception()):
-            logger.warning("%s was not recorded", what, exc_info=error)
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, errors.DependencyDown):
+            logger.warning("%s was not recorded: %s", what, error)
+        elif error is not None:
+            logger.error("%s was not recorded", what, exc_info=error)
 
     future.add_done_callback(note)
 

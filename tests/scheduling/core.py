@@ -63,6 +63,7 @@ class Core:
             recovery=recovery,
             delivery=self.delivery,
             silent_ms=SILENT_MS,
+            grace_ms=NODE_LIMITS.grace_ms,
             interval_s=1,
         )
 

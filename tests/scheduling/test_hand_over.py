@@ -11,6 +11,8 @@ from tests.scripts.fixtures import JOB, JOB_LIMITS, RESULT, SESSION, make_reques
 class RecordingSpeaker:
     """A session's mailbox that keeps what it is told."""
 
+    is_fenced = False
+
     def __init__(self) -> None:
         self.told: list[ToSession] = []
 
