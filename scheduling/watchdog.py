@@ -100,8 +100,13 @@ class Watchdog:
             await self._recovery.adopt(record)
 
     async def _clear_up(self, record: JobRecord | None, entity: str, now_ms: int) -> None:
-        """Whatever interrupted the end of a job, its slot is free and its speaker is told."""
-        if record is not None and record.state is not JobState.RELEASED:
+        """Whatever interrupted the end of a job, its slot is free and its speaker is told.
+
+        It is told again, ever more seldom, until it has the outcome or that is kept no longer:
+        its instance may sleep, or have died with the letter.
+        """
+        is_untold = record is not None and record.state is not JobState.RELEASED
+        if record is not None and is_untold:
             await self._recovery.tell_again(record, now_ms=now_ms)
         if record is not None and record.node_id:
             freed = await self._stores.nodes.finish(
@@ -109,6 +114,10 @@ class Watchdog:
             )
             self._fleet.record_load(record.node_id, freed.load)
         store = self._stores.timers
+        if record is not None and is_untold and record.deadline_at_ms > now_ms:
+            delay_ms = max(self._look_again_ms, now_ms - record.created_at_ms)
+            await store.arm(entity, delay_ms=delay_ms)
+            return
         over = store.disarm(entity) if record is None else store.file(entity)
         unattended(over, what="a timer's end")
 

@@ -15,7 +15,8 @@ from sessions_app import messages
 from sessions_app.audio import UndecodableAudio, check_utterance_audio, decode_chunk_payload
 from sessions_app.in_flight import InFlight
 from sessions_app.requests import Profile, read_profile
-from sessions_app.speaker import SessionLimits, Speaker
+from sessions_app.session_limits import SessionLimits
+from sessions_app.speaker import Speaker
 from sockets.doors import Visitor
 from sockets.outbound import Outbound
 

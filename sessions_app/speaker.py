@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import dataclasses
 from collections.abc import Iterable
 
 import msgspec
@@ -22,7 +21,6 @@ from scheduling.events import (
 from scheduling.instances import SessionRow
 from scheduling.jobs import Request
 from scheduling.journal import Journal
-from scheduling.languages import normalize
 from scheduling.outcomes import Refused
 from scheduling.sessions import Opened, Sessions
 from scheduling.settlement import Settlement
@@ -32,25 +30,15 @@ from sessions_app.endings import Endings, refuse, settle
 from sessions_app.groups import UtteranceGroups
 from sessions_app.in_flight import InFlight
 from sessions_app.outbox import Leaving, Missing, Outbox
-from sessions_app.requests import TWO_WAY, Profile, request_from_cut, request_from_utterance
-from sessions_app.segmentation import Cut, SegmentationSettings, Segmenter
+from sessions_app.requests import Profile, list_pairs, request_from_cut, request_from_utterance
+from sessions_app.segmentation import Cut, Segmenter
+from sessions_app.session_limits import SessionLimits
 from sockets.outbound import Outbound
 from sockets.wire import Message, encode_text
 
 _TOO_SLOW = 1013
 _FENCED = 4409
 _LOOK_AGAIN_S = 0.2
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SessionLimits:
-    """How a session's audio is cut, its results ordered and grouped."""
-
-    segmentation: SegmentationSettings = dataclasses.field(default_factory=SegmentationSettings)
-    result_gap_ms: int = 10_000
-    most_held_results: int = 200
-    group_window_ms: int = 2_000
-    group_parts: int = 8
 
 
 class Speaker:
@@ -109,11 +97,7 @@ class Speaker:
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:
         """Return the directed pairs this session may speak; ``auto`` stands for any source."""
-        profile = self.profile
-        if profile.mode == TWO_WAY and profile.lang_a and profile.lang_b:
-            one, other = normalize(profile.lang_a), normalize(profile.lang_b)
-            return (one, other), (other, one)
-        return ((normalize(profile.src_lang), normalize(profile.tgt_lang)),)
+        return list_pairs(self.profile)
 
     def describe(self, *, instance_id: str) -> SessionRow:
         """Return the session as lists of operators show it."""
@@ -198,6 +182,7 @@ class Speaker:
     def take_end(self, event: JobSettled) -> None:
         """Take the end of a job that this process may not have waited for."""
         self._forget(event.job_id)
+        self._known_below = max(self._known_below, event.utterance_index + 1)
         self._outbox.expect(utterance_index=event.utterance_index, job_id=event.job_id)
         self._put_in_place(event)
 

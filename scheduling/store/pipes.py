@@ -16,9 +16,13 @@ _REPLIES_PER_DEADLINE = 256
 
 
 class Pipe(Protocol):
-    """Takes commands to Redis together; how many batches may be under way at a time it says."""
+    """Takes commands to Redis together; how many batches may be under way at a time it says.
+
+    `replies` counts those that came since the start.
+    """
 
     most_under_way: int
+    replies: int
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Return the replies in order; a command Redis refused has its error for a reply.
@@ -46,6 +50,7 @@ class DirectPipe:
         self._pool = client.connection_pool
         self._callbacks: dict[Any, Any] = dict(client.response_callbacks)
         self._connection: redis.asyncio.Connection | None = None
+        self.replies = 0
         self._losses = 0
         # Both are fair: batches are read in the order in which they were written.
         self._writing = asyncio.Lock()
@@ -83,16 +88,38 @@ class DirectPipe:
         try:
             async with self._writing:
                 losses = self._losses
-                await connection.send_packed_command(packed)
+                await _write(connection, packed)
             async with self._reading:
                 if losses == self._losses:
-                    return await _read_replies(connection, len(commands))
+                    return await self._read_replies(connection, len(commands))
         except BaseException:
             if losses == self._losses:
                 self._losses += 1
                 await connection.disconnect(nowait=True)
             raise
         raise exceptions.ConnectionError("the connection was lost before the replies came")
+
+    async def _read_replies(self, connection: "redis.asyncio.Connection", count: int) -> list[Any]:
+        """Read replies; some of them must come within the timeout."""
+        replies: list[Any] = []
+        try:
+            while len(replies) < count:
+                async with asyncio.timeout(connection.socket_timeout):
+                    replies += [
+                        await self._read_reply(connection)
+                        for _ in range(min(count - len(replies), _REPLIES_PER_DEADLINE))
+                    ]
+        except TimeoutError as late:
+            raise exceptions.TimeoutError("Redis did not answer in time") from late
+        return replies
+
+    async def _read_reply(self, connection: "redis.asyncio.Connection") -> Any:
+        try:
+            reply = await connection.read_response(timeout=math.inf)
+        except exceptions.ResponseError as error:
+            reply = error
+        self.replies += 1
+        return reply
 
 
 class ClusterPipe:
@@ -104,6 +131,7 @@ class ClusterPipe:
     most_under_way = 1
 
     def __init__(self, client: RedisCluster) -> None:
+        self.replies = 0
         self._client = client
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
@@ -111,29 +139,20 @@ class ClusterPipe:
         pipeline = self._client.pipeline()
         for command in commands:
             pipeline.execute_command(*command)
-        return list(await pipeline.execute(raise_on_error=False))
+        replies = list(await pipeline.execute(raise_on_error=False))
+        self.replies += len(replies)
+        return replies
 
 
-async def _read_replies(connection: "redis.asyncio.Connection", count: int) -> list[Any]:
-    """Read replies; some of them must come within the timeout."""
-    replies: list[Any] = []
+async def _write(connection: "redis.asyncio.Connection", packed: bytes) -> None:
+    """Write, connecting first where the connection was closed.
+
+    :raises ConnectionError: also where who reads for another batch closes it between the two
+    """
     try:
-        while len(replies) < count:
-            async with asyncio.timeout(connection.socket_timeout):
-                replies += [
-                    await _read_reply(connection)
-                    for _ in range(min(count - len(replies), _REPLIES_PER_DEADLINE))
-                ]
-    except TimeoutError as late:
-        raise exceptions.TimeoutError("Redis did not answer in time") from late
-    return replies
-
-
-async def _read_reply(connection: "redis.asyncio.Connection") -> Any:
-    try:
-        return await connection.read_response(timeout=math.inf)
-    except exceptions.ResponseError as error:
-        return error
+        await connection.send_packed_command(packed)
+    except AttributeError as gone:
+        raise exceptions.ConnectionError("the connection was lost while it was opened") from gone
 
 
 async def _note_loss(_error: Exception) -> None:
