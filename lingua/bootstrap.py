@@ -95,7 +95,9 @@ async def build_application() -> Instance:
     journal = Journal(
         wait_warn_ms=settings.LINGUA_LOCK_WAIT_WARN_MS, path_warn_ms=settings.LINGUA_PATH_WARN_MS
     )
-    connection = Connection(client, journal=journal)
+    connection = Connection(
+        client, journal=journal, overdue_s=settings.LINGUA_REDIS_OVERDUE_MS / 1000
+    )
     await connection.execute("PING")
     carrier = LayerCarrier(get_channel_layer(), trouble=(RedisError, OSError, TimeoutError))
     record = await open_network(

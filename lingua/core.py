@@ -113,6 +113,7 @@ def build_core(ground: Ground) -> Core:
             delivery=delivery,
             recovery=recovery,
             silent_ms=node_limits.heartbeat_timeout_ms,
+            grace_ms=node_limits.grace_ms,
             interval_s=settings.LINGUA_TIMER_TICK_MS / 1000,
             journal=ground.journal,
         ),

@@ -4,7 +4,7 @@ from lingua import settings
 from scheduling.access import AccessLimits
 from scheduling.limits import JobLimits, NodeLimits
 from sessions_app.segmentation import SegmentationSettings
-from sessions_app.speaker import SessionLimits
+from sessions_app.session_limits import SessionLimits
 
 _NEVER_S = 10 * 365 * 86_400
 

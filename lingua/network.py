@@ -143,9 +143,11 @@ def build_network(
             Herald(fleet=fleet, peers=peers, post=post, index=index),
             fleet_watch,
             Reconciler(
-                index=index,
                 stores=stores,
                 fleet=fleet,
+                delivery=delivery,
+                journal=ground.journal,
+                run_timeout_ms=core.job_limits.run_timeout_ms,
                 interval_s=settings.LINGUA_RECONCILE_INTERVAL_S,
             ),
         ],

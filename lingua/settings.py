@@ -127,6 +127,8 @@ LINGUA_KEY_PREFIX = env_str("LINGUA_KEY_PREFIX", default="lingua")
 LINGUA_REDIS_CONNECT_TIMEOUT_S = env_float("LINGUA_REDIS_CONNECT_TIMEOUT_S", default=2, minimum=0.1)
 # How long one command may take; longer hides a sick Redis, shorter refuses work at every hiccup.
 LINGUA_REDIS_TIMEOUT_S = env_float("LINGUA_REDIS_TIMEOUT_S", default=2, minimum=0.1)
+# How long Redis may be silent before new utterances and sessions are refused; all else waits on.
+LINGUA_REDIS_OVERDUE_MS = env_int("LINGUA_REDIS_OVERDUE_MS", default=80, minimum=20)
 
 # The cache holds what may be lost; django-redis speaks to a standalone Redis alone.
 CACHES: dict[str, Any] = {

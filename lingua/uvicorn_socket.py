@@ -200,7 +200,7 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
         """Write what is gathered; whoever wrote before us, a pong for instance, wrote it all."""
         self._gathered_chars = 0
         output = self.conn.data_to_send()
-        if output:
+        if output and not self.transport.is_closing():
             self.transport.write(b"".join(output))
 
     def _write_close(self) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from scheduling.errors import ConnectionFenced
 from scheduling.events import (
     JobAssigned,
+    JobCancelled,
     NodeControlled,
     NodeFenced,
     NodeStatusChanged,
@@ -61,6 +62,10 @@ class NodeConnection:
         match event:
             case JobAssigned():
                 return self._post_job(event)
+            case JobCancelled():
+                # Its slot is free already: it must not come back when leases are written back.
+                self.held.pop(event.job_id, None)
+                return self._outbound.post(encode_text(event))
             case NodeFenced():
                 fenced = ConnectionFenced()
                 self._outbound.post(encode_text(ErrorFrame(code=fenced.code, message=str(fenced))))

@@ -49,6 +49,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
                     before=connection,
                 )
                 self.reply(ack)
+                self._service.settle_in(self._connection, message)
             case messages.NodeErrorReported():
                 logger.warning("node reports %s", message.code, extra={"node": message.node_id})
             case _ if connection is None:

@@ -9,7 +9,7 @@ from nodes.job_service import NodeJobService
 from nodes.lifecycle import describe, is_healthy, read_usage
 from scheduling import clock, errors, ids
 from scheduling.delivery import Delivery
-from scheduling.events import NodeFenced, NodeStatusChanged
+from scheduling.events import JobCancelled, NodeFenced, NodeStatusChanged
 from scheduling.registry import Attempt, Registry
 from sockets.doors import Visitor
 from sockets.outbound import Outbound
@@ -86,6 +86,12 @@ class NodeService:
             status=node.status,
             resume_token=registration.resume_token or None,
         )
+
+    def settle_in(self, connection: NodeConnection, message: messages.RegisterNode) -> None:
+        """Tell a node that is registered which of the attempts it works on are no longer its."""
+        for job_id, attempt in _read_attempts(message.running_attempts) or ():
+            if connection.find(job_id, attempt) is None:
+                connection.post(JobCancelled(job_id=job_id, reason="no_longer_yours"))
 
     async def record_heartbeat(
         self, connection: NodeConnection, message: messages.NodeHeartbeat

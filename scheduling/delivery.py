@@ -41,6 +41,10 @@ class SessionMailbox(Protocol):
     def describe(self, *, instance_id: str) -> SessionRow:
         """Return the session as lists of operators show it."""
 
+    @property
+    def is_fenced(self) -> bool:
+        """Say whether the session went on elsewhere: nothing for it may end here."""
+
     async def restore(self) -> None:
         """Redis lost its data: write back what this process knows of the session."""
 
@@ -128,7 +132,7 @@ class Delivery:
     def to_session_here(self, session_id: str, event: ToSession) -> bool:
         """Hand an event to a speaker of this process; False when it holds no such one."""
         mailbox = self._sessions.get(session_id)
-        if mailbox is None:
+        if mailbox is None or mailbox.is_fenced:
             return False
         mailbox.post(event)
         return True

@@ -121,8 +121,8 @@ class Dispatcher:
             node_id="",
             deadline_ms=self._limits.pending_timeout_ms,
         )
-        await armed
         existing = await created
+        await armed
         if existing is None:
             self._offers.note(placing, trail, WAITS)
             await self._wait(placing)
@@ -158,8 +158,9 @@ class Dispatcher:
         )
         asked = trail.start_asking()
         reserved = self._offers.reserve(placing, node)
+        existing = await created
         await armed
-        existing, slot = await created, await reserved
+        slot = await reserved
         trail.note_answer(node.node_id, slot.word, slot.load, asked=asked)
         if existing is not None:
             self._offers.disarm(placing)

@@ -1,39 +1,51 @@
-"""The reconciler: slots against jobs, on every node, again and again (C24)."""
+"""The reconciler: slots against jobs, on the nodes of this process, again and again (C24)."""
 
-import collections
 import logging
 import random
 
-from scheduling import errors, ids
+from scheduling import clock, errors, ids
+from scheduling.delivery import Delivery, NodeMailbox
+from scheduling.events import JobCancelled
+from scheduling.journal import Journal
 from scheduling.settlement import Stores
 from scheduling.snapshot import Fleet
-from scheduling.store.node_index import NodeIndexStore
 
 logger = logging.getLogger(__name__)
 
 _NODES_PER_PASS = 100
+_UNKNOWN, _ELSEWHERE = "job_unknown", "job_elsewhere"
 
 Drift = tuple[str, str, int]
 
 
 class Reconciler:
-    """A loop any number of instances may run: a slot held for nothing is found and freed.
+    """A loop: a slot held for nothing is found and freed, by the process that holds the node.
 
-    Drift counts only when two passes in a row see it, for a job and its slot change one after the
-    other. Nodes are drawn at random, so that instances seldom look at the same ones.
+    Slots of nodes that nobody holds end by themselves: no heartbeat renews their leases. Drift
+    counts only when two passes in a row see it, for a job and its slot change one after the
+    other. Where Redis lost a job its node still works on, the slot stays until the node answers,
+    or for as long as a run may take: it holds no more than it offers (R8, G5).
     """
 
     name = "reconciler"
 
     def __init__(
-        self, *, index: NodeIndexStore, stores: Stores, fleet: Fleet, interval_s: float
+        self,
+        *,
+        stores: Stores,
+        fleet: Fleet,
+        delivery: Delivery,
+        journal: Journal,
+        run_timeout_ms: int,
+        interval_s: float,
     ) -> None:
         self.interval_s = interval_s
-        self.repaired: collections.Counter[str] = collections.Counter()
-        self._index = index
         self._stores = stores
         self._fleet = fleet
-        self._suspects: set[Drift] = set()
+        self._delivery = delivery
+        self._journal = journal
+        self._run_timeout_ms = run_timeout_ms
+        self._suspected_at_ms: dict[Drift, float] = {}
 
     async def run_once(self) -> int:
         """Look at some nodes; return how many slots were freed."""
@@ -43,19 +55,20 @@ class Reconciler:
             return 0
 
     async def _look(self) -> int:
-        suspected = {node_id for node_id, _, _ in self._suspects}
-        node_ids = list(self._fleet.snapshot.nodes)
-        drawn = random.sample(node_ids, min(len(node_ids), _NODES_PER_PASS))
-        found: set[Drift] = set()
+        suspected = {node_id for node_id, _, _ in self._suspected_at_ms}
+        held = {mailbox.node.node_id: mailbox for mailbox in self._delivery.list_nodes()}
+        drawn = set(random.sample(list(held), min(len(held), _NODES_PER_PASS)))
+        before, self._suspected_at_ms = self._suspected_at_ms, {}
         freed = 0
-        for node_id in suspected.union(drawn):
+        for node_id in drawn | (suspected & held.keys()):
             for drift, kind in await self._find_drift(node_id):
-                if drift not in self._suspects:
-                    found.add(drift)
-                    continue
-                await self._free(*drift, kind=kind)
-                freed += 1
-        self._suspects = found
+                since_ms = before.get(drift)
+                if since_ms is not None and self._is_idle(held[node_id], drift, kind, since_ms):
+                    await self._free(*drift, kind=kind)
+                    freed += 1
+                else:
+                    now_ms = clock.steady_ms() if since_ms is None else since_ms
+                    self._suspected_at_ms[drift] = now_ms
         return freed
 
     async def _find_drift(self, node_id: str) -> list[tuple[Drift, str]]:
@@ -68,15 +81,26 @@ class Reconciler:
                 session_id=session_id, job_id=job_id
             )
             if not record:
-                drifts.append(((node_id, job_id, attempt), "job_unknown"))
+                drifts.append(((node_id, job_id, attempt), _UNKNOWN))
             elif not record.holds(attempt=attempt, node_id=node_id):
-                drifts.append(((node_id, job_id, attempt), "job_elsewhere"))
+                drifts.append(((node_id, job_id, attempt), _ELSEWHERE))
         return drifts
 
+    def _is_idle(self, mailbox: NodeMailbox, drift: Drift, kind: str, since_ms: float) -> bool:
+        """Say whether a node surely does not work on an attempt any more, or never ends it."""
+        _, job_id, attempt = drift
+        works = (job_id, attempt) in mailbox.list_attempts()
+        overdue = clock.steady_ms() - since_ms >= self._run_timeout_ms
+        return overdue or kind == _ELSEWHERE or not works
+
     async def _free(self, node_id: str, job_id: str, attempt: int, *, kind: str) -> None:
+        """Free a slot; a node that was not told to stop is told first."""
+        mailbox = self._delivery.find_node(node_id)
+        if mailbox is not None and (job_id, attempt) in mailbox.list_attempts():
+            mailbox.post(JobCancelled(job_id=job_id, reason="no_longer_yours"))
         slot = await self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt)
         self._fleet.record_load(node_id, slot.load)
-        self.repaired[kind] += 1
+        self._journal.count("drift_repaired_total", kind)
         logger.warning(
             "slot held for nothing freed",
             extra={"node_id": node_id, "job_id": job_id, "attempt": attempt, "kind": kind},

@@ -48,22 +48,22 @@ class Recovery:
     ) -> bool:
         """Begin a failed attempt's job anew elsewhere, or end it as `refused`; False if too late.
 
-        `reported` says that the node itself gave the error; otherwise it is told to stop.
+        `reported` says that the node itself gave the error; otherwise it is told to stop, before
+        its slot is free: whoever gets the slot must not reach the node first.
         """
-        requeued, freed = await asyncio.gather(
-            self._stores.jobs.requeue(
-                session_id=session_id,
-                job_id=job_id,
-                attempt=attempt,
-                node_id=node_id,
-                reason=reason,
-                reported=reported,
-            ),
-            self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt),
+        requeued = await self._stores.jobs.requeue(
+            session_id=session_id,
+            job_id=job_id,
+            attempt=attempt,
+            node_id=node_id,
+            reason=reason,
+            reported=reported,
         )
-        self._fleet.record_load(node_id, freed.load)
-        if not reported and self._send_cancel:
+        # Whoever was first has told it; by now the node may have a newer attempt of the job.
+        if not reported and self._send_cancel and requeued.reason != "stale_attempt":
             await self._delivery.to_node(node_id, JobCancelled(job_id=job_id, reason=reason))
+        freed = await self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt)
+        self._fleet.record_load(node_id, freed.load)
         if requeued.done:
             await self.place(session_id=session_id, job_id=job_id)
             return True

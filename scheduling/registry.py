@@ -141,10 +141,14 @@ class Registry:
     ) -> None:
         """Write back a node that Redis lost, with the leases of all it has not answered (G5).
 
+        An attempt whose job is known and went elsewhere gets no lease; one whose job is lost does:
+        the node works on it, and holds no more than it offers.
+
         :raises ConnectionFenced: a newer connection has this node's id
         """
+        attempts = await self._list_entitled(node.node_id, attempts)
         restored = await self._stores.nodes.restore(
-            node=node, resume_token=resume_token, attempts=tuple(attempts)
+            node=node, resume_token=resume_token, attempts=attempts
         )
         if restored is Restored.FENCED:
             raise errors.ConnectionFenced
@@ -155,6 +159,20 @@ class Registry:
                 timers.name_node(timers.SILENT, node.node_id, node.conn_epoch),
                 delay_ms=self._limits.heartbeat_timeout_ms,
             )
+
+    async def _list_entitled(
+        self, node_id: str, attempts: Collection[Attempt]
+    ) -> tuple[Attempt, ...]:
+        futures = [
+            self._stores.jobs.find(session_id=ids.find_session_id(job_id) or "", job_id=job_id)
+            for job_id, _ in attempts
+        ]
+        records = [await future for future in futures]
+        return tuple(
+            (job_id, attempt)
+            for (job_id, attempt), record in zip(attempts, records, strict=True)
+            if record is None or record.holds(attempt=attempt, node_id=node_id)
+        )
 
     async def let_go(self, node: Node, *, may_return: bool) -> None:
         """A node's connection is gone: no more jobs for it, and those it held move on (N14, C13).

@@ -5,7 +5,7 @@ import msgspec
 from scheduling import errors, ids
 from scheduling.events import JobSettled
 from scheduling.jobs import ENDED, Request
-from scheduling.outcomes import Outcome, Refused
+from scheduling.outcomes import Refused
 from scheduling.store.connection import unattended
 from scheduling.store.jobs import JobStore
 from scheduling.store.sessions import SessionStore
@@ -148,7 +148,3 @@ class Sessions:
     async def end(self, session_id: str) -> bool:
         """Forget a session that nobody resumed; False when another instance has it now."""
         return await self._store.close(session_id=session_id, instance_id=self.instance_id)
-
-    async def find_outcome(self, *, session_id: str, job_id: str) -> Outcome | None:
-        """Return what a job of the session ended in, for as long as that is kept."""
-        return await self._jobs.find_outcome(session_id=session_id, job_id=job_id)

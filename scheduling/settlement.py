@@ -128,13 +128,14 @@ class Settlement:
             session_id=session_id, job_id=job_id, state=state, outcome=refused, reason=refused.code
         )
         if end is not None and end.node_id:
+            # Told before its slot is free: whoever gets the slot must not reach the node first.
+            await self._delivery.to_node(
+                end.node_id, JobCancelled(job_id=job_id, reason=refused.message)
+            )
             freed = await self._stores.nodes.finish(
                 node_id=end.node_id, job_id=job_id, attempt=end.attempt
             )
             self._fleet.record_load(end.node_id, freed.load)
-            await self._delivery.to_node(
-                end.node_id, JobCancelled(job_id=job_id, reason=refused.message)
-            )
         if end is not None:
             await self._uncount(session_id, job_id)
         return end

@@ -34,6 +34,7 @@ class Watchdog:
         delivery: Delivery,
         recovery: Recovery,
         silent_ms: int,
+        grace_ms: int,
         interval_s: float,
         journal: Journal | None = None,
         look_again_ms: int = 3_000,
@@ -45,6 +46,7 @@ class Watchdog:
         self._delivery = delivery
         self._recovery = recovery
         self._silent_ms = silent_ms
+        self._grace_ms = grace_ms
         self._look_again_ms = look_again_ms
         self.interval_s = interval_s
 
@@ -98,8 +100,13 @@ class Watchdog:
             await self._recovery.adopt(record)
 
     async def _clear_up(self, record: JobRecord | None, entity: str, now_ms: int) -> None:
-        """Whatever interrupted the end of a job, its slot is free and its speaker is told."""
-        if record is not None and record.state is not JobState.RELEASED:
+        """Whatever interrupted the end of a job, its slot is free and its speaker is told.
+
+        It is told again, ever more seldom, until it has the outcome or that is kept no longer:
+        its instance may sleep, or have died with the letter.
+        """
+        is_untold = record is not None and record.state is not JobState.RELEASED
+        if record is not None and is_untold:
             await self._recovery.tell_again(record, now_ms=now_ms)
         if record is not None and record.node_id:
             freed = await self._stores.nodes.finish(
@@ -107,6 +114,10 @@ class Watchdog:
             )
             self._fleet.record_load(record.node_id, freed.load)
         store = self._stores.timers
+        if record is not None and is_untold and record.deadline_at_ms > now_ms:
+            delay_ms = max(self._look_again_ms, now_ms - record.created_at_ms)
+            await store.arm(entity, delay_ms=delay_ms)
+            return
         over = store.disarm(entity) if record is None else store.file(entity)
         unattended(over, what="a timer's end")
 
@@ -116,9 +127,10 @@ class Watchdog:
         retired = await self._stores.nodes.retire(
             node_id=node_id,
             conn_epoch=conn_epoch,
-            silent_ms=self._silent_ms if kind == timers.SILENT else 0,
+            # One that was taken for gone and was heard since is not gone: its instance had slept.
+            silent_ms=self._silent_ms if kind == timers.SILENT else self._grace_ms,
         )
-        if retired.alive_for_ms is not None:
+        if retired.alive_for_ms is not None and kind == timers.SILENT:
             await self._stores.timers.arm(entity, delay_ms=retired.alive_for_ms)
             return
         unattended(self._stores.timers.disarm(entity), what="a timer's end")

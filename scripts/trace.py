@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_ROW = re.compile(r"^\| (?P<id>[A-Z]\d+) \| (?P<text>.+) \| (?P<state>[^|]+) \|$", re.MULTILINE)
+_ROW = re.compile(
+    r"^\| (?P<id>[A-Z]\d+|I-\d+) \| (?P<text>.+) \| (?P<state>[^|]+) \|$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,14 @@ class Profile(msgspec.Struct, frozen=True):
     auto_langs: tuple[str, ...] | None = None
 
 
+def list_pairs(profile: Profile) -> tuple[tuple[str, str], ...]:
+    """Return the directed pairs a session may speak; ``auto`` stands for any source."""
+    if profile.mode == TWO_WAY and profile.lang_a and profile.lang_b:
+        one, other = normalize(profile.lang_a), normalize(profile.lang_b)
+        return (one, other), (other, one)
+    return ((normalize(profile.src_lang), normalize(profile.tgt_lang)),)
+
+
 def read_profile(message: messages.InitSession, *, tenant_id: str) -> Profile:
     """Return the profile of a session about to open; a trace id is drawn where none came."""
     return Profile(

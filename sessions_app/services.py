@@ -7,7 +7,7 @@ import msgspec
 from scheduling.background import Background
 from scheduling.delivery import Delivery
 from scheduling.dispatch import Dispatcher
-from scheduling.errors import AccessDenied
+from scheduling.errors import AccessDenied, DependencyDown
 from scheduling.journal import Journal
 from scheduling.sessions import Opened, Sessions, TakenOver
 from scheduling.settlement import Settlement
@@ -15,9 +15,12 @@ from sessions_app import messages
 from sessions_app.audio import UndecodableAudio, check_utterance_audio, decode_chunk_payload
 from sessions_app.in_flight import InFlight
 from sessions_app.requests import Profile, read_profile
-from sessions_app.speaker import SessionLimits, Speaker
+from sessions_app.session_limits import SessionLimits
+from sessions_app.speaker import Speaker
 from sockets.doors import Visitor
 from sockets.outbound import Outbound
+
+_LOOK_AGAIN_S = 0.2
 
 
 class SessionService:
@@ -104,11 +107,32 @@ class SessionService:
         )
 
     async def catch_up(self, speaker: Speaker) -> None:
-        """Send what a resumed session was not yet known to have, and wait for the rest."""
-        if not speaker.opened.resume_token:
-            return
+        """Send what a resumed session was not yet known to have, and wait for the rest.
+
+        While Redis is down this goes on beside the socket.
+        """
+        told: set[str] = set()
+        if speaker.opened.resume_token and not await self._try_to_catch_up(speaker, told):
+            self._background.run(self._catch_up_later(speaker, told), name="catching up")
+
+    async def _catch_up_later(self, speaker: Speaker, told: set[str]) -> None:
+        while speaker.is_here:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            if await self._try_to_catch_up(speaker, told):
+                return
+
+    async def _try_to_catch_up(self, speaker: Speaker, told: set[str]) -> bool:
+        """Catch up with what was not `told`; False when Redis went away meanwhile."""
+        try:
+            await self._catch_up(speaker, told)
+        except DependencyDown:
+            return False
+        return True
+
+    async def _catch_up(self, speaker: Speaker, told: set[str]) -> None:
         session_id = speaker.session_id
         tracked = await self._sessions.list_tracked(session_id)
+        tracked = [job_id for job_id in tracked if job_id not in told]
         begun = set()
         for job_id in tracked:
             request = await self._sessions.find_request(session_id=session_id, job_id=job_id)
@@ -122,8 +146,10 @@ class SessionService:
             if job_id in begun and not speaker.awaits(job_id):
                 continue
             ended = await self._sessions.find_end(session_id=session_id, job_id=job_id)
-            if ended is not None:
+            was_told = job_id in begun and not speaker.awaits(job_id)
+            if ended is not None and not was_told:
                 speaker.take_end(ended)
+                told.add(job_id)
 
     def acknowledge(self, speaker: Speaker, message: messages.ResultAck) -> None:
         """The client has every answer up to an index; none of them is sent again."""

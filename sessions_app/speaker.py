@@ -2,9 +2,7 @@
 
 import asyncio
 import base64
-import dataclasses
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -23,32 +21,24 @@ from scheduling.events import (
 from scheduling.instances import SessionRow
 from scheduling.jobs import Request
 from scheduling.journal import Journal
-from scheduling.languages import normalize
 from scheduling.outcomes import Refused
 from scheduling.sessions import Opened, Sessions
 from scheduling.settlement import Settlement
 from sessions_app import answers, messages
+from sessions_app.departures import Departures
+from sessions_app.endings import Endings, refuse, settle
 from sessions_app.groups import UtteranceGroups
 from sessions_app.in_flight import InFlight
 from sessions_app.outbox import Leaving, Missing, Outbox
-from sessions_app.requests import TWO_WAY, Profile, request_from_cut, request_from_utterance
-from sessions_app.segmentation import Cut, SegmentationSettings, Segmenter
+from sessions_app.requests import Profile, list_pairs, request_from_cut, request_from_utterance
+from sessions_app.segmentation import Cut, Segmenter
+from sessions_app.session_limits import SessionLimits
 from sockets.outbound import Outbound
 from sockets.wire import Message, encode_text
 
 _TOO_SLOW = 1013
 _FENCED = 4409
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SessionLimits:
-    """How a session's audio is cut, its results ordered and grouped."""
-
-    segmentation: SegmentationSettings = dataclasses.field(default_factory=SegmentationSettings)
-    result_gap_ms: int = 10_000
-    most_held_results: int = 200
-    group_window_ms: int = 2_000
-    group_parts: int = 8
+_LOOK_AGAIN_S = 0.2
 
 
 class Speaker:
@@ -86,6 +76,13 @@ class Speaker:
         self._outbox: Outbox[JobSettled] = Outbox(
             gap_ms=limits.result_gap_ms, max_held=limits.most_held_results
         )
+        self._endings = Endings(
+            session_id=session_id,
+            settlement=settlement,
+            sessions=sessions,
+            goes_on=lambda: not (self._is_gone or self.is_fenced),
+        )
+        self._departures = Departures[JobSettled](tell=self._let_leave, give_up=self._give_up)
         self._groups = UtteranceGroups(
             session_id=session_id,
             window_ms=limits.group_window_ms,
@@ -94,16 +91,13 @@ class Speaker:
         self._live: dict[str, Request] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._background = Background()
-        self._is_gone = False
+        self._is_gone = self._is_parked = False
+        self._known_below = 0
 
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:
         """Return the directed pairs this session may speak; ``auto`` stands for any source."""
-        profile = self.profile
-        if profile.mode == TWO_WAY and profile.lang_a and profile.lang_b:
-            one, other = normalize(profile.lang_a), normalize(profile.lang_b)
-            return (one, other), (other, one)
-        return ((normalize(profile.src_lang), normalize(profile.tgt_lang)),)
+        return list_pairs(self.profile)
 
     def describe(self, *, instance_id: str) -> SessionRow:
         """Return the session as lists of operators show it."""
@@ -159,11 +153,18 @@ class Speaker:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._is_parked = True
         for job_id in self._live:
             self._in_flight.end(job_id)
 
+    @property
+    def is_here(self) -> bool:
+        """Say whether this speaker's socket is open, as far as is known."""
+        return not (self._is_gone or self._is_parked or self.is_fenced)
+
     def go_on_from(self, utterance_index: int) -> None:
         """Number utterances from here: those before were spoken on an older socket."""
+        self._known_below = utterance_index
         if utterance_index:
             self._segmenter.skip_index(utterance_index - 1)
 
@@ -181,6 +182,7 @@ class Speaker:
     def take_end(self, event: JobSettled) -> None:
         """Take the end of a job that this process may not have waited for."""
         self._forget(event.job_id)
+        self._known_below = max(self._known_below, event.utterance_index + 1)
         self._outbox.expect(utterance_index=event.utterance_index, job_id=event.job_id)
         self._put_in_place(event)
 
@@ -195,7 +197,7 @@ class Speaker:
                 self._settle(ended)
             elif not await self._sessions.is_known(session_id=self.session_id, job_id=job_id):
                 self._dispatcher.discard(job_id)
-                self._settle(_refuse(request, DependencyDown()))
+                self._settle(refuse(request, DependencyDown()))
 
     def post(self, event: ToSession) -> None:
         """Take an event about one of this session's jobs."""
@@ -227,36 +229,78 @@ class Speaker:
         self.begin(request)
         try:
             existing = await self._dispatcher.dispatch(request)
-        except Refusal as refusal:
-            self._settle(_refuse(request, refusal))
+        except DependencyDown as down:
+            self._bear(request, down)
             return
+        except Refusal as refusal:
+            self._settle(refuse(request, refusal))
+            return
+        self._known_below = max(self._known_below, job.utterance_index + 1)
         if self._is_gone:
             self._forget(job.job_id)
-            await self._cancel(job.job_id, "session_closed")
+            await self._settlement.cancel(job_id=job.job_id, reason="session_closed")
             return
         if existing is None:
-            if self.opened.resume_token:
-                self._sessions.track(
-                    session_id=self.session_id,
-                    job_id=job.job_id,
-                    utterance_index=job.utterance_index,
-                )
+            self._track(request)
         else:
-            self._forget(job.job_id)
-            departures = self._outbox.settle_silently(
-                utterance_index=job.utterance_index, job_id=job.job_id, now_ms=clock.now_ms()
-            )
-            self._send(departures)
+            self._await_no_more(request)
             await self._answer_again(existing, request)
+
+    def _await_no_more(self, request: Request) -> None:
+        """A repeated utterance is no job of its own."""
+        job = request.assignment
+        self._forget(job.job_id)
+        departures = self._outbox.settle_silently(
+            utterance_index=job.utterance_index, job_id=job.job_id, now_ms=clock.now_ms()
+        )
+        self._departures.send(departures)
+
+    def _bear(self, request: Request, down: DependencyDown) -> None:
+        """Redis is away: refuse a new utterance; one said before was accepted, and is asked again.
+
+        What Redis may have carried out of a refused one is ended when it is back.
+        """
+        job_id = request.assignment.job_id
+        if request.assignment.utterance_index >= self._known_below:
+            self._settle(refuse(request, down))
+            self._background.run(self._endings.undo(job_id), name="ending a refused job")
+            return
+        self._await_no_more(request)
+        self._background.run(self._submit_later(request), name="a repeated utterance")
+
+    async def _submit_later(self, request: Request) -> None:
+        await asyncio.sleep(_LOOK_AGAIN_S)
+        if self.is_here:
+            await self._submit(request)
+
+    def _track(self, request: Request) -> None:
+        """Remember an utterance until its answer is acknowledged, where its speaker can resume."""
+        if self.opened.resume_token:
+            job = request.assignment
+            self._sessions.track(
+                session_id=self.session_id,
+                job_id=job.job_id,
+                utterance_index=job.utterance_index,
+            )
 
     async def _answer_again(self, job_id: str, request: Request) -> None:
         """A repeated utterance gets the first one's answer; if that is still to come, only once."""
         if job_id in self._live:
             return
-        outcome = await self._sessions.find_outcome(session_id=self.session_id, job_id=job_id)
-        if outcome is not None:
-            event = _settled(request, outcome)
-            self._tell(msgspec.structs.replace(event, job_id=job_id))
+        asked = await self._sessions.find_request(session_id=self.session_id, job_id=job_id)
+        if asked is not None and job_id not in self._live:
+            # Spoken on an older socket, whose process ended before it could note so.
+            self.begin(asked)
+            self._track(asked)
+        ended = await self._sessions.find_end(session_id=self.session_id, job_id=job_id)
+        if asked is not None:
+            if ended is not None:
+                self._settle(ended)
+            return
+        if ended is None:
+            kept_no_longer = Refused(code="CANCELLED", message="The answer was kept no longer.")
+            ended = msgspec.structs.replace(settle(request, kept_no_longer), job_id=job_id)
+        self._tell(ended)
 
     def _settle(self, event: JobSettled) -> None:
         """Put an outcome in its place; the index is the one we gave, not the one a node says."""
@@ -285,19 +329,12 @@ class Speaker:
                 item=event,
                 now_ms=now_ms,
             )
-        self._send(departures)
+        self._departures.send(departures)
         self._set_timer()
 
-    def _send(self, departures: Iterable[Leaving[JobSettled] | Missing]) -> None:
-        for departure in departures:
-            match departure:
-                case Leaving():
-                    if self._tell(departure.item):
-                        self._settlement.release(
-                            session_id=self.session_id, job_id=departure.job_id
-                        )
-                case Missing():
-                    self._give_up(departure)
+    def _let_leave(self, leaving: Leaving[JobSettled]) -> None:
+        if self._tell(leaving.item):
+            self._settlement.release(session_id=self.session_id, job_id=leaving.job_id)
 
     def _tell(self, event: JobSettled) -> bool:
         """Send the frames of an outcome; a speaker too far behind finds it in the outbox later."""
@@ -314,26 +351,26 @@ class Speaker:
         self._live.clear()
         self._outbound.close(_FENCED, "the session was resumed on another socket")
 
-    def _give_up(self, missing: Missing) -> None:
+    async def _give_up(self, missing: Missing) -> None:
+        """End an utterance's jobs in Redis, then say that it is missing, or what it ended in."""
         self._journal.count("result_missing_total", missing.reason)
         for job_id in missing.job_ids:
-            request = self._forget(job_id)
+            request = self._live.pop(job_id, None)
             if request is None:
                 continue
-            event = _settled(request, Refused(code="CANCELLED", message=missing.reason))
-            self._say(answers.tell_missing(event, reason=missing.reason, now_ms=clock.now_ms()))
             self._dispatcher.discard(job_id)
-            self._background.run(
-                self._cancel(job_id, missing.reason), name="cancelling a missing utterance"
-            )
+            ended = await self._endings.end_for_good(job_id, reason=missing.reason)
+            if ended is not None and not isinstance(ended.outcome, Refused):
+                self._let_leave(Leaving(utterance_index=-1, job_id=job_id, item=ended))
+            else:
+                event = settle(request, Refused(code="CANCELLED", message=missing.reason))
+                self._say(answers.tell_missing(event, reason=missing.reason, now_ms=clock.now_ms()))
+            self._forget(job_id)
 
     def _forget(self, job_id: str) -> Request | None:
         """A job has its answer, or nobody waits for it."""
         self._in_flight.end(job_id)
         return self._live.pop(job_id, None)
-
-    async def _cancel(self, job_id: str, reason: str) -> None:
-        await self._settlement.cancel(job_id=job_id, reason=reason)
 
     def _say(self, message: Message) -> bool:
         return self._outbound.post(encode_text(message))
@@ -352,25 +389,8 @@ class Speaker:
 
     async def _wake(self) -> None:
         now_ms = clock.now_ms()
-        self._send(self._outbox.on_tick(now_ms=now_ms))
+        self._departures.send(self._outbox.on_tick(now_ms=now_ms))
         await self._submit_cuts(self._segmenter.on_tick(now_ms=now_ms))
 
     def _wake_soon(self) -> None:
         self._background.run(self._wake(), name="a session's timer")
-
-
-def _settled(request: Request, outcome: Any) -> JobSettled:
-    job = request.assignment
-    return JobSettled(
-        session_id=job.session_id,
-        job_id=job.job_id,
-        utterance_index=job.utterance_index,
-        trace_id=job.trace_id,
-        outcome=outcome,
-        elapsed_ms=0,
-    )
-
-
-def _refuse(request: Request, refusal: Refusal) -> JobSettled:
-    refused = Refused(code=refusal.code, message=str(refusal), details=refusal.details)
-    return _settled(request, refused)

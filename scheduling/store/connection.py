@@ -26,6 +26,7 @@ from redis.exceptions import (
 from lua import scripts
 from scheduling import clock, errors
 from scheduling.journal import Journal
+from scheduling.store.patience import Patience
 from scheduling.store.pipes import Argument, Command, open_pipe
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class _Issued(msgspec.Struct, gc=False):
     command: Command
     future: "asyncio.Future[Any]"
     read: Callable[[Any], Any]
+    urgent: bool
 
 
 def _as_it_is(reply: Any) -> Any:
@@ -95,12 +97,17 @@ class Connection:
     lost may have been carried out, and is sent again after others: every script is safe to send
     twice.
 
-    Once a pipeline was lost, or stays without a reply for long, commands are refused at once until
-    Redis answers again (G1): who waits for Redis learns in milliseconds that it is down.
+    Once a pipeline was lost, or no reply came for half a second, commands are refused at once until
+    Redis answers again (G1). Urgent ones, by which new work begins, are refused as soon as replies
+    are overdue, those under way as well: Redis may yet carry them out, and their caller undoes it.
     """
 
     def __init__(
-        self, client: "redis.asyncio.Redis | RedisCluster", *, journal: Journal | None = None
+        self,
+        client: "redis.asyncio.Redis | RedisCluster",
+        *,
+        journal: Journal | None = None,
+        overdue_s: float = 0.08,
     ) -> None:
         self._client = client
         self._pipe = open_pipe(client)
@@ -111,6 +118,15 @@ class Connection:
         self._about_to_send = False
         self._probe: asyncio.Task[None] | None = None
         self._stalled = False
+        self._under_way: list[list[_Issued]] = []
+        self._patience = Patience(
+            overdue_s=overdue_s,
+            stalled_s=_PATIENCE_S,
+            count_replies=lambda: self._pipe.replies,
+            count_under_way=lambda: sum(len(batch) for batch in self._under_way),
+            on_overdue=self._refuse_urgent,
+            on_stall=self._note_stall,
+        )
         self._back = asyncio.Event()
         self._back.set()
         self._scripts: dict[str, tuple[str, str]] = {}
@@ -122,7 +138,7 @@ class Connection:
             self._names[digest] = name
 
     def execute(
-        self, *command: Argument, read: Callable[[Any], T] = _as_it_is
+        self, *command: Argument, read: Callable[[Any], T] = _as_it_is, urgent: bool = False
     ) -> "asyncio.Future[T]":
         """Issue one command now; await the result for what `read` makes of its reply.
 
@@ -131,10 +147,11 @@ class Connection:
         # Asking for the running loop is a system call in Python 3.11, nine times a job.
         loop = self._loop = self._loop or asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        if self._stalled or self._probe is not None:
+        is_late = urgent and self._patience.is_overdue
+        if is_late or self._stalled or self._probe is not None:
             _refuse(future)
             return future
-        self._waiting.append(_Issued(command, future, read))
+        self._waiting.append(_Issued(command, future, read, urgent))
         if not self._about_to_send and len(self._senders) < self._pipe.most_under_way:
             self._about_to_send = True
             sender = loop.create_task(self._send_waiting(), name="redis pipeline")
@@ -148,12 +165,14 @@ class Connection:
         keys: Sequence[str],
         args: Sequence[Argument],
         read: Callable[[Any], T] = _as_it_is,
+        urgent: bool = False,
     ) -> "asyncio.Future[T]":
         """Issue the script `name` now; its reply is ``[1, …]`` or ``[0, reason, …]``.
 
         :raises DependencyDown: (when awaited) Redis did not answer
         """
-        return self.execute("EVALSHA", self._scripts[name][0], len(keys), *keys, *args, read=read)
+        digest = self._scripts[name][0]
+        return self.execute("EVALSHA", digest, len(keys), *keys, *args, read=read, urgent=urgent)
 
     async def close(self) -> None:
         """Wait for what was issued, then close the connections."""
@@ -163,11 +182,6 @@ class Connection:
         while self._senders:
             await asyncio.wait(self._senders)
         await self._client.aclose()
-
-    @property
-    def is_up(self) -> bool:
-        """Say whether commands are sent, not refused at once."""
-        return self._probe is None and not self._stalled
 
     async def wait_until_up(self) -> None:
         """Return once Redis answers, which may be now."""
@@ -179,9 +193,10 @@ class Connection:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
-                patience = asyncio.get_running_loop().call_later(_PATIENCE_S, self._note_stall)
+                self._under_way.append(batch)
+                self._patience.begin(asyncio.get_running_loop())
                 await self._send(batch)
-                patience.cancel()
+                self._under_way.remove(batch)
                 if self._stalled and self._probe is None:
                     self._stalled = False
                     self._back.set()
@@ -205,6 +220,10 @@ class Connection:
             replies = [lost] * len(batch)
             is_down = True
             self._note_loss()
+        except Exception as fault:
+            # Whoever waits for these commands must not wait for ever.
+            logger.exception("a pipeline failed")
+            replies = [fault] * len(batch)
         self._note(clock.steady_ms() - begun_ms, is_down=is_down)
         for issued, reply in zip(batch, replies, strict=True):
             self._count(issued.command, reply)
@@ -238,6 +257,13 @@ class Connection:
         self._refuse_waiting()
         if self._probe is None:
             self._probe = asyncio.get_running_loop().create_task(self._ask(), name="redis probe")
+
+    def _refuse_urgent(self) -> None:
+        """No reply for a while: whoever brings new work learns so now."""
+        for batch in (*self._under_way, self._waiting):
+            for issued in batch:
+                if issued.urgent:
+                    _refuse(issued.future)
 
     def _refuse_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -301,8 +327,11 @@ def unattended(future: "asyncio.Future[Any]", *, what: str) -> None:
     """Let a command run without waiting for it; a timer repairs what its loss leaves undone."""
 
     def note(done: "asyncio.Future[Any]") -> None:
-        if not done.cancelled() and (error := done.exception()):
-            logger.warning("%s was not recorded", what, exc_info=error)
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, errors.DependencyDown):
+            logger.warning("%s was not recorded: %s", what, error)
+        elif error is not None:
+            logger.error("%s was not recorded", what, exc_info=error)
 
     future.add_done_callback(note)
 

@@ -79,6 +79,7 @@ class JobStore:
                 *_list_facts(request),
             ],
             read=self._notes.created(request, node_id=node_id, read=_read_created),
+            urgent=True,
         )
 
     def place(

@@ -15,9 +15,15 @@ Command = tuple[Argument, ...]
 
 
 class Pipe(Protocol):
-    """Takes commands to Redis together; how many batches may be under way at a time it says."""
+    """Takes commands to Redis together; how many batches may be under way at a time it says.
+
+    `replies` moves with every reply that comes.
+    """
 
     most_under_way: int
+
+    @property
+    def replies(self) -> int: ...
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Return the replies in order; a command Redis refused has its error for a reply.
@@ -47,6 +53,11 @@ class DirectPipe:
         self._connection: redis.asyncio.Connection | None = None
         self._wire: Wire | None = None
         self._opening = asyncio.Lock()
+
+    @property
+    def replies(self) -> int:
+        """How many came over the connection there is."""
+        return self._wire.replies if self._wire else 0
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Write, and read as many replies; what was lost with its connection is written again."""
@@ -98,13 +109,16 @@ class ClusterPipe:
 
     def __init__(self, client: RedisCluster) -> None:
         self._client = client
+        self.replies = 0
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send to each master what is its own."""
         pipeline = self._client.pipeline()
         for command in commands:
             pipeline.execute_command(*command)
-        return list(await pipeline.execute(raise_on_error=False))
+        replies = list(await pipeline.execute(raise_on_error=False))
+        self.replies += len(replies)
+        return replies
 
 
 async def _note_loss(_error: Exception) -> None:

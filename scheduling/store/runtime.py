@@ -31,4 +31,5 @@ class RuntimeStore:
             "GET",
             self._keys.session_runtime(session_id),
             read=lambda raw: _decode(raw) if raw else SessionNotes(),
+            urgent=True,
         )

@@ -46,6 +46,7 @@ class SessionStore:
             keys=[self._keys.session_info(session_id)],
             args=[instance_id, profile, self._life_ms, resume_token, self.test_clock],
             read=lambda raw: int(raw[1]) if raw[0] == 1 else 0,
+            urgent=True,
         )
 
     def resume(
@@ -57,6 +58,7 @@ class SessionStore:
             keys=[self._keys.session_info(session_id)],
             args=[resume_token, instance_id, self._life_ms, self.test_clock],
             read=_read_resumed,
+            urgent=True,
         )
 
     def track(self, *, session_id: str, job_id: str, utterance_index: int) -> "Future[bool]":

@@ -42,6 +42,7 @@ class TenantStore:
                 self.test_clock,
             ],
             read=read_reply,
+            urgent=True,
         )
 
     def release(self, *, tenant_id: str, job_id: str) -> "Future[int]":

@@ -46,6 +46,7 @@ class Wire(asyncio.Protocol):
         self._under_way: collections.deque[_Batch] = collections.deque()
         self._heard_at = 0.0
         self._watch: asyncio.TimerHandle | None = None
+        self.replies = 0
         self.is_lost = self._transport.is_closing()
         self._transport.set_protocol(self)
 
@@ -83,6 +84,7 @@ class Wire(asyncio.Protocol):
         self._lose(exceptions.ConnectionError("the connection was lost before the replies came"))
 
     def _take(self, reply: Any) -> None:
+        self.replies += 1
         batch = self._under_way[0]
         batch.replies.append(reply)
         if len(batch.replies) == batch.replies_due:

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.e2e import answers
 
-DEADLINE_S = 10.0
+DEADLINE_S = 15.0
 AUDIO = base64.b64encode(b"\1\0" * 8_000).decode()
 
 Frame = dict[str, Any]
@@ -94,6 +94,9 @@ class Peer:
         """Return every frame of a type this peer was ever told."""
         return [frame for frame in self.seen if _matches(frame, kind, fields)]
 
+    async def on_frame(self, frame: Frame) -> None:
+        """Answer by itself, where a client does."""
+
     async def _wait(self) -> None:
         self._news.clear()
         await self._news.wait()
@@ -103,8 +106,10 @@ class Peer:
             async for text in self.socket:
                 assert isinstance(text, str), "the server answers in text"
                 answers.check(text)
-                self.seen.append(json.loads(text))
+                frame = json.loads(text)
+                self.seen.append(frame)
                 self._news.set()
+                await self.on_frame(frame)
         self.close_code = self.socket.close_code or 1006
         self._news.set()
 
@@ -115,6 +120,7 @@ class Speaker(Peer):
     session_id = ""
     trace_id = ""
     languages = ("", "")
+    resume_token: str | None = None
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -128,6 +134,7 @@ class Speaker(Peer):
         await self.send(init_frame(languages) | init)
         ack = await self.next("session_init_ack")
         self.session_id, self.trace_id = ack["session_id"], ack["trace_id"]
+        self.resume_token = ack.get("resume_token")
         return ack
 
     async def chunk(self, audio: bytes, *, final: bool = False, seq: int = 0) -> None:
@@ -144,6 +151,10 @@ class Speaker(Peer):
     async def say(self, index: int, **changes: Any) -> None:
         """Send a whole utterance."""
         await self.send(utterance_frame(self.session_id, index, self.languages) | changes)
+
+    async def result(self, index: int) -> Frame:
+        """Wait for the translation of an utterance."""
+        return await self.next("translation_result", utterance_index=index)
 
     async def check_alive(self) -> list[Frame]:
         """See that the session still answers; return what it was told before that."""

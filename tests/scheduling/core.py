@@ -31,6 +31,7 @@ class Core:
             runtime=held.runtime,
             tenants=held.tenants,
         )
+        self.stores = stores
         self.delivery = Delivery()
         settle = Settlement(stores=stores, fleet=self.fleet, delivery=self.delivery)
         self.dispatcher = Dispatcher(
@@ -42,7 +43,7 @@ class Core:
             rules=PlacementRules(),
             rng=random.Random(seed),
         )
-        recovery = Recovery(
+        self.recovery = recovery = Recovery(
             stores=stores,
             fleet=self.fleet,
             delivery=self.delivery,
@@ -63,6 +64,7 @@ class Core:
             recovery=recovery,
             delivery=self.delivery,
             silent_ms=SILENT_MS,
+            grace_ms=NODE_LIMITS.grace_ms,
             interval_s=1,
         )
 

@@ -11,6 +11,8 @@ from tests.scripts.fixtures import JOB, JOB_LIMITS, RESULT, SESSION, make_reques
 class RecordingSpeaker:
     """A session's mailbox that keeps what it is told."""
 
+    is_fenced = False
+
     def __init__(self) -> None:
         self.told: list[ToSession] = []
 
@@ -52,6 +54,31 @@ async def test_an_outcome_nobody_told_is_told_by_the_watchdog(core: Core) -> Non
     assert isinstance(settled, JobSettled)
     assert (settled.job_id, settled.outcome) == (JOB, RESULT)
     assert core.fleet.loads[node.node_id] == 0
+
+
+@pytest.mark.req("J13", "C23")
+async def test_a_speaker_is_told_until_it_has_the_outcome(core: Core) -> None:
+    node = await core.beat(await core.register())
+    core.delivery.attach_node(node.node_id, RecordingNode(node.conn_epoch))
+    await core.dispatcher.dispatch(make_request())
+    await core.held.jobs.finish(
+        session_id=SESSION,
+        job_id=JOB,
+        state=JobState.DONE,
+        outcome=RESULT,
+        attempt=1,
+        node_id=node.node_id,
+    )
+    await core.let_time_pass(JOB_LIMITS.ack_timeout_ms)
+    speaker = RecordingSpeaker()
+    core.delivery.attach_session(SESSION, speaker)
+
+    await core.let_time_pass(2 * JOB_LIMITS.ack_timeout_ms)
+    assert len(speaker.told) == 1
+    await core.held.jobs.release(session_id=SESSION, job_id=JOB)
+    await core.let_time_pass(JOB_LIMITS.outcome_ms)
+
+    assert len(speaker.told) == 1
 
 
 @pytest.mark.req("J13")

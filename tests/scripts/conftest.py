@@ -27,9 +27,9 @@ def resend(stores: Stores, redis_client: "redis.asyncio.Redis") -> Resend:
     sent: list[tuple[str, list[str], list[object]]] = []
     run_script = stores.connection.run_script
 
-    def note(name, *, keys, args, read=None):
+    def note(name, *, keys, args, **how):
         sent.append((name, keys, [*args]))
-        return run_script(name, keys=keys, args=args, read=read)
+        return run_script(name, keys=keys, args=args, **how)
 
     stores.connection.run_script = note
 

@@ -1,0 +1,52 @@
+"""What leaves a session's outbox, one after the other; a given-up utterance is ended first."""
+
+import collections
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Generic, TypeVar
+
+from scheduling.background import Background
+from sessions_app.outbox import Leaving, Missing
+
+Item = TypeVar("Item")
+
+
+class Departures(Generic[Item]):
+    """Hands results to `tell` at once and in order, and utterances given up to `give_up`.
+
+    Giving up waits for Redis, so that a speaker who resumes elsewhere is not told a result after
+    it was told that there is none; what leaves behind it waits as long.
+    """
+
+    def __init__(
+        self,
+        *,
+        tell: Callable[[Leaving[Item]], None],
+        give_up: Callable[[Missing], Awaitable[None]],
+    ) -> None:
+        self._tell = tell
+        self._give_up = give_up
+        self._queue: collections.deque[Leaving[Item] | Missing] = collections.deque()
+        self._background = Background()
+        self._is_giving_up = False
+
+    def send(self, departures: Iterable[Leaving[Item] | Missing]) -> None:
+        """Let these leave after those before."""
+        self._queue.extend(departures)
+        self._move_on()
+
+    def _move_on(self) -> None:
+        while self._queue and not self._is_giving_up:
+            departure = self._queue.popleft()
+            match departure:
+                case Leaving():
+                    self._tell(departure)
+                case Missing():
+                    self._is_giving_up = True
+                    self._background.run(self._give_up_one(departure), name="giving up")
+
+    async def _give_up_one(self, missing: Missing) -> None:
+        try:
+            await self._give_up(missing)
+        finally:
+            self._is_giving_up = False
+            self._move_on()

@@ -1,0 +1,64 @@
+"""Ends of utterances that no node brought about: refused, given up, or never placed."""
+
+import asyncio
+from collections.abc import Callable
+
+from scheduling.errors import DependencyDown, Refusal
+from scheduling.events import JobSettled
+from scheduling.jobs import Request
+from scheduling.outcomes import Outcome, Refused
+from scheduling.sessions import Sessions
+from scheduling.settlement import Settlement
+
+_LOOK_AGAIN_S = 0.2
+
+
+class Endings:
+    """Ends one session's jobs in Redis, once it answers, for as long as the session goes on."""
+
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        settlement: Settlement,
+        sessions: Sessions,
+        goes_on: Callable[[], bool],
+    ) -> None:
+        self._session_id = session_id
+        self._settlement = settlement
+        self._sessions = sessions
+        self._goes_on = goes_on
+
+    async def end_for_good(self, job_id: str, *, reason: str) -> JobSettled | None:
+        """Cancel a job; return how it ended where it had ended before, or is not known."""
+        while self._goes_on():
+            try:
+                if await self._settlement.cancel(job_id=job_id, reason=reason):
+                    return None
+                return await self._sessions.find_end(session_id=self._session_id, job_id=job_id)
+            except DependencyDown:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+        return None
+
+    async def undo(self, job_id: str) -> None:
+        """End a job that was refused, and that Redis may have made all the same."""
+        await self.end_for_good(job_id, reason="refused")
+
+
+def settle(request: Request, outcome: Outcome) -> JobSettled:
+    """Return the end of an utterance that this process decides on."""
+    job = request.assignment
+    return JobSettled(
+        session_id=job.session_id,
+        job_id=job.job_id,
+        utterance_index=job.utterance_index,
+        trace_id=job.trace_id,
+        outcome=outcome,
+        elapsed_ms=0,
+    )
+
+
+def refuse(request: Request, refusal: Refusal) -> JobSettled:
+    """Return the end of an utterance that was refused."""
+    refused = Refused(code=refusal.code, message=str(refusal), details=refusal.details)
+    return settle(request, refused)

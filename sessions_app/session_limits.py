@@ -1,0 +1,16 @@
+"""What a session may hold, and for how long."""
+
+import dataclasses
+
+from sessions_app.segmentation import SegmentationSettings
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLimits:
+    """How a session's audio is cut, its results ordered and grouped."""
+
+    segmentation: SegmentationSettings = dataclasses.field(default_factory=SegmentationSettings)
+    result_gap_ms: int = 10_000
+    most_held_results: int = 200
+    group_window_ms: int = 2_000
+    group_parts: int = 8

@@ -1,0 +1,161 @@
+"""`make chaos`: do a seed's faults to three instances under load, then prove what was promised."""
+
+import asyncio
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import redis
+
+from tests.chaos import plan
+from tests.chaos.checker import Spans, Violation, check
+from tests.chaos.leftovers import LeaseWatch, find_leftovers
+from tests.chaos.peers import ChaosNode, ChaosSpeaker, Peer
+from tests.chaos.plan import Fault, Size, draw_plan
+from tests.chaos.records import Records
+from tests.chaos.scene import ACK_S, PREFIX, RUN_S, Scene
+from tests.chaos.table import describe
+
+_ROOT = f"{PREFIX}:v2:"
+_LONGEST_PAUSE_S = 4.0
+_SETTLED_WITHIN_S = 90.0
+_CLEAN_WITHIN_S = 30.0
+_PROGRESS_EVERY_S = 5.0
+_JOINING_AT_ONCE = 10
+SPANS = Spans(ack_s=ACK_S, run_s=RUN_S, told_late_s=_LONGEST_PAUSE_S + 2.0)
+
+
+class Chaos:
+    """One run: its peers, its scene, and what they leave behind."""
+
+    def __init__(self, *, directory: Path, seed: int, seconds: float, size: Size) -> None:
+        self.seed = seed
+        self.seconds = seconds
+        self.records = Records()
+        self.scene = Scene(directory=directory, instances=size.instances)
+        common = {"records": self.records, "pick_url": self.scene.pick_url, "seed": seed}
+        self.nodes = [ChaosNode(number, **common) for number in range(size.nodes)]
+        # As many utterances a second as keep about two slots in three busy.
+        slots = sum(node.slots for node in self.nodes)
+        pause_s = size.speakers * 1.75 / max(1.0, slots * 0.5 / 1.2)
+        self.speakers = [
+            ChaosSpeaker(number, mean_pause_s=pause_s, **common) for number in range(size.speakers)
+        ]
+        self.faults = draw_plan(seed=seed, seconds=seconds, size=size)
+        self.violations: list[Violation] = []
+        self._begun_s = 0.0
+
+    async def run(self) -> None:
+        """Do everything; `violations` holds what was broken."""
+        watch = LeaseWatch(url=self.scene.redis.url, root=_ROOT, records=self.records)
+        try:
+            await self.scene.start()
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(watch.run(self._list_nodes))
+                talking = group.create_task(self._report())
+                await self._join(group, self.nodes)
+                await self._join(group, self.speakers)
+                self._begun_s = time.monotonic()
+                await self._do_faults()
+                await self._settle()
+                for peer in (*self.speakers, *self.nodes):
+                    await peer.leave()
+                watching.cancel()
+                talking.cancel()
+            await asyncio.to_thread(self._look_at_redis)
+        finally:
+            await asyncio.to_thread(self.scene.end)
+        self.violations += check(self.records, spans=SPANS)
+        self.violations += [
+            Violation(promise="no fault in a log", what=f"{count} times {text}")
+            for text, count in Counter(self.scene.tracebacks).items()
+        ]
+
+    async def _join(
+        self, group: asyncio.TaskGroup, peers: "list[ChaosNode] | list[ChaosSpeaker]"
+    ) -> None:
+        for number, peer in enumerate(peers):
+            group.create_task(peer.live())
+            if number % _JOINING_AT_ONCE == 0:
+                await asyncio.sleep(0.05)
+
+    def _list_nodes(self) -> dict[int, str]:
+        return {node.number: node.node_id for node in self.nodes if node.node_id}
+
+    async def _do_faults(self) -> None:
+        """Do the plan's faults at their moments; return when the last one is undone."""
+        async with asyncio.TaskGroup() as group:
+            for fault in self.faults:
+                await asyncio.sleep(max(0.0, self._begun_s + fault.at_s - time.monotonic()))
+                if fault.kind in {plan.DROP_NODES, plan.DROP_SPEAKERS}:
+                    self._drop(fault)
+                else:
+                    group.create_task(self.scene.do(fault))
+            await asyncio.sleep(max(0.0, self._begun_s + self.seconds - time.monotonic()))
+
+    def _drop(self, fault: Fault) -> None:
+        self.scene.done[fault.kind] += 1
+        peers: list[Peer] = [*(self.nodes if fault.kind == plan.DROP_NODES else self.speakers)]
+        for position in fault.targets:
+            peers[position].drop(away_s=fault.lasts_s)
+
+    async def _settle(self) -> None:
+        """Say nothing more; wait until every utterance has its answer, or will have none."""
+        for speaker in self.speakers:
+            speaker.speaks = False
+        give_up_at = time.monotonic() + _SETTLED_WITHIN_S
+        while time.monotonic() < give_up_at:
+            if not any(speaker.open for speaker in self.speakers):
+                return
+            await asyncio.sleep(0.2)
+
+    def _look_at_redis(self) -> None:
+        """Wait until nothing is left that nobody owns; what stays is a violation."""
+        with redis.Redis.from_url(self.scene.redis.url, decode_responses=True) as client:
+            give_up_at = time.monotonic() + _CLEAN_WITHIN_S
+            while found := find_leftovers(client, root=_ROOT):
+                if time.monotonic() > give_up_at:
+                    self.violations += found
+                    return
+                time.sleep(0.5)
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(_PROGRESS_EVERY_S)
+            passed_s = time.monotonic() - self._begun_s if self._begun_s else 0.0
+            done = sum(self.scene.done.values())
+            waiting = sum(len(speaker.open) for speaker in self.speakers)
+            _say(
+                f"{passed_s:4.0f} s  {done}/{len(self.faults)} faults,"
+                f" {len(self.scene.addresses)} instances, {len(self.records.speakers)} events"
+                f" of speakers, {waiting} utterances open"
+            )
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    """Run with the seed and the length the environment names; return the exit code."""
+    seconds = float(os.environ.get("CHAOS_SECONDS", "120"))
+    seed = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10_000))
+    size = Size(
+        nodes=int(os.environ.get("CHAOS_NODES", "100")),
+        speakers=int(os.environ.get("CHAOS_SPEAKERS", "200")),
+    )
+    _say(f"chaos for {seconds:g} s with CHAOS_SEED={seed}")
+    with tempfile.TemporaryDirectory(prefix="lingua-chaos-") as directory:
+        chaos = Chaos(directory=Path(directory), seed=seed, seconds=seconds, size=size)
+        asyncio.run(chaos.run())
+    sys.stdout.write(describe(chaos))
+    return 1 if chaos.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

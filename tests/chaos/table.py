@@ -1,0 +1,80 @@
+"""The one table that a run ends with."""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tests.chaos.checker import list_left, read_utterances
+from tests.chaos.records import NodeDid, Records, SpeakerDid
+
+if TYPE_CHECKING:
+    from tests.chaos.run import Chaos
+
+_MOST_SHOWN = 20
+
+
+def describe(chaos: "Chaos") -> str:
+    """Return what was done, what came of it, and what was broken."""
+    rows = [
+        ("seed, seconds", f"{chaos.seed}, {chaos.seconds:g}"),
+        *((f"fault: {kind}", str(count)) for kind, count in sorted(chaos.scene.done.items())),
+        *_describe_utterances(chaos.records),
+        ("attempts assigned", str(_count_attempts(chaos.records))),
+        ("of those, second and later attempts", str(_count_retries(chaos.records))),
+        ("sessions resumed", str(sum(speaker.moves for speaker in chaos.speakers))),
+        ("nodes back on another socket", str(sum(node.moves for node in chaos.nodes))),
+        ("moments leases were counted", str(chaos.records.samples)),
+        ("exit codes of drained instances", _join(Counter(chaos.scene.exit_codes))),
+        ("violations", _join(Counter(each.promise for each in chaos.violations)) or "none"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:<{width}}  {value}" for name, value in rows]
+    lines += [f"  {each.promise}: {each.what}" for each in chaos.violations[:_MOST_SHOWN]]
+    return "\n".join([*lines, ""])
+
+
+def _describe_utterances(records: Records) -> list[tuple[str, str]]:
+    utterances = read_utterances(records)
+    left = list_left(records)
+    answered, refused, unowed, again = 0, Counter[str](), 0, 0
+    for (session_id, _), told in utterances.items():
+        if not told.outcomes:
+            unowed += session_id in left
+            continue
+        again += len(told.outcomes) - 1
+        first = told.outcomes[0]
+        if first.did is SpeakerDid.ANSWERED:
+            answered += 1
+        else:
+            refused[first.text] += 1
+    return [
+        ("utterances", str(len(utterances))),
+        ("answered", str(answered)),
+        *((f"refused: {reason}", str(count)) for reason, count in sorted(refused.items())),
+        ("their speaker left for good", str(unowed)),
+        ("told again after a resume", str(again)),
+        ("longest wait for an answer", f"{_find_longest_wait(records):.1f} s"),
+    ]
+
+
+def _find_longest_wait(records: Records) -> float:
+    said: dict[tuple[str, int], float] = {}
+    longest_s = 0.0
+    for event in records.speakers:
+        utterance = (event.session_id, event.index)
+        if event.did is SpeakerDid.SAID:
+            said.setdefault(utterance, event.at_s)
+        elif event.did in {SpeakerDid.ANSWERED, SpeakerDid.REFUSED} and utterance in said:
+            longest_s = max(longest_s, event.at_s - said.pop(utterance))
+    return longest_s
+
+
+def _count_attempts(records: Records) -> int:
+    return sum(event.did is NodeDid.ASSIGNED for event in records.nodes)
+
+
+def _count_retries(records: Records) -> int:
+    return sum(event.did is NodeDid.ASSIGNED and event.attempt > 1 for event in records.nodes)
+
+
+def _join(counts: "Counter[str] | Counter[int]") -> str:
+    return ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))

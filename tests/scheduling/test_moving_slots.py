@@ -1,0 +1,78 @@
+"""A slot that moves: the node hears of it first, and what is written back is what it holds."""
+
+import pytest
+
+from scheduling.store import timers
+from tests.scheduling.core import Core
+from tests.scheduling.mailboxes import RecordingNode
+from tests.scripts.fixtures import JOB, NODE_LIMITS, SESSION, create, run
+
+
+async def hold_a_job(core: Core) -> RecordingNode:
+    """Return a node of this process that runs attempt 1."""
+    node = await core.beat(await core.register())
+    mailbox = RecordingNode(node)
+    core.delivery.attach_node(node.node_id, mailbox)
+    await create(core.held)
+    await run(core.held, node)
+    return mailbox
+
+
+async def move_on(core: Core) -> None:
+    await core.recovery.abandon(node_id="n1", job_id=JOB, attempt=1)
+
+
+@pytest.mark.req("C13", "R1", "I-28")
+async def test_a_node_is_told_to_stop_before_its_slot_is_free(core: Core) -> None:
+    mailbox = await hold_a_job(core)
+    held_when_told = []
+    post = mailbox.post
+    mailbox.post = lambda event: held_when_told.append(core.fleet.loads["n1"]) or post(event)
+    core.fleet.record_load("n1", 1)
+
+    await move_on(core)
+
+    assert mailbox.cancelled == [JOB]
+    assert held_when_told[0] == 1
+
+
+@pytest.mark.req("C12", "I-4")
+async def test_who_comes_second_stops_no_newer_attempt(core: Core) -> None:
+    mailbox = await hold_a_job(core)
+
+    await move_on(core)
+    await move_on(core)
+
+    assert mailbox.cancelled == [JOB]
+
+
+@pytest.mark.req("G5", "R1")
+async def test_an_attempt_that_went_elsewhere_gets_no_lease_when_its_node_is_written_back(
+    core: Core,
+) -> None:
+    mailbox = await hold_a_job(core)
+    await core.stores.jobs.requeue(
+        session_id=SESSION, job_id=JOB, attempt=1, node_id="n1", reason="late", reported=False
+    )
+    await core.stores.nodes.finish(node_id="n1", job_id=JOB, attempt=1)
+    await core.stores.nodes.retire(node_id="n1", conn_epoch=mailbox.conn_epoch)
+
+    lost = ("job-00000000-000000000000", 1)
+    await core.registry.restore(node=mailbox.node, resume_token="", attempts=[(JOB, 1), lost])
+
+    assert await core.stores.nodes.list_attempts(node_id="n1") == (lost,)
+
+
+@pytest.mark.req("C13", "N14")
+async def test_a_node_that_was_heard_since_is_not_gone(core: Core) -> None:
+    mailbox = await hold_a_job(core)
+    gone = timers.name_node(timers.GONE, "n1", mailbox.conn_epoch)
+    await core.stores.timers.arm(gone, delay_ms=NODE_LIMITS.grace_ms)
+    await core.stores.nodes.retire(node_id="n1", conn_epoch=mailbox.conn_epoch)
+    core.held.advance_clock(NODE_LIMITS.grace_ms - 1)
+    await core.beat(mailbox.node)
+
+    await core.let_time_pass(1)
+
+    assert core.fleet.find("n1") is not None
+    assert mailbox.cancelled == []

@@ -1,0 +1,76 @@
+"""A letter nobody read goes to who holds its receiver now, or to nobody (C20, T4, T7)."""
+
+import pytest
+
+from scheduling import letters
+from scheduling.events import JobAssigned, JobCancelled, JobDispatched, ToNode
+from scheduling.instances import InstanceRecord
+from scheduling.letters import ForNode, ForSession, Letter, PeerLeft
+from scheduling.readdressing import Readdressing
+from tests.scheduling.core import Core
+from tests.scripts.fixtures import JOB, SESSION, create, make_ready
+
+RECORD = InstanceRecord(
+    instance_id="i1",
+    boot_id="b",
+    channel="inbox!1",
+    hostname="h",
+    pid=1,
+    version="1",
+    started_at_ms=1,
+)
+ASSIGNED = JobAssigned(
+    job_id=JOB, attempt=1, session_id=SESSION, utterance_index=0, trace_id="t", frame="{}"
+)
+DISPATCHED = JobDispatched(session_id=SESSION, job_id=JOB, utterance_index=0, trace_id="t")
+
+
+async def readdress(core: Core, letter: Letter | bytes) -> str | None:
+    stores = core.held
+    readdressing = Readdressing(
+        instances=stores.instances, nodes=stores.nodes, sessions=stores.sessions, jobs=stores.jobs
+    )
+    body = letter if isinstance(letter, bytes) else letters.encode(letter)
+    return await readdressing.find_channel(body)
+
+
+async def live(core: Core) -> int:
+    """Let the instance live, with a node and a session; return the node's epoch."""
+    await core.held.instances.claim(RECORD)
+    await core.held.sessions.open(session_id=SESSION, instance_id="i1", profile=b"{}")
+    return (await make_ready(core.held)).conn_epoch
+
+
+def to_node(event: ToNode, conn_epoch: int | None) -> ForNode:
+    return ForNode(node_id="n1", event=event, conn_epoch=conn_epoch)
+
+
+@pytest.mark.req("C20", "T4", "I-23", "I-26")
+async def test_letters_follow_their_receivers(core: Core) -> None:
+    epoch = await live(core)
+    await create(core.held)
+
+    assert await readdress(core, to_node(ASSIGNED, epoch)) == RECORD.channel
+    assert await readdress(core, to_node(JobCancelled(job_id=JOB), None)) == RECORD.channel
+    assert await readdress(core, ForSession(session_id=SESSION, event=DISPATCHED)) == RECORD.channel
+
+
+@pytest.mark.req("C20", "T7", "I-28")
+async def test_what_is_over_goes_to_nobody(core: Core) -> None:
+    epoch = await live(core)
+
+    assert await readdress(core, to_node(ASSIGNED, epoch)) is None, "no such job"
+    await create(core.held, node_id="another")
+    assert await readdress(core, to_node(ASSIGNED, epoch)) is None, "another node has it"
+    assert await readdress(core, to_node(JobCancelled(job_id=JOB), epoch - 1)) is None, "old socket"
+    assert await readdress(core, ForSession(session_id="s-0", event=DISPATCHED)) is None
+    assert await readdress(core, PeerLeft(instance_id="i2")) is None, "news"
+    assert await readdress(core, b"garbage") is None
+
+
+@pytest.mark.req("C20", "I3")
+async def test_nothing_goes_to_an_instance_without_presence(core: Core) -> None:
+    epoch = await live(core)
+    await core.held.instances.resign(RECORD)
+
+    assert await readdress(core, to_node(JobCancelled(job_id=JOB), epoch)) is None

@@ -1,0 +1,97 @@
+"""Slots held for nothing are found, freed and counted; what a node still works on is left alone."""
+
+import pytest
+
+from scheduling.jobs import JobState
+from scheduling.journal import Journal
+from scheduling.outcomes import Refused
+from scheduling.reconciler import Reconciler
+from tests.scheduling.core import Core
+from tests.scheduling.mailboxes import RecordingNode
+from tests.scripts.fixtures import JOB, SESSION, create, run
+
+REPAIRED = "drift_repaired_total"
+
+
+class Scene:
+    """A node of this process that runs one attempt, and the reconciler."""
+
+    def __init__(self, core: Core, mailbox: RecordingNode, *, run_timeout_ms: int) -> None:
+        self.core = core
+        self.mailbox = mailbox
+        self.journal = Journal()
+        self.reconciler = Reconciler(
+            stores=core.stores,
+            fleet=core.fleet,
+            delivery=core.delivery,
+            journal=self.journal,
+            run_timeout_ms=run_timeout_ms,
+            interval_s=1,
+        )
+
+    async def look(self, *, times: int = 1) -> int:
+        return sum([await self.reconciler.run_once() for _ in range(times)])
+
+    async def list_held(self) -> list[tuple[str, int]]:
+        node_id = self.mailbox.node.node_id
+        return list(await self.core.stores.nodes.list_attempts(node_id=node_id))
+
+
+async def set_scene(core: Core, *, has_job: bool, run_timeout_ms: int = 60_000) -> Scene:
+    node = await core.beat(await core.register())
+    mailbox = RecordingNode(node)
+    core.delivery.attach_node(node.node_id, mailbox)
+    if has_job:
+        await create(core.held)
+    await run(core.held, node)
+    mailbox.attempts = [(JOB, 1)]
+    return Scene(core, mailbox, run_timeout_ms=run_timeout_ms)
+
+
+@pytest.mark.req("C24", "R8")
+async def test_a_slot_whose_job_goes_on_is_left_alone(core: Core) -> None:
+    scene = await set_scene(core, has_job=True)
+
+    assert await scene.look(times=3) == 0
+    assert await scene.list_held() == [(JOB, 1)]
+
+
+@pytest.mark.req("C24", "R8", "I-1", "I-4")
+async def test_a_slot_whose_job_is_over_is_freed_when_seen_twice(core: Core) -> None:
+    scene = await set_scene(core, has_job=True)
+    refused = Refused(code="CANCELLED", message="")
+    await core.stores.jobs.finish(
+        session_id=SESSION, job_id=JOB, state=JobState.CANCELLED, outcome=refused
+    )
+
+    assert await scene.look() == 0
+    assert await scene.list_held() == [(JOB, 1)]
+    assert await scene.look() == 1
+
+    assert not await scene.list_held()
+    assert scene.mailbox.cancelled == [JOB]
+    assert scene.journal.counts[(REPAIRED, "job_elsewhere")] == 1
+    assert core.fleet.loads["n1"] == 0
+
+
+@pytest.mark.req("C24", "G5", "R8")
+async def test_a_node_keeps_its_slot_while_it_works_on_a_job_that_redis_lost(core: Core) -> None:
+    scene = await set_scene(core, has_job=False)
+
+    assert await scene.look(times=5) == 0
+    assert await scene.list_held() == [(JOB, 1)]
+    scene.mailbox.attempts.clear()
+
+    assert await scene.look() == 1
+    assert not await scene.list_held()
+    assert scene.mailbox.cancelled == []
+    assert scene.journal.counts[(REPAIRED, "job_unknown")] == 1
+
+
+@pytest.mark.req("C24", "G5")
+async def test_a_node_that_never_ends_a_lost_job_is_told_to_stop(core: Core) -> None:
+    scene = await set_scene(core, has_job=False, run_timeout_ms=0)
+
+    assert await scene.look(times=2) == 1
+    assert scene.mailbox.cancelled == [JOB]
+    assert not await scene.list_held()

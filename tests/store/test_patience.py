@@ -1,0 +1,86 @@
+"""A silent Redis: new work learns of it in a moment, all else waits, own stalls do not count."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from lingua.embedded_redis import EmbeddedRedis
+from scheduling.errors import DependencyDown
+from scheduling.store.connection import Connection, open_client
+
+_DEADLINE_S = 20.0
+_OVERDUE_S = 0.08
+
+
+@pytest.fixture
+async def own_redis(tmp_path: Path) -> AsyncIterator[EmbeddedRedis]:
+    server = EmbeddedRedis(directory=tmp_path, append_only=False)
+    await asyncio.to_thread(server.start)
+    yield server
+    os.kill(server.pid, signal.SIGCONT)
+    await asyncio.to_thread(server.stop)
+
+
+@pytest.fixture
+async def connection(own_redis: EmbeddedRedis) -> AsyncIterator[Connection]:
+    client = open_client(
+        url=own_redis.url, cluster_urls=(), timeout_s=_DEADLINE_S, connect_timeout_s=_DEADLINE_S
+    )
+    opened = Connection(client, overdue_s=_OVERDUE_S)
+    await opened.execute("PING")
+    yield opened
+    os.kill(own_redis.pid, signal.SIGCONT)
+    await opened.close()
+
+
+@pytest.mark.req("G1", "I-8")
+async def test_new_work_is_refused_while_all_else_waits(
+    connection: Connection, own_redis: EmbeddedRedis
+) -> None:
+    os.kill(own_redis.pid, signal.SIGSTOP)
+    waits = connection.execute("ECHO", "patient")
+    first = connection.execute("ECHO", "new", urgent=True)
+
+    async with asyncio.timeout(_DEADLINE_S):
+        with pytest.raises(DependencyDown):
+            await first
+        assert connection.execute("ECHO", "newer", urgent=True).done(), "refused at once"
+        assert not waits.done()
+        os.kill(own_redis.pid, signal.SIGCONT)
+
+        assert await waits == "patient"
+        await connection.execute("PING")
+        while connection.execute("ECHO", "newest", urgent=True).done():  # noqa: ASYNC110 - a tick
+            await asyncio.sleep(0)
+
+
+@pytest.mark.req("G1")
+async def test_a_stall_of_this_process_is_not_held_against_redis(connection: Connection) -> None:
+    for _ in range(5):
+        future = connection.execute("ECHO", "new", urgent=True)
+        await asyncio.sleep(0)
+        time.sleep(3 * _OVERDUE_S)  # noqa: ASYNC251 - what a long turn of the event loop does
+
+        assert await future == "new"
+
+
+@pytest.mark.req("G1")
+async def test_a_long_pipeline_is_not_taken_for_silence(connection: Connection) -> None:
+    futures = [connection.execute("EVAL", _BUSY, 0, urgent=True) for _ in range(5_000)]
+
+    async with asyncio.timeout(_DEADLINE_S):
+        await asyncio.gather(*futures)
+
+
+# 20 µs of work in Redis: five thousand of these are longer than the wait for one reply.
+_BUSY = """
+local begun = redis.call('TIME')
+local now = begun
+while (now[1] - begun[1]) * 1000000 + now[2] - begun[2] < 20 do now = redis.call('TIME') end
+return 1
+"""
