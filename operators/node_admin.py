@@ -78,10 +78,12 @@ class FleetNodeAdmin(NodePages):
     def _find_desk(self, request: HttpRequest) -> tuple[Console, FleetDesk]:
         """Return who to ask.
 
-        :raises PermissionDenied: whoever asks may not see nodes
+        :raises PermissionDenied: whoever asks may not see nodes, or not give orders
         :raises Http404: no instance serves the request
         """
         if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        if request.method == "POST" and not self.has_change_permission(request):
             raise PermissionDenied
         console = find_console(request)
         if console is None or console.desk is None:
@@ -97,8 +99,6 @@ class FleetNodeAdmin(NodePages):
         node_ids: list[str],
         back: str,
     ) -> HttpResponse:
-        if not self.has_change_permission(request):
-            raise PermissionDenied
         action, actor = request.POST.get("action", ""), request.user.get_username()
         if action not in ORDERS or not node_ids:
             self.message_user(request, "Choose nodes and what to do.", messages.WARNING)

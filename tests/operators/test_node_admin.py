@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 from django.http import QueryDict
+from django.test import Client
 
 from operators.node_listing import PAGE_SIZE, list_nodes
+from operators.node_models import Cordon, note_order
 from tests.e2e.peers import FakeNode, draw_languages
 from tests.e2e.servers import Lingua
 from tests.operators.conftest import Api
+from tests.operators.test_owned_pools import log_in
 
 _ROOT = Path(__file__).parents[2]
 _PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with the tests
@@ -187,19 +190,50 @@ async def test_an_operator_finds_nodes_in_the_admin_and_orders_them(
 @pytest.mark.req("N6")
 @pytest.mark.usefixtures("people")
 async def test_a_viewer_sees_nodes_and_orders_none(lingua: Lingua) -> None:
-    viewer, operator = Visitor(lingua, "viewer"), Visitor(lingua, "operator")
+    viewer = Visitor(lingua, "viewer")
     await viewer.log_in()
-    await operator.log_in()
     async with FakeNode.open(lingua.url("/ws/node"), draw_languages()) as node:
         status, page = await viewer.see(_NODES)
         assert (status, find_status(page, node.node_id)) == (200, "Ready")
         assert 'name="action"' not in page
-        status, _ = await viewer.submit(_NODES, action="drain", node=node.node_id)
-        assert status == 403
-        _, page = await operator.see(_NODES)
-        assert find_status(page, node.node_id) == "Ready"
-    assert (await viewer.see("/admin/operators/cordon/"))[0] == 200
-    assert (await viewer.see("/admin/operators/cordon/add/"))[0] == 403
     stranger = Visitor(lingua, "nobody")
     _, page = await stranger.see(_NODES)
     assert 'id="id_password"' in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", [_NODES, f"{_NODES}node-1/change/"])
+def test_orders_are_for_operators_and_pages_for_running_instances(path: str) -> None:
+    viewer, operator, nobody = log_in("viewer"), log_in("operator"), Client()
+
+    assert viewer.post(path, {"action": "drain", "node": "node-1"}).status_code == 403
+    assert operator.post(path, {"action": "drain", "node": "node-1"}).status_code == 404
+    assert viewer.get(path).status_code == 404
+    assert nobody.post(path, {"action": "drain", "node": "node-1"}).status_code == 302
+    assert viewer.get(f"{_NODES}add/").status_code == 403
+
+
+@pytest.mark.django_db
+def test_an_operator_cordons_a_node_that_is_not_connected() -> None:
+    viewer, operator = log_in("viewer"), log_in("operator")
+    url = "/admin/operators/cordon/"
+
+    assert viewer.get(url).status_code == 200
+    assert viewer.get(f"{url}add/").status_code == 403
+    page = operator.post(f"{url}add/", {"node_id": "a node"}).content.decode()
+    assert "letters, digits" in page
+    operator.post(f"{url}add/", {"node_id": "node-1", "reason": "its fan"})
+    cordon = Cordon.objects.get()
+    assert (cordon.node_id, cordon.reason, cordon.created_by) == ("node-1", "its fan", "a-operator")
+    assert "its fan" in operator.get(url, {"q": "fan"}).content.decode()
+
+
+@pytest.mark.django_db
+def test_a_cordon_is_kept_once_and_ended_once() -> None:
+    told = [
+        note_order("node-1", action=action, actor="desk")
+        for action in ("cordon", "cordon", "drain", "resume", "resume")
+    ]
+
+    assert told == [True, False, False, True, False]
+    assert not Cordon.objects.exists()
