@@ -27,8 +27,6 @@ from scheduling.store.timers import TimerStore
 from scheduling.tenants import Tenants
 from scheduling.watchdog import Watchdog
 
-_CORDONS_S = 0.2
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
@@ -125,12 +123,7 @@ def build_core(ground: Ground) -> Core:
         ),
         explainer=Explainer(fleet=fleet, jobs=stores.jobs, decisions=stores.decisions, rules=rules),
         steering=steering,
-        cordons=Cordons(
-            instance_id=ground.instance_id,
-            fleet=fleet,
-            steering=steering,
-            interval_s=_CORDONS_S,
-        ),
+        cordons=Cordons(instance_id=ground.instance_id, fleet=fleet, steering=steering),
     )
 
 

@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -146,6 +147,28 @@ class CordonAdmin(CordonPages):
         if not change:
             obj.created_by = request.user.get_username()
         super().save_model(request, obj, form, change)
+        self._order(request, obj.node_id, action="cordon")
+
+    def delete_model(self, request: HttpRequest, obj: Cordon) -> None:
+        node_id = obj.node_id
+        super().delete_model(request, obj)
+        self._order(request, node_id, action="resume")
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Cordon]) -> None:
+        node_ids = [cordon.node_id for cordon in queryset]
+        super().delete_queryset(request, queryset)
+        for node_id in node_ids:
+            self._order(request, node_id, action="resume")
+
+    def _order(self, request: HttpRequest, node_id: str, *, action: str) -> None:
+        """Tell a connected node's slot at once; else the configuration brings it."""
+        console = find_console(request)
+        if console is None or console.desk is None:
+            return
+        try:
+            console.ask(console.desk.order(node_id, action=action))
+        except DependencyDown as down:
+            self.message_user(request, f"{action}: {node_id}: {down}", messages.WARNING)
 
 
 def _make_row(node: Json) -> Json:
