@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import parts, plots
+from bench import parts, plots, pool_parts
 from bench.figures import Row, median_of, print_table
 from bench.processes import ROOT, Target, start_redis, start_target
 
@@ -53,7 +53,7 @@ class Run:
 
     def measure(self) -> None:
         """Measure everything, the cheapest first."""
-        self.rows += parts.measure()
+        self.rows += [*parts.measure(), *pool_parts.measure()]
         with start_redis(self._directory / "parts", append_only=False) as redis:
             self.rows += parts.measure_scripts(redis)
         for name in _REAL:

@@ -141,6 +141,7 @@ def _compose(
         loops=[
             core.watchdog,
             core.tenants,
+            core.cordons,
             *pools.loops,
             *network.loops,
             *entrance.loops,

@@ -4,6 +4,7 @@ import dataclasses
 
 from lingua import settings
 from lingua.limits import read_job_limits, read_node_limits
+from scheduling.cordons import Cordons
 from scheduling.delivery import Delivery
 from scheduling.dispatch import Dispatcher
 from scheduling.explaining import Explainer
@@ -13,6 +14,7 @@ from scheduling.recovery import Recovery
 from scheduling.registry import Registry
 from scheduling.settlement import Settlement, Stores
 from scheduling.snapshot import Fleet
+from scheduling.steering import Steering
 from scheduling.store.connection import Connection
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
@@ -54,6 +56,8 @@ class Core:
     registry: Registry
     watchdog: Watchdog
     explainer: Explainer
+    steering: Steering
+    cordons: Cordons
 
 
 def build_core(ground: Ground) -> Core:
@@ -86,6 +90,7 @@ def build_core(ground: Ground) -> Core:
         dispatcher=dispatcher,
         send_cancel=settings.LINGUA_SEND_CANCEL,
     )
+    steering = Steering(nodes=stores.nodes, fleet=fleet, delivery=delivery)
     return Core(
         job_limits=job_limits,
         node_limits=node_limits,
@@ -118,6 +123,8 @@ def build_core(ground: Ground) -> Core:
             journal=ground.journal,
         ),
         explainer=Explainer(fleet=fleet, jobs=stores.jobs, decisions=stores.decisions, rules=rules),
+        steering=steering,
+        cordons=Cordons(instance_id=ground.instance_id, fleet=fleet, steering=steering),
     )
 
 

@@ -22,7 +22,6 @@ from operators.letter_desk import LetterDesk
 from operators.session_desk import SessionDesk
 from scheduling.attempts import Attempts
 from scheduling.sessions import Sessions
-from scheduling.steering import Steering
 from sessions_app.in_flight import InFlight
 from sessions_app.services import SessionService
 from sockets.outbound import OutboundLimits
@@ -89,9 +88,7 @@ def build_operators_console(
             desk=FleetDesk(
                 fleet=core.fleet,
                 explainer=core.explainer,
-                steering=Steering(
-                    nodes=core.stores.nodes, fleet=core.fleet, delivery=core.delivery
-                ),
+                steering=core.steering,
                 leader=pools.leader,
                 follower=pools.follower,
                 sample_size=core.rules.sample_size,

@@ -20,9 +20,9 @@ ARGV[12] warm-up, ms
 ARGV[13] life of the record without a heartbeat, ms
 ARGV[14] test clock, or ''
 
-Returns  {1, status, before, load, draining, now}  status after and before
-         {0, 'unknown'}                            no such node: it must register again
-         {0, 'stale_epoch'}                        a newer socket holds this id
+Returns  {1, status, before, load, draining, held, now}  status after and before
+         {0, 'unknown'}                                  no such node: it must register again
+         {0, 'stale_epoch'}                              a newer socket holds this id
 ]]
 local info, resv, run, cap = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, healthy, usage, description, draining = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -63,4 +63,4 @@ for _, attempt in ipairs(redis.call('ZRANGE', run, 0, -1)) do
     hold_until(run, attempt, now, lease_ms)
   end
 end
-return {1, status, node[2], mirror_cap(cap, tonumber(node[6]), reserved, running), drains, now}
+return {1, status, node[2], mirror_cap(cap, tonumber(node[6]), reserved, running), drains, node[7] or '', now}

@@ -12,15 +12,16 @@ ARGV[4]  resume token the node shows, or ''
 ARGV[5]  resume token to keep, or '' where the node knows nothing of resumption
 ARGV[6]  age at which a heartbeat is stale, ms
 ARGV[7]  life of the record without a heartbeat, ms
-ARGV[8]  test clock, or ''
+ARGV[8]  '1' when operators cordoned it, else '0'
+ARGV[9]  test clock, or ''
 
-Returns  {1, epoch, now, attempt…}  registered; every attempt that still holds a slot
-         {0, 'conflict'}            the id lives on another socket, and the token does not match
+Returns  {1, epoch, now, held, attempt…}  registered; every attempt that still holds a slot
+         {0, 'conflict'}                  the id lives on another socket, and the token does not match
 ]]
 local info, resv, run, cap = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local instance_id, max, description = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local shown_token, kept_token = ARGV[4], ARGV[5]
-local stale_ms, life_ms, test_clock = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local stale_ms, life_ms, cordon, test_clock = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
 --- @include "shared/now_ms"
 --- @include "shared/live_load"
 --- @include "shared/mirror_cap"
@@ -38,14 +39,15 @@ mirror_cap(cap, max, reserved, running)
 -- Never below the clock, so that an epoch cannot come back after the record expired or was lost.
 local epoch = again and tonumber(node[4]) or math.max(tonumber(node[4] or 0) + 1, now)
 -- A cordon outlives the connection, a drain does not.
-local cordoned = node[5] == 'cordon'
+local cordoned = node[5] == 'cordon' or cordon == '1'
+local held = cordoned and 'cordon' or ''
 redis.call('HSET', info, 'instance_id', instance_id, 'max', max, 'description', description,
   'conn_epoch', epoch,
-  'status', 'registering', 'draining', cordoned and '1' or '0', 'held', cordoned and 'cordon' or '',
+  'status', 'registering', 'draining', cordoned and '1' or '0', 'held', held,
   'health', '', 'resume_token', kept_token,
   'registered_at_ms', now, 'heartbeat_at_ms', now)
 redis.call('PEXPIRE', info, life_ms)
-local reply = {1, epoch, now}
+local reply = {1, epoch, now, held}
 for _, leases in ipairs({resv, run}) do
   for _, attempt in ipairs(redis.call('ZRANGE', leases, 0, -1)) do
     reply[#reply + 1] = attempt

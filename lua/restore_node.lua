@@ -9,11 +9,12 @@ ARGV[3]  slots the node offers
 ARGV[4]  description: JSON
 ARGV[5]  status it had
 ARGV[6]  '1' when it drains, else '0'
-ARGV[7]  resume token it was given, or ''
-ARGV[8]  attempts it was given and has not answered, comma separated
-ARGV[9]  run lease length, ms
-ARGV[10] life of the record without a heartbeat, ms
-ARGV[11] test clock, or ''
+ARGV[7]  what an operator asked of it: '', 'drain' or 'cordon'
+ARGV[8]  resume token it was given, or ''
+ARGV[9]  attempts it was given and has not answered, comma separated
+ARGV[10] run lease length, ms
+ARGV[11] life of the record without a heartbeat, ms
+ARGV[12] test clock, or ''
 
 Returns  {1, 'restored'}      it was lost, or taken for dead; it is back, its leases with it
          {1, 'known'}         it was not lost
@@ -21,8 +22,8 @@ Returns  {1, 'restored'}      it was lost, or taken for dead; it is back, its le
 ]]
 local info, run = KEYS[1], KEYS[2]
 local instance_id, epoch, max, description = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local status, draining, resume_token, attempts = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local lease_ms, life_ms, test_clock = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
+local status, draining, held, resume_token = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local attempts, lease_ms, life_ms, test_clock = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
 --- @include "shared/now_ms"
 --- @include "shared/hold_until"
 local known = redis.call('HGET', info, 'conn_epoch')
@@ -34,7 +35,7 @@ if known and tonumber(known) > tonumber(epoch) then
 end
 local now = now_ms(test_clock)
 redis.call('HSET', info, 'instance_id', instance_id, 'conn_epoch', epoch, 'max', max,
-  'description', description, 'status', status, 'draining', draining, 'health', '',
+  'description', description, 'status', status, 'draining', draining, 'held', held, 'health', '',
   'resume_token', resume_token, 'registered_at_ms', now, 'heartbeat_at_ms', now)
 redis.call('PEXPIRE', info, life_ms)
 for attempt in string.gmatch(attempts, '[^,]+') do

@@ -9,7 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from operators import job_admin, pool_admin, tokens
+from operators import job_admin, node_admin, pool_admin, tokens
 from operators.models import API_SCOPES, ApiToken, AuditEntry, NodeToken, Token
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "NodeTokenAdmin",
     "TokenAdmin",
     "job_admin",
+    "node_admin",
     "pool_admin",
 ]
 

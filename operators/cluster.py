@@ -6,7 +6,7 @@ from typing import Any
 
 from operators.statistics import name_type
 from scheduling.instances import InstanceFigures, InstanceRecord
-from scheduling.nodes import Node, NodeStatus
+from scheduling.nodes import Hold, Node, NodeStatus
 
 Json = dict[str, Any]
 
@@ -90,7 +90,7 @@ def describe_node(node: Node, load: int) -> Json:
         "instance_id": node.instance_id,
         "platform": description.platform,
         "online": node.status is not NodeStatus.OFFLINE,
-        "status": node.shown_status.capitalize(),
+        "status": _say_status(node),
         "cpu_usage": usage.cpu,
         "gpu_usage": usage.gpu,
         "memory_usage": usage.memory,
@@ -117,3 +117,9 @@ def describe_node(node: Node, load: int) -> Json:
             )
         ],
     }
+
+
+def _say_status(node: Node) -> str:
+    if node.held is Hold.CORDON and node.status is NodeStatus.READY:
+        return "Cordoned"
+    return str(node.shown_status.capitalize())

@@ -185,6 +185,7 @@ class FleetDesk:
         return {
             **describe_node(node, self._fleet.loads.get(node_id, 0)),
             "draining": node.draining,
+            "held": node.held.value,
             "languages": sorted(offer.asr | offer.tts),
         }
 

@@ -20,27 +20,7 @@ Json = dict[str, Any]
 _BAD_REQUEST, _NOT_FOUND, _UNAVAILABLE = 400, 404, 503
 _ACCEPTED = 202
 _FALSE = frozenset({"false", "0", "no", "off"})
-_NO_NODE = "No node has this id here."
 _NO_JOB = "No job has this id, or it was forgotten."
-_EXAMPLE_NODE = {
-    "node_id": "node-7F3A91C2",
-    "instance_id": "i-5c1e",
-    "platform": "linux",
-    "online": True,
-    "status": "Draining",
-    "cpu_usage": 12.5,
-    "gpu_usage": 40.0,
-    "memory_usage": 33.0,
-    "current_jobs": 1,
-    "max_concurrent_jobs": 4,
-    "last_heartbeat": 1795190115806,
-    "services": [{"service_id": "faster-whisper", "service_type": "Asr", "status": "Running"}],
-    "capabilities": [
-        {"service_type": "Asr", "ready": True, "reason": None, "ready_impl_ids": None}
-    ],
-    "draining": True,
-    "languages": ["en", "zh"],
-}
 _EXAMPLE_POOL = {
     "pool_id": "voices",
     "pool_name": "Voices",
@@ -54,8 +34,8 @@ _EXAMPLE_POOL = {
     "core_services_ready": {"asr": 2, "nmt": 1, "tts": 2},
     "sample_node_ids": ["node-7F3A91C2"],
 }
-_PROBLEMS = {503: shapes.Problem}
-_MAY_MISS = {404: shapes.Problem, **_PROBLEMS}
+PROBLEMS = {503: shapes.Problem}
+MAY_MISS = {404: shapes.Problem, **PROBLEMS}
 
 
 class DeskView(ConsoleView):
@@ -87,7 +67,7 @@ class PoolsView(DeskView):
 
     @extend_schema(
         operation_id="phase3_pools",
-        responses={200: fleet_shapes.PoolList, **_PROBLEMS},
+        responses={200: fleet_shapes.PoolList, **PROBLEMS},
         examples=[
             OpenApiExample(
                 "A capability pool",
@@ -106,7 +86,7 @@ class PoolsView(DeskView):
 class AdminPoolsView(PoolsView):
     """The same under the path of the administration (P16)."""
 
-    @extend_schema(operation_id="admin_pools", responses={200: fleet_shapes.PoolList, **_PROBLEMS})
+    @extend_schema(operation_id="admin_pools", responses={200: fleet_shapes.PoolList, **PROBLEMS})
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
 
@@ -116,7 +96,7 @@ class AdminPoolView(DeskView):
 
     @extend_schema(
         operation_id="admin_pool",
-        responses={200: fleet_shapes.PoolDetail, **_MAY_MISS},
+        responses={200: fleet_shapes.PoolDetail, **MAY_MISS},
         examples=[
             OpenApiExample(
                 "A capability pool",
@@ -142,7 +122,7 @@ class RebuildView(OrderView):
     @extend_schema(
         operation_id="rebuild_pools",
         request=None,
-        responses={200: fleet_shapes.Rebuilt, 202: fleet_shapes.RebuildAsked, **_PROBLEMS},
+        responses={200: fleet_shapes.Rebuilt, 202: fleet_shapes.RebuildAsked, **PROBLEMS},
         examples=[
             OpenApiExample(
                 "Published", value={"version": 5}, response_only=True, status_codes=["200"]
@@ -183,7 +163,7 @@ class SimulateView(DeskView):
             OpenApiParameter("exclude_node_id", str, many=True),
             OpenApiParameter("preferred_node_id", str),
         ],
-        responses={200: fleet_shapes.Simulation, 400: shapes.Problem, **_PROBLEMS},
+        responses={200: fleet_shapes.Simulation, 400: shapes.Problem, **PROBLEMS},
         examples=[
             OpenApiExample(
                 "A node was found",
@@ -219,77 +199,12 @@ class SimulateView(DeskView):
         return Response(await desk.simulate(question))
 
 
-class NodesView(DeskView):
-    """The fleet: status, slots, languages and services of every node."""
-
-    @extend_schema(
-        operation_id="nodes",
-        responses={200: fleet_shapes.NodeList, **_PROBLEMS},
-        examples=[OpenApiExample("A fleet", value={"nodes": [_EXAMPLE_NODE]}, response_only=True)],
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
-
-    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
-        return Response({"nodes": await desk.list_nodes()})
-
-
-class NodeView(DeskView):
-    """One node with its pools and what it declared of languages."""
-
-    @extend_schema(
-        operation_id="node",
-        responses={200: fleet_shapes.NodeDetail, **_MAY_MISS},
-        examples=[
-            OpenApiExample(
-                "A node that drains",
-                value={**_EXAMPLE_NODE, "pools": ["voices"], "language_capabilities": {}},
-                response_only=True,
-                status_codes=["200"],
-            )
-        ],
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
-
-    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
-        node = await desk.find_node(named["node_id"])
-        return refuse(_NOT_FOUND, "NO_SUCH_NODE", _NO_NODE) if node is None else Response(node)
-
-
-class NodeOrderView(OrderView):
-    """Drain: nothing new until resumed or connected anew. Cordon: until resumed. Both finish jobs.
-
-    Disconnect closes the socket; the node may come back at once.
-    """
-
-    @extend_schema(
-        request=None,
-        responses={200: fleet_shapes.Order, **_MAY_MISS},
-        examples=[
-            OpenApiExample(
-                "Drained",
-                value={"node_id": "node-7F3A91C2", "action": "drain"},
-                response_only=True,
-                status_codes=["200"],
-            )
-        ],
-    )
-    def post(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
-
-    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
-        if not await desk.order(named["node_id"], action=named["action"]):
-            return refuse(_NOT_FOUND, "NO_SUCH_NODE", _NO_NODE)
-        return Response({"node_id": named["node_id"], "action": named["action"]})
-
-
 class CoverageView(DeskView):
     """Each language pair with ready nodes and free slots, those served worst first."""
 
     @extend_schema(
         operation_id="coverage",
-        responses={200: fleet_shapes.CoverageGrid, **_PROBLEMS},
+        responses={200: fleet_shapes.CoverageGrid, **PROBLEMS},
         examples=[
             OpenApiExample(
                 "One node alone",
@@ -308,7 +223,7 @@ class CoverageView(DeskView):
 class WhyView(DeskView):
     """Every decision about one job of the last hour: who was looked at, and why not."""
 
-    @extend_schema(operation_id="job_why", responses={200: fleet_shapes.Why, **_MAY_MISS})
+    @extend_schema(operation_id="job_why", responses={200: fleet_shapes.Why, **MAY_MISS})
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
 
@@ -324,7 +239,7 @@ class WhyNotView(DeskView):
 
     @extend_schema(
         operation_id="job_why_not",
-        responses={200: fleet_shapes.WhyNot, **_MAY_MISS},
+        responses={200: fleet_shapes.WhyNot, **MAY_MISS},
         examples=[
             OpenApiExample(
                 "A node that drains now, and was full when the job was placed",

@@ -7,6 +7,9 @@ from operators import shapes
 
 class FleetNode(shapes.ClusterNode):
     draining = serializers.BooleanField(help_text="It gets nothing new until it is resumed.")
+    held = serializers.ChoiceField(
+        ["", "drain", "cordon"], help_text="What an operator asked of it."
+    )
     languages = serializers.ListField(child=serializers.CharField())
 
 

@@ -7,6 +7,7 @@ from django.db import models
 
 from operators import moments
 from operators.job_models import EndedJob
+from operators.node_models import Cordon, FleetNode
 from operators.pool_models import OwnedPool, PoolSwitches, TenantPolicy
 from scheduling import ids
 from scheduling.credentials import Credential, Kind, Principal, Scope
@@ -15,7 +16,9 @@ __all__ = [
     "API_SCOPES",
     "ApiToken",
     "AuditEntry",
+    "Cordon",
     "EndedJob",
+    "FleetNode",
     "FleetRight",
     "NodeToken",
     "OwnedPool",

@@ -4,6 +4,7 @@ import logging
 
 from django.db import DatabaseError, connection
 
+from operators.node_models import Cordon
 from operators.pool_models import OwnedPool, PoolSwitches, TenantPolicy
 from operators.threads import read_database
 from scheduling.pool_config import Owned, PoolRules
@@ -12,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class DatabaseSource:
-    """Pools, tenants and switches as the admin has them; switches left empty are the settings'."""
+    """What the admin has; switches left empty are the settings'."""
 
     def __init__(self, settings: PoolRules) -> None:
         self._settings = settings
@@ -42,6 +43,7 @@ class DatabaseSource:
             return Owned(rules=self._settings)
 
     def _read_rows(self) -> Owned:
+        cordons = Cordon.objects.values_list("node_id", flat=True)
         switches = PoolSwitches.objects.first()
         return Owned(
             pools=tuple(pool.to_pool() for pool in OwnedPool.objects.all()),
@@ -49,4 +51,5 @@ class DatabaseSource:
                 policy.to_rule() for policy in TenantPolicy.objects.select_related("pool")
             ),
             rules=switches.to_rules(self._settings) if switches else self._settings,
+            cordons=tuple(cordons),
         )

@@ -98,7 +98,9 @@ class ClusterNode(serializers.Serializer[None]):
     instance_id = serializers.CharField()
     platform = serializers.CharField()
     online = serializers.BooleanField()
-    status = serializers.CharField(help_text="Registering, Ready, Degraded, Draining or Offline.")
+    status = serializers.CharField(
+        help_text="Registering, Ready, Degraded, Draining, Cordoned or Offline."
+    )
     cpu_usage = serializers.FloatField()
     gpu_usage = serializers.FloatField(allow_null=True)
     memory_usage = serializers.FloatField()

@@ -4,7 +4,8 @@ from django.urls import path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
-from operators import api, fleet_api, jobs_api, letter_api, session_api
+from operators import api, fleet_api, jobs_api, letter_api, node_api, session_api
+from operators.orders import ORDERS
 from operators.pages import page
 
 PAGES = (
@@ -21,8 +22,6 @@ PAGES = (
     "why",
     "api-guide",
 )
-
-_ORDERS = ("drain", "resume", "cordon", "disconnect")
 
 _POOLS = (
     ("admin/pools", fleet_api.AdminPoolsView),
@@ -52,15 +51,15 @@ urlpatterns = [
     path("api/v1/dlq/<path:letter_id>/purge", letter_api.PurgeOneView.as_view()),
     path("api/v1/dlq/<path:letter_id>", letter_api.OneLetterView.as_view()),
     path("api/v1/jobs/<str:job_id>/why-not/<str:node_id>", fleet_api.WhyNotView.as_view()),
-    path("api/v1/nodes", fleet_api.NodesView.as_view()),
-    path("api/v1/nodes/<str:node_id>", fleet_api.NodeView.as_view()),
+    path("api/v1/nodes", node_api.NodesView.as_view()),
+    path("api/v1/nodes/<str:node_id>", node_api.NodeView.as_view()),
     *(
         path(
             f"api/v1/nodes/<str:node_id>/{action}",
-            fleet_api.NodeOrderView.as_view(),
+            node_api.NodeOrderView.as_view(),
             {"action": action},
         )
-        for action in _ORDERS
+        for action in ORDERS
     ),
     path("api/v1/coverage", fleet_api.CoverageView.as_view()),
     path("api/v1/phase3/pools", fleet_api.PoolsView.as_view()),

@@ -3,7 +3,7 @@
 import collections
 import functools
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -23,7 +23,7 @@ from scheduling.placement import Choice, Reason
 from scheduling.session_memory import SessionMemory
 from scheduling.settlement import Settlement, Stores
 from scheduling.snapshot import Fleet
-from scheduling.tenants import Tenants
+from scheduling.tenants import ALREADY, Tenants
 from scheduling.waiting import Placing, WaitingLine
 
 
@@ -106,7 +106,7 @@ class Dispatcher:
             notes = await self._stores.runtime.find(session_id=session_id)
             self.chooser.recall(placing, notes)
         trail = Trail()
-        choice = trail.take_choice(self._choose(placing))
+        choice = trail.take_choice(await self._choose_with_share(placing))
         if choice.refused:
             self._offers.note(placing, trail, REFUSED)
             raise _name_refusal(choice)
@@ -131,7 +131,7 @@ class Dispatcher:
     async def place_again(self, placing: Placing) -> None:
         """Bring a job without a node to one, or let it wait; its deadline stands."""
         trail = Trail()
-        choice = trail.take_choice(self._choose(placing))
+        choice = trail.take_choice(await self._choose_with_share(placing))
         if choice.refused:
             self._offers.note(placing, trail, REFUSED)
             await self._refuse(placing, _name_refusal(choice))
@@ -165,6 +165,7 @@ class Dispatcher:
         if existing is not None:
             self._offers.disarm(placing)
             await self._offers.free(placing, node)
+            await self._tenants.give_back(placing.job_id)
             return existing
         self._fleet.record_load(node.node_id, slot.load)
         if slot.done and await self._offers.assign(placing, node, frame, trail):
@@ -192,6 +193,7 @@ class Dispatcher:
 
     async def _wait(self, placing: Placing) -> None:
         """Join the line; a slot freed while the job was on its way there is not missed."""
+        await self._tenants.give_back(placing.job_id)
         if self.waiting.has(placing):
             return
         if self.waiting.is_full:
@@ -216,28 +218,53 @@ class Dispatcher:
             self._background.run(self._serve(node_id), name="serving the waiting line")
 
     async def _serve(self, node_id: str) -> None:
+        """Offer what a node has free to one job after the other, whose tenants may have it."""
+        owing: set[str] = set()
         while node_id in self._fleet.free and (node := self._fleet.find(node_id)):
-            placing = self.waiting.take(functools.partial(self._fits, node))
+            placing = self.waiting.take(functools.partial(self._fits, node, owing))
             if placing is None:
                 return
             try:
-                tried = await self._offers.offer(placing, node, Trail())
+                tried = await self._offer(placing, node)
             except errors.DependencyDown:
                 self.waiting.put_back(placing)
                 return
-            if tried is Answer.REFUSED:
+            if tried is None:
+                owing.add(placing.tenant_id)
+                self.waiting.put_back(placing)
+            elif tried is Answer.REFUSED:
                 self.waiting.put_back(placing)
                 return
 
-    def _fits(self, node: Node, placing: Placing) -> bool:
-        return self._tenants.may_take_slot(placing.tenant_id) and self.chooser.allows(placing, node)
+    async def _offer(self, placing: Placing, node: Node) -> Answer | None:
+        """Offer a waiting job to a node; None where what is left is owed to other tenants."""
+        if not self._tenants.guarantees_any:
+            return await self._offers.offer(placing, node, Trail())
+        share = await self._tenants.take_share(tenant_id=placing.tenant_id, job_id=placing.job_id)
+        if not share:
+            return None
+        tried = await self._offers.offer(placing, node, Trail())
+        if tried is Answer.REFUSED and share != ALREADY:
+            await self._tenants.give_back(placing.job_id)
+        return tried
+
+    def _fits(self, node: Node, owing: Collection[str], placing: Placing) -> bool:
+        return placing.tenant_id not in owing and self.chooser.allows(placing, node)
+
+    async def _choose_with_share(self, placing: Placing) -> Choice:
+        """Choose nodes; none where all free slots are owed to other tenants."""
+        choice = self._choose(placing)
+        if not choice.nodes or not self._tenants.guarantees_any:
+            return choice
+        if await self._tenants.take_share(tenant_id=placing.tenant_id, job_id=placing.job_id):
+            return choice
+        owed = collections.Counter({Reason.RESERVED_FOR_OTHERS: len(choice.nodes)})
+        self._journal.count("no_available_node_total", "sample", Reason.RESERVED_FOR_OTHERS)
+        return msgspec.structs.replace(choice, nodes=(), passed_over=owed)
 
     def _choose(self, placing: Placing) -> Choice:
         begun_ms = clock.steady_ms()
         choice = self.chooser.choose(placing)
-        if choice.nodes and not self._tenants.may_take_slot(placing.tenant_id):
-            reserved = collections.Counter({Reason.RESERVED_FOR_OTHERS: len(choice.nodes)})
-            choice = msgspec.structs.replace(choice, nodes=(), passed_over=reserved)
         record_choice(self._journal, choice, took_ms=clock.steady_ms() - begun_ms)
         return choice
 

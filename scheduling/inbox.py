@@ -128,6 +128,8 @@ class Inbox:
                 mailbox = self._delivery.find_node(node.node_id)
                 if mailbox is not None and mailbox.conn_epoch < node.conn_epoch:
                     mailbox.post(NodeFenced(node_id=node.node_id))
+            else:
+                self._fleet.obey(node)
         for node_id, conn_epoch in news.gone:
             self._fleet.unlearn(node_id, conn_epoch=conn_epoch)
         for node_id, load in news.loads.items():

@@ -17,6 +17,14 @@ class NodeStatus(enum.StrEnum):
     OFFLINE = "offline"
 
 
+class Hold(enum.StrEnum):
+    """What an operator asked: nothing new until the node connects anew, or until it is resumed."""
+
+    NONE = ""
+    DRAIN = "drain"
+    CORDON = "cordon"
+
+
 class Usage(msgspec.Struct, frozen=True):
     """What the last heartbeat said, in percent of the machine; None where it said nothing."""
 
@@ -82,6 +90,7 @@ class Node(msgspec.Struct, frozen=True):
     usage: Usage
     heartbeat_at_ms: int
     draining: bool = False
+    held: Hold = Hold.NONE
 
     @property
     def shown_status(self) -> NodeStatus:

@@ -77,7 +77,8 @@ class TenantRule(msgspec.Struct, frozen=True, omit_defaults=True):
 class PoolConfig(msgspec.Struct, frozen=True):
     """The document; equal documents encode to the same bytes, and publish once.
 
-    `rebuilds` counts how often an operator asked for a new version of it (P16).
+    `cordons` are ids of nodes that get nothing new. `rebuilds` counts how often an operator asked
+    for a new version of the document (P16).
     """
 
     pools: tuple[Pool, ...] = ()
@@ -85,6 +86,7 @@ class PoolConfig(msgspec.Struct, frozen=True):
     rules: PoolRules = PoolRules()
     generated_by: str = ""
     rebuilds: int = 0
+    cordons: tuple[str, ...] = ()
 
     @property
     def has_buckets(self) -> bool:
@@ -112,11 +114,12 @@ class PoolConfig(msgspec.Struct, frozen=True):
 
 
 class Owned(msgspec.Struct, frozen=True):
-    """What operators own of the document: their pools, their tenants, the switches."""
+    """What operators own of the document: their pools, tenants, switches and cordons."""
 
     pools: tuple[Pool, ...] = ()
     tenants: tuple[TenantRule, ...] = ()
     rules: PoolRules = PoolRules()
+    cordons: tuple[str, ...] = ()
 
 
 def list_pools_of(node_id: str, description: NodeDescription, config: PoolConfig) -> frozenset[str]:
@@ -219,7 +222,9 @@ def merge(
     mine = {pool.pool_id: pool for pool in owned.pools}
     pools = tuple(sorted({**grown, **mine}.values(), key=lambda pool: pool.pool_id))
     tenants = tuple(sorted(owned.tenants, key=lambda tenant: tenant.tenant_id))
-    if (pools, tenants, rules) == (config.pools, config.tenants, config.rules):
+    cordons = tuple(sorted(owned.cordons))
+    before = (config.pools, config.tenants, config.rules, config.cordons)
+    if (pools, tenants, rules, cordons) == before:
         return config
     return PoolConfig(
         pools=pools,
@@ -227,6 +232,7 @@ def merge(
         rules=rules,
         generated_by=generated_by,
         rebuilds=config.rebuilds,
+        cordons=cordons,
     )
 
 

@@ -57,6 +57,7 @@ class PoolMatcher:
         self.tenants: Mapping[str, TenantRule] = {
             tenant.tenant_id: tenant for tenant in config.tenants
         }
+        self.cordons = frozenset(config.cordons)
         self._eligible = functools.lru_cache(maxsize=4096)(self._find_eligible)
 
     def route(

@@ -6,7 +6,7 @@ import msgspec
 
 from scheduling import clock, errors, ids
 from scheduling.limits import NodeLimits
-from scheduling.nodes import Node, NodeDescription, NodeStatus, Usage
+from scheduling.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
 from scheduling.recovery import Recovery
 from scheduling.settlement import Stores
 from scheduling.snapshot import Fleet
@@ -69,6 +69,7 @@ class Registry:
             description=description,
             shown_token=shown_token,
             kept_token=token,
+            cordoned=self._is_cordoned(node_id),
         )
         if registered is None:
             raise errors.RegistrationRefused(
@@ -84,6 +85,8 @@ class Registry:
             description=description,
             usage=Usage(),
             heartbeat_at_ms=clock.now_ms(),
+            draining=registered.held is not Hold.NONE,
+            held=registered.held,
         )
         self._fleet.put(node)
         self._fleet.record_load(node_id, len(registered.attempts))
@@ -128,6 +131,7 @@ class Registry:
             usage=usage,
             heartbeat_at_ms=clock.now_ms(),
             draining=recorded.draining,
+            held=recorded.held,
         )
         self._fleet.put(now)
         self._fleet.record_load(node.node_id, recorded.load)
@@ -142,10 +146,12 @@ class Registry:
         """Write back a node that Redis lost, with the leases of all it has not answered (G5).
 
         An attempt whose job is known and went elsewhere gets no lease; one whose job is lost does:
-        the node works on it, and holds no more than it offers.
+        the node works on it, and holds no more than it offers. What operators asked of the node
+        stands: as this process last knew it, and as they keep it.
 
         :raises ConnectionFenced: a newer connection has this node's id
         """
+        node = self._hold(node)
         attempts = await self._list_entitled(node.node_id, attempts)
         restored = await self._stores.nodes.restore(
             node=node, resume_token=resume_token, attempts=attempts
@@ -190,6 +196,18 @@ class Registry:
             )
         else:
             await self._abandon(node.node_id, retired.attempts)
+
+    def _hold(self, node: Node) -> Node:
+        """Return a node as its connection has it, with what operators asked of it since."""
+        known = self._fleet.find(node.node_id)
+        if known is not None and known.conn_epoch == node.conn_epoch:
+            node = msgspec.structs.replace(node, draining=known.draining, held=known.held)
+        if self._is_cordoned(node.node_id):
+            node = msgspec.structs.replace(node, draining=True, held=Hold.CORDON)
+        return node
+
+    def _is_cordoned(self, node_id: str) -> bool:
+        return node_id in self._fleet.snapshot.pools.matcher.cordons
 
     async def _watch(self, node: Node) -> None:
         """Have somebody look when this connection falls silent; the watchdog goes on from there."""

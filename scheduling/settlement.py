@@ -69,6 +69,9 @@ class Settlement:
             node_id=node_id,
         )
         freed, end = await slot, await ended
+        if end is not None:
+            await self._tenants.give_back(job_id)
+        # Whoever waits is woken by this, and finds the share of this job returned.
         self._fleet.record_load(node_id, freed.load)
         if end is None:
             return False
@@ -127,6 +130,8 @@ class Settlement:
         end = await self._stores.jobs.finish(
             session_id=session_id, job_id=job_id, state=state, outcome=refused, reason=refused.code
         )
+        if end is not None and not end.node_id:
+            await self._tenants.give_back(job_id)
         if end is not None and end.node_id:
             # Told before its slot is free: whoever gets the slot must not reach the node first.
             await self._delivery.to_node(
@@ -135,6 +140,7 @@ class Settlement:
             freed = await self._stores.nodes.finish(
                 node_id=end.node_id, job_id=job_id, attempt=end.attempt
             )
+            await self._tenants.give_back(job_id)
             self._fleet.record_load(end.node_id, freed.load)
         if end is not None:
             await self._uncount(session_id, job_id)

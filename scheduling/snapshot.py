@@ -143,6 +143,12 @@ class Fleet:
         if before != node.description or (known and known.conn_epoch != node.conn_epoch):
             self.on_described(node)
 
+    def obey(self, node: Node) -> None:
+        """Take what an operator asked of a node of ours at another instance."""
+        known = self.snapshot.nodes.get(node.node_id)
+        if known is not None and known.conn_epoch == node.conn_epoch:
+            self.learn(msgspec.structs.replace(known, draining=node.draining, held=node.held))
+
     def unlearn(self, node_id: str, *, conn_epoch: int) -> None:
         """Forget a node that another instance, or Redis, says is gone."""
         known = self.snapshot.nodes.get(node_id)

@@ -4,6 +4,7 @@ import msgspec
 
 from scheduling.delivery import Delivery
 from scheduling.events import NodeControlled
+from scheduling.nodes import Hold
 from scheduling.snapshot import Fleet
 from scheduling.store.nodes import NodeStore
 
@@ -41,5 +42,6 @@ class Steering:
         node = self._fleet.find(node_id)
         if node is not None:
             # Placement here knows at once; the slot refuses whoever does not know yet.
-            self._fleet.put(msgspec.structs.replace(node, draining=draining))
+            held = (Hold.CORDON if lasting else Hold.DRAIN) if draining else Hold.NONE
+            self._fleet.put(msgspec.structs.replace(node, draining=draining, held=held))
         return True

@@ -1,17 +1,17 @@
 """Tenants: how much each may have under way, and what is kept free for others (fairness)."""
 
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Mapping
 
 from scheduling import errors
+from scheduling.nodes import NodeStatus
 from scheduling.pool_config import TenantRule
 from scheduling.snapshot import Fleet
 from scheduling.store.connection import unattended
 from scheduling.store.tenants import TenantStore
 from scheduling.waiting import Priority
 
-logger = logging.getLogger(__name__)
+ALREADY = "already"
 
 
 class Admission:
@@ -25,30 +25,30 @@ class Admission:
 
 
 class Tenants:
-    """Allows each tenant its share; tenants without a rule cost nothing and are not counted.
+    """Allows each tenant its share; where nobody has a rule, nothing is counted and nothing asked.
 
-    Limits are decided in the tenant's own slot, by leases that end when a job's life would. What
-    is guaranteed is kept free by counting: a tenant above its guarantee takes a slot only while
-    more are free than others are still owed. The counts are a moment old, so a guarantee is a
-    strong preference and not a promise about one slot.
+    Limits are decided in the tenant's own slot, guarantees in one that all tenants share: a job
+    takes a share before it takes a node's slot, and gives it back after. A job within its tenant's
+    guarantee always gets one; of all others together there are never more than the fleet has
+    slots beyond what is guaranteed. Both are leases that end when a job's life would.
     """
 
-    name = "tenant usage"
+    name = "tenant shares"
 
     def __init__(self, *, fleet: Fleet, store: TenantStore, interval_s: float = 0.25) -> None:
         self._fleet = fleet
         self._store = store
         self.interval_s = interval_s
-        self._usage: dict[str, int] = {}
+        self._held: dict[str, int] = {}
+        self._slots: int | None = None
 
     async def run_once(self) -> int:
-        """Read how many jobs the counted tenants have under way."""
-        counted = [tenant_id for tenant_id, rule in self._rules.items() if _is_counted(rule)]
-        for tenant_id in counted:
-            self._usage[tenant_id] = await self._store.count(tenant_id)
-        for tenant_id in self._usage.keys() - set(counted):
-            del self._usage[tenant_id]
-        return len(counted)
+        """Look how much of its guarantee each tenant has; return how many have one."""
+        self._slots = None
+        guaranteed = self._list_guaranteed()
+        held = {tenant_id: await self._store.count_own(tenant_id) for tenant_id in guaranteed}
+        self._held = held
+        return len(held)
 
     @contextlib.asynccontextmanager
     async def admitting(self, tenant_id: str, job_id: str) -> AsyncIterator[Admission]:
@@ -61,7 +61,6 @@ class Tenants:
         if not reply.done:
             details = {"reason": f"tenant_{reply.reason}", "retry_after_ms": reply.values[0]}
             raise errors.TenantLimited(details=details)
-        self._usage[tenant_id] = int(reply.values[0])
         admission = Admission()
         try:
             yield admission
@@ -71,17 +70,16 @@ class Tenants:
 
     def is_counted(self, tenant_id: str) -> bool:
         rule = self._rules.get(tenant_id)
-        return rule is not None and _is_counted(rule)
+        return rule is not None and rule.is_limited
 
     @property
     def counts_any(self) -> bool:
         """Say whether any tenant's jobs are counted, so that their ends must be too."""
-        return any(_is_counted(rule) for rule in self._rules.values())
+        return any(rule.is_limited for rule in self._rules.values())
 
     def release(self, *, tenant_id: str, job_id: str) -> None:
         """A job of the tenant ended; saying so twice counts once."""
         if self.is_counted(tenant_id):
-            self._usage[tenant_id] = max(self._usage.get(tenant_id, 1) - 1, 0)
             released = self._store.release(tenant_id=tenant_id, job_id=job_id)
             unattended(released, what="a tenant's allowance")
 
@@ -90,36 +88,49 @@ class Tenants:
         rule = self._rules.get(tenant_id)
         if rule is None:
             return Priority()
-        return Priority(first=self._is_under(rule), weight=rule.weight)
+        is_owed = self._held.get(tenant_id, 0) < rule.min_slots
+        return Priority(first=is_owed, weight=rule.weight)
 
-    def may_take_slot(self, tenant_id: str) -> bool:
-        """Say whether a slot taken by this tenant leaves others what they are owed."""
-        if not self._rules:
-            return True
-        owed = sum(
-            max(rule.min_slots - self._usage.get(other, 0), 0)
-            for other, rule in self._rules.items()
-            if rule.min_slots and other != tenant_id
-        )
-        if not owed:
-            return True
+    @property
+    def guarantees_any(self) -> bool:
+        """Say whether anybody is guaranteed slots, so that every job needs a share."""
+        return any(rule.min_slots for rule in self._rules.values())
+
+    async def take_share(self, *, tenant_id: str, job_id: str) -> str:
+        """Return how a job may take a slot, ``""`` where all that is left is owed to others.
+
+        ``already`` says that it had a share, which somebody else may be using.
+        """
         rule = self._rules.get(tenant_id)
-        if rule is not None and self._is_under(rule):
-            return True
-        free, nodes, loads = 0, self._fleet.snapshot.nodes, self._fleet.loads
-        for node_id in self._fleet.free:
-            free += nodes[node_id].max_jobs - loads[node_id]
-            if free > owed:
-                return True
-        return False
+        owed = sum(rule.min_slots for rule in self._rules.values())
+        share = await self._store.take_share(
+            tenant_id=tenant_id,
+            job_id=job_id,
+            guaranteed=rule.min_slots if rule else 0,
+            free=max(self._count_slots() - owed, 0),
+        )
+        if rule is not None:
+            self._held[tenant_id] = share.held
+        return share.word if share.done else ""
 
-    def _is_under(self, rule: TenantRule) -> bool:
-        return rule.min_slots > 0 and self._usage.get(rule.tenant_id, 0) <= rule.min_slots
+    async def give_back(self, job_id: str) -> None:
+        """A job holds no slot any more; giving back twice, or nothing, changes nothing."""
+        if self.guarantees_any:
+            await self._store.give_back(job_id=job_id, tenant_ids=self._list_guaranteed())
+
+    def _count_slots(self) -> int:
+        """Return what all nodes that get jobs offer, as it was a moment ago."""
+        if self._slots is None:
+            self._slots = sum(
+                node.max_jobs
+                for node in self._fleet.snapshot.nodes.values()
+                if node.status is NodeStatus.READY and not node.draining
+            )
+        return self._slots
+
+    def _list_guaranteed(self) -> list[str]:
+        return [tenant_id for tenant_id, rule in self._rules.items() if rule.min_slots]
 
     @property
     def _rules(self) -> Mapping[str, TenantRule]:
         return self._fleet.snapshot.pools.matcher.tenants
-
-
-def _is_counted(rule: TenantRule) -> bool:
-    return rule.is_limited or rule.min_slots > 0

@@ -1,9 +1,9 @@
 """Every Redis key of the scheduler, built here and nowhere else (design section 4).
 
 One entity, one hash tag, one slot: ``{node:<id>}``, ``{session:<id>}``, ``{instance:<id>}``,
-``{pool:<id>}``, ``{tenant:<id>}``, ``{poolcfg}``, ``{t:<n>}``. Every key expires but the timers,
-which empty themselves, the two lists of who was last seen when, which are kept small, and the pool
-configuration with its fence, which must outlive a quiet night.
+``{pool:<id>}``, ``{tenant:<id>}``, ``{shares}``, ``{poolcfg}``, ``{t:<n>}``. Every key expires but
+the timers, which empty themselves, the two lists of who was last seen when, which are kept small,
+and the pool configuration with its fence, which must outlive a quiet night.
 """
 
 import zlib
@@ -170,6 +170,14 @@ class Keys:
     def tenant_rate(self, tenant_id: str) -> str:
         """HASH: tokens, at_ms: a token bucket."""
         return f"{self._root}{{tenant:{tenant_id}}}:rate"
+
+    def own_shares(self, tenant_id: str) -> str:
+        """ZSET: job id → end of its lease on a slot guaranteed to the tenant."""
+        return f"{self._root}{{shares}}:own:{tenant_id}"
+
+    def lent_shares(self) -> str:
+        """ZSET: job id → end of its lease on a slot that is guaranteed to nobody."""
+        return f"{self._root}{{shares}}:lent"
 
     def timers(self, shard: int) -> str:
         """ZSET: entity → moment its next step is due, below 0: to be written down; permanent."""

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from scheduling import clock
-from scheduling.nodes import Node, NodeDescription, NodeStatus, Usage
+from scheduling.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
 from scheduling.store.replies import is_done
@@ -108,5 +108,6 @@ def _read_node(node_id: str, raw: list[Any]) -> NodeRead | None:
         usage=msgspec.json.decode(info["usage"], type=Usage) if info.get("usage") else Usage(),
         heartbeat_at_ms=clock.now_ms() - age_ms,
         draining=info.get("draining") == "1",
+        held=Hold(info.get("held", "")),
     )
     return NodeRead(node=node, load=int(raw[2]))

@@ -10,7 +10,7 @@ import msgspec
 
 from scheduling.journal import Journal
 from scheduling.limits import JobLimits, NodeLimits
-from scheduling.nodes import Node, NodeDescription, NodeStatus, Usage
+from scheduling.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
 from scheduling.store.notes import SlotNotes
@@ -25,6 +25,7 @@ class Registered(msgspec.Struct, frozen=True):
 
     conn_epoch: int
     now_ms: int
+    held: Hold
     attempts: tuple[Attempt, ...]
 
 
@@ -35,6 +36,7 @@ class HeartbeatRecorded(msgspec.Struct, frozen=True):
     before: NodeStatus
     load: int
     draining: bool
+    held: Hold
     now_ms: int
 
 
@@ -99,8 +101,12 @@ class NodeStore:
         description: NodeDescription,
         shown_token: str,
         kept_token: str,
+        cordoned: bool = False,
     ) -> "Future[Registered | None]":
-        """Give a node's id to a new connection; None when it lives and the token is wrong (N4)."""
+        """Give a node's id to a new connection; None when it lives and the token is wrong (N4).
+
+        `cordoned` says that operators want it so; a cordon its record knows of stays, too.
+        """
         return self._connection.run_script(
             "register_node",
             keys=self._slot_keys(node_id),
@@ -112,6 +118,7 @@ class NodeStore:
                 kept_token,
                 self._limits.heartbeat_timeout_ms,
                 self._limits.forget_ms,
+                int(cordoned),
                 self.test_clock,
             ],
             read=_read_registered,
@@ -249,6 +256,7 @@ class NodeStore:
                 _encode(node.description),
                 node.status,
                 int(node.draining),
+                node.held,
                 resume_token,
                 ",".join(name_attempt(*pair) for pair in attempts),
                 self._jobs.run_lease_ms,
@@ -304,6 +312,7 @@ def _read_node(node_id: str, raw: dict[str, str]) -> Node | None:
         usage=msgspec.json.decode(raw["usage"], type=Usage) if raw.get("usage") else Usage(),
         heartbeat_at_ms=int(raw["heartbeat_at_ms"]),
         draining=raw.get("draining") == "1",
+        held=Hold(raw.get("held", "")),
     )
 
 
@@ -319,18 +328,22 @@ def _read_attempts(members: Sequence[str]) -> tuple[Attempt, ...]:
 def _read_registered(raw: list[Any]) -> Registered | None:
     if raw[0] != 1:
         return None
-    return Registered(conn_epoch=raw[1], now_ms=raw[2], attempts=_read_attempts(raw[3:]))
+    _, conn_epoch, now_ms, held, *attempts = raw
+    return Registered(
+        conn_epoch=conn_epoch, now_ms=now_ms, held=Hold(held), attempts=_read_attempts(attempts)
+    )
 
 
 def _read_heartbeat(raw: list[Any]) -> HeartbeatRecorded | Unheard:
     if raw[0] != 1:
         return Unheard(raw[1])
-    _, status, before, load, draining, now_ms = raw
+    _, status, before, load, draining, held, now_ms = raw
     return HeartbeatRecorded(
         status=NodeStatus(status),
         before=NodeStatus(before),
         load=load,
         draining=draining == "1",
+        held=Hold(held),
         now_ms=now_ms,
     )
 

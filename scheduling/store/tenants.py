@@ -1,6 +1,11 @@
 """What each tenant has under way, in Redis: leases and a token bucket in the tenant's slot."""
 
+import asyncio
 from asyncio import Future
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
 
 from scheduling.limits import JobLimits
 from scheduling.pool_config import TenantRule
@@ -9,8 +14,19 @@ from scheduling.store.keys import Keys
 from scheduling.store.replies import Reply, read_reply
 
 
+class Share(msgspec.Struct, frozen=True):
+    """Whether a job may take a slot: ``own``, ``lent``, ``already``, or ``owed`` to others.
+
+    `held` is how many slots of its guarantee the tenant holds then.
+    """
+
+    done: bool
+    word: str
+    held: int
+
+
 class TenantStore:
-    """The only reader and writer of ``{tenant:<id>}`` keys."""
+    """The only reader and writer of ``{tenant:<id>}`` and ``{shares}`` keys."""
 
     def __init__(self, connection: Connection, *, keys: Keys, limits: JobLimits) -> None:
         self._connection = connection
@@ -49,6 +65,28 @@ class TenantStore:
         """Stop counting a job."""
         return self._connection.execute("ZREM", self._keys.tenant_jobs(tenant_id), job_id)
 
-    def count(self, tenant_id: str) -> "Future[int]":
-        """Return how many jobs a tenant has under way, those of a crash included for a while."""
-        return self._connection.execute("ZCARD", self._keys.tenant_jobs(tenant_id))
+    def take_share(
+        self, *, tenant_id: str, job_id: str, guaranteed: int, free: int
+    ) -> "Future[Share]":
+        """Let a job have a slot: of those guaranteed to its tenant, or of the `free` others."""
+        return self._connection.run_script(
+            "take_share",
+            keys=[self._keys.own_shares(tenant_id), self._keys.lent_shares()],
+            args=[job_id, guaranteed, free, self._lease_ms, self.test_clock],
+            read=_read_share,
+        )
+
+    def give_back(self, *, job_id: str, tenant_ids: Iterable[str]) -> "Future[list[int]]":
+        """A job holds no slot any more; `tenant_ids` are those that have a guarantee."""
+        keys = [*map(self._keys.own_shares, tenant_ids), self._keys.lent_shares()]
+        return asyncio.gather(*(self._connection.execute("ZREM", key, job_id) for key in keys))
+
+    def count_own(self, tenant_id: str) -> "Future[int]":
+        """Return how many of the slots guaranteed to a tenant it holds."""
+        return self._connection.execute("ZCARD", self._keys.own_shares(tenant_id))
+
+
+def _read_share(raw: list[Any]) -> Share:
+    if raw[0] == 1:
+        return Share(done=True, word=raw[2], held=raw[1])
+    return Share(done=False, word=raw[1], held=raw[2])

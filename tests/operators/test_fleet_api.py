@@ -215,7 +215,7 @@ async def test_a_rebuild_makes_one_version(root: str, act: Callable[..., Any], a
 
 
 @pytest.mark.req("N6")
-@pytest.mark.parametrize(("order", "status"), [("drain", "Draining"), ("cordon", "Draining")])
+@pytest.mark.parametrize(("order", "status"), [("drain", "Draining"), ("cordon", "Cordoned")])
 async def test_a_drained_node_gets_nothing_until_it_is_resumed(
     order: str, status: str, lingua: Lingua, api: Api, act: Callable[..., Any]
 ) -> None:
@@ -283,8 +283,16 @@ async def test_a_job_says_why_it_was_refused(
         )
         job_id = ended["results"][0]["job_id"]
         why = await api.json(f"/api/v1/jobs/{job_id}/why")
+        why_not = await api.json(f"/api/v1/jobs/{job_id}/why-not/{node.node_id}")
+        stranger = await api.json(f"/api/v1/jobs/{job_id}/why-not/node-nobody")
 
     assert why["state"] in {"FAILED", "RELEASED"}
     [seen] = why["decisions"][0]["looked_at"]
     assert (seen["node_id"], seen["passed_over"]) == (node.node_id, "status_not_ready")
     assert (await api.text("/api/v1/jobs/job-nothing/why"))[0] == 404
+    assert why_not["now"] == "status_not_ready"
+    assert why_not["then"][0] == "status_not_ready"
+    assert why_not["answers"] == []
+    assert len(why_not["pools"]) > 0
+    assert stranger["now"] == "unknown"
+    assert (await api.text("/api/v1/jobs/job-nothing/why-not/node-1"))[0] == 404

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 
 from operators.models import AuditEntry, OwnedPool, PoolSwitches, TenantPolicy
+from operators.node_models import Cordon
 from operators.pool_source import DatabaseSource
 from scheduling.pool_config import Owned, PoolRules
 from scheduling.pools import PoolKind
@@ -132,6 +133,7 @@ def test_there_is_one_row_of_switches() -> None:
 
 
 def _fill() -> None:
+    Cordon.objects.create(node_id="node-1")
     pool = OwnedPool.objects.create(pool_id="voices", required=["tone", "asr"])
     TenantPolicy.objects.create(tenant_id="acme", pool=pool, max_jobs=3)
     PoolSwitches.objects.create(auto_language=False)
@@ -149,3 +151,4 @@ async def test_the_source_reads_what_operators_own() -> None:
     ]
     assert [(tenant.tenant_id, tenant.pool_id) for tenant in owned.tenants] == [("acme", "voices")]
     assert owned.rules == PoolRules(max_pools=9, auto_language=False)
+    assert owned.cordons == ("node-1",)

@@ -1,5 +1,6 @@
 """Schedulers that place jobs by pools, with the connections of their nodes kept in memory."""
 
+import asyncio
 import dataclasses
 import itertools
 import random
@@ -159,6 +160,11 @@ class Scheduler:
         request = make_request(session=session, **more)
         assert await self.dispatcher.dispatch(request) is None
         return request.assignment.job_id
+
+    async def settle(self) -> None:
+        """Wait until everything that was begun beside the callers is done."""
+        while tasks := self.dispatcher._background._tasks:
+            await asyncio.gather(*tasks)
 
     async def find(self, job_id: str) -> JobRecord:
         record = await self.stores.jobs.find(session_id=session_of(job_id), job_id=job_id)

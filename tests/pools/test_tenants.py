@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import redis.asyncio
 
 from scheduling.pool_config import PoolConfig, PoolRules, TenantRule
 from scheduling.store.connection import Connection
@@ -49,7 +50,9 @@ async def test_a_tenant_has_no_more_jobs_under_way_than_it_may(scheduler: Schedu
 
 
 @pytest.mark.req("J2")
-async def test_a_repeated_request_is_counted_once(scheduler: Scheduler) -> None:
+async def test_a_repeated_request_is_counted_once(
+    scheduler: Scheduler, keys: Keys, redis_client: "redis.asyncio.Redis"
+) -> None:
     await scheduler.connect("n-1")
     scheduler.use(rules(TenantRule(tenant_id="small", max_jobs=3)))
     request = make_request(tenant_id="small")
@@ -62,7 +65,8 @@ async def test_a_repeated_request_is_counted_once(scheduler: Scheduler) -> None:
         ),
     )
     assert await scheduler.dispatcher.dispatch(again) == request.assignment.job_id
-    assert await scheduler.stores.tenants.count("small") == 1
+    await scheduler.stores.tenants.release(tenant_id="small", job_id="the end of the queue")
+    assert await redis_client.zcard(keys.tenant_jobs("small")) == 1
 
 
 async def test_a_tenant_that_asks_too_often_is_told_when_to_come_back(
@@ -154,3 +158,70 @@ async def test_the_wait_of_a_guaranteed_tenant_does_not_grow_with_anothers_flood
         job_id = await scheduler.ask(session=200 + round_number, tenant_id="sure")
         assert await scheduler.find_node(job_id)
         await scheduler.settlement.cancel(job_id=job_id, reason="done")
+
+
+async def test_shares_are_own_then_lent_then_owed_and_end_by_themselves(
+    scheduler: Scheduler,
+) -> None:
+    store = scheduler.stores.tenants
+    store.test_clock = 10_000
+
+    async def take(tenant_id: str, job_id: str, guaranteed: int) -> tuple[str, int]:
+        share = await store.take_share(
+            tenant_id=tenant_id, job_id=job_id, guaranteed=guaranteed, free=1
+        )
+        return share.word, share.held
+
+    assert await take("sure", "j-1", 1) == ("own", 1)
+    assert await take("sure", "j-1", 1) == ("already", 1)
+    assert await take("flood", "j-2", 0) == ("lent", 0)
+    assert await take("flood", "j-2", 0) == ("already", 0)
+    assert await take("sure", "j-3", 1) == ("owed", 1)
+    assert await take("flood", "j-3", 0) == ("owed", 0)
+    await store.give_back(job_id="j-2", tenant_ids=["sure"])
+    assert await take("sure", "j-3", 1) == ("lent", 1)
+    assert await store.count_own("sure") == 1
+    store.test_clock = 10_001 + store._lease_ms
+    assert await take("flood", "j-4", 0) == ("lent", 0)
+    assert await take("sure", "j-5", 1) == ("own", 1)
+
+
+async def test_a_job_that_ends_or_waits_gives_its_share_back(
+    scheduler: Scheduler, keys: Keys, redis_client: "redis.asyncio.Redis"
+) -> None:
+    await scheduler.connect("n-1", max_jobs=2)
+    scheduler.use(rules(TenantRule(tenant_id="sure", min_slots=1)))
+    lent, own = keys.lent_shares(), keys.own_shares("sure")
+    placed = await scheduler.ask(session=1, tenant_id="flood")
+    waits = await scheduler.ask(session=2, tenant_id="flood")
+    assert await redis_client.zrange(lent, 0, -1) == [placed]
+    mine = await scheduler.ask(session=3, tenant_id="sure")
+    assert await redis_client.zrange(own, 0, -1) == [mine]
+    assert await scheduler.find_node(waits) == ""
+
+    await scheduler.settlement.cancel(job_id=placed, reason="enough")
+    await scheduler.settle()
+    assert await scheduler.find_node(waits) == "n-1", "it was woken when the share was back"
+    assert await redis_client.zrange(lent, 0, -1) == [waits]
+    for job_id in (waits, mine):
+        await scheduler.settlement.cancel(job_id=job_id, reason="enough")
+    assert await redis_client.exists(lent, own) == 0
+
+
+async def test_another_tenants_job_takes_what_the_first_in_line_may_not(
+    scheduler: Scheduler,
+) -> None:
+    await scheduler.connect("n-1", max_jobs=2)
+    scheduler.use(rules(TenantRule(tenant_id="sure", min_slots=1)))
+    first = [await scheduler.ask(session=n, tenant_id="flood") for n in (1, 2)]
+    mine = [await scheduler.ask(session=n, tenant_id="sure") for n in (3, 4)]
+    assert [bool(await scheduler.find_node(job_id)) for job_id in first + mine] == [
+        *(True, False),
+        *(True, False),
+    ]
+
+    await scheduler.settlement.cancel(job_id=mine[0], reason="enough")
+    await scheduler.settle()
+
+    assert await scheduler.find_node(mine[1]) == "n-1"
+    assert await scheduler.find_node(first[1]) == ""

@@ -1,4 +1,4 @@
-"""Many instances at once choose among the same nodes, and none believes the fleet full."""
+"""Many instances at once choose among the same nodes, and none believes the fleet full (I-14)."""
 
 import asyncio
 import collections

@@ -187,6 +187,7 @@ async def register(
     shown_token: str = "",
     kept_token: str = "",
     instance_id: str = "i1",
+    cordoned: bool = False,
 ) -> Registered | None:
     """Register a node as `DESCRIPTION` says."""
     return await stores.nodes.register(
@@ -196,6 +197,7 @@ async def register(
         description=DESCRIPTION,
         shown_token=shown_token,
         kept_token=kept_token,
+        cordoned=cordoned,
     )
 
 

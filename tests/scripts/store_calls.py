@@ -143,7 +143,9 @@ CALLS = {
     "tenants": {
         "admit": {"rule": TenantRule(tenant_id="t1", max_jobs=1), "job_id": JOB},
         "release": {"tenant_id": "t1", "job_id": JOB},
-        "count": {"entity": "t1"},
+        "take_share": {"tenant_id": "t1", "job_id": JOB, "guaranteed": 1, "free": 1},
+        "give_back": {"job_id": JOB, "tenant_ids": ["t1"]},
+        "count_own": {"entity": "t1"},
     },
     "absences": {
         "mark": {"node_id": "n1", "service_id": "asr-1"},

@@ -43,7 +43,7 @@ export function percentBar(value) {
   return make("span", {}, `${formatNumber(value, 0)} %`, make("span", { class: "bar" }, make("i", { "width%": value })));
 }
 
-const TONES = { ready: "good", degraded: "bad", offline: "bad", draining: "warn", registering: "warn" };
+const TONES = { ready: "good", degraded: "bad", offline: "bad", draining: "warn", cordoned: "warn", registering: "warn" };
 
 export function statusBadge(status) {
   return make("span", { class: `badge ${TONES[status.toLowerCase()] ?? ""}` }, status);

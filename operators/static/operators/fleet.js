@@ -18,7 +18,7 @@ async function order(node, action) {
 }
 
 function buttons(node) {
-  const offered = node.draining ? ["resume", "disconnect"] : ["drain", "cordon", "disconnect"];
+  const offered = { "": ["drain", "cordon"], drain: ["resume", "cordon"], cordon: ["resume"] }[node.held].concat("disconnect");
   return make("td", { class: "acts" }, ...offered.map((action) => {
     const button = make("button", { type: "button", disabled: !mayOperate, "data-act": action, "aria-label": `${ORDERS[action]} ${node.node_id}` }, ORDERS[action]);
     button.addEventListener("click", () => order(node.node_id, action));

