@@ -6,6 +6,7 @@ import msgspec
 
 from scheduling.errors import ConnectionFenced
 from scheduling.events import (
+    AttemptAnswered,
     JobAssigned,
     NodeControlled,
     NodeFenced,
@@ -13,7 +14,7 @@ from scheduling.events import (
     ToNode,
 )
 from scheduling.nodes import Node, NodeStatus
-from sockets.outbound import Outbound
+from sockets.outbound import FrameQueue
 from sockets.wire import ErrorFrame, encode_text
 
 FENCED = 4409
@@ -38,7 +39,7 @@ class NodeConnection:
         self,
         *,
         node: Node,
-        outbound: Outbound,
+        outbound: FrameQueue,
         on_written: Callable[["NodeConnection", JobAssigned], None],
         resume_token: str = "",
     ) -> None:
@@ -61,6 +62,10 @@ class NodeConnection:
         match event:
             case JobAssigned():
                 return self._post_job(event)
+            case AttemptAnswered():
+                if self.find(event.job_id, event.attempt) is not None:
+                    del self.held[event.job_id]
+                return True
             case NodeFenced():
                 fenced = ConnectionFenced()
                 self._outbound.post(encode_text(ErrorFrame(code=fenced.code, message=str(fenced))))

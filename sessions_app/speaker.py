@@ -23,7 +23,6 @@ from scheduling.events import (
 from scheduling.instances import SessionRow
 from scheduling.jobs import Request
 from scheduling.journal import Journal
-from scheduling.languages import normalize
 from scheduling.outcomes import Refused
 from scheduling.sessions import Opened, Sessions
 from scheduling.settlement import Settlement
@@ -31,7 +30,12 @@ from sessions_app import answers, messages
 from sessions_app.groups import UtteranceGroups
 from sessions_app.in_flight import InFlight
 from sessions_app.outbox import Leaving, Missing, Outbox
-from sessions_app.requests import TWO_WAY, Profile, request_from_cut, request_from_utterance
+from sessions_app.requests import (
+    Profile,
+    fan_out,
+    request_from_cut,
+    request_from_utterance,
+)
 from sessions_app.segmentation import Cut, SegmentationSettings, Segmenter
 from sockets.outbound import Outbound
 from sockets.wire import Message, encode_text
@@ -99,11 +103,7 @@ class Speaker:
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:
         """Return the directed pairs this session may speak; ``auto`` stands for any source."""
-        profile = self.profile
-        if profile.mode == TWO_WAY and profile.lang_a and profile.lang_b:
-            one, other = normalize(profile.lang_a), normalize(profile.lang_b)
-            return (one, other), (other, one)
-        return ((normalize(profile.src_lang), normalize(profile.tgt_lang)),)
+        return self.profile.languages
 
     def describe(self, *, instance_id: str) -> SessionRow:
         """Return the session as lists of operators show it."""
@@ -123,7 +123,7 @@ class Speaker:
     async def utter(self, message: messages.Utterance) -> None:
         """Take a whole utterance under the index its client chose."""
         self._segmenter.skip_index(message.utterance_index)
-        await self._submit(request_from_utterance(self.profile, message))
+        await self._submit_to_all(request_from_utterance(self.profile, message))
 
     async def start_playback(self) -> None:
         """The client plays a translation: silence is not the end of an utterance now."""
@@ -201,7 +201,7 @@ class Speaker:
         """Take an event about one of this session's jobs."""
         match event:
             case JobDispatched() | JobAccepted():
-                self._say(answers.tell_progress(event))
+                self._say(answers.tell_progress(event, request=self._live.get(event.job_id)))
             case PartialHeard():
                 for message in answers.tell_partial(event):
                     self._say(message)
@@ -216,10 +216,18 @@ class Speaker:
             by_hand = cut.is_manual_cut
             self._journal.count("web_task_finalized_total", "send" if by_hand else "pause")
             audio = base64.b64encode(cut.audio).decode()
-            await self._submit(
+            await self._submit_to_all(
                 request_from_cut(self.profile, session_id=self.session_id, cut=cut, audio=audio)
             )
         self._set_timer()
+
+    async def _submit_to_all(self, request: Request) -> None:
+        """Ask for one translation, or one for each language of the session at once (J18)."""
+        if len(self.profile.tgt_langs) <= 1:
+            await self._submit(request)
+            return
+        requests = fan_out(request, self.profile.tgt_langs)
+        await asyncio.gather(*(self._submit(one) for one in requests))
 
     async def _submit(self, request: Request) -> None:
         """Dispatch; whatever the answer, the utterance is answered once and in its place."""
@@ -267,6 +275,7 @@ class Speaker:
             event,
             utterance_index=request.assignment.utterance_index,
             trace_id=request.assignment.trace_id,
+            tgt_lang=request.assignment.tgt_lang,
         )
         self._put_in_place(event)
 
@@ -301,11 +310,17 @@ class Speaker:
 
     def _tell(self, event: JobSettled) -> bool:
         """Send the frames of an outcome; a speaker too far behind finds it in the outbox later."""
-        frames = answers.tell_outcome(event, groups=self._groups, now_ms=clock.now_ms())
+        frames = answers.tell_outcome(
+            event, groups=self._groups, now_ms=clock.now_ms(), tgt_lang=self._name_target(event)
+        )
         sent = all(self._say(message) for message in frames)
         if not sent:
             self._outbound.close(_TOO_SLOW, "too far behind")
         return sent
+
+    def _name_target(self, event: JobSettled) -> str | None:
+        """Name the language of an outcome where the session has several."""
+        return event.tgt_lang if self.profile.tgt_langs else None
 
     def _step_aside(self) -> None:
         """The session goes on elsewhere: nothing here may end it, or speak for it."""
@@ -321,7 +336,13 @@ class Speaker:
             if request is None:
                 continue
             event = _settled(request, Refused(code="CANCELLED", message=missing.reason))
-            self._say(answers.tell_missing(event, reason=missing.reason, now_ms=clock.now_ms()))
+            marker = answers.tell_missing(
+                event,
+                reason=missing.reason,
+                now_ms=clock.now_ms(),
+                tgt_lang=self._name_target(event),
+            )
+            self._say(marker)
             self._dispatcher.discard(job_id)
             self._background.run(
                 self._cancel(job_id, missing.reason), name="cancelling a missing utterance"
@@ -368,6 +389,7 @@ def _settled(request: Request, outcome: Any) -> JobSettled:
         trace_id=job.trace_id,
         outcome=outcome,
         elapsed_ms=0,
+        tgt_lang=job.tgt_lang,
     )
 
 
