@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta
 
 from sessions_app.messages import (
@@ -82,11 +81,12 @@ class Dispatched(DispatchedJob, frozen=True):
 
 
 class DispatchedToSeveral(Message, frozen=True, omit_defaults=False):
-    """The jobs of an utterance, one a language."""
+    """The jobs of an utterance, one a language; those refused at once have none."""
 
     session_id: str
     utterance_index: int
-    jobs: list[DispatchedJob | RefusedTarget]
+    jobs: list[DispatchedJob]
+    refused: list[RefusedTarget]
 
 
 class Kept(Message, frozen=True, omit_defaults=False):
@@ -97,8 +97,7 @@ class Kept(Message, frozen=True, omit_defaults=False):
     expires_at_ms: int
 
 
-def encode_status(answer: msgspec.Struct) -> int:
+def choose_status(answer: Dispatched | DispatchedToSeveral) -> int:
     """Return 202 where a job has no node yet, else 200."""
     jobs = answer.jobs if isinstance(answer, DispatchedToSeveral) else [answer]
-    waits = any(isinstance(job, DispatchedJob) and job.node_id is None for job in jobs)
-    return 202 if waits else 200
+    return 202 if any(job.node_id is None for job in jobs) else 200

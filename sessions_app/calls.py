@@ -130,25 +130,23 @@ class CallService:
             *(self._dispatch(one, profile, message.callback) for one in requests),
             return_exceptions=True,
         )
-        jobs = [_tell(one, answer) for one, answer in zip(requests, answers, strict=True)]
-        first = answers[0]
-        if all(isinstance(answer, BaseException) for answer in answers) and isinstance(
-            first, BaseException
-        ):
-            raise first
-        if message.tgt_langs is None and isinstance(jobs[0], call_messages.DispatchedJob):
-            one = jobs[0]
+        jobs = [answer for answer in answers if isinstance(answer, call_messages.DispatchedJob)]
+        failures = [
+            (one, answer)
+            for one, answer in zip(requests, answers, strict=True)
+            if isinstance(answer, BaseException)
+        ]
+        if failures and not jobs:
+            raise failures[0][1]
+        if message.tgt_langs is None:
             return call_messages.Dispatched(
-                job_id=one.job_id,
-                node_id=one.node_id,
-                attempt_id=one.attempt_id,
-                state=one.state,
-                tgt_lang=one.tgt_lang,
-                session_id=session_id,
-                utterance_index=index,
+                **msgspec.structs.asdict(jobs[0]), session_id=session_id, utterance_index=index
             )
         return call_messages.DispatchedToSeveral(
-            session_id=session_id, utterance_index=index, jobs=jobs
+            session_id=session_id,
+            utterance_index=index,
+            jobs=jobs,
+            refused=[_tell(one, failure) for one, failure in failures],
         )
 
     async def find_job(self, call: Call[None]) -> JobReport:
@@ -276,23 +274,19 @@ def _name(principal: Principal | None) -> str:
     return principal.principal_id if principal else ""
 
 
-def _tell(
-    request: Request, answer: call_messages.DispatchedJob | BaseException
-) -> call_messages.DispatchedJob | call_messages.RefusedTarget:
-    """Return what is told of one language.
+def _tell(request: Request, failure: BaseException) -> call_messages.RefusedTarget:
+    """Return what is told of a language that was refused.
 
-    :raises BaseException: `answer`, where it is no refusal
+    :raises BaseException: `failure`, where it is no refusal
     """
-    if isinstance(answer, errors.Refusal):
-        return call_messages.RefusedTarget(
-            error=answer.code,
-            detail=str(answer),
-            details=answer.details,
-            tgt_lang=request.assignment.tgt_lang,
-        )
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
+    if not isinstance(failure, errors.Refusal):
+        raise failure
+    return call_messages.RefusedTarget(
+        error=failure.code,
+        detail=str(failure),
+        details=failure.details,
+        tgt_lang=request.assignment.tgt_lang,
+    )
 
 
 def _read_profile(

@@ -17,7 +17,7 @@ def build_paths(
 
     async def dispatch(call: Call[call_messages.DispatchUtterance]) -> Answer:
         answer = await service.dispatch(call)
-        status = call_messages.encode_status(answer)
+        status = call_messages.choose_status(answer)
         return Answer(body=msgspec.json.encode(answer), status=status)
 
     async def keep_audio(call: Call[bytes]) -> Answer:
