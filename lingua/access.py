@@ -14,6 +14,7 @@ from scheduling.credentials import Scope
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
 from sockets.doors import Door, GuardedDoor, OpenDoor
+from sockets.request_doors import GuardedRequests, OpenRequests, RequestDoor
 
 # A third of the lease of a connection.
 _RENEW_EVERY_MS = 20_000
@@ -26,6 +27,8 @@ class AccessParts:
     access: Access
     node_door: Door
     session_door: Door
+    node_requests: RequestDoor
+    session_requests: RequestDoor
     loops: Sequence[Loop]
 
 
@@ -43,6 +46,12 @@ def build_access(ground: Ground) -> AccessParts:
         access=access,
         node_door=_build_node_door(access),
         session_door=_build_session_door(access),
+        node_requests=GuardedRequests(access=access, scope=Scope.NODE)
+        if settings.LINGUA_NODE_AUTH
+        else OpenRequests(),
+        session_requests=GuardedRequests(access=access, scope=Scope.SESSION)
+        if settings.LINGUA_SESSION_AUTH
+        else OpenRequests(),
         loops=[
             CredentialWatch(
                 access=access,

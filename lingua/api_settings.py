@@ -20,6 +20,12 @@ SPECTACULAR_SETTINGS: dict[str, object] = {
     "TITLE": "Lingua",
     "DESCRIPTION": "What operators can see of a Lingua scheduler.",
     "VERSION": VERSION,
+    # Messages of work over HTTP describe themselves in the JSON Schema of this version.
+    "OAS_VERSION": "3.1.0",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "lingua.work_schema.describe_work",
+    ],
     "SERVE_PERMISSIONS": ["operators.roles.IsViewer"],
     "SERVE_INCLUDE_SCHEMA": False,
 }

@@ -13,7 +13,9 @@ from lingua.asgi_types import AsgiApp
 from lingua.carrier import LayerCarrier
 from lingua.core import Ground, build_core
 from lingua.faces import (
+    build_attempts,
     build_job_service,
+    build_node_service,
     build_operators_console,
     build_session_service,
     build_sockets,
@@ -23,6 +25,7 @@ from lingua.network import Network, build_network, open_network
 from lingua.pools import PoolParts, build_pools, read_pool_rules
 from lingua.supervisor import Loop
 from lingua.version import VERSION
+from lingua.work import WorkParts, build_work
 from operators.console import Console
 from operators.instance import link
 from operators.pool_source import DatabaseSource
@@ -42,6 +45,8 @@ class Instance:
 
     instance_id: str
     websocket: AsgiApp
+    work: AsgiApp
+    work_parts: WorkParts
     loops: Sequence[Loop]
     connection: Connection
     in_flight: InFlight
@@ -62,6 +67,7 @@ class Instance:
 
     async def drain(self, *, deadline_s: float) -> None:
         """Return when no job of this process's speakers is in flight, or after `deadline_s`."""
+        self.work_parts.leave()
         try:
             async with asyncio.timeout(deadline_s):
                 await self.in_flight.wait_until_idle()
@@ -129,15 +135,23 @@ def _compose(
     link.connect(entrance.access)
     console = build_operators_console(ground, core, pools=pools, network=network)
     in_flight = InFlight()
+    attempts = build_attempts(ground, core)
+    jobs = build_job_service(core, attempts=attempts, pools=pools)
+    nodes_service = build_node_service(core, entrance=entrance, jobs=jobs)
+    work = build_work(
+        ground, core, entrance=entrance, nodes_service=nodes_service, jobs=jobs, attempts=attempts
+    )
     return Instance(
         instance_id=record.instance_id,
         websocket=build_sockets(
-            core,
             entrance=entrance,
             sessions=build_session_service(ground, core, in_flight=in_flight),
-            jobs=build_job_service(ground, core, pools=pools),
+            nodes_service=nodes_service,
+            jobs=jobs,
             console=console,
         ),
+        work=work.application,
+        work_parts=work,
         loops=[
             core.watchdog,
             core.tenants,
@@ -146,6 +160,7 @@ def _compose(
             *network.loops,
             *entrance.loops,
             *build_history(ground, core),
+            *work.loops,
             console.board,
             console.live,
             console.catalog,

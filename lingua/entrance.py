@@ -3,7 +3,11 @@
 from lingua.asgi_types import AsgiApp, Receive, Scope, Send
 from lingua.lifespan import Lifespan
 from operators.console import SCOPE_KEY
+from scheduling.errors import BadInput
+from sockets.endpoints import refuse, respond
 
+# Below this path speakers and nodes work without a socket.
+_WORK = "/v1/"
 # Under this key an HTTP scope carries the question whether this instance is ready.
 CHECK_READY = "lingua.check_ready"
 
@@ -23,6 +27,8 @@ class Entrance:
         match scope["type"]:
             case "websocket":
                 await self._serve_websocket(scope, receive, send)
+            case "http" if scope["path"].startswith(_WORK):
+                await self._serve_work(scope, receive, send)
             case "http":
                 handed = {
                     CHECK_READY: self.lifespan.check_ready,
@@ -33,6 +39,14 @@ class Entrance:
                 await self.lifespan(scope, receive, send)
             case other:
                 raise ValueError(f"no application for {other}")
+
+    async def _serve_work(self, scope: Scope, receive: Receive, send: Send) -> None:
+        work = self.lifespan.work
+        if work is None:
+            starting = BadInput("This instance has not started.", code="DRAINING")
+            await respond(send, refuse(starting))
+            return
+        await work(scope, receive, send)
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         application = self.lifespan.application

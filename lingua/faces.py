@@ -9,7 +9,7 @@ from lingua import settings
 from lingua.access import AccessParts
 from lingua.console import build_console
 from lingua.core import Core, Ground
-from lingua.limits import read_session_limits
+from lingua.limits import read_node_outbound, read_session_limits
 from lingua.network import Network
 from lingua.pools import PoolParts
 from nodes.credentials import NodeCredentials
@@ -44,20 +44,36 @@ def build_session_service(ground: Ground, core: Core, *, in_flight: InFlight) ->
     )
 
 
-def build_job_service(ground: Ground, core: Core, *, pools: PoolParts) -> NodeJobService:
+def build_attempts(ground: Ground, core: Core) -> Attempts:
+    """Build what the word of a node does to its attempts."""
+    return Attempts(
+        stores=core.stores,
+        fleet=core.fleet,
+        recovery=core.recovery,
+        limits=core.job_limits,
+        wait_until_up=ground.connection.wait_until_up,
+    )
+
+
+def build_job_service(core: Core, *, attempts: Attempts, pools: PoolParts) -> NodeJobService:
     """Build what takes the words of nodes about their jobs."""
     return NodeJobService(
-        attempts=Attempts(
-            stores=core.stores,
-            fleet=core.fleet,
-            recovery=core.recovery,
-            limits=core.job_limits,
-            wait_until_up=ground.connection.wait_until_up,
-        ),
+        attempts=attempts,
         delivery=core.delivery,
         settlement=core.settlement,
         recovery=core.recovery,
         absences=pools.absences,
+    )
+
+
+def build_node_service(core: Core, *, entrance: AccessParts, jobs: NodeJobService) -> NodeService:
+    """Build what registers nodes, over whatever they come."""
+    return NodeService(
+        registry=core.registry,
+        delivery=core.delivery,
+        jobs=jobs,
+        credentials=NodeCredentials(access=entrance.access),
+        require_gpu=settings.LINGUA_REQUIRE_GPU,
     )
 
 
@@ -104,10 +120,10 @@ def build_operators_console(
 
 
 def build_sockets(
-    core: Core,
     *,
     entrance: AccessParts,
     sessions: SessionService,
+    nodes_service: NodeService,
     jobs: NodeJobService,
     console: Console,
 ) -> URLRouter:
@@ -125,18 +141,9 @@ def build_sockets(
                 most_frame_bytes=_find_own_limit(settings.LINGUA_SESSION_MAX_FRAME_BYTES),
             ),
             *nodes.routing.build_routes(
-                service=NodeService(
-                    registry=core.registry,
-                    delivery=core.delivery,
-                    jobs=jobs,
-                    credentials=NodeCredentials(access=entrance.access),
-                    require_gpu=settings.LINGUA_REQUIRE_GPU,
-                ),
+                service=nodes_service,
                 jobs=jobs,
-                outbound_limits=OutboundLimits(
-                    most_bytes=settings.LINGUA_NODE_OUTBOUND_MAX_BYTES,
-                    most_frames=settings.LINGUA_NODE_OUTBOUND_MAX_MESSAGES,
-                ),
+                outbound_limits=read_node_outbound(),
                 door=entrance.node_door,
                 most_frame_bytes=_find_own_limit(settings.LINGUA_NODE_MAX_FRAME_BYTES),
             ),

@@ -27,6 +27,10 @@ class Application(Protocol):
         """The ASGI application of both sockets."""
 
     @property
+    def work(self) -> AsgiApp | None:
+        """The ASGI application below ``/v1/``; None where nobody works over HTTP."""
+
+    @property
     def loops(self) -> Sequence[Loop]: ...
 
     @property
@@ -64,6 +68,11 @@ class Lifespan:
     def application(self) -> Application | None:
         """The instance while it may take new sockets, else None."""
         return None if self._draining else self._application
+
+    @property
+    def work(self) -> AsgiApp | None:
+        """Who works over HTTP, also while the instance drains: what was begun must end."""
+        return self._application.work if self._application else None
 
     @property
     def console(self) -> Console | None:

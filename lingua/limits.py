@@ -5,6 +5,7 @@ from scheduling.access import AccessLimits
 from scheduling.limits import JobLimits, NodeLimits
 from sessions_app.segmentation import SegmentationSettings
 from sessions_app.session_limits import SessionLimits
+from sockets.outbound import OutboundLimits
 
 _NEVER_S = 10 * 365 * 86_400
 
@@ -16,6 +17,8 @@ def read_access_limits() -> AccessLimits:
         connect_burst=settings.LINGUA_CONNECT_BURST,
         requests_per_s=settings.LINGUA_REQUESTS_PER_SECOND,
         request_burst=settings.LINGUA_REQUEST_BURST,
+        work_per_s=settings.LINGUA_WORK_REQUESTS_PER_SECOND,
+        work_burst=settings.LINGUA_WORK_REQUEST_BURST,
     )
 
 
@@ -64,4 +67,11 @@ def read_session_limits() -> SessionLimits:
         most_held_results=settings.LINGUA_RESULT_MAX_PENDING,
         group_window_ms=settings.LINGUA_GROUP_WINDOW_MS,
         group_parts=settings.LINGUA_GROUP_MAX_PARTS,
+    )
+
+
+def read_node_outbound() -> OutboundLimits:
+    return OutboundLimits(
+        most_bytes=settings.LINGUA_NODE_OUTBOUND_MAX_BYTES,
+        most_frames=settings.LINGUA_NODE_OUTBOUND_MAX_MESSAGES,
     )

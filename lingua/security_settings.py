@@ -35,6 +35,13 @@ LINGUA_CONNECT_BURST = env_int("LINGUA_CONNECT_BURST", default=200, minimum=1)
 LINGUA_REQUESTS_PER_SECOND = env_float("LINGUA_REQUESTS_PER_SECOND", default=20, minimum=0.01)
 # Requests to the API one principal may send at once before the rate counts.
 LINGUA_REQUEST_BURST = env_int("LINGUA_REQUEST_BURST", default=100, minimum=1)
+# Requests under /v1/ that one principal may send a second: what speakers and nodes without a
+# socket do.
+LINGUA_WORK_REQUESTS_PER_SECOND = env_float(
+    "LINGUA_WORK_REQUESTS_PER_SECOND", default=200, minimum=0.01
+)
+# Requests under /v1/ that one principal may send at once before the rate counts.
+LINGUA_WORK_REQUEST_BURST = env_int("LINGUA_WORK_REQUEST_BURST", default=500, minimum=1)
 # How long a connection may take to send the head of its first request.
 LINGUA_HANDSHAKE_TIMEOUT_S = env_float("LINGUA_HANDSHAKE_TIMEOUT_S", default=10, minimum=0.1)
 

@@ -18,6 +18,7 @@ from lingua.env import env_bool, env_float, env_int, env_list, env_path, env_str
 from lingua.kept_values import keep_text
 from lingua.record_settings import *  # noqa: F403 - a part of this list that has a file of its own
 from lingua.security_settings import *  # noqa: F403 - a part of this list that has a file of its own
+from lingua.work_settings import *  # noqa: F403 - another one
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024

@@ -6,6 +6,7 @@ import msgspec
 
 from scheduling.errors import ConnectionFenced
 from scheduling.events import (
+    AttemptAnswered,
     JobAssigned,
     JobCancelled,
     NodeControlled,
@@ -14,7 +15,7 @@ from scheduling.events import (
     ToNode,
 )
 from scheduling.nodes import Node, NodeStatus
-from sockets.outbound import Outbound
+from sockets.outbound import FrameQueue
 from sockets.wire import ErrorFrame, encode_text
 
 FENCED = 4409
@@ -39,7 +40,7 @@ class NodeConnection:
         self,
         *,
         node: Node,
-        outbound: Outbound,
+        outbound: FrameQueue,
         on_written: Callable[["NodeConnection", JobAssigned], None],
         resume_token: str = "",
     ) -> None:
@@ -65,7 +66,10 @@ class NodeConnection:
             case JobCancelled():
                 # Its slot is free already: it must not come back when leases are written back.
                 self.held.pop(event.job_id, None)
-                return self._outbound.post(encode_text(event))
+            case AttemptAnswered():
+                if self.find(event.job_id, event.attempt) is not None:
+                    del self.held[event.job_id]
+                return True
             case NodeFenced():
                 fenced = ConnectionFenced()
                 self._outbound.post(encode_text(ErrorFrame(code=fenced.code, message=str(fenced))))
@@ -77,9 +81,9 @@ class NodeConnection:
             case NodeStatusChanged(status=NodeStatus.OFFLINE):
                 # Somebody else noticed its silence; its next heartbeat is told as a change.
                 self.node = msgspec.structs.replace(self.node, status=event.status)
-                return self._outbound.post(encode_text(event))
-            case _:
-                return self._outbound.post(encode_text(event))
+            case NodeControlled() | NodeStatusChanged():
+                pass
+        return self._outbound.post(encode_text(event))
 
     def list_attempts(self) -> list[tuple[str, int]]:
         """Return the attempts this connection was given and has not answered."""

@@ -10,7 +10,7 @@ from scheduling.absences import MODEL_NOT_AVAILABLE, Absences
 from scheduling.attempts import Attempts
 from scheduling.background import Background
 from scheduling.delivery import Delivery
-from scheduling.errors import DependencyDown
+from scheduling.errors import DependencyDown, NoSuchJob
 from scheduling.events import JobAccepted, JobAssigned, JobCancelled, PartialHeard
 from scheduling.jobs import SENT
 from scheduling.outcomes import Refused, Result
@@ -67,14 +67,14 @@ class NodeJobService:
         """The node works on a job."""
         held = connection.find(message.job_id, message.attempt_id)
         if held is not None:
-            self._start(connection, message.job_id, held)
+            self.begin(connection, message.job_id, held)
 
     async def pass_partial(self, connection: NodeConnection, message: messages.AsrPartial) -> None:
         """Pass on what has been recognised so far; it also says that the node works on the job."""
         held = connection.held.get(message.job_id)
         if held is None:
             return
-        self._start(connection, message.job_id, held)
+        self.begin(connection, message.job_id, held)
         await self._delivery.to_session(
             held.session_id,
             PartialHeard(
@@ -111,36 +111,9 @@ class NodeJobService:
             return
 
     async def _finish(self, connection: NodeConnection, message: messages.JobResult) -> None:
-        session_id = ids.find_session_id(message.job_id)
-        if session_id is None:
+        if ids.find_session_id(message.job_id) is None:
             logger.info("result of no job of ours", extra={"node_id": connection.node_id})
-            return
-        if connection.find(message.job_id, message.attempt_id):
-            del connection.held[message.job_id]
-        refused = None if message.success else _read_failure(message)
-        if refused is not None and refused.code == MODEL_NOT_AVAILABLE:
-            self._note_absence(connection, refused)
-        if refused is not None and refused.code not in _NOT_WORTH_RETRYING:
-            await self._recovery.retry(
-                session_id=session_id,
-                job_id=message.job_id,
-                attempt=message.attempt_id,
-                node_id=connection.node_id,
-                reason=refused.code,
-                refused=refused,
-                reported=True,
-            )
-            return
-        taken = await self._settlement.complete(
-            session_id=session_id,
-            job_id=message.job_id,
-            attempt=message.attempt_id,
-            node_id=connection.node_id,
-            outcome=refused or _read_result(message),
-            utterance_index=message.utterance_index,
-            trace_id=message.trace_id,
-        )
-        if not taken:
+        elif not await self.settle(connection, message):
             logger.info(
                 "late result ignored",
                 extra={
@@ -150,6 +123,40 @@ class NodeJobService:
                 },
             )
 
+    async def settle(self, connection: NodeConnection, message: messages.JobResult) -> bool:
+        """Take a node's answer now; False when that attempt was no longer the job's.
+
+        :raises NoSuchJob: the job id is none of ours
+        :raises DependencyDown: Redis did not answer; the answer may be given again
+        """
+        session_id = ids.find_session_id(message.job_id)
+        if session_id is None:
+            raise NoSuchJob
+        if connection.find(message.job_id, message.attempt_id):
+            del connection.held[message.job_id]
+        refused = None if message.success else _read_failure(message)
+        if refused is not None and refused.code == MODEL_NOT_AVAILABLE:
+            self._note_absence(connection, refused)
+        if refused is not None and refused.code not in _NOT_WORTH_RETRYING:
+            return await self._recovery.retry(
+                session_id=session_id,
+                job_id=message.job_id,
+                attempt=message.attempt_id,
+                node_id=connection.node_id,
+                reason=refused.code,
+                refused=refused,
+                reported=True,
+            )
+        return await self._settlement.complete(
+            session_id=session_id,
+            job_id=message.job_id,
+            attempt=message.attempt_id,
+            node_id=connection.node_id,
+            outcome=refused or _read_result(message),
+            utterance_index=message.utterance_index,
+            trace_id=message.trace_id,
+        )
+
     def _note_absence(self, connection: NodeConnection, refused: Refused) -> None:
         if self._absences is not None:
             self._absences.note(connection.node, details=refused.details)
@@ -157,6 +164,15 @@ class NodeJobService:
     async def _accept(
         self, connection: NodeConnection, job_id: str, held: Held, *, tell: bool = False
     ) -> None:
+        await self.accept(connection, job_id, held, tell=tell)
+
+    async def accept(
+        self, connection: NodeConnection, job_id: str, held: Held, *, tell: bool = False
+    ) -> bool:
+        """Take it that a node has a job; False, and it is told to stop, when it is not its own.
+
+        :raises DependencyDown: Redis did not answer; it may be said again
+        """
         before = await self._attempts.accept(
             session_id=held.session_id,
             job_id=job_id,
@@ -166,7 +182,8 @@ class NodeJobService:
         if before is None:
             connection.held.pop(job_id, None)
             connection.post(JobCancelled(job_id=job_id, reason="no_longer_yours"))
-        elif tell and before in SENT:
+            return False
+        if tell and before in SENT:
             await self._delivery.to_session(
                 held.session_id,
                 JobAccepted(
@@ -176,8 +193,10 @@ class NodeJobService:
                     trace_id=held.trace_id,
                 ),
             )
+        return True
 
-    def _start(self, connection: NodeConnection, job_id: str, held: Held) -> None:
+    def begin(self, connection: NodeConnection, job_id: str, held: Held) -> None:
+        """Note, once, that a node works on a job."""
         if not held.started:
             held.started = True
             self._attempts.start(

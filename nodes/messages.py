@@ -1,6 +1,6 @@
 """The node socket's messages: first what nodes say, then what they are told."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -184,6 +184,93 @@ class NodeErrorReported(Message, frozen=True, tag="node_error"):
     code: ShortText
     message: str
     details: Any = None
+
+
+class PollWork(Message, frozen=True):
+    """A node without a socket asks what there is for it, and waits a while."""
+
+    node_id: NodeId
+    resume_token: ShortText
+    wait_ms: Annotated[int, Meta(ge=0, le=30_000)] = 20_000
+    most: Annotated[int, Meta(ge=1, le=64)] = 16
+
+
+class BeatOverHttp(NodeHeartbeat, frozen=True, tag="node_heartbeat"):
+    """A heartbeat, with the token that names the connection it belongs to."""
+
+    resume_token: ShortText = ""
+
+
+class JobReport(Message, frozen=True):
+    """Which attempt a node without a socket speaks of."""
+
+    job_id: ShortText
+    attempt_id: Counter
+    node_id: NodeId
+
+
+class AckJob(JobReport, frozen=True):
+    """The node has the job; with the status ``running`` it works on it."""
+
+    status: Literal["accepted", "running"] = "accepted"
+    reason: ShortText | None = None
+
+
+class JobOutput(Message, frozen=True):
+    """What a node made of an utterance; audio is base64."""
+
+    text_asr: str | None = None
+    text_translated: str | None = None
+    tts_audio: str | None = None
+    tts_format: ShortText | None = None
+    extra: dict[str, Any] | None = None
+    processing_time_ms: float | None = None
+    node_completed_at_ms: int | None = None
+    asr_quality_level: ShortText | None = None
+    reason_codes: list[ShortText] | None = None
+    quality_score: float | None = None
+    rerun_count: Counter | None = None
+    segments_meta: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        check_levels(self.extra, self.segments_meta)
+
+
+class DoneJob(JobReport, frozen=True):
+    """The node finished the job."""
+
+    result: JobOutput
+    status: ShortText = "done"
+
+
+class FailJob(JobReport, frozen=True):
+    """The node could not do the job; `reason` is a code, as in ``job_result``."""
+
+    status: ShortText = "failed"
+    reason: ShortText = "PROCESSING_ERROR"
+    message: str = ""
+    details: Any = None
+
+    def __post_init__(self) -> None:
+        check_levels(self.details)
+
+
+class RegisteredOverHttp(Message, frozen=True, omit_defaults=False):
+    """Who the node is, and how it goes on."""
+
+    node_id: str
+    status: str
+    resume_token: str
+    heartbeat_interval_ms: int
+    ok: bool = True
+    protocol_version: str = "1.1"
+
+
+class Noted(Message, frozen=True, omit_defaults=False):
+    """It is so; `status` is what the node, or the job, is now."""
+
+    status: str
+    ok: bool = True
 
 
 class NodeRegistered(Message, frozen=True, tag="node_register_ack"):

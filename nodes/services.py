@@ -12,7 +12,7 @@ from scheduling.delivery import Delivery
 from scheduling.events import JobCancelled, NodeFenced, NodeStatusChanged
 from scheduling.registry import Attempt, Registry
 from sockets.doors import Visitor
-from sockets.outbound import Outbound
+from sockets.outbound import FrameQueue
 
 _SCHEMA = "2.0"
 _RESTARTING = 1012
@@ -41,7 +41,7 @@ class NodeService:
         self,
         message: messages.RegisterNode,
         *,
-        outbound: Outbound,
+        outbound: FrameQueue,
         visitor: Visitor,
         before: NodeConnection | None,
     ) -> tuple[NodeConnection, messages.NodeRegistered]:
@@ -137,11 +137,16 @@ class NodeService:
                 )
             )
 
-    async def disconnect(self, connection: NodeConnection, *, code: int) -> None:
-        """A node's socket is gone; while this process restarts, any node may come back."""
+    async def disconnect(
+        self, connection: NodeConnection, *, code: int, was_silent: bool = False
+    ) -> None:
+        """A node's connection is gone; while this process restarts, any node may come back.
+
+        One that `was_silent` was waited for already: its jobs move on at once.
+        """
         self._delivery.detach_node(connection.node_id, connection)
         may_return = connection.node.description.resumes or code == _RESTARTING
-        await self._registry.let_go(connection.node, may_return=may_return)
+        await self._registry.let_go(connection.node, may_return=may_return and not was_silent)
 
     def _check(self, message: messages.RegisterNode) -> None:
         if message.capability_schema_version != _SCHEMA:

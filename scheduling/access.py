@@ -24,6 +24,8 @@ class AccessLimits(msgspec.Struct, frozen=True, kw_only=True):
     connect_burst: int
     requests_per_s: float
     request_burst: int
+    work_per_s: float
+    work_burst: int
     lease_ms: int = 60_000
 
 
@@ -127,13 +129,20 @@ class Access:
 
         :raises DependencyDown: Redis did not answer
         """
-        taken = await self._allowances.take(
-            principal_id=principal_id,
-            bucket="request",
-            per_s=self._limits.requests_per_s,
-            burst=self._limits.request_burst,
+        limits = self._limits
+        return await self._take(
+            principal_id, "request", per_s=limits.requests_per_s, burst=limits.request_burst
         )
-        return 0 if taken.done else max(taken.retry_after_ms, 1)
+
+    async def take_work(self, *, principal_id: str) -> int:
+        """Count one request of a speaker or a node without a socket; return 0, or ms to wait.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        limits = self._limits
+        return await self._take(
+            principal_id, "work", per_s=limits.work_per_s, burst=limits.work_burst
+        )
 
     async def renew(self) -> int:
         """Renew what open sockets hold; return how many there are."""
@@ -157,6 +166,12 @@ class Access:
             )
         self._used_at_ms[known.principal.credential] = now_ms
         return known.principal
+
+    async def _take(self, principal_id: str, bucket: str, *, per_s: float, burst: int) -> int:
+        taken = await self._allowances.take(
+            principal_id=principal_id, bucket=bucket, per_s=per_s, burst=burst
+        )
+        return 0 if taken.done else max(taken.retry_after_ms, 1)
 
     async def _hold(self, admission: Admission) -> bool:
         return await self._allowances.hold_connection(

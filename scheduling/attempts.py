@@ -1,8 +1,13 @@
 """An attempt on its node: accepted, started, or no longer wanted (J12, C6)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
-from scheduling.jobs import JobState
+import msgspec
+
+from scheduling import errors
+from scheduling.events import JobAssigned
+from scheduling.jobs import ENDED, JobState
 from scheduling.limits import JobLimits
 from scheduling.outcomes import Refused
 from scheduling.recovery import Recovery
@@ -64,6 +69,47 @@ class Attempts:
             )
             return None
         return JobState(step.values[0])
+
+    async def judge(
+        self, *, session_id: str, job_id: str, attempt: int, node_id: str, failed: bool = False
+    ) -> None:
+        """Say why a node's word changed nothing: return where it was heard before.
+
+        :raises NoSuchJob: nothing is known of the job
+        :raises StaleAttempt: the job is at another attempt, or at another node
+        """
+        record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)
+        if record is None:
+            raise errors.NoSuchJob
+        if (record.attempt, record.node_id) == (attempt, node_id) and record.state in ENDED:
+            return
+        if not (failed and attempt < record.attempt and node_id in record.failed_on):
+            raise errors.StaleAttempt
+
+    async def find_assigned(
+        self, *, session_id: str, job_id: str, attempt: int, node_id: str
+    ) -> JobAssigned | None:
+        """Return an assignment once more, None where the node is no longer to have it.
+
+        None, too, while somebody is just handing it over: that one learns whether it arrived.
+        """
+        record, assignment = await asyncio.gather(
+            self._stores.jobs.find(session_id=session_id, job_id=job_id),
+            self._stores.jobs.find_assignment(session_id=session_id, job_id=job_id),
+        )
+        if record is None or assignment is None or record.state is not JobState.DISPATCHED:
+            return None
+        if not record.holds(attempt=attempt, node_id=node_id):
+            return None
+        frame = msgspec.json.encode(msgspec.structs.replace(assignment, attempt_id=attempt))
+        return JobAssigned(
+            job_id=job_id,
+            attempt=attempt,
+            session_id=session_id,
+            utterance_index=assignment.utterance_index,
+            trace_id=assignment.trace_id,
+            frame=frame.decode(),
+        )
 
     def start(self, *, session_id: str, job_id: str, attempt: int, node_id: str) -> None:
         """Note that the node works on the attempt."""

@@ -12,6 +12,9 @@ Refusal
 ├── NodeReportedFailure   the node's own code
 ├── RegistrationRefused   NO_GPU_AVAILABLE, INVALID_CAPABILITY_SCHEMA, NODE_ID_CONFLICT, …
 ├── ConnectionFenced      NODE_ID_CONFLICT
+├── NodeUnknown           NODE_UNAVAILABLE
+├── StaleAttempt          STALE_ATTEMPT
+├── NoSuchJob             NO_SUCH_JOB
 ├── AccessDenied          UNAUTHORIZED, FORBIDDEN
 ├── TooManyRequests       RATE_LIMITED
 ├── NodeForgotten         INTERNAL_ERROR
@@ -102,6 +105,24 @@ class ConnectionFenced(Refusal):
     """A newer connection has taken this node's id."""
 
     code = "NODE_ID_CONFLICT"
+
+
+class NodeUnknown(Refusal):
+    """No living node has this id; register, and go on."""
+
+    code = "NODE_UNAVAILABLE"
+
+
+class StaleAttempt(Refusal):
+    """The attempt is no longer the job's; forget it."""
+
+    code = "STALE_ATTEMPT"
+
+
+class NoSuchJob(Refusal):
+    """No job has this id, or it was forgotten."""
+
+    code = "NO_SUCH_JOB"
 
 
 class AccessDenied(Refusal):

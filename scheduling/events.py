@@ -47,7 +47,16 @@ class NodeFenced(msgspec.Struct, frozen=True, tag="node_fenced"):
     node_id: str
 
 
-ToNode = JobAssigned | JobCancelled | NodeStatusChanged | NodeControlled | NodeFenced
+class AttemptAnswered(msgspec.Struct, frozen=True, tag="attempt_answered"):
+    """To a node's connection: the node answered an attempt at another instance."""
+
+    job_id: str
+    attempt: int
+
+
+ToNode = (
+    JobAssigned | JobCancelled | NodeStatusChanged | NodeControlled | NodeFenced | AttemptAnswered
+)
 
 
 class JobDispatched(msgspec.Struct, frozen=True, tag="job_dispatched"):
@@ -80,7 +89,10 @@ class PartialHeard(msgspec.Struct, frozen=True, tag="partial_heard"):
 
 
 class JobSettled(msgspec.Struct, frozen=True, tag="job_settled"):
-    """To a speaker: the job ended; `elapsed_ms` counts from its creation."""
+    """To a speaker: the job ended; `elapsed_ms` counts from its creation.
+
+    `tgt_lang` is filled in by whoever knows what was asked for.
+    """
 
     session_id: str
     job_id: str
@@ -88,6 +100,7 @@ class JobSettled(msgspec.Struct, frozen=True, tag="job_settled"):
     trace_id: str
     outcome: Outcome
     elapsed_ms: int
+    tgt_lang: str = ""
 
 
 class SessionFenced(msgspec.Struct, frozen=True, tag="session_fenced"):

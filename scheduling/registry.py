@@ -11,7 +11,7 @@ from scheduling.recovery import Recovery
 from scheduling.settlement import Stores
 from scheduling.snapshot import Fleet
 from scheduling.store import timers
-from scheduling.store.nodes import Restored, Unheard
+from scheduling.store.nodes import Moved, Restored, Unheard, Unmoved
 
 Attempt = tuple[str, int]
 
@@ -95,6 +95,39 @@ class Registry:
         if description.resumes:
             await self._abandon(node_id, set(registered.attempts) - set(kept))
         return Registration(node=node, resume_token=token, kept=kept)
+
+    async def move(self, *, node_id: str, shown_token: str) -> Moved:
+        """Bring a node's connection here: it asks over HTTP, and asked this instance (N18).
+
+        Its status, its leases and its token stay; where it was before, nobody answers it any more.
+
+        :raises NodeUnknown: it must register first
+        :raises ConnectionFenced: the token is not that of its connection
+        """
+        moved = await self._stores.nodes.move(
+            node_id=node_id, instance_id=self._instance_id, shown_token=shown_token
+        )
+        if moved is Unmoved.UNKNOWN:
+            raise errors.NodeUnknown
+        if isinstance(moved, Unmoved):
+            raise errors.ConnectionFenced
+        self._fleet.put(moved.node)
+        self._fleet.record_load(node_id, moved.load)
+        await self._watch(moved.node)
+        return moved
+
+    async def get_node(self, node_id: str) -> Node:
+        """Return a node, wherever its connection is.
+
+        :raises NodeUnknown: there is none
+        """
+        known = self._fleet.find(node_id)
+        if known is not None:
+            return known
+        found = await self._stores.nodes.find(node_id=node_id)
+        if found is None or found[0].status is NodeStatus.OFFLINE:
+            raise errors.NodeUnknown
+        return found[0]
 
     async def record_heartbeat(
         self,

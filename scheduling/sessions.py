@@ -1,14 +1,16 @@
 """Sessions: opened under an id of their own, kept while they live, forgotten after."""
 
+import asyncio
+
 import msgspec
 
 from scheduling import errors, ids
 from scheduling.events import JobSettled
-from scheduling.jobs import ENDED, Request
-from scheduling.outcomes import Refused
+from scheduling.jobs import ENDED, JobRecord, Request
+from scheduling.outcomes import Outcome, Refused
 from scheduling.store.connection import unattended
 from scheduling.store.jobs import JobStore
-from scheduling.store.sessions import SessionStore
+from scheduling.store.sessions import SessionStore, Spoken
 
 _DRAWS = 5
 
@@ -31,6 +33,14 @@ class TakenOver(msgspec.Struct, frozen=True):
     was_at: str
     profile: bytes
     next_index: int
+
+
+class FoundJob(msgspec.Struct, frozen=True):
+    """A job as Redis has it; the outcome is None while it goes on, or when it is kept no longer."""
+
+    record: JobRecord
+    outcome: Outcome | None
+    profile: bytes
 
 
 class Sessions:
@@ -82,6 +92,41 @@ class Sessions:
             next_index=resumed.next_index,
         )
 
+    async def speak(self, session_id: str, *, wanted_index: int | None) -> Spoken | None:
+        """Give an utterance that came without a socket its index; None: no such session.
+
+        The session's answers come to this instance from now on.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        return await self._store.next_utterance(
+            session_id=session_id, instance_id=self.instance_id, wanted_index=wanted_index
+        )
+
+    async def find_profile(self, session_id: str) -> bytes | None:
+        """Return what a session said of itself, None where there is none.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        return await self._store.find_profile(session_id=session_id)
+
+    async def find_job(self, job_id: str) -> FoundJob | None:
+        """Return a job with its outcome, and what its session said of itself.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        session_id = ids.find_session_id(job_id)
+        if session_id is None:
+            return None
+        record, outcome, profile = await asyncio.gather(
+            self._jobs.find(session_id=session_id, job_id=job_id),
+            self._jobs.find_outcome(session_id=session_id, job_id=job_id),
+            self._store.find_profile(session_id=session_id),
+        )
+        if record is None or profile is None:
+            return None
+        return FoundJob(record=record, outcome=outcome, profile=profile)
+
     def track(self, *, session_id: str, job_id: str, utterance_index: int) -> None:
         """Remember an utterance until its answer is acknowledged."""
         tracked = self._store.track(
@@ -121,6 +166,7 @@ class Sessions:
             trace_id=record.trace_id,
             outcome=outcome or Refused(code="CANCELLED", message="The answer was kept no longer."),
             elapsed_ms=0,
+            tgt_lang=record.need.tgt,
         )
 
     async def restore(self, opened: Opened, *, profile: bytes) -> None:

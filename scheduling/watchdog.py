@@ -1,6 +1,7 @@
 """The watchdog: act on every timer that is due, whoever set it (C23, D.3)."""
 
 import logging
+from collections.abc import Callable
 
 from scheduling import clock, errors
 from scheduling.delivery import Delivery
@@ -22,7 +23,10 @@ _MOST_PER_SHARD = 64
 
 
 class Watchdog:
-    """A loop any number of instances may run: each step is guarded by the job's attempt."""
+    """A loop any number of instances may run: each step is guarded by the job's attempt.
+
+    `on_hook` is told of each web hook that is due, and must not wait.
+    """
 
     name = "watchdog"
 
@@ -49,6 +53,7 @@ class Watchdog:
         self._grace_ms = grace_ms
         self._look_again_ms = look_again_ms
         self.interval_s = interval_s
+        self.on_hook: Callable[[str, str], None] = lambda _session_id, _job_id: None
 
     async def run_once(self) -> int:
         """Handle what is due now; return how many entities that was."""
@@ -57,6 +62,8 @@ class Watchdog:
         for kind, *parts in due:
             if kind == timers.JOB:
                 await self._look_at_job(parts[0], parts[1], now_ms)
+            elif kind == timers.HOOK:
+                self.on_hook(parts[0], parts[1])
             else:
                 await self._look_at_node(kind, parts[0], int(parts[1]))
         self._journal.gauge("timer_lag_seconds", self._lag_ms / 1000)

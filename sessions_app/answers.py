@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from scheduling.events import JobAccepted, JobDispatched, JobSettled, PartialHeard
+from scheduling.jobs import Request
 from scheduling.outcomes import Refused, Result
 from sessions_app import messages
 from sessions_app.groups import UtteranceGroups
@@ -30,13 +31,19 @@ def is_silent(event: JobSettled) -> bool:
     )
 
 
-def tell_progress(event: JobDispatched | JobAccepted) -> messages.UiEvent:
-    """Return the event that shows a job on its way."""
+def tell_progress(
+    event: JobDispatched | JobAccepted, *, request: Request | None = None
+) -> messages.UiEvent:
+    """Return the event that shows a job on its way.
+
+    The utterance is named as in `request`: whoever sent the event may know no more than the job.
+    """
+    asked = request.assignment if request else event
     return messages.UiEvent(
-        trace_id=event.trace_id,
+        trace_id=asked.trace_id,
         session_id=event.session_id,
         job_id=event.job_id,
-        utterance_index=event.utterance_index,
+        utterance_index=asked.utterance_index,
         event="DISPATCHED" if isinstance(event, JobDispatched) else "NODE_ACCEPTED",
         status="ok",
     )
@@ -62,22 +69,29 @@ def tell_partial(event: PartialHeard) -> Iterator[Message]:
     )
 
 
-def tell_outcome(event: JobSettled, *, groups: UtteranceGroups, now_ms: int) -> Iterator[Message]:
-    """Yield the frames that end an utterance: one of them is its result, or says it is missing."""
+def tell_outcome(
+    event: JobSettled, *, groups: UtteranceGroups, now_ms: int, tgt_lang: str | None = None
+) -> Iterator[Message]:
+    """Yield the frames that end an utterance: one of them is its result, or says it is missing.
+
+    `tgt_lang` names its language where the session has several.
+    """
     outcome = event.outcome
     if isinstance(outcome, Refused):
-        yield from _tell_refusal(event, outcome, now_ms)
+        yield from _tell_refusal(event, outcome, now_ms, tgt_lang)
     elif outcome.is_empty:
-        yield tell_missing(event, reason="silence_detected", now_ms=now_ms)
+        yield tell_missing(event, reason="silence_detected", now_ms=now_ms, tgt_lang=tgt_lang)
     else:
         if outcome.text_asr:
             yield _tell_step(event, "ASR_FINAL")
         if outcome.text_translated:
             yield _tell_step(event, "NMT_DONE")
-        yield _tell_result(event, outcome, groups, now_ms)
+        yield _tell_result(event, outcome, groups, now_ms, tgt_lang)
 
 
-def tell_missing(event: JobSettled, *, reason: str, now_ms: int) -> messages.MissingResult:
+def tell_missing(
+    event: JobSettled, *, reason: str, now_ms: int, tgt_lang: str | None = None
+) -> messages.MissingResult:
     """Return the marker that stands where a result would."""
     return messages.MissingResult(
         session_id=event.session_id,
@@ -85,10 +99,13 @@ def tell_missing(event: JobSettled, *, reason: str, now_ms: int) -> messages.Mis
         reason=reason,
         created_at_ms=now_ms,
         trace_id=event.trace_id,
+        tgt_lang=tgt_lang,
     )
 
 
-def _tell_refusal(event: JobSettled, refused: Refused, now_ms: int) -> Iterator[Message]:
+def _tell_refusal(
+    event: JobSettled, refused: Refused, now_ms: int, tgt_lang: str | None
+) -> Iterator[Message]:
     yield messages.UiEvent(
         trace_id=event.trace_id,
         session_id=event.session_id,
@@ -107,7 +124,7 @@ def _tell_refusal(event: JobSettled, refused: Refused, now_ms: int) -> Iterator[
             details=refused.details,
             trace_id=event.trace_id,
         )
-    yield tell_missing(event, reason=refused.code.lower(), now_ms=now_ms)
+    yield tell_missing(event, reason=refused.code.lower(), now_ms=now_ms, tgt_lang=tgt_lang)
 
 
 def _tell_step(event: JobSettled, step: str) -> messages.UiEvent:
@@ -123,9 +140,17 @@ def _tell_step(event: JobSettled, step: str) -> messages.UiEvent:
 
 
 def _tell_result(
-    event: JobSettled, result: Result, groups: UtteranceGroups, now_ms: int
+    event: JobSettled,
+    result: Result,
+    groups: UtteranceGroups,
+    now_ms: int,
+    tgt_lang: str | None,
 ) -> messages.TranslationResult:
-    part = groups.add_result(text_asr=result.text_asr, now_ms=now_ms)
+    part = groups.add_result(
+        text_asr=result.text_asr,
+        now_ms=now_ms,
+        utterance_index=event.utterance_index if tgt_lang else None,
+    )
     timings = (result.extra or {}).get("service_timings")
     if not isinstance(timings, dict):
         timings = None
@@ -150,4 +175,5 @@ def _tell_result(
         quality_score=result.quality_score,
         rerun_count=result.rerun_count,
         segments_meta=result.segments_meta,
+        tgt_lang=tgt_lang,
     )

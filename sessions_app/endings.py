@@ -55,6 +55,7 @@ def settle(request: Request, outcome: Outcome) -> JobSettled:
         trace_id=job.trace_id,
         outcome=outcome,
         elapsed_ms=0,
+        tgt_lang=job.tgt_lang,
     )
 
 

@@ -40,12 +40,21 @@ class UtteranceGroups:
         self._max_parts = max_parts
         self._max_context_chars = max_context_chars
         self._group: _Group | None = None
+        self._latest: tuple[int, GroupPart] | None = None
         self._begun_at_ms = 0
 
-    def add_result(self, *, text_asr: str, now_ms: int) -> GroupPart | None:
-        """Give the result its place, in the order results leave; None if nothing was heard."""
+    def add_result(
+        self, *, text_asr: str, now_ms: int, utterance_index: int | None = None
+    ) -> GroupPart | None:
+        """Give the result its place, in the order results leave; None if nothing was heard.
+
+        Results of one `utterance_index`, which leave one after the other, are one part: the same
+        utterance in several languages.
+        """
         if not text_asr:
             return None
+        if self._latest is not None and self._latest[0] == utterance_index:
+            return self._latest[1]
         group = self._group
         if group is None or not self._can_join(group, now_ms):
             group = self._begin(now_ms)
@@ -55,6 +64,7 @@ class UtteranceGroups:
         group.parts += 1
         context = f"{group.context_text} {text_asr}".strip()
         group.context_text = context[max(0, len(context) - self._max_context_chars) :]
+        self._latest = None if utterance_index is None else (utterance_index, part)
         return part
 
     def on_playback_ended(self, *, group_id: str, ended_at_ms: int, now_ms: int) -> None:

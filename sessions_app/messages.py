@@ -7,6 +7,8 @@ from msgspec import Meta
 
 from sockets.wire import Message, check_levels
 
+# Languages one utterance may be translated to.
+MOST_TARGETS = 32
 ShortText = Annotated[str, Meta(max_length=256)]
 LanguageCode = Annotated[str, Meta(min_length=1, max_length=35)]
 Index = Annotated[int, Meta(ge=0, le=2**52)]
@@ -36,6 +38,8 @@ class InitSession(Spoken, frozen=True, tag="session_init"):
     tgt_lang: LanguageCode
     pairing_code: ShortText | None = None
     tenant_id: ShortText | None = None
+    # Further languages to translate every utterance to: one job, and one answer, for each.
+    tgt_langs: Annotated[list[LanguageCode], Meta(max_length=MOST_TARGETS)] | None = None
     # Empty: let me resume this session. Otherwise the token of the session to resume.
     resume_token: ShortText | None = None
 
@@ -167,6 +171,8 @@ class TranslationResult(Message, frozen=True, tag="translation_result"):
     quality_score: float | None = None
     rerun_count: int | None = None
     segments_meta: dict[str, Any] | None = None
+    # Only in a session with several target languages.
+    tgt_lang: str | None = None
 
 
 class MissingResult(Message, frozen=True, tag="missing_result"):
@@ -175,6 +181,8 @@ class MissingResult(Message, frozen=True, tag="missing_result"):
     reason: str
     created_at_ms: int
     trace_id: str | None = None
+    # Only in a session with several target languages.
+    tgt_lang: str | None = None
 
 
 class PartialShown(Message, frozen=True, tag="asr_partial"):

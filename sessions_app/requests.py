@@ -1,8 +1,11 @@
 """From what a speaker said to the job that is asked for."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from scheduling import ids
+from scheduling.errors import BadInput
 from scheduling.jobs import Assignment, Need, Pipeline, Request
 from scheduling.languages import AUTO, normalize
 from sessions_app import messages
@@ -27,14 +30,33 @@ class Profile(msgspec.Struct, frozen=True):
     lang_a: str | None = None
     lang_b: str | None = None
     auto_langs: tuple[str, ...] | None = None
+    # Every language an utterance is translated to, where that is more than one.
+    tgt_langs: tuple[str, ...] = ()
+    # Of a session without a socket: whose it is, as the credential said; else None.
+    caller: str | None = None
+
+    @property
+    def languages(self) -> tuple[tuple[str, str], ...]:
+        """Return the directed pairs this session may speak; ``auto`` stands for any source."""
+        if self.mode == TWO_WAY and self.lang_a and self.lang_b:
+            one, other = normalize(self.lang_a), normalize(self.lang_b)
+            return (one, other), (other, one)
+        src = normalize(self.src_lang)
+        return tuple((src, normalize(tgt)) for tgt in self.tgt_langs or (self.tgt_lang,))
 
 
-def list_pairs(profile: Profile) -> tuple[tuple[str, str], ...]:
-    """Return the directed pairs a session may speak; ``auto`` stands for any source."""
-    if profile.mode == TWO_WAY and profile.lang_a and profile.lang_b:
-        one, other = normalize(profile.lang_a), normalize(profile.lang_b)
-        return (one, other), (other, one)
-    return ((normalize(profile.src_lang), normalize(profile.tgt_lang)),)
+def read_targets(tgt_lang: str | None, tgt_langs: list[str] | None) -> tuple[str, ...]:
+    """Return the languages asked for, each once, as they were spelled first.
+
+    :raises BadInput: there is none
+    """
+    named = [*([tgt_lang] if tgt_lang else []), *(tgt_langs or ())]
+    if not named:
+        raise BadInput("Name tgt_lang or tgt_langs.", code="INVALID_MESSAGE")
+    spelled: dict[str, str] = {}
+    for code in named:
+        spelled.setdefault(normalize(code), code)
+    return tuple(spelled.values())
 
 
 def read_profile(message: messages.InitSession, *, tenant_id: str) -> Profile:
@@ -50,7 +72,39 @@ def read_profile(message: messages.InitSession, *, tenant_id: str) -> Profile:
         lang_a=message.lang_a,
         lang_b=message.lang_b,
         auto_langs=_as_tuple(message.auto_langs),
+        tgt_langs=_read_several(message),
     )
+
+
+def fan_out(request: Request, targets: Sequence[str]) -> list[Request]:
+    """Return one request a language: jobs of their own, retried and answered each by itself (J18).
+
+    No targets, or one: the request as it is.
+    """
+    if len(targets) <= 1:
+        return [request]
+    return [_aim(request, target) for target in targets]
+
+
+def _aim(request: Request, target: str) -> Request:
+    job = request.assignment
+    assignment = msgspec.structs.replace(
+        job, job_id=ids.new_job_id(job.session_id), tgt_lang=target
+    )
+    return msgspec.structs.replace(
+        request,
+        assignment=assignment,
+        need=state_need(assignment),
+        request_id=f"{request.request_id}:{target}" if request.request_id else None,
+    )
+
+
+def _read_several(message: messages.InitSession) -> tuple[str, ...]:
+    if not message.tgt_langs:
+        return ()
+    if message.mode == TWO_WAY:
+        raise BadInput("A two-way session has no tgt_langs.", code="INVALID_MESSAGE")
+    return read_targets(message.tgt_lang, message.tgt_langs)
 
 
 def request_from_cut(profile: Profile, *, session_id: str, cut: Cut, audio: str) -> Request:

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 
 from scheduling.background import Background
+from scheduling.credentials import Principal
 from scheduling.delivery import Delivery
 from scheduling.dispatch import Dispatcher
 from scheduling.errors import AccessDenied, DependencyDown
@@ -62,7 +63,7 @@ class SessionService:
         """
         if message.resume_token and (found := await self._sessions.resume(message.resume_token)):
             return await self._resume(found, outbound=outbound)
-        profile = read_profile(message, tenant_id=_find_tenant(message, visitor))
+        profile = read_profile(message, tenant_id=find_tenant(message.tenant_id, visitor.principal))
         opened = await self._sessions.open(
             profile=msgspec.json.encode(profile), resumable=message.resume_token is not None
         )
@@ -211,13 +212,12 @@ class SessionService:
             await speaker.leave()
 
 
-def _find_tenant(message: messages.InitSession, visitor: Visitor) -> str:
+def find_tenant(named: str | None, principal: Principal | None) -> str:
     """Return whose session it is; a credential of a tenant speaks for no other (I-49).
 
     :raises AccessDenied: the message names another
     """
-    named = message.tenant_id or ""
-    bound = visitor.principal.tenant_id if visitor.principal else ""
+    bound = principal.tenant_id if principal else ""
     if bound and named and named != bound:
         raise AccessDenied("This credential belongs to another tenant.", forbidden=True)
-    return bound or named
+    return bound or named or ""

@@ -25,12 +25,13 @@ from scheduling.outcomes import Refused
 from scheduling.sessions import Opened, Sessions
 from scheduling.settlement import Settlement
 from sessions_app import answers, messages
+from sessions_app.alarm import Alarm
 from sessions_app.departures import Departures
 from sessions_app.endings import Endings, refuse, settle
 from sessions_app.groups import UtteranceGroups
 from sessions_app.in_flight import InFlight
 from sessions_app.outbox import Leaving, Missing, Outbox
-from sessions_app.requests import Profile, list_pairs, request_from_cut, request_from_utterance
+from sessions_app.requests import Profile, fan_out, request_from_cut, request_from_utterance
 from sessions_app.segmentation import Cut, Segmenter
 from sessions_app.session_limits import SessionLimits
 from sockets.outbound import Outbound
@@ -44,8 +45,7 @@ _LOOK_AGAIN_S = 0.2
 class Speaker:
     """What this process knows of one session; everything that must survive it is in Redis.
 
-    Its only clockwork is one timer, set for whatever is due next: a cut, or the end of the time
-    a result waits for an earlier one.
+    Its only clockwork is an alarm: for a cut, or the end of a result's wait for an earlier one.
     """
 
     def __init__(
@@ -63,8 +63,7 @@ class Speaker:
     ) -> None:
         self.opened = opened
         self.session_id = session_id = opened.session_id
-        self.is_fenced = False
-        self.is_closed = False
+        self.is_fenced = self.is_closed = False
         self.profile = profile
         self._outbound = outbound
         self._dispatcher = dispatcher
@@ -89,7 +88,7 @@ class Speaker:
             max_parts=limits.group_parts,
         )
         self._live: dict[str, Request] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._wake)
         self._background = Background()
         self._is_gone = self._is_parked = False
         self._known_below = 0
@@ -97,7 +96,7 @@ class Speaker:
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:
         """Return the directed pairs this session may speak; ``auto`` stands for any source."""
-        return list_pairs(self.profile)
+        return self.profile.languages
 
     def describe(self, *, instance_id: str) -> SessionRow:
         """Return the session as lists of operators show it."""
@@ -117,7 +116,7 @@ class Speaker:
     async def utter(self, message: messages.Utterance) -> None:
         """Take a whole utterance under the index its client chose."""
         self._segmenter.skip_index(message.utterance_index)
-        await self._submit(request_from_utterance(self.profile, message))
+        await self._submit_to_all(request_from_utterance(self.profile, message))
 
     async def start_playback(self) -> None:
         """The client plays a translation: silence is not the end of an utterance now."""
@@ -136,8 +135,7 @@ class Speaker:
     async def leave(self) -> None:
         """The socket is gone: nobody waits for the answers that are still to come."""
         self._is_gone = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
         for job_id in list(self._live):
             self._forget(job_id)
             self._dispatcher.discard(job_id)
@@ -150,9 +148,7 @@ class Speaker:
 
     def park(self) -> None:
         """The socket is gone, the jobs go on: whatever ends now is kept in Redis."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.cancel()
         self._is_parked = True
         for job_id in self._live:
             self._in_flight.end(job_id)
@@ -203,7 +199,7 @@ class Speaker:
         """Take an event about one of this session's jobs."""
         match event:
             case JobDispatched() | JobAccepted():
-                self._say(answers.tell_progress(event))
+                self._say(answers.tell_progress(event, request=self._live.get(event.job_id)))
             case PartialHeard():
                 for message in answers.tell_partial(event):
                     self._say(message)
@@ -218,10 +214,18 @@ class Speaker:
             by_hand = cut.is_manual_cut
             self._journal.count("web_task_finalized_total", "send" if by_hand else "pause")
             audio = base64.b64encode(cut.audio).decode()
-            await self._submit(
+            await self._submit_to_all(
                 request_from_cut(self.profile, session_id=self.session_id, cut=cut, audio=audio)
             )
-        self._set_timer()
+        self._set_alarm()
+
+    async def _submit_to_all(self, request: Request) -> None:
+        """Ask for one translation, or one for each language of the session at once (J18)."""
+        first, *others = fan_out(request, self.profile.tgt_langs)
+        if others:
+            await asyncio.gather(*map(self._submit, (first, *others)))
+        else:
+            await self._submit(first)
 
     async def _submit(self, request: Request) -> None:
         """Dispatch; whatever the answer, the utterance is answered once and in its place."""
@@ -242,16 +246,20 @@ class Speaker:
             return
         if existing is None:
             self._track(request)
-        else:
-            self._await_no_more(request)
-            await self._answer_again(existing, request)
+            return
+        self._await_no_more(request)
+        await self._answer_again(existing, request)
 
     def _await_no_more(self, request: Request) -> None:
         """A repeated utterance is no job of its own."""
         job = request.assignment
         self._forget(job.job_id)
+        self._skip(job.job_id, utterance_index=job.utterance_index)
+
+    def _skip(self, job_id: str, *, utterance_index: int) -> None:
+        """Say nothing of a job; nothing waits for it any longer."""
         departures = self._outbox.settle_silently(
-            utterance_index=job.utterance_index, job_id=job.job_id, now_ms=clock.now_ms()
+            utterance_index=utterance_index, job_id=job_id, now_ms=clock.now_ms()
         )
         self._departures.send(departures)
 
@@ -311,26 +319,22 @@ class Speaker:
             event,
             utterance_index=request.assignment.utterance_index,
             trace_id=request.assignment.trace_id,
+            tgt_lang=request.assignment.tgt_lang,
         )
         self._put_in_place(event)
 
     def _put_in_place(self, event: JobSettled) -> None:
         """Send an outcome, or keep it until those before it have been sent."""
-        now_ms = clock.now_ms()
+        job_id, index = event.job_id, event.utterance_index
         if answers.is_silent(event):
-            self._settlement.release(session_id=self.session_id, job_id=event.job_id)
-            departures = self._outbox.settle_silently(
-                utterance_index=event.utterance_index, job_id=event.job_id, now_ms=now_ms
-            )
+            self._settlement.release(session_id=self.session_id, job_id=job_id)
+            self._skip(job_id, utterance_index=index)
         else:
             departures = self._outbox.settle(
-                utterance_index=event.utterance_index,
-                job_id=event.job_id,
-                item=event,
-                now_ms=now_ms,
+                utterance_index=index, job_id=job_id, item=event, now_ms=clock.now_ms()
             )
-        self._departures.send(departures)
-        self._set_timer()
+            self._departures.send(departures)
+        self._set_alarm()
 
     def _let_leave(self, leaving: Leaving[JobSettled]) -> None:
         if self._tell(leaving.item):
@@ -338,11 +342,17 @@ class Speaker:
 
     def _tell(self, event: JobSettled) -> bool:
         """Send the frames of an outcome; a speaker too far behind finds it in the outbox later."""
-        frames = answers.tell_outcome(event, groups=self._groups, now_ms=clock.now_ms())
+        frames = answers.tell_outcome(
+            event, groups=self._groups, now_ms=clock.now_ms(), tgt_lang=self._name_target(event)
+        )
         sent = all(self._say(message) for message in frames)
         if not sent:
             self._outbound.close(_TOO_SLOW, "too far behind")
         return sent
+
+    def _name_target(self, event: JobSettled) -> str | None:
+        """Name the language of an outcome where the session has several."""
+        return event.tgt_lang if self.profile.tgt_langs else None
 
     def _step_aside(self) -> None:
         """The session goes on elsewhere: nothing here may end it, or speak for it."""
@@ -364,7 +374,12 @@ class Speaker:
                 self._let_leave(Leaving(utterance_index=-1, job_id=job_id, item=ended))
             else:
                 event = settle(request, Refused(code="CANCELLED", message=missing.reason))
-                self._say(answers.tell_missing(event, reason=missing.reason, now_ms=clock.now_ms()))
+                target, now_ms = self._name_target(event), clock.now_ms()
+                self._say(
+                    answers.tell_missing(
+                        event, reason=missing.reason, now_ms=now_ms, tgt_lang=target
+                    )
+                )
             self._forget(job_id)
 
     def _forget(self, job_id: str) -> Request | None:
@@ -375,22 +390,11 @@ class Speaker:
     def _say(self, message: Message) -> bool:
         return self._outbound.post(encode_text(message))
 
-    def _set_timer(self) -> None:
+    def _set_alarm(self) -> None:
         """Wake up for whatever is due next."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        due = [self._segmenter.next_wakeup_at_ms, self._outbox.next_wakeup_at_ms]
-        moments = [moment for moment in due if moment is not None]
-        if moments:
-            delay_s = max(0, min(moments) - clock.now_ms()) / 1000
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(delay_s, self._wake_soon)
+        self._alarm.set_for(self._segmenter.next_wakeup_at_ms, self._outbox.next_wakeup_at_ms)
 
     async def _wake(self) -> None:
         now_ms = clock.now_ms()
         self._departures.send(self._outbox.on_tick(now_ms=now_ms))
         await self._submit_cuts(self._segmenter.on_tick(now_ms=now_ms))
-
-    def _wake_soon(self) -> None:
-        self._background.run(self._wake(), name="a session's timer")

@@ -93,7 +93,7 @@ class GuardedDoor:
             self._access.leave(visitor.admission)
 
     async def _identify(self, scope: Any) -> tuple[Principal, str | None]:
-        bearer = _find_bearer(scope)
+        bearer = find_bearer(scope)
         if bearer:
             return await self._access.show_token(bearer, scope=self._scope), None
         if not self._takes_tickets:
@@ -146,7 +146,7 @@ def find_header(scope: Any, name: bytes) -> str:
     return found[0].decode("latin1") if len(found) == 1 else ""
 
 
-def _find_bearer(scope: Any) -> str:
+def find_bearer(scope: Any) -> str:
     kind, _, token = find_header(scope, b"authorization").partition(" ")
     return token.strip() if kind.lower() == "bearer" else ""
 

@@ -5,7 +5,7 @@ import collections
 import contextlib
 import dataclasses
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Write = Callable[[str], bool]
@@ -20,6 +20,16 @@ class OutboundLimits:
 
     most_bytes: int = 16 * 1024 * 1024
     most_frames: int = 1_024
+
+
+class FrameQueue(Protocol):
+    """Where frames for a peer are put, however it takes them."""
+
+    def post(self, text: str, *, on_written: Callable[[], None] | None = None) -> bool:
+        """Queue a frame; False when the peer is gone or too far behind."""
+
+    def close(self, code: int, reason: str = "") -> None:
+        """End the connection after what is queued."""
 
 
 class Outbound:

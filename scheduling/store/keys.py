@@ -83,6 +83,14 @@ class Keys:
         """STRING: job id bound to an utterance or a request id."""
         return f"{self._root}{{session:{session_id}}}:bind:{request}"
 
+    def hook(self, session_id: str, job_id: str) -> str:
+        """STRING: JSON of the web hook a job's outcome is to be told to."""
+        return f"{self._root}{{session:{session_id}}}:hook:{job_id}"
+
+    def recording(self, audio_ref: str) -> str:
+        """STRING: JSON of audio that was sent ahead, and whose it is."""
+        return f"{self._root}{{audio:{audio_ref}}}:recording"
+
     def node_owner(self, node_id: str) -> str:
         """STRING: id of the principal that the node id belongs to."""
         return f"{self._root}{{node:{node_id}}}:owner"

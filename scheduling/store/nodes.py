@@ -73,6 +73,21 @@ class Restored(enum.StrEnum):
     FENCED = "stale_epoch"
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """A node on its new connection; `reserved` are attempts it was sent and has not accepted."""
+
+    node: Node
+    load: int
+    reserved: tuple[Attempt, ...]
+
+
+class Unmoved(enum.StrEnum):
+    """Why a node's connection was not moved: it must register first, or is not who it says."""
+
+    UNKNOWN = "unknown"
+    CONFLICT = "conflict"
+
+
 class NodeStore:
     """The only reader and writer of ``{node:<id>}`` keys; one script a method, issued at once."""
 
@@ -122,6 +137,17 @@ class NodeStore:
                 self.test_clock,
             ],
             read=_read_registered,
+        )
+
+    def move(
+        self, *, node_id: str, instance_id: str, shown_token: str
+    ) -> "Future[Moved | Unmoved]":
+        """Bring the connection of a node that asks over HTTP to the instance it asked (N18)."""
+        return self._connection.run_script(
+            "move_node",
+            keys=self._slot_keys(node_id)[:3],
+            args=[shown_token, instance_id, self.test_clock],
+            read=lambda raw: _read_moved(node_id, raw),
         )
 
     def record_heartbeat(
@@ -332,6 +358,16 @@ def _read_registered(raw: list[Any]) -> Registered | None:
     return Registered(
         conn_epoch=conn_epoch, now_ms=now_ms, held=Hold(held), attempts=_read_attempts(attempts)
     )
+
+
+def _read_moved(node_id: str, raw: list[Any]) -> Moved | Unmoved:
+    if raw[0] != 1:
+        return Unmoved(raw[1])
+    _, load, reserved, flat = raw
+    node = _read_node(node_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+    if node is None:
+        return Unmoved.UNKNOWN
+    return Moved(node=node, load=load, reserved=_read_attempts(reserved))
 
 
 def _read_heartbeat(raw: list[Any]) -> HeartbeatRecorded | Unheard:

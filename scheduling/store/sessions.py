@@ -28,6 +28,13 @@ class SessionRecord(msgspec.Struct, frozen=True):
     is_resumable: bool
 
 
+class Spoken(msgspec.Struct, frozen=True):
+    """The place of an utterance in a session, and what that session said of itself."""
+
+    utterance_index: int
+    profile: bytes
+
+
 class SessionStore:
     """Opens, renews, moves and closes ``{session:<id>}`` records."""
 
@@ -59,6 +66,30 @@ class SessionStore:
             args=[resume_token, instance_id, self._life_ms, self.test_clock],
             read=_read_resumed,
             urgent=True,
+        )
+
+    def next_utterance(
+        self, *, session_id: str, instance_id: str, wanted_index: int | None
+    ) -> "Future[Spoken | None]":
+        """Give an utterance that came without a socket its index; None: no such session."""
+        return self._connection.run_script(
+            "next_utterance",
+            keys=[self._keys.session_info(session_id)],
+            args=["" if wanted_index is None else wanted_index, instance_id, self._life_ms],
+            read=lambda raw: (
+                Spoken(utterance_index=int(raw[1]), profile=raw[2].encode())
+                if raw[0] == 1
+                else None
+            ),
+        )
+
+    def find_profile(self, *, session_id: str) -> "Future[bytes | None]":
+        """Return what a session said of itself when it opened."""
+        return self._connection.execute(
+            "HGET",
+            self._keys.session_info(session_id),
+            "profile",
+            read=lambda raw: None if raw is None else raw.encode(),
         )
 
     def track(self, *, session_id: str, job_id: str, utterance_index: int) -> "Future[bool]":

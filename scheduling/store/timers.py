@@ -7,7 +7,7 @@ from typing import Any
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys, pick_shard
 
-JOB, SILENT, GONE = "job", "silent", "gone"
+JOB, SILENT, GONE, HOOK = "job", "silent", "gone", "hook"
 # The score of what may be written down at once; moments below 0 count from here.
 _OVER = -(10**15)
 
@@ -15,6 +15,11 @@ _OVER = -(10**15)
 def name_job(session_id: str, job_id: str) -> str:
     """Return a job's name among timers."""
     return f"{JOB}|{session_id}|{job_id}"
+
+
+def name_hook(session_id: str, job_id: str) -> str:
+    """Return the name of a job's web hook among timers."""
+    return f"{HOOK}|{session_id}|{job_id}"
 
 
 def name_node(kind: str, node_id: str, conn_epoch: int) -> str:

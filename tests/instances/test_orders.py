@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.instances.clients import DEADLINE_S, FakeNode, Speaker, draw_pair, register_frame
+from tests.e2e.peers import DEADLINE_S, register_frame
+from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.servers import Cluster, until
 from tests.server.launcher import Instance
 
@@ -152,7 +153,11 @@ async def test_a_cordon_outlives_the_connection_redis_and_every_instance(
 
 
 def _register_again(pair: tuple[str, str], node_id: str) -> dict[str, Any]:
-    return register_frame(pair, slots=4, features=["job_ack"]) | {"node_id": node_id}
+    return register_frame(pair) | {
+        "max_concurrent_jobs": 4,
+        "advanced_features": ["job_ack"],
+        "node_id": node_id,
+    }
 
 
 @pytest.mark.req("P16", "P11")

@@ -22,7 +22,7 @@ async def move_on(core: Core) -> None:
     await core.recovery.abandon(node_id="n1", job_id=JOB, attempt=1)
 
 
-@pytest.mark.req("C13", "R1", "I-28")
+@pytest.mark.req("R1", "I-28")
 async def test_a_node_is_told_to_stop_before_its_slot_is_free(core: Core) -> None:
     mailbox = await hold_a_job(core)
     held_when_told = []
@@ -36,7 +36,7 @@ async def test_a_node_is_told_to_stop_before_its_slot_is_free(core: Core) -> Non
     assert held_when_told[0] == 1
 
 
-@pytest.mark.req("C12", "I-4")
+@pytest.mark.req("I-4")
 async def test_who_comes_second_stops_no_newer_attempt(core: Core) -> None:
     mailbox = await hold_a_job(core)
 
@@ -63,7 +63,7 @@ async def test_an_attempt_that_went_elsewhere_gets_no_lease_when_its_node_is_wri
     assert await core.stores.nodes.list_attempts(node_id="n1") == (lost,)
 
 
-@pytest.mark.req("C13", "N14")
+@pytest.mark.req("N14")
 async def test_a_node_that_was_heard_since_is_not_gone(core: Core) -> None:
     mailbox = await hold_a_job(core)
     gone = timers.name_node(timers.GONE, "n1", mailbox.conn_epoch)

@@ -45,7 +45,7 @@ def to_node(event: ToNode, conn_epoch: int | None) -> ForNode:
     return ForNode(node_id="n1", event=event, conn_epoch=conn_epoch)
 
 
-@pytest.mark.req("C20", "T4", "I-23", "I-26")
+@pytest.mark.req("T4", "I-23", "I-26")
 async def test_letters_follow_their_receivers(core: Core) -> None:
     epoch = await live(core)
     await create(core.held)
@@ -55,7 +55,7 @@ async def test_letters_follow_their_receivers(core: Core) -> None:
     assert await readdress(core, ForSession(session_id=SESSION, event=DISPATCHED)) == RECORD.channel
 
 
-@pytest.mark.req("C20", "T7", "I-28")
+@pytest.mark.req("T7", "I-28")
 async def test_what_is_over_goes_to_nobody(core: Core) -> None:
     epoch = await live(core)
 
@@ -68,7 +68,7 @@ async def test_what_is_over_goes_to_nobody(core: Core) -> None:
     assert await readdress(core, b"garbage") is None
 
 
-@pytest.mark.req("C20", "I3")
+@pytest.mark.req("I3")
 async def test_nothing_goes_to_an_instance_without_presence(core: Core) -> None:
     epoch = await live(core)
     await core.held.instances.resign(RECORD)

@@ -48,7 +48,7 @@ async def set_scene(core: Core, *, has_job: bool, run_timeout_ms: int = 60_000) 
     return Scene(core, mailbox, run_timeout_ms=run_timeout_ms)
 
 
-@pytest.mark.req("C24", "R8")
+@pytest.mark.req("R8")
 async def test_a_slot_whose_job_goes_on_is_left_alone(core: Core) -> None:
     scene = await set_scene(core, has_job=True)
 
@@ -56,7 +56,7 @@ async def test_a_slot_whose_job_goes_on_is_left_alone(core: Core) -> None:
     assert await scene.list_held() == [(JOB, 1)]
 
 
-@pytest.mark.req("C24", "R8", "I-1", "I-4")
+@pytest.mark.req("R8", "I-1", "I-4")
 async def test_a_slot_whose_job_is_over_is_freed_when_seen_twice(core: Core) -> None:
     scene = await set_scene(core, has_job=True)
     refused = Refused(code="CANCELLED", message="")
@@ -74,7 +74,7 @@ async def test_a_slot_whose_job_is_over_is_freed_when_seen_twice(core: Core) -> 
     assert core.fleet.loads["n1"] == 0
 
 
-@pytest.mark.req("C24", "G5", "R8")
+@pytest.mark.req("G5", "R8")
 async def test_a_node_keeps_its_slot_while_it_works_on_a_job_that_redis_lost(core: Core) -> None:
     scene = await set_scene(core, has_job=False)
 
@@ -88,7 +88,7 @@ async def test_a_node_keeps_its_slot_while_it_works_on_a_job_that_redis_lost(cor
     assert scene.journal.counts[(REPAIRED, "job_unknown")] == 1
 
 
-@pytest.mark.req("C24", "G5")
+@pytest.mark.req("G5")
 async def test_a_node_that_never_ends_a_lost_job_is_told_to_stop(core: Core) -> None:
     scene = await set_scene(core, has_job=False, run_timeout_ms=0)
 

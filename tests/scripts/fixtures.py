@@ -17,6 +17,7 @@ from scheduling.store.connection import Connection
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.history import HistoryStore
+from scheduling.store.hooks import HookStore
 from scheduling.store.instances import InstanceStore
 from scheduling.store.jobs import Ended, JobStore
 from scheduling.store.keys import Keys
@@ -24,6 +25,7 @@ from scheduling.store.membership import MembershipStore
 from scheduling.store.node_index import NodeIndexStore
 from scheduling.store.nodes import HeartbeatRecorded, NodeStore, Registered
 from scheduling.store.pools import PoolStore
+from scheduling.store.recordings import RecordingStore
 from scheduling.store.replies import Reply, SlotReply
 from scheduling.store.runtime import RuntimeStore
 from scheduling.store.sessions import SessionStore
@@ -116,6 +118,8 @@ class Stores:
     instances: InstanceStore
     index: NodeIndexStore
     history: HistoryStore
+    hooks: HookStore
+    recordings: RecordingStore
     now_ms: int = START_MS
 
     def advance_clock(self, span_ms: int) -> None:
@@ -174,6 +178,8 @@ def make_stores(
         instances=InstanceStore(connection, keys=keys, presence_ms=10_000),
         index=NodeIndexStore(connection, keys=keys),
         history=HistoryStore(connection, keys=keys, shards=4, record_ms=JOB_LIMITS.retention_ms),
+        hooks=HookStore(connection, keys=keys, life_ms=60_000),
+        recordings=RecordingStore(connection, keys=keys, life_ms=60_000),
     )
     stores.set_clock(START_MS)
     return stores

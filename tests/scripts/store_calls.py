@@ -1,5 +1,6 @@
 """One call of every method of every store."""
 
+from scheduling.callbacks import Hook, Recording
 from scheduling.credentials import Credential, Principal, Scope
 from scheduling.decisions import Decision
 from scheduling.instances import InstanceFigures, InstanceRecord, SessionRow
@@ -73,6 +74,7 @@ CALLS = {
         "drain": {"node_id": "n1", "draining": True},
         "find": {"node_id": "n1"},
         "find_owner": {"node_id": "n1"},
+        "move": {"node_id": "n1", "instance_id": "i1", "shown_token": "t"},
         "list_attempts": {"node_id": "n1"},
         "restore": {"node": make_node(), "resume_token": "", "attempts": ((JOB, 1),)},
     },
@@ -180,12 +182,23 @@ CALLS = {
         "open": {"session_id": SESSION, "instance_id": "i1", "profile": b"{}"},
         "renew": {"session_id": SESSION},
         "find_owner": {"session_id": SESSION},
+        "next_utterance": {"session_id": SESSION, "instance_id": "i1", "wanted_index": None},
+        "find_profile": {"session_id": SESSION},
         "resume": {"session_id": SESSION, "instance_id": "i1", "resume_token": "t"},
         "track": {**JOB_NAME, "utterance_index": 1},
         "list_tracked": {"session_id": SESSION},
         "find": {"session_id": SESSION},
         "acknowledge": {"session_id": SESSION, "utterance_index": 1},
         "close": {"session_id": SESSION, "instance_id": "i1"},
+    },
+    "hooks": {
+        "keep": {**JOB_NAME, "hook": Hook("https://example.com/", "s")},
+        "find": JOB_NAME,
+        "drop": JOB_NAME,
+    },
+    "recordings": {
+        "keep": {"entity": "audio-1", "recording": Recording(audio="AAAA")},
+        "find": {"entity": "audio-1"},
     },
     "timers": {
         "arm": {"entity": "job|s|j", "delay_ms": 1},

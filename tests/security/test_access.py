@@ -26,7 +26,13 @@ from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
 
 _LIMITS = AccessLimits(
-    most_connections=3, connects_per_s=100, connect_burst=100, requests_per_s=1, request_burst=2
+    most_connections=3,
+    connects_per_s=100,
+    connect_burst=100,
+    requests_per_s=1,
+    request_burst=2,
+    work_per_s=1,
+    work_burst=2,
 )
 _TOKEN = draw_token(Kind.NODE)
 

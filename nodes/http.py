@@ -1,0 +1,38 @@
+"""Where nodes without a socket ask (K.1)."""
+
+import msgspec
+
+from nodes import messages
+from nodes.job_reports import JobReports
+from nodes.links import NodeLinks
+from sockets.endpoints import Answer, Answering, Call, Endpoint
+from sockets.request_doors import RequestDoor
+
+
+def build_paths(
+    *, links: NodeLinks, reports: JobReports, door: RequestDoor, most_bytes: int
+) -> dict[tuple[str, str], Endpoint]:
+    """Return the endpoints of ``/v1/node/*`` and ``/v1/job/*``."""
+
+    async def poll(call: Call[messages.PollWork]) -> Answer:
+        fetched = await links.fetch(call)
+        body = f'{{"messages":[{",".join(fetched.frames)}]}}'
+        return Answer(body=body.encode(), on_sent=fetched.settle)
+
+    answers: dict[str, tuple[Answering, type[msgspec.Struct]]] = {
+        "/v1/node/register": (links.register, messages.RegisterNode),
+        "/v1/node/heartbeat": (links.record_heartbeat, messages.BeatOverHttp),
+        "/v1/node/poll": (poll, messages.PollWork),
+        "/v1/job/ack": (reports.accept, messages.AckJob),
+        "/v1/job/done": (reports.complete, messages.DoneJob),
+        "/v1/job/fail": (reports.fail, messages.FailJob),
+    }
+    return {
+        (path, "POST"): Endpoint(
+            answer,
+            door=door,
+            decode=msgspec.json.Decoder(incoming).decode,
+            most_bytes=most_bytes,
+        )
+        for path, (answer, incoming) in answers.items()
+    }

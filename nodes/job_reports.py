@@ -1,0 +1,151 @@
+"""What nodes without a socket say of their jobs, at whichever instance they say it (N18)."""
+
+from nodes import messages
+from nodes.connections import Held, NodeConnection
+from nodes.job_service import NodeJobService
+from nodes.links import NodeLinks
+from nodes.polls import PollBox
+from scheduling import errors, ids
+from scheduling.access import Access
+from scheduling.admissions import Admission
+from scheduling.attempts import Attempts
+from scheduling.credentials import Principal
+from scheduling.delivery import Delivery
+from scheduling.events import AttemptAnswered
+from scheduling.registry import Registry
+from sockets.endpoints import Call
+from sockets.outbound import OutboundLimits
+
+
+class JobReports:
+    """Hands reports to the service of the sockets; the scripts know whose attempt it is."""
+
+    def __init__(
+        self,
+        *,
+        links: NodeLinks,
+        jobs: NodeJobService,
+        registry: Registry,
+        attempts: Attempts,
+        delivery: Delivery,
+        access: Access,
+    ) -> None:
+        self._links = links
+        self._jobs = jobs
+        self._registry = registry
+        self._attempts = attempts
+        self._delivery = delivery
+        self._access = access
+
+    async def accept(self, call: Call[messages.AckJob]) -> messages.Noted:
+        """The node has the job, or works on it; said twice it changes nothing.
+
+        :raises StaleAttempt: it is no longer this node's
+        """
+        message = call.message
+        session_id = _find_session(message)
+        connection = await self._find_connection(call.principal, message)
+        held = connection.find(message.job_id, message.attempt_id) or Held(
+            attempt=message.attempt_id, session_id=session_id
+        )
+        if not await self._jobs.accept(connection, message.job_id, held, tell=True):
+            await self._judge(message, session_id=session_id)
+            return messages.Noted(status="ended")
+        connection.held[message.job_id] = held
+        if message.status == "running":
+            self._jobs.begin(connection, message.job_id, held)
+        return messages.Noted(status=message.status)
+
+    async def complete(self, call: Call[messages.DoneJob]) -> messages.Noted:
+        """The node finished the job.
+
+        :raises StaleAttempt: the job is another attempt's, or another node's
+        """
+        message, output = call.message, call.message.result
+        result = messages.JobResult(
+            job_id=message.job_id,
+            attempt_id=message.attempt_id,
+            node_id=message.node_id,
+            session_id=_find_session(message),
+            utterance_index=0,
+            success=True,
+            trace_id="",
+            **{name: getattr(output, name) for name in output.__struct_fields__},
+        )
+        await self._settle(call.principal, message, result)
+        return messages.Noted(status="done")
+
+    async def fail(self, call: Call[messages.FailJob]) -> messages.Noted:
+        """The node could not do the job; another one may.
+
+        :raises StaleAttempt: the job is another attempt's, or another node's
+        """
+        message = call.message
+        error = messages.JobError(
+            code=message.reason, message=message.message, details=message.details
+        )
+        result = messages.JobResult(
+            job_id=message.job_id,
+            attempt_id=message.attempt_id,
+            node_id=message.node_id,
+            session_id=_find_session(message),
+            utterance_index=0,
+            success=False,
+            trace_id="",
+            error=error,
+        )
+        await self._settle(call.principal, message, result)
+        return messages.Noted(status="failed")
+
+    async def _settle(
+        self,
+        principal: Principal | None,
+        message: messages.JobReport,
+        result: messages.JobResult,
+    ) -> None:
+        connection = await self._find_connection(principal, message)
+        if not await self._jobs.settle(connection, result):
+            await self._judge(message, session_id=result.session_id, failed=not result.success)
+        if self._links.find(message.node_id) is None:
+            answered = AttemptAnswered(job_id=message.job_id, attempt=message.attempt_id)
+            await self._delivery.to_node(message.node_id, answered)
+
+    async def _judge(
+        self, message: messages.JobReport, *, session_id: str, failed: bool = False
+    ) -> None:
+        await self._attempts.judge(
+            session_id=session_id,
+            job_id=message.job_id,
+            attempt=message.attempt_id,
+            node_id=message.node_id,
+            failed=failed,
+        )
+
+    async def _find_connection(
+        self, principal: Principal | None, message: messages.JobReport
+    ) -> NodeConnection:
+        """Return the node's connection, or one for this report alone where another has it."""
+        link = self._links.find(message.node_id)
+        if link is not None:
+            link.check(principal)
+            link.hear()
+            return link.connection
+        if principal is not None:
+            visit = Admission(principal=principal, connection_id="")
+            await self._access.claim_node_id(visit, message.node_id)
+        return NodeConnection(
+            node=await self._registry.get_node(message.node_id),
+            outbound=PollBox(limits=OutboundLimits()),
+            on_written=self._jobs.written,
+        )
+
+
+def _find_session(message: messages.JobReport) -> str:
+    """Return the session that a job's id names.
+
+    :raises NoSuchJob: it is no job id of ours
+    """
+    session_id = ids.find_session_id(message.job_id)
+    if session_id is None:
+        raise errors.NoSuchJob
+    return session_id

@@ -1,0 +1,265 @@
+"""Nodes that ask over HTTP instead of holding a socket (N18)."""
+
+import asyncio
+import weakref
+
+import msgspec
+
+from nodes import messages
+from nodes.connections import FENCED, NodeConnection
+from nodes.job_service import NodeJobService
+from nodes.lifecycle import ACKNOWLEDGES, RESUMES
+from nodes.polls import Fetched, PollBox
+from nodes.services import NodeService
+from scheduling import clock, errors, ids
+from scheduling.access import REVOKED, Access
+from scheduling.admissions import Admission
+from scheduling.attempts import Attempts
+from scheduling.background import Background
+from scheduling.credentials import Principal
+from scheduling.delivery import Delivery
+from scheduling.events import JobAssigned, NodeFenced
+from scheduling.jobs import Assignment
+from scheduling.registry import Registry
+from sockets.doors import Visitor
+from sockets.endpoints import Call
+from sockets.outbound import OutboundLimits
+
+_LOST, _RESTARTING = 1006, 1012
+_decode_assignment = msgspec.json.Decoder(Assignment).decode
+
+
+class NodeLink:
+    """One node's connection while it asks this instance; its socket, so to speak."""
+
+    def __init__(
+        self, connection: NodeConnection, *, box: PollBox, admission: Admission | None
+    ) -> None:
+        self.connection = connection
+        self.box = box
+        self.admission = admission
+        self.heard_ms = clock.steady_ms()
+
+    def hear(self) -> None:
+        """Note that the node asked for something."""
+        self.heard_ms = clock.steady_ms()
+
+    def check(self, principal: Principal | None) -> None:
+        """See that it is the node's own principal who asks.
+
+        :raises RegistrationRefused: the node is another principal's
+        """
+        if self.admission is None:
+            return
+        if principal is None or principal.principal_id != self.admission.principal.principal_id:
+            raise errors.RegistrationRefused(
+                code="NODE_ID_FORBIDDEN", message="This node id belongs to another credential."
+            )
+
+
+class NodeLinks:
+    """The links of this process, and the loop that ends those nobody asks on any more.
+
+    A node's connection is where it asked last: an instance that it asks and that does not hold it
+    takes it over, with the jobs it was sent and has not accepted.
+    """
+
+    name = "http-nodes"
+    interval_s = 0.5
+
+    def __init__(
+        self,
+        *,
+        service: NodeService,
+        jobs: NodeJobService,
+        registry: Registry,
+        attempts: Attempts,
+        delivery: Delivery,
+        access: Access,
+        limits: OutboundLimits,
+        idle_ms: int,
+        heartbeat_ms: int,
+    ) -> None:
+        self._service = service
+        self._jobs = jobs
+        self._registry = registry
+        self._attempts = attempts
+        self._delivery = delivery
+        self._access = access
+        self._limits = limits
+        self._idle_ms = idle_ms
+        self._heartbeat_ms = heartbeat_ms
+        self._links: dict[str, NodeLink] = {}
+        self._moving: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._background = Background()
+        self._is_leaving = False
+
+    def find(self, node_id: str) -> NodeLink | None:
+        """Return a node's link in this process."""
+        return self._links.get(node_id)
+
+    async def register(self, call: Call[messages.RegisterNode]) -> messages.RegisteredOverHttp:
+        """Register a node that will poll for its work; it acknowledges jobs, and may come back.
+
+        :raises RegistrationRefused: as over a socket
+        """
+        self._check_open()
+        features = {*(call.message.advanced_features or ()), ACKNOWLEDGES, RESUMES}
+        message = msgspec.structs.replace(call.message, advanced_features=sorted(features))
+        box = PollBox(limits=self._limits)
+        admission = await self._admit(call.principal)
+        try:
+            connection, registered = await self._service.register(
+                message, outbound=box, visitor=Visitor(admission=admission), before=None
+            )
+        except BaseException:
+            self._dismiss(admission)
+            raise
+        self._keep(NodeLink(connection, box=box, admission=admission))
+        return messages.RegisteredOverHttp(
+            node_id=registered.node_id,
+            status=registered.status,
+            resume_token=registered.resume_token or "",
+            heartbeat_interval_ms=self._heartbeat_ms,
+        )
+
+    async def record_heartbeat(self, call: Call[messages.BeatOverHttp]) -> messages.Noted:
+        """Take a heartbeat; it brings the node's connection along.
+
+        :raises NodeUnknown: the node must register
+        :raises ConnectionFenced: the token is not that of its connection
+        """
+        link = await self._hold(call.principal, call.message.node_id, call.message.resume_token)
+        try:
+            await self._service.record_heartbeat(link.connection, call.message)
+        except errors.ConnectionFenced:
+            link.box.close(FENCED)
+            link = await self._hold(call.principal, call.message.node_id, call.message.resume_token)
+            await self._service.record_heartbeat(link.connection, call.message)
+        return messages.Noted(status=link.connection.node.shown_status)
+
+    async def fetch(self, call: Call[messages.PollWork]) -> Fetched:
+        """Wait for what there is for a node.
+
+        :raises NodeUnknown: the node must register
+        :raises ConnectionFenced: the token is not that of its connection
+        :raises AccessDenied: its credential was revoked meanwhile
+        """
+        message = call.message
+        link = await self._hold(call.principal, message.node_id, message.resume_token)
+        fetched = await link.box.fetch(
+            most=message.most, wait_s=message.wait_ms / 1000, wait_gone=call.wait_gone
+        )
+        link.hear()
+        if link.box.closed_with == REVOKED:
+            raise errors.AccessDenied
+        return fetched
+
+    async def run_once(self) -> int:
+        """End the links of nodes that ask for nothing any more; return how many those were."""
+        now_ms = clock.steady_ms()
+        silent = [
+            link
+            for link in self._links.values()
+            if not link.box.waiting and now_ms - link.heard_ms > self._idle_ms
+        ]
+        for link in silent:
+            link.box.close(_LOST)
+        return len(silent)
+
+    def leave(self) -> None:
+        """The process ends: its nodes ask another instance, which takes them over as they are."""
+        self._is_leaving = True
+        for link in list(self._links.values()):
+            link.box.close(_RESTARTING)
+
+    async def _hold(self, principal: Principal | None, node_id: str, token: str) -> NodeLink:
+        """Return the node's link in this process, after bringing it here if need be."""
+        self._check_open()
+        lock = self._moving.get(node_id) or self._moving.setdefault(node_id, asyncio.Lock())
+        async with lock:
+            link = self._links.get(node_id)
+            if link is None:
+                link = await self._move(principal, node_id, token)
+        link.check(principal)
+        if link.connection.resume_token != token:
+            raise errors.ConnectionFenced
+        link.hear()
+        return link
+
+    async def _move(self, principal: Principal | None, node_id: str, token: str) -> NodeLink:
+        admission = await self._admit(principal)
+        try:
+            if admission is not None:
+                await self._access.claim_node_id(admission, node_id)
+            moved = await self._registry.move(node_id=node_id, shown_token=token)
+        except BaseException:
+            self._dismiss(admission)
+            raise
+        box = PollBox(limits=self._limits)
+        connection = NodeConnection(
+            node=moved.node, outbound=box, on_written=self._jobs.written, resume_token=token
+        )
+        link = NodeLink(connection, box=box, admission=admission)
+        older = self._delivery.attach_node(node_id, connection)
+        if older is not None:
+            older.post(NodeFenced(node_id=node_id))
+        self._keep(link)
+        for job_id, attempt in moved.reserved:
+            session_id = ids.find_session_id(job_id)
+            assigned = session_id and await self._attempts.find_assigned(
+                session_id=session_id, job_id=job_id, attempt=attempt, node_id=node_id
+            )
+            if assigned:
+                connection.post(assigned)
+        return link
+
+    def _keep(self, link: NodeLink) -> None:
+        node_id = link.connection.node_id
+        self._links[node_id] = link
+        link.box.on_closed = lambda: self._background.run(
+            self._end(link), name="a node's end over HTTP"
+        )
+        if link.admission is not None:
+            link.admission.attend(link.box.close)
+
+    async def _end(self, link: NodeLink) -> None:
+        node_id = link.connection.node_id
+        if self._links.get(node_id) is link:
+            del self._links[node_id]
+        self._dismiss(link.admission)
+        code = link.box.closed_with or _LOST
+        if code == _RESTARTING:
+            self._delivery.detach_node(node_id, link.connection)
+        else:
+            await self._service.disconnect(link.connection, code=code, was_silent=code == _LOST)
+        if code == FENCED:
+            await self._send_on(link)
+
+    async def _send_on(self, link: NodeLink) -> None:
+        """Send jobs that were not fetched here after their node, to where it asks now."""
+        for frame in link.box.dropped:
+            try:
+                job = _decode_assignment(frame)
+            except msgspec.ValidationError:
+                continue  # told for information only
+            assigned = JobAssigned(
+                job_id=job.job_id,
+                attempt=job.attempt_id,
+                session_id=job.session_id,
+                utterance_index=job.utterance_index,
+                trace_id=job.trace_id,
+                frame=frame,
+            )
+            await self._delivery.to_node(link.connection.node_id, assigned)
+
+    async def _admit(self, principal: Principal | None) -> Admission | None:
+        return None if principal is None else await self._access.open(principal)
+
+    def _dismiss(self, admission: Admission | None) -> None:
+        if admission is not None:
+            self._access.leave(admission)
+
+    def _check_open(self) -> None:
+        if self._is_leaving:
+            raise errors.BadInput("This instance ends; ask another one.", code="DRAINING")

@@ -1,0 +1,97 @@
+"""Frames for a node that comes to fetch them: bounded, kept until an answer has carried them."""
+
+import asyncio
+import collections
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from sockets.endpoints import first_of
+from sockets.outbound import OutboundLimits
+
+# Close codes of our own: fenced, or not allowed any more.
+_NOT_YOURS = 4000
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """What one poll takes along; `settle` is told whether its answer was written."""
+
+    frames: Sequence[str]
+    settle: Callable[[bool], None]
+
+
+class PollBox:
+    """Stands where a socket has its outgoing queue; one poll waits at a time, the latest."""
+
+    def __init__(self, *, limits: OutboundLimits) -> None:
+        self._limits = limits
+        self._frames: collections.deque[tuple[str, Callable[[], None] | None]] = collections.deque()
+        self._bytes = 0
+        self._news = asyncio.Event()
+        self._polls = 0
+        self.waiting = 0
+        self.closed_with: int | None = None
+        self.dropped: list[str] = []
+        self.on_closed: Callable[[], None] = lambda: None
+
+    def post(self, text: str, *, on_written: Callable[[], None] | None = None) -> bool:
+        """Queue a frame; False when the connection is over or too far behind."""
+        if (
+            self.closed_with is not None
+            or len(self._frames) >= self._limits.most_frames
+            or self._bytes + len(text) > self._limits.most_bytes
+        ):
+            return False
+        self._frames.append((text, on_written))
+        self._bytes += len(text)
+        self._news.set()
+        return True
+
+    def close(self, code: int, reason: str = "") -> None:
+        """End the connection: a poll that waits is answered now.
+
+        What is queued goes with it, unless somebody else has the node, or nobody may have it.
+        """
+        if self.closed_with is None:
+            self.closed_with = code
+            if code >= _NOT_YOURS:
+                self.dropped = [text for text, _ in self._frames]
+                self._frames.clear()
+                self._bytes = 0
+            self._news.set()
+            self.on_closed()
+
+    async def fetch(
+        self, *, most: int, wait_s: float, wait_gone: Callable[[], Awaitable[Any]]
+    ) -> Fetched:
+        """Wait for frames, but not for longer; nothing where a later poll came, or it hung up."""
+        self._polls += 1
+        number = self._polls
+        self._news.set()  # an earlier poll of the same node is answered now
+        self._news = asyncio.Event()
+        self.waiting += 1
+        gone = asyncio.ensure_future(wait_gone())
+        try:
+            if not self._frames and self.closed_with is None:
+                await first_of(self._news.wait(), asyncio.shield(gone), timeout_s=wait_s)
+            if gone.done() or number != self._polls:
+                return Fetched(frames=(), settle=lambda _sent: None)
+            taken = [self._frames.popleft() for _ in range(min(most, len(self._frames)))]
+            self._bytes -= sum(len(text) for text, _ in taken)
+            return Fetched(
+                frames=[text for text, _ in taken], settle=lambda sent: self._settle(taken, sent)
+            )
+        finally:
+            gone.cancel()
+            self.waiting -= 1
+
+    def _settle(self, taken: Sequence[tuple[str, Callable[[], None] | None]], sent: bool) -> None:  # noqa: FBT001 - a callback
+        if sent:
+            for _, on_written in taken:
+                if on_written is not None:
+                    on_written()
+            return
+        self._frames.extendleft(reversed(taken))
+        self._bytes += sum(len(text) for text, _ in taken)
+        self._news.set()

@@ -1,0 +1,347 @@
+"""Sessions without a socket: an utterance is a request, its answer is fetched or called back."""
+
+import asyncio
+import base64
+import secrets
+from collections.abc import Callable
+
+import msgspec
+
+from scheduling import clock, errors, ids
+from scheduling.callbacks import Hook, Recording
+from scheduling.credentials import Principal
+from scheduling.delivery import Delivery
+from scheduling.dispatch import Dispatcher
+from scheduling.events import JobSettled, ToSession
+from scheduling.hooks import Hooks
+from scheduling.instances import SessionRow
+from scheduling.jobs import Request
+from scheduling.recordings import Recordings
+from scheduling.reports import JobReport, describe_job
+from scheduling.sessions import Sessions
+from scheduling.settlement import Settlement
+from sessions_app import call_messages, messages
+from sessions_app.audio import UndecodableAudio, check_utterance_audio
+from sessions_app.requests import (
+    Profile,
+    fan_out,
+    read_targets,
+    request_from_utterance,
+)
+from sessions_app.services import find_tenant
+from sockets.endpoints import Call
+
+_DEFAULT_TENANT = "default"
+
+
+class CallSession:
+    """Where events of a session without a socket go while a job of it is under way here."""
+
+    def __init__(self, session_id: str, *, profile: Profile) -> None:
+        self._session_id = session_id
+        self._profile = profile
+        self._begun_at_ms = clock.now_ms()
+        self.languages = profile.languages
+        self.jobs: set[str] = set()
+        self.is_fenced = False
+        self.on_settled: Callable[[str], None] = lambda _job_id: None
+
+    def post(self, event: ToSession) -> None:
+        if isinstance(event, JobSettled) and event.job_id in self.jobs:
+            self.on_settled(event.job_id)
+
+    def describe(self, *, instance_id: str) -> SessionRow:
+        """Return the session as lists of operators show it."""
+        return SessionRow(
+            session_id=self._session_id,
+            instance_id=instance_id,
+            tenant_id=self._profile.tenant_id,
+            languages=self.languages,
+            connected_at_ms=self._begun_at_ms,
+        )
+
+    async def restore(self) -> None:
+        """Redis lost its data, and the job with it; its caller is told that there is none."""
+
+
+class CallService:
+    """Takes utterances that come as requests to the same dispatcher as all others."""
+
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        recordings: Recordings,
+        hooks: Hooks,
+        delivery: Delivery,
+        dispatcher: Dispatcher,
+        settlement: Settlement,
+    ) -> None:
+        self._sessions = sessions
+        self._recordings = recordings
+        self._hooks = hooks
+        self._delivery = delivery
+        self._dispatcher = dispatcher
+        self._settlement = settlement
+        self._calls: dict[str, CallSession] = {}
+        self._is_leaving = False
+
+    def leave(self) -> None:
+        """The process ends: what was dispatched goes on elsewhere, nothing new is taken."""
+        self._is_leaving = True
+
+    async def keep_audio(self, call: Call[bytes]) -> call_messages.Kept:
+        """Keep audio for the utterances that will name it.
+
+        :raises BadInput: there is none
+        """
+        if not call.message:
+            raise errors.BadInput("There is no audio.", code="INVALID_MESSAGE")
+        audio_ref = f"audio-{secrets.token_hex(16)}"
+        recording = Recording(
+            audio=base64.b64encode(call.message).decode(), owner=_name(call.principal)
+        )
+        life_ms = await self._recordings.keep(audio_ref, recording=recording)
+        return call_messages.Kept(
+            audio_ref=audio_ref,
+            size_bytes=len(call.message),
+            expires_at_ms=clock.now_ms() + life_ms,
+        )
+
+    async def dispatch(
+        self, call: Call[call_messages.DispatchUtterance]
+    ) -> call_messages.Dispatched | call_messages.DispatchedToSeveral:
+        """Dispatch an utterance, to one language or to each of several; answers at once.
+
+        :raises Refusal: nothing was accepted; of several languages, each says so for itself
+        """
+        if self._is_leaving:
+            raise errors.BadInput("This instance ends; ask another one.", code="DRAINING")
+        message = call.message
+        targets = read_targets(message.tgt_lang, message.tgt_langs)
+        if message.callback is not None:
+            self._hooks.check(message.callback.url)
+        audio = await self._find_audio(call)
+        session_id, index, profile = await self._find_session(call, targets)
+        request = _read_request(
+            message, profile=profile, session_id=session_id, index=index, audio=audio
+        )
+        requests = fan_out(request, targets)
+        answers = await asyncio.gather(
+            *(self._dispatch(one, profile, message.callback) for one in requests),
+            return_exceptions=True,
+        )
+        jobs = [answer for answer in answers if isinstance(answer, call_messages.DispatchedJob)]
+        failures = [
+            (one, answer)
+            for one, answer in zip(requests, answers, strict=True)
+            if isinstance(answer, BaseException)
+        ]
+        if failures and not jobs:
+            raise failures[0][1]
+        if message.tgt_langs is None:
+            return call_messages.Dispatched(
+                **msgspec.structs.asdict(jobs[0]), session_id=session_id, utterance_index=index
+            )
+        return call_messages.DispatchedToSeveral(
+            session_id=session_id,
+            utterance_index=index,
+            jobs=jobs,
+            refused=[_tell(one, failure) for one, failure in failures],
+        )
+
+    async def find_job(self, call: Call[None]) -> JobReport:
+        """Return where a job stands; its outcome may be asked for again while it is kept.
+
+        :raises NoSuchJob: there is none, or it is nothing of the caller's
+        """
+        found = await self._sessions.find_job(call.name)
+        if found is None:
+            raise errors.NoSuchJob
+        record = found.record
+        profile = msgspec.json.decode(found.profile, type=Profile)
+        principal = call.principal
+        is_own = profile.caller is not None and profile.caller == _name(principal)
+        tenant_id = principal.tenant_id if principal else ""
+        if not is_own and not (tenant_id and tenant_id == record.tenant_id):
+            raise errors.NoSuchJob
+        report = describe_job(record, found.outcome)
+        if is_own and report.ended:
+            self._settlement.release(session_id=record.session_id, job_id=record.job_id)
+        return report
+
+    async def _find_audio(self, call: Call[call_messages.DispatchUtterance]) -> str:
+        message = call.message
+        if (message.audio is None) == (message.audio_ref is None):
+            raise errors.BadInput("Send audio, or name audio_ref.", code="INVALID_MESSAGE")
+        if message.audio_ref is not None:
+            recording = await self._recordings.find(message.audio_ref)
+            if recording is None or recording.owner != _name(call.principal):
+                raise errors.BadInput("There is no such audio_ref.", code="NO_SUCH_AUDIO")
+            return recording.audio
+        audio = message.audio or ""
+        try:
+            if check_utterance_audio(audio):
+                return audio
+        except UndecodableAudio as error:
+            raise errors.BadInput(str(error), code="INVALID_MESSAGE") from error
+        raise errors.BadInput("There is no audio.", code="INVALID_MESSAGE")
+
+    async def _find_session(
+        self, call: Call[call_messages.DispatchUtterance], targets: tuple[str, ...]
+    ) -> tuple[str, int, Profile]:
+        """Return the session an utterance belongs to, and its place there; a new one if need be."""
+        message = call.message
+        tenant_id = find_tenant(message.tenant_id, call.principal)
+        session_id = message.session_id
+        if session_id is None:
+            profile = _read_profile(message, targets, tenant_id, _name(call.principal))
+            opened = await self._sessions.open(
+                profile=msgspec.json.encode(profile), resumable=False
+            )
+            session_id = opened.session_id
+        elif not ids.is_session_id(session_id) or not await self._is_own(call, session_id):
+            raise errors.BadInput("You have no such session.", code="INVALID_SESSION")
+        spoken = await self._sessions.speak(session_id, wanted_index=message.utterance_index)
+        if spoken is None:
+            raise errors.BadInput("You have no such session.", code="INVALID_SESSION")
+        return session_id, spoken.utterance_index, msgspec.json.decode(spoken.profile, type=Profile)
+
+    async def _is_own(self, call: Call[call_messages.DispatchUtterance], session_id: str) -> bool:
+        """Say whether a session is one without a socket, and the caller's own."""
+        text = await self._sessions.find_profile(session_id)
+        if text is None:
+            return False
+        profile = msgspec.json.decode(text, type=Profile)
+        tenant_id = call.message.tenant_id
+        is_meant = not tenant_id or tenant_id == profile.tenant_id
+        return is_meant and profile.caller == _name(call.principal)
+
+    async def _dispatch(
+        self, request: Request, profile: Profile, callback: call_messages.Callback | None
+    ) -> call_messages.DispatchedJob:
+        job = request.assignment
+        session_id, job_id = job.session_id, job.job_id
+        if callback is not None:
+            hook = Hook(url=callback.url, secret=callback.secret)
+            await self._hooks.keep(session_id=session_id, job_id=job_id, hook=hook)
+        self._attend(job_id, session_id, profile)
+        try:
+            existing = await self._dispatcher.dispatch(request)
+        except errors.Refusal as refusal:
+            self._forget(session_id, job_id)
+            if callback is not None and not isinstance(refusal, errors.DependencyDown):
+                await self._hooks.drop(session_id=session_id, job_id=job_id)
+            raise
+        if existing is not None:
+            self._forget(session_id, job_id)
+            if callback is not None:
+                await self._hooks.drop(session_id=session_id, job_id=job_id)
+        found = await self._sessions.find_job(existing or job_id)
+        if found is None:
+            raise errors.NoSuchJob
+        record = found.record
+        return call_messages.DispatchedJob(
+            job_id=record.job_id,
+            node_id=record.node_id or None,
+            attempt_id=record.attempt,
+            state=record.state,
+            tgt_lang=job.tgt_lang,
+        )
+
+    def _attend(self, job_id: str, session_id: str, profile: Profile) -> None:
+        """Hear of the end of a job, and let nothing else be told to nobody."""
+        held = self._calls.get(session_id)
+        if held is None:
+            held = self._calls[session_id] = CallSession(session_id, profile=profile)
+            held.on_settled = lambda job_id: self._settled(session_id, job_id)
+            self._delivery.attach_session(session_id, held)
+        held.jobs.add(job_id)
+
+    def _settled(self, session_id: str, job_id: str) -> None:
+        self._forget(session_id, job_id)
+        self._hooks.look_soon(session_id, job_id)
+
+    def _forget(self, session_id: str, job_id: str) -> None:
+        held = self._calls.get(session_id)
+        if held is not None:
+            held.jobs.discard(job_id)
+            if not held.jobs:
+                del self._calls[session_id]
+                self._delivery.detach_session(session_id, held)
+
+
+def _name(principal: Principal | None) -> str:
+    return principal.principal_id if principal else ""
+
+
+def _tell(request: Request, failure: BaseException) -> call_messages.RefusedTarget:
+    """Return what is told of a language that was refused.
+
+    :raises BaseException: `failure`, where it is no refusal
+    """
+    if not isinstance(failure, errors.Refusal):
+        raise failure
+    return call_messages.RefusedTarget(
+        error=failure.code,
+        detail=str(failure),
+        details=failure.details,
+        tgt_lang=request.assignment.tgt_lang,
+    )
+
+
+def _read_profile(
+    message: call_messages.DispatchUtterance,
+    targets: tuple[str, ...],
+    tenant_id: str,
+    caller: str,
+) -> Profile:
+    return Profile(
+        src_lang=message.src_lang,
+        tgt_lang=targets[0],
+        trace_id=message.trace_id or ids.new_trace_id(),
+        tenant_id=tenant_id or _DEFAULT_TENANT,
+        dialect=message.dialect,
+        features=message.features,
+        mode=message.mode,
+        lang_a=message.lang_a,
+        lang_b=message.lang_b,
+        auto_langs=None if message.auto_langs is None else tuple(message.auto_langs),
+        tgt_langs=targets if len(targets) > 1 else (),
+        caller=caller,
+    )
+
+
+def _read_request(
+    message: call_messages.DispatchUtterance,
+    *,
+    profile: Profile,
+    session_id: str,
+    index: int,
+    audio: str,
+) -> Request:
+    options = message.options or call_messages.Options()
+    pipeline = message.pipeline or messages.PipelineWanted(
+        use_asr=True, use_nmt=True, use_tts=options.require_tts
+    )
+    utterance = messages.Utterance(
+        session_id=session_id,
+        utterance_index=index,
+        manual_cut=True,
+        src_lang=message.src_lang,
+        tgt_lang=read_targets(message.tgt_lang, message.tgt_langs)[0],
+        audio=audio,
+        audio_format=message.audio_format,
+        sample_rate=message.sample_rate,
+        pipeline=pipeline,
+        request_id=message.request_id,
+        trace_id=message.trace_id,
+        dialect=message.dialect,
+        features=message.features,
+        mode=message.mode,
+        lang_a=message.lang_a,
+        lang_b=message.lang_b,
+        auto_langs=message.auto_langs,
+    )
+    request = request_from_utterance(profile, utterance)
+    return msgspec.structs.replace(request, preferred_node_id=options.preferred_node_id or "")

@@ -1,0 +1,42 @@
+"""Where speakers without a socket ask (J16)."""
+
+import msgspec
+
+from sessions_app import call_messages
+from sessions_app.calls import CallService
+from sockets.endpoints import Answer, Call, Endpoint
+from sockets.request_doors import RequestDoor
+
+_CREATED = 201
+
+
+def build_paths(
+    *, service: CallService, door: RequestDoor, most_bytes: int
+) -> dict[tuple[str, str], Endpoint]:
+    """Return the endpoints of ``/v1/dispatch/f2f``, ``/v1/audio`` and ``GET /v1/job/<id>``."""
+
+    async def dispatch(call: Call[call_messages.DispatchUtterance]) -> Answer:
+        answer = await service.dispatch(call)
+        status = call_messages.choose_status(answer)
+        return Answer(body=msgspec.json.encode(answer), status=status)
+
+    async def keep_audio(call: Call[bytes]) -> Answer:
+        kept = await service.keep_audio(call)
+        return Answer(body=msgspec.json.encode(kept), status=_CREATED)
+
+    return {
+        ("/v1/dispatch/f2f", "POST"): Endpoint(
+            dispatch,
+            door=door,
+            decode=msgspec.json.Decoder(call_messages.DispatchUtterance).decode,
+            most_bytes=most_bytes,
+        ),
+        ("/v1/audio", "POST"): Endpoint(
+            keep_audio,
+            door=door,
+            decode=bytes,
+            most_bytes=most_bytes,
+            media_type="application/octet-stream",
+        ),
+        ("/v1/job/", "GET"): Endpoint(service.find_job, door=door, decode=None, most_bytes=0),
+    }

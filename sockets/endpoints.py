@@ -1,0 +1,236 @@
+"""Paths that take one JSON message and answer with another, on the instance's own event loop."""
+
+import asyncio
+import contextlib
+import http
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from scheduling.credentials import Principal
+from scheduling.errors import BadInput, Refusal
+from sockets.doors import find_header
+from sockets.request_doors import RequestDoor
+
+logger = logging.getLogger(__name__)
+
+Incoming = TypeVar("Incoming")
+
+_JSON = "application/json"
+_STATUSES = {
+    "INVALID_MESSAGE": http.HTTPStatus.BAD_REQUEST,
+    "INVALID_CAPABILITY_SCHEMA": http.HTTPStatus.BAD_REQUEST,
+    "NO_GPU_AVAILABLE": http.HTTPStatus.BAD_REQUEST,
+    "CALLBACK_FORBIDDEN": http.HTTPStatus.BAD_REQUEST,
+    "UNAUTHORIZED": http.HTTPStatus.UNAUTHORIZED,
+    "FORBIDDEN": http.HTTPStatus.FORBIDDEN,
+    "NODE_ID_FORBIDDEN": http.HTTPStatus.FORBIDDEN,
+    "NOT_FOUND": http.HTTPStatus.NOT_FOUND,
+    "NO_SUCH_AUDIO": http.HTTPStatus.NOT_FOUND,
+    "NO_SUCH_JOB": http.HTTPStatus.NOT_FOUND,
+    "INVALID_SESSION": http.HTTPStatus.NOT_FOUND,
+    "METHOD_NOT_ALLOWED": http.HTTPStatus.METHOD_NOT_ALLOWED,
+    "NODE_ID_CONFLICT": http.HTTPStatus.CONFLICT,
+    "NODE_UNAVAILABLE": http.HTTPStatus.CONFLICT,
+    "STALE_ATTEMPT": http.HTTPStatus.CONFLICT,
+    "TOO_LARGE": http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "UNSUPPORTED_MEDIA_TYPE": http.HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "NO_CAPABLE_NODE": http.HTTPStatus.UNPROCESSABLE_ENTITY,
+    "PREFERRED_NODE_NOT_CAPABLE": http.HTTPStatus.UNPROCESSABLE_ENTITY,
+    "RATE_LIMITED": http.HTTPStatus.TOO_MANY_REQUESTS,
+    "NO_AVAILABLE_NODE": http.HTTPStatus.SERVICE_UNAVAILABLE,
+    "SCHEDULER_DEPENDENCY_DOWN": http.HTTPStatus.SERVICE_UNAVAILABLE,
+    "DRAINING": http.HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Why a request was refused: `error` is stable, `detail` is for people."""
+
+    error: str
+    detail: str
+    details: Any = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a request is answered with; `body` is JSON that is encoded already."""
+
+    body: bytes
+    status: int = 200
+    on_sent: Callable[[bool], None] | None = None
+
+
+class Call(msgspec.Struct, Generic[Incoming], frozen=True):
+    """One request: who asks, for what, and how to learn that it hung up."""
+
+    principal: Principal | None
+    message: Incoming
+    name: str
+    wait_gone: Callable[[], Awaitable[None]]
+
+
+Answering = Callable[[Call[Any]], Awaitable[msgspec.Struct | Answer]]
+
+
+class Endpoint:
+    """One method of one path: decode, one call of a service, encode.
+
+    `decode` reads the body; None for a request that has none. A body of another type than
+    `media_type` is refused: a page of another site cannot send it without being asked first.
+    """
+
+    def __init__(
+        self,
+        answer: Answering,
+        *,
+        door: RequestDoor,
+        decode: Callable[[bytes], Any] | None,
+        most_bytes: int,
+        media_type: str = _JSON,
+    ) -> None:
+        self._answer = answer
+        self._door = door
+        self._decode = decode
+        self._most_bytes = most_bytes
+        self._media_type = media_type
+
+    async def __call__(self, scope: Any, receive: Any, send: Any, *, name: str = "") -> None:
+        """Answer one request; `name` is what its path ends with, where that varies."""
+        try:
+            answer = await self._take(scope, receive, name)
+        except Refusal as refusal:
+            answer = refuse(refusal)
+        except _HungUp:
+            return
+        except Exception:
+            logger.exception("a request could not be handled")
+            problem = Problem(error="INTERNAL_ERROR", detail="The request could not be handled.")
+            answer = Answer(body=msgspec.json.encode(problem), status=500)
+        await respond(send, answer)
+
+    async def _take(self, scope: Any, receive: Any, name: str) -> Answer:
+        principal = await self._door.identify(scope)
+        body = await self._read(scope, receive)
+        message = None
+        if self._decode is not None:
+            try:
+                message = self._decode(body)
+            except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+                raise BadInput(f"Invalid message: {error}", code="INVALID_MESSAGE") from error
+
+        async def wait_gone() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        call = Call(principal=principal, message=message, name=name, wait_gone=wait_gone)
+        answer = await self._answer(call)
+        return answer if isinstance(answer, Answer) else Answer(body=msgspec.json.encode(answer))
+
+    async def _read(self, scope: Any, receive: Any) -> bytes:
+        if self._decode is not None:
+            kind = find_header(scope, b"content-type").partition(";")[0].strip().lower()
+            if kind != self._media_type:
+                raise BadInput(f"Send {self._media_type}.", code="UNSUPPORTED_MEDIA_TYPE")
+        announced = find_header(scope, b"content-length")
+        if announced.isdigit() and int(announced) > self._most_bytes:
+            raise self._too_large()
+        parts, size = [], 0
+        async for part in _list_parts(receive):
+            size += len(part)
+            if size > self._most_bytes:
+                raise self._too_large()
+            parts.append(part)
+        return b"".join(parts)
+
+    def _too_large(self) -> BadInput:
+        return BadInput(f"The body has more than {self._most_bytes} bytes.", code="TOO_LARGE")
+
+
+class Endpoints:
+    """The paths of a face: fixed ones by name, and one below which the rest of the path is a name.
+
+    `paths` maps a path and a method to its endpoint; a path that ends with ``/`` takes one name.
+    """
+
+    def __init__(self, paths: Mapping[tuple[str, str], Endpoint]) -> None:
+        self._paths = paths
+        self._methods: dict[str, list[str]] = {}
+        for path, method in paths:
+            self._methods.setdefault(path, []).append(method)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Bring a request to its endpoint; 404 and 405 where there is none."""
+        path, name = scope["path"], ""
+        if path not in self._methods:
+            head, _, name = path.rpartition("/")
+            path = f"{head}/"
+        allowed = self._methods.get(path)
+        if allowed is None or (path.endswith("/") and not name):
+            await respond(send, refuse(BadInput("There is no such path.", code="NOT_FOUND")))
+            return
+        endpoint = self._paths.get((path, scope["method"]))
+        if endpoint is None:
+            wrong = BadInput("This path has no such method.", code="METHOD_NOT_ALLOWED")
+            await respond(send, refuse(wrong), allow=", ".join(allowed))
+            return
+        await endpoint(scope, receive, send, name=name)
+
+
+def refuse(refusal: Refusal) -> Answer:
+    """Return the answer that tells of a refusal; 500 for one without a status of its own."""
+    problem = Problem(error=refusal.code, detail=str(refusal), details=refusal.details)
+    status = _STATUSES.get(refusal.code, http.HTTPStatus.INTERNAL_SERVER_ERROR)
+    return Answer(body=msgspec.json.encode(problem), status=status)
+
+
+async def respond(send: Any, answer: Answer, *, allow: str = "") -> None:
+    """Send an answer; whoever asked may be gone by then."""
+    headers = [
+        (b"content-type", _JSON.encode()),
+        (b"content-length", str(len(answer.body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if allow:
+        headers.append((b"allow", allow.encode()))
+    if answer.status == http.HTTPStatus.UNAUTHORIZED:
+        headers.append((b"www-authenticate", b'Bearer realm="lingua"'))
+    if answer.status in {http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE}:
+        headers.append((b"retry-after", b"1"))
+    sent = False
+    try:
+        with contextlib.suppress(OSError):
+            await send(
+                {"type": "http.response.start", "status": int(answer.status), "headers": headers}
+            )
+            await send({"type": "http.response.body", "body": answer.body})
+            sent = True
+    finally:
+        if answer.on_sent is not None:
+            answer.on_sent(sent)
+
+
+class _HungUp(Exception):
+    """Whoever asked went away before the whole request was there."""
+
+
+async def _list_parts(receive: Any) -> AsyncIterator[bytes]:
+    while True:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise _HungUp
+        yield event.get("body", b"")
+        if not event.get("more_body"):
+            return
+
+
+async def first_of(*waits: Awaitable[Any], timeout_s: float) -> None:
+    """Return when one of several things has happened, or after `timeout_s`; end the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

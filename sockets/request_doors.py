@@ -1,0 +1,49 @@
+"""The door of a request: who asks, known anew each time, before the body is read."""
+
+from typing import Any, Protocol
+
+from scheduling.access import Access
+from scheduling.credentials import Principal, Scope
+from scheduling.errors import AccessDenied, TooManyRequests
+from sockets.doors import find_bearer
+
+
+class RequestDoor(Protocol):
+    """What an endpoint asks before it reads a request."""
+
+    async def identify(self, scope: Any) -> Principal | None:
+        """Return who asks, None where nobody has to say.
+
+        :raises Refusal: it may not ask
+        """
+
+
+class OpenRequests:
+    """Authentication is off: everybody on this machine may ask."""
+
+    async def identify(self, scope: Any) -> Principal | None:
+        return None
+
+
+class GuardedRequests:
+    """Lets in who shows a bearer token for `scope`, as often as its principal may ask."""
+
+    def __init__(self, *, access: Access, scope: Scope) -> None:
+        self._access = access
+        self._scope = scope
+
+    async def identify(self, scope: Any) -> Principal | None:
+        """Return who asks.
+
+        :raises AccessDenied: no valid token, or one for something else
+        :raises TooManyRequests: its principal asks too often
+        :raises DependencyDown: Redis did not answer
+        """
+        bearer = find_bearer(scope)
+        if not bearer:
+            raise AccessDenied
+        principal = await self._access.show_token(bearer, scope=self._scope)
+        wait_ms = await self._access.take_work(principal_id=principal.principal_id)
+        if wait_ms:
+            raise TooManyRequests(details={"retry_after_ms": wait_ms})
+        return principal

@@ -1,0 +1,176 @@
+"""The table of attacks on work over HTTP, each with its outcome."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lingua.embedded_redis import EmbeddedRedis
+from tests.instances.clients import draw_pair
+from tests.security.conftest import _build
+from tests.security.fortress import DEADLINE_S, Fortress, prefix_of
+from tests.server.launcher import Launcher
+from tests.work.clients import AUDIO, HttpNode, ask
+
+_NODE_PATHS = (
+    *("/v1/node/register", "/v1/node/heartbeat", "/v1/node/poll"),
+    *("/v1/job/ack", "/v1/job/done", "/v1/job/fail"),
+)
+_SPEAKER_PATHS = ("/v1/dispatch/f2f", "/v1/audio")
+_NO_JOB = "/v1/job/job-00000000-000000000000"
+
+
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def fortress(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    redis_server: EmbeddedRedis,
+):
+    directory: Path = tmp_path_factory.mktemp(f"work-{request.param}")
+    launcher = Launcher(directory=directory)
+    yield _build(launcher, redis_server, directory, request.param)
+    launcher.end()
+
+
+async def speak(fortress: Fortress, token: str, pair: tuple[str, str], **changes: Any) -> Any:
+    message = {"src_lang": pair[0], "tgt_lang": pair[1], "audio": AUDIO} | changes
+    return await ask(fortress.instance.address, "/v1/dispatch/f2f", message, token=token)
+
+
+@pytest.mark.parametrize("path", [*_NODE_PATHS, *_SPEAKER_PATHS])
+@pytest.mark.parametrize("token", ["", "lnt_0123456789ab_" + "A" * 43, "'; DROP TABLE"])
+async def test_no_token_or_a_wrong_one_is_401(fortress: Fortress, path: str, token: str) -> None:
+    reply = await ask(fortress.instance.address, path, {}, token=token)
+
+    assert (reply.status, reply.json["error"]) == (401, "UNAUTHORIZED")
+    assert "bearer" in reply.headers["www-authenticate"].lower()
+
+
+@pytest.mark.parametrize("path", [*_NODE_PATHS, *_SPEAKER_PATHS])
+async def test_a_token_for_something_else_is_403(fortress: Fortress, path: str) -> None:
+    token = fortress.issue("api" if path in _NODE_PATHS else "node", "other")
+
+    reply = await ask(fortress.instance.address, path, {}, token=token)
+
+    assert (reply.status, reply.json["error"]) == (403, "FORBIDDEN")
+
+
+@pytest.mark.req("N18")
+async def test_another_principals_token_does_nothing_in_a_nodes_name(fortress: Fortress) -> None:
+    own, foreign = fortress.issue("node", "own"), fortress.issue("node", "foreign")
+    pair = draw_pair()
+    address = fortress.instance.address
+    async with HttpNode(address, token=own) as node, HttpNode(address, token=foreign) as thief:
+        assert (await node.register(pair)).status == 200
+        speaker = fortress.issue("api", "speaker")
+        told = (await speak(fortress, speaker, pair)).json
+        job = await node.job()
+        thief.node_id, thief.resume_token = node.node_id, node.resume_token
+        replies = [
+            await thief.heartbeat(),
+            await thief.poll(wait_ms=0),
+            await thief.ack(job),
+            await thief.done(job),
+            await thief.fail(job, "X"),
+            await thief.register(pair, node_id=node.node_id),
+        ]
+        assert {(reply.status, reply.json["error"]) for reply in replies} == {
+            (403, "NODE_ID_FORBIDDEN")
+        }
+        assert (await node.ack(job)).status == 200
+        assert (await node.done(job)).status == 200
+        found = await ask(address, f"/v1/job/{told['job_id']}", method="GET", token=speaker)
+        assert found.json["result"]["text_asr"] == "heard 0"
+
+
+@pytest.mark.req("J16")
+async def test_another_tenants_job_session_and_audio_are_not_there(fortress: Fortress) -> None:
+    own = fortress.issue("api", "hers", "--tenant", "hers")
+    foreign = fortress.issue("api", "his", "--tenant", "his")
+    colleague = fortress.issue("api", "colleague", "--tenant", "hers")
+    address = fortress.instance.address
+    pair = draw_pair()
+    async with HttpNode(address, token=fortress.issue("node", "nodes")) as node:
+        await node.register(pair)
+        node.work()
+        told = (await speak(fortress, own, pair)).json
+        path = f"/v1/job/{told['job_id']}"
+        polled = await ask(address, path, method="GET", token=foreign)
+        assert (polled.status, polled.json["error"]) == (404, "NO_SUCH_JOB")
+        assert polled.text == (await ask(address, _NO_JOB, method="GET", token=foreign)).text
+        assert (await ask(address, path, method="GET", token=colleague)).status == 200
+        said = await speak(fortress, foreign, pair, session_id=told["session_id"])
+        assert (said.status, said.json["error"]) == (404, "INVALID_SESSION")
+        named = await speak(fortress, foreign, pair, tenant_id="hers")
+        assert (named.status, named.json["error"]) == (403, "FORBIDDEN")
+        octets = {"Content-Type": "application/octet-stream"}
+        kept = await ask(address, "/v1/audio", raw=b"\1\0" * 99, headers=octets, token=own)
+        stolen = await speak(fortress, foreign, pair, audio=None, **kept.json)
+        assert (stolen.status, stolen.json["error"]) == (404, "NO_SUCH_AUDIO")
+
+
+async def test_a_body_of_8_mib_and_a_byte_is_413(fortress: Fortress) -> None:
+    token = fortress.issue("api", "speaker")
+    octets = {"Content-Type": "application/octet-stream"}
+    for announced in (True, False):
+        headers = octets if announced else octets | {"Content-Length": str(8 * 2**20 + 1)}
+        reply = await ask(
+            fortress.instance.address,
+            "/v1/audio",
+            raw=b"\0" * (8 * 2**20 + 1) if announced else b"",
+            headers=headers,
+            token=token,
+        )
+        assert reply.status == 413
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, json.dumps({"a": 1}).encode()],
+)
+async def test_a_body_that_is_no_message_is_400(fortress: Fortress, body: bytes) -> None:
+    token = fortress.issue("api", "speaker")
+
+    reply = await ask(fortress.instance.address, "/v1/dispatch/f2f", raw=body, token=token)
+
+    assert (reply.status, reply.json["error"]) == (400, "INVALID_MESSAGE")
+
+
+@pytest.mark.req("N18")
+async def test_a_revoked_token_ends_a_poll_within_two_seconds(fortress: Fortress) -> None:
+    token = fortress.manage("token", "create", "node", "to be revoked")
+    pair = draw_pair()
+    async with HttpNode(fortress.instance.address, token=token) as node:
+        await node.register(pair)
+        await node.next("node_status")
+        waiting = asyncio.create_task(node.poll(wait_ms=20_000))
+        await asyncio.to_thread(fortress.manage, "token", "revoke", prefix_of(token))
+        told_at = time.monotonic()
+        ended = await asyncio.wait_for(waiting, DEADLINE_S)
+        took_s = time.monotonic() - told_at
+        assert (ended.status, ended.json["error"]) == (401, "UNAUTHORIZED")
+        assert took_s < 3
+        assert (await node.poll()).status == 401
+
+
+async def test_a_flood_of_one_principal_is_429_and_others_are_served(
+    tmp_path: Path, redis_server: EmbeddedRedis
+) -> None:
+    launcher = Launcher(directory=tmp_path)
+    limits = {"LINGUA_WORK_REQUEST_BURST": "5", "LINGUA_WORK_REQUESTS_PER_SECOND": "0.01"}
+    flooded = _build(launcher, redis_server, tmp_path, "uvicorn", **limits)
+    try:
+        loud, quiet = flooded.issue("api", "loud"), flooded.issue("api", "quiet")
+        address = flooded.instance.address
+        replies = [await ask(address, _NO_JOB, method="GET", token=loud) for _ in range(6)]
+        other = await ask(address, _NO_JOB, method="GET", token=quiet)
+    finally:
+        launcher.end()
+
+    assert [reply.status for reply in replies] == [404] * 5 + [429]
+    assert replies[-1].json["details"]["retry_after_ms"] > 0
+    assert "retry-after" in replies[-1].headers
+    assert other.status == 404
