@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -79,13 +77,6 @@ class CountersView(ConsoleView):
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         return Response(console.describe_counters())
-
-
-def prometheus(request: HttpRequest) -> HttpResponse:
-    """Answer a scrape: Django's HTTP and database metrics, then ours (O1)."""
-    console = find_console(request)
-    ours = console.render_metrics() if console else b""
-    return HttpResponse(generate_latest(REGISTRY) + ours, content_type=CONTENT_TYPE_LATEST)
 
 
 def paginate(rows: Any, request: Request, *, view: APIView) -> Response:

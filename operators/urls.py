@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
-from operators import api, fleet_api, jobs_api, letter_api, session_api
+from operators import api, fleet_api, jobs_api, letter_api, scraping, session_api
 from operators.pages import page
 
 PAGES = (
@@ -34,7 +34,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/dashboard")),
     # The admin's pages name no icon, so browsers ask for this one.
     path("favicon.ico", RedirectView.as_view(url="/static/operators/icon.svg")),
-    path("metrics", api.prometheus),
+    path("metrics", scraping.prometheus),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/stats", api.StatsView.as_view()),
     path("api/v1/cluster", api.ClusterView.as_view()),

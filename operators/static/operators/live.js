@@ -45,7 +45,7 @@ let isDirty = true;
 function addLine(place, step) {
   const [state, jobId, sessionId, nodeId, reason, attempt, , ageMs, atMs] = step;
   const tone = { DONE: "good", FAILED: "bad", RETRYING: "warn" }[state] ?? "";
-  const name = attempt === 0 ? make("code", {}, sessionId) : make("a", { href: `/api/v1/jobs/${encodeURIComponent(jobId)}` }, make("code", {}, jobId));
+  const name = attempt === 0 ? make("code", {}, sessionId) : make("a", { href: `/why?job_id=${encodeURIComponent(jobId)}` }, make("code", {}, jobId));
   const where = [nodeId, attempt > 1 ? `attempt ${attempt}` : "", reason].filter(Boolean).join(" · ");
   const list = find(place);
   list.prepend(
