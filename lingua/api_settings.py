@@ -22,4 +22,8 @@ SPECTACULAR_SETTINGS: dict[str, object] = {
     "VERSION": VERSION,
     "SERVE_PERMISSIONS": ["operators.roles.IsViewer"],
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "operators.schema.add_refusals",
+    ],
 }

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from operators import shapes
+from operators import examples, shapes
 from operators.authentication import LoginAuthentication, TokenAuthentication
 from operators.console import Console
 from operators.permissions import find_console
@@ -44,7 +44,11 @@ class ConsoleView(APIView):
 class StatsView(ConsoleView):
     """Sessions, languages, nodes, services and compute power, at most some seconds old."""
 
-    @extend_schema(operation_id="stats", responses={200: shapes.Statistics, 503: shapes.Problem})
+    @extend_schema(
+        operation_id="stats",
+        responses={200: shapes.Statistics, 503: shapes.Problem},
+        examples=examples.show("Two speakers, one node", examples.STATISTICS),
+    )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
 
@@ -58,7 +62,11 @@ class StatsView(ConsoleView):
 class ClusterView(ConsoleView):
     """Instances, nodes and totals."""
 
-    @extend_schema(operation_id="cluster", responses={200: shapes.Cluster, 503: shapes.Problem})
+    @extend_schema(
+        operation_id="cluster",
+        responses={200: shapes.Cluster, 503: shapes.Problem},
+        examples=examples.show("One instance", examples.CLUSTER),
+    )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
 
@@ -70,7 +78,9 @@ class CountersView(ConsoleView):
     """The counters of this instance as JSON."""
 
     @extend_schema(
-        operation_id="metrics", responses={200: OpenApiTypes.OBJECT, 503: shapes.Problem}
+        operation_id="metrics",
+        responses={200: OpenApiTypes.OBJECT, 503: shapes.Problem},
+        examples=examples.show("Some of them", examples.COUNTERS),
     )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
