@@ -19,6 +19,7 @@ PAGES = (
     "pools",
     "coverage",
     "why",
+    "letters",
     "api-guide",
 )
 

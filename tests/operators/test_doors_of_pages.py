@@ -57,6 +57,7 @@ async def _ask(lingua: Lingua, path: str) -> tuple[int, str]:
         "/pools",
         "/coverage",
         "/why",
+        "/letters",
     ],
 )
 async def test_a_page_sends_strangers_to_the_login(path: str, guarded: Lingua) -> None:
