@@ -22,10 +22,11 @@ SPECTACULAR_SETTINGS: dict[str, object] = {
     "VERSION": VERSION,
     # Messages of work over HTTP describe themselves in the JSON Schema of this version.
     "OAS_VERSION": "3.1.0",
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "lingua.work_schema.describe_work",
-    ],
     "SERVE_PERMISSIONS": ["operators.roles.IsViewer"],
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "operators.schema.add_refusals",
+        "lingua.work_schema.describe_work",
+    ],
 }

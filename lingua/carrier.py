@@ -7,6 +7,7 @@ from channels.exceptions import ChannelFull
 
 from channels_streams.dead_letters import DeadLetters
 from channels_streams.standing import InboxStanding
+from operators.live_exchange import LiveExchange
 from scheduling import errors
 from scheduling.letters import GROUP
 
@@ -126,6 +127,10 @@ class LayerCarrier:
             return await self.dead_letters.count() if self.dead_letters else 0
         except self._trouble as error:
             raise errors.DependencyDown from error
+
+    def open_exchange(self, instance_id: str) -> LiveExchange:
+        """Return what carries live news to watchers at other instances, over the same layer."""
+        return LiveExchange(self._layer, instance_id=instance_id, trouble=self._trouble)
 
     @property
     def dead_letters(self) -> DeadLetters | None:

@@ -1,4 +1,4 @@
-"""DATABASE_URL as Django's settings want it: SQLite in a file, or PostgreSQL."""
+"""DATABASE_URL as Django's settings want it: SQLite in a file, or PostgreSQL; both are measured."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def parse_database_url(url: str, *, sqlite_file: Path) -> dict[str, Any]:
             "or sqlite:///absolute/path"
         )
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "django_prometheus.db.backends.postgresql",
         "NAME": name,
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -42,7 +42,7 @@ def parse_database_url(url: str, *, sqlite_file: Path) -> dict[str, Any]:
 
 def _sqlite(file: Path) -> dict[str, Any]:
     return {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "django_prometheus.db.backends.sqlite3",
         "NAME": str(file),
         # A reader and a writer at once, and a patient second writer, instead of "locked".
         "OPTIONS": {"timeout": 10, "init_command": "PRAGMA journal_mode=WAL"},

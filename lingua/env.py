@@ -1,5 +1,6 @@
 """The only reader of the environment: every value is checked here, or refused by name."""
 
+import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,20 @@ def env_list(name: str, *, default: tuple[str, ...] = ()) -> list[str]:
     if text is None:
         return list(default)
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def env_networks(name: str) -> list[str]:
+    """Read comma-separated networks; an address is a network of one.
+
+    :raises ImproperlyConfigured: one is no network
+    """
+    networks = env_list(name)
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            raise _refuse(name, network, "networks such as 10.0.0.0/8 or 127.0.0.1") from None
+    return networks
 
 
 def env_path(name: str, *, default: Path, shown: str = "") -> Path:

@@ -111,6 +111,8 @@ def build_operators_console(
             ),
             leads=lambda: pools.leader.leads,
             gathering=gathering,
+            exchange=network.exchange,
+            list_coverage=core.explainer.list_coverage,
             sessions=SessionDesk(gathering=gathering, sessions=core.sessions),
             letters=LetterDesk(letters=dead_letters, find_channel=network.readdressing.find_channel)
             if dead_letters

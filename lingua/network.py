@@ -9,6 +9,7 @@ from lingua import settings
 from lingua.carrier import LayerCarrier
 from lingua.core import Core, Ground
 from lingua.supervisor import Loop
+from operators.live_exchange import LiveExchange
 from scheduling import clock, errors, ids, letters
 from scheduling.fleet_watch import FleetWatch
 from scheduling.herald import Herald
@@ -33,6 +34,7 @@ class Network:
     loops: Sequence[Loop]
     fleet_watch: FleetWatch
     restoring: Restoring
+    exchange: LiveExchange
     instances: InstanceStore
     readdressing: Readdressing
     must_be_alone: bool
@@ -129,17 +131,20 @@ def build_network(
         jobs=stores.jobs,
         recovery=core.recovery,
     )
+    exchange = carrier.open_exchange(record.instance_id)
     return Network(
         carrier=carrier,
         peers=peers,
         fleet_watch=fleet_watch,
         restoring=Restoring(delivery=delivery, registry=core.registry),
+        exchange=exchange,
         instances=instances,
         readdressing=readdressing,
         must_be_alone=record.is_exclusive,
         loops=[
             peers,
             inbox,
+            exchange,
             Herald(fleet=fleet, peers=peers, post=post, index=index),
             fleet_watch,
             Reconciler(

@@ -3,7 +3,7 @@
 A part of `lingua.settings`, which takes all of it over; read by nobody else.
 """
 
-from lingua.env import env_bool, env_float, env_int, env_list
+from lingua.env import env_bool, env_float, env_int, env_list, env_networks
 
 # Who may come in ---------------------------------------------------------------------------------
 
@@ -44,6 +44,10 @@ LINGUA_WORK_REQUESTS_PER_SECOND = env_float(
 LINGUA_WORK_REQUEST_BURST = env_int("LINGUA_WORK_REQUEST_BURST", default=500, minimum=1)
 # How long a connection may take to send the head of its first request.
 LINGUA_HANDSHAKE_TIMEOUT_S = env_float("LINGUA_HANDSHAKE_TIMEOUT_S", default=10, minimum=0.1)
+
+# Networks whose scrapers need no token while LINGUA_SESSION_AUTH is on, such as 10.0.0.0/8. A
+# proxy's own address lets everybody in who comes through it.
+LINGUA_METRICS_ALLOW = env_networks("LINGUA_METRICS_ALLOW")
 
 # HTTPS -------------------------------------------------------------------------------------------
 

@@ -2,17 +2,15 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from operators import shapes
+from operators import examples, shapes
 from operators.authentication import LoginAuthentication, TokenAuthentication
 from operators.console import Console
 from operators.permissions import find_console
@@ -46,7 +44,11 @@ class ConsoleView(APIView):
 class StatsView(ConsoleView):
     """Sessions, languages, nodes, services and compute power, at most some seconds old."""
 
-    @extend_schema(operation_id="stats", responses={200: shapes.Statistics, 503: shapes.Problem})
+    @extend_schema(
+        operation_id="stats",
+        responses={200: shapes.Statistics, 503: shapes.Problem},
+        examples=examples.show("Two speakers, one node", examples.STATISTICS),
+    )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
 
@@ -60,7 +62,11 @@ class StatsView(ConsoleView):
 class ClusterView(ConsoleView):
     """Instances, nodes and totals."""
 
-    @extend_schema(operation_id="cluster", responses={200: shapes.Cluster, 503: shapes.Problem})
+    @extend_schema(
+        operation_id="cluster",
+        responses={200: shapes.Cluster, 503: shapes.Problem},
+        examples=examples.show("One instance", examples.CLUSTER),
+    )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
 
@@ -72,20 +78,15 @@ class CountersView(ConsoleView):
     """The counters of this instance as JSON."""
 
     @extend_schema(
-        operation_id="metrics", responses={200: OpenApiTypes.OBJECT, 503: shapes.Problem}
+        operation_id="metrics",
+        responses={200: OpenApiTypes.OBJECT, 503: shapes.Problem},
+        examples=examples.show("Some of them", examples.COUNTERS),
     )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         return Response(console.describe_counters())
-
-
-def prometheus(request: HttpRequest) -> HttpResponse:
-    """Answer a scrape: Django's HTTP and database metrics, then ours (O1)."""
-    console = find_console(request)
-    ours = console.render_metrics() if console else b""
-    return HttpResponse(generate_latest(REGISTRY) + ours, content_type=CONTENT_TYPE_LATEST)
 
 
 def paginate(rows: Any, request: Request, *, view: APIView) -> Response:

@@ -21,6 +21,8 @@ from operators.gathering import Gathered, Gathering
 from operators.history import describe_job, describe_step
 from operators.letter_desk import LetterDesk
 from operators.live import LiveFeed
+from operators.live_exchange import LiveExchange
+from operators.live_news import Reporter
 from operators.metrics import Gauges, JournalCollector, render
 from operators.session_desk import SessionDesk
 from operators.statistics import Facts, describe_statistics
@@ -28,6 +30,7 @@ from scheduling import clock, ids
 from scheduling.decisions import Decision
 from scheduling.delivery import Delivery
 from scheduling.errors import DependencyDown
+from scheduling.explaining import Coverage
 from scheduling.journal import Journal
 from scheduling.nodes import NodeStatus
 from scheduling.snapshot import Fleet
@@ -58,6 +61,8 @@ class Parts:
     gathering: Gathering | None = None
     sessions: SessionDesk | None = None
     letters: LetterDesk | None = None
+    exchange: LiveExchange | None = None
+    list_coverage: Callable[[], Sequence[Coverage]] = list
 
 
 class Console:
@@ -82,10 +87,15 @@ class Console:
         self.catalog = catalog
         self.needs_login = needs_login
         self.live = LiveFeed(
-            journal=parts.journal,
+            reporter=Reporter(
+                instance_id=instance.instance_id,
+                journal=parts.journal,
+                delivery=parts.delivery,
+                waiting=parts.waiting,
+            ),
             fleet=parts.fleet,
-            delivery=parts.delivery,
-            waiting=parts.waiting,
+            exchange=parts.exchange,
+            list_coverage=parts.list_coverage,
         )
         self.board = Board(
             make=self._make_pages,

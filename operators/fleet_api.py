@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from operators import fleet_shapes, shapes
+from operators import examples, fleet_shapes, shapes
 from operators.api import ConsoleView, refuse
 from operators.console import Console
 from operators.fleet import FleetDesk, Question
@@ -86,7 +86,13 @@ class PoolsView(DeskView):
 class AdminPoolsView(PoolsView):
     """The same under the path of the administration (P16)."""
 
-    @extend_schema(operation_id="admin_pools", responses={200: fleet_shapes.PoolList, **PROBLEMS})
+    @extend_schema(
+        operation_id="admin_pools",
+        responses={200: fleet_shapes.PoolList, **PROBLEMS},
+        examples=examples.show(
+            "A capability pool", {"version": 4, "config": {}, "pools": [_EXAMPLE_POOL]}
+        ),
+    )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
 
@@ -223,7 +229,11 @@ class CoverageView(DeskView):
 class WhyView(DeskView):
     """Every decision about one job of the last hour: who was looked at, and why not."""
 
-    @extend_schema(operation_id="job_why", responses={200: fleet_shapes.Why, **MAY_MISS})
+    @extend_schema(
+        operation_id="job_why",
+        responses={200: fleet_shapes.Why, **MAY_MISS},
+        examples=examples.show("Placed at once", examples.WHY),
+    )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
 

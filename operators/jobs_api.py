@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from operators import moments, shapes
+from operators import examples, moments, shapes
 from operators.api import ConsoleView, paginate, refuse
 from operators.console import Console
 from operators.history import describe_job
@@ -36,6 +36,7 @@ class JobsView(ConsoleView):
         operation_id="jobs",
         parameters=[*_FILTERS, *_PAGES],
         responses={200: shapes.JobPage, 503: shapes.Problem},
+        examples=examples.show("A refusal", examples.page_of(examples.JOB_ROW)),
     )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
@@ -57,6 +58,7 @@ class FailedJobsView(JobsView):
         operation_id="jobs_failed",
         parameters=[*_FILTERS[1:], *_PAGES],
         responses={200: shapes.JobPage, 503: shapes.Problem},
+        examples=examples.show("A refusal", examples.page_of(examples.JOB_ROW)),
     )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, state=JobState.FAILED, **named)
@@ -80,6 +82,7 @@ class JobHistoryView(ConsoleView):
             400: shapes.Problem,
             503: shapes.Problem,
         },
+        examples=examples.show("Done", examples.page_of(examples.ENDED_JOB)),
     )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
@@ -109,6 +112,7 @@ class JobView(ConsoleView):
     @extend_schema(
         operation_id="job",
         responses={200: shapes.Job, 404: shapes.Problem, 503: shapes.Problem},
+        examples=examples.show("A job that was done", examples.JOB),
     )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)

@@ -4,12 +4,12 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from operators import session_shapes, shapes
+from operators import examples, session_shapes, shapes
 from operators.api import paginate, refuse
 from operators.console import Console
 from operators.letter_desk import LetterDesk
 from operators.roles import IsOperator
-from operators.session_api import PAGE, AskingView, example, page_of
+from operators.session_api import PAGE, AskingView
 
 _NOT_FOUND, _UNAVAILABLE = 404, 503
 _TRUE = frozenset({"true", "1", "yes", "on"})
@@ -56,7 +56,7 @@ class LettersView(LetterView):
             *PAGE,
         ],
         responses={200: session_shapes.DeadLetterPage, **_PROBLEMS},
-        examples=example("An assignment", page_of(_EXAMPLE)),
+        examples=examples.show("An assignment", examples.page_of(_EXAMPLE)),
     )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
@@ -75,7 +75,7 @@ class OneLetterView(LetterView):
     @extend_schema(
         operation_id="dlq_letter",
         responses={200: session_shapes.DeadLetter, **_MAY_MISS},
-        examples=example("An assignment", _EXAMPLE),
+        examples=examples.show("An assignment", _EXAMPLE),
     )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
@@ -98,7 +98,7 @@ class ReplayView(LetterView):
         request=None,
         parameters=[_DRY_RUN],
         responses={200: session_shapes.Replayed, **_MAY_MISS},
-        examples=example("Sent", {"letter_id": _EXAMPLE["letter_id"], "outcome": "replayed"}),
+        examples=examples.show("Sent", {"letter_id": _EXAMPLE["letter_id"], "outcome": "replayed"}),
     )
     def post(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
@@ -122,7 +122,7 @@ class PurgeOneView(LetterView):
         request=None,
         parameters=[_DRY_RUN],
         responses={200: session_shapes.Purged, **_MAY_MISS},
-        examples=example("Removed", {"removed": 1}),
+        examples=examples.show("Removed", {"removed": 1}),
     )
     def post(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
@@ -145,7 +145,7 @@ class PurgeView(LetterView):
         request=None,
         parameters=[_DRY_RUN],
         responses={200: session_shapes.Purged, **_PROBLEMS},
-        examples=example("Removed", {"removed": 3}),
+        examples=examples.show("Removed", {"removed": 3}),
     )
     def post(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)

@@ -1,55 +1,66 @@
-"""The live feed: what happens now, pushed to every watcher in at most ten frames a second."""
+"""The live feed: what happens on all instances now, at most five frames a second per watcher."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import collections
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from operators.live_exchange import LiveExchange
+from operators.live_news import LiveNews, Reporter, Second
 from scheduling import clock
-from scheduling.delivery import Delivery
-from scheduling.jobs import JobState
-from scheduling.journal import Journal, Step
+from scheduling.errors import DependencyDown
+from scheduling.explaining import Coverage
 from scheduling.snapshot import Fleet
-from scheduling.waiting import WaitingLine
 from sockets.outbound import Outbound, OutboundLimits
 
 Json = dict[str, Any]
 NodeRow = tuple[str, int, int, str]
+PairRow = tuple[str, str, int, int]
 
-_LIMITS = OutboundLimits(most_bytes=4 * 1024 * 1024, most_frames=32)
-_MOST_STEPS = 150
-_WINDOW_MS = 1_000
-_STAGES = {
-    JobState.RESERVED: "wait",
-    JobState.DISPATCHED: "place",
-    JobState.ACKED: "accept",
-    JobState.DONE: "work",
-}
+_LIMITS = OutboundLimits(most_bytes=4 * 1024 * 1024, most_frames=16)
+_MOST_ROWS = 150
+_MOST_ENDED = 20
+_MOST_PAIRS = 900
+_SECOND_MS = 1_000
+_COVERAGE_EVERY_MS = 2_000
+_HEARD_FOR_MS = 5_000
 
 
 class LiveFeed:
-    """A loop that sends nothing while nobody watches; a slow watcher misses frames, nobody else.
+    """A loop that does nothing while nobody watches; a slow watcher misses frames, nobody else.
 
     A watcher first gets the whole picture, then what changed; one that missed a frame gets the
-    whole picture again.
+    whole picture again. What this instance does itself needs no Redis to be seen here.
     """
 
     name = "live feed"
-    interval_s = 0.1
+    interval_s = 0.2
 
     def __init__(
-        self, *, journal: Journal, fleet: Fleet, delivery: Delivery, waiting: WaitingLine
+        self,
+        *,
+        reporter: Reporter,
+        fleet: Fleet,
+        exchange: LiveExchange | None = None,
+        list_coverage: Callable[[], Sequence[Coverage]] = list,
     ) -> None:
-        self._journal = journal
+        self._reporter = reporter
         self._fleet = fleet
-        self._delivery = delivery
-        self._waiting = waiting
+        self._exchange = exchange
+        self._list_coverage = list_coverage
         self._up_to_date: dict[Outbound, bool] = {}
         self._shown: dict[str, NodeRow] = {}
-        self._last_number = 0
-        self._window: list[Step] = []
-        self._window_began_ms = 0.0
+        self._heard: dict[str, tuple[float, LiveNews]] = {}
+        self._news: list[LiveNews] = []
+        self._ended: collections.deque[list[Any]] = collections.deque(maxlen=_MOST_ENDED)
+        self._second = Second()
+        self._talking: asyncio.Task[None] | None = None
+        self._coverage: list[PairRow] = []
+        self._covered_at_ms = -float("inf")
+        if exchange is not None:
+            exchange.reader = self
 
     def join(self, outbound: Outbound) -> None:
         """Send the feed to a socket from now on."""
@@ -59,20 +70,72 @@ class LiveFeed:
         """Stop sending to a socket."""
         self._up_to_date.pop(outbound, None)
 
+    def take(self, news: LiveNews) -> None:
+        """Take what an instance told; it is shown in the next frame."""
+        if self._up_to_date:
+            self._news.append(news)
+
     async def run_once(self) -> int:
-        """Send one frame to every watcher; return how many there are."""
+        """Tell other instances if they want to know, and every watcher here; return how many."""
+        is_wanted = self._exchange is not None and self._exchange.is_wanted
+        own = self._report(is_wanted=is_wanted)
+        if self._exchange is not None and (self._talking is None or self._talking.done()):
+            # Beside this pass: a channel layer that waits for its Redis holds no frame up.
+            self._talking = asyncio.create_task(
+                self._talk(self._exchange, own if is_wanted else None), name="live talk"
+            )
+        if self._up_to_date:
+            await self._show()
+        return len(self._up_to_date)
+
+    def _report(self, *, is_wanted: bool) -> LiveNews | None:
+        """Return what happened here, None while nobody wants to know."""
         if not self._up_to_date:
-            self._last_number = self._journal.steps[-1].number if self._journal.steps else 0
-            return 0
+            self._heard.clear()
+            self._news.clear()
+        if not self._up_to_date and not is_wanted:
+            self._reporter.skip()
+            return None
+        own = self._reporter.report()
+        self.take(own)
+        return own
+
+    async def _talk(self, exchange: LiveExchange, news: LiveNews | None) -> None:
+        """Keep in the group while somebody watches here; tell those who watch elsewhere.
+
+        While the layer has no Redis, watchers see this instance alone.
+        """
+        try:
+            if self._up_to_date:
+                await exchange.watch()
+            else:
+                await exchange.stop_watching()
+            if news is not None:
+                await exchange.publish(news)
+        except DependencyDown:
+            return
+
+    async def _show(self) -> None:
+        is_covered_anew = await self._cover()
         rows = self._list_rows()
-        changes = self._describe_changes(rows)
+        changes = self._describe_changes(rows, with_coverage=is_covered_anew)
         tick = msgspec.json.encode(changes).decode()
         whole = ""
         for outbound, is_up_to_date in list(self._up_to_date.items()):
             if not is_up_to_date:
                 whole = whole or msgspec.json.encode(self._describe_whole(rows)).decode()
             self._up_to_date[outbound] = outbound.post(tick if is_up_to_date else whole)
-        return len(self._up_to_date)
+
+    async def _cover(self) -> bool:
+        """Count, at times, who serves which pair, in a thread; say whether that changed."""
+        now_ms = clock.steady_ms()
+        if now_ms - self._covered_at_ms < _COVERAGE_EVERY_MS:
+            return False
+        self._covered_at_ms = now_ms
+        pairs = await asyncio.to_thread(self._list_coverage)
+        rows = [(one.src, one.tgt, one.ready_nodes, one.free_slots) for one in pairs[:_MOST_PAIRS]]
+        before, self._coverage = self._coverage, rows
+        return before != rows
 
     def _list_rows(self) -> dict[str, NodeRow]:
         loads = self._fleet.loads
@@ -82,62 +145,60 @@ class LiveFeed:
         }
 
     def _describe_whole(self, rows: dict[str, NodeRow]) -> Json:
+        ended = [*self._ended, *self._reporter.list_ended(_MOST_ENDED)]
+        known = {(row[1], row[8]): row for row in ended}
         return {
             "type": "whole",
             "nodes": list(rows.values()),
-            "ended": [_describe_step(step) for step in list(self._journal.ended)[-20:]],
+            "ended": sorted(known.values(), key=lambda row: row[8])[-_MOST_ENDED:],
+            "coverage": self._coverage,
             **self._describe_now(),
         }
 
-    def _describe_changes(self, rows: dict[str, NodeRow]) -> Json:
+    def _describe_changes(self, rows: dict[str, NodeRow], *, with_coverage: bool) -> Json:
         before, self._shown = self._shown, rows
-        steps = list(self._journal.list_steps_after(self._last_number))
-        if steps:
-            self._last_number = steps[-1].number
+        steps, skipped, reasons = self._read_news()
         return {
             "type": "tick",
             "nodes": [row for node_id, row in rows.items() if before.get(node_id) != row],
             "gone": [node_id for node_id in before if node_id not in rows],
-            "steps": [_describe_step(step) for step in steps[-_MOST_STEPS:]],
-            "skipped": max(0, len(steps) - _MOST_STEPS),
-            "second": self._describe_second(steps),
+            "steps": steps[-_MOST_ROWS:],
+            "skipped": skipped + max(0, len(steps) - _MOST_ROWS),
+            "reasons": reasons,
+            "second": self._second.close(every_ms=_SECOND_MS),
+            "coverage": self._coverage if with_coverage else None,
             **self._describe_now(),
         }
 
+    def _read_news(self) -> tuple[list[list[Any]], int, Json]:
+        """Return the steps of all instances in order, how many were left out, and reasons."""
+        arrived, self._news = self._news, []
+        now_ms = clock.steady_ms()
+        steps: list[list[Any]] = []
+        reasons: collections.Counter[str] = collections.Counter()
+        for news in arrived:
+            self._heard[news.sender] = now_ms, news
+            self._second.add(news)
+            steps += news.rows
+            reasons.update(news.reasons)
+        steps.sort(key=lambda row: row[8])
+        self._ended.extend(row for row in steps if row[0] in {"DONE", "FAILED", "CANCELLED"})
+        return steps, sum(news.skipped for news in arrived), dict(reasons)
+
     def _describe_now(self) -> Json:
-        held = self._delivery.held
+        now_ms = clock.steady_ms()
+        self._heard = {
+            sender: heard
+            for sender, heard in self._heard.items()
+            if now_ms - heard[0] < _HEARD_FOR_MS
+        }
+        latest = [news for _, news in self._heard.values()]
         return {
             "at_ms": clock.now_ms(),
-            "waiting": len(self._waiting),
-            "sessions": held.sessions,
-            "sockets": held.nodes,
-        }
-
-    def _describe_second(self, steps: Iterable[Step]) -> Json | None:
-        """Once a second, return how many jobs went how far in it, and how long stages took."""
-        self._window.extend(steps)
-        now_ms = clock.steady_ms()
-        took_ms = now_ms - self._window_began_ms
-        if took_ms < _WINDOW_MS:
-            return None
-        window, self._window, self._window_began_ms = self._window, [], now_ms
-        spans: dict[str, list[float]] = {}
-        for step in window:
-            stage = _STAGES.get(step.state)
-            if stage and not (stage == "wait" and step.since_ms == 0):
-                spans.setdefault(stage, []).append(step.since_ms)
-            if step.state is JobState.DONE:
-                spans.setdefault("total", []).append(step.age_ms)
-        per_s = 1000 / min(took_ms, 10_000)
-        return {
-            "dispatched": round(_count(window, JobState.DISPATCHED) * per_s, 1),
-            "done": round(_count(window, JobState.DONE) * per_s, 1),
-            "failed": round(_count(window, JobState.FAILED) * per_s, 1),
-            "retried": round(_count(window, JobState.RETRYING) * per_s, 1),
-            "stages": {
-                stage: [_percentile(values, 50), _percentile(values, 99)]
-                for stage, values in spans.items()
-            },
+            "instances": len(latest),
+            "waiting": sum(news.waiting for news in latest),
+            "sessions": sum(news.sessions for news in latest),
+            "sockets": sum(news.nodes for news in latest),
         }
 
 
@@ -161,21 +222,3 @@ class LiveSocket:
             self._feed.leave(outbound)
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
-
-
-def _describe_step(step: Step) -> list[Any]:
-    return [
-        *(step.state, step.job_id, step.session_id, step.node_id, step.reason),
-        *(step.attempt, round(step.since_ms, 2), round(step.age_ms, 2), step.at_ms),
-    ]
-
-
-def _count(steps: Iterable[Step], state: JobState) -> int:
-    return sum(step.state is state for step in steps)
-
-
-def _percentile(values: Sequence[float], percent: int) -> float:
-    """Return the value that `percent` of all do not exceed."""
-    ordered = sorted(values)
-    place = max(0, -(-len(ordered) * percent // 100) - 1)
-    return round(ordered[place], 2)

@@ -1,5 +1,7 @@
 """How the API's description names its two ways to say who asks."""
 
+from typing import Any
+
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
@@ -22,3 +24,24 @@ class LoginScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
         return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
+
+
+def add_refusals(result: dict[str, Any], **_named: Any) -> dict[str, Any]:
+    """Describe, once for all operations, what anybody may be told: who asks wrongly, and for what.
+
+    drf-spectacular calls it when the description is whole.
+    """
+    detail = _answer("Detail", "Nobody said who asks, or the token is not good.")
+    for path, item in result["paths"].items():
+        for operation in item.values():
+            responses = operation["responses"]
+            responses.setdefault("401", detail)
+            responses.setdefault("403", _answer("Detail", "Whoever asks may not do that."))
+            if "{" in path:
+                responses.setdefault("404", _answer("Problem", "There is no such thing."))
+    return result
+
+
+def _answer(shape: str, text: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{shape}"}}}
+    return {"description": text, "content": content}

@@ -1,12 +1,10 @@
 """The API of sessions, version 1."""
 
-from typing import Any
-
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from operators import session_shapes, shapes
+from operators import examples, session_shapes, shapes
 from operators.api import ConsoleView, paginate, refuse
 from operators.console import Console
 from operators.session_desk import SessionFilter
@@ -23,14 +21,6 @@ _EXAMPLE_SESSION = {
 PAGE = [OpenApiParameter("limit", int), OpenApiParameter("offset", int)]
 _PROBLEMS = {503: shapes.Problem}
 _MAY_MISS = {404: shapes.Problem, **_PROBLEMS}
-
-
-def example(name: str, value: dict[str, Any]) -> list[OpenApiExample]:
-    return [OpenApiExample(name, value=value, response_only=True, status_codes=["200"])]
-
-
-def page_of(row: dict[str, Any]) -> dict[str, Any]:
-    return {"count": 1, "next": None, "previous": None, "results": [row]}
 
 
 class AskingView(ConsoleView):
@@ -59,7 +49,7 @@ class SessionsView(AskingView):
             *PAGE,
         ],
         responses={200: session_shapes.SessionPage, **_PROBLEMS},
-        examples=example("One speaker", page_of(_EXAMPLE_SESSION)),
+        examples=examples.show("One speaker", examples.page_of(_EXAMPLE_SESSION)),
     )
     def get(self, request: Request, **named: str) -> Response:
         return super().get(request, **named)
@@ -82,7 +72,7 @@ class SessionView(AskingView):
     @extend_schema(
         operation_id="session",
         responses={200: session_shapes.SessionDetail, **_MAY_MISS},
-        examples=example(
+        examples=examples.show(
             "One that can resume",
             {
                 "session_id": "s-7F3A91C2",

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from operators import shapes
+from operators import examples, shapes
 from operators.authentication import (
     LoginAuthentication,
     TokenAuthentication,
@@ -46,7 +46,8 @@ class TicketView(APIView):
     @extend_schema(
         operation_id="ticket",
         request=None,
-        responses={200: shapes.Ticket, 201: shapes.Ticket, 401: shapes.Detail, 403: shapes.Detail},
+        responses={200: shapes.Ticket, 201: shapes.Ticket, 429: shapes.Detail},
+        examples=examples.show("For thirty seconds", examples.TICKET, status="201"),
     )
     def post(self, request: Request) -> Response:
         """Return the ticket, and the subprotocols that carry it in place of `?ticket=`."""

@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
-from operators import api, fleet_api, jobs_api, letter_api, node_api, session_api
+from operators import api, fleet_api, jobs_api, letter_api, node_api, scraping, session_api
 from operators.orders import ORDERS
 from operators.pages import page
 
@@ -20,6 +20,7 @@ PAGES = (
     "pools",
     "coverage",
     "why",
+    "letters",
     "api-guide",
 )
 
@@ -33,7 +34,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/dashboard")),
     # The admin's pages name no icon, so browsers ask for this one.
     path("favicon.ico", RedirectView.as_view(url="/static/operators/icon.svg")),
-    path("metrics", api.prometheus),
+    path("metrics", scraping.prometheus),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/stats", api.StatsView.as_view()),
     path("api/v1/cluster", api.ClusterView.as_view()),

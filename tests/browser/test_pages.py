@@ -41,7 +41,12 @@ def test_live_shows_a_thousand_nodes(browser: Browser, lingua: Lingua) -> None:
         browser.wait("five seconds", lambda: browser.run("return performance.now() - began") > 5000)
         frames_a_second = browser.run("return 1000 * drawn / (performance.now() - began)")
         assert frames_a_second > 5, "the page does not keep up"
+        browser.wait("coverage", lambda: browser.texts("#coverage [data-pair]"))
+        assert "1,000 nodes" in browser.text("#slots-summary")
         browser.keep_picture("live-thousand")
+        browser.resize(390, 844)
+        browser.wait("it drawn anew", lambda: browser.run("return innerWidth") == 390)
+        browser.keep_picture("live-thousand-phone")
 
 
 @pytest.mark.req("D5", "D4")
@@ -63,6 +68,9 @@ def test_pages_show_a_busy_fleet(browser: Browser, lingua: Lingua) -> None:
         browser.wait("a result", lambda: browser.texts("#jobs li"))
         browser.wait("some seconds", lambda: int(browser.data("frames") or 0) > 60)
         assert browser.text("[data-tile=nodes]") == "30"
+        browser.wait("coverage", lambda: browser.texts("#coverage [data-pair]"))
+        assert browser.text("[data-tile=instances]") == "1"
+        browser.wait("a waiting time", lambda: "ms" in browser.text("#waits-legend"))
         browser.keep_picture("live-busy")
         browser.use_dark(dark=True)
         browser.wait("more", lambda: int(browser.data("frames") or 0) > 90)

@@ -13,6 +13,7 @@ from operators.catalog import Catalog
 from operators.cluster import InstanceView
 from operators.console import SCOPE_KEY, Console, Parts
 from operators.live import LiveFeed
+from operators.live_news import Reporter
 from scheduling.delivery import Delivery
 from scheduling.journal import Journal
 from scheduling.limits import JobLimits
@@ -102,10 +103,15 @@ async def test_without_an_instance_the_api_says_so() -> None:
     assert json.loads(answer.content)["error"] == "NO_INSTANCE"
 
 
-async def test_a_slow_watcher_misses_frames_and_gets_the_whole_picture_later(fleet: Fleet) -> None:
-    feed = LiveFeed(
-        journal=Journal(), fleet=fleet, delivery=Delivery(), waiting=WaitingLine(most=1)
+def _make_feed(fleet: Fleet) -> LiveFeed:
+    reporter = Reporter(
+        instance_id="i1", journal=Journal(), delivery=Delivery(), waiting=WaitingLine(most=1)
     )
+    return LiveFeed(reporter=reporter, fleet=fleet)
+
+
+async def test_a_slow_watcher_misses_frames_and_gets_the_whole_picture_later(fleet: Fleet) -> None:
+    feed = _make_feed(fleet)
 
     async def send(_message: dict[str, object]) -> None:
         """Never called: nobody runs this socket's writer."""
@@ -126,9 +132,7 @@ async def test_a_slow_watcher_misses_frames_and_gets_the_whole_picture_later(fle
 
 
 async def test_a_frame_tells_only_of_nodes_that_changed(fleet: Fleet) -> None:
-    feed = LiveFeed(
-        journal=Journal(), fleet=fleet, delivery=Delivery(), waiting=WaitingLine(most=1)
-    )
+    feed = _make_feed(fleet)
 
     async def send(_message: dict[str, object]) -> None:
         """Never called: nobody runs this socket's writer."""

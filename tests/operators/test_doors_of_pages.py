@@ -57,6 +57,7 @@ async def _ask(lingua: Lingua, path: str) -> tuple[int, str]:
         "/pools",
         "/coverage",
         "/why",
+        "/letters",
     ],
 )
 async def test_a_page_sends_strangers_to_the_login(path: str, guarded: Lingua) -> None:
@@ -74,6 +75,10 @@ async def test_a_page_sends_strangers_to_the_login(path: str, guarded: Lingua) -
         "metrics",
         "jobs",
         "jobs/job-1",
+        "sessions",
+        "sessions/s-1",
+        "dlq",
+        "dlq/process:a/1-0",
         "nodes",
         "nodes/n",
         "coverage",
@@ -94,6 +99,10 @@ async def test_the_description_is_not_for_strangers(guarded: Lingua) -> None:
 async def test_the_live_feed_refuses_strangers(guarded: Lingua) -> None:
     with pytest.raises(InvalidStatus):
         await connect(guarded.url("/ws/live"), proxy=None)
+
+
+async def test_metrics_are_not_for_strangers(guarded: Lingua) -> None:
+    assert (await _ask(guarded, "/metrics"))[0] == 401
 
 
 async def test_probes_still_answer(guarded: Lingua) -> None:

@@ -26,7 +26,7 @@ _MAKE = (
     " VALUES ('desk-made', '', 'capability', '[\"tone\"]', '[]', '[]')"
 )
 # What the instance says of itself all the time, whoever asks it.
-_SIGNS_OF_LIFE = ("{poolcfg}:leader", "{instances}:seen")
+_SIGNS_OF_LIFE = ("{poolcfg}:leader", "{instances}:seen", ":figures")
 _ORDERS = ("drain", "resume", "cordon", "disconnect")
 
 

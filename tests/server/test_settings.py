@@ -117,7 +117,7 @@ def test_a_postgresql_url_is_taken_apart() -> None:
         sqlite_file=Path("unused"),
     )
 
-    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert database["ENGINE"] == "django_prometheus.db.backends.postgresql"
     assert (database["NAME"], database["USER"], database["PASSWORD"]) == ("lingua", "user@a", "p/w")
     assert (database["HOST"], database["PORT"]) == ("db.example", "6432")
     assert database["OPTIONS"] == {"sslmode": "require"}

@@ -1,17 +1,42 @@
-// The API's own description, as a list a person can follow.
+// The API's own description, as a list a person can follow and try.
 import { find, make, showFreshness } from "./dom.js";
 
 const answer = await fetch("/api/schema", { headers: { Accept: "application/vnd.oai.openapi+json" } });
 const schema = await answer.json();
+
+function listQuestions(operation) {
+  const asks = (operation.parameters ?? []).map((entry) =>
+    make("li", {}, make("code", {}, entry.name), ` ${entry.in}${entry.required ? ", required" : ""}`, entry.description ? `: ${entry.description}` : ""));
+  return asks.length ? make("ul", {}, ...asks) : null;
+}
+
+function listAnswers(operation) {
+  const rows = Object.entries(operation.responses).map(([status, response]) => {
+    const { examples } = response.content?.["application/json"] ?? {};
+    const shown = Object.values(examples ?? {}).map((one) => make("pre", {}, JSON.stringify(one.value, null, 2)));
+    return make("li", {}, make("b", {}, status), ` ${response.description}`, ...shown);
+  });
+  return make("details", {}, make("summary", {}, "Answers"), make("ul", { class: "plain" }, ...rows));
+}
+
+function tryIt(path) {
+  const told = make("pre", { hidden: true, role: "status" });
+  const button = make("button", { type: "button", "data-try": path, "aria-label": `Try ${path}` }, "Try it");
+  button.addEventListener("click", async () => {
+    const tried = await fetch(path, { headers: { Accept: "application/json" } });
+    told.hidden = false;
+    told.textContent = `${tried.status} ${JSON.stringify(await tried.json(), null, 2).slice(0, 20000)}`;
+  });
+  return make("div", {}, button, told);
+}
+
 find("#paths").replaceChildren(
-  ...Object.entries(schema.paths).map(([path, methods]) => {
-    const [method, get] = Object.entries(methods)[0];
-    const asks = (get.parameters ?? []).map((entry) =>
-      make("li", {}, make("code", {}, entry.name), ` ${entry.in}${entry.required ? ", required" : ""}`, entry.description ? `: ${entry.description}` : ""));
-    const title = path.includes("{") || method !== "get" ? make("code", {}, `${method.toUpperCase()} ${path}`) : make("a", { href: path }, make("code", {}, `GET ${path}`));
-    return make("section", { class: "card" }, make("h2", {}, title), make("p", {}, get.description ?? ""),
-      asks.length ? make("ul", {}, ...asks) : null);
-  }),
+  ...Object.entries(schema.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) =>
+    make("section", { class: "card" },
+      make("h2", {}, make("code", {}, `${method.toUpperCase()} ${path}`)),
+      make("p", {}, operation.description ?? ""),
+      listQuestions(operation), listAnswers(operation),
+      method === "get" && !path.includes("{") ? tryIt(path) : null))),
 );
 showFreshness(`version ${schema.info.version}`);
 document.body.dataset.loaded = "yes";

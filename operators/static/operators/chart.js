@@ -25,9 +25,10 @@ function roundUp(value) {
 }
 
 export class LineChart {
-  // `series` are {key, label, color, dashed?, pair?}; `unit` stands behind the figures of the axis.
-  constructor(canvas, legend, series, { unit = "", points = 60 } = {}) {
-    Object.assign(this, { canvas, series, unit, points, rows: [], height: canvas.height });
+  // `series` are {key, label, color, dashed?, pair?}; `unit` stands behind figures,
+  // but for series whose keys are `plain`.
+  constructor(canvas, legend, series, { unit = "", plain = [], points = 60 } = {}) {
+    Object.assign(this, { canvas, series, unit, plain, points, rows: [], height: canvas.height });
     this.figures = new Map();
     legend.replaceChildren(
       ...series.filter((one) => !one.dashed).map((one) => {
@@ -46,7 +47,7 @@ export class LineChart {
     for (const [key, figure] of this.figures) {
       const pair = this.series.find((one) => one.key === key).pair;
       const text = formatNumber(row[key], 1);
-      figure.textContent = pair ? `${text} / ${formatNumber(row[pair], 1)}${this.unit}` : `${text}${this.unit}`;
+      figure.textContent = pair ? `${text} / ${formatNumber(row[pair], 1)}${this.unit}` : `${text}${this.plain.includes(key) ? "" : this.unit}`;
     }
   }
 

@@ -35,7 +35,7 @@ export class Flow {
     const { pen, width, height } = fitCanvas(this.canvas, this.height);
     pen.font = "13px system-ui, sans-serif";
     pen.textBaseline = "top";
-    for (const [share, label, align] of [[0.06, "speakers", "left"], [0.38, "scheduler", "center"], [0.9, "nodes", "center"]]) {
+    for (const [share, label, align] of [[0.06, "speakers", "center"], [0.38, "scheduler", "center"], [0.9, "nodes", "center"]]) {
       pen.fillStyle = color("line");
       pen.fillRect(width * share - 1, 22, 2, height - 30);
       pen.fillStyle = color("soft");

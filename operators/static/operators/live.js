@@ -1,11 +1,14 @@
-// The live page: one WebSocket brings what changed, at most ten times a second.
+// The live page: one WebSocket brings what changed, at most five times a second.
 import { LineChart } from "./chart.js";
 import { clockTime, find, formatNumber, make, setTile, showFreshness } from "./dom.js";
 import { Flow } from "./flow.js";
+import { drawPairs } from "./pairs.js";
 import { Slots } from "./slots.js";
 
 const MOST_LINES = 40;
-const STAGES = [["wait", "waiting", "series-5"], ["place", "placing", "series-2"], ["accept", "accepting", "series-3"], ["work", "working", "series-4"], ["total", "in all", "series-1"]];
+const REASONS_SHOWN = 6;
+const REASONS_FOR_MS = 10 * 60 * 1000;
+const STAGES = [["place", "placing", "series-2"], ["accept", "accepting", "series-3"], ["work", "working", "series-4"], ["total", "in all", "series-1"]];
 
 const flow = new Flow(find("#flow"));
 const slots = new Slots(find("#slots"));
@@ -23,6 +26,11 @@ const stages = new LineChart(
   ]),
   { unit: " ms" },
 );
+const waits = new LineChart(find("#waits"), find("#waits-legend"), [
+  { key: "wait-50", label: "p50 / p99", color: "series-5", pair: "wait-99" },
+  { key: "wait-99", label: "p99", color: "series-5", dashed: true },
+  { key: "waiting", label: "jobs in line", color: "series-1" },
+], { unit: " ms", plain: ["waiting"] });
 find("#flow-legend").replaceChildren(
   ...[["series-1", "on its way"], ["good", "done"], ["warn", "tried again"], ["bad", "refused or failed"]].map(([shade, label]) => {
     const swatch = make("i");
@@ -37,7 +45,7 @@ let isDirty = true;
 function addLine(place, step) {
   const [state, jobId, sessionId, nodeId, reason, attempt, , ageMs, atMs] = step;
   const tone = { DONE: "good", FAILED: "bad", RETRYING: "warn" }[state] ?? "";
-  const name = attempt === 0 ? make("code", {}, sessionId) : make("a", { href: `/api/v1/jobs/${encodeURIComponent(jobId)}` }, make("code", {}, jobId));
+  const name = attempt === 0 ? make("code", {}, sessionId) : make("a", { href: `/why?job_id=${encodeURIComponent(jobId)}` }, make("code", {}, jobId));
   const where = [nodeId, attempt > 1 ? `attempt ${attempt}` : "", reason].filter(Boolean).join(" · ");
   const list = find(place);
   list.prepend(
@@ -59,7 +67,32 @@ function showSteps(steps) {
   }
 }
 
+let reasons = [];
+
+function showReasons(counted) {
+  const now = Date.now();
+  if (Object.keys(counted ?? {}).length) reasons.push([now, counted]);
+  reasons = reasons.filter(([at]) => now - at < REASONS_FOR_MS);
+  const sums = new Map();
+  for (const [, words] of reasons) {
+    for (const [word, count] of Object.entries(words)) sums.set(word, (sums.get(word) ?? 0) + count);
+  }
+  const rows = [...sums].sort((one, other) => other[1] - one[1]).slice(0, REASONS_SHOWN);
+  const most = Math.max(1, ...rows.map(([, count]) => count));
+  find("#reasons").replaceChildren(...rows.map(([word, count]) =>
+    make("li", {}, make("code", { class: "grow" }, word), make("b", {}, formatNumber(count)), make("span", { class: "bar" }, make("i", { "width%": (100 * count) / most })))));
+}
+
+function showCoverage(pairs) {
+  if (!pairs) return;
+  const bad = drawPairs(find("#coverage"), pairs);
+  find("#coverage-summary").textContent = pairs.length
+    ? `${formatNumber(pairs.length)} pair${pairs.length === 1 ? "" : "s"}; ${formatNumber(bad.none)} without a ready node, ${formatNumber(bad.one)} with one alone.`
+    : "No node offers a pair of languages.";
+}
+
 function showNow(frame) {
+  setTile("instances", frame.instances);
   const { load, offered } = slots.totals();
   setTile("sessions", frame.sessions);
   setTile("waiting", frame.waiting);
@@ -70,10 +103,13 @@ function showNow(frame) {
 function take(frame) {
   if (frame.type === "whole") {
     slots.replace(frame.nodes);
+    showCoverage(frame.coverage);
     for (const step of frame.ended) addLine(step[0] === "DONE" ? "#jobs" : "#refusals", step);
   } else {
     slots.change(frame.nodes, frame.gone);
     showSteps(frame.steps);
+    showCoverage(frame.coverage);
+    if (frame.second || Object.keys(frame.reasons).length) showReasons(frame.reasons);
     if (frame.second) {
       const { second } = frame;
       setTile("done", second.done);
@@ -85,6 +121,7 @@ function take(frame) {
         row[`${stage}-99`] = high;
       }
       stages.add(row);
+      waits.add({ ...row, waiting: frame.waiting });
     }
   }
   showNow(frame);
@@ -98,6 +135,7 @@ function draw(now) {
     if (isDirty) {
       rates.draw();
       stages.draw();
+      waits.draw();
       slots.draw();
       isDirty = false;
     }

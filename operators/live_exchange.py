@@ -1,0 +1,137 @@
+"""Live news between instances, through two groups of the channel layer.
+
+Every instance is in the first and hears there that somebody, somewhere, watches. Only instances
+with watchers are in the second, and get the news of all. So nobody sends while nobody looks.
+"""
+
+import asyncio
+import logging
+from typing import Any, Protocol
+
+import msgspec
+
+from operators.live_news import LiveNews
+from scheduling import clock, errors
+
+logger = logging.getLogger(__name__)
+
+INSTANCES, WATCHING = "lingua.live.instances", "lingua.live.watching"
+_CALLED, _NEWS = "live.called", "live.news"
+_CALL_EVERY_MS = 3_000
+_HEEDED_MS = 10_000
+_RETRY_AFTER_S = 0.5
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(LiveNews).decode
+
+
+class Layer(Protocol):
+    """What of a channel layer is used here."""
+
+    async def new_channel(self, prefix: str = ...) -> str: ...
+
+    async def receive(self, channel: str) -> dict[str, Any]: ...
+
+    async def group_add(self, group: str, channel: str) -> None: ...
+
+    async def group_discard(self, group: str, channel: str) -> None: ...
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None: ...
+
+
+class TakesNews(Protocol):
+    """Who shows the news of other instances."""
+
+    def take(self, news: LiveNews) -> None: ...
+
+
+class LiveExchange:
+    """A loop that takes what other instances send; `trouble` is how the layer says it cannot."""
+
+    name = "live exchange"
+    interval_s = 0.0
+
+    def __init__(
+        self, layer: Layer, *, instance_id: str, trouble: tuple[type[Exception], ...]
+    ) -> None:
+        self._layer = layer
+        self._instance_id = instance_id
+        self._trouble = trouble
+        self._channel = ""
+        self._heed_until_ms = 0.0
+        self._called_at_ms = -float("inf")
+        self._is_watching = False
+        self.reader: TakesNews | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Say whether another instance has watchers: a moment ago it called for news."""
+        return clock.steady_ms() < self._heed_until_ms
+
+    async def run_once(self) -> int:
+        """Take one message; the first time, open the channel they come to."""
+        try:
+            await self._open()
+            message = await self._layer.receive(self._channel)
+        except self._trouble:
+            await asyncio.sleep(_RETRY_AFTER_S)
+            return 0
+        if message["type"] == _CALLED and message["sender"] != self._instance_id:
+            self._heed_until_ms = clock.steady_ms() + _HEEDED_MS
+        elif message["type"] == _NEWS:
+            self._read(message["body"])
+        return 1
+
+    async def watch(self) -> None:
+        """Ask all instances for news; repeated while somebody watches, it costs little.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        now_ms = clock.steady_ms()
+        if not self._channel or now_ms - self._called_at_ms < _CALL_EVERY_MS:
+            return
+        self._called_at_ms, self._is_watching = now_ms, True
+        try:
+            # Once more each time: some layers forget a membership, and so does an emptied Redis.
+            await self._layer.group_add(INSTANCES, self._channel)
+            await self._layer.group_add(WATCHING, self._channel)
+            await self._layer.group_send(INSTANCES, {"type": _CALLED, "sender": self._instance_id})
+        except self._trouble as error:
+            raise errors.DependencyDown from error
+
+    async def stop_watching(self) -> None:
+        """Nobody watches here any more: leave the group.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        if not self._is_watching:
+            return
+        try:
+            await self._layer.group_discard(WATCHING, self._channel)
+        except self._trouble as error:
+            raise errors.DependencyDown from error
+        self._called_at_ms, self._is_watching = -float("inf"), False
+
+    async def publish(self, news: LiveNews) -> None:
+        """Send news to every instance with watchers.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        try:
+            await self._layer.group_send(WATCHING, {"type": _NEWS, "body": _encode(news)})
+        except self._trouble as error:
+            raise errors.DependencyDown from error
+
+    async def _open(self) -> None:
+        if not self._channel:
+            channel = await self._layer.new_channel("live")
+            await self._layer.group_add(INSTANCES, channel)
+            self._channel = channel
+
+    def _read(self, body: bytes) -> None:
+        try:
+            news = _decode(body)
+        except msgspec.MsgspecError:
+            logger.warning("live news of another version were not read")
+            return
+        if self.reader is not None and news.sender != self._instance_id:
+            self.reader.take(news)

@@ -1,0 +1,23 @@
+// The grid of language pairs: a row per source, a column per target; bad pairs stand out.
+import { make } from "./dom.js";
+
+const MOST_LANGUAGES = 30;
+const tone = (ready) => (ready === 0 ? "bad" : ready === 1 ? "warn" : "good");
+
+// Each pair is [source, target, ready nodes, free slots]; they come worst first.
+export function drawPairs(table, pairs) {
+  const known = new Map(pairs.map(([src, tgt, ready, free]) => [`${src} ${tgt}`, [ready, free]]));
+  const pick = (place) => [...new Set(pairs.map((pair) => pair[place]))].slice(0, MOST_LANGUAGES).sort();
+  const [sources, targets] = [pick(0), pick(1)];
+  const head = (text) => make("th", { scope: "col" }, text);
+  table.tHead.replaceChildren(make("tr", {}, head("From \\ into"), ...targets.map(head)));
+  table.tBodies[0].replaceChildren(...sources.map((src) =>
+    make("tr", {}, make("th", { scope: "row" }, src), ...targets.map((tgt) => {
+      const pair = known.get(`${src} ${tgt}`);
+      if (!pair) return make("td", { class: "none" }, "–");
+      const [ready, free] = pair;
+      const words = `${ready} node${ready === 1 ? "" : "s"}, ${free} free`;
+      return make("td", { "data-pair": `${src}-${tgt}`, "data-ready": ready }, make("span", { class: `badge ${tone(ready)}` }, words));
+    }))));
+  return { none: pairs.filter((pair) => pair[2] === 0).length, one: pairs.filter((pair) => pair[2] === 1).length };
+}
