@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
-from lingua import settings
+from lingua import logs, settings
 from lingua.access import build_access
 from lingua.asgi_types import AsgiApp
 from lingua.carrier import LayerCarrier
@@ -107,6 +107,7 @@ async def build_application() -> Instance:
         must_be_alone=settings.LINGUA_DEGRADE == "local_single_instance"
         or settings.LINGUA_CHANNEL_LAYER == "memory",
     )
+    logs.name_instance(record.instance_id)
     instance = _compose(record, connection=connection, carrier=carrier, journal=journal)
     await instance.network.start()
     await instance.pools.start()

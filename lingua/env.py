@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -96,12 +97,20 @@ def env_list(name: str, *, default: tuple[str, ...] = ()) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def env_path(name: str, *, default: Path, shown: str = "") -> Path:
+@overload
+def env_path(name: str, *, default: Path, shown: str = "") -> Path: ...
+
+
+@overload
+def env_path(name: str, *, default: None) -> Path | None: ...
+
+
+def env_path(name: str, *, default: Path | None, shown: str = "") -> Path | None:
     """Return an absolute path; `shown` is the default as the documentation writes it.
 
     :raises ImproperlyConfigured: the value is a relative path, which would move with the caller
     """
-    text = _read(name, shown or str(default))
+    text = _read(name, shown or str(default or ""))
     if text is None:
         return default
     path = Path(text).expanduser()
