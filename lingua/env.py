@@ -124,6 +124,11 @@ def copy_environment(**changes: str) -> dict[str, str]:
     return {**os.environ, **changes}
 
 
+def is_set(name: str) -> bool:
+    """Say whether a variable has a value."""
+    return bool(os.environ.get(name, "").strip())
+
+
 def list_variables() -> list[Variable]:
     """Return every variable asked for so far, by name."""
     return [_variables[name] for name in sorted(_variables)]
