@@ -178,14 +178,16 @@ def _judge_redis(name: str, state: RedisState) -> Iterator[Finding]:
             "Allow EVAL, EVALSHA and SCRIPT to this user (ACL SETUSER … +@scripting).",
         ),
         (
-            state.cluster_state in {"", "ok"} and state.slots_served == _ALL_SLOTS,
+            state.cluster_state == "ok" and state.slots_served == _ALL_SLOTS,
             "cluster",
             "fail",
-            f"{state.cluster_state or 'none'}, {state.slots_served} of {_ALL_SLOTS} slots",
+            f"{state.cluster_state}, {state.slots_served} of {_ALL_SLOTS} slots",
             "redis-cli --cluster fix: jobs of the other slots are refused.",
         ),
     )
     for holds, what, level, seen, advice in rules:
+        if what == "cluster" and not state.cluster_state:
+            continue
         yield Finding(
             check=f"{name} {what}",
             level="ok" if holds else level,
