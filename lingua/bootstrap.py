@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
@@ -27,6 +28,7 @@ from operators.console import Console
 from operators.instance import link
 from operators.pool_source import DatabaseSource
 from scheduling import ids
+from scheduling.dispatch import Dispatcher
 from scheduling.errors import DependencyDown
 from scheduling.explaining import Explainer
 from scheduling.instances import InstanceRecord
@@ -34,6 +36,9 @@ from scheduling.journal import Journal
 from scheduling.store.connection import Connection, open_client
 from scheduling.store.keys import Keys
 from sessions_app.in_flight import InFlight
+
+if TYPE_CHECKING:
+    from lingua.tracing import Spans
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -117,11 +122,13 @@ async def build_application() -> Instance:
 def _compose(
     record: InstanceRecord, *, connection: Connection, carrier: LayerCarrier, journal: Journal
 ) -> Instance:
+    spans = _open_spans(record.instance_id)
     ground = Ground(
         instance_id=record.instance_id,
         connection=connection,
         keys=Keys(settings.LINGUA_KEY_PREFIX),
         journal=journal,
+        make_dispatcher=spans.make_dispatcher if spans else Dispatcher,
     )
     core = build_core(ground)
     pools = build_pools(ground, fleet=core.fleet, source=DatabaseSource(read_pool_rules()))
@@ -129,7 +136,7 @@ def _compose(
     entrance = build_access(ground)
     link.connect(entrance.access)
     console = build_operators_console(ground, core, pools=pools, network=network)
-    in_flight = InFlight()
+    in_flight = spans.make_in_flight() if spans else InFlight()
     return Instance(
         instance_id=record.instance_id,
         websocket=build_sockets(
@@ -157,4 +164,15 @@ def _compose(
         pools=pools,
         explainer=core.explainer,
         network=network,
+    )
+
+
+def _open_spans(instance_id: str) -> "Spans | None":
+    """Return the spans of this instance; None where nobody traces, and nothing is imported."""
+    if settings.LINGUA_TRACES == "off":
+        return None
+    from lingua.tracing import open_spans  # noqa: PLC0415 - its packages may be missing
+
+    return open_spans(
+        exporter=settings.LINGUA_TRACES, file=settings.LINGUA_TRACES_FILE, instance_id=instance_id
     )

@@ -1,4 +1,4 @@
-"""The settings of what is written down, a part of `lingua.settings`: logs, the history of jobs."""
+"""The settings of what is written down, a part of `lingua.settings`: logs, traces, history."""
 
 import sys
 from typing import Any
@@ -64,6 +64,13 @@ LOGGING = {
     },
     "root": {"handlers": [*_HANDLERS], "level": LINGUA_LOG_LEVEL},
 }
+
+# Traces ------------------------------------------------------------------------------------------
+
+# Where OpenTelemetry spans go; all but off needs requirements-otel.txt installed.
+LINGUA_TRACES = env_str("LINGUA_TRACES", default="off", choices=("off", "otlp", "file"))
+# The file that LINGUA_TRACES=file adds spans to, one JSON object a line.
+LINGUA_TRACES_FILE = env_path("LINGUA_TRACES_FILE", default=None)
 
 # History -----------------------------------------------------------------------------------------
 

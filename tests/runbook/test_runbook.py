@@ -139,8 +139,8 @@ async def test_every_command_of_the_runbook_runs(
     assert shell.returncode == 0, told[-4_000:]
     assert "ASR_FAILED" in told
     assert other.wait() == 0
-    orders = [frame["command"] for frame in node.told("node_control")]
-    assert orders, "the node was told to drain"
+    for done in ('"action":"drain"', '"action":"resume"', "is revoked", "placed at"):
+        assert done in told, done
 
 
 @pytest.mark.req("X10", "G7")
