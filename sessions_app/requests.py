@@ -141,17 +141,6 @@ def state_need(assignment: Assignment) -> Need:
     return Need(src=src, tgt=tgt, types=tuple(kind for kind, use in wanted if use), pairs=pairs)
 
 
-def name(request: Request) -> dict[str, str]:
-    """Return what ties a line of the log to an utterance."""
-    job = request.assignment
-    return {
-        "job_id": job.job_id,
-        "session_id": job.session_id,
-        "request_id": request.request_id or "",
-        "trace_id": job.trace_id,
-    }
-
-
 def _read_pipeline(wanted: messages.PipelineWanted | None) -> Pipeline:
     if wanted is None:
         return Pipeline()

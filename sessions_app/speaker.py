@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import logging
 from collections.abc import Iterable
 
 import msgspec
@@ -31,19 +30,11 @@ from sessions_app.endings import Endings, refuse, settle
 from sessions_app.groups import UtteranceGroups
 from sessions_app.in_flight import InFlight
 from sessions_app.outbox import Leaving, Missing, Outbox
-from sessions_app.requests import (
-    Profile,
-    list_pairs,
-    name,
-    request_from_cut,
-    request_from_utterance,
-)
+from sessions_app.requests import Profile, list_pairs, request_from_cut, request_from_utterance
 from sessions_app.segmentation import Cut, Segmenter
 from sessions_app.session_limits import SessionLimits
 from sockets.outbound import Outbound
 from sockets.wire import Message, encode_text
-
-logger = logging.getLogger(__name__)
 
 _TOO_SLOW = 1013
 _FENCED = 4409
@@ -242,11 +233,8 @@ class Speaker:
             self._bear(request, down)
             return
         except Refusal as refusal:
-            logger.info("utterance refused", extra=name(request) | {"reason": refusal.code})
             self._settle(refuse(request, refusal))
             return
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("utterance dispatched", extra=name(request))
         self._known_below = max(self._known_below, job.utterance_index + 1)
         if self._is_gone:
             self._forget(job.job_id)
