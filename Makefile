@@ -103,3 +103,7 @@ test-cluster: setup  ## the tests that run on a Redis Cluster of three masters
 .PHONY: trace
 trace: setup  ## each requirement with its tests, then those with none
 	@$(PYTHON) -m scripts.trace
+
+.PHONY: release-gate
+release-gate: setup  ## decide on a release: every gate, one table; ONLY="check bench" runs some
+	@$(PYTHON) -m scripts.release_gate $(ONLY)

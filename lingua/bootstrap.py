@@ -3,11 +3,12 @@
 import asyncio
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
-from lingua import settings
+from lingua import logs, settings
 from lingua.access import build_access
 from lingua.asgi_types import AsgiApp
 from lingua.carrier import LayerCarrier
@@ -30,6 +31,7 @@ from operators.console import Console
 from operators.instance import link
 from operators.pool_source import DatabaseSource
 from scheduling import ids
+from scheduling.dispatch import Dispatcher
 from scheduling.errors import DependencyDown
 from scheduling.explaining import Explainer
 from scheduling.instances import InstanceRecord
@@ -37,6 +39,9 @@ from scheduling.journal import Journal
 from scheduling.store.connection import Connection, open_client
 from scheduling.store.keys import Keys
 from sessions_app.in_flight import InFlight
+
+if TYPE_CHECKING:
+    from lingua.tracing import Spans
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -113,6 +118,7 @@ async def build_application() -> Instance:
         must_be_alone=settings.LINGUA_DEGRADE == "local_single_instance"
         or settings.LINGUA_CHANNEL_LAYER == "memory",
     )
+    logs.name_instance(record.instance_id)
     instance = _compose(record, connection=connection, carrier=carrier, journal=journal)
     await instance.network.start()
     await instance.pools.start()
@@ -122,11 +128,13 @@ async def build_application() -> Instance:
 def _compose(
     record: InstanceRecord, *, connection: Connection, carrier: LayerCarrier, journal: Journal
 ) -> Instance:
+    spans = _open_spans(record.instance_id)
     ground = Ground(
         instance_id=record.instance_id,
         connection=connection,
         keys=Keys(settings.LINGUA_KEY_PREFIX),
         journal=journal,
+        make_dispatcher=spans.make_dispatcher if spans else Dispatcher,
     )
     core = build_core(ground)
     pools = build_pools(ground, fleet=core.fleet, source=DatabaseSource(read_pool_rules()))
@@ -134,7 +142,7 @@ def _compose(
     entrance = build_access(ground)
     link.connect(entrance.access)
     console = build_operators_console(ground, core, pools=pools, network=network)
-    in_flight = InFlight()
+    in_flight = spans.make_in_flight() if spans else InFlight()
     attempts = build_attempts(ground, core)
     jobs = build_job_service(core, attempts=attempts, pools=pools)
     nodes_service = build_node_service(core, entrance=entrance, jobs=jobs)
@@ -171,4 +179,15 @@ def _compose(
         pools=pools,
         explainer=core.explainer,
         network=network,
+    )
+
+
+def _open_spans(instance_id: str) -> "Spans | None":
+    """Return the spans of this instance; None where nobody traces, and nothing is imported."""
+    if settings.LINGUA_TRACES == "off":
+        return None
+    from lingua.tracing import open_spans  # noqa: PLC0415 - its packages may be missing
+
+    return open_spans(
+        exporter=settings.LINGUA_TRACES, file=settings.LINGUA_TRACES_FILE, instance_id=instance_id
     )

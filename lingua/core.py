@@ -1,6 +1,7 @@
 """Composition of the placement core: what takes a job in, places it, watches it and ends it."""
 
 import dataclasses
+from collections.abc import Callable
 
 from lingua import settings
 from lingua.limits import read_job_limits, read_node_limits
@@ -36,6 +37,7 @@ class Ground:
     connection: Connection
     keys: Keys
     journal: Journal
+    make_dispatcher: Callable[..., Dispatcher] = Dispatcher
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ def build_core(ground: Ground) -> Core:
     fleet, delivery = Fleet(require_gpu=settings.LINGUA_REQUIRE_GPU), Delivery()
     tenants = Tenants(fleet=fleet, store=stores.tenants)
     settlement = Settlement(stores=stores, fleet=fleet, delivery=delivery, tenants=tenants)
-    dispatcher = Dispatcher(
+    dispatcher = ground.make_dispatcher(
         stores=stores,
         fleet=fleet,
         delivery=delivery,

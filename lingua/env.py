@@ -4,6 +4,7 @@ import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -111,12 +112,20 @@ def env_networks(name: str) -> list[str]:
     return networks
 
 
-def env_path(name: str, *, default: Path, shown: str = "") -> Path:
+@overload
+def env_path(name: str, *, default: Path, shown: str = "") -> Path: ...
+
+
+@overload
+def env_path(name: str, *, default: None) -> Path | None: ...
+
+
+def env_path(name: str, *, default: Path | None, shown: str = "") -> Path | None:
     """Return an absolute path; `shown` is the default as the documentation writes it.
 
     :raises ImproperlyConfigured: the value is a relative path, which would move with the caller
     """
-    text = _read(name, shown or str(default))
+    text = _read(name, shown or str(default or ""))
     if text is None:
         return default
     path = Path(text).expanduser()
@@ -128,6 +137,11 @@ def env_path(name: str, *, default: Path, shown: str = "") -> Path:
 def copy_environment(**changes: str) -> dict[str, str]:
     """Return the environment a program of ours is to start with: this one's, with `changes`."""
     return {**os.environ, **changes}
+
+
+def is_set(name: str) -> bool:
+    """Say whether a variable has a value."""
+    return bool(os.environ.get(name, "").strip())
 
 
 def list_variables() -> list[Variable]:

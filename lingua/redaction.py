@@ -1,6 +1,5 @@
 """Secrets kept out of what is written down: logs, error pages, dumps of settings."""
 
-import logging
 import re
 from typing import Any
 
@@ -27,13 +26,6 @@ def mask_secrets(text: str) -> str:
     for pattern, masked in _SECRETS:
         text = pattern.sub(masked, text)
     return text
-
-
-class MaskingFormatter(logging.Formatter):
-    """Masks the finished line, tracebacks included: no caller has to remember."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return mask_secrets(super().format(record))
 
 
 class SecretsFilter(SafeExceptionReporterFilter):

@@ -176,28 +176,6 @@ def _channel_layer() -> dict[str, Any]:
 
 CHANNEL_LAYERS = {"default": _channel_layer()}
 
-# Logging -----------------------------------------------------------------------------------------
-
-# DEBUG shows every frame's path, WARNING only what somebody should look at.
-LINGUA_LOG_LEVEL = env_str(
-    "LINGUA_LOG_LEVEL", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")
-)
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "lingua.redaction.MaskingFormatter",
-            "format": "{asctime} {levelname} {name}: {message}",
-            "style": "{",
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    # Uvicorn would tell of every connection.
-    "loggers": {"uvicorn.error": {"level": "WARNING"}},
-    "root": {"handlers": ["console"], "level": LINGUA_LOG_LEVEL},
-}
-
 # Server ------------------------------------------------------------------------------------------
 
 # The address to listen on. Anything but loopback needs both kinds of authentication on.

@@ -174,6 +174,7 @@ class AssignJob(Message, frozen=True, tag="job_assign"):
     group_id: str | None = None
     part_index: int | None = None
     context_text: str | None = None
+    traceparent: str | None = None
 
 
 class CancelJob(Message, frozen=True, tag="job_cancel"):

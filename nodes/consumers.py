@@ -51,11 +51,15 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
                 self.reply(ack)
                 self._service.settle_in(self._connection, message)
             case messages.NodeErrorReported():
-                logger.warning("node reports %s", message.code, extra={"node": message.node_id})
+                logger.warning(
+                    "node reports %s",
+                    message.code,
+                    extra=self.log_fields | {"reason": message.code},
+                )
             case _ if connection is None:
                 logger.info("message before registration ignored")
             case _ if message.node_id != connection.node_id:
-                logger.info("message in another node's name ignored")
+                logger.info("message in another node's name ignored", extra=self.log_fields)
             case messages.NodeHeartbeat():
                 await self._service.record_heartbeat(connection, message)
             case messages.JobAck():
@@ -67,6 +71,10 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
             case messages.JobResult():
                 await self._jobs.finish(connection, message)
 
+    @property
+    def log_fields(self) -> dict[str, str]:
+        return {"node_id": self._connection.node_id} if self._connection else {}
+
     def refused(self, refusal: Refusal) -> None:
         self.reply(ErrorFrame(code=refusal.code, message=str(refusal), details=refusal.details))
         if isinstance(refusal, RegistrationRefused):
@@ -75,7 +83,9 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
             self.outbound.close(FENCED, refusal.code)
 
     def malformed(self, error: str, frame: str) -> None:
-        logger.debug("unreadable frame from a node ignored", extra={"error": error})
+        logger.debug(
+            "unreadable frame from a node ignored", extra=self.log_fields | {"error": error}
+        )
 
     async def disconnected(self, code: int) -> None:
         if self._connection is not None:

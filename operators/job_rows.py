@@ -48,7 +48,7 @@ def make_row(fields: Mapping[str, str]) -> Row:
 def write_rows(rows: Sequence[Row]) -> None:
     """Write rows in one transaction; a job that has its row keeps it.
 
-    Through the cursor: a row costs a tenth of what a model's instance does, and jobs share this
+    Through the cursor: a row costs a quarter of what a model's instance does, and jobs share this
     process.
 
     :raises DatabaseError: none of them is written

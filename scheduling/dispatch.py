@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import logging
 import random
 from collections.abc import Collection, Sequence
 
@@ -25,6 +26,8 @@ from scheduling.settlement import Settlement, Stores
 from scheduling.snapshot import Fleet
 from scheduling.tenants import ALREADY, Tenants
 from scheduling.waiting import Placing, WaitingLine
+
+logger = logging.getLogger(__name__)
 
 
 class Dispatcher:
@@ -76,11 +79,14 @@ class Dispatcher:
         :raises DependencyDown: Redis did not answer; the job may exist, and ends by its timer
         """
         begun_ms = clock.steady_ms()
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("utterance to be dispatched", extra=_name(request))
         try:
             return await self._admit(request)
         except errors.Refusal as refusal:
             job = request.assignment
             self._journal.refuse(refusal.code, session_id=job.session_id, job_id=job.job_id)
+            logger.info("utterance refused", extra=_name(request) | {"reason": refusal.code})
             raise
         finally:
             if clock.steady_ms() - begun_ms > self._journal.path_warn_ms:
@@ -281,3 +287,14 @@ def _name_refusal(choice: Choice) -> errors.Refusal:
     if choice.refused == PREFERRED_NOT_CAPABLE:
         return errors.PreferredNodeNotCapable(details=details)
     return errors.NoEligiblePool(details=details)
+
+
+def _name(request: Request) -> dict[str, str]:
+    """Return what ties a line of the log to an utterance."""
+    job = request.assignment
+    return {
+        "job_id": job.job_id,
+        "session_id": job.session_id,
+        "request_id": request.request_id or "",
+        "trace_id": job.trace_id,
+    }

@@ -102,6 +102,7 @@ class Assignment(msgspec.Struct, frozen=True, omit_defaults=True, tag="job_assig
     is_max_duration_triggered: bool = False
     turn_id: str | None = None
     expected_duration_ms: int | None = None
+    traceparent: str | None = None
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -103,5 +103,5 @@ class Reconciler:
         self._journal.count("drift_repaired_total", kind)
         logger.warning(
             "slot held for nothing freed",
-            extra={"node_id": node_id, "job_id": job_id, "attempt": attempt, "kind": kind},
+            extra={"node_id": node_id, "job_id": job_id, "attempt_id": attempt, "kind": kind},
         )

@@ -1,6 +1,7 @@
 """Bring a job to its next attempt after its node failed it, or end it (C12, J6, J8, J9)."""
 
 import asyncio
+import logging
 
 import msgspec
 
@@ -13,6 +14,8 @@ from scheduling.outcomes import Refused
 from scheduling.settlement import Settlement, Stores
 from scheduling.snapshot import Fleet
 from scheduling.waiting import Placing
+
+logger = logging.getLogger(__name__)
 
 
 class Recovery:
@@ -58,6 +61,17 @@ class Recovery:
             node_id=node_id,
             reason=reason,
             reported=reported,
+        )
+        logger.info(
+            "attempt failed",
+            extra={
+                "job_id": job_id,
+                "session_id": session_id,
+                "attempt_id": attempt,
+                "node_id": node_id,
+                "reason": reason,
+                "again": requeued.done,
+            },
         )
         # Whoever was first has told it; by now the node may have a newer attempt of the job.
         if not reported and self._send_cancel and requeued.reason != "stale_attempt":

@@ -1,6 +1,7 @@
 """End jobs: with a node's result, with a refusal, or because nobody waits for them."""
 
 import dataclasses
+import logging
 
 from scheduling import ids
 from scheduling.delivery import Delivery
@@ -17,6 +18,8 @@ from scheduling.store.runtime import RuntimeStore
 from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
 from scheduling.tenants import Tenants
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,8 @@ class Settlement:
         self._fleet.record_load(node_id, freed.load)
         if end is None:
             return False
+        if refused or logger.isEnabledFor(logging.DEBUG):
+            _log_end(end, outcome, session_id=session_id, job_id=job_id, trace_id=trace_id)
         await self._uncount(session_id, job_id)
         await self.tell(
             session_id=session_id,
@@ -93,6 +98,7 @@ class Settlement:
         end = await self._end(session_id, job_id, JobState.FAILED, refused)
         if end is None:
             return False
+        _log_end(end, refused, session_id=session_id, job_id=job_id, trace_id=trace_id)
         await self.tell(
             session_id=session_id,
             job_id=job_id,
@@ -175,3 +181,21 @@ class Settlement:
                 elapsed_ms=elapsed_ms,
             ),
         )
+
+
+def _log_end(end: Ended, outcome: Outcome, *, session_id: str, job_id: str, trace_id: str) -> None:
+    """Tell who reads logs of a job without a result, and on DEBUG of every job."""
+    reason = outcome.code if isinstance(outcome, Refused) else ""
+    logger.log(
+        logging.INFO if reason else logging.DEBUG,
+        "job ended without a result" if reason else "job done",
+        extra={
+            "job_id": job_id,
+            "session_id": session_id,
+            "attempt_id": end.attempt,
+            "node_id": end.node_id,
+            "trace_id": trace_id,
+            "reason": reason,
+            "elapsed_ms": end.elapsed_ms,
+        },
+    )

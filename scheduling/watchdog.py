@@ -81,7 +81,14 @@ class Watchdog:
         self._lag_ms = max(self._lag_ms, now_ms - record.deadline_at_ms)
         logger.info(
             "deadline passed",
-            extra={"job_id": job_id, "state": record.state, "node_id": record.node_id},
+            extra={
+                "job_id": job_id,
+                "session_id": session_id,
+                "attempt_id": record.attempt,
+                "node_id": record.node_id,
+                "trace_id": record.trace_id,
+                "state": record.state,
+            },
         )
         if record.state in WAITING:
             gone = errors.NoNodeInTime(details={"retry_after_ms": 1_000})

@@ -78,11 +78,16 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
         try:
             chunk = decode_binary_frame(frame)
         except MalformedFrame as error:
-            logger.debug("unreadable bytes from a speaker ignored", extra={"error": str(error)})
+            told = self.log_fields | {"error": str(error)}
+            logger.debug("unreadable bytes from a speaker ignored", extra=told)
             return
         if chunk is not None:
             speaker = self._find(chunk.session_id)
             await speaker.hear(audio=chunk.audio, is_final=chunk.is_final)
+
+    @property
+    def log_fields(self) -> dict[str, str]:
+        return {"session_id": ",".join(self._speakers)} if self._speakers else {}
 
     def refused(self, refusal: Refusal) -> None:
         code, text = refusal.code, str(refusal)

@@ -26,6 +26,8 @@ class Spoken(Message, frozen=True, kw_only=True):
     lang_b: LanguageCode | None = None
     auto_langs: Annotated[list[LanguageCode], Meta(max_length=128)] | None = None
     trace_id: ShortText | None = None
+    # The span of the caller's that ours belong to, as W3C writes it.
+    traceparent: ShortText | None = None
 
     def __post_init__(self) -> None:
         check_levels(self.features)

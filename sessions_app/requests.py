@@ -30,6 +30,7 @@ class Profile(msgspec.Struct, frozen=True):
     lang_a: str | None = None
     lang_b: str | None = None
     auto_langs: tuple[str, ...] | None = None
+    traceparent: str | None = None
     # Every language an utterance is translated to, where that is more than one.
     tgt_langs: tuple[str, ...] = ()
     # Of a session without a socket: whose it is, as the credential said; else None.
@@ -73,6 +74,7 @@ def read_profile(message: messages.InitSession, *, tenant_id: str) -> Profile:
         lang_b=message.lang_b,
         auto_langs=_as_tuple(message.auto_langs),
         tgt_langs=_read_several(message),
+        traceparent=message.traceparent,
     )
 
 
@@ -136,6 +138,7 @@ def request_from_cut(profile: Profile, *, session_id: str, cut: Cut, audio: str)
         is_max_duration_triggered=cut.is_max_duration_triggered,
         turn_id=cut.turn_id,
         expected_duration_ms=cut.duration_ms,
+        traceparent=profile.traceparent,
     )
     return Request(assignment=assignment, need=state_need(assignment), tenant_id=profile.tenant_id)
 
@@ -164,6 +167,7 @@ def request_from_utterance(profile: Profile, message: messages.Utterance) -> Req
         auto_langs=_as_tuple(message.auto_langs) or profile.auto_langs,
         # A node answers only flagged jobs at once; a whole utterance is never a part of one.
         is_manual_cut=True,
+        traceparent=message.traceparent or profile.traceparent,
     )
     return Request(
         assignment=assignment,

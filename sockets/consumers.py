@@ -73,7 +73,9 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
                 await self.disconnected(code)
             except Refusal as refusal:
                 # Timers in Redis bring what is left undone to somebody else.
-                logger.warning("a lost connection was not recorded: %s", refusal)
+                logger.warning(
+                    "a lost connection was not recorded: %s", refusal, extra=self.log_fields
+                )
 
     async def _listen(self, receive: Any) -> int:
         """Take frames until the socket is gone; return its close code."""
@@ -91,6 +93,11 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
                 await self._guard(self.take_bytes(event.get("bytes") or b""))
             else:
                 await self._take_text(text)
+
+    @property
+    def log_fields(self) -> dict[str, str]:
+        """Return what a line about this socket says of whose it is."""
+        return {}
 
     def reply(self, message: msgspec.Struct) -> bool:
         """Queue a message for this socket; False when it is closed or too far behind."""
@@ -148,5 +155,5 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
         except Refusal as refusal:
             self.refused(refusal)
         except Exception:
-            logger.exception("a message could not be handled")
+            logger.exception("a message could not be handled", extra=self.log_fields)
             self.outbound.close(_BROKEN, "internal error")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from django.views.debug import get_exception_reporter_filter
 
-from lingua.redaction import MaskingFormatter, mask_secrets
+from lingua.logs import JsonFormatter, TextFormatter
+from lingua.redaction import mask_secrets
 from scheduling.credentials import Kind, draw_token
 
 _ROOT = Path(__file__).parents[2]
@@ -44,14 +45,15 @@ def test_a_token_keeps_its_prefix_only(kind: Kind) -> None:
     assert mask_secrets(f"seen {drawn.text}") == f"seen {drawn.prefix}_***"
 
 
-def test_a_traceback_is_masked_too() -> None:
+@pytest.mark.parametrize("formatter", [TextFormatter("{message}", style="{"), JsonFormatter()])
+def test_a_traceback_is_masked_too(formatter: logging.Formatter) -> None:
     drawn = draw_token(Kind.API)
     try:
         int(drawn.text)
     except ValueError:
         record = logging.LogRecord("x", 40, "f", 1, "failed", None, sys.exc_info())
 
-    line = MaskingFormatter("{message}", style="{").format(record)
+    line = formatter.format(record)
 
     assert drawn.secret not in line
     assert drawn.prefix in line

@@ -1,5 +1,6 @@
 """manage.py serve: one instance of Lingua, with a Redis of its own unless told of another."""
 
+import logging
 from argparse import ArgumentParser
 from typing import Any
 
@@ -13,6 +14,8 @@ from lingua.addresses import is_loopback
 from lingua.embedded_redis import EmbeddedRedis, RedisServerMissing
 from lingua.env import list_unknown
 from lingua.server import CannotServe, ServerOptions
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -54,7 +57,7 @@ class Command(BaseCommand):
         """
         _refuse_open_doors(host)
         for name in list_unknown(prefix="LINGUA_"):
-            self.stderr.write(f"{name} is set, but no setting has that name")
+            logger.warning("%s is set, but no setting has that name", name)
         self._prepare_database()
         redis = _start_redis() if settings.LINGUA_REDIS_EMBEDDED else None
         try:
@@ -81,7 +84,7 @@ class Command(BaseCommand):
             missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
         except OperationalError as error:
             # Jobs need no database: operators' pages wait for it, speakers do not.
-            self.stderr.write(f"the database does not answer, serving without it: {error}")
+            logger.warning("the database does not answer, serving without it: %s", error)
             return
         finally:
             connection.close()

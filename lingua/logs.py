@@ -1,0 +1,78 @@
+"""How a log record becomes a line: JSON for programs that collect logs, text for a terminal.
+
+Every line passes through `lingua.redaction`. Audio and texts are never handed to a logger; that a
+long value is cut is a second lock on the same door.
+"""
+
+import datetime as dt
+import logging
+from typing import Any
+
+import msgspec
+
+from lingua.redaction import mask_secrets
+
+# What ties a line to a job, in this order; absent where it does not apply (O7).
+ID_FIELDS = (
+    *("job_id", "attempt_id", "session_id", "request_id", "trace_id"),
+    *("node_id", "reason", "instance_id"),
+)
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_LONGEST_VALUE = 300
+_LONGEST_MESSAGE = 4_000
+_process: dict[str, str] = {}
+
+
+def name_instance(instance_id: str) -> None:
+    """Let every later line of this process say which instance it is."""
+    _process["instance_id"] = instance_id
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ``at``, ``level``, ``logger``, ``message``, ids, whatever else."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = dt.datetime.fromtimestamp(record.created, tz=dt.UTC)
+        line: dict[str, Any] = {
+            "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage()[:_LONGEST_MESSAGE],
+        }
+        extra = _read_extra(record)
+        ids = {name: extra.pop(name, None) for name in ID_FIELDS}
+        line |= {name: str(value) for name, value in ids.items() if value not in {None, ""}}
+        line |= extra
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return mask_secrets(msgspec.json.encode(line, enc_hook=repr).decode())
+
+
+class TextFormatter(logging.Formatter):
+    """A line for people: moment, level, logger, message, then what else is known."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = " ".join(
+            f"{name}={value}"
+            for name, value in _read_extra(record).items()
+            if name != "instance_id" and value not in {None, ""}
+        )
+        line = super().format(record)
+        head, found, traceback = line.partition("\n")
+        return mask_secrets(f"{head} {told}{found}{traceback}" if told else line)
+
+
+def _read_extra(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what the caller added, cut to a length no audio fits in; and this process' id."""
+    extra: dict[str, Any] = dict(_process)
+    for name, value in vars(record).items():
+        if name not in _OWN:
+            extra[name] = _shorten(value)
+    return extra
+
+
+def _shorten(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

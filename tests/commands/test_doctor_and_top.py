@@ -1,0 +1,160 @@
+"""`manage.py doctor` and `manage.py top`, run as an operator runs them."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from lingua.embedded_redis import EmbeddedRedis
+from tests.e2e.peers import FakeNode, Speaker, draw_languages
+from tests.e2e.servers import Lingua, Servers
+
+_ROOT = Path(__file__).parents[2]
+
+
+def run(command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
+    return subprocess.run(
+        [sys.executable, "manage.py", command, *arguments],
+        cwd=_ROOT,
+        env=clean | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def examine(tmp_path: Path, redis_url: str, **variables: str) -> tuple[int, dict[str, Any]]:
+    """Return the exit code and each finding by what was checked."""
+    ended = run(
+        "doctor",
+        "--json",
+        LINGUA_VAR_DIR=str(tmp_path / "var"),
+        LINGUA_PORT="0",
+        REDIS_URL=redis_url,
+        SECRET_KEY="s" * 50,
+        **variables,
+    )
+    assert not ended.stderr, ended.stderr
+    return ended.returncode, {found["check"]: found for found in json.loads(ended.stdout)}
+
+
+def test_a_sound_installation_has_no_failure(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
+    code, found = examine(tmp_path, redis_server.url)
+
+    assert code == 0, found
+    assert {one["level"] for one in found.values()} <= {"ok", "warn"}
+    address = redis_server.url.rpartition("//")[2]
+    for what in ("version", "eviction", "latency", "clock", "scripts"):
+        assert found[f"redis {address} {what}"]["level"] in {"ok", "warn"}
+    assert all(one["advice"] for one in found.values() if one["level"] != "ok")
+
+
+@pytest.mark.parametrize(
+    ("variables", "check", "level"),
+    [
+        ({"LINGUA_HOST": "0.0.0.0"}, "authentication", "fail"),  # noqa: S104 - never bound
+        ({"LINGUA_PROT": "5011"}, "settings", "warn"),
+        ({"DEBUG": "on"}, "debug", "fail"),
+        ({"LINGUA_NODE_AUTH": "on", "LINGUA_SESSION_AUTH": "on"}, "authentication", "ok"),
+        ({"LINGUA_CHANNEL_LAYER": "memory"}, "channel layer", "warn"),
+        ({"DATABASE_URL": "sqlite:////nowhere/at/all.sqlite3"}, "database", "fail"),
+    ],
+)
+def test_each_fault_has_its_line(
+    variables: dict[str, str],
+    check: str,
+    level: str,
+    redis_server: EmbeddedRedis,
+    tmp_path: Path,
+) -> None:
+    code, found = examine(tmp_path, redis_server.url, **variables)
+
+    assert found[check]["level"] == level, found
+    assert code == (1 if level == "fail" else 0), found
+
+
+def test_a_redis_that_forgets_is_a_failure(tmp_path: Path) -> None:
+    own = EmbeddedRedis(directory=tmp_path / "redis", append_only=False)
+    own.start()
+    try:
+        client = redis.Redis.from_url(own.url, decode_responses=True)
+        client.config_set("maxmemory", "100mb")
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        client.close()
+        address = own.url.rpartition("//")[2]
+        code, found = examine(tmp_path, own.url)
+    finally:
+        own.stop()
+
+    assert code == 1
+    assert found[f"redis {address} eviction"]["level"] == "fail"
+    code, found = examine(tmp_path, own.url)
+    assert (code, found[f"redis {address}"]["level"]) == (1, "fail")
+
+
+def test_a_port_that_another_program_has_is_a_failure(
+    redis_server: EmbeddedRedis, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        ended = run(
+            *("doctor", "--port", port),
+            LINGUA_VAR_DIR=str(tmp_path / "var"),
+            REDIS_URL=redis_server.url,
+        )
+
+    assert ended.returncode == 1
+    assert f"[ FAIL ] port: another program has {port}" in ended.stdout
+
+
+@pytest.fixture
+def lingua(redis_server: EmbeddedRedis, tmp_path: Path):
+    servers = Servers(directory=tmp_path, redis_url=redis_server.url)
+    yield servers.start("uvicorn", LINGUA_STATS_INTERVAL_S="0.1", LINGUA_MAX_RETRY="0")
+    servers.end()
+
+
+def top(lingua: Lingua, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run("top", "--once", "--url", f"http://{lingua.instance.address}", *arguments)
+
+
+async def test_top_shows_nodes_slots_and_refusals(lingua: Lingua) -> None:
+    languages = draw_languages()
+    async with (
+        FakeNode.open(lingua.url("/ws/node"), languages) as node,
+        Speaker.open(lingua.url("/ws/session"), languages) as speaker,
+    ):
+        await speaker.say(0)
+        await node.fail(await node.job(), "ASR_FAILED")
+        await speaker.next("error")
+        await speaker.say(1)
+        await node.ack(await node.job())
+        async with asyncio.timeout(20):
+            while f"{node.node_id:<24} Ready        1/2" not in (
+                frame := (await asyncio.to_thread(top, lingua)).stdout
+            ):
+                continue
+
+    assert "nodes 1 ready of 1  slots 1/2 █████░░░░░" in frame
+    assert "instances 1/1" in frame
+    assert "Redis up" in frame
+    assert "ASR_FAILED                                1" in frame
+    assert "placing p50 ≤" in frame
+    assert "\x1b[" not in frame
+
+
+def test_top_says_that_nobody_answers() -> None:
+    ended = run("top", "--once", "--url", "http://127.0.0.1:1")
+
+    assert ended.returncode == 1
+    assert "nothing answers at http://127.0.0.1:1" in ended.stderr
+    assert "Traceback" not in ended.stderr

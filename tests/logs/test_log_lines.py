@@ -1,0 +1,162 @@
+"""The lines of the log: their fields, what is never in them, files that rotate."""
+
+import json
+import logging
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lingua import env
+from lingua.embedded_redis import EmbeddedRedis
+from lingua.logs import ID_FIELDS, JsonFormatter, TextFormatter
+from tests.e2e.peers import AUDIO, FakeNode, Speaker, draw_languages
+from tests.e2e.servers import Servers
+
+_ROOT = Path(__file__).parents[2]
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+
+
+def make_record(message: str = "it happened", **extra: Any) -> logging.LogRecord:
+    return logging.makeLogRecord(
+        {"name": "scheduling.x", "levelno": 20, "levelname": "INFO", "msg": message, **extra}
+    )
+
+
+def check(line: str) -> dict[str, Any]:
+    """Hold one line against the schema of docs/operations.md."""
+    told: dict[str, Any] = json.loads(line)
+    assert _MOMENT.fullmatch(told["at"]), line
+    assert told["level"] in _LEVELS, line
+    assert isinstance(told["logger"], str), line
+    assert isinstance(told["message"], str), line
+    for name in ID_FIELDS:
+        assert isinstance(told.get(name, ""), str), line
+        assert told.get(name) != "", line
+    return told
+
+
+@pytest.mark.req("O7")
+def test_a_line_is_one_object_with_its_ids_as_text() -> None:
+    record = make_record(
+        job_id="job-1", attempt_id=2, node_id="n1", reason="JOB_TIMEOUT", state=object, nodes=3
+    )
+
+    told = check(JsonFormatter().format(record))
+
+    assert (told["job_id"], told["attempt_id"], told["node_id"]) == ("job-1", "2", "n1")
+    assert (told["reason"], told["nodes"]) == ("JOB_TIMEOUT", 3)
+    assert "session_id" not in told
+
+
+@pytest.mark.req("O7")
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter("{message}", style="{")])
+def test_what_is_too_long_for_an_id_is_cut(formatter: logging.Formatter) -> None:
+    line = formatter.format(make_record(frame="QUFB" * 1_000, payload=b"\1" * 1_000))
+
+    assert len(line) < 2_000
+    assert "\n" not in line
+
+
+def test_text_for_a_terminal_names_the_ids_too() -> None:
+    formatter = TextFormatter("{levelname} {name}: {message}", style="{")
+
+    line = formatter.format(make_record(job_id="job-1", reason=""))
+
+    assert line.startswith("INFO scheduling.x: it happened")
+    assert "job_id=job-1" in line
+    assert "reason" not in line
+
+
+@pytest.mark.req("O7")
+@pytest.mark.parametrize("server_name", ["daphne", "uvicorn"])
+async def test_a_whole_job_leaves_its_ids_and_nothing_that_was_said(
+    server_name: str, redis_server: EmbeddedRedis, tmp_path: Path
+) -> None:
+    servers = Servers(directory=tmp_path, redis_url=redis_server.url)
+    languages = draw_languages()
+    try:
+        lingua = servers.start(
+            server_name,
+            LINGUA_LOG_LEVEL="DEBUG",
+            LINGUA_LOG_FORMAT="json",
+            LINGUA_MAX_RETRY="0",
+            LINGUA_INSTANCE_ID="logs-1",
+        )
+        async with (
+            FakeNode.open(lingua.url("/ws/node"), languages) as node,
+            Speaker.open(lingua.url("/ws/session"), languages) as speaker,
+        ):
+            await speaker.say(0, request_id="r-17")
+            job = await node.job()
+            await node.ack(job)
+            await node.finish(job, text_asr="SAIDWORDS", text_translated="DICHOPALABRAS")
+            await speaker.next("translation_result")
+            await speaker.say(1)
+            failed = await node.job()
+            await node.fail(failed, "ASR_FAILED", message="SECRETMOOD")
+            await speaker.next("error")
+            await speaker.chunk(b"\1\0" * 8_000, final=True)
+        lingua.stop()
+    finally:
+        servers.end()
+
+    output = lingua.instance.errors
+    lines = [check(line) for line in output.splitlines()]
+    for never in (AUDIO[:40], "SAIDWORDS", "DICHOPALABRAS", "SECRETMOOD", "AQABAAEA", "AgD4"):
+        assert never not in output, never
+    done = next(line for line in lines if line["message"] == "job done")
+    assert {name: done[name] for name in ID_FIELDS if name in done} == {
+        "job_id": job["job_id"],
+        "attempt_id": "1",
+        "session_id": speaker.session_id,
+        "trace_id": job["trace_id"],
+        "node_id": node.node_id,
+        "instance_id": "logs-1",
+    }
+    dispatched = next(line for line in lines if line.get("request_id") == "r-17")
+    assert dispatched["job_id"] == job["job_id"]
+    (ended,) = (line for line in lines if line["message"] == "job ended without a result")
+    assert (ended["level"], ended["reason"], ended["job_id"]) == (
+        *("INFO", "ASR_FAILED", failed["job_id"]),
+    )
+
+
+@pytest.mark.req("O12")
+def test_a_log_file_rotates_by_size_and_keeps_as_many_as_told(tmp_path: Path) -> None:
+    file = tmp_path / "lingua.log"
+    program = (
+        "import django, logging; django.setup()\n"
+        "for number in range(200): logging.getLogger('x').warning('line %d', number)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=_ROOT,
+        env=env.copy_environment(
+            DJANGO_SETTINGS_MODULE="lingua.settings",
+            LINGUA_VAR_DIR=str(tmp_path / "var"),
+            LINGUA_LOG_FORMAT="json",
+            LINGUA_LOG_FILE=str(file),
+            LINGUA_LOG_FILE_MAX_BYTES="2000",
+            LINGUA_LOG_FILE_COUNT="3",
+        ),
+        capture_output=True,
+        check=True,
+    )
+
+    files = sorted(tmp_path.glob("lingua.log*"))
+    assert [path.name for path in files] == [
+        *("lingua.log", "lingua.log.1", "lingua.log.2", "lingua.log.3"),
+    ]
+    assert all(path.stat().st_size <= 2_000 for path in files)
+    oldest_first = [path.read_text() for path in (*reversed(files[1:]), files[0])]
+    numbers = [
+        int(check(line)["message"].split()[1])
+        for text in oldest_first
+        for line in text.splitlines()
+    ]
+    assert numbers == list(range(numbers[0], 200))
