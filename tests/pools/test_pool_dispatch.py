@@ -304,6 +304,7 @@ async def test_a_dry_run_finds_the_node_and_changes_nothing(
 
 @pytest.mark.req("P14", "P17")
 async def test_the_view_of_pools_counts_a_node_in_each_of_its_pools(scheduler: Scheduler) -> None:
+    """One pool a node was remembered, and its others looked as if they lacked services (I-20)."""
     await scheduler.connect("n-1")
     await scheduler.connect("n-2", description=describe(types=("asr", "nmt")))
     scheduler.use(TWO_POOLS, a={"n-1", "n-2"}, b={"n-1"})

@@ -85,6 +85,7 @@ def test_a_node_wishes_for_its_set_and_a_mixed_pool_for_each_target() -> None:
 
 @pytest.mark.req("P8")
 def test_a_pool_made_twice_is_one_pool() -> None:
+    """Two instances gave two pools one id, and region tags broke names apart (I-67)."""
     one = language_pool(PoolKind.SET, ("zh", "en", "de"))
     assert one == language_pool(PoolKind.SET, ("de", "zh", "en"))
     assert one.pool_id != language_pool(PoolKind.SET, ("zh", "en")).pool_id
