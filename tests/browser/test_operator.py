@@ -48,6 +48,28 @@ def _find_row(browser: Browser, selector: str, name: str) -> str | None:
     return None if told is None else str(told)
 
 
+def _order_in_the_admin(browser: Browser, address: str) -> None:
+    """Of two drained nodes resume one among many and cordon it on its own page."""
+    browser.open(f"{address}/admin/")
+    browser.wait("nodes in the index", lambda: browser.texts(".model-fleetnode"))
+    browser.click(".model-fleetnode a")
+    browser.wait("both", lambda: len(browser.texts("tr[data-status=Draining]")) == 2)
+    browser.keep_picture("operator-admin-nodes")
+    browser.click("tr[data-status=Draining] .action-select")
+    browser.run("document.querySelector('[name=action]').value = 'resume'")
+    browser.click("button[name=index]")
+    browser.wait("it told", lambda: "Resume: " in browser.text(".messagelist"))
+    browser.wait("it back", lambda: len(browser.texts("tr[data-status=Ready]")) == 1)
+    browser.click("tr[data-status=Ready] .field-node a")
+    browser.wait("its page", lambda: browser.text("#node-status") == "Ready")
+    browser.keep_picture("operator-admin-node")
+    browser.click("button[value=cordon]")
+    browser.wait("its cordon", lambda: browser.text("#node-status") == "Cordoned")
+    browser.open(f"{address}/admin/operators/cordon/")
+    browser.wait("the cordon", lambda: "desk" in browser.text("#result_list"))
+    browser.keep_picture("operator-admin-cordons")
+
+
 @pytest.mark.req("P14", "N6", "O13")
 def test_a_new_operator_finds_the_way(browser: Browser, quiet: Lingua) -> None:
     address = f"http://{quiet.instance.address}"
@@ -93,24 +115,7 @@ def test_a_new_operator_finds_the_way(browser: Browser, quiet: Lingua) -> None:
             browser.wait("why", lambda: "status_not_ready" in browser.text("#decisions"))
             browser.keep_picture("operator-why")
 
-        browser.open(f"{address}/admin/")
-        browser.wait("nodes in the index", lambda: browser.texts(".model-fleetnode"))
-        browser.click(".model-fleetnode a")
-        browser.wait("both", lambda: len(browser.texts("tr[data-status=Draining]")) == 2)
-        browser.keep_picture("operator-admin-nodes")
-        browser.click("tr[data-status=Draining] .action-select")
-        browser.run("document.querySelector('[name=action]').value = 'resume'")
-        browser.click("button[name=index]")
-        browser.wait("it told", lambda: "Resume: " in browser.text(".messagelist"))
-        browser.wait("it back", lambda: len(browser.texts("tr[data-status=Ready]")) == 1)
-        browser.click("tr[data-status=Ready] .field-node a")
-        browser.wait("its page", lambda: browser.text("#node-status") == "Ready")
-        browser.keep_picture("operator-admin-node")
-        browser.click("button[value=cordon]")
-        browser.wait("its cordon", lambda: browser.text("#node-status") == "Cordoned")
-        browser.open(f"{address}/admin/operators/cordon/")
-        browser.wait("the cordon", lambda: "desk" in browser.text("#result_list"))
-        browser.keep_picture("operator-admin-cordons")
+        _order_in_the_admin(browser, address)
         browser.open(f"{address}/fleet")
         browser.wait("it there", lambda: browser.texts("[data-status=Cordoned] [data-act=resume]"))
         browser.keep_picture("operator-fleet-cordoned")

@@ -78,6 +78,22 @@ async def test_a_heartbeat_before_registration_is_tolerated(
         assert not lingua.node("node-00000001")
 
 
+@pytest.mark.req("N5", "I-56")
+async def test_a_heartbeat_that_says_little_changes_nothing_of_what_a_node_declared(
+    lingua: Lingua, languages: Pair
+) -> None:
+    """A short heartbeat erased a node's languages (I-56)."""
+    async with FakeNode.open(lingua.url(NODE), languages) as node:
+        key = f"{lingua.prefix}:v2:{{node:{node.node_id}}}:info"
+        declared = lingua.redis.hget(key, "description")
+        before = lingua.redis.hget(key, "heartbeat_at_ms")
+        await node.heartbeat()
+        await until(lambda: lingua.redis.hget(key, "heartbeat_at_ms") != before)
+
+        assert lingua.redis.hget(key, "description") == declared
+        assert languages[0] in declared
+
+
 @pytest.mark.req("N4")
 async def test_an_older_sockets_end_does_not_end_the_node(lingua: Lingua, languages: Pair) -> None:
     async with (

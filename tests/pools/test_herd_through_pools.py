@@ -103,7 +103,7 @@ async def herd(
         await connection.close()
 
 
-@pytest.mark.req("L2", "P1", "P2", "R1", "J10", "V4")
+@pytest.mark.req("L2", "P1", "P2", "R1", "J10", "V4", "I-14")
 async def test_as_many_jobs_as_slots_are_all_placed_at_once_through_a_pool(
     herd: Herd, keys: Keys
 ) -> None:

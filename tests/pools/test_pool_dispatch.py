@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scheduling.decisions import PLACED, WAITS
-from scheduling.pool_config import PoolConfig, PoolRules, TenantRule
+from scheduling.pool_config import PoolConfig, PoolRules, TenantRule, wish_pools
 from scheduling.pools import Pool, PoolKind
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
@@ -69,6 +69,21 @@ async def test_a_language_pool_that_has_nobody_yet_keeps_no_job_from_an_able_nod
     job_id = await scheduler.ask(session=1)
 
     assert await scheduler.find_node(job_id) == "n-1"
+
+
+@pytest.mark.req("P6", "I-17")
+async def test_a_speaker_of_unknown_language_is_served_through_a_mixed_pool(
+    scheduler: Scheduler,
+) -> None:
+    """Mixed pools were asked for and never made (I-17)."""
+    await scheduler.connect("n-1", "n-2", description=describe("en zh"))
+    pools = wish_pools(describe("en zh"), PoolConfig())
+    members = {pool.pool_id: {"n-1"} for pool in pools}
+    scheduler.use(PoolConfig(pools=pools), **members)
+
+    jobs = [await scheduler.ask(session=number, src="auto") for number in range(4)]
+
+    assert [await scheduler.find_node(job_id) for job_id in jobs] == ["n-1"] * 4
 
 
 @pytest.mark.req("L13")
@@ -302,7 +317,7 @@ async def test_a_dry_run_finds_the_node_and_changes_nothing(
     )
 
 
-@pytest.mark.req("P14", "P17")
+@pytest.mark.req("P14", "P17", "I-20")
 async def test_the_view_of_pools_counts_a_node_in_each_of_its_pools(scheduler: Scheduler) -> None:
     """One pool a node was remembered, and its others looked as if they lacked services (I-20)."""
     await scheduler.connect("n-1")
@@ -324,7 +339,7 @@ async def test_coverage_shows_pairs_that_nobody_serves_first(scheduler: Schedule
     assert scheduler.explainer.list_coverage()[0].ready_nodes == 0
 
 
-@pytest.mark.req("L16", "G7")
+@pytest.mark.req("L16", "G7", "I-19")
 @pytest.mark.parametrize(
     "rules",
     [
@@ -355,7 +370,7 @@ async def test_every_way_back_still_places_jobs(scheduler: Scheduler, *, rules: 
     assert all(nodes)
 
 
-@pytest.mark.req("N17", "L17")
+@pytest.mark.req("N17", "L17", "I-46")
 async def test_a_node_that_takes_no_public_jobs_gets_none_through_any_pool(
     scheduler: Scheduler,
 ) -> None:
@@ -369,7 +384,7 @@ async def test_a_node_that_takes_no_public_jobs_gets_none_through_any_pool(
     assert verdict.now == "not_in_public_pool"
 
 
-@pytest.mark.req("J19")
+@pytest.mark.req("J19", "I-64")
 async def test_every_utterance_of_a_session_is_dispatched_whatever_came_before(
     scheduler: Scheduler,
 ) -> None:

@@ -61,7 +61,7 @@ def route(
     )
 
 
-@pytest.mark.req("P5", "P6", "P7", "V6")
+@pytest.mark.req("P5", "P6", "P7", "V6", "I-17", "I-18", "I-67")
 @given(
     pools=st.frozensets(language_pools, max_size=8),
     pair=st.tuples(st.sampled_from((*CODES, AUTO)), st.sampled_from(CODES)),
@@ -144,7 +144,7 @@ def test_without_an_eligible_pool_strict_refuses_and_otherwise_all_pools_are_sca
     assert no_pair.refused is PoolReason.NO_POOL_FOR_LANG_PAIR
 
 
-@pytest.mark.req("L14")
+@pytest.mark.req("L14", "I-67")
 @pytest.mark.parametrize("auto_language", [True, False])
 @pytest.mark.parametrize("two_level", [True, False])
 def test_a_tenants_pool_is_the_only_one_for_it_in_every_mode(

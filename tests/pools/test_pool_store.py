@@ -122,7 +122,7 @@ async def test_a_node_that_is_gone_leaves_every_pool_it_can_be_in(
     assert await redis_client.exists(keys.pool_members("a"), keys.node_pools("n-1")) == 0
 
 
-@pytest.mark.req("P4")
+@pytest.mark.req("P4", "I-21")
 async def test_many_nodes_join_one_pool_at_once_and_none_is_lost(
     make_peer: Callable[..., Peer], connection: Connection, keys: Keys
 ) -> None:

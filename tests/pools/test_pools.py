@@ -74,7 +74,7 @@ def test_a_node_without_semantic_repair_enters_no_language_pool(kind: PoolKind) 
     assert enters(pool, node, require_semantic=False)
 
 
-@pytest.mark.req("P6", "P7", "P8")
+@pytest.mark.req("P6", "P7", "P8", "I-17")
 def test_a_node_wishes_for_its_set_and_a_mixed_pool_for_each_target() -> None:
     wished = wish_pools(describe("zh en"), PoolConfig())
     assert [pool.shown_name for pool in wished] == ["en-zh", "*-en", "*-zh"]
@@ -83,7 +83,7 @@ def test_a_node_wishes_for_its_set_and_a_mixed_pool_for_each_target() -> None:
     assert list_pools_of("n", describe("en zh"), config) == {pool.pool_id for pool in wished}
 
 
-@pytest.mark.req("P8")
+@pytest.mark.req("P8", "I-67")
 def test_a_pool_made_twice_is_one_pool() -> None:
     """Two instances gave two pools one id, and region tags broke names apart (I-67)."""
     one = language_pool(PoolKind.SET, ("zh", "en", "de"))

@@ -89,7 +89,7 @@ async def test_as_many_jobs_as_slots_are_all_placed_at_once(instances: list[Core
     assert assigned == {request.assignment.job_id: 1 for request in requests}
 
 
-@pytest.mark.req("L2", "J10", "V3")
+@pytest.mark.req("L2", "J10", "V3", "I-14")
 async def test_a_node_filled_since_it_was_looked_at_leaves_the_job_to_the_next(
     instances: list[Core],
 ) -> None:
