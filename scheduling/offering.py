@@ -54,9 +54,10 @@ class Offers:
         asked = trail.start_asking()
         slot = await self.reserve(placing, node)
         trail.note_answer(node.node_id, slot.word, slot.load, asked=asked)
-        self._fleet.record_load(node.node_id, slot.load)
         if not slot.done:
+            self._fleet.correct_load(node.node_id, slot.load)
             return Answer.REFUSED
+        self._fleet.record_load(node.node_id, slot.load)
         armed = self.arm(placing, self._limits.ack_timeout_ms)
         placed = self._stores.jobs.place(
             session_id=job.session_id,

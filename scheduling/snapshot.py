@@ -192,12 +192,17 @@ class Fleet:
 
     def learn_load(self, node_id: str, load: int) -> None:
         """Take a load, and say so when it leaves a slot free."""
+        self.correct_load(node_id, load)
+        if node_id in self.free:
+            self.on_free(node_id)
+
+    def correct_load(self, node_id: str, load: int) -> None:
+        """Take a load that came with a refusal: nobody is woken to be refused again."""
         node = self.snapshot.nodes.get(node_id)
         if node is None:
             return
         self.loads[node_id] = load
         if load < node.max_jobs:
             self.free[node_id] = None
-            self.on_free(node_id)
         else:
             self.free.pop(node_id, None)

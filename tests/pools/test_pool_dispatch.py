@@ -370,6 +370,26 @@ async def test_every_way_back_still_places_jobs(scheduler: Scheduler, *, rules: 
     assert all(nodes)
 
 
+@pytest.mark.req("L10", "M3")
+async def test_a_job_that_a_slot_refuses_waits_and_does_not_ask_again_and_again(
+    scheduler: Scheduler, keys: Keys, redis_client: Any
+) -> None:
+    await scheduler.connect("n-1")
+    scheduler.use(PoolConfig(rules=PoolRules(enabled=False)))
+    await redis_client.zadd(keys.node_unavail("n-1"), {"nmt-1": 1 << 60})
+
+    jobs = [await scheduler.ask(session=number) for number in range(3)]
+    async with asyncio.timeout(10):
+        await scheduler.settle()
+
+    assert [await scheduler.find_node(job_id) for job_id in jobs] == ["", "", ""]
+    assert len(scheduler.dispatcher.waiting) == 3
+    await redis_client.delete(keys.node_unavail("n-1"))
+    scheduler.fleet.record_load("n-1", 0)
+    await scheduler.settle()
+    assert [await scheduler.find_node(job_id) for job_id in jobs] == ["n-1"] * 3
+
+
 @pytest.mark.req("N17", "L17", "I-46")
 async def test_a_node_that_takes_no_public_jobs_gets_none_through_any_pool(
     scheduler: Scheduler,
