@@ -22,6 +22,7 @@ from lingua.faces import (
     build_sockets,
 )
 from lingua.history import build_history
+from lingua.mirrors import build_mirrors
 from lingua.network import Network, build_network, open_network
 from lingua.pools import PoolParts, build_pools, read_pool_rules
 from lingua.supervisor import Loop
@@ -169,6 +170,7 @@ def _compose(
             *entrance.loops,
             *build_history(ground, core),
             *work.loops,
+            *build_mirrors(ground, core, board=console.board, leads=lambda: pools.leader.leads),
             console.board,
             console.live,
             console.catalog,

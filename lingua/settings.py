@@ -16,6 +16,7 @@ from lingua.databases import parse_database_url
 from lingua.embedded_redis import find_free_port
 from lingua.env import env_bool, env_float, env_int, env_list, env_path, env_str
 from lingua.kept_values import keep_text
+from lingua.mirror_settings import *  # noqa: F403 - another one
 from lingua.record_settings import *  # noqa: F403 - a part of this list that has a file of its own
 from lingua.security_settings import *  # noqa: F403 - a part of this list that has a file of its own
 from lingua.work_settings import *  # noqa: F403 - another one

@@ -54,7 +54,7 @@ class StatsView(ConsoleView):
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         begun_ms = clock.steady_ms()
-        answer = Response(console.board.pages.stats)
+        answer = Response(console.board.stats)
         console.note_request(took_ms=clock.steady_ms() - begun_ms)
         return answer
 

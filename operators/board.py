@@ -38,6 +38,7 @@ class Board:
         self._making: asyncio.Task[Pages] | None = None
         self._triggered_at_ms = -float("inf")
         self.pages = empty
+        self.shared: bytes | None = None
         self.generations = 0
         self.interval_s = interval_s
 
@@ -52,6 +53,11 @@ class Board:
             if making.done():
                 self._making = None
         return 1
+
+    @property
+    def stats(self) -> bytes:
+        """Return the statistics to serve: those that all instances share, or our own."""
+        return self.shared or self.pages.stats
 
     def trigger(self) -> None:
         """Begin a generation for somebody who found none: one at a time, one in 30 s."""

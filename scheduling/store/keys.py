@@ -14,6 +14,7 @@ class Keys:
 
     def __init__(self, prefix: str) -> None:
         self._root = f"{prefix}:v2:"
+        self._mirrors = f"{prefix}:v1:"
 
     def node_info(self, node_id: str) -> str:
         """HASH: status, conn_epoch, max, heartbeat_at_ms, description, usage, …"""
@@ -90,6 +91,18 @@ class Keys:
     def recording(self, audio_ref: str) -> str:
         """STRING: JSON of audio that was sent ahead, and whose it is."""
         return f"{self._root}{{audio:{audio_ref}}}:recording"
+
+    def mirrored_node(self, node_id: str) -> str:
+        """HASH: what a node can do and does, flat; ends if a setting says so."""
+        return f"{self._mirrors}nodes:caps:{{node:{node_id}}}"
+
+    def mirrored_session(self, session_id: str) -> str:
+        """HASH: node_id, trace_id, updated_at of a session's latest job."""
+        return f"{self._mirrors}sessions:bind:{{session:{session_id}}}"
+
+    def mirrored_statistics(self) -> str:
+        """STRING: the statistics that every instance serves."""
+        return f"{self._mirrors}stats:snapshot"
 
     def node_owner(self, node_id: str) -> str:
         """STRING: id of the principal that the node id belongs to."""

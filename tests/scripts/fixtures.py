@@ -22,6 +22,7 @@ from scheduling.store.instances import InstanceStore
 from scheduling.store.jobs import Ended, JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
+from scheduling.store.mirrors import MirrorStore
 from scheduling.store.node_index import NodeIndexStore
 from scheduling.store.nodes import HeartbeatRecorded, NodeStore, Registered
 from scheduling.store.pools import PoolStore
@@ -120,6 +121,7 @@ class Stores:
     history: HistoryStore
     hooks: HookStore
     recordings: RecordingStore
+    mirrors: MirrorStore
     now_ms: int = START_MS
 
     def advance_clock(self, span_ms: int) -> None:
@@ -180,6 +182,7 @@ def make_stores(
         history=HistoryStore(connection, keys=keys, shards=4, record_ms=JOB_LIMITS.retention_ms),
         hooks=HookStore(connection, keys=keys, life_ms=60_000),
         recordings=RecordingStore(connection, keys=keys, life_ms=60_000),
+        mirrors=MirrorStore(connection, keys=keys),
     )
     stores.set_clock(START_MS)
     return stores

@@ -200,6 +200,13 @@ CALLS = {
         "keep": {"entity": "audio-1", "recording": Recording(audio="AAAA")},
         "find": {"entity": "audio-1"},
     },
+    "mirrors": {
+        "write_node": {"entity": "n1", "fields": {"region": ""}, "life_ms": 1_000},
+        "drop_node": {"entity": "n1"},
+        "write_session": {"entity": SESSION, "fields": {"node_id": "n1"}, "life_ms": 1_000},
+        "write_statistics": {"entity": b"{}", "life_ms": 1_000},
+        "find_statistics": {},
+    },
     "timers": {
         "arm": {"entity": "job|s|j", "delay_ms": 1},
         "disarm": {"entity": "job|s|j"},
