@@ -66,13 +66,16 @@ def start_redis(directory: Path, *, append_only: bool) -> Iterator[EmbeddedRedis
 
 @contextlib.contextmanager
 def start_target(name: str, *, redis: EmbeddedRedis, directory: Path) -> Iterator[Target]:
-    """Start ``daphne``, ``uvicorn`` or ``floor`` and yield it once its port is open.
+    """Start ``daphne``, ``uvicorn`` or a floor and yield it once its port is open.
+
+    ``floor-of-two`` sends the two frames of a job alone, without the steps a speaker is shown.
 
     :raises RuntimeError: it ended, or its port stayed closed; the message ends with what it said
     """
     port = find_free_port()
-    if name == "floor":
+    if name in {"floor", "floor-of-two"}:
         command = [sys.executable, "-m", "bench.floor", "--redis-url", redis.url]
+        command += ["--steps", "1" if name == "floor" else "0"]
     else:
         command = [sys.executable, "manage.py", "serve", "--server", name]
     directory.mkdir(parents=True, exist_ok=True)
