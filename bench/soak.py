@@ -25,7 +25,8 @@ _RETENTION_S = 300  # the shortest that is allowed
 _SETTINGS = {
     "LINGUA_RESULT_TTL_S": "5",
     "LINGUA_JOB_RETENTION_S": str(_RETENTION_S),
-    "LINGUA_NODE_STALE_S": "5",
+    # A node of the load beats once: it must outlive its round.
+    "LINGUA_NODE_STALE_S": "150",
     "LINGUA_NODE_GRACE_S": "1",
 }
 _FIRST_ROUND_S = 5.0
