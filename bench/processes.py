@@ -67,11 +67,17 @@ def start_redis(directory: Path, *, append_only: bool) -> Iterator[EmbeddedRedis
 
 @contextlib.contextmanager
 def start_target(
-    name: str, *, redis: EmbeddedRedis, directory: Path, settings: Mapping[str, str] = _NO_SETTINGS
+    name: str,
+    *,
+    redis: EmbeddedRedis,
+    directory: Path,
+    settings: Mapping[str, str] = _NO_SETTINGS,
+    root: Path = ROOT,
 ) -> Iterator[Target]:
     """Start ``daphne``, ``uvicorn`` or a floor and yield it once its port is open.
 
-    ``floor-of-two`` sends the two frames of a job alone, without the steps a speaker is shown.
+    ``floor-of-two`` sends the two frames of a job alone, without the steps a speaker is shown;
+    `root` is the checkout to run.
 
     :raises RuntimeError: it ended, or its port stayed closed; the message ends with what it said
     """
@@ -86,7 +92,7 @@ def start_target(
     with log.open("w") as output:
         process = subprocess.Popen(
             [*command, "--port", str(port)],
-            cwd=ROOT,
+            cwd=root,
             env={
                 **os.environ,
                 "REDIS_URL": redis.url,

@@ -51,16 +51,14 @@ class Look:
 
 
 def soak(target: Target, *, jobs: int, rounds: int) -> list[Look]:
-    """Return a look before each round of load, and one when all after the last is forgotten.
-
-    :raises RuntimeError: an utterance was refused, or ended without a result
-    """
+    """Return a look before each round of load, and one when all after the last is forgotten."""
     client = redis.Redis.from_url(target.redis.url, decode_responses=True)
     looks, done = [_look(target, client, jobs=0)], 0
     while done < jobs:
         measured = target.load("cycles", seconds=_count_seconds(looks, jobs=jobs, rounds=rounds))
         if measured["errors"]:
-            raise RuntimeError(f"{measured['errors']} refusals: {measured['first_error']}")
+            # On a machine without a core to spare; a refusal leaves as little behind as a result.
+            print(f"… {measured['errors']} refused: {measured['first_error']}", flush=True)
         done += measured["jobs"]
         looks.append(_look(target, client, jobs=done))
         print(f"… {looks[-1]}", flush=True)
