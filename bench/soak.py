@@ -26,6 +26,7 @@ _SETTINGS = {
     "LINGUA_RESULT_TTL_S": "5",
     "LINGUA_JOB_RETENTION_S": str(_RETENTION_S),
     # A node of the load beats once: it must outlive its round.
+    "LINGUA_HEARTBEAT_TIMEOUT_S": "120",
     "LINGUA_NODE_STALE_S": "150",
     "LINGUA_NODE_GRACE_S": "1",
 }
