@@ -88,6 +88,10 @@ rules: setup  ## the house rules a check can keep
 bench: setup  ## every figure of the budget against real servers, in about six minutes
 	@$(PYTHON) -m bench.run
 
+.PHONY: bench-memory
+bench-memory: setup  ## 200,000 jobs and what they leave behind, in about ten minutes
+	@$(PYTHON) -m bench.soak
+
 .PHONY: bench-peers
 bench-peers: setup  ## the same payload through six others a user might pick, under var/
 	@$(PYTHON) -m bench.peers.run

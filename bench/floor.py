@@ -1,8 +1,9 @@
 """The floor: the frames and scripts of a job and nothing else, as bare ASGI under uvicorn.
 
 Node after node in turn gets the next job; one slot script and one job script leave together, one
-finish script ends the job. No choice, no state machine, no timer, no order, no repair: what a
-scheduler adds to this must be worth its microseconds.
+finish script ends the job. The speaker is shown the steps that the protocol owes it, unless
+`--steps` is 0. No choice, no state machine, no timer, no order, no repair: what a scheduler adds
+to this must be worth its microseconds.
 """
 
 import argparse
@@ -59,6 +60,8 @@ class JobResult(msgspec.Struct, tag="job_result"):
 
 class JobAck(msgspec.Struct, tag="job_ack"):
     job_id: str
+    session_id: str
+    trace_id: str
 
 
 class InitSession(msgspec.Struct, tag="session_init"):
@@ -82,6 +85,15 @@ class JobAssign(msgspec.Struct, tag="job_assign"):
     tgt_lang: str
     audio: str
     trace_id: str
+
+
+class UiEvent(msgspec.Struct, tag="ui_event"):
+    trace_id: str
+    session_id: str
+    job_id: str
+    utterance_index: int
+    event: str
+    status: str = "ok"
 
 
 class TranslationResult(msgspec.Struct, tag="translation_result"):
@@ -130,7 +142,9 @@ class Pipeline:
 class Floor:
     """The whole program's state: sockets by id, and whose turn it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shows_steps: bool) -> None:
+        self._shows_steps = shows_steps
+        self._indices: dict[str, int] = {}
         self._pipeline: Pipeline
         self._slot, self._job, self._finish = "", "", ""
         self._sessions: dict[str, Any] = {}
@@ -173,7 +187,7 @@ class Floor:
             case Heartbeat():
                 await _reply(send, {"type": "node_status"})
             case _:
-                return  # an acknowledgment: the floor keeps no state to advance
+                await self._show(message, "NODE_ACCEPTED")
 
     async def _assign(self, message: Utterance) -> None:
         job_id = f"job-{message.session_id}-{next(self._ids):012d}"
@@ -198,11 +212,30 @@ class Floor:
             raise RuntimeError("the floor has no waiting line: give its nodes more slots")
         await created
         await send({"type": "websocket.send", "text": frame})
+        self._indices[job_id] = message.utterance_index
+        await self._show(job, "DISPATCHED")
+
+    async def _show(self, about: JobAssign | JobAck | JobResult, step: str) -> None:
+        """Show the speaker a step of its job."""
+        if not self._shows_steps:
+            return
+        event = UiEvent(
+            trace_id=about.trace_id,
+            session_id=about.session_id,
+            job_id=about.job_id,
+            utterance_index=self._indices.get(about.job_id, 0),
+            event=step,
+        )
+        send = self._sessions[about.session_id]
+        await send({"type": "websocket.send", "text": _encode(event).decode()})
 
     async def _settle(self, message: JobResult, node_id: str) -> None:
         job = f"floor:{message.job_id}"
         keys = (job, f"{job}:frame", f"floor:{node_id}")
         await self._pipeline.send("EVALSHA", self._finish, 3, *keys, message.job_id)
+        await self._show(message, "ASR_FINAL")
+        await self._show(message, "NMT_DONE")
+        self._indices.pop(message.job_id, None)
         result = TranslationResult(
             session_id=message.session_id,
             utterance_index=message.utterance_index,
@@ -220,8 +253,8 @@ async def _reply(send: Any, message: dict[str, Any]) -> None:
     await send({"type": "websocket.send", "text": _encode(message).decode()})
 
 
-async def _serve(*, redis_url: str, port: int) -> None:
-    floor = Floor()
+async def _serve(*, redis_url: str, port: int, shows_steps: bool) -> None:
+    floor = Floor(shows_steps=shows_steps)
     await floor.start(redis_url)
     config = uvicorn.Config(
         floor,
@@ -244,9 +277,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--redis-url", required=True)
+    parser.add_argument("--steps", type=int, default=1, help="0: do not show speakers the steps")
     options = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(redis_url=options.redis_url, port=options.port))
+        serving = _serve(
+            redis_url=options.redis_url, port=options.port, shows_steps=bool(options.steps)
+        )
+        runner.run(serving)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The parts of the hot path alone, in this process: no sockets, a real Redis."""
 
 import asyncio
+import dataclasses
 import functools
 import gc
 import random
@@ -46,6 +47,7 @@ _DESCRIPTION = NodeDescription(
 )
 _FLEETS = (100, 1_000, 10_000)
 _WRITERS = 8
+_TARGET_JOBS_PER_S = 3_000
 
 
 def measure() -> list[Row]:
@@ -218,8 +220,54 @@ async def _measure_scripts(redis: EmbeddedRedis) -> list[Row]:
             _row(f"{step}, {who}", times, aim="p99 < 1000" if step == "reserve" else "")
             for step, times in took.items()
         ]
+    rows.append(await _reserve_at_rate(store, node))
+    other = Connection(
+        open_client(url=redis.url, cluster_urls=(), timeout_s=5, connect_timeout_s=5)
+    )
+    rows.append(await _cross(jobs, JobStore(other, keys=Keys("bench"), limits=limits), node))
     await connection.close()
+    await other.close()
     return rows
+
+
+async def _reserve_at_rate(store: NodeStore, node: Node) -> Row:
+    """Take and free slots as often as the target load does (R10)."""
+    loop, took = asyncio.get_running_loop(), []
+    start = loop.time()
+
+    async def take(number: int) -> None:
+        due = start + number / _TARGET_JOBS_PER_S
+        await asyncio.sleep(due - loop.time())
+        job_id = f"job-0000ABCD-{number:012x}"
+        begun = time.perf_counter_ns()
+        await store.reserve(node=node, job_id=job_id, attempt=1, types=_NEED.types)
+        took.append((time.perf_counter_ns() - begun) / 1e3)
+        await store.commit(node_id=node.node_id, job_id=job_id, attempt=1)
+        await store.finish(node_id=node.node_id, job_id=job_id, attempt=1)
+
+    await asyncio.gather(*(take(number) for number in range(_TARGET_JOBS_PER_S)))
+    reached = _TARGET_JOBS_PER_S / (loop.time() - start)
+    row = _row(f"reserve at {_TARGET_JOBS_PER_S:,} jobs a second", took, aim="p99 < 5000")
+    return dataclasses.replace(
+        row, met=row.figures["p99"] < 5_000, note=f"{reached:,.0f} a second reached"
+    )
+
+
+async def _cross(ours: JobStore, theirs: JobStore, node: Node) -> Row:
+    """Write on one connection and read on another until it is there (I12)."""
+    took = []
+    for number in range(500):
+        request = _request("s-0000ABCD", number + 1_000)
+        job = request.assignment
+        begun = time.perf_counter_ns()
+        await ours.create(
+            request=request, frame=encode_text(job), node_id=node.node_id, deadline_ms=4_000
+        )
+        while await theirs.find(session_id=job.session_id, job_id=job.job_id) is None:
+            pass
+        took.append((time.perf_counter_ns() - begun) / 1e3)
+    row = _row("write on one instance → readable on another", took, aim="p99 < 10000")
+    return dataclasses.replace(row, met=row.figures["p99"] < 10_000)
 
 
 async def _register(store: NodeStore) -> Node:

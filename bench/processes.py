@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from lingua.embedded_redis import EmbeddedRedis, find_free_port
 ROOT = Path(__file__).parent.parent
 _STARTED_WITHIN_S = 30.0
 _LOAD_WITHIN_S = 180.0
+_NO_SETTINGS: Mapping[str, str] = {}
 
 
 class Target:
@@ -65,14 +66,25 @@ def start_redis(directory: Path, *, append_only: bool) -> Iterator[EmbeddedRedis
 
 
 @contextlib.contextmanager
-def start_target(name: str, *, redis: EmbeddedRedis, directory: Path) -> Iterator[Target]:
-    """Start ``daphne``, ``uvicorn`` or ``floor`` and yield it once its port is open.
+def start_target(
+    name: str,
+    *,
+    redis: EmbeddedRedis,
+    directory: Path,
+    settings: Mapping[str, str] = _NO_SETTINGS,
+    root: Path = ROOT,
+) -> Iterator[Target]:
+    """Start ``daphne``, ``uvicorn`` or a floor and yield it once its port is open.
+
+    ``floor-of-two`` sends the two frames of a job alone, without the steps a speaker is shown;
+    `root` is the checkout to run.
 
     :raises RuntimeError: it ended, or its port stayed closed; the message ends with what it said
     """
     port = find_free_port()
-    if name == "floor":
+    if name in {"floor", "floor-of-two"}:
         command = [sys.executable, "-m", "bench.floor", "--redis-url", redis.url]
+        command += ["--steps", "1" if name == "floor" else "0"]
     else:
         command = [sys.executable, "manage.py", "serve", "--server", name]
     directory.mkdir(parents=True, exist_ok=True)
@@ -80,7 +92,7 @@ def start_target(name: str, *, redis: EmbeddedRedis, directory: Path) -> Iterato
     with log.open("w") as output:
         process = subprocess.Popen(
             [*command, "--port", str(port)],
-            cwd=ROOT,
+            cwd=root,
             env={
                 **os.environ,
                 "REDIS_URL": redis.url,
@@ -90,6 +102,7 @@ def start_target(name: str, *, redis: EmbeddedRedis, directory: Path) -> Iterato
                 "LINGUA_NODE_RATE_PER_S": "100000",
                 "LINGUA_HEARTBEAT_TIMEOUT_S": "600",
                 "LINGUA_RUN_TIMEOUT_S": "600",
+                **settings,
             },
             stdout=output,
             stderr=subprocess.STDOUT,

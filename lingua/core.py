@@ -147,7 +147,7 @@ def _build_stores(ground: Ground, *, job_limits: JobLimits, node_limits: NodeLim
             shards=settings.LINGUA_TIMER_SHARDS,
             files_ended=settings.LINGUA_HISTORY_DAYS > 0,
         ),
-        decisions=DecisionStore(connection, keys=keys),
+        decisions=DecisionStore(connection, keys=keys, limits=job_limits),
         runtime=RuntimeStore(connection, keys=keys),
         tenants=TenantStore(connection, keys=keys, limits=job_limits),
     )

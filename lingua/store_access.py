@@ -32,7 +32,7 @@ class StoreAccess:
         self.explainer = Explainer(
             fleet=self._fleet,
             jobs=JobStore(connection, keys=keys, limits=limits),
-            decisions=DecisionStore(connection, keys=keys),
+            decisions=DecisionStore(connection, keys=keys, limits=limits),
             rules=PlacementRules(
                 resource_threshold_percent=settings.LINGUA_RESOURCE_THRESHOLD_PERCENT,
                 heartbeat_timeout_ms=round(settings.LINGUA_HEARTBEAT_TIMEOUT_S * 1000),

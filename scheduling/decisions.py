@@ -7,7 +7,6 @@ import msgspec
 from scheduling.placement import Choice
 
 PLACED, WAITS, REFUSED = "placed", "waits", "refused"
-DECISIONS_LIFE_MS = 3_600_000
 MOST_DECISIONS = 20
 
 

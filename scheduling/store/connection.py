@@ -226,8 +226,12 @@ class Connection:
             replies = [fault] * len(batch)
         self._note(clock.steady_ms() - begun_ms, is_down=is_down)
         for issued, reply in zip(batch, replies, strict=True):
-            self._count(issued.command, reply)
-            _resolve(issued, reply)
+            is_error = isinstance(reply, BaseException)
+            self._count(issued.command, is_error=is_error)
+            if is_error:
+                _fail(issued.future, reply)
+            elif not issued.future.done():
+                _answer(issued, reply)
 
     def _note(self, took_ms: float, *, is_down: bool) -> None:
         """Tell the journal of a round trip, and whether Redis answers."""
@@ -237,12 +241,11 @@ class Connection:
         if took_ms > journal.wait_warn_ms:
             journal.count("slow_lock_wait_total", "redis_pipeline")
 
-    def _count(self, command: Command, reply: Any) -> None:
+    def _count(self, command: Command, *, is_error: bool) -> None:
         """Count a command under its script's name, or its own."""
         script = self._names.get(command[1]) if len(command) > 1 else None
-        result = "err" if isinstance(reply, BaseException) else "ok"
         op = script or str(command[0]).lower()
-        self._journal.count("phase2_redis_op_total", op, result)
+        self._journal.count("phase2_redis_op_total", op, "err" if is_error else "ok")
 
     def _note_stall(self) -> None:
         """A pipeline has no reply for long: what waits behind it is refused, as is what comes."""
@@ -308,19 +311,21 @@ def _refuse(future: "asyncio.Future[Any]", cause: BaseException | None = None) -
         future.exception()
 
 
-def _resolve(issued: _Issued, reply: Any) -> None:
-    future = issued.future
+def _answer(issued: _Issued, reply: Any) -> None:
+    try:
+        issued.future.set_result(issued.read(reply))
+    except Exception as fault:  # noqa: BLE001 - its caller's alone: the others' replies follow
+        issued.future.set_exception(fault)
+
+
+def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
+    """Fail a future with a caller's bug, or with what Redis cannot do for now."""
     if future.done():
         return
-    if isinstance(reply, ResponseError) and not _is_passing(reply):
-        future.set_exception(reply)
-    elif isinstance(reply, BaseException):
-        _refuse(future, reply)
+    if isinstance(error, ResponseError) and not _is_passing(error):
+        future.set_exception(error)
     else:
-        try:
-            future.set_result(issued.read(reply))
-        except Exception as fault:  # noqa: BLE001 - its caller's alone: the others' replies follow
-            future.set_exception(fault)
+        _refuse(future, error)
 
 
 def unattended(future: "asyncio.Future[Any]", *, what: str) -> None:

@@ -1,10 +1,11 @@
-"""The decisions about a job in Redis: an hour in its session's slot."""
+"""The decisions about a job in Redis: in its session's slot, for as long as an ended job."""
 
 from asyncio import Future
 
 import msgspec
 
-from scheduling.decisions import DECISIONS_LIFE_MS, MOST_DECISIONS, Decision, encode_decision
+from scheduling.decisions import MOST_DECISIONS, Decision, encode_decision
+from scheduling.limits import JobLimits
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
 
@@ -14,16 +15,17 @@ _decode = msgspec.json.Decoder(Decision).decode
 class DecisionStore:
     """Writes and reads decision records; that of a dispatch is written with it, by the jobs."""
 
-    def __init__(self, connection: Connection, *, keys: Keys) -> None:
+    def __init__(self, connection: Connection, *, keys: Keys, limits: JobLimits) -> None:
+        self._life_ms = limits.retention_ms
         self._connection = connection
         self._keys = keys
 
     def note(self, *, session_id: str, job_id: str, decision: Decision) -> "Future[list[int]]":
-        """Keep a decision, with the newest of the same job, for an hour from now."""
+        """Keep a decision, with the newest of the same job."""
         return self._connection.run_script(
             "note_decision",
             keys=[self._keys.decisions(session_id, job_id)],
-            args=[encode_decision(decision), MOST_DECISIONS, DECISIONS_LIFE_MS],
+            args=[encode_decision(decision), MOST_DECISIONS, self._life_ms],
         )
 
     def list_all(self, *, session_id: str, job_id: str) -> "Future[list[Decision]]":

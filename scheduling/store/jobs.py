@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from scheduling import ids
-from scheduling.decisions import DECISIONS_LIFE_MS, MOST_DECISIONS, Decision, encode_decision
+from scheduling.decisions import MOST_DECISIONS, Decision, encode_decision
 from scheduling.jobs import SENT, Assignment, JobRecord, JobState, Need, Request
 from scheduling.journal import Journal
 from scheduling.limits import JobLimits
@@ -166,7 +166,7 @@ class JobStore:
                 node_id,
                 encode_decision(decision),
                 MOST_DECISIONS,
-                DECISIONS_LIFE_MS,
+                self._limits.retention_ms,
                 self.test_clock,
             ],
             read=self._notes.dispatched(

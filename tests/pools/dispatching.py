@@ -60,7 +60,7 @@ class Scheduler:
             nodes=NodeStore(connection, keys=keys, node_limits=NodeLimits(), job_limits=limits),
             jobs=JobStore(connection, keys=keys, limits=limits),
             timers=TimerStore(connection, keys=keys, shards=4),
-            decisions=DecisionStore(connection, keys=keys),
+            decisions=DecisionStore(connection, keys=keys, limits=limits),
             runtime=RuntimeStore(connection, keys=keys),
             tenants=TenantStore(connection, keys=keys, limits=limits),
         )

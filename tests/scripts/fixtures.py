@@ -164,7 +164,7 @@ def make_stores(
         timers=TimerStore(connection, keys=keys, shards=4, files_ended=True),
         pools=PoolStore(connection, keys=keys),
         membership=MembershipStore(connection, keys=keys),
-        decisions=DecisionStore(connection, keys=keys),
+        decisions=DecisionStore(connection, keys=keys, limits=job_limits),
         runtime=RuntimeStore(connection, keys=keys),
         tenants=TenantStore(connection, keys=keys, limits=job_limits),
         absences=AbsenceStore(

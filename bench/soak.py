@@ -1,0 +1,147 @@
+"""make bench-memory: 200,000 jobs, and what they leave behind, which should be nothing (X8).
+
+Every span after which something is forgotten is as short as the settings allow, so that minutes
+hold what takes days otherwise: jobs end and are forgotten, outcomes and bindings expire, and every
+round of load is a hundred nodes and fifty sessions that come, work and go for good. At the end
+nobody speaks any more until the last record has expired: then what is left is a leak.
+"""
+
+import argparse
+import dataclasses
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from bench.load import read_memory_kb
+from bench.machine import describe_run
+from bench.processes import ROOT, Target, start_redis, start_target
+
+_RESULT = ROOT / "bench" / "results" / "memory.json"
+_RETENTION_S = 300  # the shortest that is allowed
+_SETTINGS = {
+    "LINGUA_RESULT_TTL_S": "5",
+    "LINGUA_JOB_RETENTION_S": str(_RETENTION_S),
+    # A node of the load beats once: it must outlive its round.
+    "LINGUA_HEARTBEAT_TIMEOUT_S": "120",
+    "LINGUA_NODE_STALE_S": "150",
+    "LINGUA_NODE_GRACE_S": "1",
+}
+_FIRST_ROUND_S = 5.0
+_LONGEST_ROUND_S = 100.0
+_SETTLED_WITHIN_S = _RETENTION_S + 60.0
+_LOOK_EVERY_S = 2.0
+_WARM_SHARE = 0.25
+_MOST_GROWTH_KB_PER_1000 = 10.0
+_MOST_KEYS_LEFT = 200
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Look:
+    """What there is after so many jobs."""
+
+    jobs: int
+    server_kb: float
+    redis_kb: float
+    keys: int
+    timers: int
+    dead_letters: int
+
+
+def soak(target: Target, *, jobs: int, rounds: int) -> list[Look]:
+    """Return a look before each round of load, and one when all after the last is forgotten."""
+    client = redis.Redis.from_url(target.redis.url, decode_responses=True)
+    looks, done = [_look(target, client, jobs=0)], 0
+    while done < jobs:
+        measured = target.load("cycles", seconds=_count_seconds(looks, jobs=jobs, rounds=rounds))
+        if measured["errors"]:
+            # On a machine without a core to spare; a refusal leaves as little behind as a result.
+            print(f"… {measured['errors']} refused: {measured['first_error']}", flush=True)
+        done += measured["jobs"]
+        looks.append(_look(target, client, jobs=done))
+        print(f"… {looks[-1]}", flush=True)
+    return [*looks, _settle(target, client, jobs=done)]
+
+
+def _count_seconds(looks: list[Look], *, jobs: int, rounds: int) -> float:
+    """Return how long a round takes: a short one first, then by its rate."""
+    if len(looks) == 1:
+        return _FIRST_ROUND_S
+    rate = looks[1].jobs / _FIRST_ROUND_S
+    return min(jobs / rounds / rate, _LONGEST_ROUND_S)
+
+
+def _settle(target: Target, client: "redis.Redis", *, jobs: int) -> Look:
+    """Wait until next to no keys are left, or they should be, and take that look."""
+    give_up_at = time.monotonic() + _SETTLED_WITHIN_S
+    while (now := _look(target, client, jobs=jobs)).keys > _MOST_KEYS_LEFT:
+        if time.monotonic() > give_up_at:
+            break
+        time.sleep(_LOOK_EVERY_S)
+    return now
+
+
+def _look(target: Target, client: "redis.Redis", *, jobs: int) -> Look:
+    timers = [client.zcard(key) for key in client.scan_iter(match="*:timers", count=1_000)]
+    graves = [client.xlen(key) for key in client.scan_iter(match="*:dlq*", count=1_000)]
+    memory: Any = client.info("memory")
+    return Look(
+        jobs=jobs,
+        server_kb=read_memory_kb(target.process.pid),
+        redis_kb=memory["used_memory"] / 1024,
+        keys=sum(1 for _ in client.scan_iter(count=1_000)),
+        timers=sum(timers),
+        dead_letters=sum(graves),
+    )
+
+
+def judge(looks: list[Look]) -> dict[str, float]:
+    """Return growth a thousand jobs after the warm-up, and what is left at the end."""
+    total = looks[-1].jobs
+    warm = next(look for look in looks if look.jobs >= total * _WARM_SHARE)
+    thousands = max((total - warm.jobs) / 1_000, 1)
+    return {
+        "server_kb_per_1000": (looks[-1].server_kb - warm.server_kb) / thousands,
+        "redis_kb_per_1000": (looks[-1].redis_kb - warm.redis_kb) / thousands,
+        "keys_left": looks[-1].keys,
+        "timers_left": looks[-1].timers,
+        "dead_letters": looks[-1].dead_letters,
+    }
+
+
+def main() -> None:
+    """Soak, print the looks and the verdict, write the file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=10)
+    options = parser.parse_args()
+    run = describe_run()
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        with (
+            start_redis(directory / "redis", append_only=False) as own_redis,
+            start_target(
+                "uvicorn", redis=own_redis, directory=directory, settings=_SETTINGS
+            ) as target,
+        ):
+            looks = soak(target, jobs=options.jobs, rounds=options.rounds)
+    verdict = judge(looks)
+    grew = max(verdict["server_kb_per_1000"], verdict["redis_kb_per_1000"])
+    met = grew < _MOST_GROWTH_KB_PER_1000 and verdict["keys_left"] <= _MOST_KEYS_LEFT
+    print("| Jobs | Server KB | Redis KB | Keys | Timers | Dead letters |")
+    print("|---|---|---|---|---|---|")
+    for look in looks:
+        print(
+            f"| {look.jobs:,} | {look.server_kb:,.0f} | {look.redis_kb:,.0f} | {look.keys} |"
+            f" {look.timers} | {look.dead_letters} |"
+        )
+    print(json.dumps({**verdict, "met": met}))
+    document = {**run, "looks": [dataclasses.asdict(look) for look in looks], **verdict, "met": met}
+    _RESULT.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
