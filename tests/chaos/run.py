@@ -39,9 +39,9 @@ class Chaos:
         self.scene = Scene(directory=directory, instances=size.instances)
         common = {"records": self.records, "pick_url": self.scene.pick_url, "seed": seed}
         self.nodes = [ChaosNode(number, **common) for number in range(size.nodes)]
-        # As many utterances a second as keep about two slots in three busy.
+        # As many utterances a second as keep about one slot in two busy.
         slots = sum(node.slots for node in self.nodes)
-        pause_s = size.speakers * 1.75 / max(1.0, slots * 0.5 / 1.2)
+        pause_s = size.speakers * 1.75 / max(1.0, slots * 0.3 / 1.2)
         self.speakers = [
             ChaosSpeaker(number, mean_pause_s=pause_s, **common) for number in range(size.speakers)
         ]
