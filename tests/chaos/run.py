@@ -96,6 +96,8 @@ class Chaos:
                 else:
                     group.create_task(self.scene.do(fault))
             await asyncio.sleep(max(0.0, self._begun_s + self.seconds - time.monotonic()))
+            for speaker in self.speakers:
+                speaker.speaks = False
 
     def _drop(self, fault: Fault) -> None:
         self.scene.done[fault.kind] += 1
@@ -104,9 +106,7 @@ class Chaos:
             peers[position].drop(away_s=fault.lasts_s)
 
     async def _settle(self) -> None:
-        """Say nothing more; wait until every utterance has its answer, or will have none."""
-        for speaker in self.speakers:
-            speaker.speaks = False
+        """Wait until every utterance has its answer, or will have none."""
         give_up_at = time.monotonic() + _SETTLED_WITHIN_S
         while time.monotonic() < give_up_at:
             if not any(speaker.open for speaker in self.speakers):
