@@ -30,6 +30,14 @@ class CountingNode(FakeNode):
         await self.finish(job)
 
 
+async def be_heard(cluster: Cluster, node: FakeNode) -> None:
+    """Send a heartbeat and wait until Redis has it: time for reconcilers, and for waiting jobs."""
+    key = cluster.key("{nodes}:last_seen")
+    before = cluster.redis.zscore(key, node.node_id)
+    await node.heartbeat()
+    await until(lambda: cluster.redis.zscore(key, node.node_id) != before, "no heartbeat")
+
+
 @pytest.mark.req("R1", "R8", "G5", "I-1")
 @pytest.mark.parametrize("how", ["emptied", "killed"])
 async def test_full_nodes_get_nothing_more_when_redis_forgets(
@@ -62,11 +70,8 @@ async def test_full_nodes_get_nothing_more_when_redis_forgets(
         for index in range(node.slots):
             await speaker.next("missing_result", utterance_index=index)
         await other.say(0)
-        looks = cluster.key("{nodes}:last_seen")
         for _ in range(10):
-            seen = cluster.redis.zscore(looks, node.node_id)
-            await node.heartbeat()
-            await until(lambda: cluster.redis.zscore(looks, node.node_id) != seen, "no heartbeat")  # noqa: B023
+            await be_heard(cluster, node)
         assert node.holds == {job["job_id"] for job in jobs}
 
         for job in jobs:

@@ -56,7 +56,7 @@ async def test_letters_of_a_dead_instance_are_counted_by_who_took_them_over(clus
         await grows(one, "phase2_reclaimed_total")
 
 
-@pytest.mark.req("O5", "C24")
+@pytest.mark.req("O5")
 async def test_a_slot_held_for_nothing_shows_as_repaired(cluster: Cluster):
     one = cluster.start()
     pair = draw_pair()
