@@ -45,6 +45,10 @@ test-properties: setup  ## search the state machines of slots and jobs for long
 e2e: setup  ## the end-to-end tests alone, on both servers, with far more generated input
 	@$(PYTEST) tests/e2e --hypothesis-profile=thorough
 
+.PHONY: smoke
+smoke: setup  ## two instances, a node on one, a speaker on the other, and one table
+	@$(PYTHON) -m tests.instances.smoke
+
 .PHONY: chaos
 chaos: setup  ## kill, pause, drain and drop for two minutes, then prove that nothing was lost
 	@$(PYTHON) -m tests.chaos.run

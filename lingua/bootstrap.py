@@ -39,6 +39,7 @@ from scheduling.instances import InstanceRecord
 from scheduling.journal import Journal
 from scheduling.store.connection import Connection, open_client
 from scheduling.store.keys import Keys
+from sessions_app.farewell import Farewell
 from sessions_app.in_flight import InFlight
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Instance:
     loops: Sequence[Loop]
     connection: Connection
     in_flight: InFlight
+    farewell: Farewell
     console: Console
     pools: PoolParts
     explainer: Explainer
@@ -72,10 +74,11 @@ class Instance:
         return ""
 
     async def drain(self, *, deadline_s: float) -> None:
-        """Return when no job of this process's speakers is in flight, or after `deadline_s`."""
+        """Let this process's speakers go in steps, each with its answers; at most `deadline_s`."""
         self.work_parts.leave()
         try:
             async with asyncio.timeout(deadline_s):
+                await self.farewell.run(within_s=deadline_s)
                 await self.in_flight.wait_until_idle()
         except TimeoutError:
             return
@@ -177,6 +180,7 @@ def _compose(
         ],
         connection=connection,
         in_flight=in_flight,
+        farewell=Farewell(delivery=core.delivery),
         console=console,
         pools=pools,
         explainer=core.explainer,

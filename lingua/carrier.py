@@ -132,6 +132,20 @@ class LayerCarrier:
         """Return what carries live news to watchers at other instances, over the same layer."""
         return LiveExchange(self._layer, instance_id=instance_id, trouble=self._trouble)
 
+    def count_moved(self) -> dict[str, int]:
+        """Return, by metric, how many messages were given up and taken over since the start."""
+        counters = getattr(self._layer, "counters", None)
+        return {
+            "phase2_dlq_moved_total": sum(counters.dead_lettered.values()) if counters else 0,
+            "phase2_reclaimed_total": counters.reclaimed if counters else 0,
+        }
+
+    @property
+    def oldest_age_ms(self) -> int:
+        """How long the oldest message has waited in this instance's inbox."""
+        counters = getattr(self._layer, "counters", None)
+        return counters.inbox_oldest_age_ms if counters else 0
+
     @property
     def dead_letters(self) -> DeadLetters | None:
         """What was given up, where the layer keeps it."""

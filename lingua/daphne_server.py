@@ -4,6 +4,7 @@ import asyncio
 import functools
 import logging
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 from daphne.server import Server
@@ -108,12 +109,13 @@ class DaphneServer(Server):
     async def stop_listening(self) -> None:
         await maybeDeferred(self._port.stopListening).asFuture(asyncio.get_running_loop())
 
-    def close_sockets(self, *, code: int, reason: str) -> None:
+    def close_sockets(self, *, code: int, reason: str) -> Iterator[None]:
         for protocol, details in list(self.connections.items()):
             if "disconnected" in details:
                 continue
             if isinstance(protocol, BoundedWebSocket):
                 protocol.close_with(code=code, reason=reason)
+                yield
 
     async def wait_closed(self) -> None:
         while self._running:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from lingua import settings
 from lingua.carrier import LayerCarrier
 from lingua.core import Core, Ground
+from lingua.inbox_meter import InboxMeter
 from lingua.supervisor import Loop
 from operators.live_exchange import LiveExchange
 from scheduling import clock, errors, ids, letters
@@ -103,6 +104,7 @@ def build_network(
         record=record,
         store=instances,
         interval_s=min(refresh_s, presence_ms / 3000),
+        journal=ground.journal,
     )
     post = PostOffice(
         peers=peers, carrier=carrier, fleet=fleet, nodes=stores.nodes, sessions=core.sessions
@@ -154,6 +156,9 @@ def build_network(
                 journal=ground.journal,
                 run_timeout_ms=core.job_limits.run_timeout_ms,
                 interval_s=settings.LINGUA_RECONCILE_INTERVAL_S,
+            ),
+            InboxMeter(
+                carrier=carrier, journal=ground.journal, interval_s=settings.LINGUA_STATS_INTERVAL_S
             ),
         ],
     )

@@ -5,7 +5,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,6 +18,9 @@ _logger = logging.getLogger(__name__)
 _BACKLOG = 2048
 # RFC 6455's registry: the service is restarted, come back (to another instance).
 _SERVICE_RESTART = 1012
+_A_STEP = 10
+_STEP_S = 0.02
+_CLOSING_SHARE = 0.1
 _RESTART_REASON = "the server restarts"
 
 
@@ -53,8 +56,8 @@ class HttpServer(Protocol):
     async def stop_listening(self) -> None:
         """Close the port; open connections stay."""
 
-    def close_sockets(self, *, code: int, reason: str) -> None:
-        """Send a close frame on every WebSocket and end idle HTTP connections."""
+    def close_sockets(self, *, code: int, reason: str) -> Iterator[None]:
+        """Send a close frame on one WebSocket after the other, and end idle HTTP connections."""
 
     async def wait_closed(self) -> None:
         """Return when every application has ended and every socket is gone."""
@@ -97,13 +100,23 @@ async def _drain(
     for outcome in await asyncio.gather(drain, cut_short, return_exceptions=True):
         if isinstance(outcome, Exception):
             _logger.error("jobs in flight could not be waited for", exc_info=outcome)
-    server.close_sockets(code=_SERVICE_RESTART, reason=_RESTART_REASON)
+    await _close_in_steps(server, options, hurry)
     try:
         async with asyncio.timeout(options.close_timeout_s):
             await server.wait_closed()
     except TimeoutError:
         _logger.warning("cancelling what still runs after %g s", options.close_timeout_s)
         await server.cancel_applications()
+
+
+async def _close_in_steps(server: HttpServer, options: ServerOptions, hurry: asyncio.Event) -> None:
+    """Close a few sockets at a time over a tenth of the drain: who leaves comes back elsewhere."""
+    loop = asyncio.get_running_loop()
+    ends_at_s = loop.time() + options.drain_timeout_s * _CLOSING_SHARE
+    for number, _ in enumerate(server.close_sockets(code=_SERVICE_RESTART, reason=_RESTART_REASON)):
+        is_step = number % _A_STEP == _A_STEP - 1
+        if is_step and loop.time() < ends_at_s and not hurry.is_set():
+            await asyncio.sleep(_STEP_S)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
@@ -60,10 +61,11 @@ class UvicornServer:
         if self._listening is not None:
             self._listening.close()
 
-    def close_sockets(self, *, code: int, reason: str) -> None:
+    def close_sockets(self, *, code: int, reason: str) -> Iterator[None]:
         for connection in list(self._state.connections):
             if isinstance(connection, PatientWebSocket):
                 connection.close_with(code=code, reason=reason)
+                yield
             else:
                 connection.shutdown()
 

@@ -45,6 +45,13 @@ class SessionMailbox(Protocol):
     def is_fenced(self) -> bool:
         """Say whether the session went on elsewhere: nothing for it may end here."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Say whether the speaker waits for no answer now."""
+
+    def go_away(self) -> None:
+        """Close the socket: this process leaves, the speaker may come back elsewhere."""
+
     async def restore(self) -> None:
         """Redis lost its data: write back what this process knows of the session."""
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from scheduling import errors
 from scheduling.instances import InstanceRecord
+from scheduling.journal import Journal
 from scheduling.store.instances import InstanceStore
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,15 @@ class Peers:
 
     name = "presence"
 
-    def __init__(self, *, record: InstanceRecord, store: InstanceStore, interval_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        record: InstanceRecord,
+        store: InstanceStore,
+        interval_s: float,
+        journal: Journal | None = None,
+    ) -> None:
+        self._journal = journal or Journal()
         self.record = record
         self.interval_s = interval_s
         self.on_lost: Callable[[], Awaitable[None]] = _nothing_lost
@@ -81,6 +90,7 @@ class Peers:
         """Renew our presence and look who else lives; return how many others do."""
         try:
             claimed = await self._store.claim(self.record)
+            self._journal.count("phase2_presence_heartbeat_total")
             self.id_is_taken = claimed.taken_by is not None
             self._restoring = self._restoring or not (claimed.was_there or self.id_is_taken)
             if self._restoring:

@@ -6,7 +6,7 @@ import msgspec
 
 from scheduling import errors, ids
 from scheduling.events import JobSettled
-from scheduling.jobs import ENDED, JobRecord, Request
+from scheduling.jobs import ENDED, Assignment, JobRecord, Request
 from scheduling.outcomes import Outcome, Refused
 from scheduling.store.connection import unattended
 from scheduling.store.jobs import JobStore
@@ -127,10 +127,10 @@ class Sessions:
             return None
         return FoundJob(record=record, outcome=outcome, profile=profile)
 
-    def track(self, *, session_id: str, job_id: str, utterance_index: int) -> None:
+    def track(self, job: Assignment) -> None:
         """Remember an utterance until its answer is acknowledged."""
         tracked = self._store.track(
-            session_id=session_id, job_id=job_id, utterance_index=utterance_index
+            session_id=job.session_id, job_id=job.job_id, utterance_index=job.utterance_index
         )
         unattended(tracked, what="an utterance to be acknowledged")
 

@@ -60,6 +60,14 @@ class CallSession:
             connected_at_ms=self._begun_at_ms,
         )
 
+    @property
+    def is_idle(self) -> bool:
+        """Say whether no job of it is under way here."""
+        return not self.jobs
+
+    def go_away(self) -> None:
+        """There is no socket to close; whoever asks again asks another process."""
+
     async def restore(self) -> None:
         """Redis lost its data, and the job with it; its caller is told that there is none."""
 

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from scheduling.errors import DependencyDown, Refusal
 from scheduling.events import JobSettled
 from scheduling.jobs import Request
@@ -63,3 +65,9 @@ def refuse(request: Request, refusal: Refusal) -> JobSettled:
     """Return the end of an utterance that was refused."""
     refused = Refused(code=refusal.code, message=str(refusal), details=refusal.details)
     return settle(request, refused)
+
+
+def kept_no_longer(request: Request, job_id: str) -> JobSettled:
+    """Return the end of an utterance whose job nobody remembers."""
+    unknown = Refused(code="CANCELLED", message="The answer was kept no longer.")
+    return msgspec.structs.replace(settle(request, unknown), job_id=job_id)

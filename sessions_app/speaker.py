@@ -27,7 +27,7 @@ from scheduling.settlement import Settlement
 from sessions_app import answers, messages
 from sessions_app.alarm import Alarm
 from sessions_app.departures import Departures
-from sessions_app.endings import Endings, refuse, settle
+from sessions_app.endings import Endings, kept_no_longer, refuse, settle
 from sessions_app.groups import UtteranceGroups
 from sessions_app.in_flight import InFlight
 from sessions_app.outbox import Leaving, Missing, Outbox
@@ -39,6 +39,7 @@ from sockets.wire import Message, encode_text
 
 _TOO_SLOW = 1013
 _FENCED = 4409
+_RESTARTING = 1012
 _LOOK_AGAIN_S = 0.2
 
 
@@ -140,6 +141,15 @@ class Speaker:
             self._forget(job_id)
             self._dispatcher.discard(job_id)
             await self._settlement.cancel(job_id=job_id, reason="session_closed")
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether no answer is still to come."""
+        return not self._live
+
+    def go_away(self) -> None:
+        """Close the socket after what is queued: the process leaves."""
+        self._outbound.close(_RESTARTING, "the server restarts")
 
     @property
     def can_return(self) -> bool:
@@ -284,12 +294,7 @@ class Speaker:
     def _track(self, request: Request) -> None:
         """Remember an utterance until its answer is acknowledged, where its speaker can resume."""
         if self.opened.resume_token:
-            job = request.assignment
-            self._sessions.track(
-                session_id=self.session_id,
-                job_id=job.job_id,
-                utterance_index=job.utterance_index,
-            )
+            self._sessions.track(request.assignment)
 
     async def _answer_again(self, job_id: str, request: Request) -> None:
         """A repeated utterance gets the first one's answer; if that is still to come, only once."""
@@ -301,27 +306,23 @@ class Speaker:
             self.begin(asked)
             self._track(asked)
         ended = await self._sessions.find_end(session_id=self.session_id, job_id=job_id)
-        if asked is not None:
-            if ended is not None:
-                self._settle(ended)
-            return
-        if ended is None:
-            kept_no_longer = Refused(code="CANCELLED", message="The answer was kept no longer.")
-            ended = msgspec.structs.replace(settle(request, kept_no_longer), job_id=job_id)
-        self._tell(ended)
+        if asked is None:
+            self._tell(ended or kept_no_longer(request, job_id))
+        elif ended is not None:
+            self._settle(ended)
 
     def _settle(self, event: JobSettled) -> None:
         """Put an outcome in its place; the index is the one we gave, not the one a node says."""
-        request = self._forget(event.job_id)
-        if request is None:
-            return
-        event = msgspec.structs.replace(
-            event,
-            utterance_index=request.assignment.utterance_index,
-            trace_id=request.assignment.trace_id,
-            tgt_lang=request.assignment.tgt_lang,
-        )
-        self._put_in_place(event)
+        if (request := self._forget(event.job_id)) is not None:
+            job = request.assignment
+            self._put_in_place(
+                msgspec.structs.replace(
+                    event,
+                    utterance_index=job.utterance_index,
+                    trace_id=job.trace_id,
+                    tgt_lang=job.tgt_lang,
+                )
+            )
 
     def _put_in_place(self, event: JobSettled) -> None:
         """Send an outcome, or keep it until those before it have been sent."""
@@ -345,8 +346,7 @@ class Speaker:
         frames = answers.tell_outcome(
             event, groups=self._groups, now_ms=clock.now_ms(), tgt_lang=self._name_target(event)
         )
-        sent = all(self._say(message) for message in frames)
-        if not sent:
+        if not (sent := all(self._say(message) for message in frames)):
             self._outbound.close(_TOO_SLOW, "too far behind")
         return sent
 

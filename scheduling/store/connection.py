@@ -263,6 +263,7 @@ class Connection:
 
     def _refuse_urgent(self) -> None:
         """No reply for a while: whoever brings new work learns so now."""
+        self._journal.gauge("degrade_mode", 1)
         for batch in (*self._under_way, self._waiting):
             for issued in batch:
                 if issued.urgent:

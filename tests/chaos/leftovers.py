@@ -64,6 +64,23 @@ class LeaseWatch:
                 )
 
 
+def describe_job(client: Any, *, root: str, session_id: str, index: int) -> str:
+    """Return what Redis knows of an utterance that has no answer, for whoever looks why."""
+    slot = f"{root}{{session:{session_id}}}"
+    lines = [f"{session_id} utterance {index}; its session: {client.hgetall(f'{slot}:info')}"]
+    for binding in client.scan_iter(f"{slot}:bind:{index}:*", count=1000):
+        job_id = client.get(binding)
+        record = client.hgetall(f"{slot}:job:{job_id}")
+        about = {key: text for key, text in record.items() if key not in {"need", "trace_id"}}
+        tracked = client.zscore(f"{slot}:tracked", job_id)
+        timers = [
+            client.zscore(key, f"job|{session_id}|{job_id}")
+            for key in client.scan_iter(f"{root}{{t:*", count=1000)
+        ]
+        lines.append(f"  {job_id} tracked {tracked} timers {timers} at {client.time()}: {about}")
+    return "\n".join(lines)
+
+
 def find_leftovers(client: Any, *, root: str) -> list[Violation]:
     """Return every key that would stay for ever, and every entry whose owner is gone."""
     found = []

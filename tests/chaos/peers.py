@@ -20,6 +20,7 @@ SHORT_AUDIO = AUDIO[:1_024]
 _OPEN_WITHIN_S = 5.0
 _SAID_TO_COME_WITHIN_S = 15.0
 _HEARTBEAT_S = 2.0
+_MOST_OPEN = 2
 _TROUBLE = (OSError, TimeoutError, WebSocketException, InvalidHandshake)
 
 
@@ -297,7 +298,7 @@ class ChaosSpeaker(Peer):
         with contextlib.suppress(*_TROUBLE):
             while True:
                 await asyncio.sleep(self.rng.expovariate(1 / self.mean_pause_s))
-                if not self.speaks or len(self.open) > 5:
+                if not self.speaks or len(self.open) > _MOST_OPEN:
                     continue
                 for _ in range(self.rng.choice((1, 1, 2, 3))):
                     index, self._next_index = self._next_index, self._next_index + 1

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -13,7 +14,7 @@ import redis
 
 from tests.chaos import plan
 from tests.chaos.checker import Spans, Violation, check
-from tests.chaos.leftovers import LeaseWatch, find_leftovers
+from tests.chaos.leftovers import LeaseWatch, describe_job, find_leftovers
 from tests.chaos.peers import ChaosNode, ChaosSpeaker, Peer
 from tests.chaos.plan import Fault, Size, draw_plan
 from tests.chaos.records import Records
@@ -22,8 +23,9 @@ from tests.chaos.table import describe
 
 _ROOT = f"{PREFIX}:v2:"
 _LONGEST_PAUSE_S = 4.0
-_SETTLED_WITHIN_S = 90.0
+_SETTLED_WITHIN_S = 60.0
 _CLEAN_WITHIN_S = 30.0
+_LONGEST_END_S = 300.0
 _PROGRESS_EVERY_S = 5.0
 _JOINING_AT_ONCE = 10
 SPANS = Spans(ack_s=ACK_S, run_s=RUN_S, told_late_s=_LONGEST_PAUSE_S + 2.0)
@@ -39,15 +41,16 @@ class Chaos:
         self.scene = Scene(directory=directory, instances=size.instances)
         common = {"records": self.records, "pick_url": self.scene.pick_url, "seed": seed}
         self.nodes = [ChaosNode(number, **common) for number in range(size.nodes)]
-        # As many utterances a second as keep about two slots in three busy.
+        # As many utterances a second as keep about one slot in two busy.
         slots = sum(node.slots for node in self.nodes)
-        pause_s = size.speakers * 1.75 / max(1.0, slots * 0.5 / 1.2)
+        pause_s = size.speakers * 1.75 / max(1.0, slots * 0.3 / 1.2)
         self.speakers = [
             ChaosSpeaker(number, mean_pause_s=pause_s, **common) for number in range(size.speakers)
         ]
         self.faults = draw_plan(seed=seed, seconds=seconds, size=size)
         self.violations: list[Violation] = []
         self._begun_s = 0.0
+        self._unanswered: list[tuple[str, int]] = []
 
     async def run(self) -> None:
         """Do everything; `violations` holds what was broken."""
@@ -96,6 +99,8 @@ class Chaos:
                 else:
                     group.create_task(self.scene.do(fault))
             await asyncio.sleep(max(0.0, self._begun_s + self.seconds - time.monotonic()))
+            for speaker in self.speakers:
+                speaker.speaks = False
 
     def _drop(self, fault: Fault) -> None:
         self.scene.done[fault.kind] += 1
@@ -104,18 +109,21 @@ class Chaos:
             peers[position].drop(away_s=fault.lasts_s)
 
     async def _settle(self) -> None:
-        """Say nothing more; wait until every utterance has its answer, or will have none."""
-        for speaker in self.speakers:
-            speaker.speaks = False
+        """Wait until every utterance has its answer, or will have none."""
         give_up_at = time.monotonic() + _SETTLED_WITHIN_S
         while time.monotonic() < give_up_at:
             if not any(speaker.open for speaker in self.speakers):
                 return
             await asyncio.sleep(0.2)
+        self._unanswered = [
+            (speaker.session_id, index) for speaker in self.speakers for index in speaker.open
+        ]
 
     def _look_at_redis(self) -> None:
         """Wait until nothing is left that nobody owns; what stays is a violation."""
         with redis.Redis.from_url(self.scene.redis.url, decode_responses=True) as client:
+            for session_id, index in self._unanswered:
+                _say(describe_job(client, root=_ROOT, session_id=session_id, index=index))
             give_up_at = time.monotonic() + _CLEAN_WITHIN_S
             while found := find_leftovers(client, root=_ROOT):
                 if time.monotonic() > give_up_at:
@@ -141,6 +149,14 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
+async def _run_bounded(chaos: Chaos) -> None:
+    """Run, and leave nothing behind, however it ends: by itself, told to, or after too long."""
+    running = asyncio.ensure_future(chaos.run())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    async with asyncio.timeout(chaos.seconds + _LONGEST_END_S):
+        await running
+
+
 def main() -> int:
     """Run with the seed and the length the environment names; return the exit code."""
     seconds = float(os.environ.get("CHAOS_SECONDS", "120"))
@@ -152,7 +168,7 @@ def main() -> int:
     _say(f"chaos for {seconds:g} s with CHAOS_SEED={seed}")
     with tempfile.TemporaryDirectory(prefix="lingua-chaos-") as directory:
         chaos = Chaos(directory=Path(directory), seed=seed, seconds=seconds, size=size)
-        asyncio.run(chaos.run())
+        asyncio.run(_run_bounded(chaos))
     sys.stdout.write(describe(chaos))
     return 1 if chaos.violations else 0
 

@@ -1,0 +1,71 @@
+"""Redis refuses or is silent: what is known of the fleet is still told, and readiness says so."""
+
+import asyncio
+import os
+import signal
+import urllib.error
+import urllib.request
+
+import pytest
+
+from lingua.embedded_redis import EmbeddedRedis
+from tests.instances.clients import FakeNode, draw_pair
+from tests.instances.servers import Cluster
+from tests.server.launcher import Instance
+
+READY = 'scheduler_nodes_total{status="ready"} 1.0'
+
+
+def ask(instance: Instance, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://{instance.address}{path}", timeout=15) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode()
+
+
+async def becomes(instance: Instance, *, degraded: bool) -> str:
+    """Wait until the instance says whether it is degraded; return its metrics."""
+    async with asyncio.timeout(30):
+        while True:
+            _, metrics = await asyncio.to_thread(ask, instance, "/metrics")
+            if f"scheduler_degrade_mode {float(degraded)}" in metrics:
+                return metrics
+            await asyncio.sleep(0.02)
+
+
+async def answers_ready(instance: Instance, status: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            if (await asyncio.to_thread(ask, instance, "/ready"))[0] == status:
+                return
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.req("G3", "I-36", "O11")
+@pytest.mark.parametrize("how", ["killed", "asleep"])
+async def test_the_fleet_is_read_without_redis(
+    cluster: Cluster, own_redis: EmbeddedRedis, how: str
+):
+    one = cluster.start(LINGUA_REDIS_OVERDUE_MS="100")
+    async with FakeNode.connect(one.url("/ws/node")) as node:
+        await node.register(draw_pair())
+        assert READY in await becomes(one, degraded=False)
+
+        if how == "killed":
+            own_redis.kill()
+        else:
+            os.kill(own_redis.pid, signal.SIGSTOP)
+
+        assert READY in await becomes(one, degraded=True)
+        await answers_ready(one, 503)
+        assert (await asyncio.to_thread(ask, one, "/health"))[0] == 200
+
+        if how == "killed":
+            await asyncio.to_thread(own_redis.start)
+        else:
+            os.kill(own_redis.pid, signal.SIGCONT)
+
+        assert READY in await becomes(one, degraded=False)
+        await answers_ready(one, 200)
+        assert node.close_code is None

@@ -1,0 +1,82 @@
+"""Redis loses everything while nodes are full: as they see it, none gets more than it offers."""
+
+import asyncio
+
+import pytest
+
+from lingua.embedded_redis import EmbeddedRedis
+from tests.instances.clients import FakeNode, Frame, Speaker, draw_pair
+from tests.instances.servers import Cluster, until
+
+
+class CountingNode(FakeNode):
+    """Counts the jobs it was given and has not answered; it heeds no wish to stop."""
+
+    slots = 2
+
+    def __init__(self, *arguments: object) -> None:
+        self.holds: set[str] = set()
+        self.most = 0
+        super().__init__(*arguments)
+
+    async def on_frame(self, frame: Frame) -> None:
+        if frame["type"] == "job_assign":
+            self.holds.add(frame["job_id"])
+            self.most = max(self.most, len(self.holds))
+            await self.acknowledge(frame)
+
+    async def answer(self, job: Frame) -> None:
+        self.holds.discard(job["job_id"])
+        await self.finish(job)
+
+
+async def be_heard(cluster: Cluster, node: FakeNode) -> None:
+    """Send a heartbeat and wait until Redis has it: time for reconcilers, and for waiting jobs."""
+    key = cluster.key("{nodes}:last_seen")
+    before = cluster.redis.zscore(key, node.node_id)
+    await node.heartbeat()
+    await until(lambda: cluster.redis.zscore(key, node.node_id) != before, "no heartbeat")
+
+
+@pytest.mark.req("R1", "R8", "G5", "I-1")
+@pytest.mark.parametrize("how", ["emptied", "killed"])
+async def test_full_nodes_get_nothing_more_when_redis_forgets(
+    cluster: Cluster, own_redis: EmbeddedRedis, how: str
+):
+    one, two = (cluster.start(LINGUA_PENDING_TIMEOUT_S="60") for _ in range(2))
+    pair = draw_pair()
+    async with (
+        CountingNode.connect(one.url("/ws/node")) as node,
+        Speaker.connect(two.url("/ws/session")) as speaker,
+        Speaker.connect(one.url("/ws/session")) as other,
+    ):
+        await node.register(pair)
+        await speaker.init(pair, resume_token="")
+        await other.init(pair, resume_token="")
+        for index in range(node.slots):
+            await speaker.say(index)
+        jobs = [await node.job() for _ in range(node.slots)]
+        for _ in jobs:
+            await speaker.next("ui_event", event="NODE_ACCEPTED")
+
+        if how == "emptied":
+            cluster.redis.flushall()
+        else:
+            own_redis.kill()
+            own_redis.forget()
+            await asyncio.to_thread(own_redis.start)
+        run = cluster.key(f"{{node:{node.node_id}}}:run")
+        await until(lambda: cluster.redis.zcard(run) == node.slots, "leases were not written back")
+        for index in range(node.slots):
+            await speaker.next("missing_result", utterance_index=index)
+        await other.say(0)
+        for _ in range(10):
+            await be_heard(cluster, node)
+        assert node.holds == {job["job_id"] for job in jobs}
+
+        for job in jobs:
+            await node.answer(job)
+        await node.answer(await node.job())
+
+        await other.result(0)
+        assert node.most == node.slots

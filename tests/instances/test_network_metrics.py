@@ -1,0 +1,69 @@
+"""What instances do for each other shows in their metrics (O5, O6)."""
+
+import asyncio
+import re
+import urllib.request
+
+import pytest
+
+from tests.instances.clients import FakeNode, Speaker, draw_pair
+from tests.instances.servers import Cluster, kill, pause, until
+from tests.server.launcher import Instance
+
+
+def read_metric(instance: Instance, name: str) -> float:
+    """Return the sum of a metric's series."""
+    with urllib.request.urlopen(f"http://{instance.address}/metrics", timeout=15) as answer:
+        text = answer.read().decode()
+    lines = re.findall(rf"^scheduler_{name}(?:{{.*}})? (\S+)$", text, flags=re.MULTILINE)
+    return sum(map(float, lines))
+
+
+async def grows(instance: Instance, name: str) -> None:
+    """Wait until a metric is above 0."""
+    for _ in range(400):
+        if await asyncio.to_thread(read_metric, instance, name) > 0:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{name} stays 0")
+
+
+@pytest.mark.req("O5")
+async def test_signs_of_life_are_counted(cluster: Cluster):
+    await grows(cluster.start(), "phase2_presence_heartbeat_total")
+
+
+@pytest.mark.req("O6", "O5", "T4", "I-23")
+async def test_letters_of_a_dead_instance_are_counted_by_who_took_them_over(cluster: Cluster):
+    one = cluster.start(LINGUA_STATS_INTERVAL_S="0.2")
+    two = cluster.start(LINGUA_STATS_INTERVAL_S="0.2")
+    pair = draw_pair()
+    async with (
+        FakeNode.connect(two.url("/ws/node")) as node,
+        Speaker.connect(one.url("/ws/session")) as speaker,
+    ):
+        await node.register(pair)
+        await speaker.init(pair)
+        pause(two)
+        await speaker.say(0)
+        streams = "*:stream"
+        await until(
+            lambda: any(cluster.redis.xlen(key) for key in cluster.redis.scan_iter(streams)),
+            "no letter was written",
+        )
+        kill(two)
+
+        await grows(one, "phase2_reclaimed_total")
+
+
+@pytest.mark.req("O5")
+async def test_a_slot_held_for_nothing_shows_as_repaired(cluster: Cluster):
+    one = cluster.start()
+    pair = draw_pair()
+    async with FakeNode.connect(one.url("/ws/node")) as node:
+        await node.register(pair)
+        run = cluster.key(f"{{node:{node.node_id}}}:run")
+        cluster.redis.zadd(run, {"job-00000000-000000000000:1": 2**52})
+
+        await grows(one, "drift_repaired_total")
+        assert not cluster.redis.zcard(run)
