@@ -12,8 +12,10 @@ from scheduling.store.allowances import AllowanceStore
 from scheduling.store.connection import unattended
 from scheduling.store.credentials import CredentialStore
 
-REVOKED = 4401
+REVOKED, TOO_MANY = 4401, 4429
 _CLAIM_MS = 24 * 3_600_000
+# A third of the lease of a connection.
+_RENEW_AT_LATEST_MS = 20_000
 
 
 class AccessLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,12 +146,15 @@ class Access:
             principal_id, "work", per_s=limits.work_per_s, burst=limits.work_burst
         )
 
-    async def renew(self) -> int:
-        """Renew what open sockets hold; return how many there are."""
+    async def renew(self) -> list[Admission]:
+        """Renew what open sockets hold; return those whose place others took: it was not renewed.
+
+        That is for once: a process that stood still for longer than a lease comes back.
+        """
         admissions = list(self.admissions)
-        await gather(*(self._hold(admission) for admission in admissions))
+        held = await gather(*(self._hold(admission) for admission in admissions))
         await gather(*(self._claim(one, one.node_id) for one in admissions if one.node_id))
-        return len(admissions)
+        return [one for one, is_held in zip(admissions, held, strict=True) if not is_held]
 
     def take_used(self) -> dict[str, int]:
         """Return when each credential was last used, in ms, since the last call."""
@@ -201,6 +206,7 @@ class CredentialWatch:
         self._access = access
         self._credentials = credentials
         self._renew_every = renew_every
+        self._renewed_at_ms = clock.steady_ms()
         self._passes = 0
         self._seen_ms = 0
         self.interval_s = interval_s
@@ -216,8 +222,15 @@ class CredentialWatch:
         changes = await self._credentials.list_changes(since_ms=self._seen_ms)
         admissions = self._access.admissions
         changed = {prefix for prefix, _ in changes}
-        if self._passes % self._renew_every == 0:
-            await self._access.renew()
+        now_ms = clock.steady_ms()
+        # By the clock, too: while the process is flooded its passes are slow, but leases are not.
+        if (
+            self._passes % self._renew_every == 0
+            or now_ms - self._renewed_at_ms >= _RENEW_AT_LATEST_MS
+        ):
+            self._renewed_at_ms = now_ms
+            for admission in await self._access.renew():
+                ended += self._end(admission, "too many connections", code=TOO_MANY)
             changed.update(admissions.credentials)
         ended += await self._end_revoked([one for one in admissions.credentials if one in changed])
         if changes:
@@ -242,7 +255,7 @@ class CredentialWatch:
             if is_past(admission.principal.expires_at_ms, now_ms)
         )
 
-    def _end(self, admission: Admission, reason: str) -> int:
-        admission.end(REVOKED, reason)
+    def _end(self, admission: Admission, reason: str, *, code: int = REVOKED) -> int:
+        admission.end(code, reason)
         self._access.leave(admission)
         return 1

@@ -13,6 +13,7 @@ from tests.e2e.servers import Lingua
 
 _SCRIPT = "<script>window.pwned = 1</script>"
 _IMAGE = '"><img src=x onerror="window.pwned = 2">'
+_SHORT = "<img src=x onerror=pwned=4>"
 _LINES = "a\r\nSet-Cookie: pwned=3\r\n\r\n<b>"
 _PAGES = (
     *("dashboard", "cluster", "compute-power", "models", "languages", "fleet", "pools"),
@@ -24,7 +25,7 @@ _PAGES = (
 def _hostile_peers(lingua: Lingua) -> Iterator[None]:
     """Keep a node and a speaker with hostile names connected until the block ends."""
     ready, stop = threading.Event(), threading.Event()
-    languages = (f"en-{_IMAGE}"[:60], "es")
+    languages = (f"en-{_SHORT}", "es")
 
     async def stay() -> None:
         frame = register_frame(languages)
@@ -44,7 +45,7 @@ def _hostile_peers(lingua: Lingua) -> Iterator[None]:
                 lingua.url("/ws/session"), languages, tenant_id=_IMAGE[:60], trace_id=_SCRIPT
             ) as speaker,
         ):
-            await speaker.say(0, src_lang=_IMAGE[:30], tgt_lang=_SCRIPT[:30])
+            await speaker.say(0, src_lang=_SHORT, tgt_lang=_SCRIPT[:30])
             ready.set()
             await asyncio.to_thread(stop.wait)
 

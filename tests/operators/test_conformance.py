@@ -89,8 +89,11 @@ def _ask(case: schemathesis.Case, asked: Lingua, headers: dict[str, str]) -> Non
     case.validate_response(answer, checks=_CHECKS)
 
 
-def test_every_operation_has_an_example_and_says_what_it_does() -> None:
+def test_every_operation_of_operators_has_an_example_and_says_what_it_does() -> None:
     described = SchemaGenerator().get_schema(public=True)
+    described["paths"] = {
+        path: item for path, item in described["paths"].items() if path.startswith("/api/")
+    }
     plain = {
         f"{method} {path}"
         for path, item in described["paths"].items()

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import pytest
@@ -204,3 +205,19 @@ async def test_a_person_who_is_shut_out_can_use_no_ticket(gate: Gate) -> None:
     await gate.store.publish(Credential(principal=person, digest="", version=1, revoked=True))
     with pytest.raises(errors.AccessDenied):
         await show("t2")
+
+
+async def test_a_socket_whose_place_others_took_is_closed(gate: Gate, redis_client: Any) -> None:
+    await gate.store.publish(make_credential())
+    late = await gate.enter()
+    # The process stood still for longer than the lease of its sockets.
+    await redis_client.delete(*[key async for key in redis_client.scan_iter("*:sockets")])
+    for _ in range(_LIMITS.most_connections):
+        await gate.enter()
+    gate.watch._renewed_at_ms = -1e9
+
+    ended = await gate.watch.run_once()
+
+    assert ended == 1
+    assert gate.closed == [(4429, "too many connections")]
+    assert late not in list(gate.access.admissions)

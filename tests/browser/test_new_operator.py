@@ -1,0 +1,145 @@
+"""What README's "Look after it" promises a new operator, done in a real browser in that order."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from channels_streams.layer import StreamsChannelLayer
+from lingua.embedded_redis import EmbeddedRedis
+from tests.browser.browser import Browser
+from tests.browser.programs import run_nodes, run_speakers
+from tests.e2e.servers import Lingua, Servers
+
+_ROOT = Path(__file__).parents[2]
+_PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with the test
+_DEADLINE_S = 60
+
+
+class Desk:
+    """A server whose nodes need tokens, and the commands of whoever runs it."""
+
+    def __init__(self, lingua: Lingua, *, redis_url: str, var: Path) -> None:
+        self.lingua = lingua
+        self.redis_url = redis_url
+        self._var = var
+
+    def manage(self, *arguments: str) -> str:
+        clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=_ROOT,
+            env={
+                **clean,
+                "LINGUA_VAR_DIR": str(self._var),
+                "LINGUA_KEY_PREFIX": self.lingua.prefix,
+                "REDIS_URL": self.redis_url,
+                "DJANGO_SUPERUSER_USERNAME": "desk",
+                "DJANGO_SUPERUSER_PASSWORD": _PASSWORD,
+            },
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    redis = EmbeddedRedis(directory=tmp_path / "redis", append_only=False)
+    redis.start()
+    servers = Servers(directory=tmp_path, redis_url=redis.url)
+    lingua = servers.start(
+        "uvicorn",
+        LINGUA_NODE_AUTH="on",
+        LINGUA_STATS_INTERVAL_S="0.5",
+        LINGUA_RUN_TIMEOUT_S="30",
+        LINGUA_PENDING_TIMEOUT_S="0.5",
+    )
+    desk = Desk(lingua, redis_url=redis.url, var=tmp_path / "var")
+    desk.manage("createsuperuser", "--noinput", "--email", "a@example.org")
+    yield desk
+    servers.end()
+    redis.stop()
+
+
+def test_a_new_operator_sees_asks_drains_revokes_and_replays(browser: Browser, desk: Desk) -> None:
+    lingua = desk.lingua
+    address = f"http://{lingua.instance.address}"
+    token = desk.manage("token", "create", "node", "Berlin")
+    nodes = ("simulate", "--nodes", "2", "--slots", "2", "--heartbeat", "1", "--token", token)
+    with run_nodes(*nodes, url=lingua.url("/ws/node")):
+        with run_speakers(2, url=lingua.url("/ws/session"), pause_s=1):
+            browser.open(f"{address}/live")
+            browser.wait("speech to flow", lambda: browser.texts("#jobs li"))
+            assert browser.text("[data-tile=nodes]") == "2"
+            browser.keep_picture("new-operator-live")
+
+        with run_speakers(1, url=lingua.url("/ws/session"), pause_s=1, src="xx"):
+            browser.wait("a refusal", lambda: "NO_AVAILABLE_NODE" in browser.text("#refusals"))
+            browser.wait("its reason counted", lambda: browser.texts("#reasons li"))
+            browser.wait("a link to why", lambda: browser.texts("#refusals a"))
+            browser.run("document.querySelector('#refusals a').click()")
+            browser.wait("why", lambda: "NO_AVAILABLE_NODE" in browser.text("#told"))
+            browser.wait("who was looked at", lambda: browser.texts("#decisions .decision"))
+            browser.keep_picture("new-operator-why")
+
+        browser.open(f"{address}/admin/login/?next=/fleet")
+        browser.fill("#id_username", "desk")
+        browser.fill("#id_password", _PASSWORD)
+        browser.click("[type=submit]")
+        browser.wait("ready", lambda: browser.text("[data-tile=ready]") == "2 / 2")
+        browser.click("[data-status=Ready] [data-act=drain]")
+        browser.wait("it drained", lambda: browser.text("[data-tile=draining]") == "1")
+        browser.keep_picture("new-operator-drained")
+
+        browser.open(f"{address}/admin/operators/nodetoken/")
+        browser.click("input.action-select")
+        browser.choose("select[name=action]", "revoke")
+        browser.click("button[name=index]")
+        browser.wait("it revoked", lambda: "is revoked" in browser.text(".messagelist"))
+        browser.keep_picture("new-operator-revoked")
+        browser.open(f"{address}/cluster")
+        browser.wait("the nodes gone", lambda: browser.text("[data-tile=nodes]").startswith("0 /"))
+
+    asyncio.run(_lose_a_letter(desk.redis_url, prefix=f"{lingua.prefix}:asgi"))
+    browser.open(f"{address}/letters")
+    browser.wait("the letter", lambda: browser.texts("[data-letter]"))
+    browser.keep_picture("new-operator-letters")
+    browser.click("[data-act=replay]")
+    browser.wait("what came of it", lambda: "refused" in browser.text("#done"))
+    browser.run("window.confirm = () => true")
+    browser.click("[data-act=purge]")
+    browser.wait("it gone", lambda: "No letter was given up" in browser.text("#letters"))
+
+    browser.open(f"{address}/admin/operators/auditentry/")
+    browser.wait("the log", lambda: "token.revoke" in browser.text("#result_list"))
+    assert "/replay" in browser.text("#result_list")
+
+
+async def _lose_a_letter(url: str, *, prefix: str) -> None:
+    """Leave a letter in the inbox of a process that died: its job is over long since."""
+    config = {
+        "url": url,
+        "prefix": prefix,
+        "dead_letter_fields": ("event_type", "job_id"),
+        "presence_ttl_s": 1.0,
+    }
+    dead = StreamsChannelLayer(**config)
+    living = StreamsChannelLayer(**config, takeover_interval_s=0.1)
+    message = {"type": "instance.letter", "body": b"?", "event_type": "job_assigned", "job_id": "j"}
+    channel = await dead.new_channel("instance")
+    await living.register()
+    await dead.register()
+    # A machine that is busy may let the presence end before the letter is under way.
+    while not await living.send_if_alive(channel, message):
+        await dead.register()
+    await dead.close_pools()
+    async with asyncio.timeout(_DEADLINE_S):
+        while not await living.dead_letters.count():
+            await living.new_channel()
+    await living.close()
