@@ -27,6 +27,8 @@ from sessions_app.in_flight import InFlight
 
 _NAME = "lingua"
 _PARENT = "traceparent"
+# Whoever is never told of an end, as a caller over HTTP, leaves a span: the oldest is ended.
+_MOST_OPEN = 20_000
 _w3c = TraceContextTextMapPropagator()
 
 
@@ -52,6 +54,8 @@ class Spans:
                 "lingua.request_id": request.request_id or "",
             },
         )
+        if len(self._open) >= _MOST_OPEN:
+            self.end(next(iter(self._open)))
         self._open[job.job_id] = span
         carrier: dict[str, str] = {}
         _w3c.inject(carrier, context=trace.set_span_in_context(span))

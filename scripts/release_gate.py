@@ -43,6 +43,7 @@ GATES = (
     _make("test-alerts", "each alert fires for its fault and for no other"),
     _make("test-browser", "pages in a real browser; speech in, translation out"),
     _make("test-cluster", "the same on a Redis Cluster of three masters"),
+    _make("chaos", "kills, pauses, drains and drops for two minutes, and nothing lost"),
     Gate(
         "bench",
         "figures of the budget, one short run",

@@ -21,7 +21,7 @@ _ROOT = Path(__file__).parents[2]
 _RUNBOOK = (_ROOT / "docs" / "runbook.md").read_text()
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-_DEADLINE_S = 400
+_DEADLINE_S = 900
 
 
 def anchor(heading: str) -> str:
