@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.crc import key_slot
 
 from lingua.embedded_redis import EmbeddedRedis, find_free_port
 
@@ -35,17 +36,42 @@ class EmbeddedCluster:
             )
             for number in range(_MASTERS)
         ]
+        self._is_joined = False
 
     @property
     def urls(self) -> list[str]:
         """Return what REDIS_CLUSTER_URLS takes."""
         return [f"redis://127.0.0.1:{master.port}" for master in self.masters]
 
+    @property
+    def url(self) -> str:
+        """Return the same as one text."""
+        return ",".join(self.urls)
+
     def start(self) -> None:
         """Start the masters and return once they agree on who owns which slot.
 
         :raises TimeoutError: they did not find each other
         """
+        if self._is_joined:
+            self._start_again()
+        else:
+            self._join()
+            self._is_joined = True
+
+    def find_owner(self, key: str) -> EmbeddedRedis:
+        """Return the master that owned a key when the cluster was made."""
+        slot: int = key_slot(key.encode())
+        return self.masters[((slot + 1) * _MASTERS - 1) // _SLOTS]
+
+    def _start_again(self) -> None:
+        for master in self.masters:
+            master.start()
+        for master in self.masters:
+            with redis.Redis(port=master.port, protocol=2) as client:
+                _await_whole(client)
+
+    def _join(self) -> None:
         clients = []
         for number, master in enumerate(self.masters):
             master.start()
@@ -61,8 +87,19 @@ class EmbeddedCluster:
             client.close()
 
     def stop(self) -> None:
+        """End the masters in order."""
         for master in self.masters:
             master.stop()
+
+    def kill(self) -> None:
+        """End the masters at once, as a crash would."""
+        for master in self.masters:
+            master.kill()
+
+    def forget(self) -> None:
+        """Delete what the stopped masters have written, but not who owns what."""
+        for master in self.masters:
+            master.forget()
 
 
 def _call(client: "redis.Redis", *words: Any) -> Any:
