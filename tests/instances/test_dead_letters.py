@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from channels_streams.layer import StreamsChannelLayer
-from lingua.embedded_redis import EmbeddedRedis
+from tests.redis_under_test import OwnRedis, describe, locate
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,10 +19,10 @@ def dlq(redis_url: str, var: Path, *words: str) -> str:
         cwd=ROOT,
         env={
             "PATH": "/usr/bin:/bin",
-            "REDIS_URL": redis_url,
             "LINGUA_KEY_PREFIX": "d",
             "LINGUA_VAR_DIR": str(var),
-        },
+        }
+        | describe(redis_url),
         capture_output=True,
         text=True,
         check=True,
@@ -32,9 +32,9 @@ def dlq(redis_url: str, var: Path, *words: str) -> str:
 
 
 @pytest.mark.req("T6", "T7", "T8")
-async def test_a_letter_for_nobody_is_refused_and_purged(own_redis: EmbeddedRedis, tmp_path: Path):
+async def test_a_letter_for_nobody_is_refused_and_purged(own_redis: OwnRedis, tmp_path: Path):
     fields = ("event_type", "job_id")
-    config = {"url": own_redis.url, "prefix": "d:asgi", "presence_ttl_s": 0.3}
+    config = {**locate(own_redis.url), "prefix": "d:asgi", "presence_ttl_s": 0.3}
     dead = StreamsChannelLayer(**config, dead_letter_fields=fields)
     living = StreamsChannelLayer(**config, dead_letter_fields=fields, takeover_interval_s=0.1)
     channel = await dead.new_channel("instance")
