@@ -4,6 +4,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,22 @@ class EmbeddedCluster:
     """Three servers whose files live under `directory`; a lost one does not stop the others."""
 
     def __init__(self, *, directory: Path, program: str = "", append_only: bool = True) -> None:
-        self.masters = [
-            EmbeddedRedis(
-                directory=directory / str(number),
+        def make(name: str) -> EmbeddedRedis:
+            return EmbeddedRedis(
+                directory=directory / name,
                 program=program,
                 port=_find_port(),
                 append_only=append_only,
                 options=(
                     *("--cluster-enabled", "yes", "--cluster-node-timeout", "2000"),
                     *("--cluster-require-full-coverage", "no"),
+                    *("--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"),
                 ),
             )
-            for number in range(_MASTERS)
-        ]
+
+        self.masters = [make(str(number)) for number in range(_MASTERS)]
+        self._make = make
+        self._replicas: list[EmbeddedRedis] = []
         self._is_joined = False
 
     @property
@@ -58,6 +62,29 @@ class EmbeddedCluster:
         else:
             self._join()
             self._is_joined = True
+
+    def add_replica(self, master: EmbeddedRedis) -> EmbeddedRedis:
+        """Start a replica that takes its master's place when that is lost; return it in step.
+
+        :raises TimeoutError: it did not become one
+        """
+        replica = self._make(f"replica{len(self._replicas)}")
+        replica.start()
+        self._replicas.append(replica)
+        with (
+            redis.Redis(port=master.port, protocol=2, decode_responses=True) as of_master,
+            redis.Redis(port=replica.port, protocol=2, decode_responses=True) as of_replica,
+        ):
+            _call(of_replica, "CLUSTER", "MEET", "127.0.0.1", master.port)
+            name = _call(of_master, "CLUSTER", "MYID")
+            _await(lambda: name in str(_call(of_replica, "CLUSTER", "NODES")), "they have not met")
+            _call(of_replica, "CLUSTER", "REPLICATE", name)
+            _await(
+                lambda: of_replica.info("replication")["master_link_status"] == "up",
+                "the replica is not in step",
+            )
+            _await(lambda: f"{replica.port}@" in _slaves(of_master, name), "nobody knows of it")
+        return replica
 
     def find_owner(self, key: str) -> EmbeddedRedis:
         """Return the master that owned a key when the cluster was made."""
@@ -88,8 +115,8 @@ class EmbeddedCluster:
 
     def stop(self) -> None:
         """End the masters in order."""
-        for master in self.masters:
-            master.stop()
+        for server in (*self._replicas, *self.masters):
+            server.stop()
 
     def kill(self) -> None:
         """End the masters at once, as a crash would."""
@@ -120,6 +147,18 @@ def _await_whole(client: "redis.Redis") -> None:
             return
         time.sleep(0.02)
     raise TimeoutError(f"the cluster is not whole: {info}")
+
+
+def _slaves(client: "redis.Redis", master: str) -> str:
+    return str(_call(client, "CLUSTER", "REPLICAS", master))
+
+
+def _await(holds: Callable[[], bool], what: str) -> None:
+    give_up_at = time.monotonic() + _JOINED_WITHIN_S
+    while not holds():
+        if time.monotonic() > give_up_at:
+            raise TimeoutError(what)
+        time.sleep(0.02)
 
 
 def main() -> None:

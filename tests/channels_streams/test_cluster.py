@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+import redis
+from redis.crc import key_slot
 from redis.exceptions import RedisClusterException, RedisError
 
 from channels_streams.layer import StreamsChannelLayer
@@ -105,3 +107,71 @@ async def test_with_one_master_down_the_others_go_on_and_all_is_whole_after(
         return True
 
     await eventually(is_whole, within_s=10)
+
+
+async def test_a_replica_takes_a_lost_masters_place(
+    cluster: EmbeddedCluster, make_cluster_layer: MakeLayer
+):
+    layer, sender = make_cluster_layer(presence_ttl_s=30.0), make_cluster_layer()
+    channel = await layer.new_channel()
+    await layer.register()
+    await sender.send(channel, {"type": "before"})
+    assert await receive(layer, channel) == {"type": "before"}
+    home = cluster.find_owner(layer._keys.stream(f"process:{layer.iid}"))
+    await asyncio.to_thread(cluster.add_replica, home)
+    await asyncio.to_thread(home.kill)
+
+    await eventually(partial(_can_send, sender, channel, {"type": "after"}), within_s=30)
+
+    assert await receive(layer, channel) == {"type": "after"}
+    await asyncio.to_thread(home.start)
+
+
+async def test_a_slot_that_moves_while_messages_are_sent_loses_none(
+    cluster: EmbeddedCluster, make_cluster_layer: MakeLayer
+):
+    """Resharding by hand: ASK while the slot moves, MOVED when it has moved."""
+    layer, sender = make_cluster_layer(), make_cluster_layer()
+    channel = await layer.new_channel()
+    await layer.register()
+    stream = layer._keys.stream(f"process:{layer.iid}")
+    got: list[object] = []
+    has_moved = asyncio.Event()
+
+    async def read() -> None:
+        while len(got) < 300:
+            got.append((await layer.receive(channel))["n"])
+
+    reading = asyncio.create_task(read())
+    moving = asyncio.create_task(asyncio.to_thread(_move_slot, cluster, stream))
+    moving.add_done_callback(lambda _: has_moved.set())
+    for n in range(300):
+        await eventually(partial(_can_send, sender, channel, {"type": "x", "n": n}), within_s=30)
+        if n == 150:
+            await has_moved.wait()
+    async with asyncio.timeout(30):
+        await reading
+    await moving
+    assert got == list(range(300))
+
+
+def _move_slot(cluster: EmbeddedCluster, key: str) -> None:
+    """Move the slot of a key to another living master, key by key, as redis-cli does."""
+    slot = key_slot(key.encode())
+    with redis.Redis(port=cluster.masters[0].port, protocol=2) as asked:
+        spans = asked.execute_command("CLUSTER", "SLOTS")
+    owner = next(span[2][1] for span in spans if span[0] <= slot <= span[1])
+    other = next(span[2][1] for span in spans if span[2][1] != owner)
+    with (
+        redis.Redis(port=owner, protocol=2, decode_responses=True) as source,
+        redis.Redis(port=other, protocol=2, decode_responses=True) as target,
+    ):
+        names = [client.execute_command("CLUSTER", "MYID") for client in (source, target)]
+        target.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", names[0])
+        source.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", names[1])
+        while keys := source.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 10):
+            source.execute_command(
+                *("MIGRATE", "127.0.0.1", other, "", 0, 5_000, "KEYS", *keys),
+            )
+        for client in (target, source):
+            client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", names[1])

@@ -108,6 +108,7 @@ async def test_a_redis_that_forgets(cluster: Cluster, command: str):
 
 
 @pytest.mark.req("G1", "G5")
+@pytest.mark.standalone("one process is stopped; test_redis_cluster stops a master")
 async def test_a_redis_that_sleeps(cluster: Cluster, own_redis: OwnRedis):
     async with open_scene(cluster) as scene:
         os.kill(own_redis.pid, signal.SIGSTOP)

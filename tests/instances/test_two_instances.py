@@ -10,7 +10,8 @@ from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.servers import Cluster
 from tests.redis_under_test import OwnRedis
 
-LAYERS = ["streams", "core", "pubsub"]
+ONE_SERVER = pytest.mark.standalone("channels_redis does not run on a Redis Cluster")
+LAYERS = ["streams", *(pytest.param(name, marks=ONE_SERVER) for name in ("core", "pubsub"))]
 
 
 @pytest.fixture(params=["daphne", "uvicorn"])

@@ -48,6 +48,7 @@ async def test_a_command_issued_as_the_last_reply_is_read_is_sent(connection: Co
             assert await (await last) == str(number)
 
 
+@pytest.mark.standalone("connections of one server are killed by its own command")
 async def test_no_command_gets_the_reply_of_another_when_connections_are_lost(
     connection: Connection, redis_client: "redis.asyncio.Redis"
 ) -> None:
