@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.channels_streams.conftest import MakeLayer
-from tests.channels_streams.waiting import eventually, receive
+from tests.channels_streams.waiting import eventually, nothing_comes, receive
 from tests.redis_under_test import OwnRedis, locate
 
 ROOT = Path(__file__).parents[2]
@@ -203,3 +203,22 @@ async def test_a_busy_channel_does_not_starve_a_quiet_one(make_layer: MakeLayer)
     await sender.send(quiet, {"type": "quiet"})
     # Nobody reads the busy channel, and the quiet one gets its message.
     assert await receive(layer, quiet) == {"type": "quiet"}
+
+
+@pytest.mark.req("I7", "T4")
+async def test_a_message_whose_consumer_was_killed_before_it_finished_is_processed_again(
+    start_peer, make_layer: MakeLayer
+):
+    """Killed between read and acknowledgement: Redis still has the message, pending."""
+    config = {"at_least_once": ["work"], "redeliver_after_ms": 200, "dlq_scan_interval_ms": 50}
+    peer = await start_peer("work", presence_ttl_s=0.5, **config)
+    assert await peer.next_line() == {"ready": True}
+    layer = make_layer(**config)
+    await layer.send("work", {"type": "command", "n": 1})
+    assert (await peer.next_line())["got"]["n"] == 1
+    await peer.kill()
+
+    assert (await receive(layer, "work"))["n"] == 1
+
+    assert layer.counters.reclaimed == 1
+    assert await nothing_comes(layer, "work")

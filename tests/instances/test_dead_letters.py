@@ -7,19 +7,25 @@ from pathlib import Path
 import pytest
 
 from channels_streams.layer import StreamsChannelLayer
+from scheduling import letters
+from scheduling.events import NodeControlled
+from scheduling.letters import ForNode
+from tests.channels_streams.waiting import eventually
+from tests.instances.clients import FakeNode, draw_pair
+from tests.instances.servers import Cluster
 from tests.redis_under_test import OwnRedis, describe, locate
 
 ROOT = Path(__file__).parents[2]
 
 
-def dlq(redis_url: str, var: Path, *words: str) -> str:
+def dlq(redis_url: str, var: Path, *words: str, prefix: str = "d") -> str:
     """Run the command as an operator does."""
     done = subprocess.run(
         [sys.executable, "manage.py", "dlq", *words],
         cwd=ROOT,
         env={
             "PATH": "/usr/bin:/bin",
-            "LINGUA_KEY_PREFIX": "d",
+            "LINGUA_KEY_PREFIX": prefix,
             "LINGUA_VAR_DIR": str(var),
         }
         | describe(redis_url),
@@ -58,3 +64,35 @@ async def test_a_letter_for_nobody_is_refused_and_purged(own_redis: OwnRedis, tm
     assert dry.endswith("refused")
     assert refused.endswith("refused")
     assert purged == ["1 removed", "0 removed"]
+
+
+@pytest.mark.req("T7", "C20")
+async def test_a_replayed_letter_reaches_the_node_it_is_for(
+    cluster: Cluster, own_redis: OwnRedis, tmp_path: Path
+):
+    one, _ = cluster.start(), cluster.start()
+    async with FakeNode.connect(one.url("/ws/node")) as node:
+        await node.register(draw_pair())
+        order = ForNode(node_id=node.node_id, event=NodeControlled(command="reload_config"))
+        await leave_unfinished(own_redis.url, letters.encode(order))
+
+        said = dlq(own_redis.url, tmp_path, "replay", prefix="i")
+
+        assert said.endswith("replayed")
+        assert (await node.next("node_control"))["command"] == "reload_config"
+        assert dlq(own_redis.url, tmp_path, "list", prefix="i") == ""
+
+
+async def leave_unfinished(redis_url: str, body: bytes) -> None:
+    """Let a consumer take a letter and never come back, so that it becomes a dead letter."""
+    layer = StreamsChannelLayer(
+        **locate(redis_url), prefix="i:asgi", dlq_min_idle_ms=10, dlq_scan_interval_ms=10
+    )
+    sender = StreamsChannelLayer(**locate(redis_url), prefix="i:asgi")
+    channel = await layer.new_channel("instance")
+    await layer.register()
+    await sender.send(channel, {"type": "instance.letter", "body": body})
+    await layer.receive(channel)
+    await eventually(lambda: layer.counters.dead_lettered["unfinished"] == 1)
+    await layer.close()
+    await sender.close()
