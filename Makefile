@@ -92,6 +92,10 @@ rules: setup  ## the house rules a check can keep
 bench: setup  ## every figure of the budget against real servers, in about six minutes
 	@$(PYTHON) -m bench.run
 
+.PHONY: bench-layer
+bench-layer: setup  ## our channel layer against core and pub/sub of channels_redis, in one run
+	@$(PYTHON) bench/bench_layer.py
+
 .PHONY: bench-peers
 bench-peers: setup  ## the same payload through six others a user might pick, under var/
 	@$(PYTHON) -m bench.peers.run

@@ -39,25 +39,13 @@ def dlq(redis_url: str, var: Path, *words: str, prefix: str = "d") -> str:
 
 @pytest.mark.req("T6", "T7", "T8")
 async def test_a_letter_for_nobody_is_refused_and_purged(own_redis: OwnRedis, tmp_path: Path):
-    fields = ("event_type", "job_id")
-    config = {**locate(own_redis.url), "prefix": "d:asgi", "presence_ttl_s": 0.3}
-    dead = StreamsChannelLayer(**config, dead_letter_fields=fields)
-    living = StreamsChannelLayer(**config, dead_letter_fields=fields, takeover_interval_s=0.1)
-    channel = await dead.new_channel("instance")
-    await dead.register()
-    await dead.close_pools()
-    message = {"type": "instance.letter", "body": b"?", "event_type": "job_assigned", "job_id": "j"}
-    await living.register()
-    await living.send(channel, message)
-    while not await living.dead_letters.count():
-        await living.new_channel()
+    facts = {"event_type": "job_assigned", "job_id": "j"}
+    await leave_unfinished(own_redis.url, b"?", prefix="d:asgi", **facts)
 
     listed = dlq(own_redis.url, tmp_path, "list")
     dry = dlq(own_redis.url, tmp_path, "replay", "--dry-run")
     refused = dlq(own_redis.url, tmp_path, "replay")
     purged = [dlq(own_redis.url, tmp_path, "purge") for _ in range(2)]
-    await living.close()
-    await dead.close()
 
     assert "job_assigned" in listed
     assert "job_id=j" in listed
@@ -74,7 +62,7 @@ async def test_a_replayed_letter_reaches_the_node_it_is_for(
     async with FakeNode.connect(one.url("/ws/node")) as node:
         await node.register(draw_pair())
         order = ForNode(node_id=node.node_id, event=NodeControlled(command="reload_config"))
-        await leave_unfinished(own_redis.url, letters.encode(order))
+        await leave_unfinished(own_redis.url, letters.encode(order), prefix="i:asgi")
 
         said = dlq(own_redis.url, tmp_path, "replay", prefix="i")
 
@@ -83,15 +71,14 @@ async def test_a_replayed_letter_reaches_the_node_it_is_for(
         assert dlq(own_redis.url, tmp_path, "list", prefix="i") == ""
 
 
-async def leave_unfinished(redis_url: str, body: bytes) -> None:
+async def leave_unfinished(redis_url: str, body: bytes, *, prefix: str, **facts: str) -> None:
     """Let a consumer take a letter and never come back, so that it becomes a dead letter."""
-    layer = StreamsChannelLayer(
-        **locate(redis_url), prefix="i:asgi", dlq_min_idle_ms=10, dlq_scan_interval_ms=10
-    )
-    sender = StreamsChannelLayer(**locate(redis_url), prefix="i:asgi")
+    config = {**locate(redis_url), "prefix": prefix, "dead_letter_fields": tuple(facts)}
+    layer = StreamsChannelLayer(**config, dlq_min_idle_ms=10, dlq_scan_interval_ms=10)
+    sender = StreamsChannelLayer(**config)
     channel = await layer.new_channel("instance")
     await layer.register()
-    await sender.send(channel, {"type": "instance.letter", "body": body})
+    await sender.send(channel, {"type": "instance.letter", "body": body, **facts})
     await layer.receive(channel)
     await eventually(lambda: layer.counters.dead_lettered["unfinished"] == 1)
     await layer.close()
