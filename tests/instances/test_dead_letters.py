@@ -54,7 +54,7 @@ async def test_a_letter_for_nobody_is_refused_and_purged(own_redis: OwnRedis, tm
     assert purged == ["1 removed", "0 removed"]
 
 
-@pytest.mark.req("T7", "C20")
+@pytest.mark.req("T7")
 async def test_a_replayed_letter_reaches_the_node_it_is_for(
     cluster: Cluster, own_redis: OwnRedis, tmp_path: Path
 ):
