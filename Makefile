@@ -2,6 +2,10 @@
 
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
+# What touches Redis; `make test-cluster` runs it all on a Redis Cluster.
+REDIS_TESTS := $(addprefix tests/,scheduling scripts store races properties pools instances channels_streams e2e)
+# A node on one instance and a speaker on another, a hundred times in a row.
+CLASSIC := tests/instances/test_two_instances.py tests/instances/test_redis_cluster.py
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -42,8 +46,8 @@ test-properties: setup  ## search the state machines of slots and jobs for long
 	@$(PYTEST) -q tests/properties --hypothesis-profile=thorough
 
 .PHONY: e2e
-e2e: setup  ## the end-to-end tests alone, on both servers, with far more generated input
-	@$(PYTEST) tests/e2e --hypothesis-profile=thorough
+e2e: setup  ## the end-to-end tests alone, on both servers, one Redis and a cluster
+	@$(PYTEST) tests/e2e $(CLASSIC) --hypothesis-profile=thorough
 
 .PHONY: smoke
 smoke: setup  ## two instances, a node on one, a speaker on the other, and one table
@@ -96,6 +100,10 @@ bench: setup  ## every figure of the budget against real servers, in about six m
 bench-memory: setup  ## 200,000 jobs and what they leave behind, in about ten minutes
 	@$(PYTHON) -m bench.soak
 
+.PHONY: bench-layer
+bench-layer: setup  ## our channel layer against core and pub/sub of channels_redis, in one run
+	@$(PYTHON) bench/bench_layer.py
+
 .PHONY: bench-peers
 bench-peers: setup  ## the same payload through six others a user might pick, under var/
 	@$(PYTHON) -m bench.peers.run
@@ -105,8 +113,8 @@ cluster: setup  ## run a Redis Cluster of three masters and print REDIS_CLUSTER_
 	@$(PYTHON) -m scripts.redis_cluster
 
 .PHONY: test-cluster
-test-cluster: setup  ## the tests that run on a Redis Cluster of three masters
-	@$(PYTEST) -q tests/instances/test_redis_cluster.py tests/channels_streams/test_cluster.py tests/scripts/test_one_slot.py
+test-cluster: setup  ## every test that touches Redis, on a Redis Cluster of three masters
+	@LINGUA_TEST_REDIS_MODE=cluster $(PYTEST) -q -m "not standalone" $(REDIS_TESTS)
 
 .PHONY: trace
 trace: setup  ## each requirement with its tests, then those with none

@@ -35,6 +35,7 @@ CAPACITY = 100_000
 PATIENCE_S = 60.0
 QUIET_S = 2.0
 BODY = "x" * 200
+LEAST_RATIO = {"core": 8.0, "pubsub": 1.5}
 
 
 def make_layer(name: str, url: str) -> Any:
@@ -257,7 +258,7 @@ async def measure(name: str, url: str, *, messages: int, paced: int, near: bool)
 
 
 def show(rows: list[Row]) -> None:
-    """Print the table, and how ours compares."""
+    """Print the table."""
     print(
         f"{'layer':<24}{'messages/s':>12}{'hop p50 ms':>12}{'hop p99 ms':>12}"
         f"{'lost':>7}{'lost in churn':>15}"
@@ -267,11 +268,38 @@ def show(rows: list[Row]) -> None:
             f"{row.name:<24}{row.messages_per_s:>12.0f}{row.hop_p50_ms:>12.3f}"
             f"{row.hop_p99_ms:>12.3f}{row.paced_lost:>7}{row.churn_lost:>15}"
         )
+
+
+def judge(rows: list[Row]) -> bool:
+    """Print what must hold and whether it does; return whether the rates and losses do."""
     by_name = {row.name: row for row in rows}
-    ours = by_name["streams"]
-    for other in ("core", "pubsub"):
+    ours, holds = by_name["streams"], True
+    for other, least in LEAST_RATIO.items():
         ratio = ours.messages_per_s / by_name[other].messages_per_s
-        print(f"streams / {other}: {ratio:.1f} times the messages a second")
+        holds = holds and ratio >= least
+        print(f"streams / {other}: {ratio:.1f} times the messages a second, at least {least:g}")
+    for other in LEAST_RATIO:
+        hop_ms = by_name[other].hop_p50_ms
+        word = "below" if ours.hop_p50_ms < hop_ms else "NOT below"
+        print(f"hop p50 {ours.hop_p50_ms:.3f} ms is {word} that of {other}, {hop_ms:.3f} ms")
+    lost = ours.paced_lost + ours.churn_lost
+    print(f"streams lost {lost} messages, none is allowed")
+    return holds and lost == 0
+
+
+def take_medians(rounds: list[list[Row]]) -> list[Row]:
+    """Return one row a layer: the median of its figures, and all that it lost."""
+    return [
+        Row(
+            name=rows[0].name,
+            messages_per_s=statistics.median(row.messages_per_s for row in rows),
+            hop_p50_ms=statistics.median(row.hop_p50_ms for row in rows),
+            hop_p99_ms=statistics.median(row.hop_p99_ms for row in rows),
+            paced_lost=sum(row.paced_lost for row in rows),
+            churn_lost=sum(row.churn_lost for row in rows),
+        )
+        for rows in zip(*rounds, strict=True)
+    ]
 
 
 async def compare(url: str, *, messages: int, paced: int) -> list[Row]:
@@ -292,6 +320,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--paced", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3, help="layers take turns; medians count")
     parser.add_argument("--url", help="a Redis to use; by default one is started")
     parser.add_argument("--receive", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -304,9 +333,16 @@ def main() -> None:
         server.start()
         try:
             url = options.url or server.url
-            show(asyncio.run(compare(url, messages=options.messages, paced=options.paced)))
+            rounds = [
+                asyncio.run(compare(url, messages=options.messages, paced=options.paced))
+                for _ in range(options.rounds)
+            ]
         finally:
             server.stop()
+    rows = take_medians(rounds)
+    show(rows)
+    if not judge(rows):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -5,18 +5,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
+from channels_streams.cluster import ClusterClient
 from channels_streams.counters import Counters
 from channels_streams.keys import GROUP
 from channels_streams.options import Options
 from channels_streams.scripts import Script
 
-Client = Redis | RedisCluster
+Client = Redis | ClusterClient
 
 # What a caller may meet when Redis is not there; each of these is worth another try later.
 REDIS_TROUBLE = (RedisError, RedisClusterException, OSError, TimeoutError)
@@ -88,7 +89,7 @@ class Connections:
             *("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count),
             *(*waiting, "STREAMS", stream, ">"),
         )
-        reply = await self._execute("read", self._blocking, words, key=stream)
+        reply = await self._execute("read", self._blocking, words)
         return [(entry[0], entry[1]) for entry in reply[0][1]] if reply else []
 
     async def list_keys(self, pattern: str) -> list[str]:
@@ -101,19 +102,14 @@ class Connections:
         for client in (self._commands, self._blocking):
             await client.aclose()
 
-    async def _execute(
-        self, name: str, client: Client, words: tuple[Any, ...], *, key: str | None = None
-    ) -> Any:
+    async def _execute(self, name: str, client: Client, words: tuple[Any, ...]) -> Any:
         outcome, cancellations = "ok", _count_cancellations()
         try:
             async with asyncio.timeout(self._call_timeout_s + self._options.block_ms / 1000):
-                if key is None or isinstance(client, Redis):
-                    reply = await client.execute_command(*words)
+                if isinstance(client, Redis):
+                    reply = await client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py does not say
                 else:
-                    # The client would ask the server for the keys of such a command each time.
-                    await client.initialize()
-                    node = client.get_node_from_key(key)
-                    reply = await client.execute_command(*words, target_nodes=node)
+                    reply = await client.run_one(words)
             _end_if_cancelled(since=cancellations)
         except BaseException as error:
             outcome = type(error).__name__
@@ -157,9 +153,8 @@ def _make_client(options: Options, *, socket_timeout_s: float, retry: Retry) -> 
     client: Client
     if options.cluster_urls:
         nodes, credentials = _parse_cluster_urls(options.cluster_urls)
-        client = RedisCluster(
+        client = ClusterClient(
             startup_nodes=nodes,
-            require_full_coverage=False,
             max_connections=_CONNECTIONS_PER_CLUSTER_NODE,
             **credentials,
             **shared,

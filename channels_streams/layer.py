@@ -72,6 +72,7 @@ class StreamsChannelLayer(BaseChannelLayer):
     def _assemble(self) -> None:
         """Build the collaborators around a new inbox id."""
         self._pid = os.getpid()
+        self._is_closed = False
         self.iid = uuid.uuid4().hex
         process = self._process = Process(
             iid=self.iid, keys=self._keys, options=self.options, counters=self.counters
@@ -107,9 +108,9 @@ class StreamsChannelLayer(BaseChannelLayer):
 
         :raises TypeError: the prefix makes no valid channel name
         """
+        resources = self._resources()
         name = f"{prefix}.{self.iid}!{secrets.token_hex(16)}"
         names.check_channel(name)
-        resources = self._resources()
         self._inbox.mailboxes.open(name)
         resources.inbox_wanted.set()
         return name
@@ -121,6 +122,8 @@ class StreamsChannelLayer(BaseChannelLayer):
         :raises LayerClosed: the layer was closed meanwhile
         """
         names.check_channel(channel)
+        if self._is_closed and self._sender.is_here(channel):
+            raise LayerClosed("the channel layer was closed")
         while True:
             if not names.is_process_specific(channel):
                 payload = await self._reader(channel).take()
@@ -152,7 +155,7 @@ class StreamsChannelLayer(BaseChannelLayer):
         """Send as `send` does, and say whether the channel's process lives."""
         names.check_channel(channel)
         payload = self._encode(message)
-        if self._sender.is_here(channel):
+        if self._is_here(channel):
             self._sender.put_here(channel, payload)
             return True
         return await self._sender.send_away(await self._reachable(), channel, payload)
@@ -166,7 +169,7 @@ class StreamsChannelLayer(BaseChannelLayer):
         names.check_group(group)
         names.check_channel(channel)
         resources = await self._reachable()
-        if self._sender.is_here(channel):
+        if self._is_here(channel):
             resources.inbox_wanted.set()
             await self._groups.add(group, channel, connections=resources.connections)
         else:
@@ -179,7 +182,7 @@ class StreamsChannelLayer(BaseChannelLayer):
         names.check_group(group)
         names.check_channel(channel)
         connections = self._resources().connections
-        if self._sender.is_here(channel):
+        if self._is_here(channel):
             await self._groups.discard(group, channel, connections=connections)
         else:
             await self._groups.discard_member(
@@ -223,7 +226,12 @@ class StreamsChannelLayer(BaseChannelLayer):
     # Beyond the specification.
 
     async def close(self) -> None:
-        """Stop in order: leave groups, end the presence, wake whoever waits with LayerClosed."""
+        """Stop in order: leave groups, end the presence, wake whoever waits with LayerClosed.
+
+        The layer begins anew, as another process would, when it is used again.
+        """
+        if self._is_closed:
+            return
         resources = self._resources()
         try:
             await self._inbox.acknowledge_once(connections=resources.connections)
@@ -231,8 +239,10 @@ class StreamsChannelLayer(BaseChannelLayer):
                 await self._presence.retire(connections=resources.connections)
         except REDIS_TROUBLE:
             _log.warning("redis not reachable while closing; peers will take over")
+        self._is_closed = True
+        await self._loops.close_all()
+        # Last, for a loop may end when nobody waits in it any more.
         self._inbox.mailboxes.close()
-        await self._loops.close_current()
 
     async def close_pools(self) -> None:
         """Close what the running loop uses of Redis; the layer can be used again."""
@@ -270,10 +280,13 @@ class StreamsChannelLayer(BaseChannelLayer):
     # How it works inside.
 
     def _resources(self) -> LoopResources:
-        if self._pid != os.getpid():
-            # A forked child must not read its parent's inbox.
+        if self._is_closed or self._pid != os.getpid():
+            # A closed inbox has been given up, and a forked child must not read its parent's.
             self._assemble()
         return self._loops.current()
+
+    def _is_here(self, channel: str) -> bool:
+        return not self._is_closed and self._sender.is_here(channel)
 
     async def _reachable(self) -> LoopResources:
         """Make sure that whoever learns one of our channels from us can answer to it."""

@@ -68,6 +68,9 @@ class LoopResources:
             except REDIS_TROUBLE:
                 _log.warning("work queue not reachable while leaving it")
         await self.connections.close()
+        # Last, for it may be all that keeps the loop running.
+        for reader in readers:
+            reader.dismiss()
 
 
 class Loops:
@@ -112,9 +115,20 @@ class Loops:
     async def close_current(self) -> None:
         """Stop everything the running loop does for the layer, and close its connections."""
         resources = self._all.get(asyncio.get_running_loop())
-        if resources is not None and resources.keeper is not None:
-            resources.keeper.cancel()
-            await asyncio.gather(resources.keeper, return_exceptions=True)
+        if resources is not None:
+            await _end(resources)
+
+    async def close_all(self) -> None:
+        """Do so for every loop, each in its own thread; one that hangs is left behind."""
+        here = asyncio.get_running_loop()
+        elsewhere = [
+            asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_end(each), each.loop))
+            for each in list(self._all.values())
+            if each.loop is not here and each.loop.is_running()
+        ]
+        if elsewhere:
+            await asyncio.wait(elsewhere, timeout=self._options.socket_timeout_s)
+        await self.close_current()
 
     async def _keep(self, resources: LoopResources) -> None:
         try:
@@ -145,6 +159,12 @@ class Loops:
     def _forget_closed(self) -> None:
         for loop in [each for each in self._all if each.is_closed()]:
             del self._all[loop]
+
+
+async def _end(resources: LoopResources) -> None:
+    if resources.keeper is not None:
+        resources.keeper.cancel()
+        await asyncio.gather(resources.keeper, return_exceptions=True)
 
 
 async def _repeat(step: Step, connections: Connections, counters: Counters) -> None:

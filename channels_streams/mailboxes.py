@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from channels_streams.clock import now_ms
 
@@ -181,7 +182,7 @@ class Mailboxes:
             boxes, self._boxes, self._bytes = list(self._boxes.values()), {}, 0
         for box in boxes:
             for loop, future in box.waiters:
-                _call(loop, _fail, future)
+                _call(loop, fail, future)
 
     def _finish(self, box: Mailbox) -> None:
         if box.taken is not None:
@@ -265,6 +266,7 @@ def _succeed(future: "asyncio.Future[None]") -> None:
         future.set_result(None)
 
 
-def _fail(future: "asyncio.Future[None]") -> None:
+def fail(future: "asyncio.Future[Any]") -> None:
+    """Tell who waits for a message that the layer was closed."""
     if not future.done():
         future.set_exception(LayerClosed("the channel layer was closed"))

@@ -1,6 +1,9 @@
 """Being alive in Redis: presence and inbox exist while this process can say so."""
 
+import asyncio
 import logging
+import threading
+from concurrent.futures import Future
 
 from channels_streams.clock import now_ms
 from channels_streams.connection import Connections
@@ -30,6 +33,10 @@ class Presence:
         # Set by whoever meets trouble with Redis: what it knew of us may be gone.
         self.is_in_doubt = False
         self.is_registered = False
+        self._lock = threading.Lock()
+        self._has_ended = False
+        # Beats under way, of any loop: each may write the presence until it is done.
+        self._beats: set[Future[None]] = set()
 
     @property
     def beat_s(self) -> float:
@@ -52,8 +59,22 @@ class Presence:
     async def beat(self, *, connections: Connections) -> bool:
         """Say that we live; after trouble, tell Redis our groups again.
 
-        Returns whether somebody may have taken our inbox over since the last time.
+        Returns whether somebody may have taken our inbox over since the last time. After the
+        end nothing is said: the loops find their inbox gone and ask here before they stop.
         """
+        done: Future[None] = Future()
+        with self._lock:
+            if self._has_ended:
+                return False
+            self._beats.add(done)
+        try:
+            return await self._beat(connections)
+        finally:
+            with self._lock:
+                self._beats.discard(done)
+            done.set_result(None)
+
+    async def _beat(self, connections: Connections) -> bool:
         lapsed = self.is_registered and not self.holds_lease
         state, redis_ms, length, oldest_ms = await self._register(connections)
         self._counters.inbox_pending = length
@@ -75,8 +96,15 @@ class Presence:
     async def retire(self, *, connections: Connections) -> None:
         """Stop in order: out of the groups, presence ended, an empty inbox removed.
 
+        No beat writes the presence again: those under way are waited for, others say nothing.
         Dead letters stay listed until the last of them has gone.
         """
+        with self._lock:
+            self._has_ended = True
+            beats = [asyncio.wrap_future(beat) for beat in self._beats]
+        if beats:
+            # A loop that ended within its beat never says so.
+            await asyncio.wait(beats, timeout=self._options.presence_ttl_s)
         self.is_registered = False
         self._lease_ends_at_ms = 0.0
         await self._groups.leave_all(connections=connections)

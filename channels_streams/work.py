@@ -14,6 +14,7 @@ from channels_streams.connection import (
     to_fields,
 )
 from channels_streams.keys import GROUP, process_entity, work_entity
+from channels_streams.mailboxes import fail
 from channels_streams.presence import Presence
 from channels_streams.process import Process
 from channels_streams.recovery import Recovery
@@ -96,6 +97,11 @@ class WorkReader:
         if newest:
             entry_id = newest.pop()
             await self._bury(entry_id, "undecodable")
+
+    def dismiss(self) -> None:
+        """Tell who still waits that the layer was closed."""
+        while self._waiters:
+            fail(self._waiters.popleft())
 
     async def close(self) -> None:
         """Stop reading; what nobody took goes back to the queue."""

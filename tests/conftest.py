@@ -5,20 +5,17 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
-from lingua.embedded_redis import EmbeddedRedis
+from tests.redis_under_test import Client, OwnRedis, find_redis, open_outside
 
 _prefixes = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRedis]:
     """A private Redis server for the whole run; started by the code the product uses."""
     directory: Path = tmp_path_factory.mktemp("redis")
-    server = EmbeddedRedis(directory=directory, append_only=False)
+    server = find_redis(directory=directory)
     server.start()
     yield server
     server.stop()
@@ -32,12 +29,10 @@ def prefix() -> str:
 
 @pytest.fixture
 async def redis_client(
-    redis_server: EmbeddedRedis,
-) -> AsyncIterator["redis.asyncio.Redis"]:
+    redis_server: OwnRedis,
+) -> AsyncIterator[Client]:
     """A plain client for looking at Redis from outside; the database is empty."""
-    client = redis.asyncio.Redis.from_url(
-        redis_server.url, decode_responses=True, retry=Retry(NoBackoff(), 0)
-    )
+    client = open_outside(redis_server.url)
     await client.flushall()
     yield client
     await client.aclose()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 import redis.asyncio
-from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 from redis.exceptions import (
@@ -18,11 +18,13 @@ from redis.exceptions import (
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisClusterException,
     RedisError,
     ResponseError,
     TryAgainError,
 )
 
+from channels_streams.cluster import ClusterClient
 from lua import scripts
 from scheduling import clock, errors
 from scheduling.journal import Journal
@@ -33,11 +35,10 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _RETRY_AFTER_S = 0.05
-# A key, whatever it is: a cluster asks a master for it.
-_PROBE = ("EXISTS", "probe")
+_PROBE = ("PING",)
 _PROBE_EVERY_S = 0.05
 _PATIENCE_S = 0.5
-_LOST = (RedisError, OSError, asyncio.TimeoutError)
+_LOST = (RedisError, RedisClusterException, OSError, asyncio.TimeoutError)
 _PASSING_ERRORS = (
     ClusterDownError,
     MasterDownError,
@@ -65,7 +66,7 @@ def _as_it_is(reply: Any) -> Any:
 
 def open_client(
     *, url: str, cluster_urls: Sequence[str], timeout_s: float, connect_timeout_s: float
-) -> "redis.asyncio.Redis | RedisCluster":
+) -> "redis.asyncio.Redis | ClusterClient":
     """Return a client of one Redis, or of the cluster whose masters are named; nothing is sent yet.
 
     A command is sent a second time when its reply was lost, then given up.
@@ -73,7 +74,7 @@ def open_client(
     retry = Retry(ConstantBackoff(_RETRY_AFTER_S), 1)
     if cluster_urls:
         addresses = (address.rpartition("//")[2].rpartition(":") for address in cluster_urls)
-        return RedisCluster(
+        return ClusterClient(
             startup_nodes=[ClusterNode(host, int(port)) for host, _, port in addresses],
             decode_responses=True,
             retry=retry,
@@ -104,7 +105,7 @@ class Connection:
 
     def __init__(
         self,
-        client: "redis.asyncio.Redis | RedisCluster",
+        client: "redis.asyncio.Redis | ClusterClient",
         *,
         journal: Journal | None = None,
         overdue_s: float = 0.08,

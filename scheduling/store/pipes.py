@@ -6,8 +6,8 @@ from typing import Any, Protocol, cast
 
 import redis.asyncio
 from hiredis import pack_command
-from redis.asyncio.cluster import RedisCluster
 
+from channels_streams.cluster import ClusterClient
 from scheduling.store.wire import Wire
 
 Argument = str | bytes | int | float
@@ -32,9 +32,9 @@ class Pipe(Protocol):
         """
 
 
-def open_pipe(client: "redis.asyncio.Redis | RedisCluster") -> Pipe:
+def open_pipe(client: "redis.asyncio.Redis | ClusterClient") -> Pipe:
     """Return the way to the Redis or the cluster of `client`."""
-    return ClusterPipe(client) if isinstance(client, RedisCluster) else DirectPipe(client)
+    return ClusterPipe(client) if isinstance(client, ClusterClient) else DirectPipe(client)
 
 
 class DirectPipe:
@@ -100,23 +100,20 @@ class DirectPipe:
 
 
 class ClusterPipe:
-    """The pipeline of redis-py's cluster client, which knows who owns which slot.
+    """The cluster's client, which knows who owns which slot.
 
     It may take any connection of its pools, so only one batch at a time keeps the order.
     """
 
     most_under_way = 1
 
-    def __init__(self, client: RedisCluster) -> None:
+    def __init__(self, client: ClusterClient) -> None:
         self._client = client
         self.replies = 0
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
-        """Send to each master what is its own."""
-        pipeline = self._client.pipeline()
-        for command in commands:
-            pipeline.execute_command(*command)
-        replies = list(await pipeline.execute(raise_on_error=False))
+        """Send to each master what is its own; a lost one fails alone."""
+        replies = await self._client.run(commands)
         self.replies += len(replies)
         return replies
 

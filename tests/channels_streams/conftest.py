@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 
 from channels_streams.layer import StreamsChannelLayer
-from lingua.embedded_redis import EmbeddedRedis
+from tests.redis_under_test import OwnRedis, locate
 
 MakeLayer = Callable[..., StreamsChannelLayer]
 
 
 @pytest.fixture
-async def make_layer(redis_server: EmbeddedRedis, prefix: str) -> AsyncIterator[MakeLayer]:
+async def make_layer(redis_server: OwnRedis, prefix: str) -> AsyncIterator[MakeLayer]:
     """Make layers that share this test's prefix; each stands for one process."""
     layers: list[StreamsChannelLayer] = []
 
     def make(**config: Any) -> StreamsChannelLayer:
-        layer = StreamsChannelLayer(**{"url": redis_server.url, "prefix": prefix, **config})
+        layer = StreamsChannelLayer(**{**locate(redis_server.url), "prefix": prefix, **config})
         layers.append(layer)
         return layer
 

@@ -2,6 +2,7 @@
 
 `receive N`: open N channels in group "crowd", print their names, then print every message.
 `stuck`: as `receive 1`, but take one message and never come back for the next.
+`work`: take one message of the normal channel "work" and never come back for the next.
 `skewed CHANNEL`: send one message with the wall clock an hour ahead, and one an hour behind.
 """
 
@@ -33,6 +34,12 @@ async def receive(layer: StreamsChannelLayer, count: int, *, stuck: bool = False
     await asyncio.gather(*(read(channel) for channel in channels))
 
 
+async def work(layer: StreamsChannelLayer) -> None:
+    say(ready=True)
+    say(got=await layer.receive("work"))
+    await asyncio.Event().wait()
+
+
 async def send_skewed(layer: StreamsChannelLayer, channel: str) -> None:
     true_time = time.time
     for hours in (1, -1):
@@ -50,6 +57,8 @@ def main() -> None:
             asyncio.run(receive(layer, int(rest[0])))
         case "stuck":
             asyncio.run(receive(layer, 1, stuck=True))
+        case "work":
+            asyncio.run(work(layer))
         case "skewed":
             asyncio.run(send_skewed(layer, rest[0]))
 

@@ -1,7 +1,6 @@
-"""The layer on a Redis Cluster of three masters, one of them lost; and every script's slots."""
+"""The layer on a Redis Cluster of three masters, one of them lost."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -9,85 +8,21 @@ from typing import Any
 
 import pytest
 import redis
-import redis.asyncio
 from redis.crc import key_slot
 from redis.exceptions import RedisClusterException, RedisError
 
 from channels_streams.layer import StreamsChannelLayer
-from channels_streams.scripts import list_scripts
-from lingua.embedded_redis import EmbeddedRedis, find_free_port
+from scripts.redis_cluster import EmbeddedCluster
 from tests.channels_streams.conftest import MakeLayer
+from tests.channels_streams.exercise import exercise
 from tests.channels_streams.waiting import eventually, receive
 
 pytestmark = pytest.mark.cluster
 
-SLOTS = 16384
 
-
-class Cluster:
-    """Three masters on loopback, joined by plain commands."""
-
-    def __init__(self, directory: Path) -> None:
-        self.masters = [
-            EmbeddedRedis(
-                directory=directory / str(n),
-                port=_find_cluster_port(),
-                append_only=True,
-                options=(
-                    *("--cluster-enabled", "yes", "--cluster-node-timeout", "1000"),
-                    *("--cluster-require-full-coverage", "no", "--repl-ping-replica-period", "1"),
-                ),
-            )
-            for n in range(3)
-        ]
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        return tuple(master.url for master in self.masters)
-
-    def start(self) -> None:
-        clients = []
-        for n, master in enumerate(self.masters):
-            master.start()
-            client = redis.Redis(port=master.port, protocol=2)
-            first, last = n * SLOTS // 3, (n + 1) * SLOTS // 3
-            client.execute_command("CLUSTER", "ADDSLOTS", *range(first, last))
-            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", n + 1)
-            clients.append(client)
-        for master in self.masters[1:]:
-            clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", master.port)
-        for client in clients:
-            _await_info(client, cluster_known_nodes="3", cluster_state="ok")
-            client.close()
-
-    def owner_of(self, key: str) -> EmbeddedRedis:
-        return self.masters[key_slot(key.encode()) * 3 // SLOTS]
-
-    def stop(self) -> None:
-        for master in self.masters:
-            master.stop()
-
-
-def _find_cluster_port() -> int:
-    """Find a free port whose bus port, 10,000 higher, exists."""
-    while (port := find_free_port()) > 55_000:
-        pass
-    return port
-
-
-def _await_info(client: redis.Redis, **wanted: str) -> None:
-    give_up_at = time.monotonic() + 10
-    while time.monotonic() < give_up_at:
-        info = client.execute_command("CLUSTER INFO")
-        if wanted.items() <= info.items():
-            return
-        time.sleep(0.02)
-    raise TimeoutError(info)
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[EmbeddedCluster]:
+    cluster = EmbeddedCluster(directory=tmp_path)
     try:
         cluster.start()
         yield cluster
@@ -96,7 +31,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-async def make_cluster_layer(cluster: Cluster, prefix: str) -> AsyncIterator[MakeLayer]:
+async def make_cluster_layer(cluster: EmbeddedCluster, prefix: str) -> AsyncIterator[MakeLayer]:
     layers: list[StreamsChannelLayer] = []
 
     def make(**config) -> StreamsChannelLayer:
@@ -107,30 +42,6 @@ async def make_cluster_layer(cluster: Cluster, prefix: str) -> AsyncIterator[Mak
     yield make
     for layer in layers:
         await layer.close()
-
-
-async def exercise(one: StreamsChannelLayer, two: StreamsChannelLayer) -> None:
-    """Use every script at least once."""
-    channel, theirs = await one.new_channel(), await two.new_channel()
-    await one.group_add("group", channel)
-    await two.group_add("group", theirs)
-    await one.group_add("group", "listener")
-    await two.send(channel, {"type": "direct"})
-    assert await receive(one, channel) == {"type": "direct"}
-    await two.group_send("group", {"type": "grouped"})
-    for layer, name in ((one, channel), (two, theirs), (one, "listener")):
-        assert await receive(layer, name) == {"type": "grouped"}
-    await two.send("work", {"type": "work"})
-    assert await receive(one, "work") == {"type": "work"}
-    connections = one._resources().connections
-    stream = one._keys.stream(f"process:{one.iid}")
-    await connections.command("XADD", stream, "*", "garbage", "x")
-    await eventually(lambda: one.counters.dead_lettered["malformed"] == 1)
-    (letter,) = await two.dead_letters.list_letters()
-    assert letter.reason == "malformed"
-    await two.send(channel, {"type": "again"})
-    assert await receive(one, channel) == {"type": "again"}
-    await eventually(lambda: one.counters.acked >= 1)
 
 
 async def test_everything_works_on_a_cluster(make_cluster_layer: MakeLayer):
@@ -165,14 +76,14 @@ async def _can_send(layer: Any, channel: str, message: dict[str, Any]) -> bool:
 
 
 async def test_with_one_master_down_the_others_go_on_and_all_is_whole_after(
-    cluster: Cluster, make_cluster_layer: MakeLayer
+    cluster: EmbeddedCluster, make_cluster_layer: MakeLayer
 ):
     layers = [make_cluster_layer(presence_ttl_s=6.0) for _ in range(8)]
     sender = make_cluster_layer()
     channels = [await layer.new_channel() for layer in layers]
     for layer, channel in zip(layers, channels, strict=True):
         await layer.group_add("everybody", channel)
-    homes = [cluster.owner_of(layer._keys.stream(f"process:{layer.iid}")) for layer in layers]
+    homes = [cluster.find_owner(layer._keys.stream(f"process:{layer.iid}")) for layer in layers]
     lost = homes[0]
     await asyncio.to_thread(lost.kill)
     for layer, channel, home in zip(layers, channels, homes, strict=True):
@@ -199,47 +110,69 @@ async def test_with_one_master_down_the_others_go_on_and_all_is_whole_after(
     await eventually(is_whole, within_s=10)
 
 
-async def test_every_key_of_every_script_call_is_in_one_slot(
-    redis_server: EmbeddedRedis, make_layer: MakeLayer
+async def test_a_replica_takes_a_lost_masters_place(
+    cluster: EmbeddedCluster, make_cluster_layer: MakeLayer
 ):
-    """Watch what Redis is sent, from outside, while every script runs."""
-    names = {script.sha: script.name for script in list_scripts()}
-    slots: dict[str, set[int]] = {}
-    watching = asyncio.Event()
+    layer, sender = make_cluster_layer(presence_ttl_s=30.0), make_cluster_layer()
+    channel = await layer.new_channel()
+    await layer.register()
+    await sender.send(channel, {"type": "before"})
+    assert await receive(layer, channel) == {"type": "before"}
+    home = cluster.find_owner(layer._keys.stream(f"process:{layer.iid}"))
+    await asyncio.to_thread(cluster.add_replica, home)
+    await asyncio.to_thread(home.kill)
 
-    def note(command: str) -> None:
-        words = command.split()
-        if words[0].upper() != "EVALSHA":
-            return
-        keys = words[3 : 3 + int(words[2])]
-        found = {key_slot(key.encode()) for key in keys}
-        assert len(found) == 1, (names[words[1]], keys)
-        slots.setdefault(names[words[1]], set()).update(found)
+    await eventually(partial(_can_send, sender, channel, {"type": "after"}), within_s=30)
 
-    async def watch() -> None:
-        async with (
-            redis.asyncio.Redis.from_url(redis_server.url) as client,
-            client.monitor() as monitor,
-        ):
-            watching.set()
-            while True:
-                note((await monitor.next_command())["command"])
+    assert await receive(layer, channel) == {"type": "after"}
+    await asyncio.to_thread(home.start)
 
-    watcher = asyncio.create_task(watch())
-    await watching.wait()
-    one, two = make_layer(), make_layer()
-    await exercise(one, two)
-    await one.flush()
-    dead = make_layer(presence_ttl_s=0.3)
-    channel = await dead.new_channel()
-    await dead.register()
-    await dead.close_pools()
-    await two.send(channel, {"type": "x"})
-    heir = make_layer(presence_ttl_s=0.3, takeover_interval_s=0.1)
-    await heir.new_channel()
-    await heir.register()
-    await eventually(lambda: heir.counters.dead_lettered["process_gone"] == 1)
-    await one.close()
-    await eventually(lambda: set(slots) == set(names.values()))
-    watcher.cancel()
-    await asyncio.gather(watcher, return_exceptions=True)
+
+async def test_a_slot_that_moves_while_messages_are_sent_loses_none(
+    cluster: EmbeddedCluster, make_cluster_layer: MakeLayer
+):
+    """Resharding by hand: ASK while the slot moves, MOVED when it has moved."""
+    layer, sender = make_cluster_layer(), make_cluster_layer()
+    channel = await layer.new_channel()
+    await layer.register()
+    stream = layer._keys.stream(f"process:{layer.iid}")
+    got: list[object] = []
+    has_moved = asyncio.Event()
+
+    async def read() -> None:
+        while len(got) < 300:
+            got.append((await layer.receive(channel))["n"])
+
+    reading = asyncio.create_task(read())
+    moving = asyncio.create_task(asyncio.to_thread(_move_slot, cluster, stream))
+    moving.add_done_callback(lambda _: has_moved.set())
+    for n in range(300):
+        await eventually(partial(_can_send, sender, channel, {"type": "x", "n": n}), within_s=30)
+        if n == 150:
+            await has_moved.wait()
+    async with asyncio.timeout(30):
+        await reading
+    await moving
+    assert got == list(range(300))
+
+
+def _move_slot(cluster: EmbeddedCluster, key: str) -> None:
+    """Move the slot of a key to another living master, key by key, as redis-cli does."""
+    slot = key_slot(key.encode())
+    with redis.Redis(port=cluster.masters[0].port, protocol=2) as asked:
+        spans = asked.execute_command("CLUSTER", "SLOTS")
+    owner = next(span[2][1] for span in spans if span[0] <= slot <= span[1])
+    other = next(span[2][1] for span in spans if span[2][1] != owner)
+    with (
+        redis.Redis(port=owner, protocol=2, decode_responses=True) as source,
+        redis.Redis(port=other, protocol=2, decode_responses=True) as target,
+    ):
+        names = [client.execute_command("CLUSTER", "MYID") for client in (source, target)]
+        target.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", names[0])
+        source.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", names[1])
+        while keys := source.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 10):
+            source.execute_command(
+                *("MIGRATE", "127.0.0.1", other, "", 0, 5_000, "KEYS", *keys),
+            )
+        for client in (target, source):
+            client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", names[1])

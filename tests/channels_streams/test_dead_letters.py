@@ -228,3 +228,41 @@ async def test_a_work_queue_hands_what_a_dead_reader_had_to_dead_letters(make_la
     await eventually(lambda: layer.counters.dead_lettered["unfinished"] == 1)
     await layer.send("work", {"type": "x", "n": 2})
     assert (await receive(layer, "work"))["n"] == 2
+
+
+@pytest.mark.req("T5", "T2")
+async def test_twenty_stuck_messages_become_dead_letters_beside_a_hundred_unread(
+    make_layer: MakeLayer,
+):
+    """None hides behind another, and what nobody took yet stays where it is."""
+    layer, sender = make_layer(**HASTY, capacity=200), make_layer()
+    stuck = [await layer.new_channel() for _ in range(20)]
+    unread = await layer.new_channel()
+    await layer.register()
+    for channel in stuck:
+        await sender.send(channel, {"type": "poison"})
+        await receive(layer, channel)
+    reading = asyncio.create_task(layer.receive(unread))
+    for n in range(101):
+        await sender.send(unread, {"type": "x", "n": n})
+    assert (await reading)["n"] == 0
+
+    await eventually(lambda: layer.counters.dead_lettered["unfinished"] == 21)
+
+    letters = await layer.dead_letters.list_letters(limit=1_000)
+    assert sorted(letter.event_type for letter in letters) == ["poison"] * 20 + ["x"]
+    assert [(await receive(layer, unread))["n"] for _ in range(100)] == list(range(1, 101))
+
+
+@pytest.mark.req("T5")
+async def test_a_handler_that_runs_long_handled_its_message_once(make_layer: MakeLayer):
+    """Its message becomes a dead letter meanwhile, and does not come again."""
+    layer, sender = make_layer(**HASTY), make_layer()
+    channel = await layer.new_channel()
+    await layer.register()
+    await sender.send(channel, {"type": "slow"})
+    await sender.send(channel, {"type": "next"})
+    assert await receive(layer, channel) == {"type": "slow"}
+    await eventually(lambda: layer.counters.dead_lettered["unfinished"] == 1)
+    assert await receive(layer, channel) == {"type": "next"}
+    assert await nothing_comes(layer, channel)

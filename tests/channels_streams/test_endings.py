@@ -9,6 +9,7 @@ from channels.exceptions import ChannelFull
 from channels_streams.layer import LayerClosed, StreamsChannelLayer
 from tests.channels_streams.conftest import MakeLayer
 from tests.channels_streams.waiting import eventually, nothing_comes, receive
+from tests.redis_under_test import list_keys
 
 
 @pytest.mark.parametrize("away", [False, True])
@@ -93,9 +94,87 @@ async def test_close_wakes_who_waits_and_leaves_no_key(make_layer: MakeLayer, re
     await layer.close()
     with pytest.raises(LayerClosed):
         await receiving
-    assert await redis_client.keys(f"{prefix}:*") == []
+    assert await list_keys(redis_client, f"{prefix}:*") == []
     others = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
     assert not [task for task in others if task.get_name().startswith("channels_streams")]
+
+
+async def test_a_read_that_finds_the_inbox_gone_does_not_outlive_close(
+    layer, redis_client, prefix, monkeypatch
+):
+    """It would make the inbox again, and messages would wait there for nobody."""
+    await layer.new_channel()
+    await layer.register()
+    connections = layer._resources().connections
+    command = connections.command
+
+    def count_missing() -> int:
+        ops = layer.counters.redis_ops
+        return sum(count for (_, how), count in ops.items() if how == "ResponseError")
+
+    async def hold_back(*words):
+        """Let the reader meet the missing inbox before the end goes on."""
+        if words[0] == "ZREM":
+            before = count_missing()
+            await eventually(lambda: count_missing() > before)
+            for _ in range(20):
+                await command("EXISTS", "x")
+        return await command(*words)
+
+    monkeypatch.setattr(connections, "command", hold_back)
+    await layer.close()
+    assert await list_keys(redis_client, f"{prefix}:*") == []
+
+
+async def test_a_beat_under_way_does_not_outlive_close(layer, redis_client, prefix):
+    await layer.new_channel()
+    await layer.register()
+    beats = [asyncio.create_task(layer.register()) for _ in range(20)]
+    await asyncio.sleep(0)
+    await layer.close()
+    await asyncio.gather(*beats)
+    assert await list_keys(redis_client, f"{prefix}:*") == []
+
+
+async def test_close_ends_what_other_loops_do(layer, redis_client, prefix):
+    """The loop of another thread reads the inbox; it must not say again that we live."""
+    is_owner, ended = asyncio.Event(), asyncio.Event()
+    here = asyncio.get_running_loop()
+
+    async def own() -> None:
+        channel = await layer.new_channel()
+        await layer.register()
+        await eventually(lambda: layer._loops._owner is not None)
+        here.call_soon_threadsafe(is_owner.set)
+        with pytest.raises(LayerClosed):
+            await layer.receive(channel)
+        here.call_soon_threadsafe(ended.set)
+
+    owning = asyncio.create_task(asyncio.to_thread(asyncio.run, own()))
+    await is_owner.wait()
+    await layer.close()
+    assert await list_keys(redis_client, f"{prefix}:*") == []
+    async with asyncio.timeout(10):
+        await owning
+    assert ended.is_set()
+    assert len(layer._loops) == 0
+
+
+async def test_a_closed_layer_begins_anew(layer, peer):
+    old = await layer.new_channel()
+    waiting = asyncio.create_task(layer.receive("work"))
+    await layer.register()
+    await layer.close()
+    with pytest.raises(LayerClosed):
+        await waiting
+    with pytest.raises(LayerClosed):
+        await layer.receive(old)
+    assert not await layer.send_if_alive(old, {"type": "x"})
+    new = await layer.new_channel()
+    await layer.register()
+    await peer.send(new, {"type": "x"})
+    assert await receive(layer, new) == {"type": "x"}
+    assert not await peer.send_if_alive(old, {"type": "x"})
 
 
 async def test_every_key_has_an_expiry(layer, peer, redis_client, prefix):
@@ -105,7 +184,7 @@ async def test_every_key_has_an_expiry(layer, peer, redis_client, prefix):
     await peer.send("work", {"type": "x"})
     await receive(layer, channel)
     await receive(layer, "work")
-    keys = await redis_client.keys(f"{prefix}:*")
+    keys = await list_keys(redis_client, f"{prefix}:*")
     assert len(keys) >= 5
     for key in keys:
         assert await redis_client.pttl(key) > 0, key

@@ -6,10 +6,11 @@ from asgiref.sync import async_to_sync
 
 from channels_streams.layer import StreamsChannelLayer
 from tests.channels_streams.waiting import SOON, eventually, receive
+from tests.redis_under_test import locate
 
 
 def make_sync_layer(redis_server, prefix, **config):
-    return StreamsChannelLayer(url=redis_server.url, prefix=prefix, **config)
+    return StreamsChannelLayer(**locate(redis_server.url), prefix=prefix, **config)
 
 
 def test_each_call_may_run_in_an_event_loop_of_its_own(redis_server, prefix):

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
 from tests.channels_streams.conftest import MakeLayer
-from tests.channels_streams.waiting import eventually, receive
+from tests.channels_streams.waiting import eventually, nothing_comes, receive
+from tests.redis_under_test import OwnRedis, locate
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("peer_process.py")
@@ -35,11 +35,11 @@ class Peer:
 
 
 @pytest.fixture
-async def start_peer(redis_server: EmbeddedRedis, prefix: str) -> AsyncIterator[Callable]:
+async def start_peer(redis_server: OwnRedis, prefix: str) -> AsyncIterator[Callable]:
     peers: list[Peer] = []
 
     async def start(*order: str, **config: Any) -> Peer:
-        settings = {"url": redis_server.url, "prefix": prefix, **config}
+        settings = {**locate(redis_server.url), "prefix": prefix, **config}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, str(PROGRAM), json.dumps(settings), *order),
             cwd=ROOT,
@@ -172,7 +172,7 @@ async def test_bystanders_lose_nothing_while_consumers_come_and_go(make_layer: M
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         tasks.create_task(stand_by())
         for _ in range(5):
             tasks.create_task(come_and_go())
@@ -203,3 +203,22 @@ async def test_a_busy_channel_does_not_starve_a_quiet_one(make_layer: MakeLayer)
     await sender.send(quiet, {"type": "quiet"})
     # Nobody reads the busy channel, and the quiet one gets its message.
     assert await receive(layer, quiet) == {"type": "quiet"}
+
+
+@pytest.mark.req("I7", "T4")
+async def test_a_message_whose_consumer_was_killed_before_it_finished_is_processed_again(
+    start_peer, make_layer: MakeLayer
+):
+    """Killed between read and acknowledgement: Redis still has the message, pending."""
+    config = {"at_least_once": ["work"], "redeliver_after_ms": 200, "dlq_scan_interval_ms": 50}
+    peer = await start_peer("work", presence_ttl_s=0.5, **config)
+    assert await peer.next_line() == {"ready": True}
+    layer = make_layer(**config)
+    await layer.send("work", {"type": "command", "n": 1})
+    assert (await peer.next_line())["got"]["n"] == 1
+    await peer.kill()
+
+    assert (await receive(layer, "work"))["n"] == 1
+
+    assert layer.counters.reclaimed == 1
+    assert await nothing_comes(layer, "work")

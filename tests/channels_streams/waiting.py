@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from channels_streams.layer import StreamsChannelLayer
 
-SOON = 5.0
+SOON = 20.0
 
 
 async def nothing_comes(layer: StreamsChannelLayer, channel: str) -> bool:
@@ -23,7 +23,9 @@ async def receive(layer: StreamsChannelLayer, channel: str) -> dict[str, object]
         return await layer.receive(channel)
 
 
-async def eventually(holds: Callable[[], bool | Awaitable[bool]], *, within_s: float = 5.0) -> None:
+async def eventually(
+    holds: Callable[[], bool | Awaitable[bool]], *, within_s: float = 20.0
+) -> None:
     """Wait until a condition holds; fail after `within_s`."""
     async with asyncio.timeout(within_s):
         while True:

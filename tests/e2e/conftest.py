@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from lingua.embedded_redis import EmbeddedRedis
 from tests.e2e.peers import draw_languages
 from tests.e2e.servers import Lingua, Servers
+from tests.redis_under_test import OwnRedis, make_redis
 
 settings.register_profile("thorough", max_examples=1_000)
 
 
 @pytest.fixture(scope="session")
-def e2e_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+def e2e_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRedis]:
     """A Redis for these servers alone: other tests empty theirs."""
-    server = EmbeddedRedis(directory=tmp_path_factory.mktemp("e2e-redis"), append_only=False)
+    server = make_redis(directory=tmp_path_factory.mktemp("e2e-redis"))
     server.start()
     yield server
     server.stop()
@@ -30,7 +30,7 @@ def server_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def shared_lingua(
-    e2e_redis: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory, server_name: str
+    e2e_redis: OwnRedis, tmp_path_factory: pytest.TempPathFactory, server_name: str
 ) -> Iterator[Lingua]:
     servers = Servers(directory=tmp_path_factory.mktemp(server_name), redis_url=e2e_redis.url)
     try:
@@ -49,7 +49,7 @@ def lingua(shared_lingua: Lingua) -> Iterator[Lingua]:
 
 
 @pytest.fixture
-def servers(e2e_redis: EmbeddedRedis, tmp_path: Path) -> Iterator[Servers]:
+def servers(e2e_redis: OwnRedis, tmp_path: Path) -> Iterator[Servers]:
     """Starts servers of the test's own."""
     servers = Servers(directory=tmp_path, redis_url=e2e_redis.url)
     yield servers

@@ -6,8 +6,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-import redis
-
+from tests.redis_under_test import describe, look_into
 from tests.server.launcher import Instance, Launcher
 
 _numbers = itertools.count(1)
@@ -107,7 +106,7 @@ class Servers:
     def __init__(self, *, directory: Path, redis_url: str) -> None:
         self._launcher = Launcher(directory=directory)
         self._redis_url = redis_url
-        self._redis = redis.Redis.from_url(redis_url, decode_responses=True)
+        self._redis = look_into(redis_url)
 
     def start(self, server_name: str, **variables: str) -> Lingua:
         """Start an instance with short spans, changed by `variables`."""
@@ -120,8 +119,8 @@ class Servers:
                 | {
                     "LINGUA_APPLICATION": "lingua.bootstrap.build_application",
                     "LINGUA_KEY_PREFIX": prefix,
-                    "REDIS_URL": self._redis_url,
                 }
+                | describe(self._redis_url)
                 | variables
             ),
         )

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
 from tests.e2e.peers import FakeNode, Speaker, until
 from tests.e2e.servers import Servers
+from tests.redis_under_test import make_redis
 
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
@@ -16,7 +16,7 @@ Pair = tuple[str, str]
 async def test_without_redis_work_is_refused_and_with_it_goes_on(
     tmp_path: Path, server_name: str, languages: Pair
 ) -> None:
-    redis = EmbeddedRedis(directory=tmp_path / "redis", append_only=True)
+    redis = make_redis(directory=tmp_path / "redis", append_only=True)
     redis.start()
     servers = Servers(directory=tmp_path, redis_url=redis.url)
     try:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
 from tests.e2e.peers import Frame, Peer, opus
 from tests.e2e.servers import Lingua, Servers
+from tests.redis_under_test import OwnRedis
 
 pytestmark = pytest.mark.req("N1", "J12", "J17")
 
@@ -29,7 +29,7 @@ _AWAITED = {
 
 @pytest.fixture(scope="module")
 def impatient_lingua(
-    e2e_redis: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory, server_name: str
+    e2e_redis: OwnRedis, tmp_path_factory: pytest.TempPathFactory, server_name: str
 ) -> Iterator[Lingua]:
     """A server that refuses soon what no node can serve."""
     servers = Servers(directory=tmp_path_factory.mktemp("impatient"), redis_url=e2e_redis.url)

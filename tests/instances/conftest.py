@@ -5,21 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
 from tests.instances.servers import Cluster
+from tests.redis_under_test import OwnRedis, make_redis
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
     """A Redis that a test may kill and empty."""
-    server = EmbeddedRedis(directory=tmp_path / "redis", append_only=True)
+    server = make_redis(directory=tmp_path / "redis", append_only=True)
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, own_redis: EmbeddedRedis) -> Iterator[Cluster]:
+def cluster(tmp_path: Path, own_redis: OwnRedis) -> Iterator[Cluster]:
     """Starts instances on uvicorn, the quicker one to start."""
     cluster = Cluster(
         directory=tmp_path, redis_url=own_redis.url, prefix="i", server_name="uvicorn"

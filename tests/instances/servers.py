@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import redis
-
+from tests.redis_under_test import describe, look_into
 from tests.server.launcher import Instance, Launcher
 
 _DEADLINE_S = 10.0
@@ -36,10 +35,10 @@ class Cluster:
 
     def __init__(self, *, directory: Path, redis_url: str, prefix: str, server_name: str) -> None:
         self._launcher = Launcher(directory=directory)
-        self._variables = QUICK | {"REDIS_URL": redis_url, "LINGUA_KEY_PREFIX": prefix}
+        self._variables = QUICK | describe(redis_url) | {"LINGUA_KEY_PREFIX": prefix}
         self._server_name = server_name
         self._root = f"{prefix}:v2:"
-        self.redis = redis.Redis.from_url(redis_url, decode_responses=True)
+        self.redis = look_into(redis_url)
 
     def start(self, *, awaiting_ready: bool = True, **variables: str) -> Instance:
         return self._launcher.start(

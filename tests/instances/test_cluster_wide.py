@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from channels_streams.layer import StreamsChannelLayer
-from lingua.embedded_redis import EmbeddedRedis
 from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.servers import Cluster, kill
+from tests.redis_under_test import OwnRedis, describe, locate
 from tests.server.launcher import Instance
 
 _ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ class Desk:
             env={
                 **{key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")},
                 "LINGUA_VAR_DIR": self._var,
-                "REDIS_URL": self._redis_url,
+                **describe(self._redis_url),
                 "LINGUA_KEY_PREFIX": "i",
             },
             capture_output=True,
@@ -85,7 +85,7 @@ def _start(cluster: Cluster, *, count: int) -> list[Instance]:
 
 @pytest.mark.req("D4", "D6")
 async def test_every_instance_counts_the_sessions_and_nodes_of_all(
-    cluster: Cluster, own_redis: EmbeddedRedis
+    cluster: Cluster, own_redis: OwnRedis
 ) -> None:
     one, two = _start(cluster, count=2)
     desks = [Desk(instance, redis_url=own_redis.url) for instance in (one, two)]
@@ -122,7 +122,7 @@ async def test_every_instance_counts_the_sessions_and_nodes_of_all(
 
 @pytest.mark.req("D4")
 async def test_sessions_of_all_instances_are_listed_filtered_and_paged(
-    cluster: Cluster, own_redis: EmbeddedRedis
+    cluster: Cluster, own_redis: OwnRedis
 ) -> None:
     one, two = _start(cluster, count=2)
     desk = Desk(one, redis_url=own_redis.url)
@@ -157,7 +157,7 @@ async def test_sessions_of_all_instances_are_listed_filtered_and_paged(
 
 @pytest.mark.req("D4")
 async def test_the_list_of_sessions_is_whole_again_after_redis_lost_it(
-    cluster: Cluster, own_redis: EmbeddedRedis
+    cluster: Cluster, own_redis: OwnRedis
 ) -> None:
     [one] = _start(cluster, count=1)
     desk = Desk(one, redis_url=own_redis.url)
@@ -170,7 +170,7 @@ async def test_the_list_of_sessions_is_whole_again_after_redis_lost_it(
 
 @pytest.mark.req("D1")
 async def test_statistics_stay_fresh_while_redis_does_not_answer(
-    cluster: Cluster, own_redis: EmbeddedRedis
+    cluster: Cluster, own_redis: OwnRedis
 ) -> None:
     [one] = _start(cluster, count=1)
     desk = Desk(one, redis_url=own_redis.url)
@@ -187,7 +187,7 @@ async def _lose_a_letter(url: str) -> None:
     """Leave a letter in the inbox of a process that died: it becomes a dead letter."""
     fields = ("event_type", "job_id")
     config = {
-        "url": url,
+        **locate(url),
         "prefix": "i:asgi",
         "dead_letter_fields": fields,
         "presence_ttl_s": 1.0,
@@ -211,7 +211,7 @@ async def _lose_a_letter(url: str) -> None:
 
 @pytest.mark.req("T7", "D6")
 async def test_an_operator_lists_replays_and_purges_dead_letters(
-    cluster: Cluster, own_redis: EmbeddedRedis
+    cluster: Cluster, own_redis: OwnRedis
 ) -> None:
     [one] = _start(cluster, count=1)
     desk = Desk(one, redis_url=own_redis.url)

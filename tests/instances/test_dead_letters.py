@@ -7,22 +7,28 @@ from pathlib import Path
 import pytest
 
 from channels_streams.layer import StreamsChannelLayer
-from lingua.embedded_redis import EmbeddedRedis
+from scheduling import letters
+from scheduling.events import NodeControlled
+from scheduling.letters import ForNode
+from tests.channels_streams.waiting import eventually
+from tests.instances.clients import FakeNode, draw_pair
+from tests.instances.servers import Cluster
+from tests.redis_under_test import OwnRedis, describe, locate
 
 ROOT = Path(__file__).parents[2]
 
 
-def dlq(redis_url: str, var: Path, *words: str) -> str:
+def dlq(redis_url: str, var: Path, *words: str, prefix: str = "d") -> str:
     """Run the command as an operator does."""
     done = subprocess.run(
         [sys.executable, "manage.py", "dlq", *words],
         cwd=ROOT,
         env={
             "PATH": "/usr/bin:/bin",
-            "REDIS_URL": redis_url,
-            "LINGUA_KEY_PREFIX": "d",
+            "LINGUA_KEY_PREFIX": prefix,
             "LINGUA_VAR_DIR": str(var),
-        },
+        }
+        | describe(redis_url),
         capture_output=True,
         text=True,
         check=True,
@@ -32,29 +38,48 @@ def dlq(redis_url: str, var: Path, *words: str) -> str:
 
 
 @pytest.mark.req("T6", "T7", "T8")
-async def test_a_letter_for_nobody_is_refused_and_purged(own_redis: EmbeddedRedis, tmp_path: Path):
-    fields = ("event_type", "job_id")
-    config = {"url": own_redis.url, "prefix": "d:asgi", "presence_ttl_s": 0.3}
-    dead = StreamsChannelLayer(**config, dead_letter_fields=fields)
-    living = StreamsChannelLayer(**config, dead_letter_fields=fields, takeover_interval_s=0.1)
-    channel = await dead.new_channel("instance")
-    await dead.register()
-    await dead.close_pools()
-    message = {"type": "instance.letter", "body": b"?", "event_type": "job_assigned", "job_id": "j"}
-    await living.register()
-    await living.send(channel, message)
-    while not await living.dead_letters.count():
-        await living.new_channel()
+async def test_a_letter_for_nobody_is_refused_and_purged(own_redis: OwnRedis, tmp_path: Path):
+    facts = {"event_type": "job_assigned", "job_id": "j"}
+    await leave_unfinished(own_redis.url, b"?", prefix="d:asgi", **facts)
 
     listed = dlq(own_redis.url, tmp_path, "list")
     dry = dlq(own_redis.url, tmp_path, "replay", "--dry-run")
     refused = dlq(own_redis.url, tmp_path, "replay")
     purged = [dlq(own_redis.url, tmp_path, "purge") for _ in range(2)]
-    await living.close()
-    await dead.close()
 
     assert "job_assigned" in listed
     assert "job_id=j" in listed
     assert dry.endswith("refused")
     assert refused.endswith("refused")
     assert purged == ["1 removed", "0 removed"]
+
+
+@pytest.mark.req("T7")
+async def test_a_replayed_letter_reaches_the_node_it_is_for(
+    cluster: Cluster, own_redis: OwnRedis, tmp_path: Path
+):
+    one, _ = cluster.start(), cluster.start()
+    async with FakeNode.connect(one.url("/ws/node")) as node:
+        await node.register(draw_pair())
+        order = ForNode(node_id=node.node_id, event=NodeControlled(command="reload_config"))
+        await leave_unfinished(own_redis.url, letters.encode(order), prefix="i:asgi")
+
+        said = dlq(own_redis.url, tmp_path, "replay", prefix="i")
+
+        assert said.endswith("replayed")
+        assert (await node.next("node_control"))["command"] == "reload_config"
+        assert dlq(own_redis.url, tmp_path, "list", prefix="i") == ""
+
+
+async def leave_unfinished(redis_url: str, body: bytes, *, prefix: str, **facts: str) -> None:
+    """Let a consumer take a letter and never come back, so that it becomes a dead letter."""
+    config = {**locate(redis_url), "prefix": prefix, "dead_letter_fields": tuple(facts)}
+    layer = StreamsChannelLayer(**config, dlq_min_idle_ms=10, dlq_scan_interval_ms=10)
+    sender = StreamsChannelLayer(**config)
+    channel = await layer.new_channel("instance")
+    await layer.register()
+    await sender.send(channel, {"type": "instance.letter", "body": body, **facts})
+    await layer.receive(channel)
+    await eventually(lambda: layer.counters.dead_lettered["unfinished"] == 1)
+    await layer.close()
+    await sender.close()

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
 from tests.instances.clients import FakeNode, Frame, Speaker, draw_pair
 from tests.instances.servers import Cluster, until
+from tests.redis_under_test import OwnRedis
 
 WHOLE_WITHIN_S = 10.0
 REFUSED_WITHIN_S = 0.1
@@ -85,7 +85,7 @@ async def open_scene(cluster: Cluster) -> AsyncIterator[Scene]:
 @pytest.mark.req("G1", "G5", "X6")
 @pytest.mark.parametrize("append_only", [True, False], ids=["with AOF", "empty"])
 async def test_a_killed_redis_that_comes_back(
-    cluster: Cluster, own_redis: EmbeddedRedis, *, append_only: bool
+    cluster: Cluster, own_redis: OwnRedis, *, append_only: bool
 ):
     async with open_scene(cluster) as scene:
         own_redis.kill()
@@ -108,7 +108,8 @@ async def test_a_redis_that_forgets(cluster: Cluster, command: str):
 
 
 @pytest.mark.req("G1", "G5")
-async def test_a_redis_that_sleeps(cluster: Cluster, own_redis: EmbeddedRedis):
+@pytest.mark.standalone("one process is stopped; test_redis_cluster stops a master")
+async def test_a_redis_that_sleeps(cluster: Cluster, own_redis: OwnRedis):
     async with open_scene(cluster) as scene:
         os.kill(own_redis.pid, signal.SIGSTOP)
         asleep_at = time.monotonic()
@@ -143,7 +144,7 @@ async def test_a_running_job_keeps_its_slot_when_redis_forgets_everything(cluste
 
 @pytest.mark.req("G4", "J9")
 async def test_a_result_that_comes_while_redis_is_down_is_not_lost(
-    cluster: Cluster, own_redis: EmbeddedRedis
+    cluster: Cluster, own_redis: OwnRedis
 ):
     async with open_scene(cluster) as scene:
         scene.node.works = False

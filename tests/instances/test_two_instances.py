@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
 from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.servers import Cluster
+from tests.redis_under_test import OwnRedis
 
-LAYERS = ["streams", "core", "pubsub"]
+ONE_SERVER = pytest.mark.standalone("channels_redis does not run on a Redis Cluster")
+LAYERS = ["streams", *(pytest.param(name, marks=ONE_SERVER) for name in ("core", "pubsub"))]
 
 
 @pytest.fixture(params=["daphne", "uvicorn"])
 def either_server(
-    request: pytest.FixtureRequest, tmp_path: Path, own_redis: EmbeddedRedis
+    request: pytest.FixtureRequest, tmp_path: Path, own_redis: OwnRedis
 ) -> Iterator[Cluster]:
     cluster = Cluster(
         directory=tmp_path, redis_url=own_redis.url, prefix="i", server_name=request.param

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
 from scheduling.journal import Journal
 from scheduling.leader import Leader, SettingsSource
 from scheduling.limits import JobLimits, NodeLimits
@@ -16,13 +15,14 @@ from scheduling.nodes import NodeDescription
 from scheduling.pool_config import Owned
 from scheduling.pool_follower import HintReader, PoolFollower
 from scheduling.snapshot import Fleet
-from scheduling.store.connection import Connection, open_client
+from scheduling.store.connection import Connection
 from scheduling.store.hints import HintListener
 from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.nodes import NodeStore
 from scheduling.store.pools import PoolStore
 from tests.pools.offers import make_node
+from tests.redis_under_test import OwnRedis, open_redis
 
 _DEADLINE_S = 5.0
 
@@ -75,11 +75,9 @@ def keys(prefix: str) -> Keys:
 
 @pytest.fixture
 async def connection(
-    redis_server: EmbeddedRedis, redis_client: "redis.asyncio.Redis"
+    redis_server: OwnRedis, redis_client: "redis.asyncio.Redis"
 ) -> AsyncIterator[Connection]:
-    client = open_client(
-        url=redis_server.url, cluster_urls=(), timeout_s=2.0, connect_timeout_s=2.0
-    )
+    client = open_redis(redis_server.url, timeout_s=2.0)
     await redis_client.ping()
     connection = Connection(client)
     yield connection
@@ -88,7 +86,7 @@ async def connection(
 
 @pytest.fixture
 async def make_peer(
-    connection: Connection, keys: Keys, redis_server: EmbeddedRedis
+    connection: Connection, keys: Keys, redis_server: OwnRedis
 ) -> AsyncIterator[Callable[..., Peer]]:
     """Build instances; `listen` lets one follow hints."""
     listeners: list[HintListener] = []
@@ -125,7 +123,7 @@ async def make_peer(
             interval_s=1.0,
         )
         listener = HintListener(
-            redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True),
+            redis.asyncio.Redis.from_url(redis_server.url.partition(",")[0], decode_responses=True),
             channel=keys.pool_hints(),
         )
         listeners.append(listener)

@@ -11,6 +11,7 @@ from scheduling.pool_config import Owned, PoolRules
 from scheduling.pools import Pool, PoolKind
 from tests.pools.conftest import Peer
 from tests.pools.offers import CORE, describe, make_need
+from tests.redis_under_test import list_keys
 
 Eventually = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 
@@ -106,7 +107,7 @@ async def test_the_last_node_leaves_and_its_pools_go(
     assert await peer.leader.rebuild() == 1
     await peer.follower.follow()
     assert peer.fleet.snapshot.pools.matcher.pools == {}
-    assert await redis_client.keys("*:members") == []
+    assert await list_keys(redis_client, "*:members") == []
 
 
 @pytest.mark.req("P10", "P11")

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
 from scheduling.pool_config import PoolConfig, PoolRules
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
 from tests.pools.dispatching import Scheduler
+from tests.redis_under_test import OwnRedis, describe
 
 ROOT = Path(__file__).parents[2]
 
 
-async def run(server: EmbeddedRedis, prefix: str, var: Path, *arguments: str) -> tuple[int, str]:
+async def run(server: OwnRedis, prefix: str, var: Path, *arguments: str) -> tuple[int, str]:
     """Run one command against the test's Redis; return its exit code and what it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -25,7 +25,7 @@ async def run(server: EmbeddedRedis, prefix: str, var: Path, *arguments: str) ->
         cwd=ROOT,
         env={
             **os.environ,
-            "REDIS_URL": server.url,
+            **describe(server.url),
             "LINGUA_KEY_PREFIX": prefix,
             "LINGUA_VAR_DIR": str(var),
         },
@@ -39,7 +39,7 @@ async def run(server: EmbeddedRedis, prefix: str, var: Path, *arguments: str) ->
 
 @pytest.mark.req("L17", "L18")
 async def test_an_operator_asks_why_and_why_not(
-    connection: Connection, keys: Keys, redis_server: EmbeddedRedis, prefix: str, tmp_path: Path
+    connection: Connection, keys: Keys, redis_server: OwnRedis, prefix: str, tmp_path: Path
 ) -> None:
     scheduler = Scheduler(connection, keys)
     await scheduler.connect("n-1", max_jobs=1)

@@ -5,10 +5,10 @@ import itertools
 from collections.abc import Awaitable
 from typing import TypeVar
 
-import redis.asyncio
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
+from tests.redis_under_test import open_redis
 from tests.scripts.fixtures import START_MS, make_stores
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.now_ms = START_MS
 
     async def _open(self, url: str) -> None:
-        self.client = redis.asyncio.Redis.from_url(url, decode_responses=True)
+        self.client = open_redis(url)
         self.stores = make_stores(self.client, prefix=self.prefix)
 
     def wait(self, what: Awaitable[T]) -> T:

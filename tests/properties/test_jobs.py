@@ -7,13 +7,13 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
-from lingua.embedded_redis import EmbeddedRedis
 from scheduling.decisions import Decision
 from scheduling.jobs import JobState
 from scheduling.outcomes import Result
 from scheduling.store.jobs import Ended
 from tests.properties.job_model import FINAL, SessionModel
 from tests.properties.machine import StoreMachine, search
+from tests.redis_under_test import OwnRedis
 from tests.scripts.fixtures import JOB_LIMITS, SESSION, encode_frame, make_request
 from tests.scripts.whole_state import read_state
 
@@ -243,5 +243,5 @@ class JobsAgainstModel(StoreMachine):
 
 
 @pytest.mark.req("J1", "J2", "J4", "J8", "J9", "J11", "J13")
-def test_jobs_equal_their_model(redis_server: EmbeddedRedis) -> None:
+def test_jobs_equal_their_model(redis_server: OwnRedis) -> None:
     search(JobsAgainstModel, redis_server.url)

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
-from lingua.embedded_redis import EmbeddedRedis
 from scheduling.store.nodes import HeartbeatRecorded, Retired
 from tests.properties.machine import StoreMachine, search
 from tests.properties.slot_model import Attempt, NodeModel
+from tests.redis_under_test import OwnRedis
 from tests.scripts.fixtures import JOB_LIMITS, NODE_LIMITS, beat, make_node, register
 
 ATTEMPTS = [(f"job-{number}", attempt) for number in range(3) for attempt in (1, 2)]
@@ -184,5 +184,5 @@ def _by_name(leases: dict[Attempt, int]) -> dict[str, int]:
 
 
 @pytest.mark.req("R1", "R2", "R3", "R4", "R5", "R8", "N4", "N5", "N6", "N10", "N14")
-def test_slots_equal_their_model(redis_server: EmbeddedRedis) -> None:
+def test_slots_equal_their_model(redis_server: OwnRedis) -> None:
     search(SlotsAgainstModel, redis_server.url)

@@ -6,32 +6,31 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
-from scheduling.store.connection import open_client
+from tests.redis_under_test import OwnRedis, make_redis, open_redis
 from tests.scripts.fixtures import Stores, make_stores
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
     """A server of the test's own."""
-    server = EmbeddedRedis(directory=tmp_path, append_only=False)
+    server = make_redis(directory=tmp_path)
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture
-async def own_stores(own_redis: EmbeddedRedis, prefix: str) -> AsyncIterator[Stores]:
+async def own_stores(own_redis: OwnRedis, prefix: str) -> AsyncIterator[Stores]:
     """Stores over the client the product opens, to the test's own server."""
-    client = open_client(url=own_redis.url, cluster_urls=(), timeout_s=5, connect_timeout_s=5)
+    client = open_redis(own_redis.url)
     stores = make_stores(client, prefix=prefix)
     yield stores
     await stores.connection.close()
 
 
 @pytest.fixture
-async def own_client(own_redis: EmbeddedRedis) -> AsyncIterator["redis.asyncio.Redis"]:
+async def own_client(own_redis: OwnRedis) -> AsyncIterator["redis.asyncio.Redis"]:
     """A plain client to look at the test's own server from outside."""
-    client = redis.asyncio.Redis.from_url(own_redis.url, decode_responses=True)
+    client = open_redis(own_redis.url)
     yield client
     await client.aclose()

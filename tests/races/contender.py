@@ -5,7 +5,7 @@ import json
 import os
 import sys
 
-from scheduling.store.connection import open_client
+from tests.redis_under_test import open_redis
 from tests.scripts.fixtures import Stores, make_node, make_request, make_stores
 from tests.scripts.fixtures import create as create_job
 
@@ -76,9 +76,7 @@ async def work_until_killed(stores: Stores, *, me: str, conn_epoch: int) -> None
 
 
 async def _main(task: dict[str, object]) -> None:
-    client = open_client(
-        url=str(task.pop("url")), cluster_urls=(), timeout_s=10, connect_timeout_s=10
-    )
+    client = open_redis(str(task.pop("url")), timeout_s=10)
     stores = make_stores(client, prefix=str(task.pop("prefix")))
     stores.use_redis_clock()
     what = {"contend": contend, "create": create, "work": work_until_killed}[str(task.pop("do"))]

@@ -7,10 +7,13 @@ import pytest
 import redis.asyncio
 from redis.exceptions import ResponseError
 
-from lingua.embedded_redis import EmbeddedRedis
 from scheduling import errors
+from tests.redis_under_test import OwnRedis
 from tests.scripts.fixtures import Stores, make_ready, reserve
 from tests.scripts.store_calls import EVERY_CALL, call
+
+# tests/instances/test_redis_cluster.py and tests/channels_streams/test_cluster.py lose masters.
+pytestmark = pytest.mark.standalone("they count one server's reads, pause it, and kill it")
 
 MANY = 200
 
@@ -123,7 +126,7 @@ async def test_a_caller_that_gave_up_disturbs_nobody(own_stores: Stores) -> None
 
 @pytest.mark.req("G1", "G4")
 async def test_all_who_wait_learn_of_a_lost_redis_and_later_calls_succeed(
-    own_redis: EmbeddedRedis, own_stores: Stores
+    own_redis: OwnRedis, own_stores: Stores
 ) -> None:
     await own_stores.connection.execute("PING")
     waiting = [own_stores.connection.execute("BLPOP", "nothing", 0)]
@@ -143,7 +146,7 @@ async def test_all_who_wait_learn_of_a_lost_redis_and_later_calls_succeed(
 @pytest.mark.req("G1", "G4", "J15")
 @pytest.mark.parametrize(("store", "method"), EVERY_CALL)
 async def test_every_call_of_every_store_says_that_redis_is_down(
-    store: str, method: str, own_redis: EmbeddedRedis, own_stores: Stores
+    store: str, method: str, own_redis: OwnRedis, own_stores: Stores
 ) -> None:
     own_redis.kill()
 

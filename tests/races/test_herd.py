@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
 from scheduling import clock
 from scheduling.events import JobAssigned, ToNode
 from scheduling.jobs import Request
 from scheduling.nodes import Node
+from tests.redis_under_test import OwnRedis, open_redis
 from tests.scheduling.core import Core
 from tests.scripts.fixtures import make_ready, make_request, make_stores, reserve
 
@@ -34,10 +33,10 @@ class Socket:
 
 
 @pytest.fixture
-async def instances(redis_server: EmbeddedRedis, prefix: str) -> AsyncIterator[list[Core]]:
+async def instances(redis_server: OwnRedis, prefix: str) -> AsyncIterator[list[Core]]:
     cores = []
     for number in range(INSTANCES):
-        client = redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True)
+        client = open_redis(redis_server.url)
         stores = make_stores(client, prefix=prefix)
         stores.use_redis_clock()
         cores.append(Core(stores, seed=number))

@@ -19,6 +19,8 @@ from tests.scripts import fixtures
 from tests.scripts.fixtures import JOB, Stores, make_node, make_stores
 from tests.scripts.whole_state import State, read_state
 
+pytestmark = pytest.mark.standalone("replies are lost by a proxy in front of one server")
+
 KEPT = "a-token"
 Step = Callable[[Stores], Awaitable[Any]]
 

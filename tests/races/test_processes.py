@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
+from tests.redis_under_test import OwnRedis
 from tests.scripts.fixtures import JOB_LIMITS, Stores, beat, make_ready, reserve, run
 from tests.scripts.whole_state import read_state
 
@@ -72,7 +72,7 @@ class Contenders:
 
 @pytest.fixture
 async def contenders(
-    own_redis: EmbeddedRedis, own_client: "redis.asyncio.Redis", prefix: str
+    own_redis: OwnRedis, own_client: "redis.asyncio.Redis", prefix: str
 ) -> AsyncIterator[Contenders]:
     started = Contenders(own_client, url=own_redis.url, prefix=prefix)
     yield started

@@ -3,16 +3,15 @@
 from collections.abc import AsyncIterator
 
 import pytest
-import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
+from tests.redis_under_test import OwnRedis, open_redis
 from tests.scheduling.core import Core
 from tests.scripts.fixtures import make_stores
 
 
 @pytest.fixture
-async def core(redis_server: EmbeddedRedis, prefix: str) -> AsyncIterator[Core]:
-    client = redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True)
+async def core(redis_server: OwnRedis, prefix: str) -> AsyncIterator[Core]:
+    client = open_redis(redis_server.url)
     stores = make_stores(client, prefix=prefix)
     yield Core(stores)
     await stores.connection.close()

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
 from lua import scripts
+from tests.redis_under_test import OwnRedis, open_redis
 from tests.scripts.fixtures import Stores, make_stores
 from tests.scripts.whole_state import State, find_changes, list_endless, read_state
 
@@ -14,8 +14,8 @@ Resend = Callable[[], Awaitable[list[object]]]
 
 
 @pytest.fixture
-async def stores(redis_server: EmbeddedRedis, prefix: str) -> AsyncIterator[Stores]:
-    client = redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True)
+async def stores(redis_server: OwnRedis, prefix: str) -> AsyncIterator[Stores]:
+    client = open_redis(redis_server.url)
     made = make_stores(client, prefix=prefix)
     yield made
     await made.connection.close()

@@ -4,14 +4,13 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
 from scheduling.credentials import Credential, Principal, Scope
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.connection import Connection
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
+from tests.redis_under_test import OwnRedis, open_redis
 from tests.scripts.conftest import Watcher
 
 _START_MS = 1_000_000
@@ -21,8 +20,8 @@ _SOCKETS, _BUCKET = "{principal:p1}:sockets", "{principal:p1}:bucket:connect"
 
 
 @pytest.fixture
-async def connection(redis_server: EmbeddedRedis) -> AsyncIterator[Connection]:
-    made = Connection(redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True))
+async def connection(redis_server: OwnRedis) -> AsyncIterator[Connection]:
+    made = Connection(open_redis(redis_server.url))
     yield made
     await made.close()
 

@@ -6,18 +6,16 @@ from collections.abc import AsyncIterator
 import pytest
 import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
 from scheduling.errors import DependencyDown
-from scheduling.store.connection import Connection, open_client
+from scheduling.store.connection import Connection
+from tests.redis_under_test import OwnRedis, open_redis
 
 _DEADLINE_S = 20.0
 
 
 @pytest.fixture
-async def connection(redis_server: EmbeddedRedis) -> AsyncIterator[Connection]:
-    client = open_client(
-        url=redis_server.url, cluster_urls=(), timeout_s=_DEADLINE_S, connect_timeout_s=_DEADLINE_S
-    )
+async def connection(redis_server: OwnRedis) -> AsyncIterator[Connection]:
+    client = open_redis(redis_server.url, timeout_s=_DEADLINE_S)
     opened = Connection(client)
     yield opened
     await opened.close()
@@ -50,6 +48,7 @@ async def test_a_command_issued_as_the_last_reply_is_read_is_sent(connection: Co
             assert await (await last) == str(number)
 
 
+@pytest.mark.standalone("connections of one server are killed by its own command")
 async def test_no_command_gets_the_reply_of_another_when_connections_are_lost(
     connection: Connection, redis_client: "redis.asyncio.Redis"
 ) -> None:

@@ -1,0 +1,187 @@
+"""A Redis Cluster's client: each command goes to the master of its key, now and after a change.
+
+redis-py knows who owns which slot and keeps the connections. What is done here, it does otherwise:
+a lost master fails alone (its pipeline loses the commands of all masters), it is not asked again
+for a moment, the command that follows an ASKING takes the same connection, and the cluster can be
+learned from any master that answers (redis-py asks the first of its list which commands there are,
+and no other when that one is lost: the living ones stay out of reach for as long).
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio.cluster import ClusterNode, PipelineCommand, RedisCluster
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MaxConnectionsError,
+    MovedError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import TimeoutError as NoReply
+
+from channels_streams.clock import now_ms
+
+Words = Sequence[Any]
+_ROUNDS = 8
+_SPARE_LOST_FOR_MS = 100.0
+_RETRY_S = 0.02
+_LOST = (ConnectionLost, NoReply, OSError, ClusterDownError)
+# Where the key stands in commands that do not begin with it; those without any go anywhere.
+_KEY_AT = {"EVAL": 3, "EVALSHA": 3, "XGROUP": 2}
+_KEYLESS = frozenset({"PING", "TIME"})
+
+
+class ClusterClient(RedisCluster):
+    """A client that `run` gives commands; nothing is sent before the first."""
+
+    def __init__(self, **config: Any) -> None:
+        super().__init__(require_full_coverage=False, **config)
+        # Masters that did not answer, by name: until when they are not asked again.
+        self._spared: dict[str, float] = {}
+        self._learned_at_ms = 0.0
+
+    async def initialize(self, *args: Any, **kwargs: Any) -> "ClusterClient":
+        """Learn which master owns what, if that is not known.
+
+        :raises RedisClusterException: no master answers
+        """
+        tries_left = 1 + len(self.nodes_manager.startup_nodes)
+        while True:
+            try:
+                await super().initialize(*args, **kwargs)
+            except (ConnectionLost, NoReply):
+                tries_left -= 1
+                if tries_left == 0:
+                    raise
+                for master in self.get_primaries()[:1]:
+                    self.nodes_manager.move_node_to_end_of_cached_nodes(master.name)
+            else:
+                return self
+
+    async def run(self, commands: Sequence[Words]) -> list[Any]:
+        """Return the replies in order; a command that failed has its error for a reply.
+
+        Each master gets its commands in the order of `commands`. One whose reply was lost is sent
+        once more, to who owns its key by then.
+
+        :raises RedisClusterException: no master answers
+        """
+        await self.initialize()
+        replies: list[Any] = [None] * len(commands)
+        todo, has_lost = list(range(len(commands))), False
+        for _ in range(_ROUNDS):
+            await self._send(commands, todo, replies)
+            todo = [at for at in todo if isinstance(replies[at], (AskError, TryAgainError, *_LOST))]
+            if not todo:
+                break
+            lost = [at for at in todo if isinstance(replies[at], _LOST)]
+            if lost and has_lost:
+                todo = [at for at in todo if at not in lost]
+            has_lost = has_lost or bool(lost)
+            await self._follow([replies[at] for at in todo])
+        return replies
+
+    async def run_one(self, words: Words) -> Any:
+        """Return the reply to one command.
+
+        :raises RedisError: its master did not answer, or refused
+        :raises RedisClusterException: no master answers
+        """
+        (reply,) = await self.run([words])
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    async def _send(self, commands: Sequence[Words], todo: list[int], replies: list[Any]) -> None:
+        """Send some commands, each to the master of its key, and note the replies."""
+        shares: dict[ClusterNode, list[int]] = {}
+        for at in todo:
+            shares.setdefault(self._find_master(commands[at], replies[at]), []).append(at)
+        if len(shares) == 1:
+            await self._ask(*shares.popitem(), commands, replies)
+            return
+        await asyncio.gather(
+            *(self._ask(master, share, commands, replies) for master, share in shares.items())
+        )
+
+    async def _ask(
+        self, master: ClusterNode, share: list[int], commands: Sequence[Words], replies: list[Any]
+    ) -> None:
+        if self._spared.get(master.name, 0.0) > now_ms():
+            for at in share:
+                replies[at] = ConnectionLost(f"{master.name} did not answer a moment ago")
+            return
+        sent = []
+        for at in share:
+            if type(replies[at]) is AskError:
+                sent.append(PipelineCommand(-1, "ASKING"))
+            sent.append(PipelineCommand(at, *commands[at]))
+        try:
+            await master.execute_pipeline(sent)
+        except (ConnectionLost, NoReply, OSError) as lost:
+            for command in sent:
+                command.result = lost
+        for command in sent:
+            if command.position >= 0:
+                replies[command.position] = command.result
+        if any(_is_loss(command.result) for command in sent):
+            self._spared[master.name] = now_ms() + _SPARE_LOST_FOR_MS
+            await master.disconnect_free_connections()
+        else:
+            self._spared.pop(master.name, None)
+
+    async def _follow(self, errors: list[Any]) -> None:
+        """Learn what errors say about who owns what; wait where waiting helps."""
+        if any(isinstance(error, _LOST) for error in errors):
+            await self._learn_again()
+        for error in errors:
+            if isinstance(error, MovedError):
+                await self.nodes_manager.move_slot(error)
+        if any(isinstance(error, TryAgainError) for error in errors):
+            await asyncio.sleep(_RETRY_S)
+
+    async def _learn_again(self) -> None:
+        """Ask the living who owns what, not more often than lost masters are asked again."""
+        if self._learned_at_ms + _SPARE_LOST_FOR_MS > now_ms():
+            return
+        self._learned_at_ms = now_ms()
+        for name in self._spared:
+            self.nodes_manager.move_node_to_end_of_cached_nodes(name)
+        await self.nodes_manager.initialize(last_failed_node_name=next(iter(self._spared), None))
+
+    def _find_master(self, words: Words, error: Any) -> ClusterNode:
+        if type(error) is AskError and (asked := self.get_node(error.host, error.port)):
+            return asked
+        key = _find_key(words)
+        if key is None:
+            return self._draw_master()
+        master = self.get_node_from_key(key)
+        if master is None:
+            raise LookupError(key)
+        return master
+
+    def _draw_master(self) -> ClusterNode:
+        masters, now = self.get_primaries(), now_ms()
+        living = [each for each in masters if self._spared.get(each.name, 0.0) <= now]
+        return random.choice(living or masters)
+
+
+def _find_key(words: Words) -> Any:
+    """Return the key of a command, or None if any master can carry it out."""
+    name = str(words[0]).upper()
+    if name in _KEYLESS:
+        return None
+    if name == "XREADGROUP":
+        return words[words.index("STREAMS") + 1]
+    return words[_KEY_AT.get(name, 1)]
+
+
+def _is_loss(reply: Any) -> bool:
+    """Say whether the master, not the command, is to blame."""
+    return isinstance(reply, (ConnectionLost, NoReply, OSError)) and not isinstance(
+        reply, MaxConnectionsError
+    )
