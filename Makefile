@@ -92,6 +92,10 @@ bench: setup  ## every figure of the budget against real servers, in about six m
 bench-peers: setup  ## the same payload through six others a user might pick, under var/
 	@$(PYTHON) -m bench.peers.run
 
+.PHONY: simulate
+simulate: setup  ## 5,000 nodes and 50,000 sessions in virtual time, policies side by side
+	@$(PYTHON) -m bench.simulate --keep
+
 .PHONY: cluster
 cluster: setup  ## run a Redis Cluster of three masters and print REDIS_CLUSTER_URLS
 	@$(PYTHON) -m scripts.redis_cluster
