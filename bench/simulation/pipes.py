@@ -144,6 +144,7 @@ class VirtualPipe:
 
     def __init__(self, masters: Masters, *, network_s: float) -> None:
         self.most_under_way = 2 if masters.count == 1 else 1
+        self.replies = 0
         self._masters = masters
         self._network_s = network_s
 
@@ -154,6 +155,7 @@ class VirtualPipe:
         except Exception as fault:
             self._masters.note_fault(fault)
             raise
+        self.replies += len(replies)
         waited_s = done_at - asyncio.get_running_loop().time()
         await asyncio.sleep(max(waited_s, 0.0) + self._network_s)
         return replies

@@ -65,6 +65,7 @@ class RedisModel:
             "pop_due_timers": self._pop_due_timers,
             "note_decision": lambda _keys, _args, _now: [1],
             "admit_tenant": self._admit_tenant,
+            "take_share": self._take_share,
         }
 
     def run_script(self, name: str, keys: Sequence[str], args: Sequence[Any], now: int) -> Any:
@@ -343,6 +344,19 @@ class RedisModel:
             self._records[keys[1]] = {"tokens": f"{tokens - 1:.14g}", "at_ms": str(now)}
         jobs[job_id] = now + lease_ms
         return [1, len(jobs)]
+
+    def _take_share(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        job_id, guaranteed, free, lease_ms, _ = args
+        own, lent = self._live(keys[0], now), self._live(keys[1], now)
+        if job_id in own or job_id in lent:
+            return [1, len(own), "already"]
+        if len(own) < guaranteed:
+            own[job_id] = now + lease_ms
+            return [1, len(own), "own"]
+        if len(lent) < free:
+            lent[job_id] = now + lease_ms
+            return [1, len(own), "lent"]
+        return [0, "owed", len(own)]
 
 
 def _text(value: Any) -> str:

@@ -136,6 +136,7 @@ class Speakers:
     """The connections of all sessions of one instance: outcomes are handed over at once."""
 
     languages: tuple[tuple[str, str], ...] = ()
+    is_fenced = False
 
     def __init__(self, instance: "Instance") -> None:
         self._instance = instance
@@ -231,6 +232,7 @@ class Instance:
             delivery=self.delivery,
             recovery=self.recovery,
             silent_ms=_NODE_LIMITS.heartbeat_timeout_ms,
+            grace_ms=_NODE_LIMITS.grace_ms,
             interval_s=_TIMER_TICK_S,
         )
         self.speakers = Speakers(self)
