@@ -92,10 +92,10 @@ class Tally:
         self._busy_ms[node_id] += max(service_ms - outside_ms, 0.0)
 
     def note_ended(self, job_id: str, outcome: str, *, at_ms: float) -> None:
-        """The speaker was told; only the first word counts, a second one is a fault."""
+        """The speaker was told; being told the same again is no news, anything else a fault."""
         fate = self._by_job[job_id]
         if fate.outcome:
-            self.ended_twice += 1
+            self.ended_twice += fate.outcome != outcome
             return
         fate.outcome, fate.ended_at_ms = outcome, at_ms
         self.left -= 1
