@@ -93,8 +93,9 @@ rules: setup  ## the house rules a check can keep
 	@$(PYTEST) -q tests/rules --ignore=tests/rules/test_lua.py
 
 .PHONY: bench
-bench: setup  ## every figure of the budget against real servers, in about six minutes
+bench: setup  ## every figure of the budget against real servers, in under ten minutes
 	@$(PYTHON) -m bench.run
+	@$(PYTHON) -m bench.report
 
 .PHONY: bench-memory
 bench-memory: setup  ## 200,000 jobs and what they leave behind, in about ten minutes
@@ -107,6 +108,16 @@ bench-layer: setup  ## our channel layer against core and pub/sub of channels_re
 .PHONY: bench-peers
 bench-peers: setup  ## the same payload through six others a user might pick, under var/
 	@$(PYTHON) -m bench.peers.run
+	@$(PYTHON) -m bench.report
+
+.PHONY: simulate
+simulate: setup  ## 5,000 nodes and 50,000 sessions in virtual time, policies side by side
+	@$(PYTHON) -m bench.simulate --keep
+	@$(PYTHON) -m bench.report
+
+.PHONY: bench-report
+bench-report: setup  ## write the results of the three above into docs/performance.md and docs/capacity.md
+	@$(PYTHON) -m bench.report
 
 .PHONY: cluster
 cluster: setup  ## run a Redis Cluster of three masters and print REDIS_CLUSTER_URLS

@@ -8,12 +8,12 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table; `met` says whether the aim was reached, None where there is none."""
+    """One line of the table; `met` says whether the bound was kept, None where nobody judges."""
 
     name: str
     unit: str
     figures: dict[str, float]
-    aim: str = ""
+    bound: str = ""
     met: bool | None = None
     note: str = ""
 
@@ -29,14 +29,27 @@ def median_of(runs: Sequence[dict[str, Any]], name: str) -> float:
     return statistics.median(float(run[name]) for run in runs)
 
 
+def merge_runs(runs: Sequence[Sequence[Row]]) -> list[Row]:
+    """Return one row for each name, its figures the medians over runs of the same rows."""
+    merged = []
+    for same in zip(*runs, strict=True):
+        figures = {
+            name: statistics.median(row.figures[name] for row in same) for name in same[0].figures
+        }
+        merged.append(dataclasses.replace(same[0], figures=figures))
+    return merged
+
+
 def print_table(rows: Sequence[Row]) -> str:
     """Return the rows as a table in Markdown."""
-    lines = ["| What | Figures | Aim | Met |", "|---|---|---|---|"]
+    lines = ["| What | Figures | Bound | Verdict |", "|---|---|---|---|"]
     for row in rows:
         figures = ", ".join(f"{name} {_shorten(value)}" for name, value in row.figures.items())
         note = f" ({row.note})" if row.note else ""
-        met = "" if row.met is None else "yes" if row.met else "**no**"
-        lines.append(f"| {row.name}{note} | {figures} {row.unit} | {row.aim} | {met} |")
+        verdict = "" if row.met is None else "kept" if row.met else "**missed**"
+        lines.append(
+            f"| {row.name}{note} | {f'{figures} {row.unit}'.strip()} | {row.bound} | {verdict} |"
+        )
     return "\n".join(lines)
 
 

@@ -181,5 +181,26 @@ def answer(job: FromServer, node_id: str, *, speech: str) -> bytes:
     )
 
 
+def refuse(number: int, node_id: str) -> bytes:
+    """Return a MODEL_NOT_AVAILABLE about the `number`th job of a session there never was."""
+    return _encode(
+        {
+            "type": "job_result",
+            "job_id": f"job-5708A000-{number:012x}",
+            "attempt_id": 1,
+            "node_id": node_id,
+            "session_id": "s-5708A000",
+            "utterance_index": number,
+            "success": False,
+            "trace_id": "storm",
+            "error": {
+                "code": "MODEL_NOT_AVAILABLE",
+                "message": "The model is not loaded.",
+                "details": {"service_id": f"{_SERVICES[number % len(_SERVICES)]}-1"},
+            },
+        }
+    )
+
+
 def _encode(message: dict[str, object]) -> bytes:
     return wrap(json.dumps(message).encode())

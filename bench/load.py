@@ -6,207 +6,19 @@ server, was the limit.
 
 import argparse
 import asyncio
-import dataclasses
 import json
 import os
 import sys
 import time
-from pathlib import Path
 
 import uvloop
 
-from bench import frames
-from bench.client import Client, connect
-from bench.figures import percentile
+from bench.actors import READY_WITHIN_S, Load, Node, Speaker, Timeline
+from bench.gauges import Gauge, describe_cpu, describe_latency, read_memory_kb
 
-_READY_WITHIN_S = 60.0
-_ANSWERED_WITHIN_S = 20.0
 _AT_ONCE = 50
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-
-
-@dataclasses.dataclass(kw_only=True)
-class Timeline:
-    """Moments of one utterance, in nanoseconds."""
-
-    sent: int
-    assigned: int = 0
-    answered: int = 0
-
-
-class Load:
-    """What all sockets of this process share: when each utterance passed which point."""
-
-    def __init__(self, *, speech_bytes: int) -> None:
-        self.speech = "A" * speech_bytes
-        self.timelines: dict[tuple[str, int], Timeline] = {}
-        self.frames_in = 0
-        self.errors: list[str] = []
-
-    def note_assigned(self, session_id: str, index: int) -> None:
-        timeline = self.timelines.get((session_id, index))
-        if timeline is not None and not timeline.assigned:
-            timeline.assigned = time.perf_counter_ns()
-
-
-class Node:
-    """A node that answers at once, or, when it is `stubborn`, keeps every job it gets."""
-
-    def __init__(self, load: Load, *, slots: int) -> None:
-        self._load = load
-        self._slots = slots
-        self.stubborn = False
-        self.held = 0
-        self.node_id = ""
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._client: Client
-
-    async def join(self, host: str, port: int) -> None:
-        self._client = await connect(host, port, "/ws/node", on_text=self._take)
-        self._client.transport.write(frames.register_node(slots=self._slots))
-        await asyncio.wait_for(self.ready, _READY_WITHIN_S)
-
-    def beat(self) -> None:
-        self._client.transport.write(frames.heartbeat(self.node_id))
-
-    def leave(self) -> None:
-        self._client.transport.close()
-
-    def _take(self, payload: memoryview) -> None:
-        self._load.frames_in += 1
-        message = frames.decode(payload)
-        if message.type == "job_assign":
-            self._load.note_assigned(message.session_id, message.utterance_index)
-            acknowledgment = frames.acknowledge(message, self.node_id)
-            if self.stubborn:
-                self.held += 1
-                self._client.transport.write(acknowledgment)
-                return
-            result = frames.answer(message, self.node_id, speech=self._load.speech)
-            self._client.transport.write(acknowledgment + result)
-        elif message.type == "node_register_ack":
-            self.node_id = message.node_id
-            self.beat()
-        elif message.type == "node_status":
-            if not self.ready.done():
-                self.ready.set_result(None)
-        elif message.type == "error":
-            self._load.errors.append(bytes(payload).decode())
-
-
-class Speaker:
-    """A session that says its next utterance when the last one was answered."""
-
-    def __init__(self, load: Load) -> None:
-        self._load = load
-        self._client: Client
-        self._utterances: frames.Utterances
-        self._index = frames.FIRST_INDEX
-        self._going = False
-        self.session_id = ""
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.answer: asyncio.Future[None] | None = None
-        self.answered: list[Timeline] = []
-
-    async def join(self, host: str, port: int) -> None:
-        self._client = await connect(host, port, "/ws/session", on_text=self._take)
-        self._client.transport.write(frames.open_session())
-        await asyncio.wait_for(self.ready, _READY_WITHIN_S)
-
-    def prepare(self) -> None:
-        self._utterances = frames.Utterances(self.session_id)
-
-    def speak(self) -> None:
-        index = self._index
-        self._index += 1
-        frame = self._utterances.build(index)
-        self._load.timelines[self.session_id, index] = Timeline(sent=time.perf_counter_ns())
-        self._client.transport.write(frame)
-
-    async def speak_and_wait(self) -> None:
-        self.answer = asyncio.get_running_loop().create_future()
-        self.speak()
-        await asyncio.wait_for(self.answer, _ANSWERED_WITHIN_S)
-
-    def go(self) -> None:
-        self._going = True
-        self.speak()
-
-    def stop(self) -> None:
-        self._going = False
-
-    def _take(self, payload: memoryview) -> None:
-        self._load.frames_in += 1
-        message = frames.decode(payload)
-        if message.type == "translation_result":
-            timeline = self._load.timelines.pop((self.session_id, message.utterance_index))
-            timeline.answered = time.perf_counter_ns()
-            self.answered.append(timeline)
-            self._next()
-        elif message.type in ("error", "missing_result"):
-            self._load.errors.append(bytes(payload).decode())
-            if message.type == "missing_result":
-                self._next()
-        elif message.type == "session_init_ack":
-            self.session_id = message.session_id
-            self.ready.set_result(None)
-
-    def _next(self) -> None:
-        if self._going:
-            self.speak()
-        elif self.answer is not None and not self.answer.done():
-            self.answer.set_result(None)
-
-
-class Gauge:
-    """CPU of processes between two moments, in seconds of one core."""
-
-    def __init__(self, pids: dict[str, int]) -> None:
-        self._pids = pids
-        self._before = self._read()
-        self._began = time.perf_counter()
-
-    def read(self) -> dict[str, float]:
-        """Return elapsed seconds, then what each process used of them."""
-        now = self._read()
-        used = {name: now[name] - self._before[name] for name in now}
-        return {"elapsed_s": time.perf_counter() - self._began, **used}
-
-    def _read(self) -> dict[str, float]:
-        figures = {}
-        for name, pid in self._pids.items():
-            figures[name], figures[f"{name}_wait"] = read_cpu_s(pid)
-        return figures
-
-
-def read_cpu_s(pid: int) -> tuple[float, float]:
-    """Return how long a process ran, and how long it was kept waiting for a core, in seconds.
-
-    The kernel's own nanosecond counts of every thread; the clock ticks of ``stat`` are too
-    coarse for a short run.
-    """
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    counts = [(task / "schedstat").read_text().split() for task in tasks]
-    ran, waited = (sum(int(count[field]) for count in counts) / 1e9 for field in (0, 1))
-    return ran, waited
-
-
-def read_memory_kb(pid: int) -> float:
-    """Return the resident memory of a process."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return float(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
-
-
-def describe_latency(timelines: list[Timeline]) -> dict[str, float]:
-    """Return percentiles, in milliseconds."""
-    to_node = [(t.assigned - t.sent) / 1e6 for t in timelines if t.assigned]
-    whole = [(t.answered - t.sent) / 1e6 for t in timelines]
-    return {
-        "assign_p50_ms": percentile(to_node, 0.50),
-        "assign_p99_ms": percentile(to_node, 0.99),
-        "cycle_p50_ms": percentile(whole, 0.50),
-        "cycle_p99_ms": percentile(whole, 0.99),
-    }
+_STORM_NODES = 20
+_STORM_BATCH = 50
 
 
 class Bench:
@@ -218,7 +30,7 @@ class Bench:
         self._pids = {
             "server": options.server_pid,
             "redis": options.redis_pid,
-            "load": os.getpid(),
+            "load": [os.getpid()],
         }
         self._nodes: list[Node] = []
         self._speakers: list[Speaker] = []
@@ -228,6 +40,7 @@ class Bench:
             "one": self.one_at_a_time,
             "cycles": self.cycles,
             "full": self.half_full,
+            "storm": self.storm,
             "idle": self.idle,
             "heartbeats": self.heartbeats,
         }[self._options.mode]()
@@ -262,7 +75,7 @@ class Bench:
             "jobs": jobs,
             "cycles_per_s": jobs / used["elapsed_s"],
             "frames_in_per_job": (self._load.frames_in - frames_before) / max(jobs, 1),
-            **_per_job(used, jobs),
+            **describe_cpu(used, jobs),
             **describe_latency(timelines),
         }
 
@@ -274,7 +87,7 @@ class Bench:
         for node in self._nodes[::2]:
             node.stubborn = True
         stubborn = len(self._nodes[::2])
-        give_up_at = time.monotonic() + _READY_WITHIN_S
+        give_up_at = time.monotonic() + READY_WITHIN_S
         while sum(node.held for node in self._nodes) < stubborn * self._options.slots:
             stuffer.speak()
             await asyncio.sleep(0.002)
@@ -284,21 +97,64 @@ class Bench:
         full = await self._speak_one_by_one(speaker)
         return {"free": free, "full": full}
 
+    async def storm(self) -> dict[str, object]:
+        """One at a time, then again while other nodes say of job after job that they cannot.
+
+        Every one of these events names a service of its node, which is marked for a while.
+        """
+        await self._join(nodes=self._options.nodes + _STORM_NODES, speakers=1)
+        speaker = self._speakers[0]
+        calm = await self._speak_one_by_one(speaker)
+        speaker.answered.clear()
+        storming = asyncio.ensure_future(self._storm(self._nodes[-_STORM_NODES:]))
+        gauge, begun = Gauge(self._pids), time.perf_counter()
+        while not storming.done():
+            await speaker.speak_and_wait()
+        lasted_s = time.perf_counter() - begun
+        await storming
+        timelines: list[Timeline] = speaker.answered
+        stormy = {
+            "jobs": len(timelines),
+            **describe_cpu(gauge.read(), len(timelines)),
+            **describe_latency(timelines),
+        }
+        return {
+            "calm": calm,
+            "stormy": stormy,
+            "events": self._options.events,
+            "events_per_s": self._options.events / lasted_s,
+        }
+
+    async def _storm(self, nodes: list[Node]) -> None:
+        """Send the events evenly over the nodes and the seconds."""
+        loop = asyncio.get_running_loop()
+        begun, sent, wanted = loop.time(), 0, self._options.events
+        while sent < wanted:
+            share = (loop.time() - begun) / self._options.seconds
+            for _ in range(min(int(wanted * share) - sent, _STORM_BATCH, wanted - sent)):
+                nodes[sent % len(nodes)].refuse(sent)
+                sent += 1
+            await asyncio.sleep(0.001)
+
     async def idle(self) -> dict[str, object]:
-        """Open sessions that say nothing; what one costs in memory."""
-        before_kb = {name: read_memory_kb(pid) for name, pid in self._pids.items()}
-        await self._join(nodes=0, speakers=self._options.sessions)
-        await asyncio.sleep(self._options.warm_s)
-        after_kb = {name: read_memory_kb(pid) for name, pid in self._pids.items()}
+        """Open sessions that say nothing, a group after the other; what one costs in memory."""
+        groups, per_socket = self._options.windows, []
+        size = self._options.sessions // groups
+        for _ in range(groups):
+            before_kb = {name: read_memory_kb(pids) for name, pids in self._pids.items()}
+            await self._join(nodes=0, speakers=size)
+            await asyncio.sleep(self._options.warm_s)
+            after_kb = {name: read_memory_kb(pids) for name, pids in self._pids.items()}
+            per_socket.append(
+                {name: (after_kb[name] - before_kb[name]) / size for name in after_kb}
+            )
         gauge = Gauge(self._pids)
         await asyncio.sleep(self._options.seconds)
         used = gauge.read()
         return {
-            "sockets": self._options.sessions,
-            "base_kb": before_kb["server"],
-            "kb_per_socket": (after_kb["server"] - before_kb["server"]) / self._options.sessions,
-            "redis_kb_per_socket": (after_kb["redis"] - before_kb["redis"])
-            / self._options.sessions,
+            "sockets": size * groups,
+            "kb_per_socket": [group["server"] for group in per_socket],
+            "redis_kb_per_socket": [group["redis"] for group in per_socket],
             "server_cpu": used["server"] / used["elapsed_s"],
         }
 
@@ -307,6 +163,14 @@ class Bench:
         began = time.perf_counter()
         await self._join(nodes=self._options.nodes, speakers=0)
         joined_s = time.perf_counter() - began
+        windows = [await self._beat() for _ in range(self._options.windows)]
+        return {
+            "nodes": len(self._nodes),
+            "joins_per_s": len(self._nodes) / joined_s,
+            "windows": windows,
+        }
+
+    async def _beat(self) -> dict[str, float]:
         loop = asyncio.get_running_loop()
         interval_s = self._options.beat_s / len(self._nodes)
         gauge = Gauge(self._pids)
@@ -319,8 +183,6 @@ class Bench:
             await asyncio.sleep(0.005)
         used = gauge.read()
         return {
-            "nodes": len(self._nodes),
-            "joins_per_s": len(self._nodes) / joined_s,
             "beats": beats,
             "server_cpu": used["server"] / used["elapsed_s"],
             "redis_cpu": used["redis"] / used["elapsed_s"],
@@ -339,39 +201,50 @@ class Bench:
         timelines = speaker.answered
         return {
             "jobs": len(timelines),
-            **_per_job(used, len(timelines)),
+            **describe_cpu(used, len(timelines)),
             **describe_latency(timelines),
         }
 
     async def _join(self, *, nodes: int, speakers: int) -> None:
-        host, _, port = self._options.address.rpartition(":")
+        addresses = [address.rpartition(":") for address in self._options.address]
+        homes = [(host, int(port)) for host, _, port in addresses]
+        elsewhere = [*homes[1:], homes[0]] if self._options.apart else homes
         self._nodes = [Node(self._load, slots=self._options.slots) for _ in range(nodes)]
         self._speakers = [Speaker(self._load) for _ in range(speakers)]
-        everyone: list[Node | Speaker] = [*self._nodes, *self._speakers]
+        everyone: list[tuple[Node | Speaker, tuple[str, int]]] = [
+            *(
+                (node, _pick(homes, n, one=self._options.apart))
+                for n, node in enumerate(self._nodes)
+            ),
+            *(
+                (speaker, _pick(elsewhere, n, one=self._options.apart))
+                for n, speaker in enumerate(self._speakers)
+            ),
+        ]
         for start in range(0, len(everyone), _AT_ONCE):
             group = everyone[start : start + _AT_ONCE]
-            await asyncio.gather(*(one.join(host, int(port)) for one in group))
+            await asyncio.gather(*(one.join(*home) for one, home in group))
         if self._options.mode != "idle":
             for speaker in self._speakers:
                 speaker.prepare()
 
 
-def _per_job(used: dict[str, float], jobs: int) -> dict[str, float]:
-    """Return CPU a job in microseconds, and how busy each process was as a share of one core."""
-    figures: dict[str, float] = {}
-    for name in ("server", "redis", "load"):
-        figures[f"{name}_us_per_job"] = used[name] / max(jobs, 1) * 1e6
-        figures[f"{name}_cpu"] = used[name] / used["elapsed_s"]
-        figures[f"{name}_kept_waiting"] = used[f"{name}_wait"] / used["elapsed_s"]
-    return figures
+def _pick(homes: list[tuple[str, int]], number: int, *, one: bool) -> tuple[str, int]:
+    """Return the instance of the `number`th socket: all in turn, or the first for everybody."""
+    return homes[0] if one else homes[number % len(homes)]
 
 
 def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("mode", choices=("one", "cycles", "full", "idle", "heartbeats"))
-    parser.add_argument("--address", required=True, help="host:port of the server")
-    parser.add_argument("--server-pid", type=int, required=True)
-    parser.add_argument("--redis-pid", type=int, required=True)
+    parser.add_argument("mode", choices=("one", "cycles", "full", "storm", "idle", "heartbeats"))
+    parser.add_argument("--address", nargs="+", required=True, help="host:port of each instance")
+    parser.add_argument("--server-pid", nargs="+", type=int, required=True)
+    parser.add_argument("--redis-pid", nargs="+", type=int, required=True)
+    parser.add_argument(
+        "--apart", action="store_true", help="nodes at the first instance, speakers at the second"
+    )
+    parser.add_argument("--events", type=int, default=10_000, help="of a storm")
+    parser.add_argument("--windows", type=int, default=5, help="of idle sockets or heartbeats")
     parser.add_argument("--nodes", type=int, default=100)
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--sessions", type=int, default=50)

@@ -144,7 +144,7 @@ def _row(name: str, took: list[float], *, most: float) -> Row:
         name=name,
         unit="µs of CPU",
         figures={"p50": percentile(took, 0.50), "p99": p99},
-        aim=f"p99 < {most:g}",
+        bound=f"p99 < {most:g}",
         met=p99 < most,
         note="quietest of fifty rounds",
     )

@@ -7,40 +7,45 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lingua.embedded_redis import EmbeddedRedis, find_free_port
+from scripts.redis_cluster import EmbeddedCluster
 
 ROOT = Path(__file__).parent.parent
-_STARTED_WITHIN_S = 30.0
+_STARTED_WITHIN_S = 60.0
 _LOAD_WITHIN_S = 180.0
 _NO_SETTINGS: Mapping[str, str] = {}
 
 
 class Target:
-    """A server under load, with its Redis; `name` is daphne, uvicorn or floor."""
+    """Servers under load, with their Redis; `name` is daphne, uvicorn or floor."""
 
     def __init__(
-        self, *, name: str, process: "subprocess.Popen[str]", port: int, redis: EmbeddedRedis
+        self, *, name: str, pids: Sequence[int], ports: Sequence[int], redis_pids: Sequence[int]
     ) -> None:
         self.name = name
-        self.process = process
-        self.port = port
-        self.redis = redis
+        self.pids = pids
+        self._ports = ports
+        self._redis_pids = redis_pids
 
     def load(self, mode: str, **options: object) -> dict[str, Any]:
-        """Run the load generator once and return what it measured.
+        """Run the load generator once and return what it measured; an option True is a switch.
 
         :raises RuntimeError: it failed; the message ends with what it said
         """
         arguments = [
-            *(sys.executable, "-m", "bench.load", mode, "--address", f"127.0.0.1:{self.port}"),
-            *("--server-pid", str(self.process.pid), "--redis-pid", str(self.redis.pid)),
+            *(sys.executable, "-m", "bench.load", mode),
+            *("--address", *(f"127.0.0.1:{port}" for port in self._ports)),
+            *("--server-pid", *map(str, self.pids)),
+            *("--redis-pid", *map(str, self._redis_pids)),
         ]
         for key, value in options.items():
-            arguments += [f"--{key.replace('_', '-')}", str(value)]
+            arguments.append(f"--{key.replace('_', '-')}")
+            if value is not True:
+                arguments.append(str(value))
         done = subprocess.run(
             arguments,
             cwd=ROOT,
@@ -52,6 +57,10 @@ class Target:
         if done.returncode:
             raise RuntimeError(f"{mode} on {self.name} failed:\n{done.stderr[-2000:]}")
         measured: dict[str, Any] = json.loads(done.stdout)
+        if measured["errors"]:
+            print(
+                f"! {measured['errors']} errors, the first: {measured['first_error']}", flush=True
+            )
         return measured
 
 
@@ -66,11 +75,23 @@ def start_redis(directory: Path, *, append_only: bool) -> Iterator[EmbeddedRedis
 
 
 @contextlib.contextmanager
+def start_cluster(directory: Path) -> Iterator[EmbeddedCluster]:
+    """Start a Redis Cluster of three masters, with the settings of `start_redis`."""
+    cluster = EmbeddedCluster(directory=directory, append_only=False)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@contextlib.contextmanager
 def start_target(
     name: str,
     *,
-    redis: EmbeddedRedis,
+    redis: EmbeddedRedis | EmbeddedCluster,
     directory: Path,
+    instances: int = 1,
     settings: Mapping[str, str] = _NO_SETTINGS,
     root: Path = ROOT,
 ) -> Iterator[Target]:
@@ -81,9 +102,32 @@ def start_target(
 
     :raises RuntimeError: it ended, or its port stayed closed; the message ends with what it said
     """
+    masters = redis.masters if isinstance(redis, EmbeddedCluster) else [redis]
+    addresses = {"REDIS_URL": masters[0].url}
+    if isinstance(redis, EmbeddedCluster):
+        addresses = {"REDIS_CLUSTER_URLS": ",".join(redis.urls)}
+    with contextlib.ExitStack() as stack:
+        started = [
+            stack.enter_context(
+                _start_server(name, {**addresses, **settings}, directory / str(number), root)
+            )
+            for number in range(instances)
+        ]
+        yield Target(
+            name=name,
+            pids=[process.pid for process, _ in started],
+            ports=[port for _, port in started],
+            redis_pids=[master.pid for master in masters],
+        )
+
+
+@contextlib.contextmanager
+def _start_server(
+    name: str, settings: Mapping[str, str], directory: Path, root: Path
+) -> Iterator[tuple["subprocess.Popen[str]", int]]:
     port = find_free_port()
     if name in {"floor", "floor-of-two"}:
-        command = [sys.executable, "-m", "bench.floor", "--redis-url", redis.url]
+        command = [sys.executable, "-m", "bench.floor", "--redis-url", settings["REDIS_URL"]]
         command += ["--steps", "1" if name == "floor" else "0"]
     else:
         command = [sys.executable, "manage.py", "serve", "--server", name]
@@ -95,7 +139,6 @@ def start_target(
             cwd=root,
             env={
                 **os.environ,
-                "REDIS_URL": redis.url,
                 "LINGUA_VAR_DIR": str(directory),
                 # A session of the load says far more than a person could.
                 "LINGUA_SESSION_RATE_PER_S": "100000",
@@ -110,7 +153,7 @@ def start_target(
         )
         try:
             _await_port(port, process, log)
-            yield Target(name=name, process=process, port=port, redis=redis)
+            yield process, port
         finally:
             process.terminate()
             try:

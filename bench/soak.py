@@ -16,7 +16,7 @@ from typing import Any
 
 import redis
 
-from bench.load import read_memory_kb
+from bench.gauges import read_memory_kb
 from bench.machine import describe_run
 from bench.processes import ROOT, Target, start_redis, start_target
 
@@ -51,9 +51,9 @@ class Look:
     dead_letters: int
 
 
-def soak(target: Target, *, jobs: int, rounds: int) -> list[Look]:
+def soak(target: Target, redis_url: str, *, jobs: int, rounds: int) -> list[Look]:
     """Return a look before each round of load, and one when all after the last is forgotten."""
-    client = redis.Redis.from_url(target.redis.url, decode_responses=True)
+    client = redis.Redis.from_url(redis_url, decode_responses=True)
     looks, done = [_look(target, client, jobs=0)], 0
     while done < jobs:
         measured = target.load("cycles", seconds=_count_seconds(looks, jobs=jobs, rounds=rounds))
@@ -90,7 +90,7 @@ def _look(target: Target, client: "redis.Redis", *, jobs: int) -> Look:
     memory: Any = client.info("memory")
     return Look(
         jobs=jobs,
-        server_kb=read_memory_kb(target.process.pid),
+        server_kb=read_memory_kb(target.pids),
         redis_kb=memory["used_memory"] / 1024,
         keys=sum(1 for _ in client.scan_iter(count=1_000)),
         timers=sum(timers),
@@ -127,7 +127,7 @@ def main() -> None:
                 "uvicorn", redis=own_redis, directory=directory, settings=_SETTINGS
             ) as target,
         ):
-            looks = soak(target, jobs=options.jobs, rounds=options.rounds)
+            looks = soak(target, own_redis.url, jobs=options.jobs, rounds=options.rounds)
     verdict = judge(looks)
     grew = max(verdict["server_kb_per_1000"], verdict["redis_kb_per_1000"])
     met = grew < _MOST_GROWTH_KB_PER_1000 and verdict["keys_left"] <= _MOST_KEYS_LEFT

@@ -225,7 +225,7 @@ def main() -> None:
             "Lingua (uvicorn)",
             ours,
             "whole cycles with results: choice, slot, order, retry elsewhere",
-            aim="p50 below every peer's",
+            bound="p50 below every peer's",
             met=ours["p50_ms"] < fastest,
         ),
     )

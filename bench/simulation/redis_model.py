@@ -1,0 +1,363 @@
+"""What Redis does for a job, in Python: the scripts of `lua/` on the path of a job, step by step.
+
+`pipes.ComparedPipe` sends every command to this model and to the real scripts and refuses any
+difference. Nothing expires but leases, so a simulation must be shorter than the shortest life of a
+key; the counters mirrored for operators (`cap`) and the decision records, which nobody reads on
+the path of a job, are not kept.
+"""
+
+import collections
+import heapq
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Record = dict[str, str]
+Leases = dict[str, int]
+_ENDED = frozenset(("DONE", "FAILED", "CANCELLED", "RELEASED"))
+_WITH_NODE = frozenset(("RESERVED", "DISPATCHED", "ACKED", "RUNNING"))
+_TO_PLACE = frozenset(("SELECTING", "RETRYING", "RESERVED"))
+_ORDER = {"RESERVED": 1, "DISPATCHED": 2, "ACKED": 3, "RUNNING": 4}
+LONGEST_SPAN_S = 240
+"""Shorter than the life of a binding or an outcome, the first keys that would expire."""
+
+
+class _Timers:
+    """A sorted set of moments: the score of each entity, and a heap with the outdated left in."""
+
+    def __init__(self) -> None:
+        self.due: dict[str, int] = {}
+        self._heap: list[tuple[int, str]] = []
+
+    def add(self, entity: str, due_at_ms: int) -> None:
+        self.due[entity] = due_at_ms
+        heapq.heappush(self._heap, (due_at_ms, entity))
+
+    def pop(self, *, now: int, most: int) -> list[str]:
+        found: list[str] = []
+        while self._heap and self._heap[0][0] <= now and len(found) < most:
+            due_at_ms, entity = heapq.heappop(self._heap)
+            if self.due.get(entity) == due_at_ms and entity not in found:
+                found.append(entity)
+        return found
+
+
+class RedisModel:
+    """One Redis, or a cluster of them: who owns which key changes nothing here."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, Record] = {}
+        self._leases: dict[str, Leases] = {}
+        self._texts: dict[str, str] = {}
+        self._timers: dict[str, _Timers] = collections.defaultdict(_Timers)
+        self._scripts: dict[str, Callable[[Sequence[str], Sequence[Any], int], list[Any]]] = {
+            "reserve_slot": self._reserve_slot,
+            "commit_slot": self._commit_slot,
+            "finish_slot": self._finish_slot,
+            "release_slot": self._release_slot,
+            "create_job": self._create_job,
+            "place_job": self._place_job,
+            "advance_job": self._advance_job,
+            "dispatch_job": self._dispatch_job,
+            "requeue_job": self._requeue_job,
+            "finish_job": self._finish_job,
+            "release_job": self._release_job,
+            "arm_timer": self._arm_timer,
+            "pop_due_timers": self._pop_due_timers,
+            "note_decision": lambda _keys, _args, _now: [1],
+            "admit_tenant": self._admit_tenant,
+            "take_share": self._take_share,
+        }
+
+    def run_script(self, name: str, keys: Sequence[str], args: Sequence[Any], now: int) -> Any:
+        """Return what the script `name` would reply at the moment `now` (ms)."""
+        return self._scripts[name](keys, args, now)
+
+    def execute(self, name: str, *args: Any) -> Any:
+        """Return what redis-py makes of the reply to a plain command."""
+        match name, args:
+            case "HGETALL", (key,):
+                return dict(self._records.get(key, {}))
+            case "HGET", (key, field):
+                return self._records.get(key, {}).get(field)
+            case "HMGET", (key, *fields):
+                known = self._records.get(key, {})
+                return [known.get(field) for field in fields]
+            case "HSET", (key, *pairs):
+                record = self._records.setdefault(key, {})
+                told = dict(zip(pairs[::2], map(_text, pairs[1::2]), strict=True))
+                added = len(told.keys() - record.keys())
+                record.update(told)
+                return added
+            case "GET", (key,):
+                return self._texts.get(key)
+            case "SET", (key, value, *_):
+                self._texts[key] = _text(value)
+                return True
+            case "ZREM", (key, member):
+                leases = self._timers[key].due if key in self._timers else self._leases.get(key, {})
+                return int(leases.pop(member, None) is not None)
+            case "ZCARD", (key,):
+                return len(self._leases.get(key, ()))
+            case _:
+                raise NotImplementedError(name)
+
+    def count_live(self, key: str, *, now: int) -> int:
+        """Return how many leases of a set have not ended."""
+        return sum(ends_at > now for ends_at in self._leases.get(key, {}).values())
+
+    def _live(self, key: str, now: int) -> Leases:
+        leases = self._leases.get(key)
+        if leases is None:
+            leases = self._leases[key] = {}
+        for attempt in [one for one, ends_at in leases.items() if ends_at <= now]:
+            del leases[attempt]
+        return leases
+
+    def _reserve_slot(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        info = self._records.get(keys[0])
+        attempt, length_ms, epoch, stale_ms, services, _ = args
+        if (
+            info is None
+            or info["status"] == "offline"
+            or info["conn_epoch"] != str(epoch)
+            or int(info["heartbeat_at_ms"]) + stale_ms < now
+        ):
+            return [0, "offline", 0]
+        resv, run = self._live(keys[1], now), self._live(keys[2], now)
+        load = len(resv) + len(run)
+        if attempt in run:
+            return [1, load, "already"]
+        if attempt in resv:
+            resv[attempt] = now + length_ms
+            return [1, load, "already"]
+        if info["status"] != "ready" or info.get("draining") == "1":
+            return [0, "not_ready", load]
+        if int(info["max"]) <= 0:
+            return [0, "no_capacity", load]
+        if load >= int(info["max"]):
+            return [0, "full", load]
+        marks = self._leases.get(keys[3])
+        if marks and any(marks.get(service, 0) > now for service in services.split(",")):
+            return [0, "service_unavailable", load]
+        resv[attempt] = now + length_ms
+        return [1, load + 1, "reserved"]
+
+    def _commit_slot(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        attempt, length_ms, _ = args
+        most = int(self._records.get(keys[0], {}).get("max", 0))
+        resv, run = self._live(keys[1], now), self._live(keys[2], now)
+        load = len(resv) + len(run)
+        if attempt in run:
+            return [1, load, "already"]
+        if attempt in resv:
+            del resv[attempt]
+            run[attempt] = now + length_ms
+            return [1, load, "committed"]
+        if load >= most:
+            return [0, "full", load]
+        run[attempt] = now + length_ms
+        return [1, load + 1, "late"]
+
+    def _finish_slot(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        resv, run = self._live(keys[1], now), self._live(keys[2], now)
+        was_running = run.pop(args[0], None) is not None
+        was_reserved = resv.pop(args[0], None) is not None
+        held = "run" if was_running else "resv" if was_reserved else "none"
+        return [1, len(resv) + len(run), held]
+
+    def _release_slot(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        resv, run = self._live(keys[1], now), self._live(keys[2], now)
+        was_reserved = resv.pop(args[0], None) is not None
+        return [1, len(resv) + len(run), "resv" if was_reserved else "none"]
+
+    def _create_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        job, payload, utterance, request = keys
+        job_id, node_id, deadline_ms, frame, _, _, _, *facts = args
+        bound = self._texts.get(utterance) or self._texts.get(request)
+        if bound:
+            return [1, now] if bound == job_id else [0, "exists", bound]
+        state = "RESERVED" if node_id else "SELECTING"
+        self._texts[utterance] = self._texts[request] = job_id
+        self._texts[payload] = _text(frame)
+        record = dict(zip(facts[::2], map(_text, facts[1::2]), strict=True))
+        moment = str(now)
+        record |= {
+            "job_id": job_id,
+            "state": state,
+            "attempt": "1",
+            "node_id": node_id,
+            "created_at_ms": moment,
+            "deadline_at_ms": str(now + deadline_ms),
+            "at:1:NEW": moment,
+            f"at:1:{state}": moment,
+        }
+        self._records[job] = record
+        return [1, now]
+
+    def _place_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        attempt, node_id, deadline_ms, stands_at, _ = args
+        record = self._records.get(keys[0])
+        if record is None:
+            return [0, "not_found"]
+        if record["attempt"] != str(attempt):
+            return [0, "stale_attempt"]
+        if record["state"] not in _TO_PLACE:
+            return [0, "illegal", record["state"]]
+        if stands_at != "*" and record["node_id"] not in (stands_at, node_id):
+            return [0, "elsewhere", record["node_id"]]
+        state = "RESERVED" if node_id else "SELECTING"
+        record |= {"state": state, "node_id": node_id, f"at:{attempt}:{state}": str(now)}
+        if deadline_ms != "":
+            record["deadline_at_ms"] = str(now + deadline_ms)
+        return [1, state]
+
+    def _advance_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        attempt, node_id, target, deadline_ms, _ = args
+        record = self._records.get(keys[0])
+        if record is None:
+            return [0, "not_found"]
+        if record["attempt"] != str(attempt) or record["node_id"] != node_id:
+            return [0, "stale_attempt"]
+        state = record["state"]
+        if state not in _ORDER:
+            return [0, "illegal", state]
+        if _ORDER[state] >= _ORDER[target]:
+            return [0, "already", state]
+        record["state"] = str(target)
+        record[f"at:{attempt}:{target}"] = str(now)
+        if deadline_ms != "" and _ORDER[state] < _ORDER["ACKED"]:
+            record["deadline_at_ms"] = str(now + deadline_ms)
+        return [1, state]
+
+    def _dispatch_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        attempt, node_id, *_ = args
+        record = self._records.get(keys[0])
+        if record is None:
+            return [0, "not_found"]
+        if record["attempt"] != str(attempt) or record["node_id"] != node_id:
+            return [0, "stale_attempt"]
+        state = record["state"]
+        if state != "RESERVED":
+            return [1, state, "already"]
+        record |= {"state": "DISPATCHED", f"at:{attempt}:DISPATCHED": str(now)}
+        return [1, state]
+
+    def _requeue_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        attempt, node_id, reason, reported, most, most_reported, pending_ms, call, _ = args
+        record = self._records.get(keys[0])
+        if record is None:
+            return [0, "not_found"]
+        if record.get("requeued_by") == call and record["state"] == "RETRYING":
+            return [1, int(record["attempt"]), record["failed_on"]]
+        if record["attempt"] != str(attempt) or record["node_id"] != node_id:
+            return [0, "stale_attempt"]
+        if record["state"] not in _WITH_NODE:
+            return [0, "illegal", record["state"]]
+        reports = int(record.get("reported", 0)) + reported
+        if attempt > most or reports > most_reported:
+            return [0, "exhausted"]
+        before = record.get("failed_on")
+        record |= {
+            "state": "RETRYING",
+            "attempt": str(attempt + 1),
+            "node_id": "",
+            "failed_on": f"{before},{node_id}" if before is not None else node_id,
+            "reported": str(reports),
+            "deadline_at_ms": str(now + pending_ms),
+            f"failure:{attempt}": reason,
+            "requeued_by": call,
+            f"at:{attempt + 1}:RETRYING": str(now),
+        }
+        return [1, attempt + 1, record["failed_on"]]
+
+    def _finish_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        job_id, attempt, node_id, target, reason, text, outcome_ms, _, call, _ = args
+        record = self._records.get(keys[0])
+        if record is None:
+            return [0, "not_found"]
+        state = record["state"]
+        if record.get("ended_by") == call and state != "RELEASED":
+            age = int(record["ended_at_ms"]) - int(record["created_at_ms"])
+            return [1, record["ended_from"], record["node_id"], record["attempt"], age]
+        is_other = record["attempt"] != str(attempt) or record["node_id"] != node_id
+        if attempt != "" and is_other:
+            return [0, "stale_attempt"]
+        if state in _ENDED:
+            return [0, "already", state]
+        if target == "DONE" and state in ("SELECTING", "RETRYING"):
+            return [0, "illegal", state]
+        target = str(target)
+        record |= {
+            "state": target,
+            "ended_as": target,
+            "reason": reason,
+            "ended_by": call,
+            "ended_from": state,
+            "ended_at_ms": str(now),
+            "deadline_at_ms": str(now + outcome_ms),
+            f"at:{record['attempt']}:{target}": str(now),
+        }
+        self._texts.pop(keys[1], None)
+        self._texts[keys[2]] = _text(text)
+        self._leases.setdefault(keys[3], {})[job_id] = int(record["utterance_index"])
+        age = now - int(record["created_at_ms"])
+        return [1, state, record["node_id"], record["attempt"], age]
+
+    def _release_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        record = self._records.get(keys[0])
+        if record is None:
+            return [0, "not_found"]
+        if record["state"] == "RELEASED":
+            return [0, "already"]
+        if record["state"] not in _ENDED:
+            return [0, "illegal", record["state"]]
+        self._leases.get(keys[1], {}).pop(args[0], None)
+        record |= {"state": "RELEASED", f"at:{record['attempt']}:RELEASED": str(now)}
+        return [1]
+
+    def _arm_timer(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        entity, delay_ms, _ = args
+        self._timers[keys[0]].add(entity, now + delay_ms)
+        return [1, now + delay_ms]
+
+    def _pop_due_timers(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        most, lease_ms, _ = args
+        timers = self._timers[keys[0]]
+        due = timers.pop(now=now, most=most)
+        for entity in due:
+            timers.add(entity, now + lease_ms)
+        return [1, now, *due]
+
+    def _admit_tenant(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        job_id, most, per_s, burst, lease_ms, _ = args
+        jobs = self._live(keys[0], now)
+        if job_id in jobs:
+            return [1, len(jobs)]
+        if 0 < most <= len(jobs):
+            return [0, "limit", 1000]
+        if per_s > 0:
+            bucket = self._records.get(keys[1], {})
+            passed_ms = max(now - int(bucket.get("at_ms", now)), 0)
+            tokens = min(float(bucket.get("tokens", burst)) + passed_ms * per_s / 1000, burst)
+            if tokens < 1:
+                return [0, "rate", -int(-((1 - tokens) * 1000 / per_s) // 1)]
+            self._records[keys[1]] = {"tokens": f"{tokens - 1:.14g}", "at_ms": str(now)}
+        jobs[job_id] = now + lease_ms
+        return [1, len(jobs)]
+
+    def _take_share(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        job_id, guaranteed, free, lease_ms, _ = args
+        own, lent = self._live(keys[0], now), self._live(keys[1], now)
+        if job_id in own or job_id in lent:
+            return [1, len(own), "already"]
+        if len(own) < guaranteed:
+            own[job_id] = now + lease_ms
+            return [1, len(own), "own"]
+        if len(lent) < free:
+            lent[job_id] = now + lease_ms
+            return [1, len(own), "lent"]
+        return [0, "owed", len(own)]
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
