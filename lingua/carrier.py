@@ -43,6 +43,7 @@ class LayerCarrier:
         self._send_if_alive: Callable[[str, dict[str, Any]], Awaitable[bool]] | None = getattr(
             layer, "send_if_alive", None
         )
+        self._exchange: LiveExchange | None = None
         self.channel = ""
 
     async def open(self) -> str:
@@ -96,16 +97,22 @@ class LayerCarrier:
             raise errors.DependencyDown from error
 
     async def receive(self) -> bytes:
-        """Wait for the next letter.
+        """Wait for the next letter; what is none is live news.
+
+        Nobody else receives: under two receivers `channels_redis` loses messages.
 
         :raises DependencyDown: the layer cannot reach its Redis
         """
-        try:
-            message = await self._layer.receive(self.channel)
-        except self._trouble as error:
-            raise errors.DependencyDown from error
-        body: bytes = message["body"]
-        return body
+        while True:
+            try:
+                message = await self._layer.receive(self.channel)
+            except self._trouble as error:
+                raise errors.DependencyDown from error
+            if message["type"] == _TYPE:
+                body: bytes = message["body"]
+                return body
+            if self._exchange is not None:
+                self._exchange.take(message)
 
     async def measure(self) -> InboxStanding:
         """Return how this instance's inbox stands; other layers than Streams cannot say.
@@ -130,7 +137,14 @@ class LayerCarrier:
 
     def open_exchange(self, instance_id: str) -> LiveExchange:
         """Return what carries live news to watchers at other instances, over the same layer."""
-        return LiveExchange(self._layer, instance_id=instance_id, trouble=self._trouble)
+        self._exchange = LiveExchange(
+            self._layer,
+            instance_id=instance_id,
+            channel=self.channel,
+            everybody=GROUP,
+            trouble=self._trouble,
+        )
+        return self._exchange
 
     def count_moved(self) -> dict[str, int]:
         """Return, by metric, how many messages were given up and taken over since the start."""

@@ -146,7 +146,6 @@ def build_network(
         loops=[
             peers,
             inbox,
-            exchange,
             Herald(fleet=fleet, peers=peers, post=post, index=index),
             fleet_watch,
             Reconciler(

@@ -1,10 +1,9 @@
-"""Live news between instances, through two groups of the channel layer.
+"""Live news between instances, through their inboxes and a group of those with watchers.
 
-Every instance is in the first and hears there that somebody, somewhere, watches. Only instances
-with watchers are in the second, and get the news of all. So nobody sends while nobody looks.
+Every instance hears that somebody, somewhere, watches. Only instances with watchers are in the
+group, and get the news of all. So nobody sends while nobody looks.
 """
 
-import asyncio
 import logging
 from typing import Any, Protocol
 
@@ -15,21 +14,16 @@ from scheduling import clock, errors
 
 logger = logging.getLogger(__name__)
 
-INSTANCES, WATCHING = "lingua.live.instances", "lingua.live.watching"
+WATCHING = "lingua.live.watching"
 _CALLED, _NEWS = "live.called", "live.news"
 _CALL_EVERY_MS = 3_000
 _HEEDED_MS = 10_000
-_RETRY_AFTER_S = 0.5
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(LiveNews).decode
 
 
 class Layer(Protocol):
     """What of a channel layer is used here."""
-
-    async def new_channel(self, prefix: str = ...) -> str: ...
-
-    async def receive(self, channel: str) -> dict[str, Any]: ...
 
     async def group_add(self, group: str, channel: str) -> None: ...
 
@@ -45,18 +39,22 @@ class TakesNews(Protocol):
 
 
 class LiveExchange:
-    """A loop that takes what other instances send; `trouble` is how the layer says it cannot."""
-
-    name = "live exchange"
-    interval_s = 0.0
+    """Takes what comes to this instance's inbox; `trouble` is how the layer says it cannot."""
 
     def __init__(
-        self, layer: Layer, *, instance_id: str, trouble: tuple[type[Exception], ...]
+        self,
+        layer: Layer,
+        *,
+        instance_id: str,
+        channel: str,
+        everybody: str,
+        trouble: tuple[type[Exception], ...],
     ) -> None:
         self._layer = layer
         self._instance_id = instance_id
+        self._channel = channel
+        self._everybody = everybody
         self._trouble = trouble
-        self._channel = ""
         self._heed_until_ms = 0.0
         self._called_at_ms = -float("inf")
         self._is_watching = False
@@ -67,19 +65,12 @@ class LiveExchange:
         """Say whether another instance has watchers: a moment ago it called for news."""
         return clock.steady_ms() < self._heed_until_ms
 
-    async def run_once(self) -> int:
-        """Take one message; the first time, open the channel they come to."""
-        try:
-            await self._open()
-            message = await self._layer.receive(self._channel)
-        except self._trouble:
-            await asyncio.sleep(_RETRY_AFTER_S)
-            return 0
+    def take(self, message: dict[str, Any]) -> None:
+        """Take one message; one of another kind is nobody's."""
         if message["type"] == _CALLED and message["sender"] != self._instance_id:
             self._heed_until_ms = clock.steady_ms() + _HEEDED_MS
         elif message["type"] == _NEWS:
             self._read(message["body"])
-        return 1
 
     async def watch(self) -> None:
         """Ask all instances for news; repeated while somebody watches, it costs little.
@@ -87,14 +78,14 @@ class LiveExchange:
         :raises DependencyDown: the layer cannot reach its Redis
         """
         now_ms = clock.steady_ms()
-        if not self._channel or now_ms - self._called_at_ms < _CALL_EVERY_MS:
+        if now_ms - self._called_at_ms < _CALL_EVERY_MS:
             return
         self._called_at_ms, self._is_watching = now_ms, True
         try:
             # Once more each time: some layers forget a membership, and so does an emptied Redis.
-            await self._layer.group_add(INSTANCES, self._channel)
             await self._layer.group_add(WATCHING, self._channel)
-            await self._layer.group_send(INSTANCES, {"type": _CALLED, "sender": self._instance_id})
+            called = {"type": _CALLED, "sender": self._instance_id}
+            await self._layer.group_send(self._everybody, called)
         except self._trouble as error:
             raise errors.DependencyDown from error
 
@@ -120,12 +111,6 @@ class LiveExchange:
             await self._layer.group_send(WATCHING, {"type": _NEWS, "body": _encode(news)})
         except self._trouble as error:
             raise errors.DependencyDown from error
-
-    async def _open(self) -> None:
-        if not self._channel:
-            channel = await self._layer.new_channel("live")
-            await self._layer.group_add(INSTANCES, channel)
-            self._channel = channel
 
     def _read(self, body: bytes) -> None:
         try:

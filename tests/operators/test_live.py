@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from channels.layers import InMemoryChannelLayer
 
+from lingua.carrier import LayerCarrier
 from operators.live import LiveFeed
-from operators.live_exchange import LiveExchange
 from operators.live_news import LiveNews, Reporter, Second, find_percentile
 from scheduling.delivery import Delivery
 from scheduling.jobs import JobState
@@ -35,9 +35,9 @@ class CountingLayer(InMemoryChannelLayer):
 class Instance:
     """One instance's feed and exchange on a shared layer; passes run when told."""
 
-    def __init__(self, name: str, layer: CountingLayer) -> None:
+    def __init__(self, name: str, carrier: LayerCarrier) -> None:
         self.journal = Journal()
-        self.exchange = LiveExchange(layer, instance_id=name, trouble=(OSError,))
+        self.exchange = carrier.open_exchange(name)
         reporter = Reporter(
             instance_id=name,
             journal=self.journal,
@@ -47,7 +47,13 @@ class Instance:
         self.feed = LiveFeed(
             reporter=reporter, fleet=Fleet(require_gpu=False), exchange=self.exchange
         )
-        self._reading = asyncio.create_task(self._read())
+        self._reading = asyncio.create_task(carrier.receive())
+
+    @classmethod
+    async def open(cls, name: str, layer: CountingLayer) -> Self:
+        carrier = LayerCarrier(layer, trouble=(OSError,))
+        await carrier.open()
+        return cls(name, carrier)
 
     async def run_once(self) -> None:
         await self.feed.run_once()
@@ -59,10 +65,6 @@ class Instance:
     async def close(self) -> None:
         self._reading.cancel()
         await asyncio.gather(self._reading, return_exceptions=True)
-
-    async def _read(self) -> None:
-        while True:
-            await self.exchange.run_once()
 
 
 def _watch(feed: LiveFeed, **limits: int) -> Outbound:
@@ -85,7 +87,7 @@ def _work(journal: Journal, job_id: str) -> None:
 
 async def test_nothing_is_sent_while_nobody_watches_and_old_steps_are_not_told_later() -> None:
     layer = CountingLayer()
-    one, two = Instance("i1", layer), Instance("i2", layer)
+    one, two = await Instance.open("i1", layer), await Instance.open("i2", layer)
     _work(two.journal, "before")
     for _ in range(5):
         await one.run_once()
@@ -151,7 +153,7 @@ def test_percentiles_are_five_percent_exact() -> None:
 
 async def test_a_burst_is_told_as_counts_and_its_latest_steps() -> None:
     layer = CountingLayer()
-    one = Instance("i1", layer)
+    one = await Instance.open("i1", layer)
     watcher = _watch(one.feed)
     await one.run_once()
     for number in range(500):
@@ -166,7 +168,7 @@ async def test_a_burst_is_told_as_counts_and_its_latest_steps() -> None:
 
 async def test_an_instance_that_fell_silent_is_not_counted() -> None:
     layer = CountingLayer()
-    one = Instance("i1", layer)
+    one = await Instance.open("i1", layer)
     watcher = _watch(one.feed)
     await one.run_once()
     one.feed.take(LiveNews(sender="i2", sessions=7))
@@ -181,7 +183,7 @@ async def test_an_instance_that_fell_silent_is_not_counted() -> None:
 
 async def test_frames_of_another_version_are_passed_over() -> None:
     layer = CountingLayer()
-    one = Instance("i1", layer)
+    one = await Instance.open("i1", layer)
     watcher = _watch(one.feed)
     await one.run_once()
     await layer.group_send("lingua.live.watching", {"type": "live.news", "body": b"?"})

@@ -47,7 +47,9 @@ def test_every_kind_of_key_begins_with_the_prefix() -> None:
             arguments = [
                 1 if each == "shard" else "x" for each in inspect.signature(make).parameters
             ]
-            assert make(*arguments).startswith("other:v2:{")
+            # Copies for older tools stand where those look.
+            begins = "other:v1:" if name.startswith("mirrored_") else "other:v2:{"
+            assert make(*arguments).startswith(begins)
 
 
 @given(entity=st.text(max_size=40), shards=st.integers(1, 64))
