@@ -25,6 +25,9 @@ NAMED = os.environ.get(
     "LINGUA_TEST_REDIS_CLUSTER_URLS" if IS_CLUSTER else "LINGUA_TEST_REDIS_URL", ""
 )
 
+# Longer than any test lets a command block.
+_PATIENCE_S = 60
+
 OwnRedis = EmbeddedRedis | EmbeddedCluster
 Client = redis.asyncio.Redis | ClusterClient
 
@@ -76,7 +79,9 @@ def open_outside(url: str) -> Client:
     """Return a client that looks at Redis from outside and sends nothing twice."""
     if "," in url:
         return open_redis(url)
-    return redis.asyncio.Redis.from_url(url, decode_responses=True, retry=Retry(NoBackoff(), 0))
+    return redis.asyncio.Redis.from_url(
+        url, decode_responses=True, retry=Retry(NoBackoff(), 0), socket_timeout=_PATIENCE_S
+    )
 
 
 async def list_keys(client: Client, pattern: str = "*") -> list[str]:
