@@ -5,7 +5,7 @@ import json
 import os
 import sys
 
-from tests.redis_under_test import open_redis
+from tests.redis_under_test import open_outside, open_redis
 from tests.scripts.fixtures import Stores, make_node, make_request, make_stores
 from tests.scripts.fixtures import create as create_job
 
@@ -76,13 +76,17 @@ async def work_until_killed(stores: Stores, *, me: str, conn_epoch: int) -> None
 
 
 async def _main(task: dict[str, object]) -> None:
-    client = open_redis(str(task.pop("url")), timeout_s=10)
+    url = str(task.pop("url"))
+    client = open_redis(url, timeout_s=10)
     stores = make_stores(client, prefix=str(task.pop("prefix")))
     stores.use_redis_clock()
     what = {"contend": contend, "create": create, "work": work_until_killed}[str(task.pop("do"))]
     await stores.connection.execute("PING")
+    # On a connection of its own: who blocks would look like a Redis that fell silent.
+    starter = open_outside(url)
     await stores.connection.execute("RPUSH", "ready", str(task["me"]))
-    await stores.connection.execute("BLPOP", f"go:{task['me']}", 10)
+    await starter.blpop([f"go:{task['me']}"], timeout=20)
+    await starter.aclose()
     await what(stores, **task)
     await stores.connection.close()
 
