@@ -21,6 +21,9 @@ async def ready(request: HttpRequest) -> HttpResponse:
     return HttpResponse(reason or "READY", status=503 if reason else 200, content_type="text/plain")
 
 
+admin.site.site_header = admin.site.site_title = "Lingua"
+admin.site.index_title = "What operators look after"
+
 urlpatterns = [
     path("health", health),
     path("ready", ready),
