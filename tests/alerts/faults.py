@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from tests.alerts.scene import Scene
 from tests.e2e.peers import draw_languages
+from tests.history.conftest import History
 
 _HOUR_MS = 3_600_000
 _SOME = 20
@@ -142,6 +143,14 @@ async def statistics_are_not_made(scene: Scene) -> None:
     await scene.until("scheduler_dashboard_snapshot_age_seconds", lambda value: value > 10)
 
 
+async def the_database_is_away(scene: Scene) -> None:
+    """The database goes away while jobs end."""
+    folder = scene.lingua.instance.notes_file.parent / "var"
+    History(folder / "lingua.sqlite3").take_away()
+    await scene.work(1)
+    await scene.until("scheduler_history_down", lambda value: value == 1)
+
+
 async def the_hub_stops(scene: Scene) -> None:
     """The model hub answered once and is gone; time goes on."""
     name = "scheduler_service_catalog_last_success_age_seconds"
@@ -216,6 +225,7 @@ FAULTS: dict[str, Fault] = {
         seen_after_s=90,
         settings={"LINGUA_STATS_INTERVAL_S": "120"},
     ),
+    "HistoryNotWritten": Fault(cause=the_database_is_away, seen_after_s=350),
     "CatalogStale": Fault(
         cause=the_hub_stops,
         seen_after_s=3_700,
