@@ -56,6 +56,7 @@ class Instance:
     work_parts: WorkParts
     loops: Sequence[Loop]
     connection: Connection
+    journal: Journal
     in_flight: InFlight
     farewell: Farewell
     console: Console
@@ -72,6 +73,15 @@ class Instance:
         if not self.network.peers.is_present:
             return "other instances do not see this one"
         return ""
+
+    def list_troubles(self) -> list[str]:
+        """Return what this instance depends on and misses, as it knows without asking anybody."""
+        told = {
+            "Redis does not answer": self.journal.gauges.get(("degrade_mode",)),
+            "other instances do not see this one": not self.network.peers.is_present,
+            "the database takes no history": self.journal.gauges.get(("history_down",)),
+        }
+        return [trouble for trouble, is_so in told.items() if is_so]
 
     async def drain(self, *, deadline_s: float) -> None:
         """Let this process's speakers go in steps, each with its answers; at most `deadline_s`."""
@@ -179,6 +189,7 @@ def _compose(
             console.catalog,
         ],
         connection=connection,
+        journal=ground.journal,
         in_flight=in_flight,
         farewell=Farewell(delivery=core.delivery),
         console=console,

@@ -159,6 +159,15 @@ class DaphneServer(Server):
             return
         await super().handle_reply(protocol, message)
 
+    def protocol_disconnected(self, protocol: Any) -> None:
+        """Note that a connection is gone.
+
+        That of a refused handshake is, for daphne, at once: its application may have ended, and
+        the note been taken away, before the peer is really gone.
+        """
+        if protocol in self.connections:
+            super().protocol_disconnected(protocol)
+
     def _application_ended(self, protocol: Any, application: asyncio.Future[None]) -> None:
         """Close what the application left open; daphne itself would notice a second later."""
         self._running.discard(application)

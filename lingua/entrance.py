@@ -10,6 +10,8 @@ from sockets.endpoints import refuse, respond
 _WORK = "/v1/"
 # Under this key an HTTP scope carries the question whether this instance is ready.
 CHECK_READY = "lingua.check_ready"
+# And under this one what it depends on and misses.
+LIST_TROUBLES = "lingua.list_troubles"
 
 
 class Entrance:
@@ -32,6 +34,7 @@ class Entrance:
             case "http":
                 handed = {
                     CHECK_READY: self.lifespan.check_ready,
+                    LIST_TROUBLES: self.lifespan.list_troubles,
                     SCOPE_KEY: self.lifespan.console,
                 }
                 await self._http({**scope, **handed}, receive, send)

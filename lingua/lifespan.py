@@ -40,6 +40,9 @@ class Application(Protocol):
     async def check_ready(self) -> str:
         """Return why this instance must get no new sockets now, or an empty text."""
 
+    def list_troubles(self) -> list[str]:
+        """Return what this instance depends on and misses, as it knows without asking anybody."""
+
     async def drain(self, *, deadline_s: float) -> None:
         """Take no new work and return when jobs in flight have ended, or after `deadline_s`."""
 
@@ -126,6 +129,12 @@ class Lifespan:
         if self._application is None:
             return "starting"
         return await self._application.check_ready()
+
+    def list_troubles(self) -> list[str]:
+        """Return what is wrong with the instance or what it depends on; it costs nothing."""
+        if self._application is None:
+            return ["starting"]
+        return [*(["draining"] if self._draining else []), *self._application.list_troubles()]
 
     async def drain(self, *, deadline_s: float) -> None:
         """Refuse new sockets and let jobs in flight end; loops and sockets go on meanwhile."""

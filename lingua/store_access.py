@@ -1,11 +1,15 @@
 """What a command needs of a running installation: its stores, read from this shell."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+from django.core.management import CommandError
+
+from channels_streams.connection import REDIS_TROUBLE
 from lingua import settings
 from lingua.pools import read_pool_rules
 from scheduling.candidates import Members, PoolTable
+from scheduling.errors import DependencyDown
 from scheduling.explaining import Explainer
 from scheduling.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.pool_config import PoolConfig
@@ -58,6 +62,21 @@ class StoreAccess:
         self._fleet.put(node)
         self._fleet.record_load(node_id, load)
         return True
+
+
+@contextlib.contextmanager
+def telling_of_redis() -> Iterator[None]:
+    """Say in words that Redis does not answer.
+
+    :raises CommandError: it does not; the advice is for who typed the command
+    """
+    try:
+        yield
+    except (DependencyDown, *REDIS_TROUBLE) as error:
+        raise CommandError(
+            "Redis does not answer. Is Lingua running? Commands find it by the same LINGUA_VAR_DIR "
+            "or REDIS_URL; `manage.py doctor` shows what they see."
+        ) from error
 
 
 @contextlib.asynccontextmanager

@@ -4,14 +4,19 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
-from lingua.entrance import CHECK_READY
+from lingua.entrance import CHECK_READY, LIST_TROUBLES
 from lingua.static_files import serve_static
 from operators.tickets import TicketView
 
 
-async def health(_request: HttpRequest) -> HttpResponse:
-    """Say that the process answers; an instance that drains is healthy still."""
-    return HttpResponse("OK", content_type="text/plain")
+async def health(request: HttpRequest) -> HttpResponse:
+    """Say that the process answers, and in further lines what it depends on and misses (O11).
+
+    The status is 200 all the same: a restart would not bring Redis back.
+    """
+    list_troubles = getattr(request, "scope", {}).get(LIST_TROUBLES)
+    troubles = list_troubles() if list_troubles else []
+    return HttpResponse("\n".join(["OK", *troubles]), content_type="text/plain")
 
 
 async def ready(request: HttpRequest) -> HttpResponse:
@@ -20,6 +25,9 @@ async def ready(request: HttpRequest) -> HttpResponse:
     reason = await check_ready() if check_ready else "not served by an instance"
     return HttpResponse(reason or "READY", status=503 if reason else 200, content_type="text/plain")
 
+
+admin.site.site_header = admin.site.site_title = "Lingua"
+admin.site.index_title = "What operators look after"
 
 urlpatterns = [
     path("health", health),

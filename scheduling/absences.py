@@ -17,11 +17,15 @@ logger = logging.getLogger(__name__)
 
 MODEL_NOT_AVAILABLE = "MODEL_NOT_AVAILABLE"
 _ANY = "any"
+# By value, and beyond the most that are named.
 _BY = {
-    "service": "model_na_by_service_total",
-    "reason": "model_na_by_reason_total",
-    "rate_limited_node": "model_na_rate_limited_by_node_total",
-    "marked_node": "model_na_marked_by_node_total",
+    "service": ("model_na_by_service_total", "model_na_other_service_total"),
+    "reason": ("model_na_by_reason_total", "model_na_other_reason_total"),
+    "rate_limited_node": (
+        "model_na_rate_limited_by_node_total",
+        "model_na_other_rate_limited_node_total",
+    ),
+    "marked_node": ("model_na_marked_by_node_total", "model_na_other_marked_node_total"),
 }
 
 
@@ -108,11 +112,12 @@ class Absences:
 
     def _count(self, what: str, label: str, value: str) -> None:
         """Count by a value from outside, or, beyond the most that are named, beside it."""
+        named, beyond = _BY[what]
         bounded = self._journal.bound(label, value)
         if bounded == OTHER:
-            self._journal.count(f"model_na_other_{what}_total")
+            self._journal.count(beyond)
         else:
-            self._journal.count(_BY[what], bounded)
+            self._journal.count(named, bounded)
 
 
 def _report(absence: Absence) -> None:

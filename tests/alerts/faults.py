@@ -13,9 +13,11 @@ from contextlib import contextmanager
 
 from tests.alerts.scene import Scene
 from tests.e2e.peers import draw_languages
+from tests.history.conftest import History
 
 _HOUR_MS = 3_600_000
 _SOME = 20
+_MANY = 1_100
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -141,10 +143,39 @@ async def statistics_are_not_made(scene: Scene) -> None:
     await scene.until("scheduler_dashboard_snapshot_age_seconds", lambda value: value > 10)
 
 
+async def the_database_is_away(scene: Scene) -> None:
+    """The database goes away while jobs end."""
+    folder = scene.lingua.instance.notes_file.parent / "var"
+    History(folder / "lingua.sqlite3").take_away()
+    await scene.work(1)
+    await scene.until("scheduler_history_down", lambda value: value == 1)
+
+
 async def the_hub_stops(scene: Scene) -> None:
     """The model hub answered once and is gone; time goes on."""
     name = "scheduler_service_catalog_last_success_age_seconds"
     await scene.until(name, lambda value: value > 1)
+
+
+async def an_inbox_is_read_and_not_finished(scene: Scene) -> None:
+    """Somebody reads what is sent to the instance and finishes nothing."""
+    _read_unfinished(scene, letters=_MANY)
+    await scene.until("scheduler_phase2_inbox_pending", lambda value: value >= _MANY)
+
+
+async def a_letter_is_never_finished(scene: Scene) -> None:
+    """One letter is read and never finished; time goes on."""
+    _read_unfinished(scene, letters=1)
+    name = "scheduler_inbox_oldest_pending_seconds"
+    await scene.until(name, lambda value: value > 0)
+    seen = await scene.value(name)
+    await scene.until(name, lambda value: value > seen)
+
+
+async def a_letter_makes_no_sense(scene: Scene) -> None:
+    """Somebody who is not of us writes into an inbox."""
+    scene.lingua.redis.xadd(_inbox(scene), {"garbage": "x"})
+    await scene.until("scheduler_phase2_dlq_moved_total", lambda value: value > 0)
 
 
 FAULTS: dict[str, Fault] = {
@@ -174,6 +205,15 @@ FAULTS: dict[str, Fault] = {
         cause=nobody_serves_a_pair, seen_after_s=1_000
     ),
     "LinguaSchedulerPhase2RedisErrorsHigh": Fault(cause=redis_refuses_a_command, seen_after_s=650),
+    "LinguaSchedulerPhase2InboxPendingHigh": Fault(
+        cause=an_inbox_is_read_and_not_finished, seen_after_s=650
+    ),
+    "LinguaSchedulerPhase2DLQIncreasing": Fault(cause=a_letter_makes_no_sense, seen_after_s=650),
+    "InboxOldestPending": Fault(
+        cause=a_letter_is_never_finished,
+        seen_after_s=150,
+        growing="scheduler_inbox_oldest_pending_seconds",
+    ),
     "NoPoolLeader": Fault(cause=nobody_leads, seen_after_s=120),
     "PoolConfigVersionDiverged": Fault(
         cause=an_instance_does_not_follow,
@@ -185,6 +225,7 @@ FAULTS: dict[str, Fault] = {
         seen_after_s=90,
         settings={"LINGUA_STATS_INTERVAL_S": "120"},
     ),
+    "HistoryNotWritten": Fault(cause=the_database_is_away, seen_after_s=350),
     "CatalogStale": Fault(
         cause=the_hub_stops,
         seen_after_s=3_700,
@@ -230,6 +271,22 @@ def _fill(scene: Scene, *, leases: int) -> None:
     key = scene.key(f"{{node:{scene.node.node_id}}}:run")
     ends_at_ms = int(time.time() * 1000) + _HOUR_MS
     scene.lingua.redis.zadd(key, {f"foreign-{number}:1": ends_at_ms for number in range(leases)})
+
+
+def _inbox(scene: Scene) -> str:
+    """Return the key of the instance's inbox."""
+    (key,) = scene.lingua.redis.scan_iter(f"{scene.lingua.prefix}:asgi:{{process:*}}:stream")
+    return str(key)
+
+
+def _read_unfinished(scene: Scene, *, letters: int) -> None:
+    """Write letters and read them as another reader of the same inbox, before the instance can."""
+    key = _inbox(scene)
+    with scene.lingua.redis.pipeline(transaction=True) as together:
+        for _ in range(letters):
+            together.xadd(key, {"target": "nobody", "payload": "x"})
+        together.xreadgroup("readers", "intruder", {key: ">"}, count=letters)
+        together.execute()
 
 
 def _leases(scene: Scene, key: str) -> list[tuple[str, float]]:

@@ -50,6 +50,7 @@ _HEALTHY = {
     'scheduler_pool_config_version{instance="b"}': _steady(7),
     'scheduler_dashboard_snapshot_age_seconds{instance="a"}': _steady(5),
     'scheduler_service_catalog_last_success_age_seconds{instance="a"}': _steady(30),
+    'scheduler_history_down{instance="a"}': _steady(0),
     # An instance that has no hub never fetched anything, which is no fault.
     'scheduler_service_catalog_last_success_age_seconds{instance="b"}': "NaN " * _MINUTES,
 }
@@ -82,6 +83,7 @@ _FAULTS: dict[str, dict[str, str]] = {
     "InboxOldestPending": {'scheduler_inbox_oldest_pending_seconds{instance="a"}': _steady(61)},
     "NoPoolLeader": {'scheduler_leader_state{instance="b",loop="pools"}': _steady(0)},
     "PoolConfigVersionDiverged": {'scheduler_pool_config_version{instance="b"}': _steady(6)},
+    "HistoryNotWritten": {'scheduler_history_down{instance="a"}': _steady(1)},
     "StatsStale": {'scheduler_dashboard_snapshot_age_seconds{instance="a"}': _steady(11)},
     "CatalogStale": {
         'scheduler_service_catalog_last_success_age_seconds{instance="a"}': _steady(3601)

@@ -101,11 +101,11 @@ def test_a_new_operator_finds_the_way(browser: Browser, quiet: Lingua) -> None:
 
         browser.open(f"{address}/fleet")
         browser.wait("ready", lambda: browser.text("[data-tile=ready]") == "2 / 2")
-        for _ in range(2):
+        for left in ("1 / 2", "0 / 2"):
             browser.click("[data-status=Ready] [data-act=drain]")
-            browser.wait("it", lambda: browser.text("#done").startswith("Drain"))
+            browser.wait("it told", lambda: browser.text("#done").startswith("Drain"))
             browser.run("document.querySelector('#done').textContent = ''")
-        browser.wait("drained", lambda: browser.text("[data-tile=ready]") == "0 / 2")
+            browser.wait("it drained", lambda: browser.text("[data-tile=ready]") == left)  # noqa: B023 - waited for here
         browser.keep_picture("operator-fleet-drained")
 
         with run_speakers(1, url=quiet.url("/ws/session"), pause_s=1):

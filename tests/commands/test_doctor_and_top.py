@@ -158,3 +158,23 @@ def test_top_says_that_nobody_answers() -> None:
     assert ended.returncode == 1
     assert "nothing answers at http://127.0.0.1:1" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("why", "job-1A2B3C4D-123456789012"), "Redis does not answer"),
+        (("why-not", "node-1", "job-1A2B3C4D-123456789012"), "Redis does not answer"),
+        (("dlq", "list"), "Redis does not answer"),
+        (("token", "create", "api", "Desk"), "Start Lingua once"),
+    ],
+)
+def test_a_command_without_an_installation_says_where_it_looked(
+    arguments: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    ended = run(*arguments, LINGUA_VAR_DIR=str(tmp_path / "var"), REDIS_URL="redis://127.0.0.1:1/0")
+
+    assert ended.returncode == 1
+    assert told in ended.stderr
+    assert "LINGUA_VAR_DIR" in ended.stderr
+    assert "Traceback" not in ended.stderr.partition("CommandError")[0]

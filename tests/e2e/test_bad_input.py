@@ -1,7 +1,7 @@
 """What peers must not send: each frame gets its named error or none, and changes nothing."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from tests.e2e.peers import (
     utterance_frame,
 )
 from tests.e2e.servers import Lingua, Servers
+from tests.redis_under_test import OwnRedis
 
 SESSION, NODE = "/ws/session", "/ws/node"
 MIB = 1024 * 1024
@@ -61,6 +62,26 @@ class Scene:
         await self.speaker.next("translation_result", utterance_index=0)
         assert not self.lingua.leases(self.node.node_id)
         assert not self.lingua.leases(self.other.node_id)
+
+
+@pytest.fixture(scope="module")
+def patient_lingua(
+    e2e_redis: OwnRedis, tmp_path_factory: pytest.TempPathFactory, server_name: str
+) -> Iterator[Lingua]:
+    """A server that gives jobs time: one runs here while many a bad frame passes by."""
+    servers = Servers(directory=tmp_path_factory.mktemp("patient"), redis_url=e2e_redis.url)
+    try:
+        lingua = servers.start(server_name, LINGUA_RUN_TIMEOUT_S="120")
+        yield lingua
+        lingua.stop()
+    finally:
+        servers.end()
+
+
+@pytest.fixture
+def lingua(patient_lingua: Lingua) -> Iterator[Lingua]:
+    yield patient_lingua
+    patient_lingua.check_log()
 
 
 @pytest.fixture

@@ -190,6 +190,7 @@ async def test_a_job_redis_forgot_is_found_with_its_timeline(
     assert told["ended_as"] == "DONE"
 
 
+@pytest.mark.req("O11")
 async def test_the_history_says_that_its_database_is_away(
     cluster: Cluster, history: History
 ) -> None:
@@ -198,6 +199,21 @@ async def test_the_history_says_that_its_database_is_away(
 
     history.take_away()
     status, told = await _ask(instance.address, "/api/v1/jobs/history")
+    await work(instance, jobs=1)
+    await _say_of_health(instance.address, "OK\nthe database takes no history")
     history.bring_back()
 
     assert (status, told["error"]) == (503, "DATABASE_DOWN")
+    await _say_of_health(instance.address, "OK")
+
+
+async def _say_of_health(address: str, text: str) -> None:
+    """Wait until the instance says so of itself (O11)."""
+    async with asyncio.timeout(30):
+        while await asyncio.to_thread(_read_health, address) != text:
+            continue
+
+
+def _read_health(address: str) -> str:
+    with urllib.request.urlopen(f"http://{address}/health", timeout=10) as answer:
+        return str(answer.read().decode())

@@ -59,7 +59,9 @@ async def test_the_fleet_is_read_without_redis(
 
         assert READY in await becomes(one, degraded=True)
         await answers_ready(one, 503)
-        assert (await asyncio.to_thread(ask, one, "/health"))[0] == 200
+        health = await asyncio.to_thread(ask, one, "/health")
+        assert health[0] == 200
+        assert health[1].splitlines()[:2] == ["OK", "Redis does not answer"]
 
         if how == "killed":
             await asyncio.to_thread(own_redis.start)
@@ -68,4 +70,5 @@ async def test_the_fleet_is_read_without_redis(
 
         assert READY in await becomes(one, degraded=False)
         await answers_ready(one, 200)
+        assert await asyncio.to_thread(ask, one, "/health") == (200, "OK")
         assert node.close_code is None

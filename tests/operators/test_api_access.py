@@ -170,7 +170,13 @@ async def access(redis_server: EmbeddedRedis, prefix: str) -> AsyncIterator[Acce
     connection = Connection(redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True))
     keys = Keys(prefix)
     limits = AccessLimits(
-        most_connections=1, connects_per_s=1, connect_burst=1, requests_per_s=0.01, request_burst=2
+        most_connections=1,
+        connects_per_s=1,
+        connect_burst=1,
+        requests_per_s=0.01,
+        request_burst=2,
+        work_per_s=1,
+        work_burst=1,
     )
     made = Access(
         credentials=CredentialStore(connection, keys=keys, life_ms=60_000),

@@ -27,6 +27,8 @@ _MAKE = (
 )
 # What the instance says of itself all the time, whoever asks it.
 _SIGNS_OF_LIFE = ("{poolcfg}:leader", "{instances}:seen", ":figures")
+# Timers of nodes: of one that lives they move, of those that left before they run out.
+_OF_NODES = ("silent|", "gone|")
 _ORDERS = ("drain", "resume", "cordon", "disconnect")
 
 
@@ -134,11 +136,21 @@ async def test_pools_show_what_is_installed_and_what_is_ready(lingua: Lingua, ap
     assert (await api.text("/api/v1/admin/pools/p-none"))[0] == 404
 
 
+def list_jobs_with_timers(told: dict[str, Any]) -> list[str]:
+    """Return what anybody must look at because of a job."""
+    timers = [timers for key, timers in told.items() if key.endswith(":timers")]
+    return [entity for few in timers for entity in few if not entity.startswith(_OF_NODES)]
+
+
 @pytest.mark.req("P15")
 async def test_a_hundred_dry_runs_change_nothing_in_redis(lingua: Lingua, api: Api) -> None:
     languages = draw_languages()
     async with FakeNode.open(lingua.url("/ws/node"), languages) as node:
         pool = await await_pool(api, languages)
+        async with asyncio.timeout(_DEADLINE_S):
+            # Jobs of others that still have timers would end meanwhile.
+            while list_jobs_with_timers(await asyncio.to_thread(read_whole, lingua)):
+                continue
         before = read_whole(lingua)
         answers = [await api.json(simulate(languages)) for _ in range(100)]
         after = read_whole(lingua)
@@ -147,8 +159,10 @@ async def test_a_hundred_dry_runs_change_nothing_in_redis(lingua: Lingua, api: A
     assert {answer["debug"]["selected_pool"] for answer in answers} == {pool["pool_id"]}
     assert answers[0]["required"] == ["asr", "nmt", "tts"]
     assert answers[0]["debug"]["attempts"] == [[pool["pool_id"], "ok", 1]]
-    changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
-    assert {key for key in changed if not key.endswith(_SIGNS_OF_LIFE)} == set()
+    quiet = (*_SIGNS_OF_LIFE, ":timers")
+    keys = {key for key in before.keys() | after.keys() if not key.endswith(quiet)}
+    assert {key: after.get(key) for key in keys} == {key: before.get(key) for key in keys}
+    assert list_jobs_with_timers(after) == []
 
 
 @pytest.mark.req("P15")

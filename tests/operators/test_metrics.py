@@ -1,5 +1,6 @@
 """Every metric of part G is exported; those of what exists today move."""
 
+import ast
 import asyncio
 import re
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from tests.e2e.servers import Lingua
 from tests.operators.conftest import Api
 
 _PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+# What names metrics, or reads them, and writes none.
+_ONLY_READ = ("operators/metric_names.py", "operators/counters.py")
 _KNOWN = """
     stats_requests_total stats_stale_total stats_request_duration_seconds
     dashboard_snapshot_age_seconds service_catalog_fail_count
@@ -83,6 +86,31 @@ def test_every_name_the_code_counts_is_described() -> None:
 
     assert counted
     assert counted - set(METRICS) == set()
+
+
+def _list_literals(*, without: str = "") -> set[str]:
+    """Return every string in the code of the server, but of modules that only name or read."""
+    root = Path(__file__).parents[2]
+    told: set[str] = set()
+    for package in ("scheduling", "nodes", "sessions_app", "operators", "sockets", "lingua"):
+        for module in (root / package).rglob("*.py"):
+            if module.relative_to(root).as_posix() in {*_ONLY_READ, without}:
+                continue
+            nodes = ast.walk(ast.parse(module.read_text()))
+            texts = (node.value for node in nodes if isinstance(node, ast.Constant))
+            told |= {text for text in texts if isinstance(text, str)}
+    return told
+
+
+@pytest.mark.req("O1")
+def test_every_metric_has_code_that_writes_it() -> None:
+    assert set(METRICS) - _list_literals() == set()
+
+
+def test_a_metric_that_nobody_writes_is_noticed() -> None:
+    lost = set(METRICS) - _list_literals(without="lingua/inbox_meter.py")
+
+    assert lost == {"phase2_inbox_pending", "inbox_oldest_pending_seconds"}
 
 
 def test_a_label_from_outside_has_a_bounded_number_of_values() -> None:

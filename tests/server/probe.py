@@ -48,6 +48,9 @@ class Probe:
     async def check_ready(self) -> str:
         return ""
 
+    def list_troubles(self) -> list[str]:
+        return []
+
     async def drain(self, *, deadline_s: float) -> None:
         note("drain")
         for done in list(self._in_flight):

@@ -122,7 +122,8 @@ Everything stays up until Ctrl-C:
   speakers    {url}/ws/session
   nodes       {url}/ws/node   for instance: python -m lingua_node simulate --url {url}/ws/node
   watch       {url.replace("ws", "http", 1)}/live
-  talk        {url.replace("ws", "http", 1)}/talk"""
+  talk        {url.replace("ws", "http", 1)}/talk
+  commands    export LINGUA_VAR_DIR={path.parent}   then for instance: python manage.py top"""
         )
 
 

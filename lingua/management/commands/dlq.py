@@ -11,7 +11,7 @@ from django.core.management import BaseCommand, CommandError
 from channels_streams.dead_letters import DeadLetter, DeadLetters
 from channels_streams.layer import StreamsChannelLayer
 from lingua import settings
-from lingua.store_access import open_connection
+from lingua.store_access import open_connection, telling_of_redis
 from scheduling.limits import JobLimits, NodeLimits
 from scheduling.readdressing import Readdressing
 from scheduling.store.connection import Connection
@@ -43,11 +43,13 @@ class Command(BaseCommand):
             command.add_argument("--dry-run", action="store_true", help="change nothing")
 
     def handle(self, **options: Any) -> None:
-        """:raises CommandError: the layer keeps no dead letters, or not that one."""
+        """:raises CommandError: no dead letters are kept, or not that one, or Redis is away."""
         layer = get_channel_layer()  # type: ignore[no-untyped-call]  # Channels has no types
         if not isinstance(layer, StreamsChannelLayer):
             raise CommandError("only the Streams channel layer keeps dead letters")
-        for line in asyncio.run(_run(layer, options)):
+        with telling_of_redis():
+            lines = asyncio.run(_run(layer, options))
+        for line in lines:
             self.stdout.write(line)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from lingua.store_access import open_stores
+from lingua.store_access import open_stores, telling_of_redis
 from scheduling.explaining import NodeVerdict
 
 
@@ -24,8 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("job_id")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """:raises CommandError: the job is not known, or too old."""
-        verdict = asyncio.run(_read(options["node_id"], options["job_id"]))
+        """:raises CommandError: the job is not known, or too old, or Redis does not answer."""
+        with telling_of_redis():
+            verdict = asyncio.run(_read(options["node_id"], options["job_id"]))
         if verdict is None:
             raise CommandError(
                 f"no job {options['job_id']}: not ours, or over for more than an hour"

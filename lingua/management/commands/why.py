@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from lingua.store_access import open_stores
+from lingua.store_access import open_stores, telling_of_redis
 from scheduling.decisions import Decision
 from scheduling.explaining import Explanation
 
@@ -26,8 +26,9 @@ class Command(BaseCommand):
         parser.add_argument("job_id")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """:raises CommandError: the job is not known, or too old."""
-        explanation = asyncio.run(_read(options["job_id"]))
+        """:raises CommandError: the job is not known, or too old, or Redis does not answer."""
+        with telling_of_redis():
+            explanation = asyncio.run(_read(options["job_id"]))
         if explanation is None:
             raise CommandError(
                 f"no job {options['job_id']}: not ours, or over for more than an hour"

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from operators import moments, tokens
 from operators.models import API_SCOPES, ApiToken, NodeToken, Token
@@ -69,7 +70,7 @@ class Command(BaseCommand):
     def handle(self, *, action: str, **options: Any) -> None:
         """Do what was asked.
 
-        :raises CommandError: the values are not allowed, or there is no such token
+        :raises CommandError: the values are not allowed, there is no such token, or no database
         """
         try:
             match action:
@@ -84,6 +85,11 @@ class Command(BaseCommand):
                     self.stderr.write(f"{options['prefix']} is revoked")
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from error
+        except DatabaseError as error:
+            raise CommandError(
+                f"{error}. Start Lingua once, which makes its tables; commands find its database "
+                "by the same LINGUA_VAR_DIR or DATABASE_URL."
+            ) from error
 
     def _create(
         self,

@@ -35,12 +35,13 @@ export class Flow {
     const { pen, width, height } = fitCanvas(this.canvas, this.height);
     pen.font = "13px system-ui, sans-serif";
     pen.textBaseline = "top";
-    for (const [share, label, align] of [[0.06, "speakers", "center"], [0.38, "scheduler", "center"], [0.9, "nodes", "center"]]) {
+    pen.textAlign = "center";
+    for (const [share, label] of [[0.06, "speakers"], [0.38, "scheduler"], [0.9, "nodes"]]) {
       pen.fillStyle = color("line");
       pen.fillRect(width * share - 1, 22, 2, height - 30);
       pen.fillStyle = color("soft");
-      pen.textAlign = align;
-      pen.fillText(label, align === "left" ? 0 : width * share, 2);
+      const half = pen.measureText(label).width / 2;
+      pen.fillText(label, Math.max(half, Math.min(width - half, width * share)), 2);
     }
     const [top, room] = [30, height - 46];
     for (const [jobId, dot] of this.dots) {

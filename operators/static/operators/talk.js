@@ -90,7 +90,7 @@ function showResult(turn, result) {
   turn.stages.hidden = false;
   const parts = [...known.map(([key, label, shade]) => [timings[key], label, shade]), [rest, "on the way", "#6b7686"]];
   turn.stages.replaceChildren(...parts.map(([ms, label, shade]) => {
-    const part = make("span", {}, `${label} ${formatNumber(ms)} ms`);
+    const part = make("span", {}, make("b", {}, `${label} ${formatNumber(ms)} ms`));
     part.style.flexGrow = ms;
     part.style.flexBasis = 0;
     part.style.background = shade;
