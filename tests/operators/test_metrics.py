@@ -85,6 +85,7 @@ def test_every_name_the_code_counts_is_described() -> None:
     assert counted - set(METRICS) == set()
 
 
+@pytest.mark.req("I-43")
 def test_a_label_from_outside_has_a_bounded_number_of_values() -> None:
     journal = Journal()
     for number in range(1_000):
@@ -94,6 +95,7 @@ def test_a_label_from_outside_has_a_bounded_number_of_values() -> None:
     assert journal.counts[("node_overload_reject_total", "other", "full")] == 900
 
 
+@pytest.mark.req("I-43")
 def test_hostile_label_values_stay_one_sample() -> None:
     journal = Journal()
     journal.count("jobs_without_result_total", 'a"} 1\nscheduler_overcommit_total 9\n\\')

@@ -15,7 +15,7 @@ KEYS = Keys("lingua")
 NODE_KEYS = [KEYS.node_info, KEYS.node_resv, KEYS.node_run, KEYS.node_unavail, KEYS.node_cap]
 
 
-@pytest.mark.req("I10")
+@pytest.mark.req("I10", "I-3")
 @given(node_id=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True))
 def test_a_nodes_keys_differ_and_share_its_tag(node_id: str) -> None:
     keys = [make(node_id) for make in NODE_KEYS]
@@ -25,7 +25,7 @@ def test_a_nodes_keys_differ_and_share_its_tag(node_id: str) -> None:
     assert {key_slot(key.encode()) for key in keys} == {key_slot(tag)}
 
 
-@pytest.mark.req("I10")
+@pytest.mark.req("I10", "I-3", "I-59")
 @given(request=st.text(max_size=30))
 def test_a_sessions_keys_share_its_tag_whatever_the_request_is_called(request: str) -> None:
     keys = [
@@ -41,6 +41,7 @@ def test_a_sessions_keys_share_its_tag_whatever_the_request_is_called(request: s
     assert {key_slot(key.encode()) for key in keys} == {key_slot(b"session:s-1")}
 
 
+@pytest.mark.req("I-57")
 def test_every_kind_of_key_begins_with_the_prefix() -> None:
     for name, make in inspect.getmembers(Keys("other"), inspect.ismethod):
         if not name.startswith("_"):

@@ -132,7 +132,7 @@ async def test_sent_twice_it_ends_once_and_tells_so_both_times(
     assert await watcher.find_changes() == {}
 
 
-@pytest.mark.req("J11")
+@pytest.mark.req("J11", "I-5", "I-48")
 @pytest.mark.parametrize(("attempt", "node_id"), [(1, "n1"), (2, "n1"), (2, "n2"), (3, "")])
 async def test_a_result_of_a_past_attempt_or_another_node_neither_ends_nor_masks_the_current(
     attempt: int, node_id: str, stores: Stores, watcher: Watcher

@@ -85,7 +85,7 @@ async def test_all_runs_of_a_node_that_lists_none_are_renewed(
     assert changes[RUN] == {f"{JOB}:1": renewed, f"{OTHER_JOB}:1": renewed}
 
 
-@pytest.mark.req("N5", "R8")
+@pytest.mark.req("N5", "R8", "I-2")
 async def test_a_node_renews_only_what_it_lists_and_gains_nothing_by_it(
     stores: Stores, watcher: Watcher
 ) -> None:
@@ -139,7 +139,7 @@ async def test_leases_that_ended_are_purged_and_the_mirror_follows(
     }
 
 
-@pytest.mark.req("N4")
+@pytest.mark.req("N4", "I-35")
 async def test_an_older_connection_is_refused(stores: Stores, watcher: Watcher) -> None:
     older = await make_ready(stores)
     stores.advance_clock(1)
