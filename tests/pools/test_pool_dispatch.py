@@ -243,6 +243,17 @@ async def test_parts_of_one_turn_go_to_one_node_and_other_jobs_do_not(
 
 
 @pytest.mark.req("L20", "I-58")
+async def test_what_is_remembered_of_a_turn_ends(scheduler: Scheduler, redis_client: Any) -> None:
+    await scheduler.connect("n-1")
+    scheduler.use(PoolConfig(rules=PoolRules(enabled=False)))
+    await scheduler.ask(turn_id="turn", max_duration=True)
+    await scheduler.settle()
+    kept = [key for key in await list_keys(redis_client) if key.endswith(":rt")]
+    assert kept
+    assert all([0 < await redis_client.pttl(key) <= 3_600_000 for key in kept])
+
+
+@pytest.mark.req("L20", "I-58")
 async def test_a_turn_goes_on_elsewhere_when_its_node_is_gone(scheduler: Scheduler) -> None:
     await scheduler.connect("n-1", "n-2")
     scheduler.use(PoolConfig(rules=PoolRules(enabled=False)))

@@ -1,6 +1,7 @@
 """Names: keys with one hash tag an entity, ids that lead home, shards that never move."""
 
 import inspect
+import random
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from scheduling import ids
+from scheduling.credentials import Kind, draw_token
 from scheduling.store.keys import Keys, pick_shard
 
 KEYS = Keys("lingua")
@@ -92,6 +94,18 @@ def test_ids_have_their_form_and_differ(draw, form: str) -> None:
     assert all(re.fullmatch(form, each) for each in drawn)
     assert len(set(drawn)) == len(drawn)
     assert all(ids.is_tag_safe(each) for each in drawn if not each.startswith(("-", "_")))
+
+
+@pytest.mark.req("I-65")
+@pytest.mark.parametrize("draw", [ids.new_token, ids.new_session_id, lambda: draw_token(Kind.NODE)])
+def test_no_secret_comes_again_when_chance_is_seeded_anew(draw) -> None:
+    """Codes made of the time, or of a seed, were guessed (I-65)."""
+    drawn = []
+    for _ in range(20):
+        random.seed(1)
+        drawn.append(draw())
+
+    assert len(set(map(str, drawn))) == len(drawn)
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,24 @@ async def test_a_node_renews_only_what_it_lists_and_gains_nothing_by_it(
     assert changes[RUN] == {f"{JOB}:1": START_MS + 100 + JOB_LIMITS.run_lease_ms}
 
 
+@pytest.mark.req("N10", "I-2")
+@pytest.mark.parametrize("running", [None, []])
+async def test_a_heartbeat_takes_and_frees_no_slot(
+    running: list[tuple[str, int]] | None, stores: Stores, watcher: Watcher
+) -> None:
+    """What a node says of itself replaced what it had been sent (I-2)."""
+    node = await make_ready(stores)
+    await run(stores, node)
+    await reserve(stores, node, OTHER_JOB)
+    await watcher.read()
+
+    recorded = await beat(stores, node, running=running)
+
+    assert recorded is not None
+    assert recorded.load == 2
+    assert (await watcher.find_changes()).keys() == {INFO}
+
+
 @pytest.mark.req("N5")
 async def test_a_run_that_the_list_only_resembles_is_not_renewed(
     stores: Stores, watcher: Watcher
