@@ -159,6 +159,7 @@ def test_every_alert_has_a_fault_and_says_what_it_means() -> None:
         assert rule["annotations"]["description"]
 
 
+@pytest.mark.req("I-62")
 @pytest.mark.parametrize("expression", list(list_expressions()))
 def test_every_metric_that_is_asked_for_is_exported(expression: str) -> None:
     assert list_unknown_names(expression) == set()

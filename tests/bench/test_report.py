@@ -38,6 +38,21 @@ def test_the_pages_are_as_the_results_are():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.req("X9", "I-69")
+@pytest.mark.parametrize("program", ["bench.compare", "bench.run", "bench.floor", "bench.soak"])
+def test_each_program_that_measures_can_be_started(program: str):
+    done = subprocess.run(
+        [sys.executable, "-m", program, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage:" in done.stdout
+
+
 def test_a_block_is_replaced_and_the_words_around_it_stay():
     page = "before\n<!-- bench:table -->\nold\n<!-- end -->\nafter\n"
     once = report.fill(page, {"table": "new"})

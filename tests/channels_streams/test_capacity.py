@@ -41,7 +41,7 @@ async def test_a_channel_may_have_a_capacity_of_its_own(make_layer: MakeLayer):
             await layer.send(name, {"type": "x"})
 
 
-@pytest.mark.req("T2")
+@pytest.mark.req("T2", "I-24")
 async def test_a_full_inbox_raises_and_nothing_in_it_is_lost(make_layer: MakeLayer):
     layer, sender = make_layer(), make_layer(inbox_capacity=5)
     channel = await layer.new_channel()

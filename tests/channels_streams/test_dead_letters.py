@@ -23,7 +23,7 @@ async def park(layer: StreamsChannelLayer, sender: StreamsChannelLayer, **messag
     return letter
 
 
-@pytest.mark.req("T5", "T6")
+@pytest.mark.req("T5", "T6", "I-25")
 async def test_a_message_its_consumer_never_finished_becomes_a_dead_letter(make_layer: MakeLayer):
     layer, sender = make_layer(**HASTY, dead_letter_fields=("node_id", "attempt")), make_layer()
     letter = await park(layer, sender, node_id="n1", attempt=2)
@@ -56,7 +56,7 @@ async def test_a_finished_message_is_deleted_and_never_a_dead_letter(make_layer:
     assert await layer.dead_letters.list_letters() == []
 
 
-@pytest.mark.req("T8")
+@pytest.mark.req("T8", "I-25")
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
@@ -79,7 +79,7 @@ async def test_garbage_in_the_inbox_becomes_a_dead_letter(layer, fields, reason)
     assert await layer.dead_letters.replay(letter.letter_id) == "undecodable"
 
 
-@pytest.mark.req("T8")
+@pytest.mark.req("T8", "I-25")
 @pytest.mark.parametrize("again", [False, True])
 async def test_garbage_in_a_work_queue_becomes_a_dead_letter(make_layer: MakeLayer, again):
     layer = make_layer(at_least_once=["work"] if again else [])
@@ -192,7 +192,7 @@ async def test_a_poison_message_of_a_queue_comes_again_and_then_becomes_a_dead_l
     assert layer.counters.reclaimed >= 1
 
 
-@pytest.mark.req("T5")
+@pytest.mark.req("T5", "I-22")
 async def test_a_message_delivered_too_often_is_moved_even_though_taking_it_makes_it_young(
     make_layer: MakeLayer,
 ):
@@ -230,7 +230,7 @@ async def test_a_work_queue_hands_what_a_dead_reader_had_to_dead_letters(make_la
     assert (await receive(layer, "work"))["n"] == 2
 
 
-@pytest.mark.req("T5", "T2")
+@pytest.mark.req("T5", "T2", "I-22")
 async def test_twenty_stuck_messages_become_dead_letters_beside_a_hundred_unread(
     make_layer: MakeLayer,
 ):

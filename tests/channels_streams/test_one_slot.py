@@ -13,6 +13,7 @@ from tests.channels_streams.exercise import exercise
 from tests.channels_streams.waiting import eventually
 
 
+@pytest.mark.req("I-3", "I-59")
 @pytest.mark.standalone("MONITOR shows one server; a cluster refuses keys of two slots by itself")
 async def test_every_key_of_every_script_call_is_in_one_slot(
     redis_server: EmbeddedRedis, make_layer: MakeLayer

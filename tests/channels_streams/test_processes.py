@@ -222,3 +222,16 @@ async def test_a_message_whose_consumer_was_killed_before_it_finished_is_process
 
     assert layer.counters.reclaimed == 1
     assert await nothing_comes(layer, "work")
+
+
+@pytest.mark.req("I-29")
+async def test_a_read_that_blocks_holds_up_no_command(make_layer: MakeLayer):
+    """Commands waited behind the blocking read on the one connection there was (I-29)."""
+    layer = make_layer(max_connections=1, block_ms=60_000)
+    waiting = asyncio.create_task(layer.receive("work"))
+    async with asyncio.timeout(30):
+        for n in range(20):
+            await layer.send("other", {"type": "x", "n": n})
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)

@@ -117,7 +117,7 @@ async def test_a_redis_that_forgets_is_told_again(faulty: Faulty, how):
     await eventually(lambda: sends_again(peer, layer, channel), within_s=WHOLE_WITHIN_S)
 
 
-@pytest.mark.req("T1")
+@pytest.mark.req("T1", "I-26")
 async def test_a_lost_consumer_group_is_made_again_from_the_beginning(faulty: Faulty):
     await faulty.start()
     layer, peer = faulty.layer(), faulty.layer()

@@ -265,7 +265,7 @@ async def test_a_nodes_bad_frame_is_ignored_and_changes_nothing(scene: Scene) ->
     await scene.finish()
 
 
-@pytest.mark.req("J11", "R5")
+@pytest.mark.req("J11", "R5", "I-49")
 async def test_a_job_is_not_another_nodes_to_finish(scene: Scene) -> None:
     before = scene.observe()
     for kind in ("job_ack", "job_started", "asr_partial", "job_result"):

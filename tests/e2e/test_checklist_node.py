@@ -49,7 +49,7 @@ async def test_services_and_devices_nobody_knows_are_tolerated(
         await speaker.next("translation_result", utterance_index=0)
 
 
-@pytest.mark.req("N1")
+@pytest.mark.req("N1", "I-41")
 async def test_what_a_node_may_leave_out_it_may_leave_out(lingua: Lingua, languages: Pair) -> None:
     frame = register_frame(languages)
     optional = ("advanced_features", "max_concurrent_jobs", "installed_services")
@@ -94,7 +94,7 @@ async def test_a_heartbeat_that_says_little_changes_nothing_of_what_a_node_decla
         assert languages[0] in declared
 
 
-@pytest.mark.req("N4")
+@pytest.mark.req("N4", "I-11")
 async def test_an_older_sockets_end_does_not_end_the_node(lingua: Lingua, languages: Pair) -> None:
     async with (
         FakeNode.open(lingua.url(NODE), languages) as older,
@@ -112,7 +112,7 @@ async def test_an_older_sockets_end_does_not_end_the_node(lingua: Lingua, langua
         assert lingua.node(newer.node_id)["status"] == "ready"
 
 
-@pytest.mark.req("N4")
+@pytest.mark.req("N4", "I-44")
 async def test_a_node_that_can_prove_its_id_keeps_it(lingua: Lingua, languages: Pair) -> None:
     resumes = {"advanced_features": ["job_ack", "resume"]}
     async with FakeNode.open(lingua.url(NODE), languages, **resumes) as owner:
@@ -148,7 +148,7 @@ async def test_another_capability_schema_is_refused(
     assert not lingua.dump(f"{{node:node-{languages[0]}}}*")
 
 
-@pytest.mark.req("N2", "N7")
+@pytest.mark.req("N2", "N7", "I-44")
 async def test_a_node_without_a_gpu_is_refused_where_one_is_required(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:

@@ -230,7 +230,7 @@ async def test_an_empty_success_is_said_to_be_silence(lingua: Lingua, languages:
         assert missing["reason"] == "silence_detected"
 
 
-@pytest.mark.req("J9", "J15")
+@pytest.mark.req("J9", "J15", "I-13")
 async def test_a_failure_reaches_the_speaker_with_the_nodes_code(
     lingua: Lingua, languages: Pair
 ) -> None:

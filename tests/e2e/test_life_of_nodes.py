@@ -48,7 +48,7 @@ async def test_a_node_is_ready_once_all_its_core_services_are(
         assert len(node.told("node_status")) == 2
 
 
-@pytest.mark.req("N6")
+@pytest.mark.req("N6", "I-63")
 @pytest.mark.parametrize("beats", ["000", "01010"])
 async def test_bad_heartbeats_degrade_a_node_and_a_good_one_restores_it(
     lingua: Lingua, languages: Pair, beats: str
@@ -88,7 +88,7 @@ async def test_a_node_that_does_not_warm_up_is_degraded(
     lingua.stop()
 
 
-@pytest.mark.req("N5", "N6")
+@pytest.mark.req("N5", "N6", "I-63")
 async def test_a_silent_node_leaves_selection_and_is_back_with_its_next_heartbeat(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:

@@ -9,7 +9,7 @@ SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
 
 
-@pytest.mark.req("N14", "J9", "J11")
+@pytest.mark.req("N14", "J9", "J11", "I-55")
 async def test_jobs_of_a_node_that_dies_finish_elsewhere(lingua: Lingua, languages: Pair) -> None:
     async with (
         FakeNode.open(lingua.url(NODE), languages) as dying,
@@ -36,7 +36,7 @@ async def test_jobs_of_a_node_that_dies_finish_elsewhere(lingua: Lingua, languag
             assert lingua.node(dying.node_id)["status"] == "offline"
 
 
-@pytest.mark.req("J6", "J11", "R2")
+@pytest.mark.req("J6", "J11", "R2", "I-5", "I-12", "I-48", "I-52", "I-55")
 async def test_a_silent_node_loses_the_job_and_its_late_result(
     lingua: Lingua, languages: Pair
 ) -> None:
@@ -70,7 +70,7 @@ async def test_a_silent_node_loses_the_job_and_its_late_result(
         assert len(speaker.told("translation_result")) == 1
 
 
-@pytest.mark.req("J5", "J10", "R5")
+@pytest.mark.req("J5", "J10", "R5", "I-41")
 async def test_a_waiting_job_is_placed_when_a_slot_is_freed(
     lingua: Lingua, languages: Pair
 ) -> None:
@@ -134,7 +134,7 @@ async def test_nobody_in_time_is_an_explicit_refusal(lingua: Lingua, languages: 
         assert missing["reason"] == "no_available_node"
 
 
-@pytest.mark.req("J7", "J8")
+@pytest.mark.req("J7", "J8", "I-15")
 async def test_a_job_that_runs_too_long_is_cancelled_retried_and_refused(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:
@@ -211,7 +211,7 @@ async def test_a_repeated_request_id_is_one_job(lingua: Lingua, languages: Pair)
         assert len(node.told("job_assign")) == 1
 
 
-@pytest.mark.req("J9", "L10")
+@pytest.mark.req("J9", "L10", "I-13")
 async def test_a_missing_model_sends_the_job_elsewhere(lingua: Lingua, languages: Pair) -> None:
     async with (
         FakeNode.open(lingua.url(NODE), languages) as without,
@@ -246,7 +246,7 @@ async def test_a_result_without_acceptance_counts(lingua: Lingua, languages: Pai
         assert not lingua.leases(node.node_id)
 
 
-@pytest.mark.req("J14", "R5")
+@pytest.mark.req("J14", "R5", "I-15")
 async def test_a_speaker_that_leaves_frees_its_slots(lingua: Lingua, languages: Pair) -> None:
     async with FakeNode.open(lingua.url(NODE), languages, max_concurrent_jobs=1) as node:
         async with Speaker.open(lingua.url(SESSION), languages) as speaker:

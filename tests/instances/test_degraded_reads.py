@@ -42,7 +42,7 @@ async def answers_ready(instance: Instance, status: int) -> None:
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.req("G3", "I-36", "O11")
+@pytest.mark.req("G3", "I-36", "O11", "I-32")
 @pytest.mark.parametrize("how", ["killed", "asleep"])
 async def test_the_fleet_is_read_without_redis(
     cluster: Cluster, own_redis: EmbeddedRedis, how: str

@@ -10,7 +10,7 @@ from tests.instances.servers import Cluster, kill, until
 FENCED = 4409
 
 
-@pytest.mark.req("T7", "I4", "I6")
+@pytest.mark.req("T7", "I4", "I6", "I-51")
 @pytest.mark.parametrize("how", ["dropped", "killed"])
 async def test_a_speaker_resumes_elsewhere_with_every_answer_it_has_not_acknowledged(
     cluster: Cluster, how: str

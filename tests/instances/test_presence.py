@@ -13,7 +13,7 @@ def read_presence(cluster: Cluster, instance_id: str) -> dict[str, object]:
     return json.loads(found["record"]) if found else {}
 
 
-@pytest.mark.req("I1", "I2")
+@pytest.mark.req("I1", "I2", "I-31")
 async def test_presence_is_there_before_the_port_opens_and_its_start_never_changes(
     cluster: Cluster,
 ):
@@ -74,7 +74,7 @@ def test_a_single_instance_does_not_start_beside_another(cluster: Cluster, *, sh
     assert "share a Redis" in refused.errors
 
 
-@pytest.mark.req("I3", "N14", "N12")
+@pytest.mark.req("I3", "N14", "N12", "I-47")
 async def test_nodes_of_a_killed_instance_get_no_jobs_and_theirs_move(cluster: Cluster):
     one, two = cluster.start(), cluster.start()
     pair = draw_pair()

@@ -33,7 +33,7 @@ async def test_a_slot_freed_on_a_serves_a_job_that_waits_on_b(cluster: Cluster):
         assert await second.result(0)
 
 
-@pytest.mark.req("J7", "G4")
+@pytest.mark.req("J7", "G4", "I-47")
 async def test_a_job_whose_line_died_is_adopted_and_run_once(cluster: Cluster):
     one, two = cluster.start(), cluster.start()
     pair = draw_pair()

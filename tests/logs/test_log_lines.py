@@ -62,6 +62,22 @@ def test_what_is_too_long_for_an_id_is_cut(formatter: logging.Formatter) -> None
     assert "\n" not in line
 
 
+@pytest.mark.req("I-50")
+@pytest.mark.parametrize("shift", range(4))
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter("{message}", style="{")])
+def test_a_long_text_of_any_alphabet_is_cut_between_its_letters(
+    formatter: logging.Formatter, shift: int
+) -> None:
+    """A log that cut between bytes fell over Chinese (I-50)."""
+    text = "x" * shift + "中文🎤é" * 2_000
+
+    line = formatter.format(make_record(frame=text, node_id=text))
+
+    assert len(line) < 2_000
+    assert "中文" in line
+    assert "\ufffd" not in line
+
+
 def test_text_for_a_terminal_names_the_ids_too() -> None:
     formatter = TextFormatter("{levelname} {name}: {message}", style="{")
 

@@ -70,7 +70,7 @@ async def test_the_cluster_shows_instances_and_nodes(lingua: Lingua, api: Api) -
     await _await(api, "/api/v1/cluster", lambda told: told["total_nodes"] == 0)
 
 
-@pytest.mark.req("D1")
+@pytest.mark.req("D1", "I-61")
 async def test_statistics_are_answered_while_redis_does_not(lingua: Lingua, api: Api) -> None:
     await api.json("/api/v1/stats")
     lingua.redis.execute_command("CLIENT", "PAUSE", 1_000, "ALL")
@@ -156,7 +156,7 @@ async def test_refusals_are_listed_with_their_reason(lingua: Lingua, api: Api) -
     assert page["results"] == told["results"][1:]
 
 
-@pytest.mark.req("O13", "O2")
+@pytest.mark.req("O13", "O2", "I-42")
 async def test_counters_say_why_nodes_were_passed_over(lingua: Lingua, api: Api) -> None:
     languages = draw_languages()
     async with (

@@ -72,7 +72,7 @@ async def test_the_local_file_fills_the_catalog_while_the_hub_never_answered(
     assert "Connection refused" in (catalog.state.last_error or "")
 
 
-@pytest.mark.req("D8")
+@pytest.mark.req("D8", "I-60")
 async def test_fresh_services_are_never_overwritten_by_the_file(hub, tmp_path: Path) -> None:
     url, handler = hub
     _write_index(tmp_path)

@@ -44,7 +44,7 @@ def make_store(connection: Connection, keys: Keys, *, window_ms: int = 10_000) -
     )
 
 
-@pytest.mark.req("M1", "M2", "L10", "M3", "M6")
+@pytest.mark.req("M1", "M2", "L10", "M3", "M6", "I-45")
 async def test_a_marked_service_sends_the_job_elsewhere_until_the_mark_ends(
     connection: Connection, keys: Keys, redis_client: "redis.asyncio.Redis"
 ) -> None:
@@ -87,7 +87,7 @@ async def test_a_thousand_events_of_three_instances_cause_one_action(
     assert len(actions) == 1
 
 
-@pytest.mark.req("M5", "M6")
+@pytest.mark.req("M5", "M6", "I-27")
 async def test_one_node_may_report_thirty_times_in_a_window_and_again_after_it(
     connection: Connection, keys: Keys, redis_client: "redis.asyncio.Redis"
 ) -> None:

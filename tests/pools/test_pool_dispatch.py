@@ -101,7 +101,7 @@ async def test_where_eligibility_is_strict_an_empty_language_pool_lets_its_jobs_
     assert await scheduler.find_node(job_id) == ""
 
 
-@pytest.mark.req("L14")
+@pytest.mark.req("L14", "I-16")
 async def test_a_tenants_jobs_stay_in_its_pool_and_so_do_their_retries(
     scheduler: Scheduler,
 ) -> None:
@@ -145,7 +145,7 @@ async def test_strict_eligibility_refuses_now_and_creates_nothing(scheduler: Sch
     assert await scheduler.find_node(await scheduler.ask()) == "n-1"
 
 
-@pytest.mark.req("L13")
+@pytest.mark.req("L13", "I-16")
 async def test_strict_eligibility_holds_for_retries(scheduler: Scheduler) -> None:
     """Failover went past the pools (I-16)."""
     await scheduler.connect("n-1", "n-2")
@@ -158,7 +158,7 @@ async def test_strict_eligibility_holds_for_retries(scheduler: Scheduler) -> Non
     assert (record.state, record.reason) == ("FAILED", "NO_CAPABLE_NODE")
 
 
-@pytest.mark.req("L15", "L19")
+@pytest.mark.req("L15", "L19", "I-34")
 async def test_an_empty_pool_is_passed_over_and_the_session_remembers_the_other(
     scheduler: Scheduler,
 ) -> None:
@@ -226,7 +226,7 @@ async def test_a_spread_session_with_one_node_is_still_served(scheduler: Schedul
     assert [await scheduler.find_node(await scheduler.ask()) for _ in range(3)] == ["n-1"] * 3
 
 
-@pytest.mark.req("L3", "L20")
+@pytest.mark.req("L3", "L20", "I-58")
 async def test_parts_of_one_turn_go_to_one_node_and_other_jobs_do_not(
     scheduler: Scheduler,
 ) -> None:
@@ -242,7 +242,18 @@ async def test_parts_of_one_turn_go_to_one_node_and_other_jobs_do_not(
     assert len(set(plain)) >= 15
 
 
-@pytest.mark.req("L20")
+@pytest.mark.req("L20", "I-58")
+async def test_what_is_remembered_of_a_turn_ends(scheduler: Scheduler, redis_client: Any) -> None:
+    await scheduler.connect("n-1")
+    scheduler.use(PoolConfig(rules=PoolRules(enabled=False)))
+    await scheduler.ask(turn_id="turn", max_duration=True)
+    await scheduler.settle()
+    kept = [key for key in await list_keys(redis_client) if key.endswith(":rt")]
+    assert kept
+    assert all([0 < await redis_client.pttl(key) <= 3_600_000 for key in kept])
+
+
+@pytest.mark.req("L20", "I-58")
 async def test_a_turn_goes_on_elsewhere_when_its_node_is_gone(scheduler: Scheduler) -> None:
     await scheduler.connect("n-1", "n-2")
     scheduler.use(PoolConfig(rules=PoolRules(enabled=False)))

@@ -23,7 +23,7 @@ def store(connection: Connection, keys: Keys) -> PoolStore:
     return PoolStore(connection, keys=keys)
 
 
-@pytest.mark.req("P11")
+@pytest.mark.req("P11", "I-37")
 async def test_one_instance_leads_until_its_time_ends_and_fences_only_grow(
     store: PoolStore,
 ) -> None:
@@ -40,7 +40,7 @@ async def test_one_instance_leads_until_its_time_ends_and_fences_only_grow(
     assert await store.acquire(instance_id="a", length_ms=100) == 3
 
 
-@pytest.mark.req("P11", "I11", "X11")
+@pytest.mark.req("P11", "I11", "X11", "I-37")
 async def test_a_paused_old_leader_cannot_publish(store: PoolStore) -> None:
     store.test_clock = 1_000
     old = await store.acquire(instance_id="a", length_ms=100)
@@ -57,7 +57,7 @@ async def test_a_paused_old_leader_cannot_publish(store: PoolStore) -> None:
     assert await store.find_config() == (1, config)
 
 
-@pytest.mark.req("P10", "P11")
+@pytest.mark.req("P10", "P11", "I-38")
 async def test_publishing_refuses_what_is_stale_or_would_wipe_and_can_be_sent_twice(
     store: PoolStore,
 ) -> None:

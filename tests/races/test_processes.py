@@ -99,7 +99,7 @@ async def test_eight_processes_never_hold_more_than_the_node_offers(
     assert state["{node:n1}:cap"].value == {"max": "4", "reserved": "0", "running": "0"}
 
 
-@pytest.mark.req("J2", "J4")
+@pytest.mark.req("J2", "J4", "I-9")
 @pytest.mark.parametrize("utterances", ["one utterance", "an utterance each"])
 async def test_fifty_creates_of_one_request_make_one_job(
     utterances: str,

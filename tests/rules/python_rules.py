@@ -38,6 +38,28 @@ _KEY_PATTERN = re.compile(r":v\d+:|\{(node|session|instance|pool|lang|t):|\{pool
 _SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore)(?P<rest>.*)$")
 _EXPLAINED = re.compile(r"^(:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*|\[[a-z-]+(,\s*[a-z-]+)*\])\W+\w+")
 
+# Who may hold a lock over a wait, and why no job ever waits behind it.
+LOCKS = {
+    "channels_streams/inbox.py": "threads share the inbox; nothing is awaited under it",
+    "channels_streams/loops.py": "threads share the loops; nothing is awaited under it",
+    "channels_streams/mailboxes.py": "threads share the mailboxes; nothing is awaited under it",
+    "channels_streams/presence.py": "threads share the presence; nothing is awaited under it",
+    "lingua_node/translator.py": "a node's own program takes one text at a time",
+    "nodes/links.py": "one node that moves here twice at once",
+    "scheduling/leader.py": "one pass of the leader at a time",
+    "scheduling/pool_follower.py": "one reading of the pools at a time",
+    "scheduling/store/pipes.py": "one connection is opened once",
+}
+_LOCK = re.compile(r"^(asyncio|threading)\.(Lock|RLock|Condition)$")
+
+# The layer lists its own keys to flush them, which Channels asks for in tests.
+KEY_WALKS = {"channels_streams/connection.py"}
+_WALK_METHODS = {"scan", "scan_iter", "keys"}
+_CLIENT = re.compile(r"(client|connection|commands|redis)$")
+_STORE = re.compile(r"(_store|_stores\.\w+|_connection|_index|_membership)$")
+
+SHARED_REDIS = {"redis_client", "redis_server"}
+
 _SKIPS = re.compile(r"^pytest\.(mark\.)?(skip|skipif|xfail|importorskip)$")
 
 Rule = Callable[[Path], Iterator[str]]
@@ -145,6 +167,46 @@ def tests_are_never_skipped(root: Path) -> Iterator[str]:
                 yield f"{path.relative_to(root)}:{node.lineno} skips a test, or expects it to fail"
 
 
+def no_code_walks_the_key_space(root: Path) -> Iterator[str]:
+    for path, tree in _parse_packages(root):
+        name = path.relative_to(root).as_posix()
+        for node in ast.walk(tree):
+            if name not in KEY_WALKS and _walks_keys(node):
+                yield f"{name}:{_line(node)} walks the key space; a sorted set names what there is"
+
+
+def locks_are_few_and_off_the_path_of_jobs(root: Path) -> Iterator[str]:
+    for path, tree in _parse_packages(root):
+        name = path.relative_to(root).as_posix()
+        if name in LOCKS:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and _LOCK.match(ast.unparse(node.func)):
+                yield f"{name}:{_line(node)} makes a lock; a job may come to wait behind it"
+
+
+def replies_of_stores_are_awaited(root: Path) -> Iterator[str]:
+    """A store's reply is awaited, kept, or given to `unattended`; never a statement by itself."""
+    for path, tree in _parse_packages(root):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
+                continue
+            called = node.value.func
+            if isinstance(called, ast.Attribute) and _STORE.search(ast.unparse(called.value)):
+                yield f"{path.relative_to(root)}:{node.lineno} drops a reply of Redis"
+
+
+def tests_draw_their_keys(root: Path) -> Iterator[str]:
+    """Who shares a Redis with other tests takes the prefix that was drawn for it."""
+    for path in list_modules(root, folders=("tests",)):
+        tree = ast.parse(path.read_text())
+        if not any(isinstance(n, ast.arg) and n.arg in SHARED_REDIS for n in ast.walk(tree)):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and _spells_prefix(node):
+                yield f"{path.relative_to(root)}:{node.lineno} spells a prefix on a shared Redis"
+
+
 RULES: tuple[Rule, ...] = (
     environment_is_read_in_one_place,
     wall_clock_is_read_in_one_place,
@@ -155,6 +217,10 @@ RULES: tuple[Rule, ...] = (
     modules_are_named_for_an_idea,
     suppressions_have_a_code_and_a_reason,
     tests_are_never_skipped,
+    no_code_walks_the_key_space,
+    locks_are_few_and_off_the_path_of_jobs,
+    replies_of_stores_are_awaited,
+    tests_draw_their_keys,
 )
 
 
@@ -175,6 +241,20 @@ def _reads_wall_clock(node: ast.AST) -> bool:
     if isinstance(node, ast.ImportFrom) and node.module == "time":
         return any(alias.name in {"time", "time_ns", "localtime"} for alias in node.names)
     return isinstance(node, ast.Attribute) and bool(_WALL_CLOCK.match(ast.unparse(node)))
+
+
+def _walks_keys(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Attribute) and node.func.attr in _WALK_METHODS:
+        return bool(_CLIENT.search(ast.unparse(node.func.value)))
+    first = node.args[0] if node.args else None
+    return isinstance(first, ast.Constant) and first.value in {"KEYS", "SCAN"}
+
+
+def _spells_prefix(node: ast.Call) -> bool:
+    words = node.args[:1] if ast.unparse(node.func) == "Keys" else []
+    return any(isinstance(word, ast.Constant) for word in words)
 
 
 def _line(node: ast.AST) -> int:

@@ -82,6 +82,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.req("I-30", "I-53", "I-54")
 def test_every_script_keeps_the_rules() -> None:
     faults = [fault for script in SCRIPTS for fault in lua_rules.find_script_faults(script)]
 

@@ -37,6 +37,17 @@ FAULTS = [
     (rules.suppressions_have_a_code_and_a_reason, "nodes/a.py", "x = 1  # type: ignore[arg-type]"),
     (rules.tests_are_never_skipped, "tests/test_a.py", "import pytest\npytest.skip('later')"),
     (rules.tests_are_never_skipped, "tests/test_a.py", "import pytest\nx = pytest.mark.xfail"),
+    (rules.no_code_walks_the_key_space, "operators/pages.py", "client.keys('*')"),
+    (rules.no_code_walks_the_key_space, "nodes/a.py", "x = self._client.scan_iter('*')"),
+    (rules.no_code_walks_the_key_space, "scheduling/a.py", "connection.execute('KEYS', '*')"),
+    (rules.locks_are_few_and_off_the_path_of_jobs, "scheduling/a.py", "x = asyncio.Lock()"),
+    (rules.replies_of_stores_are_awaited, "scheduling/a.py", "self._stores.jobs.finish(1)"),
+    (rules.replies_of_stores_are_awaited, "nodes/a.py", "self._store.renew('s-1')"),
+    (
+        rules.tests_draw_their_keys,
+        "tests/test_a.py",
+        "def test_x(redis_client):\n    Keys('lingua')",
+    ),
 ]
 ALLOWED = [
     (rules.environment_is_read_in_one_place, "lingua/env.py", "import os\nos.environ['A']"),
@@ -52,6 +63,13 @@ ALLOWED = [
     (rules.keys_are_spelled_in_one_place, "scheduling/store/keys.py", "x = ':v2:{node:'"),
     (rules.keys_are_spelled_in_one_place, "nodes/services.py", "x = f'{node}: unknown'"),
     (rules.package_files_are_empty, "nodes/__init__.py", None),
+    (rules.no_code_walks_the_key_space, "nodes/a.py", "x = {}.keys() & seen.keys()"),
+    (
+        rules.replies_of_stores_are_awaited,
+        "nodes/a.py",
+        "unattended(self._store.renew('s-1'), what='a sign of life')",
+    ),
+    (rules.tests_draw_their_keys, "tests/test_a.py", "def test_x(redis_client):\n    Keys(prefix)"),
     (
         rules.suppressions_have_a_code_and_a_reason,
         "nodes/a.py",
@@ -66,7 +84,7 @@ def _plant(root: Path, name: str, text: str | None) -> None:
     path.write_text("" if text is None else SAYS + text + "\n")
 
 
-@pytest.mark.req("R7")
+@pytest.mark.req("R7", "I-30", "I-33", "I-39", "I-53", "I-57", "I-68", "I-71")
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
 def test_the_tree_keeps_the_rule(rule: rules.Rule) -> None:
     assert list(rule(ROOT)) == []

@@ -47,6 +47,14 @@ def test_the_tests_name_no_unknown_requirement(capsys: pytest.CaptureFixture[str
     assert status == 0, capsys.readouterr().err
 
 
+@pytest.mark.req("I-70")
+def test_what_is_done_has_a_test() -> None:
+    proofs = trace.find_proofs(ROOT / "tests")
+    rows = trace.read_requirements(ROOT / "docs" / "requirements.md")
+
+    assert [row.id for row in rows if row.state == "done" and row.id not in proofs] == []
+
+
 def test_a_requirement_is_printed_with_its_tests(
     tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,7 +56,7 @@ async def test_an_outcome_nobody_told_is_told_by_the_watchdog(core: Core) -> Non
     assert core.fleet.loads[node.node_id] == 0
 
 
-@pytest.mark.req("J13")
+@pytest.mark.req("J13", "I-51")
 async def test_a_speaker_is_told_until_it_has_the_outcome(core: Core) -> None:
     node = await core.beat(await core.register())
     core.delivery.attach_node(node.node_id, RecordingNode(node.conn_epoch))

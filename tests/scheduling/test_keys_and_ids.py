@@ -1,6 +1,7 @@
 """Names: keys with one hash tag an entity, ids that lead home, shards that never move."""
 
 import inspect
+import random
 import re
 
 import pytest
@@ -9,13 +10,14 @@ from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from scheduling import ids
+from scheduling.credentials import Kind, draw_token
 from scheduling.store.keys import Keys, pick_shard
 
 KEYS = Keys("lingua")
 NODE_KEYS = [KEYS.node_info, KEYS.node_resv, KEYS.node_run, KEYS.node_unavail, KEYS.node_cap]
 
 
-@pytest.mark.req("I10")
+@pytest.mark.req("I10", "I-3")
 @given(node_id=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True))
 def test_a_nodes_keys_differ_and_share_its_tag(node_id: str) -> None:
     keys = [make(node_id) for make in NODE_KEYS]
@@ -25,7 +27,7 @@ def test_a_nodes_keys_differ_and_share_its_tag(node_id: str) -> None:
     assert {key_slot(key.encode()) for key in keys} == {key_slot(tag)}
 
 
-@pytest.mark.req("I10")
+@pytest.mark.req("I10", "I-3", "I-59")
 @given(request=st.text(max_size=30))
 def test_a_sessions_keys_share_its_tag_whatever_the_request_is_called(request: str) -> None:
     keys = [
@@ -41,6 +43,7 @@ def test_a_sessions_keys_share_its_tag_whatever_the_request_is_called(request: s
     assert {key_slot(key.encode()) for key in keys} == {key_slot(b"session:s-1")}
 
 
+@pytest.mark.req("I-57")
 def test_every_kind_of_key_begins_with_the_prefix() -> None:
     for name, make in inspect.getmembers(Keys("other"), inspect.ismethod):
         if not name.startswith("_"):
@@ -91,6 +94,18 @@ def test_ids_have_their_form_and_differ(draw, form: str) -> None:
     assert all(re.fullmatch(form, each) for each in drawn)
     assert len(set(drawn)) == len(drawn)
     assert all(ids.is_tag_safe(each) for each in drawn if not each.startswith(("-", "_")))
+
+
+@pytest.mark.req("I-65")
+@pytest.mark.parametrize("draw", [ids.new_token, ids.new_session_id, lambda: draw_token(Kind.NODE)])
+def test_no_secret_comes_again_when_chance_is_seeded_anew(draw) -> None:
+    """Codes made of the time, or of a seed, were guessed (I-65)."""
+    drawn = []
+    for _ in range(20):
+        random.seed(1)
+        drawn.append(draw())
+
+    assert len(set(map(str, drawn))) == len(drawn)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ async def test_a_job_without_a_node_takes_no_step(
     assert await watcher.find_changes() == {}
 
 
-@pytest.mark.req("J11")
+@pytest.mark.req("J11", "I-35", "I-48")
 @pytest.mark.parametrize(("attempt", "node_id"), [(2, "n1"), (1, "n2"), (0, "n1")])
 async def test_a_foreign_attempt_or_node_takes_no_step(
     attempt: int, node_id: str, stores: Stores, watcher: Watcher

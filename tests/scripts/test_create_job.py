@@ -22,7 +22,7 @@ from tests.scripts.fixtures import (
 TAG = f"{{session:{SESSION}}}"
 
 
-@pytest.mark.req("J1", "J2", "J4")
+@pytest.mark.req("J1", "J2", "J4", "I-10")
 @pytest.mark.parametrize(("node_id", "state"), [("n1", "RESERVED"), ("", "SELECTING")])
 async def test_a_job_is_created_with_all_that_it_needs(
     node_id: str, state: str, stores: Stores, watcher: Watcher
@@ -55,7 +55,7 @@ async def test_a_job_is_created_with_all_that_it_needs(
     }
 
 
-@pytest.mark.req("J2")
+@pytest.mark.req("J2", "I-10")
 async def test_sent_twice_it_creates_one_job(stores: Stores, watcher: Watcher) -> None:
     request = make_request(request_id="r1")
     await create(stores, request)
@@ -79,7 +79,7 @@ async def test_an_utterance_that_has_a_job_gets_no_other(stores: Stores, watcher
     assert await watcher.find_changes() == {}
 
 
-@pytest.mark.req("J2")
+@pytest.mark.req("J2", "I-9")
 async def test_a_request_that_has_a_job_gets_no_other(stores: Stores, watcher: Watcher) -> None:
     await create(stores, make_request(request_id="r1"))
     await watcher.read()

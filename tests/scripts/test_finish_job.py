@@ -16,8 +16,10 @@ from tests.scripts.fixtures import (
     SESSION,
     START_MS,
     Stores,
+    advance,
     bring_to,
     finish,
+    place,
     requeue,
 )
 
@@ -132,17 +134,22 @@ async def test_sent_twice_it_ends_once_and_tells_so_both_times(
     assert await watcher.find_changes() == {}
 
 
-@pytest.mark.req("J11")
-@pytest.mark.parametrize(("attempt", "node_id"), [(1, "n1"), (2, "n1"), (2, "n2"), (3, "")])
+@pytest.mark.req("J11", "I-5", "I-48")
+@pytest.mark.parametrize(
+    ("attempt", "node_id"), [(1, "n1"), (2, "n1"), (1, "n2"), (3, "n2"), (3, "")]
+)
 async def test_a_result_of_a_past_attempt_or_another_node_neither_ends_nor_masks_the_current(
     attempt: int, node_id: str, stores: Stores, watcher: Watcher
 ) -> None:
     await bring_to(stores, JobState.RUNNING)
     await requeue(stores)
+    assert (await place(stores, attempt=2, node_id="n2")).done
+    assert (await advance(stores, JobState.RUNNING, attempt=2, node_id="n2")).done
     await watcher.read()
 
     assert await finish(stores, attempt=attempt, node_id=node_id) is None
     assert await watcher.find_changes() == {}
+    assert await finish(stores, attempt=2, node_id="n2") is not None
 
 
 @pytest.mark.req("J1")

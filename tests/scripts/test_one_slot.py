@@ -46,7 +46,7 @@ def test_every_method_of_every_store_is_in_the_table(stores: Stores) -> None:
     }
 
 
-@pytest.mark.req("I10")
+@pytest.mark.req("I10", "I-3", "I-59")
 @pytest.mark.parametrize(("store", "method"), EVERY_CALL)
 async def test_the_keys_of_each_command_share_a_slot(
     store: str, method: str, stores: Stores, commands: list[tuple[object, ...]]

@@ -85,7 +85,7 @@ async def test_all_runs_of_a_node_that_lists_none_are_renewed(
     assert changes[RUN] == {f"{JOB}:1": renewed, f"{OTHER_JOB}:1": renewed}
 
 
-@pytest.mark.req("N5", "R8")
+@pytest.mark.req("N5", "R8", "I-2")
 async def test_a_node_renews_only_what_it_lists_and_gains_nothing_by_it(
     stores: Stores, watcher: Watcher
 ) -> None:
@@ -101,6 +101,24 @@ async def test_a_node_renews_only_what_it_lists_and_gains_nothing_by_it(
     assert recorded.load == 2
     changes = await watcher.find_changes()
     assert changes[RUN] == {f"{JOB}:1": START_MS + 100 + JOB_LIMITS.run_lease_ms}
+
+
+@pytest.mark.req("N10", "I-2")
+@pytest.mark.parametrize("running", [None, []])
+async def test_a_heartbeat_takes_and_frees_no_slot(
+    running: list[tuple[str, int]] | None, stores: Stores, watcher: Watcher
+) -> None:
+    """What a node says of itself replaced what it had been sent (I-2)."""
+    node = await make_ready(stores)
+    await run(stores, node)
+    await reserve(stores, node, OTHER_JOB)
+    await watcher.read()
+
+    recorded = await beat(stores, node, running=running)
+
+    assert recorded is not None
+    assert recorded.load == 2
+    assert (await watcher.find_changes()).keys() == {INFO}
 
 
 @pytest.mark.req("N5")
@@ -139,7 +157,7 @@ async def test_leases_that_ended_are_purged_and_the_mirror_follows(
     }
 
 
-@pytest.mark.req("N4")
+@pytest.mark.req("N4", "I-35")
 async def test_an_older_connection_is_refused(stores: Stores, watcher: Watcher) -> None:
     older = await make_ready(stores)
     stores.advance_clock(1)

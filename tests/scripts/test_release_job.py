@@ -10,7 +10,7 @@ TAG = f"{{session:{SESSION}}}"
 FINAL = [JobState.DONE, JobState.FAILED, JobState.CANCELLED]
 
 
-@pytest.mark.req("J1", "J13")
+@pytest.mark.req("J1", "J13", "I-15")
 @pytest.mark.parametrize("state", FINAL)
 async def test_a_job_that_ended_is_released_once(
     state: JobState, stores: Stores, watcher: Watcher

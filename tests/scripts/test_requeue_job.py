@@ -23,7 +23,7 @@ RECORD = f"{{session:{SESSION}}}:job:{JOB}"
 WITH_A_NODE = [JobState.RESERVED, JobState.DISPATCHED, JobState.ACKED, JobState.RUNNING]
 
 
-@pytest.mark.req("J1", "J6", "J8", "J9")
+@pytest.mark.req("J1", "J6", "J8", "J9", "I-52")
 @pytest.mark.parametrize("reported", [False, True])
 @pytest.mark.parametrize("state", WITH_A_NODE)
 async def test_the_next_attempt_begins(
@@ -110,7 +110,7 @@ async def test_the_budget_is_three_in_all_of_which_two_reported(
     assert await watcher.find_changes() == {}
 
 
-@pytest.mark.req("J1")
+@pytest.mark.req("J1", "I-15")
 @pytest.mark.parametrize(
     "state", [JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.RELEASED]
 )

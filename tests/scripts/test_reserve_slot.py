@@ -73,7 +73,7 @@ async def test_another_attempt_of_the_same_job_takes_another_slot(stores: Stores
     assert loads == [1, 2]
 
 
-@pytest.mark.req("R1")
+@pytest.mark.req("R1", "I-7", "I-42")
 async def test_a_full_node_refuses(stores: Stores, watcher: Watcher) -> None:
     node = await make_ready(stores, max_jobs=2)
     await run(stores, node, JOB, 1)
@@ -122,7 +122,7 @@ async def test_a_connection_other_than_the_current_is_offline(
     assert await watcher.find_changes() == {}
 
 
-@pytest.mark.req("R1", "N11")
+@pytest.mark.req("R1", "N11", "I-6")
 async def test_an_unknown_node_is_offline(stores: Stores, watcher: Watcher) -> None:
     reply = await reserve(stores, make_node("nobody"))
 
@@ -158,7 +158,7 @@ async def test_a_retired_node_is_offline(stores: Stores, watcher: Watcher) -> No
     assert await watcher.find_changes() == {}
 
 
-@pytest.mark.req("N6")
+@pytest.mark.req("N6", "I-6")
 async def test_a_node_without_a_heartbeat_is_not_ready(stores: Stores, watcher: Watcher) -> None:
     await register(stores)
     await watcher.read()
@@ -206,7 +206,7 @@ async def test_a_node_that_offers_nothing_has_no_capacity(stores: Stores, watche
     assert await watcher.find_changes() == {}
 
 
-@pytest.mark.req("L10", "M3")
+@pytest.mark.req("L10", "M3", "I-45")
 async def test_a_marked_service_is_refused_until_its_mark_ends(
     stores: Stores, watcher: Watcher, redis_client
 ) -> None:

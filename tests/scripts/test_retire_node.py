@@ -48,7 +48,7 @@ async def test_attempts_whose_lease_ended_are_not_told(stores: Stores) -> None:
     assert reply == Retired(attempts=())
 
 
-@pytest.mark.req("N4", "N14")
+@pytest.mark.req("N4", "N14", "I-11")
 async def test_a_node_that_is_back_on_a_newer_connection_stays(
     stores: Stores, watcher: Watcher
 ) -> None:

@@ -201,7 +201,7 @@ async def test_a_rotated_token_and_its_successor_are_one_principal(fortress: For
             assert (await _ask(node, wanted))["node_id"] == "kept-over-rotation"
 
 
-@pytest.mark.req("N4")
+@pytest.mark.req("N4", "I-49")
 async def test_another_nodes_id_is_refused(fortress: Fortress, node_token: str) -> None:
     other_token = fortress.issue("node", "others")
     mine = {**REGISTER, "node_id": "mine"}

@@ -30,6 +30,7 @@ def test_operations_md_names_every_setting_and_no_other() -> None:
     assert set(_documented()) == asked_for
 
 
+@pytest.mark.req("I-40")
 def test_operations_md_names_the_defaults() -> None:
     documented = {name: default for name, (default, _, _) in _documented().items()}
     real = {variable.name: variable.default for variable in env.list_variables()}

@@ -96,6 +96,7 @@ async def test_empty_frames_are_frames(shared_instance: Instance) -> None:
     assert answers == ["", b""]
 
 
+@pytest.mark.req("I-50")
 async def test_a_slow_reader_costs_no_memory(instance: Instance) -> None:
     """200 MB are pushed to a client that reads nothing: `send` waits."""
     before = instance.resident_mb()
@@ -114,6 +115,7 @@ async def test_a_slow_reader_costs_no_memory(instance: Instance) -> None:
     assert growth < 60
 
 
+@pytest.mark.req("I-50")
 async def test_a_flood_to_a_busy_application_costs_no_memory(instance: Instance) -> None:
     """200 MB are sent to an application that does not read: the socket is not read either."""
     before = instance.resident_mb()
