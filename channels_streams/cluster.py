@@ -18,6 +18,7 @@ from redis.exceptions import (
     ClusterDownError,
     MaxConnectionsError,
     MovedError,
+    RedisClusterException,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as ConnectionLost
@@ -43,6 +44,8 @@ class ClusterClient(RedisCluster):
         # Masters that did not answer, by name: until when they are not asked again.
         self._spared: dict[str, float] = {}
         self._learned_at_ms = 0.0
+        # How many came, errors among them, since the start.
+        self.replies = 0
 
     async def initialize(self, *args: Any, **kwargs: Any) -> "ClusterClient":
         """Learn which master owns what, if that is not known.
@@ -100,7 +103,12 @@ class ClusterClient(RedisCluster):
         """Send some commands, each to the master of its key, and note the replies."""
         shares: dict[ClusterNode, list[int]] = {}
         for at in todo:
-            shares.setdefault(self._find_master(commands[at], replies[at]), []).append(at)
+            try:
+                master = self._find_master(commands[at], replies[at])
+            except (RedisClusterException, LookupError):
+                replies[at] = ConnectionLost("no master is known for its key")
+            else:
+                shares.setdefault(master, []).append(at)
         if len(shares) == 1:
             await self._ask(*shares.popitem(), commands, replies)
             return
@@ -128,6 +136,7 @@ class ClusterClient(RedisCluster):
         for command in sent:
             if command.position >= 0:
                 replies[command.position] = command.result
+                self.replies += 1
         if any(_is_loss(command.result) for command in sent):
             self._spared[master.name] = now_ms() + _SPARE_LOST_FOR_MS
             await master.disconnect_free_connections()

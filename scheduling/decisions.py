@@ -4,6 +4,7 @@ import time
 
 import msgspec
 
+from scheduling.errors import DependencyDown
 from scheduling.placement import Choice
 
 PLACED, WAITS, REFUSED = "placed", "waits", "refused"
@@ -46,13 +47,15 @@ encode_decision = msgspec.json.Encoder().encode
 class Trail:
     """Collects one decision while it is made; nothing is encoded before it is written."""
 
-    __slots__ = ("_began", "_chosen", "answers", "choice")
+    __slots__ = ("_began", "_chosen", "answers", "choice", "lost")
 
     def __init__(self) -> None:
         self._began = time.perf_counter_ns()
         self._chosen = self._began
         self.choice: Choice | None = None
         self.answers: list[Answer] = []
+        # Why a node that had a slot could not be reached, if that is Redis.
+        self.lost: DependencyDown | None = None
 
     def take_choice(self, choice: Choice) -> Choice:
         """Note what was chosen, and how long that took."""

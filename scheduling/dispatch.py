@@ -164,8 +164,12 @@ class Dispatcher:
         )
         asked = trail.start_asking()
         reserved = self._offers.reserve(placing, node)
-        existing = await created
-        await armed
+        try:
+            existing = await created
+            await armed
+        except errors.DependencyDown:
+            self._offers.let_go(placing, node)
+            raise
         slot = await reserved
         trail.note_answer(node.node_id, slot.word, slot.load, asked=asked)
         if existing is not None:
@@ -174,12 +178,17 @@ class Dispatcher:
             await self._tenants.give_back(placing.job_id)
             return existing
         self._fleet.record_load(node.node_id, slot.load)
-        if slot.done and await self._offers.assign(placing, node, frame, trail):
-            self._journal.observe("node_selection_attempts", 1)
-            return None
-        if not await self._offers.take_back(placing, node):
+        if slot.done:
+            answer = await self._offers.assign(placing, node, frame, trail)
+            if answer is Answer.PLACED:
+                self._journal.observe("node_selection_attempts", 1)
+            if answer is not Answer.REFUSED:
+                return None
+        elif not await self._offers.take_back(placing, node):
             return None
         if not await self._try_each(placing, nodes[1:], trail, tried=1):
+            if trail.lost is not None:
+                raise trail.lost
             self._offers.note(placing, trail, WAITS)
             await self._wait(placing)
         return None

@@ -1,9 +1,10 @@
 """Offer one job to one node: reserve, say so in its record, assign; or take it back."""
 
 import asyncio
+import contextlib
 import enum
 
-from scheduling import clock
+from scheduling import clock, errors
 from scheduling.choosing import Chooser
 from scheduling.decisions import PLACED, Trail
 from scheduling.delivery import Delivery
@@ -72,14 +73,14 @@ class Offers:
         if not place.done:
             await self.free(placing, node)
             return Answer.JOB_GONE
-        if await self.assign(placing, node, placing.encode_frame(), trail):
-            return Answer.PLACED
-        if await self.take_back(placing, node):
-            return Answer.REFUSED
-        return Answer.JOB_GONE
+        return await self.assign(placing, node, placing.encode_frame(), trail)
 
-    async def assign(self, placing: Placing, node: Node, frame: str, trail: Trail) -> bool:
-        """Hand the job to the node's connection; its slot is given back when that fails."""
+    async def assign(self, placing: Placing, node: Node, frame: str, trail: Trail) -> Answer:
+        """Hand the job to the node's connection; when that fails the job waits without a slot.
+
+        Where the way there is lost, the node may have it all the same: its slot is given back
+        only once the job surely stands there no more.
+        """
         job = placing.assignment
         event = JobAssigned(
             job_id=job.job_id,
@@ -89,10 +90,19 @@ class Offers:
             trace_id=job.trace_id,
             frame=frame,
         )
-        if not await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch):
+        try:
+            taken = await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch)
+        except errors.DependencyDown as lost:
+            trail.lost = lost
+            trail.note_answer(node.node_id, "unreachable", 0, asked=trail.start_asking())
+            if not await self.take_back(placing, node):
+                return Answer.JOB_GONE
+            await self.free(placing, node)
+            return Answer.REFUSED
+        if not taken:
             trail.note_answer(node.node_id, "unreachable", 0, asked=trail.start_asking())
             await self.free(placing, node)
-            return False
+            return Answer.REFUSED if await self.take_back(placing, node) else Answer.JOB_GONE
         self._note_dispatch(placing, node, trail)
         dispatched = JobDispatched(
             session_id=job.session_id,
@@ -100,8 +110,9 @@ class Offers:
             utterance_index=job.utterance_index,
             trace_id=job.trace_id,
         )
-        await self._delivery.to_session(job.session_id, dispatched)
-        return True
+        with contextlib.suppress(errors.DependencyDown):
+            await self._delivery.to_session(job.session_id, dispatched)
+        return Answer.PLACED
 
     async def free(self, placing: Placing, node: Node) -> None:
         """Give the slot back that was reserved for an attempt."""
@@ -109,6 +120,13 @@ class Offers:
             node_id=node.node_id, job_id=placing.job_id, attempt=placing.attempt
         )
         self._fleet.record_load(node.node_id, freed.load)
+
+    def let_go(self, placing: Placing, node: Node) -> None:
+        """Give a slot back that may have been reserved for a job nobody was told of."""
+        freed = self._stores.nodes.release(
+            node_id=node.node_id, job_id=placing.job_id, attempt=placing.attempt
+        )
+        unattended(freed, what="a slot's end")
 
     async def take_back(self, placing: Placing, node: Node) -> bool:
         """A node refused: the job waits again, with the whole time; False when it has moved on."""

@@ -1,5 +1,6 @@
 """The instances that live now: this one says so, and learns of the others (C1, I2, I3)."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -97,13 +98,17 @@ class Peers:
                 logger.warning("our presence was lost; writing back what we know")
                 await self.on_lost()
                 self._restoring = False
-            await self._look_around()
         except errors.DependencyDown:
             self._failures += 1
             # While Redis was down nobody could renew: all get the full time again.
             self._missed.clear()
             return 0
         self._failures = 0
+        try:
+            await self._look_around()
+        except errors.DependencyDown:
+            # The index alone may be out of reach: on a cluster it is another master's than we are.
+            self._missed.clear()
         return len(self._others)
 
     async def find_channel(self, instance_id: str) -> str | None:
@@ -126,8 +131,8 @@ class Peers:
         own = self.record.instance_id
         await self._store.note_seen(own)
         seen = await self._store.list_seen()
-        futures = {other: self._store.find(other) for other in seen if other != own}
-        found = {other: await future for other, future in futures.items()}
+        others = [other for other in seen if other != own]
+        found = dict(zip(others, await asyncio.gather(*map(self._look_at, others)), strict=True))
         self._others = {other: record for other, record in found.items() if record}
         self._missed = {
             other: self._missed.get(other, 0) + 1
@@ -139,3 +144,12 @@ class Peers:
                 logger.warning("an instance is gone", extra={"instance": other})
                 await self.on_dead(other)
                 await self._store.drop(other, seen_at_ms=seen[other])
+
+    async def _look_at(self, other: str) -> InstanceRecord | None:
+        """Return another instance's presence; as last seen where its master is lost."""
+        try:
+            return await self._store.find(other)
+        except errors.DependencyDown:
+            if other not in self._others:
+                raise
+            return self._others[other]

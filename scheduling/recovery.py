@@ -117,20 +117,22 @@ class Recovery:
         )
         await self._dispatcher.place_again(placing)
 
-    async def tell_again(self, record: JobRecord, *, now_ms: int) -> None:
-        """Bring a kept outcome to its speaker, who ignores it if it came before."""
+    async def tell_again(self, record: JobRecord, *, now_ms: int) -> bool:
+        """Bring a kept outcome to its speaker, who ignores it if it came before.
+
+        False when the way there is lost; then a timer is set for the next try.
+        """
         outcome = await self._stores.jobs.find_outcome(
             session_id=record.session_id, job_id=record.job_id
         )
-        if outcome is not None:
-            await self._settlement.tell(
-                session_id=record.session_id,
-                job_id=record.job_id,
-                utterance_index=record.utterance_index,
-                trace_id=record.trace_id,
-                outcome=outcome,
-                elapsed_ms=now_ms - record.created_at_ms,
-            )
+        return outcome is None or await self._settlement.tell(
+            session_id=record.session_id,
+            job_id=record.job_id,
+            utterance_index=record.utterance_index,
+            trace_id=record.trace_id,
+            outcome=outcome,
+            elapsed_ms=now_ms - record.created_at_ms,
+        )
 
     async def adopt(self, record: JobRecord) -> None:
         """Try once more to place a job that waits, and let it stand in this process's line too.

@@ -5,6 +5,7 @@ import logging
 
 from scheduling import ids
 from scheduling.delivery import Delivery
+from scheduling.errors import DependencyDown
 from scheduling.events import JobCancelled, JobSettled
 from scheduling.jobs import JobState
 from scheduling.outcomes import Outcome, Refused
@@ -20,6 +21,8 @@ from scheduling.store.timers import TimerStore
 from scheduling.tenants import Tenants
 
 logger = logging.getLogger(__name__)
+
+_TELL_AGAIN_MS = 300
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,19 +171,27 @@ class Settlement:
         trace_id: str,
         outcome: Outcome,
         elapsed_ms: int,
-    ) -> None:
-        """Tell the speaker what became of an utterance; one that was told before ignores it."""
-        await self._delivery.to_session(
-            session_id,
-            JobSettled(
-                session_id=session_id,
-                job_id=job_id,
-                utterance_index=utterance_index,
-                trace_id=trace_id,
-                outcome=outcome,
-                elapsed_ms=elapsed_ms,
-            ),
+    ) -> bool:
+        """Tell the speaker what became of an utterance; one that was told before ignores it.
+
+        Where the way to the speaker is lost, it is told soon by whoever pops the job's timer, its
+        own instance perhaps; then this returns False.
+        """
+        settled = JobSettled(
+            session_id=session_id,
+            job_id=job_id,
+            utterance_index=utterance_index,
+            trace_id=trace_id,
+            outcome=outcome,
+            elapsed_ms=elapsed_ms,
         )
+        try:
+            await self._delivery.to_session(session_id, settled)
+        except DependencyDown:
+            entity = timers.name_job(session_id, job_id)
+            await self._stores.timers.arm(entity, delay_ms=_TELL_AGAIN_MS)
+            return False
+        return True
 
 
 def _log_end(end: Ended, outcome: Outcome, *, session_id: str, job_id: str, trace_id: str) -> None:

@@ -109,13 +109,15 @@ class ClusterPipe:
 
     def __init__(self, client: ClusterClient) -> None:
         self._client = client
-        self.replies = 0
+
+    @property
+    def replies(self) -> int:
+        """How many came from any master."""
+        return self._client.replies
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send to each master what is its own; a lost one fails alone."""
-        replies = await self._client.run(commands)
-        self.replies += len(replies)
-        return replies
+        return await self._client.run(commands)
 
 
 async def _note_loss(_error: Exception) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from scheduling.errors import DependencyDown
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys, pick_shard
 
@@ -61,16 +62,25 @@ class TimerStore:
     async def pop_due(self, *, most: int, lease_ms: int) -> tuple[int, list[Sequence[str]]]:
         """Take what is due, from every shard; return Redis's clock and each entity's parts.
 
-        An entity that is neither disarmed nor armed anew within `lease_ms` is due again.
+        An entity that is neither disarmed nor armed anew within `lease_ms` is due again. A shard
+        whose master is lost holds up no other.
+
+        :raises DependencyDown: no shard answered
         """
-        replies: list[list[Any]] = await asyncio.gather(
+        answers: list[list[Any] | BaseException] = await asyncio.gather(
             *(
                 self._connection.run_script(
                     "pop_due_timers", keys=[key], args=[most, lease_ms, self.test_clock]
                 )
                 for key in self._keys
-            )
+            ),
+            return_exceptions=True,
         )
+        replies = [each for each in answers if not isinstance(each, BaseException)]
+        for each in answers:
+            is_borne = bool(replies) and isinstance(each, DependencyDown)
+            if isinstance(each, BaseException) and not is_borne:
+                raise each
         now_ms = max(reply[1] for reply in replies)
         return now_ms, [entity.split("|") for reply in replies for entity in reply[2:]]
 

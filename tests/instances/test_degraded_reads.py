@@ -43,7 +43,13 @@ async def answers_ready(instance: Instance, status: int) -> None:
 
 
 @pytest.mark.req("G3", "I-36", "O11", "I-32")
-@pytest.mark.parametrize("how", ["killed", "asleep"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "killed",
+        pytest.param("asleep", marks=pytest.mark.standalone("one process is stopped")),
+    ],
+)
 async def test_the_fleet_is_read_without_redis(
     cluster: Cluster, own_redis: EmbeddedRedis, how: str
 ):

@@ -1,5 +1,6 @@
 """Instances on a Redis Cluster of three masters."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import redis
 
 from scripts.redis_cluster import EmbeddedCluster
 from tests.instances.clients import FakeNode, Speaker, draw_pair
-from tests.instances.servers import QUICK
+from tests.instances.servers import QUICK, Cluster
+from tests.instances.test_redis_faults import DOWN, WHOLE_WITHIN_S, open_scene
 from tests.server.launcher import Instance, Launcher, StartInstance
 
 pytestmark = pytest.mark.cluster
+ENDED_WITHIN_S = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +79,27 @@ async def test_a_cluster_that_forgot_its_scripts_is_told_them_again(
         await speaker.say(0)
 
         assert await speaker.result(0)
+
+
+@pytest.mark.req("G1", "G5", "I10")
+@pytest.mark.parametrize("lost", range(3))
+async def test_with_one_master_lost_each_utterance_is_answered_or_refused(
+    tmp_path: Path, lost: int
+):
+    own = EmbeddedCluster(directory=tmp_path / "redis", append_only=True)
+    own.start()
+    cluster = Cluster(directory=tmp_path, redis_url=own.url, prefix="i", server_name="uvicorn")
+    try:
+        async with open_scene(cluster) as scene:
+            own.masters[lost].kill()
+
+            # More than the node has slots: what was refused must not keep any.
+            for _ in range(2 * scene.node.slots):
+                end = await asyncio.wait_for(scene.ask(), ENDED_WITHIN_S)
+                assert end["type"] == "translation_result" or end["reason"] == DOWN.lower(), end
+
+            await asyncio.to_thread(own.masters[lost].start)
+            assert await scene.await_whole() < WHOLE_WITHIN_S
+    finally:
+        cluster.end()
+        own.stop()

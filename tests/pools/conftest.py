@@ -79,7 +79,8 @@ async def connection(
 ) -> AsyncIterator[Connection]:
     client = open_redis(redis_server.url, timeout_s=2.0)
     await redis_client.ping()
-    connection = Connection(client)
+    # The first command to each master of a cluster connects; late is not down here.
+    connection = Connection(client, overdue_s=2.0)
     yield connection
     await connection.close()
 

@@ -7,18 +7,20 @@ from collections.abc import AsyncIterator
 import pytest
 import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
 from scheduling.leader import Leader, SettingsSource
 from scheduling.pool_config import Owned, PoolRules, list_pools_of, wish_pools
 from scheduling.pool_follower import PoolFollower
-from scheduling.store.connection import Connection, open_client
+from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.pools import PoolStore
 from tests.pools.dispatching import Scheduler, Socket
 from tests.pools.offers import describe, make_need
+from tests.redis_under_test import OwnRedis, open_redis
 
 INSTANCES, NODES, SLOTS = 8, 20, 5
+# All connect in one process at once: replies may be late, and nothing may be refused for that.
+UNHURRIED_S = 5.0
 # The 99.9th percentile of chi-squared with 19 degrees of freedom.
 MOST_CHI_SQUARED = 43.8
 
@@ -86,13 +88,11 @@ class Herd:
 
 @pytest.fixture
 async def herd(
-    redis_server: EmbeddedRedis, redis_client: "redis.asyncio.Redis", keys: Keys
+    redis_server: OwnRedis, redis_client: "redis.asyncio.Redis", keys: Keys
 ) -> AsyncIterator[Herd]:
     await redis_client.ping()
     connections = [
-        Connection(
-            open_client(url=redis_server.url, cluster_urls=(), timeout_s=10, connect_timeout_s=10)
-        )
+        Connection(open_redis(redis_server.url, timeout_s=10), overdue_s=UNHURRIED_S)
         for _ in range(INSTANCES)
     ]
     schedulers = [

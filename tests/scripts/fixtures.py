@@ -152,9 +152,10 @@ def make_stores(
     prefix: str,
     job_limits: JobLimits = JOB_LIMITS,
     node_limits: NodeLimits = NODE_LIMITS,
+    overdue_s: float = 0.08,
 ) -> Stores:
     """Return stores whose clock stands at `START_MS`."""
-    connection, keys = Connection(client), Keys(prefix)
+    connection, keys = Connection(client, overdue_s=overdue_s), Keys(prefix)
     stores = Stores(
         connection=connection,
         keys=keys,
