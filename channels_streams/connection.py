@@ -14,6 +14,7 @@ from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 from channels_streams.cluster import ClusterClient
 from channels_streams.counters import Counters
 from channels_streams.keys import GROUP
+from channels_streams.lines import Line, ReadLines
 from channels_streams.options import Options
 from channels_streams.scripts import Script
 
@@ -44,6 +45,15 @@ class Connections:
             socket_timeout_s=options.block_ms / 1000 + options.socket_timeout_s,
             retry=Retry(NoBackoff(), 0),
         )
+        # A cluster's client keeps connections of its own.
+        self._command_line: Line | ClusterClient = (
+            Line(self._commands) if isinstance(self._commands, Redis) else self._commands
+        )
+        self._read_line: ReadLines | ClusterClient = (
+            ReadLines(self._blocking, limit=options.max_connections)
+            if isinstance(self._blocking, Redis)
+            else self._blocking
+        )
         self._call_timeout_s = options.socket_timeout_s * (_SEND_AGAIN + 1)
 
     async def run(
@@ -55,11 +65,11 @@ class Connections:
         """
         call = (script.sha, len(keys), *keys, *args)
         try:
-            reply = await self._execute(script.name, self._commands, ("EVALSHA", *call))
+            reply = await self._execute(script.name, self._command_line, ("EVALSHA", *call))
         except NoScriptError:
             # EVAL goes to the one node that owns the keys; SCRIPT LOAD would need all of them.
             reply = await self._execute(
-                script.name, self._commands, ("EVAL", script.text, *call[1:])
+                script.name, self._command_line, ("EVAL", script.text, *call[1:])
             )
         return cast("list[Any]", reply)
 
@@ -68,7 +78,7 @@ class Connections:
 
         :raises RedisError: Redis is not reachable, or refuses
         """
-        return await self._execute(str(words[0]).lower(), self._commands, words)
+        return await self._execute(str(words[0]).lower(), self._command_line, words)
 
     async def read_group(
         self,
@@ -89,7 +99,7 @@ class Connections:
             *("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count),
             *(*waiting, "STREAMS", stream, ">"),
         )
-        reply = await self._execute("read", self._blocking, words)
+        reply = await self._execute("read", self._read_line, words)
         return [(entry[0], entry[1]) for entry in reply[0][1]] if reply else []
 
     async def list_keys(self, pattern: str) -> list[str]:
@@ -102,14 +112,13 @@ class Connections:
         for client in (self._commands, self._blocking):
             await client.aclose()
 
-    async def _execute(self, name: str, client: Client, words: tuple[Any, ...]) -> Any:
+    async def _execute(
+        self, name: str, line: Line | ReadLines | ClusterClient, words: tuple[Any, ...]
+    ) -> Any:
         outcome, cancellations = "ok", _count_cancellations()
         try:
             async with asyncio.timeout(self._call_timeout_s + self._options.block_ms / 1000):
-                if isinstance(client, Redis):
-                    reply = await client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py does not say
-                else:
-                    reply = await client.run_one(words)
+                reply = await line.run_one(words)
             _end_if_cancelled(since=cancellations)
         except BaseException as error:
             outcome = type(error).__name__

@@ -8,7 +8,7 @@ import redis.asyncio
 from hiredis import pack_command
 
 from channels_streams.cluster import ClusterClient
-from scheduling.store.wire import Wire
+from channels_streams.wire import Wire
 
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]

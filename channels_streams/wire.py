@@ -36,11 +36,12 @@ class Wire(asyncio.Protocol):
         self._before = self._transport.get_protocol()
         self._loop = asyncio.get_running_loop()
         self._timeout_s: float | None = connection.socket_timeout
+        encoder = connection.encoder
         self._reader = hiredis.Reader(
             protocolError=exceptions.InvalidResponse,
             replyError=self._parse_error,
-            encoding=connection.encoder.encoding,
-            errors=connection.encoder.encoding_errors,
+            encoding=encoder.encoding if encoder.decode_responses else None,
+            errors=encoder.encoding_errors,
             notEnoughData=_NOT_YET,
         )
         self._under_way: collections.deque[_Batch] = collections.deque()
@@ -64,6 +65,10 @@ class Wire(asyncio.Protocol):
         if self._watch is None and self._timeout_s is not None:
             self._watch = self._loop.call_later(self._timeout_s, self._look)
         return await batch.future
+
+    def give_up(self) -> None:
+        """End the connection; what is under way on it is lost."""
+        self._lose(exceptions.ConnectionError("the connection was given up"))
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
