@@ -88,7 +88,6 @@ def test_every_name_the_code_counts_is_described() -> None:
     assert counted - set(METRICS) == set()
 
 
-<<<<<<< HEAD
 def _list_literals(*, without: str = "") -> set[str]:
     """Return every string in the code of the server, but of modules that only name or read."""
     root = Path(__file__).parents[2]
@@ -114,9 +113,7 @@ def test_a_metric_that_nobody_writes_is_noticed() -> None:
     assert lost == {"phase2_inbox_pending", "inbox_oldest_pending_seconds"}
 
 
-=======
 @pytest.mark.req("I-43")
->>>>>>> defects
 def test_a_label_from_outside_has_a_bounded_number_of_values() -> None:
     journal = Journal()
     for number in range(1_000):

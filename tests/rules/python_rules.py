@@ -44,6 +44,7 @@ LOCKS = {
     "channels_streams/loops.py": "threads share the loops; nothing is awaited under it",
     "channels_streams/mailboxes.py": "threads share the mailboxes; nothing is awaited under it",
     "channels_streams/presence.py": "threads share the presence; nothing is awaited under it",
+    "channels_streams/lines.py": "one connection is opened once",
     "lingua_node/translator.py": "a node's own program takes one text at a time",
     "nodes/links.py": "one node that moves here twice at once",
     "scheduling/leader.py": "one pass of the leader at a time",
