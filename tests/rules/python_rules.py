@@ -49,7 +49,6 @@ LOCKS = {
     "nodes/links.py": "one node that moves here twice at once",
     "scheduling/leader.py": "one pass of the leader at a time",
     "scheduling/pool_follower.py": "one reading of the pools at a time",
-    "scheduling/store/pipes.py": "one connection is opened once",
 }
 _LOCK = re.compile(r"^(asyncio|threading)\.(Lock|RLock|Condition)$")
 
