@@ -1,5 +1,6 @@
 """`make chaos`: do a seed's faults to three instances under load, then prove what was promised."""
 
+import argparse
 import asyncio
 import os
 import random
@@ -158,13 +159,23 @@ async def _run_bounded(chaos: Chaos) -> None:
 
 
 def main() -> int:
-    """Run with the seed and the length the environment names; return the exit code."""
-    seconds = float(os.environ.get("CHAOS_SECONDS", "120"))
-    seed = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10_000))
-    size = Size(
-        nodes=int(os.environ.get("CHAOS_NODES", "100")),
-        speakers=int(os.environ.get("CHAOS_SPEAKERS", "200")),
+    """Run as the options or the environment say; return the exit code."""
+    named = os.environ
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="CHAOS_SECONDS, CHAOS_SEED and so on set the same."
     )
+    parser.add_argument("--seconds", type=float, default=named.get("CHAOS_SECONDS", "120"))
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=named.get("CHAOS_SEED") or random.SystemRandom().randrange(10_000),
+        help="the same seed plans the same faults",
+    )
+    parser.add_argument("--nodes", type=int, default=named.get("CHAOS_NODES", "100"))
+    parser.add_argument("--speakers", type=int, default=named.get("CHAOS_SPEAKERS", "200"))
+    options = parser.parse_args()
+    seconds, seed = options.seconds, options.seed
+    size = Size(nodes=options.nodes, speakers=options.speakers)
     _say(f"chaos for {seconds:g} s with CHAOS_SEED={seed}")
     with tempfile.TemporaryDirectory(prefix="lingua-chaos-") as directory:
         chaos = Chaos(directory=Path(directory), seed=seed, seconds=seconds, size=size)
