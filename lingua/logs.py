@@ -20,6 +20,7 @@ ID_FIELDS = (
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _LONGEST_VALUE = 300
 _LONGEST_MESSAGE = 4_000
+_MOST_KINDS = 1_000
 _process: dict[str, str] = {}
 
 
@@ -60,6 +61,34 @@ class TextFormatter(logging.Formatter):
         line = super().format(record)
         head, found, traceback = line.partition("\n")
         return mask_secrets(f"{head} {told}{found}{traceback}" if told else line)
+
+
+class Thinning(logging.Filter):
+    """Lets a message through `most_per_s` times a second, whatever its ids; errors always.
+
+    What peers cause must not fill a disk, nor cost a line each: the first line of a later second
+    says in ``left_out`` how many like it were not written.
+    """
+
+    def __init__(self, *, most_per_s: int) -> None:
+        super().__init__()
+        self._most = most_per_s
+        self._seconds: dict[tuple[str, object], tuple[int, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether to write a line; tell it what was left out before it."""
+        if not self._most or record.levelno >= logging.ERROR:
+            return True
+        second, kind = int(record.created), (record.name, record.msg)
+        since, seen = self._seconds.get(kind, (second, 0))
+        if since != second:
+            if seen > self._most:
+                record.left_out = seen - self._most
+            seen = 0
+        elif len(self._seconds) >= _MOST_KINDS:
+            self._seconds.clear()
+        self._seconds[kind] = (second, seen + 1)
+        return seen < self._most
 
 
 def _read_extra(record: logging.LogRecord) -> dict[str, Any]:

@@ -13,6 +13,8 @@ LINGUA_LOG_LEVEL = env_str(
 )
 # json is one object a line; auto is text on a terminal, else json.
 LINGUA_LOG_FORMAT = env_str("LINGUA_LOG_FORMAT", default="auto", choices=("auto", "json", "text"))
+# Lines of one message a second, errors apart; the next one says how many were left out. 0: all.
+LINGUA_LOG_MAX_PER_S = env_int("LINGUA_LOG_MAX_PER_S", default=20)
 # A file that gets every line too, one for each process; empty: standard error alone.
 LINGUA_LOG_FILE = env_path("LINGUA_LOG_FILE", default=None)
 # Size at which that file is put aside and a new one begun; 0 never.
@@ -26,12 +28,17 @@ def _list_handlers() -> dict[str, dict[str, Any]]:
         LINGUA_LOG_FORMAT == "auto" and not sys.stderr.isatty()
     )
     formatter = "json" if as_json else "text"
-    console = {"class": "logging.StreamHandler", "formatter": formatter}
+    console: dict[str, Any] = {
+        "class": "logging.StreamHandler",
+        "formatter": formatter,
+        "filters": ["console_thinning"],
+    }
     if LINGUA_LOG_FILE is None:
         return {"console": console}
     file = {
         "class": "logging.handlers.RotatingFileHandler",
         "formatter": formatter,
+        "filters": ["file_thinning"],
         "filename": str(LINGUA_LOG_FILE),
         "maxBytes": LINGUA_LOG_FILE_MAX_BYTES,
         "backupCount": LINGUA_LOG_FILE_COUNT,
@@ -42,6 +49,7 @@ def _list_handlers() -> dict[str, dict[str, Any]]:
 
 
 _HANDLERS = _list_handlers()
+_THINNING = {"()": "lingua.logs.Thinning", "most_per_s": LINGUA_LOG_MAX_PER_S}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -53,6 +61,8 @@ LOGGING = {
             "style": "{",
         },
     },
+    # Each handler counts what it writes.
+    "filters": {"console_thinning": _THINNING, "file_thinning": _THINNING},
     "handlers": _HANDLERS,
     "loggers": {
         # Uvicorn would tell of every connection; on DEBUG both show what is in frames.

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from scheduling import errors
+from scheduling import clock, errors
 from scheduling.journal import OTHER, Journal
 from scheduling.nodes import Node
 from scheduling.store.absences import AbsenceStore
@@ -62,6 +62,7 @@ class Absences:
         self._on_absent = on_absent or _report
         self.interval_s = interval_s
         self._queue: collections.deque[Absence] = collections.deque()
+        self._limited_until_ms: dict[str, float] = {}
         self._journal = journal or Journal()
 
     def __len__(self) -> int:
@@ -95,7 +96,7 @@ class Absences:
 
     async def _handle(self, absence: Absence) -> bool:
         try:
-            if not await self._store.may_mark(absence.node_id):
+            if await self._is_limited(absence.node_id):
                 self._journal.count("model_na_rate_limited_total")
                 self._count("rate_limited_node", "node_id", absence.node_id)
                 return False
@@ -109,6 +110,17 @@ class Absences:
         if first:
             self._on_absent(absence)
         return True
+
+    async def _is_limited(self, node_id: str) -> bool:
+        """Say whether a node made too many reports; Redis is asked once for each such while."""
+        limited_ms = self._limited_until_ms.get(node_id, 0) - clock.steady_ms()
+        if limited_ms <= 0:
+            limited_ms = await self._store.count_report(node_id)
+            if limited_ms:
+                self._limited_until_ms[node_id] = clock.steady_ms() + limited_ms
+            else:
+                self._limited_until_ms.pop(node_id, None)
+        return limited_ms > 0
 
     def _count(self, what: str, label: str, value: str) -> None:
         """Count by a value from outside, or, beyond the most that are named, beside it."""

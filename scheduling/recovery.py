@@ -62,17 +62,18 @@ class Recovery:
             reason=reason,
             reported=reported,
         )
-        logger.info(
-            "attempt failed",
-            extra={
-                "job_id": job_id,
-                "session_id": session_id,
-                "attempt_id": attempt,
-                "node_id": node_id,
-                "reason": reason,
-                "again": requeued.done,
-            },
-        )
+        if requeued.done or requeued.reason == "exhausted":
+            logger.info(
+                "attempt failed",
+                extra={
+                    "job_id": job_id,
+                    "session_id": session_id,
+                    "attempt_id": attempt,
+                    "node_id": node_id,
+                    "reason": reason,
+                    "again": requeued.done,
+                },
+            )
         # Whoever was first has told it; by now the node may have a newer attempt of the job.
         if not reported and self._send_cancel and requeued.reason != "stale_attempt":
             await self._delivery.to_node(node_id, JobCancelled(job_id=job_id, reason=reason))

@@ -39,13 +39,13 @@ class AbsenceStore:
             read=lambda raw: int(raw[1]),
         )
 
-    def may_mark(self, node_id: str) -> "Future[bool]":
-        """Count a report of this node; False when it made too many of late (M5)."""
+    def count_report(self, node_id: str) -> "Future[int]":
+        """Count a report of this node; 0, or for how many ms it made too many (M5)."""
         return self._connection.run_script(
             "limit_rate",
             keys=[self._keys.node_rate(node_id, _WHAT)],
             args=[self._most, self._window_ms],
-            read=is_done,
+            read=lambda raw: 0 if is_done(raw) else int(raw[2]),
         )
 
     def is_first(self, what: str) -> "Future[bool]":

@@ -12,7 +12,7 @@ import pytest
 
 from lingua import env
 from lingua.embedded_redis import EmbeddedRedis
-from lingua.logs import ID_FIELDS, JsonFormatter, TextFormatter
+from lingua.logs import ID_FIELDS, JsonFormatter, TextFormatter, Thinning
 from tests.e2e.peers import AUDIO, FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Servers
 
@@ -60,6 +60,34 @@ def test_what_is_too_long_for_an_id_is_cut(formatter: logging.Formatter) -> None
 
     assert len(line) < 2_000
     assert "\n" not in line
+
+
+@pytest.mark.req("O7")
+def test_a_message_that_comes_a_thousand_times_a_second_is_a_few_lines() -> None:
+    thinning = Thinning(most_per_s=3)
+
+    def is_written(second: float, message: str = "late result", level: int = 20) -> bool:
+        record = make_record(message, created=second, levelno=level)
+        written = thinning.filter(record)
+        left_out.append(getattr(record, "left_out", 0))
+        return written
+
+    left_out: list[int] = []
+    assert sum(is_written(10 + n / 1_000) for n in range(1_000)) == 3
+    assert is_written(10.5, "another message")
+    assert all(is_written(10.5, level=logging.ERROR) for _ in range(10))
+    assert not any(left_out)
+    assert is_written(11.2)
+    assert left_out[-1] == 997
+    assert is_written(11.3)
+    assert left_out[-1] == 0
+
+
+@pytest.mark.req("O7")
+def test_no_limit_writes_every_line() -> None:
+    thinning = Thinning(most_per_s=0)
+
+    assert all(thinning.filter(make_record(created=1.0)) for _ in range(100))
 
 
 @pytest.mark.req("I-50")
@@ -159,6 +187,7 @@ def test_a_log_file_rotates_by_size_and_keeps_as_many_as_told(tmp_path: Path) ->
             LINGUA_LOG_FILE=str(file),
             LINGUA_LOG_FILE_MAX_BYTES="2000",
             LINGUA_LOG_FILE_COUNT="3",
+            LINGUA_LOG_MAX_PER_S="0",
         ),
         capture_output=True,
         check=True,

@@ -93,13 +93,36 @@ async def test_one_node_may_report_thirty_times_in_a_window_and_again_after_it(
 ) -> None:
     """A counter that lost its end limited for ever (I-27)."""
     store = make_store(connection, keys)
-    allowed = [await store.may_mark("n-1") for _ in range(31)]
-    assert allowed == [True] * 30 + [False]
-    assert await store.may_mark("n-2")
+    *limited_ms, last_ms = [await store.count_report("n-1") for _ in range(31)]
+    assert limited_ms == [0] * 30
+    assert 0 < last_ms <= 10_000
+    assert await store.count_report("n-2") == 0
     counter = keys.node_rate("n-1", "model_na")
     await redis_client.persist(counter)
-    assert not await store.may_mark("n-1")
+    assert await store.count_report("n-1") > 0
     assert 0 < await redis_client.pttl(counter) <= 10_000
+
+
+@pytest.mark.req("M5", "M6", "I-27")
+async def test_a_node_that_reports_too_much_is_asked_after_once_a_window(
+    connection: Connection, keys: Keys, redis_client: "redis.asyncio.Redis"
+) -> None:
+    absences = Absences(store=make_store(connection, keys, window_ms=300), most=100)
+    for _ in range(50):
+        absences.put(Absence(node_id="n-1", service_id="nmt-1"))
+    assert await absences.run_once() == 30
+    counter = keys.node_rate("n-1", "model_na")
+    counted = await redis_client.get(counter)
+    absences.put(Absence(node_id="n-1", service_id="nmt-1"))
+    assert await absences.run_once() == 0
+    assert await redis_client.get(counter) in {counted, None}
+
+    async with asyncio.timeout(10):
+        marked = 0
+        while not marked:
+            absences.put(Absence(node_id="n-1", service_id="nmt-1"))
+            marked = await absences.run_once()
+    assert int(await redis_client.get(counter)) == 1
 
 
 @pytest.mark.req("M1", "M6")

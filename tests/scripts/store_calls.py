@@ -151,7 +151,7 @@ CALLS = {
     },
     "absences": {
         "mark": {"node_id": "n1", "service_id": "asr-1"},
-        "may_mark": {"entity": "n1"},
+        "count_report": {"entity": "n1"},
         "is_first": {"entity": "asr-1@any"},
     },
     "credentials": {
