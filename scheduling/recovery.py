@@ -1,6 +1,7 @@
 """Bring a job to its next attempt after its node failed it, or end it (C12, J6, J8, J9)."""
 
 import asyncio
+import functools
 import logging
 
 import msgspec
@@ -54,7 +55,10 @@ class Recovery:
         `reported` says that the node itself gave the error; otherwise it is told to stop, before
         its slot is free: whoever gets the slot must not reach the node first.
         """
-        requeued = await self._stores.jobs.requeue(
+        free = functools.partial(
+            self._stores.nodes.finish, node_id=node_id, job_id=job_id, attempt=attempt
+        )
+        requeuing = self._stores.jobs.requeue(
             session_id=session_id,
             job_id=job_id,
             attempt=attempt,
@@ -62,6 +66,8 @@ class Recovery:
             reason=reason,
             reported=reported,
         )
+        freeing = free() if reported else None
+        requeued = await requeuing
         if requeued.done or requeued.reason == "exhausted":
             logger.info(
                 "attempt failed",
@@ -77,7 +83,7 @@ class Recovery:
         # Whoever was first has told it; by now the node may have a newer attempt of the job.
         if not reported and self._send_cancel and requeued.reason != "stale_attempt":
             await self._delivery.to_node(node_id, JobCancelled(job_id=job_id, reason=reason))
-        freed = await self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt)
+        freed = await (freeing or free())
         self._fleet.record_load(node_id, freed.load)
         if requeued.done:
             await self.place(session_id=session_id, job_id=job_id)
