@@ -18,7 +18,7 @@ from bench.figures import Row, percentile
 from lingua.embedded_redis import EmbeddedRedis
 from scheduling import clock
 from scheduling.events import JobCancelled, NodeControlled, NodeStatusChanged
-from scheduling.jobs import Assignment, JobState, Need, Pipeline, Request
+from scheduling.jobs import Assignment, JobState, Need, Pipeline, Request, quote_base64
 from scheduling.languages import LanguageOffer, Nmt
 from scheduling.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
@@ -197,7 +197,7 @@ def _request(session_id: str, number: int) -> Request:
         utterance_index=number,
         src_lang="en",
         tgt_lang="es",
-        audio="A" * frames.AUDIO_BASE64_BYTES,
+        audio=quote_base64("A" * frames.AUDIO_BASE64_BYTES),
         audio_format="opus",
         sample_rate=16_000,
         trace_id="trace",

@@ -10,7 +10,7 @@ from scheduling import clock
 from scheduling.candidates import Members, PoolTable
 from scheduling.choosing import Chooser
 from scheduling.decisions import PLACED, Trail, encode_decision
-from scheduling.jobs import Assignment, Need, Pipeline
+from scheduling.jobs import Assignment, Need, Pipeline, quote_base64
 from scheduling.languages import LanguageOffer, Nmt
 from scheduling.limits import PlacementRules
 from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
@@ -105,7 +105,7 @@ _PLACING = Placing(
         utterance_index=1,
         src_lang="en",
         tgt_lang="es",
-        audio="",
+        audio=quote_base64(""),
         audio_format="opus",
         sample_rate=16_000,
         trace_id="trace",

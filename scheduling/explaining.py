@@ -8,7 +8,7 @@ import msgspec
 from scheduling import clock, ids
 from scheduling.choosing import Chooser
 from scheduling.decisions import Decision
-from scheduling.jobs import Assignment, JobRecord, Need, Pipeline
+from scheduling.jobs import Assignment, JobRecord, Need, Pipeline, quote_base64
 from scheduling.limits import PlacementRules
 from scheduling.nodes import Node, NodeStatus
 from scheduling.placement import Choice
@@ -238,7 +238,7 @@ def _imagine(
         utterance_index=0,
         src_lang=need.src,
         tgt_lang=need.tgt,
-        audio="",
+        audio=quote_base64(""),
         audio_format="",
         sample_rate=0,
         trace_id="",

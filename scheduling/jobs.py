@@ -73,7 +73,8 @@ class Need(msgspec.Struct, frozen=True):
 class Assignment(msgspec.Struct, frozen=True, omit_defaults=True, tag="job_assign"):
     """The utterance as a node receives it; also the form in which a job is kept until it ends.
 
-    `audio` is base64 of the whole utterance in `audio_format`, passed on as it came.
+    `audio` is base64 of the whole utterance in `audio_format`, as it stands in a frame
+    (`quote_base64`): it is passed on and never looked at.
     """
 
     job_id: str
@@ -82,7 +83,7 @@ class Assignment(msgspec.Struct, frozen=True, omit_defaults=True, tag="job_assig
     utterance_index: int
     src_lang: str
     tgt_lang: str
-    audio: str
+    audio: msgspec.Raw
     audio_format: str
     sample_rate: int
     trace_id: str
@@ -103,6 +104,11 @@ class Assignment(msgspec.Struct, frozen=True, omit_defaults=True, tag="job_assig
     turn_id: str | None = None
     expected_duration_ms: int | None = None
     traceparent: str | None = None
+
+
+def quote_base64(text: str) -> msgspec.Raw:
+    """Return base64 as it stands in a frame; looking for what to escape costs 10 µs for 21 KB."""
+    return msgspec.Raw(b'"%b"' % text.encode("ascii"))
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import msgspec
 
 from scheduling import ids
 from scheduling.errors import BadInput
-from scheduling.jobs import Assignment, Need, Pipeline, Request
+from scheduling.jobs import Assignment, Need, Pipeline, Request, quote_base64
 from scheduling.languages import AUTO, normalize
 from sessions_app import messages
 from sessions_app.segmentation import Cut
@@ -118,7 +118,7 @@ def request_from_cut(profile: Profile, *, session_id: str, cut: Cut, audio: str)
         utterance_index=cut.utterance_index,
         src_lang=profile.src_lang,
         tgt_lang=profile.tgt_lang,
-        audio=audio,
+        audio=quote_base64(audio),
         audio_format=cut.audio_format,
         sample_rate=_SAMPLE_RATE,
         trace_id=profile.trace_id,
@@ -152,7 +152,7 @@ def request_from_utterance(profile: Profile, message: messages.Utterance) -> Req
         utterance_index=message.utterance_index,
         src_lang=message.src_lang,
         tgt_lang=message.tgt_lang,
-        audio=message.audio,
+        audio=quote_base64(message.audio),
         audio_format=message.audio_format,
         sample_rate=message.sample_rate,
         trace_id=message.trace_id or profile.trace_id,

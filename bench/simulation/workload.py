@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from bench.simulation.virtual_time import START_MS
-from scheduling.jobs import Assignment, Need, Pipeline, Request
+from scheduling.jobs import Assignment, Need, Pipeline, Request, quote_base64
 from scheduling.languages import LanguageOffer, Nmt
 from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
 
@@ -167,7 +167,7 @@ def state_request(arrival: Arrival, *, number: int) -> Request:
         utterance_index=number,
         src_lang=arrival.src,
         tgt_lang=arrival.tgt,
-        audio="",
+        audio=quote_base64(""),
         audio_format="opus",
         sample_rate=16_000,
         trace_id="",

@@ -145,19 +145,7 @@ class Connection:
 
         :raises DependencyDown: (when awaited) Redis did not answer
         """
-        # Asking for the running loop is a system call in Python 3.11, nine times a job.
-        loop = self._loop = self._loop or asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        is_late = urgent and self._patience.is_overdue
-        if is_late or self._stalled or self._probe is not None:
-            _refuse(future)
-            return future
-        self._waiting.append(_Issued(command, future, read, urgent))
-        if not self._about_to_send and len(self._senders) < self._pipe.most_under_way:
-            self._about_to_send = True
-            sender = loop.create_task(self._send_waiting(), name="redis pipeline")
-            self._senders.add(sender)
-        return future
+        return self._issue(command, read, urgent=urgent)
 
     def run_script(
         self,
@@ -173,7 +161,24 @@ class Connection:
         :raises DependencyDown: (when awaited) Redis did not answer
         """
         digest = self._scripts[name][0]
-        return self.execute("EVALSHA", digest, len(keys), *keys, *args, read=read, urgent=urgent)
+        return self._issue(("EVALSHA", digest, len(keys), *keys, *args), read, urgent=urgent)
+
+    def _issue(
+        self, command: Command, read: Callable[[Any], T], *, urgent: bool
+    ) -> "asyncio.Future[T]":
+        # Asking for the running loop is a system call in Python 3.11, nine times a job.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        is_late = urgent and self._patience.is_overdue
+        if is_late or self._stalled or self._probe is not None:
+            _refuse(future)
+            return future
+        self._waiting.append(_Issued(command, future, read, urgent))
+        if not self._about_to_send and len(self._senders) < self._pipe.most_under_way:
+            self._about_to_send = True
+            sender = loop.create_task(self._send_waiting(), name="redis pipeline")
+            self._senders.add(sender)
+        return future
 
     async def close(self) -> None:
         """Wait for what was issued, then close the connections."""

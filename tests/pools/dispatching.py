@@ -14,7 +14,7 @@ from scheduling.delivery import Delivery
 from scheduling.dispatch import Dispatcher
 from scheduling.events import JobAssigned, ToNode
 from scheduling.explaining import Explainer
-from scheduling.jobs import Assignment, JobRecord, Pipeline, Request
+from scheduling.jobs import Assignment, JobRecord, Pipeline, Request, quote_base64
 from scheduling.journal import Journal
 from scheduling.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.nodes import NodeDescription, Usage
@@ -219,7 +219,7 @@ def make_request(
         utterance_index=number,
         src_lang=src,
         tgt_lang=tgt,
-        audio="AAAA",
+        audio=quote_base64("AAAA"),
         audio_format="pcm16",
         sample_rate=16_000,
         trace_id="trace",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 import redis.asyncio
 
-from scheduling.jobs import Assignment, JobState, Need, Pipeline, Request
+from scheduling.jobs import Assignment, JobState, Need, Pipeline, Request, quote_base64
 from scheduling.languages import LanguageOffer
 from scheduling.limits import JobLimits, NodeLimits
 from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
@@ -83,7 +83,7 @@ def make_request(
         utterance_index=utterance_index,
         src_lang="en",
         tgt_lang="es",
-        audio="AAAA",
+        audio=quote_base64("AAAA"),
         audio_format="pcm16",
         sample_rate=16_000,
         trace_id="trace-1",
