@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from channels_streams.layer import StreamsChannelLayer
 from lingua.embedded_redis import EmbeddedRedis
 from tests.browser.browser import Browser
 from tests.browser.programs import run_nodes, run_speakers
 from tests.e2e.servers import Lingua, Servers
+from tests.instances.lost_letters import lose_a_letter
 
 _ROOT = Path(__file__).parents[2]
 _PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with the test
-_DEADLINE_S = 60
 
 
 class Desk:
@@ -106,7 +105,7 @@ def test_a_new_operator_sees_asks_drains_revokes_and_replays(browser: Browser, d
         browser.open(f"{address}/cluster")
         browser.wait("the nodes gone", lambda: browser.text("[data-tile=nodes]").startswith("0 /"))
 
-    asyncio.run(_lose_a_letter(desk.redis_url, prefix=f"{lingua.prefix}:asgi"))
+    asyncio.run(lose_a_letter(desk.redis_url, prefix=f"{lingua.prefix}:asgi"))
     browser.open(f"{address}/letters")
     browser.wait("the letter", lambda: browser.texts("[data-letter]"))
     browser.keep_picture("new-operator-letters")
@@ -119,27 +118,3 @@ def test_a_new_operator_sees_asks_drains_revokes_and_replays(browser: Browser, d
     browser.open(f"{address}/admin/operators/auditentry/")
     browser.wait("the log", lambda: "token.revoke" in browser.text("#result_list"))
     assert "/replay" in browser.text("#result_list")
-
-
-async def _lose_a_letter(url: str, *, prefix: str) -> None:
-    """Leave a letter in the inbox of a process that died: its job is over long since."""
-    config = {
-        "url": url,
-        "prefix": prefix,
-        "dead_letter_fields": ("event_type", "job_id"),
-        "presence_ttl_s": 1.0,
-    }
-    dead = StreamsChannelLayer(**config)
-    living = StreamsChannelLayer(**config, takeover_interval_s=0.1)
-    message = {"type": "instance.letter", "body": b"?", "event_type": "job_assigned", "job_id": "j"}
-    channel = await dead.new_channel("instance")
-    await living.register()
-    await dead.register()
-    # A machine that is busy may let the presence end before the letter is under way.
-    while not await living.send_if_alive(channel, message):
-        await dead.register()
-    await dead.close_pools()
-    async with asyncio.timeout(_DEADLINE_S):
-        while not await living.dead_letters.count():
-            await living.new_channel()
-    await living.close()

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from channels_streams.layer import StreamsChannelLayer
 from tests.instances.clients import FakeNode, Speaker, draw_pair
+from tests.instances.lost_letters import lose_a_letter
 from tests.instances.servers import Cluster, kill
-from tests.redis_under_test import OwnRedis, describe, locate
+from tests.redis_under_test import OwnRedis, describe
 from tests.server.launcher import Instance
 
 _ROOT = Path(__file__).parents[2]
@@ -183,39 +183,13 @@ async def test_statistics_stay_fresh_while_redis_does_not_answer(
     )
 
 
-async def _lose_a_letter(url: str) -> None:
-    """Leave a letter in the inbox of a process that died: it becomes a dead letter."""
-    fields = ("event_type", "job_id")
-    config = {
-        **locate(url),
-        "prefix": "i:asgi",
-        "dead_letter_fields": fields,
-        "presence_ttl_s": 1.0,
-    }
-    dead = StreamsChannelLayer(**config)
-    living = StreamsChannelLayer(**config, takeover_interval_s=0.1)
-    message = {"type": "instance.letter", "body": b"?", "event_type": "job_assigned", "job_id": "j"}
-    channel = await dead.new_channel("instance")
-    await living.register()
-    await dead.register()
-    # A machine that is busy may let the presence end before the letter is under way.
-    while not await living.send_if_alive(channel, message):
-        await dead.register()
-    await dead.close_pools()
-    async with asyncio.timeout(_DEADLINE_S):
-        while not await living.dead_letters.count():
-            await living.new_channel()
-    await living.close()
-    await dead.close()
-
-
 @pytest.mark.req("T7", "D6")
 async def test_an_operator_lists_replays_and_purges_dead_letters(
     cluster: Cluster, own_redis: OwnRedis
 ) -> None:
     [one] = _start(cluster, count=1)
     desk = Desk(one, redis_url=own_redis.url)
-    await _lose_a_letter(own_redis.url)
+    await lose_a_letter(own_redis.url, prefix="i:asgi")
 
     [letter] = (await desk.get("/api/v1/dlq?reason=process_gone"))["results"]
     assert (await desk.get("/api/v1/dlq?reason=undecodable"))["results"] == []
