@@ -1,9 +1,7 @@
 """What README's "Look after it" promises a new operator, done in a real browser in that order."""
 
 import asyncio
-import os
-import subprocess
-import sys
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,37 +12,26 @@ from tests.browser.browser import Browser
 from tests.browser.programs import run_nodes, run_speakers
 from tests.e2e.servers import Lingua, Servers
 from tests.instances.lost_letters import lose_a_letter
+from tests.manage import make_superuser, manage
 
-_ROOT = Path(__file__).parents[2]
 _PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with the test
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Desk:
     """A server whose nodes need tokens, and the commands of whoever runs it."""
 
-    def __init__(self, lingua: Lingua, *, redis_url: str, var: Path) -> None:
-        self.lingua = lingua
-        self.redis_url = redis_url
-        self._var = var
+    lingua: Lingua
+    redis_url: str
+    var: Path
 
     def manage(self, *arguments: str) -> str:
-        clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=_ROOT,
-            env={
-                **clean,
-                "LINGUA_VAR_DIR": str(self._var),
-                "LINGUA_KEY_PREFIX": self.lingua.prefix,
-                "REDIS_URL": self.redis_url,
-                "DJANGO_SUPERUSER_USERNAME": "desk",
-                "DJANGO_SUPERUSER_PASSWORD": _PASSWORD,
-            },
-            check=True,
-            capture_output=True,
-            text=True,
+        return manage(
+            *arguments,
+            LINGUA_VAR_DIR=str(self.var),
+            LINGUA_KEY_PREFIX=self.lingua.prefix,
+            REDIS_URL=self.redis_url,
         )
-        return done.stdout.strip()
 
 
 @pytest.fixture
@@ -59,9 +46,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         LINGUA_RUN_TIMEOUT_S="30",
         LINGUA_PENDING_TIMEOUT_S="0.5",
     )
-    desk = Desk(lingua, redis_url=redis.url, var=tmp_path / "var")
-    desk.manage("createsuperuser", "--noinput", "--email", "a@example.org")
-    yield desk
+    make_superuser("desk", _PASSWORD, var=tmp_path / "var")
+    yield Desk(lingua=lingua, redis_url=redis.url, var=tmp_path / "var")
     servers.end()
     redis.stop()
 

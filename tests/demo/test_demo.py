@@ -1,30 +1,16 @@
 """The demonstration, as somebody who tries Lingua runs it."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
-
-def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", "demo", "--once", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+from tests.manage import run
 
 
 @pytest.mark.req("J5", "N1", "J13")
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
 def test_spoken_english_comes_back_as_spoken_spanish(server):
-    demo = run_demo("--server", server)
+    demo = run("demo", "--once", "--server", server)
 
     assert demo.returncode == 0, demo.stderr
     told = json.loads(demo.stdout)
@@ -39,7 +25,7 @@ def test_a_clip_that_is_no_recording_is_refused_with_the_reason(tmp_path):
     clip = tmp_path / "noise.wav"
     clip.write_bytes(b"not a recording")
 
-    demo = run_demo("--clip", str(clip))
+    demo = run("demo", "--once", "--clip", str(clip))
 
     assert demo.returncode == 1
     assert "cannot read" in demo.stderr

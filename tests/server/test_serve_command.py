@@ -1,17 +1,13 @@
 """manage.py serve: what it refuses, what it starts beside the server, what it prints."""
 
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import redis
 
+from tests.manage import manage
 from tests.server.launcher import StartInstance
-
-_ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize(
@@ -109,14 +105,7 @@ def test_an_unknown_setting_is_named(start_instance: StartInstance) -> None:
 
 
 def test_the_help_says_what_it_does(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "serve", "--help"],
-        cwd=_ROOT,
-        env={**os.environ, "LINGUA_VAR_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    told = manage("serve", "--help", LINGUA_VAR_DIR=str(tmp_path))
 
     for word in ("--host", "--port", "--server", "daphne", "uvicorn", "SIGTERM", "REDIS_URL"):
-        assert word in ended.stdout
+        assert word in told

@@ -1,6 +1,5 @@
 """The settings: refused when wrong, documented without exception."""
 
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from lingua import env, pool_settings, settings
 from lingua.addresses import is_loopback
 from lingua.databases import parse_database_url
 from lingua.kept_values import keep_text
+from tests.manage import clear_environment
 
 _ROOT = Path(__file__).parent.parent.parent
 _ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| (?:`([^`]*)`|empty) \| ([^|]*) \| (.+) \|$", re.MULTILINE)
@@ -77,12 +77,10 @@ def test_every_setting_of_ours_comes_from_the_environment_or_from_those() -> Non
 def test_a_bad_value_is_refused_by_name(
     variable: str, text: str, message: str, tmp_path: Path
 ) -> None:
-    clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
-
     ended = subprocess.run(
         [sys.executable, "-c", "import lingua.settings"],
         cwd=_ROOT,
-        env={**clean, "LINGUA_VAR_DIR": str(tmp_path), variable: text},
+        env=clear_environment(**{"LINGUA_VAR_DIR": str(tmp_path), variable: text}),
         capture_output=True,
         text=True,
         check=False,
