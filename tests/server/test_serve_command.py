@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.manage import manage
+from tests.manage import NO_REDIS, manage, run
 from tests.server.launcher import StartInstance
 
 
@@ -102,6 +102,21 @@ def test_an_unknown_setting_is_named(start_instance: StartInstance) -> None:
     instance = start_instance(LINGUA_PROT="1")
 
     assert "LINGUA_PROT is set, but no setting has that name" in instance.errors
+
+
+def test_a_port_that_is_none_is_refused(tmp_path: Path) -> None:
+    ended = run("serve", "--port", "70000", LINGUA_VAR_DIR=str(tmp_path))
+
+    assert ended.returncode == 2
+    assert "'70000' is not allowed: it must be from 0 to 65535" in ended.stderr
+
+
+def test_a_redis_that_does_not_answer_is_named_in_one_line(tmp_path: Path) -> None:
+    ended = run("serve", "--port", "0", LINGUA_VAR_DIR=str(tmp_path), REDIS_URL=NO_REDIS)
+
+    assert ended.returncode == 1
+    assert "Redis does not answer where REDIS_URL" in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
 
 
 def test_the_help_says_what_it_does(tmp_path: Path) -> None:

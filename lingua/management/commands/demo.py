@@ -14,6 +14,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from lingua import settings
+from lingua.addresses import parse_port
 from lingua.demo import Clip, DemoFailed, Translated, read_clip, run_program, speak
 from lingua.env import copy_environment
 
@@ -45,7 +46,9 @@ class Command(BaseCommand):
             help="English speech to say: a WAV file, one channel of 16 bits (default: %(default)s)",
         )
         parser.add_argument(
-            "--port", type=int, help="the scheduler's port (default: 5010; a free one with --once)"
+            "--port",
+            type=parse_port,
+            help="the scheduler's port (default: 5010; a free one with --once)",
         )
         parser.add_argument("--server", choices=("daphne", "uvicorn"), default="uvicorn")
 
