@@ -72,7 +72,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     async def _show(self, *, recording: Clip, once: bool, serve: list[str], folder: Path) -> None:
-        say = (lambda _text: None) if once else self.stdout.write
+        say = (lambda _text: None) if once else self._say
         environment = copy_environment(
             LINGUA_VAR_DIR=str(folder),
             # Recognition takes a whole core of the one machine everything runs on here.
@@ -111,9 +111,14 @@ class Command(BaseCommand):
                 self._tell(translated, folder / "translated.wav", url)
                 await _wait_for_signal()
 
+    def _say(self, text: str) -> None:
+        """Print at once, also where nobody sits at a terminal."""
+        self.stdout.write(text)
+        self.stdout.flush()
+
     def _tell(self, translated: Translated, path: Path, url: str) -> None:
         translated.save(path)
-        self.stdout.write(
+        self._say(
             f"""
   heard       {translated.text_asr}
   translated  {translated.text_translated}
