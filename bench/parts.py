@@ -15,13 +15,13 @@ import nodes.messages
 import sessions_app.messages
 from bench import examples, frames
 from bench.figures import Row, percentile
+from bench.fixtures import DESCRIPTION, FLEETS, build_fleet, build_need, build_node, build_request
 from lingua.embedded_redis import EmbeddedRedis
 from scheduling import clock
 from scheduling.events import JobCancelled, NodeControlled, NodeStatusChanged
-from scheduling.jobs import Assignment, JobState, Need, Pipeline, Request, quote_base64
-from scheduling.languages import LanguageOffer, Nmt
+from scheduling.jobs import JobState, Request
 from scheduling.limits import JobLimits, NodeLimits, PlacementRules
-from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
+from scheduling.nodes import Node, Usage
 from scheduling.outcomes import Result
 from scheduling.placement import Choice, choose
 from scheduling.snapshot import Fleet
@@ -31,22 +31,7 @@ from scheduling.store.keys import Keys
 from scheduling.store.nodes import NodeStore
 from sockets.wire import encode_text
 
-_NEED = Need(src="en", tgt="es", types=("asr", "nmt", "tts"), pairs=(("en", "es"),))
-_LANGUAGES = frozenset({"en", "es", "de", "fr"})
-_DESCRIPTION = NodeDescription(
-    version="2.0.0",
-    platform="linux",
-    accepts_public_jobs=True,
-    has_gpu=False,
-    languages=LanguageOffer(
-        asr=_LANGUAGES, tts=_LANGUAGES, nmt=(Nmt(rule="any_to_any", languages=_LANGUAGES),)
-    ),
-    services=tuple(Service(service_id=f"{kind}-1", type=kind) for kind in _NEED.types),
-    ready_types=frozenset(_NEED.types),
-    acknowledges=True,
-    resumes=False,
-)
-_FLEETS = (100, 1_000, 10_000)
+_NEED = build_need()
 _WRITERS = 8
 _TARGET_JOBS_PER_S = 3_000
 
@@ -86,9 +71,9 @@ def _row(name: str, took: list[float]) -> Row:
 
 
 def _measure_choice() -> list[Row]:
-    rows, now_ms = [], clock.now_ms()
-    for size in _FLEETS:
-        choose_one = _choose_from(_build_fleet(size, now_ms=now_ms))
+    rows = []
+    for size in FLEETS:
+        choose_one = _choose_from(build_fleet(size))
         rows.append(_row(f"choose a node from {size:,}", _time(choose_one, times=5_000)))
     return rows
 
@@ -110,37 +95,11 @@ def _choose_from(fleet: Fleet) -> Callable[[], Choice]:
 
 def _measure_snapshot() -> list[Row]:
     rows = []
-    for size in _FLEETS:
-        fleet = _build_fleet(size, now_ms=clock.now_ms())
+    for size in FLEETS:
+        fleet = build_fleet(size)
         swap = functools.partial(fleet.put, next(iter(fleet.snapshot.nodes.values())))
         rows.append(_row(f"swap a snapshot of {size:,} nodes", _time(swap, times=200)))
     return rows
-
-
-def _build_fleet(size: int, *, now_ms: int) -> Fleet:
-    fleet = Fleet(require_gpu=False)
-    nodes_by_id = {node.node_id: node for node in (_node(n, now_ms) for n in range(size))}
-    fleet.snapshot = msgspec.structs.replace(
-        fleet.snapshot,
-        nodes=nodes_by_id,
-        index=type(fleet.snapshot.index)({_DESCRIPTION: tuple(nodes_by_id)}, require_gpu=False),
-    )
-    for node_id in nodes_by_id:
-        fleet.record_load(node_id, 1)
-    return fleet
-
-
-def _node(number: int, now_ms: int) -> Node:
-    return Node(
-        node_id=f"node-{number:08X}",
-        instance_id="bench",
-        conn_epoch=1,
-        status=NodeStatus.READY,
-        max_jobs=4,
-        description=_DESCRIPTION,
-        usage=Usage(cpu=20.0, memory=40.0),
-        heartbeat_at_ms=now_ms,
-    )
 
 
 def _measure_messages() -> list[Row]:
@@ -174,7 +133,7 @@ def _measure_messages() -> list[Row]:
 def _outgoing() -> dict[str, msgspec.Struct]:
     """Return the messages that carry speech."""
     return {
-        "job_assign": _request("s-0000ABCD", 1).assignment,
+        "job_assign": _request(0xABCD, 1).assignment,
         "translation_result": sessions_app.messages.TranslationResult(
             session_id="s-0000ABCD",
             job_id="job-0000ABCD-0123456789ab",
@@ -189,23 +148,8 @@ def _outgoing() -> dict[str, msgspec.Struct]:
     }
 
 
-def _request(session_id: str, number: int) -> Request:
-    assignment = Assignment(
-        job_id=f"job-{session_id[2:]}-{number:012x}",
-        attempt_id=1,
-        session_id=session_id,
-        utterance_index=number,
-        src_lang="en",
-        tgt_lang="es",
-        audio=quote_base64("A" * frames.AUDIO_BASE64_BYTES),
-        audio_format="opus",
-        sample_rate=16_000,
-        trace_id="trace",
-        pipeline=Pipeline(),
-        enable_streaming_asr=True,
-        partial_update_interval_ms=1_000,
-    )
-    return Request(assignment=assignment, need=_NEED, tenant_id="default")
+def _request(session: int, number: int) -> Request:
+    return build_request(session, number, audio="A" * frames.AUDIO_BASE64_BYTES)
 
 
 async def _measure_scripts(redis: EmbeddedRedis) -> list[Row]:
@@ -263,7 +207,7 @@ async def _cross(ours: JobStore, theirs: JobStore, node: Node) -> Row:
     """Write on one connection and read on another until it is there (I12)."""
     took = []
     for number in range(500):
-        request = _request("s-0000ABCD", number + 1_000)
+        request = _request(0xABCD, number + 1_000)
         job = request.assignment
         begun = time.perf_counter_ns()
         await ours.create(
@@ -283,7 +227,7 @@ async def _register(store: NodeStore) -> Node:
         node_id=node_id,
         instance_id="bench",
         max_jobs=1_000,
-        description=_DESCRIPTION,
+        description=DESCRIPTION,
         shown_token="",
         kept_token="",
     )
@@ -299,7 +243,10 @@ async def _register(store: NodeStore) -> Node:
         running=None,
     )
     return msgspec.structs.replace(
-        _node(0, clock.now_ms()), node_id=node_id, conn_epoch=registered.conn_epoch, max_jobs=1_000
+        build_node(0, heard_at_ms=clock.now_ms()),
+        node_id=node_id,
+        conn_epoch=registered.conn_epoch,
+        max_jobs=1_000,
     )
 
 
@@ -307,9 +254,8 @@ async def _write(
     store: NodeStore, jobs: JobStore, node: Node, took: dict[str, list[float]], *, writer: int
 ) -> None:
     """Take slots and give them back, and lead jobs through their lives."""
-    session_id = f"s-{writer:08X}"
     for number in range(150):
-        request = _request(session_id, number + 1)
+        request = _request(writer, number + 1)
         job_id = request.assignment.job_id
         steps: dict[str, Callable[[], Awaitable[object]]] = {
             "reserve": functools.partial(
@@ -330,7 +276,7 @@ async def _write(
             ),
             "finish a job": functools.partial(
                 jobs.finish,
-                session_id=session_id,
+                session_id=request.assignment.session_id,
                 state=JobState.DONE,
                 outcome=Result(text_asr="a", text_translated="b"),
                 node_id=node.node_id,

@@ -123,7 +123,7 @@ async def build_application() -> Instance:
     connection = Connection(
         client, journal=journal, overdue_s=settings.LINGUA_REDIS_OVERDUE_MS / 1000
     )
-    await connection.execute("PING")
+    await _await_redis(connection)
     carrier = LayerCarrier(get_channel_layer(), trouble=(RedisError, OSError, TimeoutError))
     record = await open_network(
         carrier,
@@ -137,6 +137,19 @@ async def build_application() -> Instance:
     await instance.network.start()
     await instance.pools.start()
     return instance
+
+
+async def _await_redis(connection: Connection) -> None:
+    """Return when Redis has answered.
+
+    :raises DependencyDown: it does not
+    """
+    try:
+        await connection.execute("PING")
+    except DependencyDown as down:
+        raise DependencyDown(
+            "Redis does not answer where REDIS_URL or REDIS_CLUSTER_URLS says that it is"
+        ) from down
 
 
 def _compose(
@@ -205,6 +218,7 @@ def _open_spans(instance_id: str) -> "Spans | None":
         return None
     from lingua.tracing import open_spans  # noqa: PLC0415 - its packages may be missing
 
+    to_file = settings.LINGUA_TRACES == "file"
     return open_spans(
-        exporter=settings.LINGUA_TRACES, file=settings.LINGUA_TRACES_FILE, instance_id=instance_id
+        file=settings.LINGUA_TRACES_FILE if to_file else None, instance_id=instance_id
     )

@@ -12,32 +12,40 @@ def parse_database_url(url: str, *, sqlite_file: Path) -> dict[str, Any]:
 
     Query parameters become the driver's OPTIONS (``?sslmode=require``).
 
-    :raises ImproperlyConfigured: the scheme is neither sqlite nor postgresql, or no database named
+    :raises ImproperlyConfigured: it is of another scheme, names no database, or no port that is one
     """
     if not url:
         return _sqlite(sqlite_file)
     parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        raise _refuse() from None
     name = unquote(parts.path.removeprefix("/"))
     if parts.scheme == "sqlite":
         return _sqlite(Path(name))
     if parts.scheme not in {"postgres", "postgresql"} or not name:
-        # The URL may hold a password: it is not repeated.
-        raise ImproperlyConfigured(
-            "DATABASE_URL is not allowed: it must be postgresql://user:password@host:port/name "
-            "or sqlite:///absolute/path"
-        )
+        raise _refuse()
     return {
         "ENGINE": "django_prometheus.db.backends.postgresql",
         "NAME": name,
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
-        "PORT": str(parts.port or ""),
+        "PORT": str(port or ""),
         "OPTIONS": dict(parse_qsl(parts.query)),
         # A reconnect for every request would cost more than the request; see also health checks.
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
     }
+
+
+def _refuse() -> ImproperlyConfigured:
+    # The URL may hold a password: it is not repeated.
+    return ImproperlyConfigured(
+        "DATABASE_URL is not allowed: it must be postgresql://user:password@host:port/name "
+        "or sqlite:///absolute/path"
+    )
 
 
 def _sqlite(file: Path) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """The only reader of the environment: every value is checked here, or refused by name."""
 
+import contextlib
 import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+_REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,26 +114,69 @@ def env_networks(name: str) -> list[str]:
     return networks
 
 
-@overload
-def env_path(name: str, *, default: Path, shown: str = "") -> Path: ...
-
-
-@overload
-def env_path(name: str, *, default: None) -> Path | None: ...
-
-
-def env_path(name: str, *, default: Path | None, shown: str = "") -> Path | None:
+def env_path(name: str, *, default: Path, shown: str) -> Path:
     """Return an absolute path; `shown` is the default as the documentation writes it.
 
     :raises ImproperlyConfigured: the value is a relative path, which would move with the caller
     """
-    text = _read(name, shown or str(default or ""))
-    if text is None:
-        return default
-    path = Path(text).expanduser()
-    if not path.is_absolute():
-        raise _refuse(name, text, "an absolute path")
+    text = _read(name, shown)
+    return default if text is None else _check_path(name, text)
+
+
+def env_directory(name: str, *, default: Path, shown: str) -> Path:
+    """Return a directory that files can be made in; it is made if it is not there.
+
+    :raises ImproperlyConfigured: a relative path, or no such directory
+    """
+    path = env_path(name, default=default, shown=shown)
+    with contextlib.suppress(OSError):
+        path.mkdir(parents=True, exist_ok=True)
+    if not _is_writable(path):
+        raise _refuse(name, str(path), "a directory that we may write to")
     return path
+
+
+def env_file(name: str) -> Path | None:
+    """Return a file that can be written, None where the variable is not set.
+
+    :raises ImproperlyConfigured: a relative path, or a file that cannot be
+    """
+    text = _read(name, "")
+    if text is None:
+        return None
+    path = _check_path(name, text)
+    if path.is_dir() or not _is_writable(path.parent):
+        raise _refuse(name, text, "a file in a directory that we may write to")
+    return path
+
+
+def env_redis_url(name: str) -> str:
+    """Return the address of one Redis, ``""`` where the variable is not set.
+
+    :raises ImproperlyConfigured: it is none; it is not repeated, for a password may be in it
+    """
+    url = env_str(name, default="")
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        # Whoever asks for the port is told of one that is none.
+        if not url or (parts.scheme in _REDIS_SCHEMES and parts.port != 0):
+            return url
+    raise ImproperlyConfigured(f"{name} is not allowed: it must be redis://host:port/0")
+
+
+def env_redis_masters(name: str) -> list[str]:
+    """Return the addresses of some masters of a cluster.
+
+    :raises ImproperlyConfigured: one has no host or no port
+    """
+    urls = env_list(name)
+    for url in urls:
+        host, _, port = url.rpartition("//")[2].rpartition(":")
+        if not host or not port.isdecimal():
+            raise ImproperlyConfigured(
+                f"{name} is not allowed: it must be redis://host:port, with commas between masters"
+            )
+    return urls
 
 
 def copy_environment(**changes: str) -> dict[str, str]:
@@ -158,6 +203,17 @@ def _read(name: str, shown: str) -> str | None:
     _variables[name] = Variable(name=name, default=shown)
     text = os.environ.get(name, "").strip()
     return text or None
+
+
+def _check_path(name: str, text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_absolute():
+        raise _refuse(name, text, "an absolute path")
+    return path
+
+
+def _is_writable(directory: Path) -> bool:
+    return directory.is_dir() and os.access(directory, os.W_OK | os.X_OK)
 
 
 def _name_range(minimum: float, maximum: float | None) -> str:

@@ -4,15 +4,23 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 
 def keep_text(path: Path, *, make: Callable[[], str]) -> str:
     """Return the file's text; the first caller of all writes what `make` gives.
 
     The file is readable by its owner alone. Two processes may start at once: the text is written
     aside and linked into place, so the second finds a complete file and takes the first's value.
+
+    :raises ImproperlyConfigured: it is another user's
     """
     try:
         return path.read_text().strip()
+    except PermissionError:
+        raise ImproperlyConfigured(
+            f"{path} is another user's: be that user, or set LINGUA_VAR_DIR to a directory of yours"
+        ) from None
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")

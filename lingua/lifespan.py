@@ -9,6 +9,7 @@ from typing import Protocol
 from lingua.asgi_types import AsgiApp, Receive, Scope, Send
 from lingua.supervisor import Loop, Supervisor
 from operators.console import Console
+from scheduling.errors import Refusal
 
 _logger = logging.getLogger(__name__)
 
@@ -91,6 +92,10 @@ class Lifespan:
         await receive()
         try:
             await self.start()
+        except Refusal as refusal:
+            # Whoever starts us is told; nothing is wrong with the program.
+            await send({"type": "lifespan.startup.failed", "message": str(refusal)})
+            return
         except Exception as error:
             _logger.exception("the instance could not start")
             reason = str(error) or type(error).__name__

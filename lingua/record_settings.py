@@ -3,7 +3,9 @@
 import sys
 from typing import Any
 
-from lingua.env import env_int, env_path, env_str
+from django.core.exceptions import ImproperlyConfigured
+
+from lingua.env import env_file, env_int, env_str
 
 # Logs --------------------------------------------------------------------------------------------
 
@@ -16,7 +18,7 @@ LINGUA_LOG_FORMAT = env_str("LINGUA_LOG_FORMAT", default="auto", choices=("auto"
 # Lines of one message a second, errors apart; the next one says how many were left out. 0: all.
 LINGUA_LOG_MAX_PER_S = env_int("LINGUA_LOG_MAX_PER_S", default=20)
 # A file that gets every line too, one for each process; empty: standard error alone.
-LINGUA_LOG_FILE = env_path("LINGUA_LOG_FILE", default=None)
+LINGUA_LOG_FILE = env_file("LINGUA_LOG_FILE")
 # Size at which that file is put aside and a new one begun; 0 never.
 LINGUA_LOG_FILE_MAX_BYTES = env_int("LINGUA_LOG_FILE_MAX_BYTES", default=10_485_760)
 # Files put aside that are kept, the oldest is deleted.
@@ -80,7 +82,9 @@ LOGGING = {
 # Where OpenTelemetry spans go; all but off needs requirements-otel.txt installed.
 LINGUA_TRACES = env_str("LINGUA_TRACES", default="off", choices=("off", "otlp", "file"))
 # The file that LINGUA_TRACES=file adds spans to, one JSON object a line.
-LINGUA_TRACES_FILE = env_path("LINGUA_TRACES_FILE", default=None)
+LINGUA_TRACES_FILE = env_file("LINGUA_TRACES_FILE")
+if LINGUA_TRACES == "file" and LINGUA_TRACES_FILE is None:
+    raise ImproperlyConfigured("LINGUA_TRACES='file' is not allowed without LINGUA_TRACES_FILE")
 
 # History -----------------------------------------------------------------------------------------
 

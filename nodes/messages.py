@@ -152,7 +152,27 @@ class JobError(Message, frozen=True):
     details: Any = None
 
 
-class JobResult(Message, frozen=True, tag="job_result"):
+class JobOutput(Message, frozen=True, kw_only=True):
+    """What a node made of an utterance; audio is base64."""
+
+    text_asr: str | None = None
+    text_translated: str | None = None
+    tts_audio: str | None = None
+    tts_format: ShortText | None = None
+    extra: dict[str, Any] | None = None
+    processing_time_ms: float | None = None
+    node_completed_at_ms: int | None = None
+    asr_quality_level: ShortText | None = None
+    reason_codes: list[ShortText] | None = None
+    quality_score: float | None = None
+    rerun_count: Counter | None = None
+    segments_meta: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        check_levels(self.extra, self.segments_meta)
+
+
+class JobResult(JobOutput, frozen=True, tag="job_result"):
     job_id: ShortText
     attempt_id: Counter
     node_id: ShortText
@@ -160,19 +180,7 @@ class JobResult(Message, frozen=True, tag="job_result"):
     utterance_index: Counter
     success: bool
     trace_id: ShortText
-    text_asr: str | None = None
-    text_translated: str | None = None
-    tts_audio: str | None = None
-    tts_format: ShortText | None = None
-    extra: dict[str, Any] | None = None
-    processing_time_ms: float | None = None
     error: JobError | None = None
-    node_completed_at_ms: int | None = None
-    asr_quality_level: ShortText | None = None
-    reason_codes: list[ShortText] | None = None
-    quality_score: float | None = None
-    rerun_count: Counter | None = None
-    segments_meta: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         details = self.error.details if self.error else None
@@ -214,26 +222,6 @@ class AckJob(JobReport, frozen=True):
 
     status: Literal["accepted", "running"] = "accepted"
     reason: ShortText | None = None
-
-
-class JobOutput(Message, frozen=True):
-    """What a node made of an utterance; audio is base64."""
-
-    text_asr: str | None = None
-    text_translated: str | None = None
-    tts_audio: str | None = None
-    tts_format: ShortText | None = None
-    extra: dict[str, Any] | None = None
-    processing_time_ms: float | None = None
-    node_completed_at_ms: int | None = None
-    asr_quality_level: ShortText | None = None
-    reason_codes: list[ShortText] | None = None
-    quality_score: float | None = None
-    rerun_count: Counter | None = None
-    segments_meta: dict[str, Any] | None = None
-
-    def __post_init__(self) -> None:
-        check_levels(self.extra, self.segments_meta)
 
 
 class DoneJob(JobReport, frozen=True):

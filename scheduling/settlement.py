@@ -139,9 +139,11 @@ class Settlement:
         end = await self._stores.jobs.finish(
             session_id=session_id, job_id=job_id, state=state, outcome=refused, reason=refused.code
         )
-        if end is not None and not end.node_id:
+        if end is None:
+            return None
+        if not end.node_id:
             await self._tenants.give_back(job_id)
-        if end is not None and end.node_id:
+        else:
             # Told before its slot is free: whoever gets the slot must not reach the node first.
             await self._delivery.to_node(
                 end.node_id, JobCancelled(job_id=job_id, reason=refused.message)
@@ -151,8 +153,7 @@ class Settlement:
             )
             await self._tenants.give_back(job_id)
             self._fleet.record_load(end.node_id, freed.load)
-        if end is not None:
-            await self._uncount(session_id, job_id)
+        await self._uncount(session_id, job_id)
         return end
 
     async def _uncount(self, session_id: str, job_id: str) -> None:

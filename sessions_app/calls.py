@@ -25,13 +25,12 @@ from sessions_app.audio import UndecodableAudio, check_utterance_audio
 from sessions_app.requests import (
     Profile,
     fan_out,
+    read_profile,
     read_targets,
     request_from_utterance,
 )
 from sessions_app.services import find_tenant
 from sockets.endpoints import Call
-
-_DEFAULT_TENANT = "default"
 
 
 class CallSession:
@@ -203,7 +202,13 @@ class CallService:
         tenant_id = find_tenant(message.tenant_id, call.principal)
         session_id = message.session_id
         if session_id is None:
-            profile = _read_profile(message, targets, tenant_id, _name(call.principal))
+            profile = read_profile(
+                message,
+                tgt_lang=targets[0],
+                tgt_langs=targets if len(targets) > 1 else (),
+                tenant_id=tenant_id,
+                caller=_name(call.principal),
+            )
             opened = await self._sessions.open(
                 profile=msgspec.json.encode(profile), resumable=False
             )
@@ -298,28 +303,6 @@ def _tell(request: Request, failure: BaseException) -> call_messages.RefusedTarg
     )
 
 
-def _read_profile(
-    message: call_messages.DispatchUtterance,
-    targets: tuple[str, ...],
-    tenant_id: str,
-    caller: str,
-) -> Profile:
-    return Profile(
-        src_lang=message.src_lang,
-        tgt_lang=targets[0],
-        trace_id=message.trace_id or ids.new_trace_id(),
-        tenant_id=tenant_id or _DEFAULT_TENANT,
-        dialect=message.dialect,
-        features=message.features,
-        mode=message.mode,
-        lang_a=message.lang_a,
-        lang_b=message.lang_b,
-        auto_langs=None if message.auto_langs is None else tuple(message.auto_langs),
-        tgt_langs=targets if len(targets) > 1 else (),
-        caller=caller,
-    )
-
-
 def _read_request(
     message: call_messages.DispatchUtterance,
     *,
@@ -350,6 +333,7 @@ def _read_request(
         lang_a=message.lang_a,
         lang_b=message.lang_b,
         auto_langs=message.auto_langs,
+        traceparent=message.traceparent,
     )
     request = request_from_utterance(profile, utterance)
     return msgspec.structs.replace(request, preferred_node_id=options.preferred_node_id or "")

@@ -8,7 +8,7 @@ from scheduling import ids
 from scheduling.errors import BadInput
 from scheduling.jobs import Assignment, Need, Pipeline, Request, quote_base64
 from scheduling.languages import AUTO, normalize
-from sessions_app import messages
+from sessions_app import call_messages, messages
 from sessions_app.segmentation import Cut
 
 _DEFAULT_TENANT = "default"
@@ -60,11 +60,18 @@ def read_targets(tgt_lang: str | None, tgt_langs: list[str] | None) -> tuple[str
     return tuple(spelled.values())
 
 
-def read_profile(message: messages.InitSession, *, tenant_id: str) -> Profile:
+def read_profile(
+    message: messages.InitSession | call_messages.DispatchUtterance,
+    *,
+    tgt_lang: str,
+    tgt_langs: tuple[str, ...],
+    tenant_id: str,
+    caller: str | None = None,
+) -> Profile:
     """Return the profile of a session about to open; a trace id is drawn where none came."""
     return Profile(
         src_lang=message.src_lang,
-        tgt_lang=message.tgt_lang,
+        tgt_lang=tgt_lang,
         trace_id=message.trace_id or ids.new_trace_id(),
         tenant_id=tenant_id or _DEFAULT_TENANT,
         dialect=message.dialect,
@@ -73,8 +80,9 @@ def read_profile(message: messages.InitSession, *, tenant_id: str) -> Profile:
         lang_a=message.lang_a,
         lang_b=message.lang_b,
         auto_langs=_as_tuple(message.auto_langs),
-        tgt_langs=_read_several(message),
         traceparent=message.traceparent,
+        tgt_langs=tgt_langs,
+        caller=caller,
     )
 
 
@@ -101,7 +109,11 @@ def _aim(request: Request, target: str) -> Request:
     )
 
 
-def _read_several(message: messages.InitSession) -> tuple[str, ...]:
+def read_several(message: messages.InitSession) -> tuple[str, ...]:
+    """Return the languages of a session that asks for several, else none.
+
+    :raises BadInput: a two-way session asks for them
+    """
     if not message.tgt_langs:
         return ()
     if message.mode == TWO_WAY:

@@ -15,7 +15,7 @@ from scheduling.settlement import Settlement
 from sessions_app import messages
 from sessions_app.audio import UndecodableAudio, check_utterance_audio, decode_chunk_payload
 from sessions_app.in_flight import InFlight
-from sessions_app.requests import Profile, read_profile
+from sessions_app.requests import Profile, read_profile, read_several
 from sessions_app.session_limits import SessionLimits
 from sessions_app.speaker import Speaker
 from sockets.doors import Visitor
@@ -63,7 +63,12 @@ class SessionService:
         """
         if message.resume_token and (found := await self._sessions.resume(message.resume_token)):
             return await self._resume(found, outbound=outbound)
-        profile = read_profile(message, tenant_id=find_tenant(message.tenant_id, visitor.principal))
+        profile = read_profile(
+            message,
+            tgt_lang=message.tgt_lang,
+            tgt_langs=read_several(message),
+            tenant_id=find_tenant(message.tenant_id, visitor.principal),
+        )
         opened = await self._sessions.open(
             profile=msgspec.json.encode(profile), resumable=message.resume_token is not None
         )

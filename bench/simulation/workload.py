@@ -7,16 +7,14 @@ import math
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from bench import fixtures
 from bench.simulation.virtual_time import START_MS
-from scheduling.jobs import Assignment, Need, Pipeline, Request, quote_base64
-from scheduling.languages import LanguageOffer, Nmt
-from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
+from scheduling.jobs import Request
+from scheduling.nodes import Node, NodeDescription
 
-_TYPES = ("asr", "nmt", "tts")
 # The most spoken first: a language's share falls with its place, as word counts do.
 _LANGUAGES = ("en", "es", "zh", "de", "fr", "pt", "ja", "ar")
 _SLOTS = {1: 0.2, 2: 0.3, 4: 0.35, 8: 0.15}
@@ -134,16 +132,13 @@ def draw_machines(setting: Setting) -> list[Machine]:
     machines = []
     for number in range(setting.nodes):
         knows_all = rng.random() < _KNOWS_ALL
-        node = Node(
-            node_id=f"node-{number:08X}",
+        node = fixtures.build_node(
+            number,
+            # Heartbeats are not simulated: nodes are taken as heard of until the end.
+            heard_at_ms=START_MS + 3_600_000,
             instance_id=f"instance-{number % setting.instances}",
-            conn_epoch=1,
-            status=NodeStatus.READY,
             max_jobs=rng.choices(list(_SLOTS), weights=list(_SLOTS.values()))[0],
             description=descriptions[0] if knows_all else rng.choice(descriptions[1:]),
-            usage=Usage(cpu=20.0, memory=40.0),
-            # Heartbeats are not simulated: nodes are taken as heard of until the end.
-            heartbeat_at_ms=START_MS + 3_600_000,
         )
         falls_silent = rng.random() < setting.silent
         silent_from_ms = rng.random() * setting.seconds * 1000 if falls_silent else math.inf
@@ -159,31 +154,15 @@ def draw_machines(setting: Setting) -> list[Machine]:
 
 
 def state_request(arrival: Arrival, *, number: int) -> Request:
-    """Return what the session asks its instance for; ids follow from `number` alone."""
-    assignment = Assignment(
-        job_id=f"job-{arrival.session:08X}-{number:012x}",
-        attempt_id=1,
-        session_id=name_session(arrival.session),
-        utterance_index=number,
-        src_lang=arrival.src,
-        tgt_lang=arrival.tgt,
-        audio=quote_base64(""),
-        audio_format="opus",
-        sample_rate=16_000,
-        trace_id="",
-        pipeline=Pipeline(),
-        enable_streaming_asr=True,
-        partial_update_interval_ms=1_000,
-        is_max_duration_triggered=bool(arrival.turn_id),
-        turn_id=arrival.turn_id or None,
+    """Return what the session asks its instance for; ids follow from its number and `number`."""
+    return fixtures.build_request(
+        arrival.session,
+        number,
+        src=arrival.src,
+        tgt=arrival.tgt,
+        tenant_id=arrival.tenant,
+        turn_id=arrival.turn_id,
     )
-    need = Need(src=arrival.src, tgt=arrival.tgt, types=_TYPES, pairs=((arrival.src, arrival.tgt),))
-    return Request(assignment=assignment, need=need, tenant_id=arrival.tenant)
-
-
-def name_session(number: int) -> str:
-    """Return the id of a session by its number."""
-    return f"s-{number:08X}"
 
 
 def _draw_speaker(rng: random.Random) -> _Speaker:
@@ -197,31 +176,11 @@ def _draw_speaker(rng: random.Random) -> _Speaker:
 
 def _list_descriptions(rng: random.Random) -> Iterator[NodeDescription]:
     """Yield what nodes declare: all languages, then twenty different sets of two to four."""
-    yield _describe(frozenset(_LANGUAGES))
+    yield fixtures.describe(frozenset(_LANGUAGES))
     weights = [1 / (place + 1) for place in range(len(_LANGUAGES))]
     seen: set[frozenset[str]] = set()
     while len(seen) < 20:
         known = frozenset(rng.choices(_LANGUAGES, weights=weights, k=rng.randint(3, 5)))
         if len(known) > 1 and known not in seen:
             seen.add(known)
-            yield _describe(known)
-
-
-def _describe(known: frozenset[str]) -> NodeDescription:
-    kinds: Any = _TYPES
-    return NodeDescription(
-        version="2.0.0",
-        platform="linux",
-        accepts_public_jobs=True,
-        has_gpu=False,
-        languages=LanguageOffer(
-            asr=known,
-            tts=known,
-            semantic=known,
-            nmt=(Nmt(rule="any_to_any", languages=known),),
-        ),
-        services=tuple(Service(service_id=f"{kind}-1", type=kind) for kind in kinds),
-        ready_types=frozenset(kinds),
-        acknowledges=True,
-        resumes=False,
-    )
+            yield fixtures.describe(known)

@@ -10,6 +10,7 @@ import contextlib
 import random
 from collections.abc import Mapping, Sequence
 
+from bench.fixtures import name_session
 from bench.simulation import workload
 from bench.simulation.fleets import Policy, build_fleet, build_table, write_node
 from bench.simulation.pipes import Executor, Masters, VirtualConnection, VirtualPipe
@@ -370,6 +371,6 @@ class World:
             )
         for number in range(setting.sessions):
             home = self._instances[number % len(self._instances)]
-            home.delivery.attach_session(workload.name_session(number), home.speakers)
+            home.delivery.attach_session(name_session(number), home.speakers)
         records = [write_node(node, _KEYS) for node in nodes.values()]
         self.masters.executor.run(records, START_MS)

@@ -1,51 +1,37 @@
 """What README's "Look after it" promises a new operator, done in a real browser in that order."""
 
 import asyncio
-import os
-import subprocess
-import sys
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from channels_streams.layer import StreamsChannelLayer
 from lingua.embedded_redis import EmbeddedRedis
 from tests.browser.browser import Browser
 from tests.browser.programs import run_nodes, run_speakers
 from tests.e2e.servers import Lingua, Servers
+from tests.instances.lost_letters import lose_a_letter
+from tests.manage import make_superuser, manage
 
-_ROOT = Path(__file__).parents[2]
 _PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with the test
-_DEADLINE_S = 60
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Desk:
     """A server whose nodes need tokens, and the commands of whoever runs it."""
 
-    def __init__(self, lingua: Lingua, *, redis_url: str, var: Path) -> None:
-        self.lingua = lingua
-        self.redis_url = redis_url
-        self._var = var
+    lingua: Lingua
+    redis_url: str
+    var: Path
 
     def manage(self, *arguments: str) -> str:
-        clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=_ROOT,
-            env={
-                **clean,
-                "LINGUA_VAR_DIR": str(self._var),
-                "LINGUA_KEY_PREFIX": self.lingua.prefix,
-                "REDIS_URL": self.redis_url,
-                "DJANGO_SUPERUSER_USERNAME": "desk",
-                "DJANGO_SUPERUSER_PASSWORD": _PASSWORD,
-            },
-            check=True,
-            capture_output=True,
-            text=True,
+        return manage(
+            *arguments,
+            LINGUA_VAR_DIR=str(self.var),
+            LINGUA_KEY_PREFIX=self.lingua.prefix,
+            REDIS_URL=self.redis_url,
         )
-        return done.stdout.strip()
 
 
 @pytest.fixture
@@ -60,9 +46,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         LINGUA_RUN_TIMEOUT_S="30",
         LINGUA_PENDING_TIMEOUT_S="0.5",
     )
-    desk = Desk(lingua, redis_url=redis.url, var=tmp_path / "var")
-    desk.manage("createsuperuser", "--noinput", "--email", "a@example.org")
-    yield desk
+    make_superuser("desk", _PASSWORD, var=tmp_path / "var")
+    yield Desk(lingua=lingua, redis_url=redis.url, var=tmp_path / "var")
     servers.end()
     redis.stop()
 
@@ -106,7 +91,7 @@ def test_a_new_operator_sees_asks_drains_revokes_and_replays(browser: Browser, d
         browser.open(f"{address}/cluster")
         browser.wait("the nodes gone", lambda: browser.text("[data-tile=nodes]").startswith("0 /"))
 
-    asyncio.run(_lose_a_letter(desk.redis_url, prefix=f"{lingua.prefix}:asgi"))
+    asyncio.run(lose_a_letter(desk.redis_url, prefix=f"{lingua.prefix}:asgi"))
     browser.open(f"{address}/letters")
     browser.wait("the letter", lambda: browser.texts("[data-letter]"))
     browser.keep_picture("new-operator-letters")
@@ -119,27 +104,3 @@ def test_a_new_operator_sees_asks_drains_revokes_and_replays(browser: Browser, d
     browser.open(f"{address}/admin/operators/auditentry/")
     browser.wait("the log", lambda: "token.revoke" in browser.text("#result_list"))
     assert "/replay" in browser.text("#result_list")
-
-
-async def _lose_a_letter(url: str, *, prefix: str) -> None:
-    """Leave a letter in the inbox of a process that died: its job is over long since."""
-    config = {
-        "url": url,
-        "prefix": prefix,
-        "dead_letter_fields": ("event_type", "job_id"),
-        "presence_ttl_s": 1.0,
-    }
-    dead = StreamsChannelLayer(**config)
-    living = StreamsChannelLayer(**config, takeover_interval_s=0.1)
-    message = {"type": "instance.letter", "body": b"?", "event_type": "job_assigned", "job_id": "j"}
-    channel = await dead.new_channel("instance")
-    await living.register()
-    await dead.register()
-    # A machine that is busy may let the presence end before the letter is under way.
-    while not await living.send_if_alive(channel, message):
-        await dead.register()
-    await dead.close_pools()
-    async with asyncio.timeout(_DEADLINE_S):
-        while not await living.dead_letters.count():
-            await living.new_channel()
-    await living.close()

@@ -1,8 +1,5 @@
 """A new operator in a real browser: make a pool, see nodes join, drain one, read why not."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +9,8 @@ from lingua.embedded_redis import EmbeddedRedis
 from tests.browser.browser import Browser
 from tests.browser.programs import run_nodes, run_speakers
 from tests.e2e.servers import Lingua, Servers
+from tests.manage import make_superuser
 
-_ROOT = Path(__file__).parents[2]
 _PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with the test
 
 
@@ -24,20 +21,7 @@ def quiet(tmp_path: Path) -> Iterator[Lingua]:
     redis.start()
     servers = Servers(directory=tmp_path, redis_url=redis.url)
     lingua = servers.start("uvicorn", LINGUA_POOLS_AUTO_LANGUAGE="off", LINGUA_POOLS_STRICT="on")
-    clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
-    subprocess.run(
-        [sys.executable, "manage.py", "createsuperuser", "--noinput", "--email", "a@example.org"],
-        cwd=_ROOT,
-        env={
-            **clean,
-            "LINGUA_VAR_DIR": str(tmp_path / "var"),
-            "REDIS_URL": redis.url,
-            "DJANGO_SUPERUSER_USERNAME": "desk",
-            "DJANGO_SUPERUSER_PASSWORD": _PASSWORD,
-        },
-        check=True,
-        capture_output=True,
-    )
+    make_superuser("desk", _PASSWORD, var=tmp_path / "var")
     yield lingua
     servers.end()
     redis.stop()

@@ -20,6 +20,7 @@ def test_speech_becomes_translated_speech(browser: Browser, lingua: Lingua) -> N
         browser.wait("a session", lambda: browser.text("#state") == "Ready.")
         browser.click("#play")
         browser.wait("the clip's result", lambda: browser.texts(".turn .badge.good"))
+        assert browser.text("#state") == "Ready."
         assert browser.text(".turn .said") == _SAID
         assert browser.text(".turn .translated")
         assert int(browser.data("heardSamples") or 0) > 8_000
@@ -41,4 +42,5 @@ def test_a_refusal_is_shown_with_its_reason(browser: Browser, lingua: Lingua) ->
     browser.click("#play")
 
     browser.wait("a reason", lambda: "No node" in browser.text("#problem"))
+    browser.wait("the end of it", lambda: browser.text("#state") == "Ready.")
     browser.keep_picture("talk-refused")

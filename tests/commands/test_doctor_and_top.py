@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +13,7 @@ import redis
 from lingua.embedded_redis import EmbeddedRedis
 from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Lingua, Servers
-
-_ROOT = Path(__file__).parents[2]
-
-
-def run(command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
-    return subprocess.run(
-        [sys.executable, "manage.py", command, *arguments],
-        cwd=_ROOT,
-        env=clean | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+from tests.manage import NO_REDIS, run
 
 
 def examine(tmp_path: Path, redis_url: str, **variables: str) -> tuple[int, dict[str, Any]]:
@@ -172,7 +156,7 @@ def test_top_says_that_nobody_answers() -> None:
 def test_a_command_without_an_installation_says_where_it_looked(
     arguments: tuple[str, ...], told: str, tmp_path: Path
 ) -> None:
-    ended = run(*arguments, LINGUA_VAR_DIR=str(tmp_path / "var"), REDIS_URL="redis://127.0.0.1:1/0")
+    ended = run(*arguments, LINGUA_VAR_DIR=str(tmp_path / "var"), REDIS_URL=NO_REDIS)
 
     assert ended.returncode == 1
     assert told in ended.stderr

@@ -1,30 +1,19 @@
 """The demonstration, as somebody who tries Lingua runs it."""
 
+import asyncio
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
-
-def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", "demo", "--once", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+from tests.manage import ROOT, clear_environment, run
 
 
 @pytest.mark.req("J5", "N1", "J13")
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
 def test_spoken_english_comes_back_as_spoken_spanish(server):
-    demo = run_demo("--server", server)
+    demo = run("demo", "--once", "--server", server)
 
     assert demo.returncode == 0, demo.stderr
     told = json.loads(demo.stdout)
@@ -35,11 +24,35 @@ def test_spoken_english_comes_back_as_spoken_spanish(server):
     assert told["node_id"].startswith("node-")
 
 
+@pytest.mark.req("J13")
+async def test_the_demonstration_tells_a_pipe_at_once_and_ends_when_told(tmp_path: Path):
+    demo = await asyncio.create_subprocess_exec(
+        *(sys.executable, "manage.py", "demo", "--port", "0"),
+        cwd=ROOT,
+        env=clear_environment(LINGUA_VAR_DIR=str(tmp_path)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert demo.stdout is not None
+    told = []
+    try:
+        async with asyncio.timeout(120):
+            while not told or "stays up" not in told[-1]:
+                told.append((await demo.stdout.readline()).decode())
+                assert told[-1], told
+    finally:
+        demo.terminate()
+        code = await demo.wait()
+
+    assert told[0].startswith("Starting Redis")
+    assert "  heard       go forward ten meters\n" in told
+    assert code == 0
+
+
 def test_a_clip_that_is_no_recording_is_refused_with_the_reason(tmp_path):
     clip = tmp_path / "noise.wav"
     clip.write_bytes(b"not a recording")
 
-    demo = run_demo("--clip", str(clip))
+    demo = run("demo", "--once", "--clip", str(clip))
 
     assert demo.returncode == 1
     assert "cannot read" in demo.stderr

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from lingua.embedded_redis import EmbeddedRedis
-from tests.instances.servers import Cluster
+from tests.instances.conftest import cluster
+
+__all__ = ["cluster"]
 
 
 class History:
@@ -46,15 +48,6 @@ def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
     server.start()
     yield server
     server.stop()
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, own_redis: EmbeddedRedis) -> Iterator[Cluster]:
-    cluster = Cluster(
-        directory=tmp_path, redis_url=own_redis.url, prefix="h", server_name="uvicorn"
-    )
-    yield cluster
-    cluster.end()
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ async def test_what_a_dead_writer_had_taken_is_written_by_another(
     jobs = await work(instance, jobs=3)
     kill(instance)
     connection = Connection(redis.asyncio.Redis.from_url(own_redis.url, decode_responses=True))
-    store = HistoryStore(connection, keys=Keys("h"), shards=_SHARDS, record_ms=60_000)
+    store = HistoryStore(connection, keys=Keys("i"), shards=_SHARDS, record_ms=60_000)
     for entity in list_waiting(cluster):
         # The killed instance's own lease, over at once.
         key = cluster.key(f"{{t:{pick_shard(entity, _SHARDS)}}}:timers")

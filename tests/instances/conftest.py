@@ -1,4 +1,4 @@
-"""Instances a test may start; both servers, and each channel layer that crosses processes."""
+"""A Redis of a test's own, and instances on it that the test may start."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +21,6 @@ def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
 @pytest.fixture
 def cluster(tmp_path: Path, own_redis: OwnRedis) -> Iterator[Cluster]:
     """Starts instances on uvicorn, the quicker one to start."""
-    cluster = Cluster(
-        directory=tmp_path, redis_url=own_redis.url, prefix="i", server_name="uvicorn"
-    )
+    cluster = Cluster(directory=tmp_path, redis_url=own_redis.url)
     yield cluster
     cluster.end()

@@ -33,7 +33,9 @@ QUICK = {
 class Cluster:
     """Starts instances that share a prefix, and looks at their Redis from outside."""
 
-    def __init__(self, *, directory: Path, redis_url: str, prefix: str, server_name: str) -> None:
+    def __init__(
+        self, *, directory: Path, redis_url: str, prefix: str = "i", server_name: str = "uvicorn"
+    ) -> None:
         self._launcher = Launcher(directory=directory)
         self._variables = QUICK | describe(redis_url) | {"LINGUA_KEY_PREFIX": prefix}
         self._server_name = server_name

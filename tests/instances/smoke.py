@@ -46,9 +46,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="lingua-smoke-") as directory:
         redis = EmbeddedRedis(directory=Path(directory) / "redis", append_only=False)
         redis.start()
-        cluster = Cluster(
-            directory=Path(directory), redis_url=redis.url, prefix="s", server_name="uvicorn"
-        )
+        cluster = Cluster(directory=Path(directory), redis_url=redis.url)
         try:
             took_ms = asyncio.run(_speak(cluster))
         finally:

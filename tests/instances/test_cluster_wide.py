@@ -2,24 +2,20 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from channels_streams.layer import StreamsChannelLayer
 from tests.instances.clients import FakeNode, Speaker, draw_pair
+from tests.instances.lost_letters import lose_a_letter
 from tests.instances.servers import Cluster, kill
-from tests.redis_under_test import OwnRedis, describe, locate
+from tests.manage import issue_api_token
+from tests.redis_under_test import OwnRedis
 from tests.server.launcher import Instance
 
-_ROOT = Path(__file__).parents[2]
 _DEADLINE_S = 20
 _QUICK = {"LINGUA_STATS_INTERVAL_S": "0.2"}
 
@@ -27,28 +23,14 @@ _QUICK = {"LINGUA_STATS_INTERVAL_S": "0.2"}
 class Desk:
     """Asks one instance's API, as who has a token that may operate."""
 
-    def __init__(self, instance: Instance, *, redis_url: str) -> None:
+    def __init__(self, instance: Instance) -> None:
         self._address = instance.address
-        self._var = str(instance.notes_file.parent / "var")
-        self._redis_url = redis_url
+        self._var = instance.notes_file.parent / "var"
         self._token = ""
 
     def sign_in(self) -> None:
         """Issue a token by the command, on the instance's own database."""
-        made = subprocess.run(
-            [sys.executable, "manage.py", "token", "create", "api", "Desk", "--scope", "operate"],
-            cwd=_ROOT,
-            env={
-                **{key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")},
-                "LINGUA_VAR_DIR": self._var,
-                **describe(self._redis_url),
-                "LINGUA_KEY_PREFIX": "i",
-            },
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        self._token = made.stdout.strip()
+        self._token = issue_api_token(var=self._var)
 
     async def ask(self, path: str, *, method: str = "GET") -> tuple[int, Any]:
         return await asyncio.to_thread(self._ask, path, method)
@@ -85,10 +67,10 @@ def _start(cluster: Cluster, *, count: int) -> list[Instance]:
 
 @pytest.mark.req("D4", "D6", "I-61")
 async def test_every_instance_counts_the_sessions_and_nodes_of_all(
-    cluster: Cluster, own_redis: OwnRedis
+    cluster: Cluster,
 ) -> None:
     one, two = _start(cluster, count=2)
-    desks = [Desk(instance, redis_url=own_redis.url) for instance in (one, two)]
+    desks = [Desk(instance) for instance in (one, two)]
     first, second = draw_pair(), draw_pair()
     async with (
         FakeNode.connect(one.url("/ws/node")) as node,
@@ -122,10 +104,10 @@ async def test_every_instance_counts_the_sessions_and_nodes_of_all(
 
 @pytest.mark.req("D4")
 async def test_sessions_of_all_instances_are_listed_filtered_and_paged(
-    cluster: Cluster, own_redis: OwnRedis
+    cluster: Cluster,
 ) -> None:
     one, two = _start(cluster, count=2)
-    desk = Desk(one, redis_url=own_redis.url)
+    desk = Desk(one)
     first, second = draw_pair(), draw_pair()
     async with (
         Speaker.connect(one.url("/ws/session")) as here,
@@ -157,10 +139,10 @@ async def test_sessions_of_all_instances_are_listed_filtered_and_paged(
 
 @pytest.mark.req("D4")
 async def test_the_list_of_sessions_is_whole_again_after_redis_lost_it(
-    cluster: Cluster, own_redis: OwnRedis
+    cluster: Cluster,
 ) -> None:
     [one] = _start(cluster, count=1)
-    desk = Desk(one, redis_url=own_redis.url)
+    desk = Desk(one)
     async with Speaker.connect(one.url("/ws/session")) as speaker:
         await speaker.init(draw_pair())
         await desk.until("/api/v1/sessions", lambda told: told["count"] == 1)
@@ -173,7 +155,7 @@ async def test_statistics_stay_fresh_while_redis_does_not_answer(
     cluster: Cluster, own_redis: OwnRedis
 ) -> None:
     [one] = _start(cluster, count=1)
-    desk = Desk(one, redis_url=own_redis.url)
+    desk = Desk(one)
     before = (await desk.get("/api/v1/metrics"))["stats"]["snapshot_updated_at_ms"]
     own_redis.stop()
 
@@ -183,39 +165,13 @@ async def test_statistics_stay_fresh_while_redis_does_not_answer(
     )
 
 
-async def _lose_a_letter(url: str) -> None:
-    """Leave a letter in the inbox of a process that died: it becomes a dead letter."""
-    fields = ("event_type", "job_id")
-    config = {
-        **locate(url),
-        "prefix": "i:asgi",
-        "dead_letter_fields": fields,
-        "presence_ttl_s": 1.0,
-    }
-    dead = StreamsChannelLayer(**config)
-    living = StreamsChannelLayer(**config, takeover_interval_s=0.1)
-    message = {"type": "instance.letter", "body": b"?", "event_type": "job_assigned", "job_id": "j"}
-    channel = await dead.new_channel("instance")
-    await living.register()
-    await dead.register()
-    # A machine that is busy may let the presence end before the letter is under way.
-    while not await living.send_if_alive(channel, message):
-        await dead.register()
-    await dead.close_pools()
-    async with asyncio.timeout(_DEADLINE_S):
-        while not await living.dead_letters.count():
-            await living.new_channel()
-    await living.close()
-    await dead.close()
-
-
 @pytest.mark.req("T7", "D6")
 async def test_an_operator_lists_replays_and_purges_dead_letters(
     cluster: Cluster, own_redis: OwnRedis
 ) -> None:
     [one] = _start(cluster, count=1)
-    desk = Desk(one, redis_url=own_redis.url)
-    await _lose_a_letter(own_redis.url)
+    desk = Desk(one)
+    await lose_a_letter(own_redis.url, prefix="i:asgi")
 
     [letter] = (await desk.get("/api/v1/dlq?reason=process_gone"))["results"]
     assert (await desk.get("/api/v1/dlq?reason=undecodable"))["results"] == []

@@ -1,7 +1,5 @@
 """A letter its instance never read: listed, replayed once to who holds the connection, purged."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,28 +11,18 @@ from scheduling.letters import ForNode
 from tests.channels_streams.waiting import eventually
 from tests.instances.clients import FakeNode, draw_pair
 from tests.instances.servers import Cluster
+from tests.manage import manage
 from tests.redis_under_test import OwnRedis, describe, locate
-
-ROOT = Path(__file__).parents[2]
 
 
 def dlq(redis_url: str, var: Path, *words: str, prefix: str = "d") -> str:
     """Run the command as an operator does."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", "dlq", *words],
-        cwd=ROOT,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "LINGUA_KEY_PREFIX": prefix,
-            "LINGUA_VAR_DIR": str(var),
-        }
-        | describe(redis_url),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
+    return manage(
+        *("dlq", *words),
+        LINGUA_KEY_PREFIX=prefix,
+        LINGUA_VAR_DIR=str(var),
+        **describe(redis_url),
     )
-    return done.stdout.strip()
 
 
 @pytest.mark.req("T6", "T7", "T8")

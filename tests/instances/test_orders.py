@@ -3,10 +3,7 @@
 import asyncio
 import contextlib
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -18,9 +15,9 @@ import pytest
 from tests.e2e.peers import DEADLINE_S, register_frame
 from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.servers import Cluster, until
+from tests.manage import issue_api_token
 from tests.server.launcher import Instance
 
-_ROOT = Path(__file__).parents[2]
 _MAKE = (
     "INSERT INTO operators_ownedpool (pool_id, name, kind, required, languages, nodes)"
     " VALUES ('desk-made', '', 'capability', '[\"tone\"]', '[]', '[]')"
@@ -33,20 +30,7 @@ class Desk:
 
     def __init__(self, directory: Path) -> None:
         self.database = directory / "var" / "lingua.sqlite3"
-        clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
-        made = subprocess.run(
-            [sys.executable, "manage.py", "token", "create", "api", "Desk", "--scope", "operate"],
-            cwd=_ROOT,
-            env={
-                **clean,
-                "LINGUA_VAR_DIR": str(self.database.parent),
-                "REDIS_URL": "redis://127.0.0.1:1/0",
-            },
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        self._token = next(word for word in made.stdout.split() if word.startswith("lat_"))
+        self._token = issue_api_token(var=self.database.parent)
 
     async def see(self, instance: Instance, path: str) -> Any:
         return (await asyncio.to_thread(self._ask, instance, path, "GET"))[1]

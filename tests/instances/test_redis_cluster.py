@@ -88,7 +88,7 @@ async def test_with_one_master_lost_each_utterance_is_answered_or_refused(
 ):
     own = EmbeddedCluster(directory=tmp_path / "redis", append_only=True)
     own.start()
-    cluster = Cluster(directory=tmp_path, redis_url=own.url, prefix="i", server_name="uvicorn")
+    cluster = Cluster(directory=tmp_path, redis_url=own.url)
     try:
         async with open_scene(cluster) as scene:
             own.masters[lost].kill()

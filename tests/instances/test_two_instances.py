@@ -18,9 +18,7 @@ LAYERS = ["streams", *(pytest.param(name, marks=ONE_SERVER) for name in ("core",
 def either_server(
     request: pytest.FixtureRequest, tmp_path: Path, own_redis: OwnRedis
 ) -> Iterator[Cluster]:
-    cluster = Cluster(
-        directory=tmp_path, redis_url=own_redis.url, prefix="i", server_name=request.param
-    )
+    cluster = Cluster(directory=tmp_path, redis_url=own_redis.url, server_name=request.param)
     yield cluster
     cluster.end()
 

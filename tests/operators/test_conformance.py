@@ -1,9 +1,6 @@
 """Whatever is asked of the API, the answer is one its description names, and never a fault."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import schemathesis
@@ -19,10 +16,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from lingua.embedded_redis import EmbeddedRedis
-from lingua.env import copy_environment
 from tests.e2e.servers import Lingua, Servers
+from tests.manage import issue_api_token
 
-_ROOT = Path(__file__).parents[2]
 _CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -45,18 +41,8 @@ def asked(seen_redis: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def headers(asked: Lingua) -> dict[str, str]:
     """Who asks may operate: so orders are carried out, and not only refused."""
-    made = subprocess.run(
-        [sys.executable, "manage.py", "token", "create", "api", "Asker", "--scope", "operate"],
-        cwd=_ROOT,
-        env=copy_environment(
-            LINGUA_VAR_DIR=str(asked.instance.notes_file.parent / "var"),
-            REDIS_URL="redis://127.0.0.1:1/0",
-        ),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return {"Authorization": f"Bearer {made.stdout.strip()}"}
+    token = issue_api_token(var=asked.instance.notes_file.parent / "var")
+    return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.mark.req("D1", "D6", "O2")

@@ -3,24 +3,20 @@
 import asyncio
 import contextlib
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Lingua
+from tests.manage import issue_api_token
 from tests.operators.conftest import Api
 
 _DEADLINE_S = 10
-_ROOT = Path(__file__).parents[2]
 _MAKE = (
     "INSERT INTO operators_ownedpool (pool_id, name, kind, required, languages, nodes)"
     " VALUES ('desk-made', '', 'capability', '[\"tone\"]', '[]', '[]')"
@@ -35,19 +31,7 @@ _ORDERS = ("drain", "resume", "cordon", "disconnect")
 @pytest.fixture(scope="module")
 def token(lingua: Lingua) -> str:
     """A token that may operate, made by the command on the server's own database."""
-    made = subprocess.run(
-        [sys.executable, "manage.py", "token", "create", "api", "Desk", "--scope", "operate"],
-        cwd=_ROOT,
-        env={
-            **{key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")},
-            "LINGUA_VAR_DIR": str(lingua.instance.notes_file.parent / "var"),
-            "REDIS_URL": "redis://127.0.0.1:1/0",
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return next(word for word in made.stdout.split() if word.startswith("lat_"))
+    return issue_api_token(var=lingua.instance.notes_file.parent / "var")
 
 
 @pytest.fixture

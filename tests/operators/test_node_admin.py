@@ -2,14 +2,10 @@
 
 import asyncio
 import http.cookiejar
-import os
 import re
-import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +16,10 @@ from operators.node_listing import PAGE_SIZE, list_nodes
 from operators.node_models import Cordon, note_order
 from tests.e2e.peers import FakeNode, draw_languages
 from tests.e2e.servers import Lingua
+from tests.manage import NO_REDIS, manage
 from tests.operators.conftest import Api
 from tests.operators.test_owned_pools import log_in
 
-_ROOT = Path(__file__).parents[2]
 _PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with the tests
 _NODES = "/admin/operators/fleetnode/"
 _MAKE_PEOPLE = f"""
@@ -133,15 +129,8 @@ class Visitor:
 @pytest.fixture(scope="module")
 def people(lingua: Lingua) -> None:
     """A viewer and an operator in the server's own database."""
-    clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
     var = str(lingua.instance.notes_file.parent / "var")
-    subprocess.run(
-        [sys.executable, "manage.py", "shell", "-c", _MAKE_PEOPLE],
-        cwd=_ROOT,
-        env={**clean, "LINGUA_VAR_DIR": var, "REDIS_URL": "redis://127.0.0.1:1/0"},
-        check=True,
-        capture_output=True,
-    )
+    manage("shell", "-c", _MAKE_PEOPLE, LINGUA_VAR_DIR=var, REDIS_URL=NO_REDIS)
 
 
 def find_status(page: str, node_id: str) -> str | None:

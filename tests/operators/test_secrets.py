@@ -1,8 +1,6 @@
 """What is written down holds no secret, and production settings pass Django's own check."""
 
 import logging
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,8 +10,7 @@ from django.views.debug import get_exception_reporter_filter
 from lingua.logs import JsonFormatter, TextFormatter
 from lingua.redaction import mask_secrets
 from scheduling.credentials import Kind, draw_token
-
-_ROOT = Path(__file__).parents[2]
+from tests.manage import manage
 
 
 @pytest.mark.parametrize(
@@ -70,22 +67,13 @@ def test_error_pages_show_no_secret(settings) -> None:
 
 
 def test_production_settings_pass_djangos_check(tmp_path: Path) -> None:
-    clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-        cwd=_ROOT,
-        env=clean
-        | {
-            "LINGUA_VAR_DIR": str(tmp_path),
-            "LINGUA_HTTPS": "on",
-            "LINGUA_NODE_AUTH": "on",
-            "LINGUA_SESSION_AUTH": "on",
-            "ALLOWED_HOSTS": "lingua.example",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+    told = manage(
+        *("check", "--deploy", "--fail-level", "WARNING"),
+        LINGUA_VAR_DIR=str(tmp_path),
+        LINGUA_HTTPS="on",
+        LINGUA_NODE_AUTH="on",
+        LINGUA_SESSION_AUTH="on",
+        ALLOWED_HOSTS="lingua.example",
     )
 
-    assert ended.returncode == 0, ended.stderr
-    assert "no issues" in ended.stdout
+    assert "no issues" in told

@@ -1,8 +1,6 @@
 """manage.py why and why-not, as an operator runs them: in a process of their own."""
 
 import asyncio
-import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,31 +8,20 @@ import pytest
 from scheduling.pool_config import PoolConfig, PoolRules
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
+from tests import manage
 from tests.pools.dispatching import Scheduler
 from tests.redis_under_test import OwnRedis, describe
-
-ROOT = Path(__file__).parents[2]
 
 
 async def run(server: OwnRedis, prefix: str, var: Path, *arguments: str) -> tuple[int, str]:
     """Run one command against the test's Redis; return its exit code and what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "manage.py",
-        *arguments,
-        cwd=ROOT,
-        env={
-            **os.environ,
-            **describe(server.url),
-            "LINGUA_KEY_PREFIX": prefix,
-            "LINGUA_VAR_DIR": str(var),
-        },
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+    ended = await asyncio.to_thread(
+        *(manage.run, *arguments),
+        **describe(server.url),
+        LINGUA_KEY_PREFIX=prefix,
+        LINGUA_VAR_DIR=str(var),
     )
-    printed, _ = await asyncio.wait_for(process.communicate(), timeout=60)
-    assert process.returncode is not None
-    return process.returncode, printed.decode()
+    return ended.returncode, ended.stdout + ended.stderr
 
 
 @pytest.mark.req("L17", "L18")

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
 from tests.alerts.rules import list_rules
 from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.history.conftest import History
 from tests.history.test_job_history import await_history
 from tests.instances.servers import Cluster
+from tests.manage import clear_environment
+from tests.redis_under_test import OwnRedis, describe
 from tests.server.launcher import Instance
 
 _ROOT = Path(__file__).parents[2]
@@ -44,23 +45,6 @@ def test_the_runbook_has_no_broken_link_to_itself() -> None:
     assert set(re.findall(r"\]\(#([^)]+)\)", _RUNBOOK)) <= _ANCHORS
 
 
-@pytest.fixture
-def own_redis(tmp_path: Path):
-    server = EmbeddedRedis(directory=tmp_path / "redis", append_only=True)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, own_redis: EmbeddedRedis):
-    cluster = Cluster(
-        directory=tmp_path, redis_url=own_redis.url, prefix="rb", server_name="uvicorn"
-    )
-    yield cluster
-    cluster.end()
-
-
 async def _is_seen(instance: Instance, *names: str) -> None:
     """Wait until the cluster view of an instance names everything."""
 
@@ -75,9 +59,33 @@ async def _is_seen(instance: Instance, *names: str) -> None:
             continue
 
 
+async def _run_every_block(told: Path, **variables: str) -> int | None:
+    """Run the runbook's commands, one after the other, in one shell; return its exit code."""
+    script = "\n".join(
+        f"echo '--- block {number}'\n{block}"
+        for number, block in enumerate(_BLOCK.findall(_RUNBOOK), start=1)
+    )
+    with told.open("w") as output:
+        shell = await asyncio.create_subprocess_exec(
+            *("bash", "-euo", "pipefail", "-c", script),
+            cwd=_ROOT,
+            env=clear_environment(
+                PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}", **variables
+            ),
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            async with asyncio.timeout(_DEADLINE_S):
+                return await shell.wait()
+        except TimeoutError:
+            shell.kill()
+            return await shell.wait()
+
+
 @pytest.mark.req("O10", "X13")
 async def test_every_command_of_the_runbook_runs(
-    cluster: Cluster, own_redis: EmbeddedRedis, tmp_path: Path
+    cluster: Cluster, own_redis: OwnRedis, tmp_path: Path
 ) -> None:
     switches = {
         "LINGUA_STATS_INTERVAL_S": "0.2",
@@ -101,42 +109,22 @@ async def test_every_command_of_the_runbook_runs(
         history = History(tmp_path / "var" / "lingua.sqlite3")
         await await_history(history, {job["job_id"]})
         await _is_seen(one, node.node_id, '"one"', '"other"')
-        output = (tmp_path / "told").open("w")
-        script = "\n".join(
-            f"echo '--- block {number}'\n{block}"
-            for number, block in enumerate(_BLOCK.findall(_RUNBOOK), start=1)
+        code = await _run_every_block(
+            tmp_path / "told",
+            HOME=str(tmp_path),
+            LINGUA_VAR_DIR=str(tmp_path / "var"),
+            **describe(own_redis.url),
+            LINGUA_KEY_PREFIX="i",
+            LINGUA_PORT=one.address.rpartition(":")[2],
+            LINGUA_URL=f"http://{one.address}",
+            OTHER_URL=f"http://{other.address}",
+            OTHER_ID="other",
+            NODE_ID=node.node_id,
+            JOB_ID=job["job_id"],
         )
-        clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
-        shell = await asyncio.create_subprocess_exec(
-            *("bash", "-euo", "pipefail", "-c", script),
-            cwd=_ROOT,
-            env=clean
-            | {
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                "HOME": str(tmp_path),
-                "LINGUA_VAR_DIR": str(tmp_path / "var"),
-                "REDIS_URL": own_redis.url,
-                "LINGUA_KEY_PREFIX": "rb",
-                "LINGUA_PORT": one.address.rpartition(":")[2],
-                "LINGUA_URL": f"http://{one.address}",
-                "OTHER_URL": f"http://{other.address}",
-                "OTHER_ID": "other",
-                "NODE_ID": node.node_id,
-                "JOB_ID": job["job_id"],
-            },
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        try:
-            async with asyncio.timeout(_DEADLINE_S):
-                await shell.wait()
-        except TimeoutError:
-            shell.kill()
-            await shell.wait()
 
-    output.close()
     told = (tmp_path / "told").read_text()
-    assert shell.returncode == 0, told[-4_000:]
+    assert code == 0, told[-4_000:]
     assert "ASR_FAILED" in told
     assert other.wait() == 0
     for done in ('"action":"drain"', '"action":"resume"', "is revoked", "placed at"):

@@ -1,17 +1,13 @@
 """A real server with authentication on, and the commands its operator has."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from tests.manage import manage
 from tests.server.launcher import Instance
 
-ROOT = Path(__file__).parents[2]
 DEADLINE_S = 15.0
 
 
@@ -27,17 +23,7 @@ class Fortress:
 
     def manage(self, *arguments: str) -> str:
         """Run a command of manage.py as its operator would; return what it printed."""
-        clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
-        ended = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=clean | self.variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout.strip()
+        return manage(*arguments, **self.variables)
 
     def issue(self, *arguments: str) -> str:
         """Issue a token, or return the one these arguments were used for before."""

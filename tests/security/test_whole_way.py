@@ -14,7 +14,8 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.security.fortress import DEADLINE_S, INIT, ROOT, Fortress, bearer, prefix_of, wait_until
+from tests.manage import ROOT
+from tests.security.fortress import DEADLINE_S, INIT, Fortress, bearer, prefix_of, wait_until
 
 _AUDIO = base64.b64encode(b"\1\0" * 8_000).decode()
 

@@ -1,7 +1,6 @@
 """Starts a real server in a process of its own, serving the probe application."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -10,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-_ROOT = Path(__file__).parent.parent.parent
+from tests.manage import NO_REDIS, ROOT, clear_environment
+
 _DEADLINE_S = 20.0
 
 
@@ -73,18 +73,17 @@ class Launcher:
             self._directory / f"notes{name}",
             self._directory / f"errors{name}",
         )
-        clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
-        environment = clean | {
-            "LINGUA_VAR_DIR": str(self._directory / "var"),
-            "LINGUA_APPLICATION": "tests.server.probe.build_application",
-            "PROBE_NOTES": str(notes_file),
+        environment = clear_environment(
+            LINGUA_VAR_DIR=str(self._directory / "var"),
+            LINGUA_APPLICATION="tests.server.probe.build_application",
+            PROBE_NOTES=str(notes_file),
             # Nothing is sent to it: the embedded Redis has tests of its own.
-            "REDIS_URL": "redis://127.0.0.1:1/0",
-        }
+            REDIS_URL=NO_REDIS,
+        )
         with errors_file.open("w") as errors:
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve", "--port", "0", *arguments],
-                cwd=_ROOT,
+                cwd=ROOT,
                 env=environment | variables,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -1,17 +1,13 @@
 """manage.py serve: what it refuses, what it starts beside the server, what it prints."""
 
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import redis
 
+from tests.manage import NO_REDIS, manage, run
 from tests.server.launcher import StartInstance
-
-_ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize(
@@ -108,15 +104,23 @@ def test_an_unknown_setting_is_named(start_instance: StartInstance) -> None:
     assert "LINGUA_PROT is set, but no setting has that name" in instance.errors
 
 
+def test_a_port_that_is_none_is_refused(tmp_path: Path) -> None:
+    ended = run("serve", "--port", "70000", LINGUA_VAR_DIR=str(tmp_path))
+
+    assert ended.returncode == 2
+    assert "'70000' is not allowed: it must be from 0 to 65535" in ended.stderr
+
+
+def test_a_redis_that_does_not_answer_is_named_in_one_line(tmp_path: Path) -> None:
+    ended = run("serve", "--port", "0", LINGUA_VAR_DIR=str(tmp_path), REDIS_URL=NO_REDIS)
+
+    assert ended.returncode == 1
+    assert "Redis does not answer where REDIS_URL" in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+
+
 def test_the_help_says_what_it_does(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "serve", "--help"],
-        cwd=_ROOT,
-        env={**os.environ, "LINGUA_VAR_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    told = manage("serve", "--help", LINGUA_VAR_DIR=str(tmp_path))
 
     for word in ("--host", "--port", "--server", "daphne", "uvicorn", "SIGTERM", "REDIS_URL"):
-        assert word in ended.stdout
+        assert word in told

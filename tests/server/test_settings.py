@@ -1,9 +1,6 @@
 """The settings: refused when wrong, documented without exception."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ from lingua import env, pool_settings, settings
 from lingua.addresses import is_loopback
 from lingua.databases import parse_database_url
 from lingua.kept_values import keep_text
+from tests.manage import run
 
 _ROOT = Path(__file__).parent.parent.parent
 _ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| (?:`([^`]*)`|empty) \| ([^|]*) \| (.+) \|$", re.MULTILINE)
@@ -70,6 +68,13 @@ def test_every_setting_of_ours_comes_from_the_environment_or_from_those() -> Non
         ("LINGUA_REQUIRE_GPU", "maybe", "on or off"),
         ("LINGUA_SERVER", "gunicorn", "one of daphne, uvicorn"),
         ("LINGUA_VAR_DIR", "relative", "an absolute path"),
+        ("LINGUA_VAR_DIR", "/dev/null/var", "a directory that we may write to"),
+        ("LINGUA_LOG_FILE", "/nowhere/at/all/log", "a file in a directory"),
+        ("LINGUA_TRACES", "file", "without LINGUA_TRACES_FILE"),
+        ("REDIS_URL", "host:secret", "REDIS_URL is not allowed"),
+        ("REDIS_URL", "redis://:secret@host:port", "redis://host:port/0"),
+        ("REDIS_CLUSTER_URLS", "redis://secret", "with commas between masters"),
+        ("DATABASE_URL", "postgresql://secret@host:port/name", "DATABASE_URL is not allowed"),
         ("DATABASE_URL", "mysql://root:secret@host/name", "DATABASE_URL is not allowed"),
         ("LINGUA_ACK_TIMEOUT_MS", "5000", "less than LINGUA_RESERVATION_MS=5000"),
     ],
@@ -77,21 +82,24 @@ def test_every_setting_of_ours_comes_from_the_environment_or_from_those() -> Non
 def test_a_bad_value_is_refused_by_name(
     variable: str, text: str, message: str, tmp_path: Path
 ) -> None:
-    clean = {key: text for key, text in os.environ.items() if not key.startswith("LINGUA_")}
+    ended = run("check", **{"LINGUA_VAR_DIR": str(tmp_path), variable: text})
 
-    ended = subprocess.run(
-        [sys.executable, "-c", "import lingua.settings"],
-        cwd=_ROOT,
-        env={**clean, "LINGUA_VAR_DIR": str(tmp_path), variable: text},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    last_line = ended.stderr.splitlines()[-1]
     assert ended.returncode == 1
-    assert message in last_line
-    assert "secret" not in last_line
+    [told] = ended.stderr.splitlines()
+    assert told.startswith(variable)
+    assert message in told
+    assert "docs/operations.md" in told
+    assert "secret" not in told
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "doctor", "migrate", "demo", "dlq"])
+def test_every_command_refuses_a_bad_value_in_one_line(command: str) -> None:
+    ended = run(command, LINGUA_VAR_DIR="relative")
+
+    assert ended.returncode == 1
+    [told] = ended.stderr.splitlines()
+    assert told.startswith("LINGUA_VAR_DIR='relative' is not allowed: it must be an absolute path")
+    assert ended.stdout == ""
 
 
 def test_values_are_read_as_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

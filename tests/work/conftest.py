@@ -6,27 +6,16 @@ from pathlib import Path
 import pytest
 
 from lingua.embedded_redis import EmbeddedRedis
-from tests.instances.conftest import own_redis
+from tests.instances.conftest import cluster, own_redis
 from tests.instances.servers import Cluster
 from tests.server.launcher import Instance
 
-__all__ = ["own_redis"]
+__all__ = ["cluster", "own_redis"]
 
 
 @pytest.fixture(params=["daphne", "uvicorn"])
 def either_server(request: pytest.FixtureRequest, tmp_path: Path, own_redis) -> Iterator[Cluster]:
-    cluster = Cluster(
-        directory=tmp_path, redis_url=own_redis.url, prefix="w", server_name=request.param
-    )
-    yield cluster
-    cluster.end()
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, own_redis) -> Iterator[Cluster]:
-    cluster = Cluster(
-        directory=tmp_path, redis_url=own_redis.url, prefix="w", server_name="uvicorn"
-    )
+    cluster = Cluster(directory=tmp_path, redis_url=own_redis.url, server_name=request.param)
     yield cluster
     cluster.end()
 
@@ -40,7 +29,6 @@ def shared(
         directory=tmp_path_factory.mktemp("shared"),
         redis_url=redis_server.url,
         prefix="work",
-        server_name="uvicorn",
     )
     instance = cluster.start()
     yield instance

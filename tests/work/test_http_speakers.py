@@ -131,6 +131,17 @@ async def test_audio_may_be_sent_ahead_and_named(cluster: Cluster):
             assert (await dispatch(one.address, wrong)).status in {400, 404}
 
 
+@pytest.mark.req("J16")
+async def test_the_node_is_told_the_trace_that_a_caller_names(cluster: Cluster):
+    one = cluster.start()
+    pair = draw_pair()
+    trace = {"trace_id": "mine", "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+    async with HttpNode(one.address) as node:
+        await node.register(pair)
+        await dispatch(one.address, utterance(pair, **trace))
+        assert trace.items() <= (await node.job()).items()
+
+
 @pytest.mark.req("J15", "J16")
 @pytest.mark.parametrize(
     ("changes", "status", "code"),

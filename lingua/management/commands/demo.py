@@ -14,6 +14,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from lingua import settings
+from lingua.addresses import parse_port
 from lingua.demo import Clip, DemoFailed, Translated, read_clip, run_program, speak
 from lingua.env import copy_environment
 
@@ -45,7 +46,9 @@ class Command(BaseCommand):
             help="English speech to say: a WAV file, one channel of 16 bits (default: %(default)s)",
         )
         parser.add_argument(
-            "--port", type=int, help="the scheduler's port (default: 5010; a free one with --once)"
+            "--port",
+            type=parse_port,
+            help="the scheduler's port (default: 5010; a free one with --once)",
         )
         parser.add_argument("--server", choices=("daphne", "uvicorn"), default="uvicorn")
 
@@ -69,7 +72,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     async def _show(self, *, recording: Clip, once: bool, serve: list[str], folder: Path) -> None:
-        say = (lambda _text: None) if once else self.stdout.write
+        say = (lambda _text: None) if once else self._say
         environment = copy_environment(
             LINGUA_VAR_DIR=str(folder),
             # Recognition takes a whole core of the one machine everything runs on here.
@@ -108,9 +111,14 @@ class Command(BaseCommand):
                 self._tell(translated, folder / "translated.wav", url)
                 await _wait_for_signal()
 
+    def _say(self, text: str) -> None:
+        """Print at once, also where nobody sits at a terminal."""
+        self.stdout.write(text)
+        self.stdout.flush()
+
     def _tell(self, translated: Translated, path: Path, url: str) -> None:
         translated.save(path)
-        self.stdout.write(
+        self._say(
             f"""
   heard       {translated.text_asr}
   translated  {translated.text_translated}

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management import BaseCommand
 
 from lingua import settings
+from lingua.addresses import parse_port
 from lingua.doctor import Finding, Level, examine
 from lingua.redaction import mask_secrets
 
@@ -29,7 +30,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="a list of findings, for programs")
         parser.add_argument("--host", default=settings.LINGUA_HOST)
-        parser.add_argument("--port", type=int, default=settings.LINGUA_PORT)
+        parser.add_argument("--port", type=parse_port, default=settings.LINGUA_PORT)
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = []

@@ -10,7 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils.module_loading import import_string
 
 from lingua import settings
-from lingua.addresses import is_loopback
+from lingua.addresses import is_loopback, parse_port
 from lingua.embedded_redis import EmbeddedRedis, RedisServerMissing
 from lingua.env import list_unknown
 from lingua.server import CannotServe, ServerOptions
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--port",
-            type=int,
+            type=parse_port,
             default=settings.LINGUA_PORT,
             help="port to listen on, 0 for a free one (default: %(default)s, from LINGUA_PORT)",
         )

@@ -40,8 +40,7 @@ function open() {
   mine.addEventListener("ui_event", ({ detail }) => update(detail, (turn) => showProgress(turn, detail)));
   mine.addEventListener("translation_result", ({ detail }) => update(detail, (turn) => showResult(turn, detail)));
   mine.addEventListener("missing_result", ({ detail }) => update(detail, (turn) => {
-    turn.state.className = "badge bad";
-    turn.state.textContent = detail.reason.replaceAll("_", " ");
+    end(turn, "bad", detail.reason.replaceAll("_", " "));
     if (turn.heard.textContent === "…") turn.heard.textContent = "(no answer)";
   }));
   mine.addEventListener("error", ({ detail }) => sayProblem(`${detail.code}: ${detail.message}`));
@@ -78,9 +77,16 @@ function showProgress(turn, { event, hint, job_id: jobId }) {
   if (jobId) turn.jobId = jobId;
 }
 
+// Every turn ends with a result, or with the word that there is none.
+function end(turn, kind, text) {
+  turn.state.className = `badge ${kind}`;
+  turn.state.textContent = text;
+  turn.isOver = true;
+  if (!microphone?.isOpen && [...turns.values()].every(({ isOver }) => isOver)) sayState("Ready.");
+}
+
 function showResult(turn, result) {
-  turn.state.className = "badge good";
-  turn.state.textContent = "done";
+  end(turn, "good", "done");
   turn.heard.textContent = result.text_asr || "(nothing heard)";
   turn.translated.textContent = result.text_translated || "(no translation)";
   const timings = result.service_timings ?? {};
