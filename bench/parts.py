@@ -24,6 +24,7 @@ from scheduling.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.nodes import Node, Usage
 from scheduling.outcomes import Result
 from scheduling.placement import Choice, choose
+from scheduling.pool_matching import ALL_NODES
 from scheduling.snapshot import Fleet
 from scheduling.store.connection import Connection, open_client
 from scheduling.store.jobs import JobStore
@@ -79,12 +80,9 @@ def _measure_choice() -> list[Row]:
 
 
 def _choose_from(fleet: Fleet) -> Callable[[], Choice]:
-    snapshot = fleet.snapshot
     return functools.partial(
         choose,
-        snapshot.index.find(_NEED),
-        nodes=snapshot.nodes,
-        loads=fleet.loads,
+        fleet.snapshot.candidates.find(ALL_NODES, _NEED),
         free=fleet.free,
         need=_NEED,
         now_ms=clock.now_ms(),

@@ -208,7 +208,7 @@ class Console:
         gathered = await parts.gathering.run_once() if parts.gathering else Gathered()
         facts = Facts(
             nodes=tuple(parts.fleet.snapshot.nodes.values()),
-            loads=dict(parts.fleet.loads),
+            loads=parts.fleet.loads,
             figures=(gathered.own, *(figures for _, figures in gathered.others)),
             services=self.catalog.state.services,
         )

@@ -183,7 +183,7 @@ class FleetDesk:
         node = self._fleet.snapshot.nodes[node_id]
         offer = node.description.languages
         return {
-            **describe_node(node, self._fleet.loads.get(node_id, 0)),
+            **describe_node(node, self._fleet.find_load(node_id)),
             "draining": node.draining,
             "held": node.held.value,
             "languages": sorted(offer.asr | offer.tts),

@@ -138,9 +138,9 @@ class LiveFeed:
         return before != rows
 
     def _list_rows(self) -> dict[str, NodeRow]:
-        loads = self._fleet.loads
+        find_load = self._fleet.find_load
         return {
-            node_id: (node_id, loads.get(node_id, 0), node.max_jobs, node.shown_status)
+            node_id: (node_id, find_load(node_id), node.max_jobs, node.shown_status)
             for node_id, node in self._fleet.snapshot.nodes.items()
         }
 

@@ -8,6 +8,7 @@ from scheduling.jobs import Need
 from scheduling.nodes import Node
 from scheduling.pool_config import PoolConfig, list_pools_of
 from scheduling.pool_matching import ALL_NODES, PoolMatcher
+from scheduling.seats import Able, Seat
 
 # Speakers choose language codes: what is remembered of them must not grow for ever.
 _MOST_REMEMBERED = 65_536
@@ -41,23 +42,26 @@ class Candidates:
         self,
         *,
         find: Callable[[Need], Sequence[str]],
+        seats: Mapping[str, Seat],
         pools_of: Callable[[PoolConfig], Mapping[str, frozenset[str]]],
         table: PoolTable,
     ) -> None:
         self._find = find
+        self._seats = seats
         self._pools_of = pools_of
         self._table = table
-        self._answers: dict[tuple[str, Need], tuple[str, ...]] = {}
+        self._answers: dict[tuple[str, Need], Able] = {}
         self._computed: Mapping[str, frozenset[str]] | None = None
 
-    def find(self, pool_id: str, need: Need) -> Sequence[str]:
+    def find(self, pool_id: str, need: Need) -> Able:
         """Return the members of a pool, ``""`` all nodes, that could serve `need` with a slot."""
-        if pool_id == ALL_NODES:
-            return self._find(need)
         answer = self._answers.get((pool_id, need))
         if answer is None:
-            members = self._list_members(pool_id)
-            answer = tuple(node_id for node_id in self._find(need) if node_id in members)
+            node_ids = self._find(need)
+            if pool_id != ALL_NODES:
+                members = self._list_members(pool_id)
+                node_ids = [node_id for node_id in node_ids if node_id in members]
+            answer = Able([self._seats[node_id] for node_id in node_ids])
             if len(self._answers) >= _MOST_REMEMBERED:
                 self._answers.clear()
             self._answers[pool_id, need] = answer

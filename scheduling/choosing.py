@@ -1,7 +1,7 @@
 """Choose nodes for one job, by pools and by what is remembered; changes nothing (E.2 to E.5)."""
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import msgspec
 
@@ -10,6 +10,7 @@ from scheduling.limits import PlacementRules
 from scheduling.nodes import Node
 from scheduling.placement import Choice, Reason, choose, count_reasons, why_not_now
 from scheduling.pool_matching import ALL_NODES, ANY_ABLE_NODE, Route
+from scheduling.seats import Able, Seat
 from scheduling.session_memory import SessionMemory, SessionNotes
 from scheduling.snapshot import Fleet
 from scheduling.waiting import Placing
@@ -113,7 +114,7 @@ class Chooser:
             session_pool=session.pool_for(src=need.src, tgt=need.tgt),
             rng=self._rng,
         )
-        if any(candidates.find(pool_id, need) for pool_id in route.pool_ids):
+        if any(candidates.find(pool_id, need).seats for pool_id in route.pool_ids):
             return route
         return ANY_ABLE_NODE if matcher.is_as_good_as_none(route) else route
 
@@ -137,16 +138,14 @@ class Chooser:
         for position, pool_id in enumerate(route.pool_ids):
             if pool_id != ALL_NODES:
                 known.append(snapshot.candidates.say_how_known(pool_id, now_ms=now_ms))
-            candidates = snapshot.candidates.find(pool_id, need)
+            able = snapshot.candidates.find(pool_id, need)
             tried = choose(
-                candidates,
-                nodes=snapshot.nodes,
-                loads=self._fleet.loads,
+                able,
                 free=self._fleet.free,
                 exclude=avoid,
                 need=need,
                 now_ms=now_ms,
-                rules=self._list_rules(candidates),
+                rules=self._list_rules(able),
                 rng=self._rng,
             )
             looked_at += tried.looked_at
@@ -169,12 +168,12 @@ class Chooser:
             fallback=not route.own,
         )
 
-    def _list_rules(self, candidates: Sequence[str]) -> PlacementRules:
+    def _list_rules(self, able: Able) -> PlacementRules:
         """Return the rules; by hash every member is looked at, as it was before sampling (G7)."""
         if not self._fleet.snapshot.pools.matcher.config.rules.session_affinity:
             return self._rules
         return PlacementRules(
-            sample_size=max(len(candidates), 1),
+            sample_size=max(len(able.seats), 1),
             resource_threshold_percent=self._rules.resource_threshold_percent,
             heartbeat_timeout_ms=self._rules.heartbeat_timeout_ms,
         )
@@ -231,5 +230,5 @@ class Chooser:
         return failed_on if any(node_id not in failed_on for node_id in able) else frozenset()
 
     def _why_not_now(self, node: Node, now_ms: int) -> Reason | None:
-        load = self._fleet.loads.get(node.node_id, 0)
-        return why_not_now(node, load=load, now_ms=now_ms, rules=self._rules)
+        seat = self._fleet.seats.get(node.node_id) or Seat(node)
+        return why_not_now(seat, now_ms=now_ms, rules=self._rules)

@@ -173,10 +173,10 @@ class Explainer:
 
     def _cover(self, src: str, tgt: str) -> Coverage:
         need = Need(src=src, tgt=tgt, types=_CORE, pairs=((src, tgt),))
-        snapshot, loads = self._fleet.snapshot, self._fleet.loads
+        snapshot, find_load = self._fleet.snapshot, self._fleet.find_load
         able = [snapshot.nodes[node_id] for node_id in snapshot.index.find(need)]
         ready = [node for node in able if node.status is NodeStatus.READY and not node.draining]
-        free = sum(max(node.max_jobs - loads.get(node.node_id, 0), 0) for node in ready)
+        free = sum(max(node.max_jobs - find_load(node.node_id), 0) for node in ready)
         return Coverage(src=src, tgt=tgt, ready_nodes=len(ready), free_slots=free)
 
     def _view(self, pool: Pool, member_ids: Iterable[str]) -> PoolView:

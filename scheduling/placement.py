@@ -2,9 +2,11 @@
 
 import collections
 import enum
+import functools
 import operator
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -12,9 +14,11 @@ from scheduling.jobs import Need
 from scheduling.languages import AUTO
 from scheduling.limits import PlacementRules
 from scheduling.nodes import Node, NodeDescription, NodeStatus
+from scheduling.seats import Able, Seat
+
+T = TypeVar("T")
 
 _HEARTBEATS_COUNT_ALIKE_MS = 15_000
-_GPU_COUNTS_ALIKE_PERCENT = 10
 _by_score = operator.itemgetter(0)
 
 
@@ -100,34 +104,31 @@ def _why_not_pair(description: NodeDescription, need: Need, src: str, tgt: str) 
     return None
 
 
-def why_not_now(node: Node, *, load: int, now_ms: int, rules: PlacementRules) -> Reason | None:
+def why_not_now(seat: Seat, *, now_ms: int, rules: PlacementRules) -> Reason | None:
     """Return why a node that could serve the job cannot take it at this moment, or None."""
     oldest_ms = now_ms - rules.heartbeat_timeout_ms
-    return _why_not_now(node, load, oldest_ms, rules.resource_threshold_percent)
+    return _why_not_now(seat, oldest_ms, rules.resource_threshold_percent)
 
 
-def _why_not_now(node: Node, load: int, oldest_ms: int, most_percent: float) -> Reason | None:
+def _why_not_now(seat: Seat, oldest_ms: int, most_percent: float) -> Reason | None:
     """Answer `why_not_now`: twenty times a job, so by position and with the sums done before."""
-    if node.status is not NodeStatus.READY or node.draining:
-        offline = node.status is NodeStatus.OFFLINE
+    if not seat.is_open:
+        offline = seat.node.status is NodeStatus.OFFLINE
         return Reason.OFFLINE if offline else Reason.STATUS_NOT_READY
-    if node.heartbeat_at_ms < oldest_ms:
+    if seat.heartbeat_at_ms < oldest_ms:
         return Reason.HEARTBEAT_STALE
-    if load >= node.max_jobs:
+    if seat.load >= seat.max_jobs:
         return Reason.CAPACITY_EXCEEDED
-    usage = node.usage
-    if usage.cpu > most_percent or usage.memory > most_percent or (usage.gpu or 0.0) > most_percent:
+    if seat.peak_percent > most_percent:
         return Reason.RESOURCE_THRESHOLD_EXCEEDED
     return None
 
 
-def sample(candidates: Sequence[str], *, size: int, rng: random.Random) -> Collection[str]:
-    """Return `size` candidates, each set of that size equally likely; all if fewer (L1)."""
+def sample(candidates: Sequence[T], *, size: int, rng: random.Random) -> list[T]:
+    """Return `size` candidates in random order, each equally likely; all if fewer (L1)."""
     count = len(candidates)
-    if count <= size:
-        return candidates
     if count < 2 * size:
-        return rng.sample(candidates, size)
+        return rng.sample(candidates, min(size, count))
     chosen: dict[int, None] = {}
     while len(chosen) < size:
         chosen[int(rng.random() * count)] = None
@@ -135,10 +136,8 @@ def sample(candidates: Sequence[str], *, size: int, rng: random.Random) -> Colle
 
 
 def choose(
-    candidates: Sequence[str],
+    able: Able,
     *,
-    nodes: Mapping[str, Node],
-    loads: Mapping[str, int],
     free: Iterable[str] = (),
     exclude: Collection[str] = (),
     need: Need,
@@ -148,37 +147,20 @@ def choose(
 ) -> Choice:
     """Return the sampled nodes that can take the job now, least effective load first.
 
-    `candidates` are nodes that could serve `need`; `loads` the last known effective loads. When
-    the sample holds nobody, the few nodes known to have a slot (`free`) are looked at instead, so
-    that a fleet nearly full is not taken for a full one.
+    `able` are nodes that could serve `need`. When the sample holds nobody, the few of them known
+    to have a slot (`free`) are looked at instead, so that a fleet nearly full is not taken for a
+    full one.
     """
-    sampled = sample(candidates, size=rules.sample_size, rng=rng)
+    sampled = sample(able.seats, size=rules.sample_size, rng=rng)
     looked_at: list[tuple[str, int, str]] = []
-    ranked = _rank(
-        sampled,
-        looked_at,
-        nodes=nodes,
-        loads=loads,
-        exclude=exclude,
-        need=need,
-        now_ms=now_ms,
-        rules=rules,
-        rng=rng,
+    rank = functools.partial(
+        _rank, looked_at=looked_at, exclude=exclude, need=need, now_ms=now_ms, rules=rules
     )
-    if not ranked and len(candidates) > len(sampled):
-        known = set(candidates) if free else set()
-        unseen = [node_id for node_id in free if node_id in known and node_id not in sampled]
-        ranked = _rank(
-            sample(unseen, size=rules.sample_size, rng=rng),
-            looked_at,
-            nodes=nodes,
-            loads=loads,
-            exclude=exclude,
-            need=need,
-            now_ms=now_ms,
-            rules=rules,
-            rng=rng,
-        )
+    ranked = rank(sampled)
+    if not ranked and len(able.seats) > len(sampled):
+        seen, by_id = {seat.node_id for seat in sampled}, able.by_id
+        unseen = [by_id[one] for one in free if one in by_id and one not in seen]
+        ranked = rank(sample(unseen, size=rules.sample_size, rng=rng))
     return Choice(nodes=ranked, passed_over=count_reasons(looked_at), looked_at=tuple(looked_at))
 
 
@@ -189,40 +171,35 @@ def count_reasons(looked_at: Iterable[tuple[str, int, str]]) -> Mapping[Reason, 
 
 
 def _rank(
-    sampled: Iterable[str],
-    looked_at: list[tuple[str, int, str]],
+    sampled: Iterable[Seat],
     *,
-    nodes: Mapping[str, Node],
-    loads: Mapping[str, int],
+    looked_at: list[tuple[str, int, str]],
     exclude: Collection[str],
     need: Need,
     now_ms: int,
     rules: PlacementRules,
-    rng: random.Random,
 ) -> tuple[Node, ...]:
-    """Filter and order; heartbeat ages and GPU usages that hardly differ count as equal."""
+    """Filter and order; those alike stay in the order of the sample, which is random.
+
+    Heartbeat ages and GPU usages that hardly differ count as equal.
+    """
     scored = []
     auto = need.src == AUTO
     oldest_ms, most_percent = now_ms - rules.heartbeat_timeout_ms, rules.resource_threshold_percent
-    for node_id in sampled:
-        node = nodes.get(node_id)
-        load = loads.get(node_id, 0)
-        if node is None:
-            reason: Reason | None = Reason.OFFLINE
-        elif node_id in exclude:
-            reason = Reason.EXCLUDED
+    for seat in sampled:
+        load = seat.load
+        if exclude and seat.node_id in exclude:
+            reason: Reason | None = Reason.EXCLUDED
         else:
-            reason = _why_not_now(node, load, oldest_ms, most_percent)
-        looked_at.append((node_id, load, reason or ""))
-        if reason is not None or node is None:
-            continue
-        score = (
-            load,
-            -len(node.description.languages.asr) if auto else 0,
-            int(node.usage.gpu or 0) // _GPU_COUNTS_ALIKE_PERCENT,
-            (now_ms - node.heartbeat_at_ms) // _HEARTBEATS_COUNT_ALIKE_MS,
-            rng.random(),
-        )
-        scored.append((score, node))
+            reason = _why_not_now(seat, oldest_ms, most_percent)
+        looked_at.append((seat.node_id, load, reason or ""))
+        if reason is None:
+            score = (
+                load,
+                -seat.hears if auto else 0,
+                seat.gpu_class,
+                (now_ms - seat.heartbeat_at_ms) // _HEARTBEATS_COUNT_ALIKE_MS,
+            )
+            scored.append((score, seat))
     scored.sort(key=_by_score)
-    return tuple(node for _, node in scored)
+    return tuple([seat.node for _, seat in scored])

@@ -16,6 +16,7 @@ from scheduling.candidates import (
 from scheduling.jobs import Need
 from scheduling.nodes import Node, NodeDescription
 from scheduling.placement import Reason, why_never
+from scheduling.seats import Seat
 
 _MOST_REMEMBERED = 65_536
 
@@ -94,7 +95,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Fleet:
-    """The current snapshot, and beside it the last known load of each node.
+    """The current snapshot, and beside it a seat for each node, with its last known load.
 
     Loads are hints for ranking; the script that takes a slot decides. A node is `free` while its
     last known load is below what it offers; `on_free` is called whenever that is learned, and
@@ -105,8 +106,8 @@ class Fleet:
     """
 
     def __init__(self, *, require_gpu: bool) -> None:
+        self.seats: dict[str, Seat] = {}
         self.snapshot = self._build({}, NodeIndex({}, require_gpu=require_gpu), NO_POOLS)
-        self.loads: dict[str, int] = {}
         self.free: dict[str, None] = {}
         self.on_free: Callable[[str], None] = lambda _node_id: None
         self.on_described: Callable[[Node], None] = lambda _node: None
@@ -138,8 +139,13 @@ class Fleet:
         before = known.description if known else None
         if before != node.description:
             index = index.replace(node.node_id, before, node.description)
+        seat = self.seats.get(node.node_id)
+        if seat is None:
+            seat = self.seats[node.node_id] = Seat(node)
+        else:
+            seat.take(node)
         self.swap({**self.snapshot.nodes, node.node_id: node}, index)
-        self.learn_load(node.node_id, self.loads.get(node.node_id, 0))
+        self.learn_load(node.node_id, seat.load)
         if before != node.description or (known and known.conn_epoch != node.conn_epoch):
             self.on_described(node)
 
@@ -157,7 +163,7 @@ class Fleet:
         nodes = {key: node for key, node in self.snapshot.nodes.items() if key != node_id}
         index = self.snapshot.index.replace(node_id, known.description, None)
         self.swap(nodes, index)
-        self.loads.pop(node_id, None)
+        del self.seats[node_id]
         self.free.pop(node_id, None)
 
     def put_pools(self, table: PoolTable) -> None:
@@ -171,8 +177,18 @@ class Fleet:
         before.candidates.renew(pools)
         self.snapshot = msgspec.structs.replace(before, pools=pools)
 
+    @property
+    def loads(self) -> dict[str, int]:
+        """Return the last known load of every node, as it is at this moment; for this thread."""
+        return {node_id: seat.load for node_id, seat in self.seats.items()}
+
+    def find_load(self, node_id: str) -> int:
+        """Return the last known load of a node, 0 where it is not known."""
+        seat = self.seats.get(node_id)
+        return seat.load if seat else 0
+
     def swap(self, nodes: Mapping[str, Node], index: NodeIndex) -> None:
-        """Take other nodes; what is known of pools and candidates stays while it can."""
+        """Take other nodes, which have their seats; what is known of pools stays while it can."""
         before = self.snapshot
         if index is before.index:
             self.snapshot = msgspec.structs.replace(before, nodes=nodes)
@@ -182,6 +198,7 @@ class Fleet:
     def _build(self, nodes: Mapping[str, Node], index: NodeIndex, pools: PoolTable) -> Snapshot:
         candidates = Candidates(
             find=index.find,
+            seats=self.seats,
             pools_of=functools.partial(compute_members, nodes),
             table=pools,
         )
@@ -198,11 +215,11 @@ class Fleet:
 
     def correct_load(self, node_id: str, load: int) -> None:
         """Take a load that came with a refusal: nobody is woken to be refused again."""
-        node = self.snapshot.nodes.get(node_id)
-        if node is None:
+        seat = self.seats.get(node_id)
+        if seat is None:
             return
-        self.loads[node_id] = load
-        if load < node.max_jobs:
+        seat.load = load
+        if load < seat.max_jobs:
             self.free[node_id] = None
         else:
             self.free.pop(node_id, None)
