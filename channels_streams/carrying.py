@@ -1,6 +1,5 @@
 """Payloads on their way to the streams of other processes and of normal channels."""
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,25 +34,31 @@ class Carrier:
         self._counters = process.counters
         self._capacity_of = capacity_of
 
-    def to_process(
+    async def to_process(
         self, resources: LoopResources, iid: str, *, target: str, payload: bytes
-    ) -> "asyncio.Future[bool]":
-        """Send to a process; the future says whether it lives, or raises ChannelFull."""
+    ) -> bool:
+        """Send to a process; whether it lives.
+
+        :raises ChannelFull: there is no room in its inbox
+        :raises RedisError: Redis is not reachable
+        """
         entity = process_entity(iid)
         lane = resources.lane(entity) or resources.add_lane(
             entity, self._make_lane(resources.connections, entity, self._process_batch)
         )
-        return lane.put((target, payload))
+        return await lane.send((target, payload))
 
-    def to_queue(
-        self, resources: LoopResources, channel: str, payload: bytes
-    ) -> "asyncio.Future[bool]":
-        """Send to a normal channel; the future raises ChannelFull."""
+    async def to_queue(self, resources: LoopResources, channel: str, payload: bytes) -> bool:
+        """Send to a normal channel.
+
+        :raises ChannelFull: there is no room in its queue
+        :raises RedisError: Redis is not reachable
+        """
         entity = work_entity(channel)
         lane = resources.lane(entity) or resources.add_lane(
             entity, self._make_lane(resources.connections, entity, self._queue_batch)
         )
-        return lane.put((channel, payload))
+        return await lane.send((channel, payload))
 
     async def send_once(
         self, connections: Connections, *, entity: str, parcel: Parcel, token: str

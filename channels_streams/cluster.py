@@ -25,6 +25,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import TimeoutError as NoReply
 
 from channels_streams.clock import now_ms
+from channels_streams.wire import TakeReplies
 
 Words = Sequence[Any]
 _ROUNDS = 8
@@ -65,8 +66,10 @@ class ClusterClient(RedisCluster):
             else:
                 return self
 
-    async def run(self, commands: Sequence[Words]) -> list[Any]:
+    async def run(self, commands: Sequence[Words], *, take: TakeReplies | None = None) -> list[Any]:
         """Return the replies in order; a command that failed has its error for a reply.
+
+        `take` sees them first, and whom that wakes goes first.
 
         Each master gets its commands in the order of `commands`. One whose reply was lost is sent
         once more, to who owns its key by then.
@@ -86,18 +89,10 @@ class ClusterClient(RedisCluster):
                 todo = [at for at in todo if at not in lost]
             has_lost = has_lost or bool(lost)
             await self._follow([replies[at] for at in todo])
+        if take is not None:
+            take(replies)
+            await asyncio.sleep(0)
         return replies
-
-    async def run_one(self, words: Words) -> Any:
-        """Return the reply to one command.
-
-        :raises RedisError: its master did not answer, or refused
-        :raises RedisClusterException: no master answers
-        """
-        (reply,) = await self.run([words])
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
 
     async def _send(self, commands: Sequence[Words], todo: list[int], replies: list[Any]) -> None:
         """Send some commands, each to the master of its key, and note the replies."""

@@ -1,7 +1,7 @@
 """The Redis clients of one event loop: one for commands, one for blocking reads."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -63,14 +63,12 @@ class Connections:
 
         :raises RedisError: Redis is not reachable, or refuses
         """
-        call = (script.sha, len(keys), *keys, *args)
+        line, call = self._command_line, (script.sha, len(keys), *keys, *args)
         try:
-            reply = await self._execute(script.name, self._command_line, ("EVALSHA", *call))
+            reply = await self._execute(script.name, line.run([("EVALSHA", *call)]))
         except NoScriptError:
             # EVAL goes to the one node that owns the keys; SCRIPT LOAD would need all of them.
-            reply = await self._execute(
-                script.name, self._command_line, ("EVAL", script.text, *call[1:])
-            )
+            reply = await self._execute(script.name, line.run([("EVAL", script.text, *call[1:])]))
         return cast("list[Any]", reply)
 
     async def command(self, *words: Any) -> Any:
@@ -78,7 +76,7 @@ class Connections:
 
         :raises RedisError: Redis is not reachable, or refuses
         """
-        return await self._execute(str(words[0]).lower(), self._command_line, words)
+        return await self._execute(str(words[0]).lower(), self._command_line.run((words,)))
 
     async def read_group(
         self,
@@ -87,10 +85,12 @@ class Connections:
         consumer: str,
         count: int,
         block_ms: int,
-    ) -> list[tuple[bytes, list[bytes]]]:
-        """Read the next entries of `stream`: id and a flat list of field names and values.
+        take: Callable[[bytes, list[bytes]], None],
+    ) -> None:
+        """Read the next entries of `stream`: `take` gets the id and the flat names and values.
 
-        Waits at most `block_ms`; 0 does not wait.
+        Waits at most `block_ms`; 0 does not wait. On one Redis `take` is called as the bytes come
+        in, before the reader is woken: whoever waits for an entry has it a turn of the loop sooner.
 
         :raises RedisError: Redis is not reachable, or there is no such group (NOGROUP)
         """
@@ -99,8 +99,14 @@ class Connections:
             *("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count),
             *(*waiting, "STREAMS", stream, ">"),
         )
-        reply = await self._execute("read", self._read_line, words)
-        return [(entry[0], entry[1]) for entry in reply[0][1]] if reply else []
+
+        def take_entries(replies: list[Any]) -> None:
+            (reply,) = replies
+            if reply and not isinstance(reply, Exception):
+                for entry_id, fields in reply[0][1]:
+                    take(entry_id, fields)
+
+        await self._execute("read", self._read_line.run((words,), take=take_entries))
 
     async def list_keys(self, pattern: str) -> list[str]:
         """List all keys that match, on every master."""
@@ -112,13 +118,12 @@ class Connections:
         for client in (self._commands, self._blocking):
             await client.aclose()
 
-    async def _execute(
-        self, name: str, line: Line | ReadLines | ClusterClient, words: tuple[Any, ...]
-    ) -> Any:
+    async def _execute(self, name: str, replies: Awaitable[list[Any]]) -> Any:
+        """Wait for the reply to one command, which may be on its way already, and count it."""
         outcome, cancellations = "ok", _count_cancellations()
         try:
             async with asyncio.timeout(self._call_timeout_s + self._options.block_ms / 1000):
-                reply = await line.run_one(words)
+                reply = _get_only(await replies)
             _end_if_cancelled(since=cancellations)
         except BaseException as error:
             outcome = type(error).__name__
@@ -128,6 +133,13 @@ class Connections:
         finally:
             self._counters.redis_ops[name, outcome] += 1
         return reply
+
+
+def _get_only(replies: list[Any]) -> Any:
+    (reply,) = replies
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
 
 
 def to_fields(flat: Sequence[bytes] | None) -> dict[bytes, bytes]:

@@ -69,22 +69,26 @@ class Inbox:
         try:
             if self._recovery.is_due:
                 await self._recover(connections)
-            entries = await connections.read_group(
+            malformed: list[bytes] = []
+
+            def take(entry_id: bytes, fields: list[bytes]) -> None:
+                if not self._accept(entry_id, fields):
+                    malformed.append(entry_id)
+
+            await connections.read_group(
                 self._stream,
                 consumer=self._process.iid,
                 count=self._options.read_count,
                 block_ms=self._recovery.block_ms,
+                take=take,
             )
+            for entry_id in malformed:
+                await self._bury(entry_id, reason="malformed", connections=connections)
         except BaseException as error:
             self._recovery.suspect()
             if not is_missing_group(error):
                 raise
             await self.beat(connections=connections)
-            return
-        for entry_id, fields in entries:
-            await self._accept(entry_id, fields, connections=connections)
-        # The consumers just woken go first; preparing the next read would keep them waiting.
-        await asyncio.sleep(0)
 
     async def acknowledge_once(self, *, connections: Connections) -> None:
         """Delete finished entries from Redis, after a pause in which more may come."""
@@ -136,29 +140,28 @@ class Inbox:
             self._stream, consumer=self._process.iid, held=self._held, connections=connections
         ):
             self._counters.reclaimed += 1
-            await self._accept(entry_id, fields, connections=connections)
+            if not self._accept(entry_id, fields):
+                await self._bury(entry_id, reason="malformed", connections=connections)
 
-    async def _accept(
-        self, entry_id: bytes, fields: list[bytes] | None, *, connections: Connections
-    ) -> None:
-        """Put one entry where its consumers look; an entry without sense becomes a dead letter."""
+    def _accept(self, entry_id: bytes, fields: list[bytes] | None) -> bool:
+        """Put one entry where its consumers look; False if it makes no sense."""
         pairs = to_fields(fields)
         try:
             target, payload = pairs[b"target"].decode("ascii"), pairs[b"payload"]
         except (KeyError, UnicodeDecodeError):
-            await self._bury(entry_id, reason="malformed", connections=connections)
-            return
+            return False
         if target == FLUSH_TARGET:
             self.forget_all()
             self._groups.clear()
             with self._lock:
                 self._held[entry_id] = (1, 1)
             self._release(entry_id)
-            return
+            return True
         channels = [target]
         if target.startswith(GROUP_TARGET):
             channels = self._groups.list_channels(target.removeprefix(GROUP_TARGET))
         self._deliver(entry_id, channels, payload)
+        return True
 
     def _deliver(self, entry_id: bytes, channels: list[str], payload: bytes) -> None:
         created_ms = int(entry_id.partition(b"-")[0])

@@ -17,6 +17,9 @@ SendBatch = Callable[[str, Sequence[Parcel]], Awaitable[Sequence[bool | Exceptio
 class Lane:
     """The way to one stream: one batch at a time, so the order of sending is kept.
 
+    Who finds nothing under way sends at once, in its own task; a task of the lane's own would
+    put a turn of the loop before each message of a quiet lane.
+
     The token of a batch is this lane's name and a running number: a call that Redis sees twice
     is recognised there.
     """
@@ -27,37 +30,51 @@ class Lane:
         self.send_batch: SendBatch
         self._waiting: deque[tuple[Parcel, asyncio.Future[bool]]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._is_busy = False
         self._batches = 0
 
     @property
     def is_idle(self) -> bool:
-        return self._task is None
+        return not self._is_busy
 
-    def put(self, parcel: Parcel) -> "asyncio.Future[bool]":
-        """Queue a parcel; the future tells what became of it."""
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((parcel, future))
-        if self._task is None:
-            self._task = asyncio.create_task(self._drain(), name="channels_streams.lane")
-        return future
+    async def send(self, parcel: Parcel) -> bool:
+        """Bring a parcel there, or say that nobody is there any more.
+
+        :raises ChannelFull: there is no room
+        :raises RedisError: Redis is not reachable
+        """
+        if self._is_busy:
+            future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            self._waiting.append((parcel, future))
+            return await future
+        self._is_busy = True
+        try:
+            (outcome,) = await self.send_batch(self._next_token(), [parcel])
+        finally:
+            self._is_busy = bool(self._waiting)
+            if self._is_busy:
+                self._task = asyncio.create_task(self._drain(), name="channels_streams.lane")
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     async def _drain(self) -> None:
         try:
             while self._waiting:
                 await self._send_next()
+                # Who just got its answer may have more to send: it joins the next batch.
+                await asyncio.sleep(0)
         finally:
-            self._task = None
+            self._is_busy, self._task = False, None
             for _, future in self._waiting:
                 future.cancel()
             self._waiting.clear()
 
     async def _send_next(self) -> None:
         parcels, futures = self._take_batch()
-        self._batches += 1
-        token = f"{self.name}.{self._batches}"
         outcomes: Sequence[bool | Exception]
         try:
-            outcomes = await self.send_batch(token, parcels)
+            outcomes = await self.send_batch(self._next_token(), parcels)
         except asyncio.CancelledError:
             for future in futures:
                 future.cancel()
@@ -71,6 +88,10 @@ class Lane:
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
+
+    def _next_token(self) -> str:
+        self._batches += 1
+        return f"{self.name}.{self._batches}"
 
     def _take_batch(self) -> tuple[list[Parcel], list["asyncio.Future[bool]"]]:
         parcels: list[Parcel] = []

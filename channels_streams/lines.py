@@ -1,16 +1,17 @@
 """Lines: how commands reach one Redis, over connections that are kept."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, cast
 
 from hiredis import pack_command
 from redis.asyncio import Connection, Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
-from channels_streams.wire import Wire
+from channels_streams.wire import TakeReplies, Wire
 
 Words = Sequence[Any]
+Replies = asyncio.Future[list[Any]]
 
 
 class Line:
@@ -32,45 +33,49 @@ class Line:
         """How many came over the connection there is."""
         return self._wire.replies if self._wire else 0
 
-    async def run(self, commands: Sequence[Words]) -> list[Any]:
-        """Return the replies in order; a command that Redis refused has its error for a reply.
+    def run(
+        self, commands: Sequence[Words], *, take: TakeReplies | None = None
+    ) -> Coroutine[Any, Any, list[Any]]:
+        """Write commands, now if the connection is there; returns the replies in order.
 
-        What was lost with its connection is sent again, as the client's `retry` says.
+        A command that Redis refused has its error for a reply. What was lost with its connection
+        is sent again, as the client's `retry` says. `take` sees the replies as they came, a turn
+        of the loop before whoever waits here.
 
         :raises RedisError: Redis did not answer
         """
-        connection = self._connection or await self._open()
-        replies: list[Any] = await connection.retry.call_with_retry(
-            lambda: self._exchange(connection, commands), _note_loss
-        )
-        for position, words in enumerate(commands):
-            callback = self._callbacks.get(words[0])
-            if callback is not None and not isinstance(replies[position], Exception):
-                replies[position] = callback(replies[position])
-        return replies
+        # hiredis's stub takes a tuple of one for a tuple of any length.
+        packed = b"".join([pack_command(cast("Any", tuple(words))) for words in commands])
 
-    async def run_one(self, words: Words) -> Any:
-        """Return the reply to one command.
+        def exchange(wire: Wire) -> Replies:
+            return wire.exchange(packed, len(commands), take=take)
 
-        :raises RedisError: Redis did not answer, or refused
-        """
-        (reply,) = await self.run((words,))
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
+        begun = exchange(self._wire) if self._wire and not self._wire.is_lost else None
+        return self._bring(commands, exchange, begun)
 
     def give_up(self) -> None:
         """End the connection, so that Redis hears no more of what is under way on it."""
         if self._wire is not None:
             self._wire.give_up()
 
-    async def _exchange(self, connection: Connection, commands: Sequence[Words]) -> list[Any]:
-        # hiredis's stub takes a tuple of one for a tuple of any length.
-        packed = b"".join([pack_command(cast("Any", tuple(words))) for words in commands])
-        wire = self._wire
-        if wire is None or wire.is_lost:
-            wire = await self._connect(connection)
-        return await wire.exchange(packed, len(commands))
+    async def _bring(
+        self, commands: Sequence[Words], exchange: Callable[[Wire], Replies], begun: Replies | None
+    ) -> list[Any]:
+        connection = self._connection or await self._open()
+
+        async def bring_once() -> list[Any]:
+            nonlocal begun
+            if begun is None:
+                begun = exchange(await self._connect(connection))
+            future, begun = begun, None
+            return await future
+
+        replies: list[Any] = await connection.retry.call_with_retry(bring_once, _note_loss)
+        for position, words in enumerate(commands):
+            callback = self._callbacks.get(words[0])
+            if callback is not None and not isinstance(replies[position], Exception):
+                replies[position] = callback(replies[position])
+        return replies
 
     async def _open(self) -> Connection:
         async with self._opening:
@@ -97,15 +102,15 @@ class ReadLines:
         self._free: list[Line] = []
         self._room = asyncio.Semaphore(limit)
 
-    async def run_one(self, words: Words) -> Any:
-        """Return the reply to one command; whoever stops waiting ends its connection.
+    async def run(self, commands: Sequence[Words], *, take: TakeReplies | None = None) -> list[Any]:
+        """Do as a line does; whoever stops waiting ends the connection.
 
-        :raises RedisError: Redis did not answer, or refused
+        :raises RedisError: Redis did not answer
         """
         async with self._room:
             line = self._free.pop() if self._free else Line(self._client)
             try:
-                return await line.run_one(words)
+                return await line.run(commands, take=take)
             except (asyncio.CancelledError, ConnectionLost, TimeoutError):
                 line.give_up()
                 raise

@@ -4,8 +4,9 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from channels_streams.clock import now_ms
 
@@ -20,8 +21,7 @@ class LayerClosed(Exception):
     """The layer was closed while a consumer waited for a message."""
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One message for one channel; `entry_id` names its inbox entry if it came through Redis."""
 
     payload: bytes

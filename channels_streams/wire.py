@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+from collections.abc import Callable
 from typing import Any, cast
 
 import hiredis
@@ -11,6 +12,9 @@ from redis import exceptions
 
 _NOT_YET = object()
 
+# Called with the replies of a batch, in the very turn of the loop in which they came.
+TakeReplies = Callable[[list[Any]], None]
+
 
 class _Batch(msgspec.Struct, gc=False):
     """Commands under way: how many, since when, and the replies there are."""
@@ -18,6 +22,7 @@ class _Batch(msgspec.Struct, gc=False):
     replies_due: int
     sent_at: float
     future: "asyncio.Future[list[Any]]"
+    take: TakeReplies | None
     replies: list[Any]
 
 
@@ -51,20 +56,26 @@ class Wire(asyncio.Protocol):
         self.is_lost = self._transport.is_closing()
         self._transport.set_protocol(self)
 
-    async def exchange(self, packed: bytes, count: int) -> list[Any]:
-        """Write commands and return their replies; one that Redis refused has its error for one.
+    def exchange(
+        self, packed: bytes, count: int, *, take: TakeReplies | None = None
+    ) -> "asyncio.Future[list[Any]]":
+        """Write commands; the future brings the replies, an error where Redis refused.
+
+        `take` sees them first, unless nobody waits any more; what it raises is raised here.
 
         :raises redis.exceptions.ConnectionError: the connection was lost before all replies came
         :raises redis.exceptions.TimeoutError: for the time a reply may take, none came
         """
+        future: asyncio.Future[list[Any]] = self._loop.create_future()
         if self.is_lost:
-            raise exceptions.ConnectionError("the connection was lost")
-        batch = _Batch(count, self._loop.time(), self._loop.create_future(), [])
+            future.set_exception(exceptions.ConnectionError("the connection was lost"))
+            return future
+        batch = _Batch(count, self._loop.time(), future, take, [])
         self._under_way.append(batch)
         self._transport.write(packed)
         if self._watch is None and self._timeout_s is not None:
             self._watch = self._loop.call_later(self._timeout_s, self._look)
-        return await batch.future
+        return future
 
     def give_up(self) -> None:
         """End the connection; what is under way on it is lost."""
@@ -94,8 +105,7 @@ class Wire(asyncio.Protocol):
         batch.replies.append(reply)
         if len(batch.replies) == batch.replies_due:
             self._under_way.popleft()
-            if not batch.future.done():
-                batch.future.set_result(batch.replies)
+            _finish(batch)
 
     def _look(self) -> None:
         """Give the connection up when nothing came for as long as a reply may take."""
@@ -119,3 +129,15 @@ class Wire(asyncio.Protocol):
             future = self._under_way.popleft().future
             if not future.done():
                 future.set_exception(type(error)(*error.args))
+
+
+def _finish(batch: _Batch) -> None:
+    if batch.future.done():
+        return
+    try:
+        if batch.take is not None:
+            batch.take(batch.replies)
+    except Exception as error:  # noqa: BLE001 - raised where the replies are waited for
+        batch.future.set_exception(error)
+    else:
+        batch.future.set_result(batch.replies)

@@ -17,7 +17,7 @@ from channels_streams.keys import GROUP, process_entity, work_entity
 from channels_streams.mailboxes import fail
 from channels_streams.presence import Presence
 from channels_streams.process import Process
-from channels_streams.recovery import Recovery
+from channels_streams.recovery import Entry, Recovery
 from channels_streams.scripts import load_script
 
 _ACKNOWLEDGE = load_script("acknowledge")
@@ -196,11 +196,13 @@ class WorkReader:
             await self._presence.beat(connections=self._connections)
         if self._recovery.is_due:
             await self._recover()
-        entries = await self._connections.read_group(
+        entries: list[Entry] = []
+        await self._connections.read_group(
             self._stream,
             consumer=self._consumer,
             count=max(1, len(self._waiters) - len(self._fetched)),
             block_ms=self._recovery.block_ms,
+            take=lambda entry_id, fields: entries.append((entry_id, fields)),
         )
         for entry_id, fields in entries:
             await self._accept(entry_id, fields)

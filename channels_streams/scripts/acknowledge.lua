@@ -8,12 +8,7 @@ ARGV[2…] entry ids, at most a few hundred
 Returns  {1, deleted}
 ]]
 local stream, group = KEYS[1], ARGV[1]
-local first = 2
 
-local deleted = 0
-for i = first, #ARGV do
-  -- The group may be gone with an emptied Redis; then there is nothing to acknowledge.
-  redis.pcall('XACK', stream, group, ARGV[i])
-  deleted = deleted + redis.call('XDEL', stream, ARGV[i])
-end
-return {1, deleted}
+-- The group may be gone with an emptied Redis; then there is nothing to acknowledge.
+redis.pcall('XACK', stream, group, unpack(ARGV, 2, #ARGV))
+return {1, redis.call('XDEL', stream, unpack(ARGV, 2, #ARGV))}

@@ -101,3 +101,75 @@ async def test_a_group_send_to_a_full_member_does_not_raise(make_layer: MakeLaye
     assert layer.counters.dropped["mailbox_full" if away else "group_member_full"] == 1
     if not away:
         assert "1 of 2 channels over capacity in group group" in caplog.text
+
+
+@pytest.mark.req("T2", "I-24")
+async def test_a_full_inbox_slows_its_senders_and_loses_nothing(
+    make_layer: MakeLayer, redis_client
+):
+    """Each sender tries again while there is no room: the slow consumer sets the pace."""
+    layer = make_layer(capacity=1000)
+    senders = [make_layer(inbox_capacity=20) for _ in range(3)]
+    channel = await layer.new_channel()
+    await layer.register()
+    stream = layer._keys.stream(f"process:{layer.iid}")
+    refusals, lengths = 0, []
+
+    async def send_all(number: int) -> None:
+        nonlocal refusals
+        for n in range(100):
+            while True:
+                try:
+                    await senders[number].send(channel, {"type": "x", "from": number, "n": n})
+                    break
+                except ChannelFull:
+                    refusals += 1
+                    await asyncio.sleep(0.002)
+
+    sending = asyncio.gather(*(send_all(number) for number in range(len(senders))))
+    await eventually(lambda: refusals > 0)
+    got: dict[int, list[int]] = {number: [] for number in range(len(senders))}
+    for _ in range(300):
+        message = await receive(layer, channel)
+        got[message["from"]].append(message["n"])
+        lengths.append(await redis_client.xlen(stream))
+    await sending
+    assert got == {number: list(range(100)) for number in range(len(senders))}
+    assert max(lengths) <= 20
+
+
+async def test_a_channel_nobody_reads_keeps_the_oldest_and_counts_the_others(
+    make_layer: MakeLayer, caplog
+):
+    sends = 1000
+    layer, sender = make_layer(capacity=100), make_layer()
+    channel = await layer.new_channel()
+    await layer.register()
+    await asyncio.gather(*(sender.send(channel, {"type": "x", "n": n}) for n in range(sends)))
+    await eventually(lambda: layer.counters.dropped["mailbox_full"] == sends - 100)
+    assert len(layer._inbox.mailboxes.open(channel).messages) == 100
+    assert [(await receive(layer, channel))["n"] for _ in range(100)] == list(range(100))
+    assert await nothing_comes(layer, channel)
+    reasons = [getattr(record, "reason", None) for record in caplog.records]
+    assert reasons.count("mailbox_full") == 1
+
+
+async def test_a_group_whose_only_member_is_full_is_named_in_the_log(make_layer: MakeLayer, caplog):
+    layer = make_layer(capacity=3)
+    channel = await layer.new_channel()
+    await layer.group_add("group", channel)
+    caplog.set_level(logging.INFO)
+    for n in range(4):
+        await layer.group_send("group", {"type": "x", "n": n})
+    assert "1 of 1 channels over capacity in group group" in caplog.text
+    assert [(await receive(layer, channel))["n"] for _ in range(3)] == [0, 1, 2]
+    assert await nothing_comes(layer, channel)
+
+
+async def test_a_new_channel_has_the_capacity_its_prefix_was_given(make_layer: MakeLayer):
+    layer = make_layer(capacity=100, channel_capacity={"narrow.*": 1})
+    narrow, wide = await layer.new_channel("narrow"), await layer.new_channel("wide")
+    for channel in (narrow, wide, wide):
+        await layer.send(channel, {"type": "x"})
+    with pytest.raises(ChannelFull):
+        await layer.send(narrow, {"type": "x"})

@@ -222,7 +222,11 @@ async def test_a_work_queue_hands_what_a_dead_reader_had_to_dead_letters(make_la
     connections = layer._resources().connections
     await layer.send("work", {"type": "x", "n": 1})
     await connections.read_group(
-        layer._keys.stream("work:work"), consumer="dead.1", count=1, block_ms=0
+        layer._keys.stream("work:work"),
+        consumer="dead.1",
+        count=1,
+        block_ms=0,
+        take=lambda *_: None,
     )
     assert await nothing_comes(layer, "work")
     await eventually(lambda: layer.counters.dead_lettered["unfinished"] == 1)

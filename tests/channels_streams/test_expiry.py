@@ -1,5 +1,7 @@
 """Unread messages end after their expiry, by the clock of Redis."""
 
+import asyncio
+
 import pytest
 
 from tests.channels_streams.conftest import MakeLayer
@@ -51,3 +53,26 @@ async def test_expiry_through_a_group_is_counted_for_each_member(make_layer: Mak
     await peer.group_send("group", {"type": "x", "n": 2})
     assert (await receive(layer, reads))["n"] == 2
     assert (await receive(layer, sleeps))["n"] == 2
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_messages_that_waited_less_than_expiry_all_arrive(make_layer: MakeLayer, away):
+    layer, peer = make_layer(expiry=30), make_layer(expiry=30)
+    channel, idle = await layer.new_channel(), await layer.new_channel()
+    await layer.register()
+    for n in range(3):
+        await (peer if away else layer).send(channel, {"type": "x", "n": n})
+        assert await nothing_comes(layer, idle)
+    assert [(await receive(layer, channel))["n"] for _ in range(3)] == [0, 1, 2]
+    assert layer.counters.dropped["expired"] == 0
+
+
+async def test_a_consumer_that_waits_longer_than_expiry_keeps_its_channel(make_layer: MakeLayer):
+    """Unused mailboxes are swept; one that somebody waits at is not unused."""
+    layer, peer = make_layer(expiry=0.2, dlq_scan_interval_ms=50), make_layer()
+    waited_at, unused = await layer.new_channel(), await layer.new_channel()
+    await layer.register()
+    receiving = asyncio.create_task(receive(layer, waited_at))
+    await eventually(lambda: unused not in layer._inbox.mailboxes._boxes)
+    await peer.send(waited_at, {"type": "x"})
+    assert await receiving == {"type": "x"}

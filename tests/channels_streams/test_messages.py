@@ -4,9 +4,12 @@ import random
 
 import pytest
 from channels.exceptions import MessageTooLarge
+from channels.layers import ChannelLayerManager
+from django.test import override_settings
 
+from channels_streams.layer import StreamsChannelLayer
 from tests.channels_streams.conftest import MakeLayer
-from tests.channels_streams.waiting import receive
+from tests.channels_streams.waiting import nothing_comes, receive
 
 
 @pytest.mark.req("T1")
@@ -158,3 +161,31 @@ async def test_a_new_channel_may_have_a_prefix(layer):
     assert channel.startswith("mine.")
     await layer.send(channel, {"type": "x"})
     assert await receive(layer, channel) == {"type": "x"}
+
+
+async def test_layers_of_two_prefixes_never_meet(make_layer: MakeLayer, prefix):
+    layer, stranger = make_layer(), make_layer(prefix=f"{prefix}.other")
+    channel = await layer.new_channel()
+    await layer.group_add("group", channel)
+    await layer.send("work", {"type": "mine"})
+    assert not await stranger.send_if_alive(channel, {"type": "theirs"})
+    await stranger.group_send("group", {"type": "theirs"})
+    await stranger.send("work", {"type": "theirs"})
+    await stranger.flush()
+    assert await receive(layer, "work") == {"type": "mine"}
+    await layer.group_send("group", {"type": "mine"})
+    assert await receive(layer, channel) == {"type": "mine"}
+    assert await nothing_comes(layer, channel)
+
+
+def test_channels_makes_the_layer_from_its_settings(prefix):
+    name = "channels_streams.layer.StreamsChannelLayer"
+    config = {"url": "redis://127.0.0.1:1/0", "prefix": prefix, "capacity": 7}
+    layers = {
+        "default": {"BACKEND": name, "CONFIG": config, "TEST_CONFIG": {**config, "capacity": 3}}
+    }
+    with override_settings(CHANNEL_LAYERS=layers):
+        layer = ChannelLayerManager().make_backend("default")
+        assert isinstance(layer, StreamsChannelLayer)
+        assert (layer.capacity, layer.options.prefix) == (7, prefix)
+        assert ChannelLayerManager().make_test_backend("default").capacity == 3

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -27,6 +28,12 @@ class Peer:
         async with asyncio.timeout(10):
             line = await self.process.stdout.readline()
         return json.loads(line)
+
+    def pause(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
 
     async def kill(self) -> None:
         if self.process.returncode is None:
@@ -109,6 +116,28 @@ async def test_the_application_may_send_a_dead_process_messages_elsewhere(
     assert [(await receive(layer, new_home))["n"] for _ in range(2)] == [1, 2]
     letters = await layer.dead_letters.list_letters()
     assert [letter.message["n"] for letter in letters] == [0]
+
+
+@pytest.mark.req("T4")
+async def test_a_process_that_slept_past_its_presence_hands_out_nothing_taken_over(
+    start_peer, make_layer: MakeLayer
+):
+    """Stopped while messages came, taken over, and awake again: one owner of each at any time."""
+    peer = await start_peer("receive", "1", presence_ttl_s=3.0)
+    (channel,) = (await peer.next_line())["channels"]
+    layer = make_layer(presence_ttl_s=3.0, takeover_interval_s=0.2)
+    await layer.register()
+    peer.pause()
+    for n in range(5):
+        assert await layer.send_if_alive(channel, {"type": "x", "n": n})
+    await eventually(lambda: layer.counters.dead_lettered["process_gone"] == 5)
+    peer.resume()
+
+    async def is_back() -> bool:
+        return await layer.send_if_alive(channel, {"type": "back"})
+
+    await eventually(is_back)
+    assert await peer.next_line() == {"got": {"type": "back"}}
 
 
 async def test_a_large_group_in_two_processes_costs_one_message_a_process(

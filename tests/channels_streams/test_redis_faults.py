@@ -238,3 +238,55 @@ async def test_an_instance_whose_presence_ended_registers_again(faulty: Faulty):
     assert not await peer.send_if_alive(channel, {"type": "x"})
     await eventually(lambda: sends_again(peer, layer, channel))
     assert layer.is_consuming
+
+
+async def test_without_redis_channels_are_made_and_messages_pass_inside_the_process(
+    faulty: Faulty, caplog
+):
+    """A socket is accepted, and served, however Redis is: nothing there asks it."""
+    await faulty.start()
+    await faulty.kill()
+    layer = faulty.layer()
+    async with asyncio.timeout(10):
+        channel = await layer.new_channel()
+        receiving = asyncio.create_task(layer.receive(channel))
+        for n in range(3):
+            await layer.send(channel, {"type": "x", "n": n})
+        assert (await receiving)["n"] == 0
+        assert [(await receive(layer, channel))["n"] for _ in range(2)] == [1, 2]
+    await eventually(lambda: "redis not reachable" in caplog.text)
+    assert not layer.is_consuming
+    assert {how for _, how in layer.counters.redis_ops} == {"ConnectionError"}
+
+
+async def test_a_member_discarded_while_redis_is_away_gets_nothing_afterwards(faulty: Faulty):
+    await faulty.start(append_only=True)
+    layer, peer = faulty.layer(), faulty.layer()
+    leaves, stays = await layer.new_channel(), await layer.new_channel()
+    await layer.group_add("group", stays)
+    await layer.group_add("left", leaves)
+    assert await sends_again(peer, layer, stays)
+    await faulty.kill()
+    with pytest.raises((RedisError, OSError, TimeoutError)):
+        await layer.group_discard("left", leaves)
+    await faulty.start(append_only=True)
+    await eventually(lambda: sends_again(peer, layer, stays), within_s=WHOLE_WITHIN_S)
+    await peer.group_send("left", {"type": "late"})
+    await peer.send(leaves, {"type": "direct"})
+    assert await receive(layer, leaves) == {"type": "direct"}
+
+
+async def test_groups_work_on_after_connections_were_cut_under_them(faulty: Faulty):
+    await faulty.start()
+    layer, peer = faulty.layer(), faulty.layer()
+    channels = [await layer.new_channel() for _ in range(2)]
+    await layer.group_add("group", channels[0])
+    for n in range(3):
+        await faulty.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await peer.group_send("group", {"type": "x", "n": n})
+        assert await receive(layer, channels[0]) == {"type": "x", "n": n}
+        await layer.group_add("group", channels[1])
+        await peer.group_send("group", {"type": "both", "n": n})
+        for channel in channels:
+            assert await receive(layer, channel) == {"type": "both", "n": n}
+        await layer.group_discard("group", channels[1])

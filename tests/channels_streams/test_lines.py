@@ -1,0 +1,250 @@
+"""Lines on a real Redis: order, losses, patience, and who sees a reply first."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import InvalidResponse, ResponseError
+from redis.exceptions import TimeoutError as NoReply
+
+from channels_streams.lines import Line, ReadLines
+from tests.channels_streams.waiting import SOON, eventually
+from tests.redis_under_test import Client, OwnRedis
+
+pytestmark = pytest.mark.standalone("a cluster's client keeps connections of its own")
+
+OpenClient = Callable[..., Redis]
+# BLPOP waits for ever.
+ENDLESS = 0
+
+
+@pytest.fixture
+async def open_client(redis_server: OwnRedis, prefix: str) -> AsyncIterator[OpenClient]:
+    """Open clients that say their name, so that a test finds or ends their connections."""
+    clients: list[Redis] = []
+
+    def open_client(
+        *, url: str = redis_server.url, retries: int = 0, timeout_s: float = 60
+    ) -> Redis:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            protocol=2,
+            client_name=prefix,
+            socket_timeout=timeout_s,
+            retry=Retry(NoBackoff(), retries),
+        )
+        clients.append(Redis.from_pool(pool))
+        return clients[-1]
+
+    yield open_client
+    for client in clients:
+        await client.aclose()
+
+
+class Connections:
+    """What Redis says about the connections of the lines under test."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    async def list(self) -> list[dict[str, Any]]:
+        return [each for each in await self._client.client_list() if each["name"] == self._name]
+
+    async def count_blocked(self) -> int:
+        return sum("b" in each["flags"] for each in await self.list())
+
+    def are_blocked(self, count: int) -> Callable[[], Awaitable[bool]]:
+        async def are_blocked() -> bool:
+            return await self.count_blocked() == count
+
+        return are_blocked
+
+    async def kill(self) -> None:
+        for each in await self.list():
+            await self._client.client_kill_filter(_id=each["id"])
+
+
+@pytest.fixture
+def connections(redis_client: Client, prefix: str) -> Connections:
+    return Connections(redis_client, prefix)
+
+
+async def soon(waiting: Awaitable[Any]) -> Any:
+    async with asyncio.timeout(SOON):
+        return await waiting
+
+
+async def test_replies_come_in_the_order_of_the_commands(open_client: OpenClient, prefix):
+    line = Line(open_client())
+    replies = await soon(line.run([("SET", prefix, "1"), ("INCR", prefix), ("GET", prefix)]))
+    assert replies == [True, 2, b"2"]
+    assert line.replies == 3
+
+
+async def test_a_refused_command_has_its_error_for_a_reply(open_client: OpenClient, prefix):
+    line = Line(open_client())
+    before, refused, after = await soon(
+        line.run([("SET", prefix, "text"), ("INCR", prefix), ("GET", prefix)])
+    )
+    assert (before, after) == (True, b"text")
+    assert isinstance(refused, ResponseError)
+
+
+async def test_many_callers_share_one_connection_and_get_their_own_replies(
+    open_client: OpenClient, connections: Connections
+):
+    line = Line(open_client())
+    batches = [[("ECHO", f"{n}.{part}") for part in range(n % 4 + 1)] for n in range(100)]
+    replies = await soon(asyncio.gather(*(line.run(batch) for batch in batches)))
+    assert replies == [[words[1].encode() for words in batch] for batch in batches]
+    assert len(await connections.list()) == 1
+
+
+async def test_a_command_is_on_its_way_before_anybody_waits(
+    open_client: OpenClient, redis_client: Client, prefix
+):
+    line = Line(open_client())
+    await soon(line.run([("PING",)]))
+    begun = line.run([("SET", prefix, "there")])
+
+    async def has_come() -> bool:
+        return await redis_client.get(prefix) == "there"
+
+    await eventually(has_come)
+    assert await soon(begun) == [True]
+
+
+async def test_replies_are_seen_before_those_who_wait_are_woken(open_client: OpenClient):
+    line, order = Line(open_client()), []
+    loop = asyncio.get_running_loop()
+
+    def look(replies: list[Any]) -> None:
+        order.append(replies)
+        loop.call_soon(order.append, "whom the look wakes")
+
+    replies = await soon(line.run([("ECHO", "x")], take=look))
+    order.append("the caller")
+    assert order == [[b"x"], "whom the look wakes", "the caller"]
+    assert replies == [b"x"]
+
+
+async def test_what_the_first_look_raises_reaches_the_caller_and_the_line_lives(
+    open_client: OpenClient, connections: Connections
+):
+    line = Line(open_client())
+
+    def stumble(_replies: list[Any]) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await soon(line.run([("ECHO", "x")], take=stumble))
+    (before,) = await connections.list()
+    assert await soon(line.run([("ECHO", "y")])) == [b"y"]
+    (after,) = await connections.list()
+    assert before["id"] == after["id"]
+
+
+async def test_a_caller_that_left_takes_nobodys_reply(
+    open_client: OpenClient, connections: Connections, redis_client: Client, prefix
+):
+    line, seen = Line(open_client()), []
+    left = asyncio.create_task(line.run([("BLPOP", prefix, ENDLESS)], take=seen.append))
+    await eventually(connections.are_blocked(1))
+    left.cancel()
+    await asyncio.gather(left, return_exceptions=True)
+    stays = asyncio.create_task(line.run([("ECHO", "mine")]))
+    await redis_client.rpush(prefix, "theirs")
+    assert await soon(stays) == [b"mine"]
+    assert seen == []
+
+
+async def test_what_is_lost_with_its_connection_is_sent_again(
+    open_client: OpenClient, connections: Connections, redis_client: Client, prefix
+):
+    line = Line(open_client(retries=1))
+    waiting = asyncio.create_task(line.run([("BLPOP", prefix, ENDLESS), ("ECHO", "after")]))
+    await eventually(connections.are_blocked(1))
+    (first,) = await connections.list()
+    await connections.kill()
+    await eventually(connections.are_blocked(1))
+    (second,) = await connections.list()
+    assert first["id"] != second["id"]
+    await redis_client.rpush(prefix, "x")
+    popped, after = await soon(waiting)
+    assert (popped[1], after) == (b"x", b"after")
+
+
+async def test_every_batch_is_lost_with_its_connection_and_the_next_gets_a_new_one(
+    open_client: OpenClient, connections: Connections, prefix
+):
+    line = Line(open_client())
+    waiting = [asyncio.create_task(line.run([("BLPOP", prefix, ENDLESS)])) for _ in range(3)]
+    await eventually(connections.are_blocked(1))
+    await connections.kill()
+    outcomes = await soon(asyncio.gather(*waiting, return_exceptions=True))
+    assert [type(each) for each in outcomes] == [ConnectionLost] * 3
+    assert await soon(line.run([("ECHO", "x")])) == [b"x"]
+
+
+async def test_a_silent_redis_is_given_up(open_client: OpenClient, prefix):
+    line = Line(open_client(timeout_s=0.3))
+    await soon(line.run([("PING",)]))
+    with pytest.raises(NoReply):
+        await soon(line.run([("BLPOP", prefix, ENDLESS)]))
+    assert await soon(line.run([("ECHO", "x")])) == [b"x"]
+
+
+async def test_an_answer_that_is_none_ends_the_connection(open_client: OpenClient):
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if b"PING" in data:
+                writer.write(b"what?\r\n")
+            else:
+                writer.write(b"+OK\r\n" * data.count(b"*"))
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    async with server:
+        line = Line(open_client(url=f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"))
+        with pytest.raises(InvalidResponse):
+            await soon(line.run([("PING",)]))
+        # Nobody takes the rest for an answer: the next command has a connection of its own.
+        assert await soon(line.run([("SET", "a", "b")])) == [True]
+
+
+async def test_reads_that_block_have_a_connection_each(
+    open_client: OpenClient, connections: Connections, redis_client: Client, prefix
+):
+    lines = ReadLines(open_client(), limit=2)
+    reads = [
+        asyncio.create_task(lines.run([("BLPOP", f"{prefix}.{n}", ENDLESS)])) for n in range(3)
+    ]
+    # The third waits for one of the two.
+    await eventually(connections.are_blocked(2))
+    await redis_client.rpush(f"{prefix}.1", "one")
+    assert (await soon(reads[1]))[0][1] == b"one"
+    await eventually(connections.are_blocked(2))
+    for n in (0, 2):
+        await redis_client.rpush(f"{prefix}.{n}", "x")
+        assert (await soon(reads[n]))[0][1] == b"x"
+    assert len(await connections.list()) == 2
+
+
+async def test_who_stops_waiting_ends_the_read_in_redis_too(
+    open_client: OpenClient, connections: Connections, redis_client: Client, prefix
+):
+    """A read that went on would be given an element that nobody sees."""
+    lines = ReadLines(open_client(), limit=1)
+    read = asyncio.create_task(lines.run([("BLPOP", prefix, ENDLESS)]))
+    await eventually(connections.are_blocked(1))
+    read.cancel()
+    await asyncio.gather(read, return_exceptions=True)
+    await eventually(connections.are_blocked(0))
+    await redis_client.rpush(prefix, "kept")
+    assert (await soon(lines.run([("BLPOP", prefix, ENDLESS)])))[0][1] == b"kept"
