@@ -1,4 +1,4 @@
-"""The watchdog: act on every timer that is due, whoever set it (C23, D.3)."""
+"""The watchdog: act on every timer that is due, whoever set it (C23)."""
 
 import contextlib
 import logging
