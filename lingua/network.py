@@ -103,7 +103,7 @@ def build_network(
     peers = Peers(
         record=record,
         store=instances,
-        interval_s=min(refresh_s, presence_ms / 3000),
+        interval_s=min(refresh_s, settings.LINGUA_PRESENCE_INTERVAL_S, presence_ms / 3000),
         journal=ground.journal,
     )
     post = PostOffice(
