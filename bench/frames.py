@@ -7,7 +7,6 @@ import msgspec
 
 AUDIO_BYTES = 15_750  # an utterance of some seconds in Opus
 AUDIO_BASE64_BYTES = 21_000
-SPOKEN = ("utterance", "session_init", "audio_chunk", "client_heartbeat")
 FIRST_INDEX = 1
 _TEXT_ASR = "where is the nearest station"
 _TEXT_TRANSLATED = "dónde está la estación más cercana"

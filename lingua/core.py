@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 from lingua import settings
-from lingua.limits import read_job_limits, read_node_limits
+from lingua.limits import read_job_limits, read_node_limits, read_placement_rules
 from scheduling.cordons import Cordons
 from scheduling.delivery import Delivery
 from scheduling.dispatch import Dispatcher
@@ -66,11 +66,7 @@ def build_core(ground: Ground) -> Core:
     """Build the core over one connection to Redis; starts nothing."""
     job_limits, node_limits = read_job_limits(), read_node_limits()
     stores = _build_stores(ground, job_limits=job_limits, node_limits=node_limits)
-    rules = PlacementRules(
-        sample_size=settings.LINGUA_RANDOM_SAMPLE_SIZE,
-        resource_threshold_percent=settings.LINGUA_RESOURCE_THRESHOLD_PERCENT,
-        heartbeat_timeout_ms=node_limits.heartbeat_timeout_ms,
-    )
+    rules = read_placement_rules()
     fleet, delivery = Fleet(require_gpu=settings.LINGUA_REQUIRE_GPU), Delivery()
     tenants = Tenants(fleet=fleet, store=stores.tenants)
     settlement = Settlement(stores=stores, fleet=fleet, delivery=delivery, tenants=tenants)

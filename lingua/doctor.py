@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
-from django.db.migrations.executor import MigrationExecutor
+from django.db import DatabaseError, connection
 
 from lingua import settings
 from lingua.addresses import is_loopback
 from lingua.env import is_set, list_unknown
+from lingua.pending_migrations import count_missing_migrations
 from operators.models import ApiToken, NodeToken, Token
 from scheduling.store.inspection import RedisState, inspect
 
@@ -36,6 +36,17 @@ class Finding:
     level: Level
     seen: str
     advice: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """What must hold of a Redis; `level` is how bad it is where it does not."""
+
+    what: str
+    holds: bool
+    level: Level
+    seen: str
+    advice: str
 
 
 def examine(*, host: str, port: int) -> Iterator[Finding]:
@@ -139,61 +150,73 @@ def _look_at_redis() -> Iterator[Finding]:
 
 
 def _judge_redis(name: str, state: RedisState) -> Iterator[Finding]:
-    version = tuple(int(part) for part in state.version.split(".")[:2])
-    rules: tuple[tuple[bool, str, Level, str, str], ...] = (
-        (version >= _OLDEST_REDIS, "version", "fail", state.version, "Upgrade to 6.2 or newer."),
-        (
-            state.eviction in {"", "noeviction"} or not state.has_memory_limit,
-            "eviction",
-            "fail",
-            f"maxmemory-policy {state.eviction}",
-            "CONFIG SET maxmemory-policy noeviction: an evicted key is a lost job.",
-        ),
-        (
-            state.is_kept_on_disk,
-            "persistence",
-            "warn",
-            "on disk" if state.is_kept_on_disk else "in memory alone",
-            "CONFIG SET appendonly yes: a restart would end the jobs under way.",
-        ),
-        (
-            state.slowest_ping_ms < _SLOW_PING_MS,
-            "latency",
-            "warn",
-            f"slowest round trip {state.slowest_ping_ms:.1f} ms",
-            "Put it nearer, or find what blocks it (SLOWLOG GET): a dispatch waits once for it.",
-        ),
-        (
-            abs(state.ahead_ms) < _SKEW_MS,
-            "clock",
-            "warn",
-            f"{state.ahead_ms} ms ahead of this host",
-            "Run an NTP client on both: moments in logs and pages will not fit.",
-        ),
-        (
-            not state.refused_scripts,
-            "scripts",
-            "fail",
-            f"refused: {', '.join(state.refused_scripts)}" if state.refused_scripts else "all load",
-            "Allow EVAL, EVALSHA and SCRIPT to this user (ACL SETUSER … +@scripting).",
-        ),
-        (
-            state.cluster_state == "ok" and state.slots_served == _ALL_SLOTS,
-            "cluster",
-            "fail",
-            f"{state.cluster_state}, {state.slots_served} of {_ALL_SLOTS} slots",
-            "redis-cli --cluster fix: jobs of the other slots are refused.",
-        ),
-    )
-    for holds, what, level, seen, advice in rules:
-        if what == "cluster" and not state.cluster_state:
-            continue
+    rules = [*_list_rules(state), *(_list_cluster_rules(state) if state.cluster_state else ())]
+    for rule in rules:
         yield Finding(
-            check=f"{name} {what}",
-            level="ok" if holds else level,
-            seen=seen,
-            advice="" if holds else advice,
+            check=f"{name} {rule.what}",
+            level="ok" if rule.holds else rule.level,
+            seen=rule.seen,
+            advice="" if rule.holds else rule.advice,
         )
+
+
+def _list_rules(state: RedisState) -> Iterator[_Rule]:
+    """Yield what must hold of every server."""
+    version = tuple(int(part) for part in state.version.split(".")[:2])
+    yield _Rule(
+        what="version",
+        holds=version >= _OLDEST_REDIS,
+        level="fail",
+        seen=state.version,
+        advice="Upgrade to 6.2 or newer.",
+    )
+    yield _Rule(
+        what="eviction",
+        holds=state.eviction in {"", "noeviction"} or not state.has_memory_limit,
+        level="fail",
+        seen=f"maxmemory-policy {state.eviction}",
+        advice="CONFIG SET maxmemory-policy noeviction: an evicted key is a lost job.",
+    )
+    yield _Rule(
+        what="persistence",
+        holds=state.is_kept_on_disk,
+        level="warn",
+        seen="on disk" if state.is_kept_on_disk else "in memory alone",
+        advice="CONFIG SET appendonly yes: a restart would end the jobs under way.",
+    )
+    yield _Rule(
+        what="latency",
+        holds=state.slowest_ping_ms < _SLOW_PING_MS,
+        level="warn",
+        seen=f"slowest round trip {state.slowest_ping_ms:.1f} ms",
+        advice="Put it nearer, or find what blocks it (SLOWLOG GET): a dispatch waits once for it.",
+    )
+    yield _Rule(
+        what="clock",
+        holds=abs(state.ahead_ms) < _SKEW_MS,
+        level="warn",
+        seen=f"{state.ahead_ms} ms ahead of this host",
+        advice="Run an NTP client on both: moments in logs and pages will not fit.",
+    )
+    refused = ", ".join(state.refused_scripts)
+    yield _Rule(
+        what="scripts",
+        holds=not refused,
+        level="fail",
+        seen=f"refused: {refused}" if refused else "all load",
+        advice="Allow EVAL, EVALSHA and SCRIPT to this user (ACL SETUSER … +@scripting).",
+    )
+
+
+def _list_cluster_rules(state: RedisState) -> Iterator[_Rule]:
+    """Yield what must hold of a master besides."""
+    yield _Rule(
+        what="cluster",
+        holds=state.cluster_state == "ok" and state.slots_served == _ALL_SLOTS,
+        level="fail",
+        seen=f"{state.cluster_state}, {state.slots_served} of {_ALL_SLOTS} slots",
+        advice="redis-cli --cluster fix: jobs of the other slots are refused.",
+    )
 
 
 def _look_at_layer() -> Iterator[Finding]:
@@ -217,10 +240,8 @@ def _look_at_layer() -> Iterator[Finding]:
 
 
 def _look_at_database() -> Iterator[Finding]:
-    connection = connections[DEFAULT_DB_ALIAS]
     try:
-        executor = MigrationExecutor(connection)
-        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        missing = count_missing_migrations()
     except (DatabaseError, ImproperlyConfigured) as error:
         yield Finding(
             check="database",
@@ -229,17 +250,15 @@ def _look_at_database() -> Iterator[Finding]:
             advice="Correct DATABASE_URL or start it: jobs go on, the admin and the history wait.",
         )
         return
-    finally:
-        connection.close()
     if missing and settings.DATABASE_URL:
         yield Finding(
             check="database",
             level="fail",
-            seen=f"{len(missing)} migrations are not applied",
+            seen=f"{missing} migrations are not applied",
             advice="python manage.py migrate",
         )
     elif missing:
-        seen = f"{len(missing)} migrations to apply: serve does"
+        seen = f"{missing} migrations to apply: serve does"
         yield Finding(check="database", level="ok", seen=seen)
     else:
         yield Finding(check="database", level="ok", seen=f"{connection.vendor}, migrated")

@@ -1,4 +1,4 @@
-"""A private Redis server, found on this machine and started with us (design section 10)."""
+"""A private Redis server, found on this machine and started with us."""
 
 import ctypes
 import os

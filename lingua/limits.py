@@ -2,7 +2,7 @@
 
 from lingua import settings
 from scheduling.access import AccessLimits
-from scheduling.limits import JobLimits, NodeLimits
+from scheduling.limits import JobLimits, NodeLimits, PlacementRules
 from sessions_app.segmentation import SegmentationSettings
 from sessions_app.session_limits import SessionLimits
 from sockets.outbound import OutboundLimits
@@ -48,6 +48,14 @@ def read_node_limits() -> NodeLimits:
         default_max_jobs=settings.LINGUA_MAX_CONCURRENT_JOBS_PER_NODE,
         grace_ms=round(settings.LINGUA_NODE_GRACE_S * 1000),
         forget_ms=(settings.LINGUA_NODE_STALE_S or _NEVER_S) * 1000,
+    )
+
+
+def read_placement_rules() -> PlacementRules:
+    return PlacementRules(
+        sample_size=settings.LINGUA_RANDOM_SAMPLE_SIZE,
+        resource_threshold_percent=settings.LINGUA_RESOURCE_THRESHOLD_PERCENT,
+        heartbeat_timeout_ms=round(settings.LINGUA_HEARTBEAT_TIMEOUT_S * 1000),
     )
 
 

@@ -96,20 +96,20 @@ def build_network(
     record: InstanceRecord, ground: Ground, core: Core, *, carrier: LayerCarrier
 ) -> Network:
     """Build the parts and connect them to what serves this process's own sockets."""
-    stores, fleet, delivery = core.stores, core.fleet, core.delivery
+    stores = core.stores
     presence_ms = round(settings.LINGUA_PRESENCE_TTL_S * 1000)
     refresh_s = settings.LINGUA_SNAPSHOT_REFRESH_MS / 1000
     instances = InstanceStore(ground.connection, keys=ground.keys, presence_ms=presence_ms)
     peers = Peers(
         record=record,
         store=instances,
-        interval_s=min(refresh_s, presence_ms / 3000),
+        interval_s=min(refresh_s, settings.LINGUA_PRESENCE_INTERVAL_S, presence_ms / 3000),
         journal=ground.journal,
     )
     post = PostOffice(
-        peers=peers, carrier=carrier, fleet=fleet, nodes=stores.nodes, sessions=core.sessions
+        peers=peers, carrier=carrier, fleet=core.fleet, nodes=stores.nodes, sessions=core.sessions
     )
-    delivery.connect(post)
+    core.delivery.connect(post)
     readdressing = Readdressing(
         instances=instances, nodes=stores.nodes, sessions=core.sessions, jobs=stores.jobs
     )
@@ -118,48 +118,54 @@ def build_network(
     fleet_watch = FleetWatch(
         index=index,
         stores=stores,
-        fleet=fleet,
-        delivery=delivery,
+        fleet=core.fleet,
+        delivery=core.delivery,
         interval_s=refresh_s,
         forget_ms=core.node_limits.forget_ms,
         grace_ms=core.node_limits.grace_ms,
     )
-    inbox = Inbox(
-        carrier=carrier,
-        peers=peers,
-        post=post,
-        delivery=delivery,
-        fleet=fleet,
-        jobs=stores.jobs,
-        recovery=core.recovery,
-    )
-    exchange = carrier.open_exchange(record.instance_id)
     return Network(
         carrier=carrier,
         peers=peers,
         fleet_watch=fleet_watch,
-        restoring=Restoring(delivery=delivery, registry=core.registry),
-        exchange=exchange,
+        restoring=Restoring(delivery=core.delivery, registry=core.registry),
+        exchange=carrier.open_exchange(record.instance_id),
         instances=instances,
         readdressing=readdressing,
         must_be_alone=record.is_exclusive,
         loops=[
             peers,
-            inbox,
-            Herald(fleet=fleet, peers=peers, post=post, index=index),
+            _build_inbox(core, carrier=carrier, peers=peers, post=post),
+            Herald(fleet=core.fleet, peers=peers, post=post, index=index),
             fleet_watch,
-            Reconciler(
-                stores=stores,
-                fleet=fleet,
-                delivery=delivery,
-                journal=ground.journal,
-                run_timeout_ms=core.job_limits.run_timeout_ms,
-                interval_s=settings.LINGUA_RECONCILE_INTERVAL_S,
-            ),
+            _build_reconciler(ground, core),
             InboxMeter(
                 carrier=carrier, journal=ground.journal, interval_s=settings.LINGUA_STATS_INTERVAL_S
             ),
         ],
+    )
+
+
+def _build_inbox(core: Core, *, carrier: LayerCarrier, peers: Peers, post: PostOffice) -> Inbox:
+    return Inbox(
+        carrier=carrier,
+        peers=peers,
+        post=post,
+        delivery=core.delivery,
+        fleet=core.fleet,
+        jobs=core.stores.jobs,
+        recovery=core.recovery,
+    )
+
+
+def _build_reconciler(ground: Ground, core: Core) -> Reconciler:
+    return Reconciler(
+        stores=core.stores,
+        fleet=core.fleet,
+        delivery=core.delivery,
+        journal=ground.journal,
+        run_timeout_ms=core.job_limits.run_timeout_ms,
+        interval_s=settings.LINGUA_RECONCILE_INTERVAL_S,
     )
 
 

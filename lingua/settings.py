@@ -339,7 +339,8 @@ LINGUA_JOB_RETENTION_S = env_int("LINGUA_JOB_RETENTION_S", default=3600, minimum
 LINGUA_TIMER_SHARDS = env_int("LINGUA_TIMER_SHARDS", default=16, minimum=1, maximum=256)
 # How often due timers are looked for: the most a timeout can be late.
 LINGUA_TIMER_TICK_MS = env_int("LINGUA_TIMER_TICK_MS", default=200, minimum=10)
-# How often an instance says it is alive.
+# How often at least an instance says it is alive, and looks who else is; LINGUA_SNAPSHOT_REFRESH_MS
+# and a third of LINGUA_PRESENCE_TTL_S bound it too.
 LINGUA_PRESENCE_INTERVAL_S = env_float("LINGUA_PRESENCE_INTERVAL_S", default=15, minimum=0.1)
 # How long a session whose socket broke goes on, waiting for its speaker to resume it.
 LINGUA_SESSION_GRACE_S = env_float("LINGUA_SESSION_GRACE_S", default=30)

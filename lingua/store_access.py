@@ -7,11 +7,12 @@ from django.core.management import CommandError
 
 from channels_streams.connection import REDIS_TROUBLE
 from lingua import settings
+from lingua.limits import read_placement_rules
 from lingua.pools import read_pool_rules
 from scheduling.candidates import Members, PoolTable
 from scheduling.errors import DependencyDown
 from scheduling.explaining import Explainer
-from scheduling.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.limits import JobLimits, NodeLimits
 from scheduling.pool_config import PoolConfig
 from scheduling.pool_matching import PoolMatcher
 from scheduling.snapshot import Fleet
@@ -37,10 +38,7 @@ class StoreAccess:
             fleet=self._fleet,
             jobs=JobStore(connection, keys=keys, limits=limits),
             decisions=DecisionStore(connection, keys=keys, limits=limits),
-            rules=PlacementRules(
-                resource_threshold_percent=settings.LINGUA_RESOURCE_THRESHOLD_PERCENT,
-                heartbeat_timeout_ms=round(settings.LINGUA_HEARTBEAT_TIMEOUT_S * 1000),
-            ),
+            rules=read_placement_rules(),
         )
 
     async def load_node(self, node_id: str) -> bool:

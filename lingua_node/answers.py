@@ -1,29 +1,18 @@
 """Builds the frames that answer an assign."""
 
 import base64
+from typing import Any
 
 from lingua_node import messages
 from lingua_node.jobs import JobFailed, Result
 
 
 def accepted(assign: messages.AssignJob, node_id: str) -> messages.JobAccepted:
-    return messages.JobAccepted(
-        job_id=assign.job_id,
-        attempt_id=assign.attempt_id,
-        node_id=node_id,
-        session_id=assign.session_id,
-        trace_id=assign.trace_id,
-    )
+    return messages.JobAccepted(**_name(assign, node_id))
 
 
 def started(assign: messages.AssignJob, node_id: str) -> messages.JobStarted:
-    return messages.JobStarted(
-        job_id=assign.job_id,
-        attempt_id=assign.attempt_id,
-        node_id=node_id,
-        session_id=assign.session_id,
-        trace_id=assign.trace_id,
-    )
+    return messages.JobStarted(**_name(assign, node_id))
 
 
 def partial(
@@ -46,12 +35,8 @@ def success(
     """A good end; the audio travels as base64."""
     audio = base64.b64encode(result.tts_audio).decode() if result.tts_audio else None
     return messages.JobResult(
-        job_id=assign.job_id,
-        attempt_id=assign.attempt_id,
-        node_id=node_id,
-        session_id=assign.session_id,
+        **_name(assign, node_id),
         utterance_index=assign.utterance_index,
-        trace_id=assign.trace_id,
         success=True,
         text_asr=result.text_asr,
         text_translated=result.text_translated,
@@ -69,13 +54,20 @@ def failure(
 ) -> messages.JobResult:
     """A bad end, with the code and the reason."""
     return messages.JobResult(
-        job_id=assign.job_id,
-        attempt_id=assign.attempt_id,
-        node_id=node_id,
-        session_id=assign.session_id,
+        **_name(assign, node_id),
         utterance_index=assign.utterance_index,
-        trace_id=assign.trace_id,
         success=False,
         processing_time_ms=processing_time_ms,
         error=messages.Failure(code=error.code, message=str(error), details=error.details),
     )
+
+
+def _name(assign: messages.AssignJob, node_id: str) -> dict[str, Any]:
+    """Return the fields that say which attempt a frame is about."""
+    return {
+        "job_id": assign.job_id,
+        "attempt_id": assign.attempt_id,
+        "node_id": node_id,
+        "session_id": assign.session_id,
+        "trace_id": assign.trace_id,
+    }

@@ -1,5 +1,5 @@
 --[[
-advance_job: an attempt takes its next step on its node (transitions 5, 6 and 7 of part D).
+advance_job: an attempt takes its next step on its node (e, f and g in docs/architecture.md).
 
 KEYS[1]  {p}:v2:{session:<id>}:job:<job>  HASH  the job record
 ARGV[1]  attempt

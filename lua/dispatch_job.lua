@@ -1,5 +1,5 @@
 --[[
-dispatch_job: an attempt was handed to its node (transition 5 of part D), and why to this one (L18).
+dispatch_job: an attempt was handed to its node (e in docs/architecture.md), and why to this one (L18).
 
 KEYS[1]  {p}:v2:{session:<id>}:job:<job>  HASH  the job record
 KEYS[2]  {p}:v2:{session:<id>}:why:<job>  LIST  JSON of each decision, oldest first

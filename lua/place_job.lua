@@ -1,5 +1,5 @@
 --[[
-place_job: the job's current attempt goes to a node (transitions 3 and 4 of part D).
+place_job: the job's current attempt goes to a node (c in docs/architecture.md).
 
 KEYS[1]  {p}:v2:{session:<id>}:job:<job>  HASH  the job record
 ARGV[1]  attempt

@@ -1,5 +1,5 @@
 --[[
-release_job: the speaker has the outcome and the slot is free; the job is over (transition 15 of part D).
+release_job: the speaker has the outcome and the slot is free; the job is over (l in docs/architecture.md).
 
 KEYS[1]  {p}:v2:{session:<id>}:job:<job>  HASH  the job record
 KEYS[2]  {p}:v2:{session:<id>}:outbox     ZSET  job ids not handed over, scored by utterance index

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
-from sockets.endpoints import first_of
 from sockets.outbound import OutboundLimits
 
 # Close codes of our own: fenced, or not allowed any more.
 _NOT_YOURS = 4000
+# A frame, and what is called once it was written.
+_Queued = tuple[str, Callable[[], None] | None]
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -26,7 +27,7 @@ class PollBox:
 
     def __init__(self, *, limits: OutboundLimits) -> None:
         self._limits = limits
-        self._frames: collections.deque[tuple[str, Callable[[], None] | None]] = collections.deque()
+        self._frames: collections.deque[_Queued] = collections.deque()
         self._bytes = 0
         self._news = asyncio.Event()
         self._polls = 0
@@ -74,7 +75,7 @@ class PollBox:
         gone = asyncio.ensure_future(wait_gone())
         try:
             if not self._frames and self.closed_with is None:
-                await first_of(self._news.wait(), asyncio.shield(gone), timeout_s=wait_s)
+                await _first_of(self._news.wait(), asyncio.shield(gone), timeout_s=wait_s)
             if gone.done() or number != self._polls:
                 return Fetched(frames=(), settle=lambda _sent: None)
             taken = [self._frames.popleft() for _ in range(min(most, len(self._frames)))]
@@ -86,7 +87,7 @@ class PollBox:
             gone.cancel()
             self.waiting -= 1
 
-    def _settle(self, taken: Sequence[tuple[str, Callable[[], None] | None]], sent: bool) -> None:  # noqa: FBT001 - a callback
+    def _settle(self, taken: Sequence[_Queued], sent: bool) -> None:  # noqa: FBT001 - a callback
         if sent:
             for _, on_written in taken:
                 if on_written is not None:
@@ -95,3 +96,13 @@ class PollBox:
         self._frames.extendleft(reversed(taken))
         self._bytes += sum(len(text) for text, _ in taken)
         self._news.set()
+
+
+async def _first_of(*waits: Awaitable[Any], timeout_s: float) -> None:
+    """Return when one of several things has happened, or after `timeout_s`; end the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -14,11 +14,17 @@ from operators import examples, shapes
 from operators.authentication import LoginAuthentication, TokenAuthentication
 from operators.console import Console
 from operators.permissions import find_console
-from operators.roles import IsViewer
+from operators.roles import IsOperator, IsViewer
+from operators.schema import describe
 from scheduling import clock
+from scheduling.errors import DependencyDown
 
 _MOST_A_PAGE = 500
 _UNAVAILABLE = 503
+# What every answer of these may be; those about one thing may miss it.
+PROBLEMS = {503: shapes.Problem}
+MAY_MISS = {404: shapes.Problem, **PROBLEMS}
+PAGE = [OpenApiParameter("limit", int), OpenApiParameter("offset", int)]
 
 
 class ConsoleView(APIView):
@@ -33,24 +39,48 @@ class ConsoleView(APIView):
     def get(self, request: Request, **named: str) -> Response:
         console = find_console(request._request)  # noqa: SLF001 - DRF's way to Django's request
         if console is None:
-            return refuse(_UNAVAILABLE, "NO_INSTANCE", "No running instance serves this request.")
-        return self.answer(console, request, **named)
+            return refuse_unserved()
+        try:
+            return self.answer(console, request, **named)
+        except DependencyDown as down:
+            return refuse(_UNAVAILABLE, down.code, str(down))
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
-        """Return what the console knows."""
+        """Return what the console knows.
+
+        :raises DependencyDown: Redis did not answer
+        """
         raise NotImplementedError
 
 
+class AskingView(ConsoleView):
+    """A view whose answer needs Redis: asked on the event loop, waited for in this thread."""
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        return console.ask(self.ask(console, request, **named))
+
+    async def ask(self, console: Console, request: Request, **named: str) -> Response:
+        """Return the answer, from the event loop."""
+        raise NotImplementedError
+
+
+class OrderView(ConsoleView):
+    """A view through which operators act."""
+
+    permission_classes = (IsOperator,)
+    http_method_names = ("post", "options")
+
+    def post(self, request: Request, **named: str) -> Response:
+        return self.get(request, **named)
+
+
+@describe(
+    operation_id="stats",
+    responses={200: shapes.Statistics, **PROBLEMS},
+    examples=examples.show("Two speakers, one node", examples.STATISTICS),
+)
 class StatsView(ConsoleView):
     """Sessions, languages, nodes, services and compute power, at most some seconds old."""
-
-    @extend_schema(
-        operation_id="stats",
-        responses={200: shapes.Statistics, 503: shapes.Problem},
-        examples=examples.show("Two speakers, one node", examples.STATISTICS),
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         begun_ms = clock.steady_ms()
@@ -59,31 +89,25 @@ class StatsView(ConsoleView):
         return answer
 
 
+@describe(
+    operation_id="cluster",
+    responses={200: shapes.Cluster, **PROBLEMS},
+    examples=examples.show("One instance", examples.CLUSTER),
+)
 class ClusterView(ConsoleView):
     """Instances, nodes and totals."""
-
-    @extend_schema(
-        operation_id="cluster",
-        responses={200: shapes.Cluster, 503: shapes.Problem},
-        examples=examples.show("One instance", examples.CLUSTER),
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         return Response(console.board.pages.cluster)
 
 
+@describe(
+    operation_id="metrics",
+    responses={200: OpenApiTypes.OBJECT, **PROBLEMS},
+    examples=examples.show("Some of them", examples.COUNTERS),
+)
 class CountersView(ConsoleView):
     """The counters of this instance as JSON."""
-
-    @extend_schema(
-        operation_id="metrics",
-        responses={200: OpenApiTypes.OBJECT, 503: shapes.Problem},
-        examples=examples.show("Some of them", examples.COUNTERS),
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         return Response(console.describe_counters())
@@ -94,6 +118,11 @@ def paginate(rows: Any, request: Request, *, view: APIView) -> Response:
     pages = LimitOffsetPagination()
     pages.max_limit = _MOST_A_PAGE
     return pages.get_paginated_response(pages.paginate_queryset(rows, request, view=view))
+
+
+def refuse_unserved() -> Response:
+    """Return the answer of a process that serves no instance."""
+    return refuse(_UNAVAILABLE, "NO_INSTANCE", "No running instance serves this request.")
 
 
 def refuse(status: int, error: str, message: str) -> Response:

@@ -39,7 +39,6 @@ class Board:
         self._triggered_at_ms = -float("inf")
         self.pages = empty
         self.shared: bytes | None = None
-        self.generations = 0
         self.interval_s = interval_s
 
     async def run_once(self) -> int:
@@ -90,7 +89,6 @@ class Board:
     async def _generate(self) -> Pages:
         pages = await self._make()
         self.pages = pages
-        self.generations += 1
         return pages
 
     def _forget(self, done: "asyncio.Task[Pages]") -> None:

@@ -1,4 +1,4 @@
-"""The cluster view of section 7.2: instances, nodes and totals (D6)."""
+"""The cluster view: instances, nodes and totals (D6)."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

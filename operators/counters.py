@@ -1,4 +1,4 @@
-"""The counters as ``/api/v1/metrics`` shows them: the JSON of section 7.5 (O2)."""
+"""The counters as ``/api/v1/metrics`` shows them (O2)."""
 
 from collections.abc import Mapping
 from typing import Any

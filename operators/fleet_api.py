@@ -2,22 +2,21 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from operators import examples, fleet_shapes, shapes
-from operators.api import ConsoleView, refuse
+from operators.api import MAY_MISS, PROBLEMS, ConsoleView, OrderView, refuse, refuse_unserved
 from operators.console import Console
 from operators.fleet import FleetDesk, Question
 from operators.pool_models import SERVICE_TYPES
-from operators.roles import IsOperator
-from scheduling.errors import DependencyDown
+from operators.schema import describe
 from scheduling.jobs import Need
 from scheduling.languages import normalize
 
 Json = dict[str, Any]
-_BAD_REQUEST, _NOT_FOUND, _UNAVAILABLE = 400, 404, 503
+_BAD_REQUEST, _NOT_FOUND = 400, 404
 _ACCEPTED = 202
 _FALSE = frozenset({"false", "0", "no", "off"})
 _NO_JOB = "No job has this id, or it was forgotten."
@@ -34,86 +33,56 @@ _EXAMPLE_POOL = {
     "core_services_ready": {"asr": 2, "nmt": 1, "tts": 2},
     "sample_node_ids": ["node-7F3A91C2"],
 }
-PROBLEMS = {503: shapes.Problem}
-MAY_MISS = {404: shapes.Problem, **PROBLEMS}
 
 
 class DeskView(ConsoleView):
     """A view over the desk of the instance that serves it."""
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
-        desk = console.desk
-        if desk is None:
-            return refuse(_UNAVAILABLE, "NO_INSTANCE", "No running instance serves this request.")
-        try:
-            return console.ask(self.ask(desk, request, **named))
-        except DependencyDown as down:
-            return refuse(_UNAVAILABLE, down.code, str(down))
+        if console.desk is None:
+            return refuse_unserved()
+        return console.ask(self.ask(console.desk, request, **named))
 
     async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
         """Return the answer, from the event loop."""
         raise NotImplementedError
 
 
-class OrderView(DeskView):
-    """A view through which operators act."""
-
-    permission_classes = (IsOperator,)
-    http_method_names = ("post", "options")
-
-
+@describe(
+    operation_id="phase3_pools",
+    responses={200: fleet_shapes.PoolList, **PROBLEMS},
+    examples=examples.show(
+        "A capability pool",
+        {"version": 4, "config": {"mode": "two_level"}, "pools": [_EXAMPLE_POOL]},
+    ),
+)
 class PoolsView(DeskView):
     """The configuration in force and its pools; services installed against ready (P14)."""
-
-    @extend_schema(
-        operation_id="phase3_pools",
-        responses={200: fleet_shapes.PoolList, **PROBLEMS},
-        examples=[
-            OpenApiExample(
-                "A capability pool",
-                value={"version": 4, "config": {"mode": "two_level"}, "pools": [_EXAMPLE_POOL]},
-                response_only=True,
-            )
-        ],
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
         return Response(await desk.list_pools())
 
 
+@describe(
+    operation_id="admin_pools",
+    responses={200: fleet_shapes.PoolList, **PROBLEMS},
+    examples=examples.show(
+        "A capability pool", {"version": 4, "config": {}, "pools": [_EXAMPLE_POOL]}
+    ),
+)
 class AdminPoolsView(PoolsView):
     """The same under the path of the administration (P16)."""
 
-    @extend_schema(
-        operation_id="admin_pools",
-        responses={200: fleet_shapes.PoolList, **PROBLEMS},
-        examples=examples.show(
-            "A capability pool", {"version": 4, "config": {}, "pools": [_EXAMPLE_POOL]}
-        ),
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
-
+@describe(
+    operation_id="admin_pool",
+    responses={200: fleet_shapes.PoolDetail, **MAY_MISS},
+    examples=examples.show(
+        "A capability pool", {**_EXAMPLE_POOL, "node_ids": ["node-7F3A91C2", "node-A0B1C2D3"]}
+    ),
+)
 class AdminPoolView(DeskView):
     """One pool with all its members (P16)."""
-
-    @extend_schema(
-        operation_id="admin_pool",
-        responses={200: fleet_shapes.PoolDetail, **MAY_MISS},
-        examples=[
-            OpenApiExample(
-                "A capability pool",
-                value={**_EXAMPLE_POOL, "node_ids": ["node-7F3A91C2", "node-A0B1C2D3"]},
-                response_only=True,
-                status_codes=["200"],
-            )
-        ],
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
         pool = await desk.find_pool(named["pool_id"])
@@ -122,27 +91,19 @@ class AdminPoolView(DeskView):
         return Response(pool)
 
 
-class RebuildView(OrderView):
+@describe(
+    operation_id="rebuild_pools",
+    request=None,
+    responses={200: fleet_shapes.Rebuilt, 202: fleet_shapes.RebuildAsked, **PROBLEMS},
+    examples=[
+        *examples.show("Published", {"version": 5}),
+        *examples.show(
+            "The leader was asked, and has not answered yet", {"asked": True}, status="202"
+        ),
+    ],
+)
+class RebuildView(DeskView, OrderView):
     """Clear up pools and publish the configuration as one new version (P16)."""
-
-    @extend_schema(
-        operation_id="rebuild_pools",
-        request=None,
-        responses={200: fleet_shapes.Rebuilt, 202: fleet_shapes.RebuildAsked, **PROBLEMS},
-        examples=[
-            OpenApiExample(
-                "Published", value={"version": 5}, response_only=True, status_codes=["200"]
-            ),
-            OpenApiExample(
-                "The leader was asked, and has not answered yet",
-                value={"asked": True},
-                response_only=True,
-                status_codes=["202"],
-            ),
-        ],
-    )
-    def post(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
         version = await desk.rebuild()
@@ -151,50 +112,43 @@ class RebuildView(OrderView):
         return Response({"version": version})
 
 
+@describe(
+    operation_id="phase3_simulate",
+    parameters=[
+        OpenApiParameter("routing_key", str, description="Stands for a tenant or a session."),
+        OpenApiParameter("tenant_id", str),
+        OpenApiParameter("session_id", str),
+        OpenApiParameter(
+            "required", str, many=True, description="Services; repeated, or with commas."
+        ),
+        OpenApiParameter("src_lang", str, default="zh"),
+        OpenApiParameter("tgt_lang", str, default="en"),
+        OpenApiParameter("accept_public", bool, default=True),
+        OpenApiParameter("exclude_node_id", str, many=True),
+        OpenApiParameter("preferred_node_id", str),
+    ],
+    responses={200: fleet_shapes.Simulation, 400: shapes.Problem, **PROBLEMS},
+    examples=examples.show(
+        "A node was found",
+        {
+            "routing_key": "test",
+            "required": ["asr", "nmt", "tts"],
+            "selected_node_id": "node-7F3A91C2",
+            "refused": None,
+            "debug": {
+                "pool_count": 3,
+                "preferred_pool": "voices",
+                "selected_pool": "voices",
+                "fallback_used": False,
+                "attempts": [["voices", "ok", 1]],
+            },
+            "breakdown": {"total_nodes": 1, "offline": 0},
+            "looked_at": [{"node_id": "node-7F3A91C2", "load": 0, "passed_over": None}],
+        },
+    ),
+)
 class SimulateView(DeskView):
     """Where a job would go, by exactly the code that dispatches; nothing changes (P15)."""
-
-    @extend_schema(
-        operation_id="phase3_simulate",
-        parameters=[
-            OpenApiParameter("routing_key", str, description="Stands for a tenant or a session."),
-            OpenApiParameter("tenant_id", str),
-            OpenApiParameter("session_id", str),
-            OpenApiParameter(
-                "required", str, many=True, description="Services; repeated, or with commas."
-            ),
-            OpenApiParameter("src_lang", str, default="zh"),
-            OpenApiParameter("tgt_lang", str, default="en"),
-            OpenApiParameter("accept_public", bool, default=True),
-            OpenApiParameter("exclude_node_id", str, many=True),
-            OpenApiParameter("preferred_node_id", str),
-        ],
-        responses={200: fleet_shapes.Simulation, 400: shapes.Problem, **PROBLEMS},
-        examples=[
-            OpenApiExample(
-                "A node was found",
-                value={
-                    "routing_key": "test",
-                    "required": ["asr", "nmt", "tts"],
-                    "selected_node_id": "node-7F3A91C2",
-                    "refused": None,
-                    "debug": {
-                        "pool_count": 3,
-                        "preferred_pool": "voices",
-                        "selected_pool": "voices",
-                        "fallback_used": False,
-                        "attempts": [["voices", "ok", 1]],
-                    },
-                    "breakdown": {"total_nodes": 1, "offline": 0},
-                    "looked_at": [{"node_id": "node-7F3A91C2", "load": 0, "passed_over": None}],
-                },
-                response_only=True,
-                status_codes=["200"],
-            )
-        ],
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
         question = _read_question(request)
@@ -205,37 +159,27 @@ class SimulateView(DeskView):
         return Response(await desk.simulate(question))
 
 
+@describe(
+    operation_id="coverage",
+    responses={200: fleet_shapes.CoverageGrid, **PROBLEMS},
+    examples=examples.show(
+        "One node alone", {"pairs": [{"src": "zh", "tgt": "en", "ready_nodes": 1, "free_slots": 4}]}
+    ),
+)
 class CoverageView(DeskView):
     """Each language pair with ready nodes and free slots, those served worst first."""
-
-    @extend_schema(
-        operation_id="coverage",
-        responses={200: fleet_shapes.CoverageGrid, **PROBLEMS},
-        examples=[
-            OpenApiExample(
-                "One node alone",
-                value={"pairs": [{"src": "zh", "tgt": "en", "ready_nodes": 1, "free_slots": 4}]},
-                response_only=True,
-            )
-        ],
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
         return Response({"pairs": await desk.list_coverage()})
 
 
+@describe(
+    operation_id="job_why",
+    responses={200: fleet_shapes.Why, **MAY_MISS},
+    examples=examples.show("Placed at once", examples.WHY),
+)
 class WhyView(DeskView):
     """Every decision about one job of the last hour: who was looked at, and why not."""
-
-    @extend_schema(
-        operation_id="job_why",
-        responses={200: fleet_shapes.Why, **MAY_MISS},
-        examples=examples.show("Placed at once", examples.WHY),
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
         why = await desk.why(named["job_id"])
@@ -244,30 +188,23 @@ class WhyView(DeskView):
         return Response(why)
 
 
+@describe(
+    operation_id="job_why_not",
+    responses={200: fleet_shapes.WhyNot, **MAY_MISS},
+    examples=examples.show(
+        "A node that drains now, and was full when the job was placed",
+        {
+            "job_id": "job-1A2B3C4D-0123456789ab",
+            "node_id": "node-7F3A91C2",
+            "now": "status_not_ready",
+            "then": ["capacity_exceeded"],
+            "answers": [],
+            "pools": ["voices"],
+        },
+    ),
+)
 class WhyNotView(DeskView):
     """Why one node does not have one job: at this moment, and at each decision that is kept."""
-
-    @extend_schema(
-        operation_id="job_why_not",
-        responses={200: fleet_shapes.WhyNot, **MAY_MISS},
-        examples=[
-            OpenApiExample(
-                "A node that drains now, and was full when the job was placed",
-                value={
-                    "job_id": "job-1A2B3C4D-0123456789ab",
-                    "node_id": "node-7F3A91C2",
-                    "now": "status_not_ready",
-                    "then": ["capacity_exceeded"],
-                    "answers": [],
-                    "pools": ["voices"],
-                },
-                response_only=True,
-                status_codes=["200"],
-            )
-        ],
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
         verdict = await desk.why_not(job_id=named["job_id"], node_id=named["node_id"])

@@ -6,16 +6,16 @@ from typing import Any
 from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from operators import examples, moments, shapes
-from operators.api import ConsoleView, paginate, refuse
+from operators.api import MAY_MISS, PAGE, PROBLEMS, ConsoleView, paginate, refuse
 from operators.console import Console
 from operators.history import describe_job
 from operators.job_models import STATES, EndedJob
-from scheduling.errors import DependencyDown
+from operators.schema import describe
 from scheduling.jobs import JobState, phase2_state
 
 Json = dict[str, Any]
@@ -26,66 +26,64 @@ _FILTERS = [
     OpenApiParameter("reason", str, description="For instance NO_AVAILABLE_NODE."),
     OpenApiParameter("session_id", str),
 ]
-_PAGES = [OpenApiParameter("limit", int), OpenApiParameter("offset", int)]
 
 
-class JobsView(ConsoleView):
-    """The jobs of this instance that ended last, newest first, and utterances refused at once."""
+class LatestJobsView(ConsoleView):
+    """The jobs of this instance that ended last; `only` those that ended so, ``""`` for all."""
 
-    @extend_schema(
-        operation_id="jobs",
-        parameters=[*_FILTERS, *_PAGES],
-        responses={200: shapes.JobPage, 503: shapes.Problem},
-        examples=examples.show("A refusal", examples.page_of(examples.JOB_ROW)),
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
+    only = ""
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         asked = request.query_params
         rows = console.list_ended(
-            state=named.get("state") or asked.get("state", ""),
+            state=self.only or asked.get("state", ""),
             reason=asked.get("reason", ""),
             session_id=asked.get("session_id", ""),
         )
         return paginate(rows, request, view=self)
 
 
-class FailedJobsView(JobsView):
+@describe(
+    operation_id="jobs",
+    parameters=[*_FILTERS, *PAGE],
+    responses={200: shapes.JobPage, **PROBLEMS},
+    examples=examples.show("A refusal", examples.page_of(examples.JOB_ROW)),
+)
+class JobsView(LatestJobsView):
+    """The jobs of this instance that ended last, newest first, and utterances refused at once."""
+
+
+@describe(
+    operation_id="jobs_failed",
+    parameters=[*_FILTERS[1:], *PAGE],
+    responses={200: shapes.JobPage, **PROBLEMS},
+    examples=examples.show("A refusal", examples.page_of(examples.JOB_ROW)),
+)
+class FailedJobsView(LatestJobsView):
     """Of those, the ones without a result."""
 
-    @extend_schema(
-        operation_id="jobs_failed",
-        parameters=[*_FILTERS[1:], *_PAGES],
-        responses={200: shapes.JobPage, 503: shapes.Problem},
-        examples=examples.show("A refusal", examples.page_of(examples.JOB_ROW)),
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, state=JobState.FAILED, **named)
+    only = JobState.FAILED
 
 
+@describe(
+    operation_id="jobs_history",
+    parameters=[
+        *_FILTERS,
+        OpenApiParameter("node_id", str),
+        OpenApiParameter("tenant_id", str),
+        OpenApiParameter("since", dt.datetime, description="Ended at this moment or later."),
+        OpenApiParameter("until", dt.datetime, description="Ended before this moment."),
+        *PAGE,
+    ],
+    responses={
+        200: shapes.EndedJobPage,
+        400: shapes.Problem,
+        **PROBLEMS,
+    },
+    examples=examples.show("Done", examples.page_of(examples.ENDED_JOB)),
+)
 class JobHistoryView(ConsoleView):
     """Every job that is over, of all instances, newest first, while operators keep them."""
-
-    @extend_schema(
-        operation_id="jobs_history",
-        parameters=[
-            *_FILTERS,
-            OpenApiParameter("node_id", str),
-            OpenApiParameter("tenant_id", str),
-            OpenApiParameter("since", dt.datetime, description="Ended at this moment or later."),
-            OpenApiParameter("until", dt.datetime, description="Ended before this moment."),
-            *_PAGES,
-        ],
-        responses={
-            200: shapes.EndedJobPage,
-            400: shapes.Problem,
-            503: shapes.Problem,
-        },
-        examples=examples.show("Done", examples.page_of(examples.ENDED_JOB)),
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         asked = request.query_params
@@ -106,22 +104,17 @@ class JobHistoryView(ConsoleView):
             return refuse(_UNAVAILABLE, "DATABASE_DOWN", told)
 
 
+@describe(
+    operation_id="job",
+    responses={200: shapes.Job, **MAY_MISS},
+    examples=examples.show("A job that was done", examples.JOB),
+)
 class JobView(ConsoleView):
     """One job with its timeline: every attempt, its states in both vocabularies, its failure."""
-
-    @extend_schema(
-        operation_id="job",
-        responses={200: shapes.Job, 404: shapes.Problem, 503: shapes.Problem},
-        examples=examples.show("A job that was done", examples.JOB),
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         try:
             job = console.find_job(named["job_id"]) or _find_kept(named["job_id"])
-        except DependencyDown as down:
-            return refuse(_UNAVAILABLE, down.code, str(down))
         except DatabaseError:
             return refuse(_UNAVAILABLE, "DATABASE_DOWN", "The database does not answer.")
         if job is None:

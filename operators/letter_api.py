@@ -1,15 +1,14 @@
 """The API of dead letters, version 1: list, look, replay, purge (T7)."""
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from operators import examples, session_shapes, shapes
-from operators.api import paginate, refuse
+from operators import examples, session_shapes
+from operators.api import MAY_MISS, PAGE, PROBLEMS, AskingView, OrderView, paginate, refuse
 from operators.console import Console
 from operators.letter_desk import LetterDesk
-from operators.roles import IsOperator
-from operators.session_api import PAGE, AskingView
+from operators.schema import describe
 
 _NOT_FOUND, _UNAVAILABLE = 404, 503
 _TRUE = frozenset({"true", "1", "yes", "on"})
@@ -27,8 +26,6 @@ _EXAMPLE = {
     "payload_bytes": 21044,
 }
 _DRY_RUN = OpenApiParameter("dry_run", bool, description="Say what would happen; change nothing.")
-_PROBLEMS = {503: shapes.Problem}
-_MAY_MISS = {404: shapes.Problem, **_PROBLEMS}
 
 
 class LetterView(AskingView):
@@ -45,21 +42,18 @@ class LetterView(AskingView):
         raise NotImplementedError
 
 
+@describe(
+    operation_id="dlq",
+    parameters=[
+        OpenApiParameter("reason", str, description="For instance process_gone."),
+        OpenApiParameter("event_type", str, description="For instance job_assigned."),
+        *PAGE,
+    ],
+    responses={200: session_shapes.DeadLetterPage, **PROBLEMS},
+    examples=examples.show("An assignment", examples.page_of(_EXAMPLE)),
+)
 class LettersView(LetterView):
     """Events between instances that nobody took: all instances', the oldest of each first."""
-
-    @extend_schema(
-        operation_id="dlq",
-        parameters=[
-            OpenApiParameter("reason", str, description="For instance process_gone."),
-            OpenApiParameter("event_type", str, description="For instance job_assigned."),
-            *PAGE,
-        ],
-        responses={200: session_shapes.DeadLetterPage, **_PROBLEMS},
-        examples=examples.show("An assignment", examples.page_of(_EXAMPLE)),
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask_desk(self, desk: LetterDesk, request: Request, **named: str) -> Response:
         asked = request.query_params
@@ -69,16 +63,13 @@ class LettersView(LetterView):
         return paginate(rows, request, view=self)
 
 
+@describe(
+    operation_id="dlq_letter",
+    responses={200: session_shapes.DeadLetter, **MAY_MISS},
+    examples=examples.show("An assignment", _EXAMPLE),
+)
 class OneLetterView(LetterView):
     """One dead letter with its story; its body is not shown."""
-
-    @extend_schema(
-        operation_id="dlq_letter",
-        responses={200: session_shapes.DeadLetter, **_MAY_MISS},
-        examples=examples.show("An assignment", _EXAMPLE),
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask_desk(self, desk: LetterDesk, request: Request, **named: str) -> Response:
         letter = await desk.find_letter(named["letter_id"])
@@ -87,21 +78,15 @@ class OneLetterView(LetterView):
         return Response(letter)
 
 
-class ReplayView(LetterView):
+@describe(
+    operation_id="dlq_replay",
+    request=None,
+    parameters=[_DRY_RUN],
+    responses={200: session_shapes.Replayed, **MAY_MISS},
+    examples=examples.show("Sent", {"letter_id": _EXAMPLE["letter_id"], "outcome": "replayed"}),
+)
+class ReplayView(LetterView, OrderView):
     """Send a letter to whoever holds its connection now, once; what is over is refused."""
-
-    permission_classes = (IsOperator,)
-    http_method_names = ("post", "options")
-
-    @extend_schema(
-        operation_id="dlq_replay",
-        request=None,
-        parameters=[_DRY_RUN],
-        responses={200: session_shapes.Replayed, **_MAY_MISS},
-        examples=examples.show("Sent", {"letter_id": _EXAMPLE["letter_id"], "outcome": "replayed"}),
-    )
-    def post(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask_desk(self, desk: LetterDesk, request: Request, **named: str) -> Response:
         letter_id = named["letter_id"]
@@ -111,21 +96,15 @@ class ReplayView(LetterView):
         return Response({"letter_id": letter_id, "outcome": outcome})
 
 
-class PurgeOneView(LetterView):
+@describe(
+    operation_id="dlq_purge_letter",
+    request=None,
+    parameters=[_DRY_RUN],
+    responses={200: session_shapes.Purged, **MAY_MISS},
+    examples=examples.show("Removed", {"removed": 1}),
+)
+class PurgeOneView(LetterView, OrderView):
     """Remove one dead letter."""
-
-    permission_classes = (IsOperator,)
-    http_method_names = ("post", "options")
-
-    @extend_schema(
-        operation_id="dlq_purge_letter",
-        request=None,
-        parameters=[_DRY_RUN],
-        responses={200: session_shapes.Purged, **_MAY_MISS},
-        examples=examples.show("Removed", {"removed": 1}),
-    )
-    def post(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask_desk(self, desk: LetterDesk, request: Request, **named: str) -> Response:
         removed = await desk.purge([named["letter_id"]], dry_run=_is_dry(request))
@@ -134,21 +113,15 @@ class PurgeOneView(LetterView):
         return Response({"removed": removed})
 
 
-class PurgeView(LetterView):
+@describe(
+    operation_id="dlq_purge",
+    request=None,
+    parameters=[_DRY_RUN],
+    responses={200: session_shapes.Purged, **PROBLEMS},
+    examples=examples.show("Removed", {"removed": 3}),
+)
+class PurgeView(LetterView, OrderView):
     """Remove every dead letter of every instance."""
-
-    permission_classes = (IsOperator,)
-    http_method_names = ("post", "options")
-
-    @extend_schema(
-        operation_id="dlq_purge",
-        request=None,
-        parameters=[_DRY_RUN],
-        responses={200: session_shapes.Purged, **_PROBLEMS},
-        examples=examples.show("Removed", {"removed": 3}),
-    )
-    def post(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask_desk(self, desk: LetterDesk, request: Request, **named: str) -> Response:
         return Response({"removed": await desk.purge(None, dry_run=_is_dry(request))})

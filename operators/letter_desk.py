@@ -1,6 +1,7 @@
 """What operators ask and do about dead letters: list, look, replay, purge (T7)."""
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from channels_streams.connection import REDIS_TROUBLE
@@ -25,10 +26,8 @@ class LetterDesk:
 
         :raises DependencyDown: Redis did not answer
         """
-        try:
+        with _asking_redis():
             found = await self._letters.list_letters(limit=_MOST_LISTED, reason=reason or None)
-        except REDIS_TROUBLE as error:
-            raise DependencyDown from error
         return [describe(each) for each in found if event_type in ("", each.event_type)]
 
     async def find_letter(self, letter_id: str) -> Json | None:
@@ -38,10 +37,8 @@ class LetterDesk:
         """
         if not is_letter_id(letter_id):
             return None
-        try:
+        with _asking_redis():
             found = await self._letters.find_letter(letter_id)
-        except REDIS_TROUBLE as error:
-            raise DependencyDown from error
         return describe(found) if found else None
 
     async def replay(self, letter_id: str, *, dry_run: bool) -> Outcome:
@@ -56,10 +53,8 @@ class LetterDesk:
             body = (letter.message or {}).get("body")
             return await self._find_channel(body) if isinstance(body, bytes) else None
 
-        try:
+        with _asking_redis():
             return await self._letters.replay(letter_id, resolve=resolve, dry_run=dry_run)
-        except REDIS_TROUBLE as error:
-            raise DependencyDown from error
 
     async def purge(self, letter_ids: list[str] | None, *, dry_run: bool) -> int:
         """Remove the named letters, or all; return how many.
@@ -67,10 +62,20 @@ class LetterDesk:
         :raises DependencyDown: Redis did not answer
         """
         named = None if letter_ids is None else [each for each in letter_ids if is_letter_id(each)]
-        try:
+        with _asking_redis():
             return await self._letters.purge(letter_ids=named, dry_run=dry_run)
-        except REDIS_TROUBLE as error:
-            raise DependencyDown from error
+
+
+@contextlib.contextmanager
+def _asking_redis() -> Iterator[None]:
+    """Say in our words that the channel layer's Redis did not answer.
+
+    :raises DependencyDown: it did not
+    """
+    try:
+        yield
+    except REDIS_TROUBLE as error:
+        raise DependencyDown from error
 
 
 def is_letter_id(text: str) -> bool:

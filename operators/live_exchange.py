@@ -4,7 +4,9 @@ Every instance hears that somebody, somewhere, watches. Only instances with watc
 group, and get the news of all. So nobody sends while nobody looks.
 """
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import msgspec
@@ -81,13 +83,11 @@ class LiveExchange:
         if now_ms - self._called_at_ms < _CALL_EVERY_MS:
             return
         self._called_at_ms, self._is_watching = now_ms, True
-        try:
+        with self._using_layer():
             # Once more each time: some layers forget a membership, and so does an emptied Redis.
             await self._layer.group_add(WATCHING, self._channel)
             called = {"type": _CALLED, "sender": self._instance_id}
             await self._layer.group_send(self._everybody, called)
-        except self._trouble as error:
-            raise errors.DependencyDown from error
 
     async def stop_watching(self) -> None:
         """Nobody watches here any more: leave the group.
@@ -96,10 +96,8 @@ class LiveExchange:
         """
         if not self._is_watching:
             return
-        try:
+        with self._using_layer():
             await self._layer.group_discard(WATCHING, self._channel)
-        except self._trouble as error:
-            raise errors.DependencyDown from error
         self._called_at_ms, self._is_watching = -float("inf"), False
 
     async def publish(self, news: LiveNews) -> None:
@@ -107,8 +105,13 @@ class LiveExchange:
 
         :raises DependencyDown: the layer cannot reach its Redis
         """
-        try:
+        with self._using_layer():
             await self._layer.group_send(WATCHING, {"type": _NEWS, "body": _encode(news)})
+
+    @contextlib.contextmanager
+    def _using_layer(self) -> Iterator[None]:
+        try:
+            yield
         except self._trouble as error:
             raise errors.DependencyDown from error
 

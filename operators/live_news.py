@@ -143,17 +143,13 @@ def _bucket(span_ms: float) -> int:
 
 
 def _measure(steps: Iterable[Step]) -> dict[str, Spans]:
-    spans: dict[str, Spans] = {}
+    spans: collections.defaultdict[str, Spans] = collections.defaultdict(collections.Counter)
     for step in steps:
         stage = _STAGES.get(step.state)
         if stage and not (stage == "wait" and step.since_ms == 0):
-            known = spans.setdefault(stage, {})
-            bucket = _bucket(step.since_ms)
-            known[bucket] = known.get(bucket, 0) + 1
+            spans[stage][_bucket(step.since_ms)] += 1
         if step.state is JobState.DONE:
-            known = spans.setdefault("total", {})
-            bucket = _bucket(step.age_ms)
-            known[bucket] = known.get(bucket, 0) + 1
+            spans["total"][_bucket(step.age_ms)] += 1
     return spans
 
 

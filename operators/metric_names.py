@@ -1,4 +1,4 @@
-"""Every metric of ours by name (part G): its meaning, its labels, the series that start at 0."""
+"""Every metric of ours by name: its meaning, its labels, the series that start at 0."""
 
 from typing import Literal, NamedTuple
 

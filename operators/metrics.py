@@ -33,7 +33,7 @@ class JournalCollector(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric of part G, with the series it has now."""
+        """Yield every metric, with the series it has now."""
         counts = _group(dict(self._journal.counts))
         gauges = _group({**self._journal.gauges, **self._read_gauges()})
         spans = _group(dict(self._journal.spans))

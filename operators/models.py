@@ -107,12 +107,14 @@ class NodeToken(Token):
 
         :raises ValidationError: there is such a token
         """
+        if not self._state.adding or not self.node_id:
+            return
         others = NodeToken.objects.filter(node_id=self.node_id, revoked_at=None)
-        others = others.exclude(principal_id=self.principal_id)
-        if self._state.adding and self.node_id and any(one.state == "valid" for one in others):
-            raise ValidationError(
-                f"{others[0].prefix} names this node id: rotate it, or revoke it first"
-            )
+        for other in others.exclude(principal_id=self.principal_id):
+            if other.state == "valid":
+                raise ValidationError(
+                    f"{other.prefix} names this node id: rotate it, or revoke it first"
+                )
 
     def to_principal(self) -> Principal:
         return Principal(

@@ -3,17 +3,16 @@
 import logging
 
 from django.db import DatabaseError
-from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from operators import fleet_shapes
-from operators.api import refuse
+from operators import examples, fleet_shapes
+from operators.api import MAY_MISS, PROBLEMS, OrderView, refuse, refuse_unserved
 from operators.console import Console
 from operators.fleet import FleetDesk
-from operators.fleet_api import MAY_MISS, PROBLEMS, DeskView, OrderView
+from operators.fleet_api import DeskView
 from operators.orders import give_order
-from scheduling.errors import DependencyDown
+from operators.schema import describe
 
 logger = logging.getLogger(__name__)
 
@@ -42,74 +41,51 @@ _EXAMPLE_NODE = {
 }
 
 
+@describe(
+    operation_id="nodes",
+    responses={200: fleet_shapes.NodeList, **PROBLEMS},
+    examples=examples.show("A fleet", {"nodes": [_EXAMPLE_NODE]}),
+)
 class NodesView(DeskView):
     """The fleet: status, slots, languages and services of every node."""
-
-    @extend_schema(
-        operation_id="nodes",
-        responses={200: fleet_shapes.NodeList, **PROBLEMS},
-        examples=[OpenApiExample("A fleet", value={"nodes": [_EXAMPLE_NODE]}, response_only=True)],
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
         return Response({"nodes": await desk.list_nodes()})
 
 
+@describe(
+    operation_id="node",
+    responses={200: fleet_shapes.NodeDetail, **MAY_MISS},
+    examples=examples.show(
+        "A node that drains", {**_EXAMPLE_NODE, "pools": ["voices"], "language_capabilities": {}}
+    ),
+)
 class NodeView(DeskView):
     """One node with its pools and what it declared of languages."""
-
-    @extend_schema(
-        operation_id="node",
-        responses={200: fleet_shapes.NodeDetail, **MAY_MISS},
-        examples=[
-            OpenApiExample(
-                "A node that drains",
-                value={**_EXAMPLE_NODE, "pools": ["voices"], "language_capabilities": {}},
-                response_only=True,
-                status_codes=["200"],
-            )
-        ],
-    )
-    def get(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
 
     async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
         node = await desk.find_node(named["node_id"])
         return refuse(_NOT_FOUND, "NO_SUCH_NODE", _NO_NODE) if node is None else Response(node)
 
 
+@describe(
+    request=None,
+    responses={200: fleet_shapes.Order, **MAY_MISS},
+    examples=examples.show("Drained", {"node_id": "node-7F3A91C2", "action": "drain"}),
+)
 class NodeOrderView(OrderView):
     """Drain: nothing new until resumed or connected anew. Cordon: until resumed. Both finish jobs.
 
     Disconnect closes the socket; the node may come back at once.
     """
 
-    @extend_schema(
-        request=None,
-        responses={200: fleet_shapes.Order, **MAY_MISS},
-        examples=[
-            OpenApiExample(
-                "Drained",
-                value={"node_id": "node-7F3A91C2", "action": "drain"},
-                response_only=True,
-                status_codes=["200"],
-            )
-        ],
-    )
-    def post(self, request: Request, **named: str) -> Response:
-        return super().get(request, **named)
-
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         desk, node_id, action = console.desk, named["node_id"], named["action"]
         if desk is None:
-            return refuse(_UNAVAILABLE, "NO_INSTANCE", "No running instance serves this request.")
+            return refuse_unserved()
         actor = request.user.get_username()
         try:
             known = give_order(console, desk, node_id, action=action, actor=actor)
-        except DependencyDown as down:
-            return refuse(_UNAVAILABLE, down.code, str(down))
         except DatabaseError:
             logger.exception("an order was not kept: %s %s", action, node_id)
             return refuse(_UNAVAILABLE, "DATABASE_DOWN", _NOT_KEPT)

@@ -42,9 +42,3 @@ class IsOperator(_HasScope):
     """May act on the fleet: drain, cordon, replay."""
 
     scope = Scope.OPERATE
-
-
-class IsAdmin(_HasScope):
-    """May decide who may do what."""
-
-    scope = Scope.ADMIN

@@ -1,4 +1,4 @@
-"""The statistics of section 7.1: values in, a JSON-ready value out (D4)."""
+"""The statistics: values in, a JSON-ready value out (D4)."""
 
 import collections
 import dataclasses

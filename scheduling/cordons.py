@@ -1,4 +1,4 @@
-"""Bring what operators cordoned to the nodes of this instance (design section 8)."""
+"""Bring what operators cordoned to the nodes of this instance."""
 
 import logging
 

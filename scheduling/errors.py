@@ -9,7 +9,6 @@ Refusal
 ├── NoEligiblePool        NO_CAPABLE_NODE
 ├── PreferredNodeNotCapable  PREFERRED_NODE_NOT_CAPABLE
 ├── JobTimedOut           JOB_TIMEOUT
-├── NodeReportedFailure   the node's own code
 ├── RegistrationRefused   NO_GPU_AVAILABLE, INVALID_CAPABILITY_SCHEMA, NODE_ID_CONFLICT, …
 ├── ConnectionFenced      NODE_ID_CONFLICT
 ├── NodeUnknown           NODE_UNAVAILABLE
@@ -83,14 +82,6 @@ class JobTimedOut(Refusal):
     """Every node that took the utterance failed to finish it in time."""
 
     code = "JOB_TIMEOUT"
-
-
-class NodeReportedFailure(Refusal):
-    """The node could not process the utterance."""
-
-    def __init__(self, *, code: str, message: str, details: Any = None) -> None:
-        super().__init__(message, details=details)
-        self.code = code
 
 
 class RegistrationRefused(Refusal):

@@ -127,15 +127,19 @@ class Hooks:
             self._settlement.release(session_id=session_id, job_id=job_id)
             await self.drop(session_id=session_id, job_id=job_id)
             return
+        await self._put_off(hook, session_id=session_id, job_id=job_id)
+
+    async def _put_off(self, hook: Hook, *, session_id: str, job_id: str) -> None:
+        """A hook was not taken: try again later, each time later, or give it up."""
         tries = hook.tries + 1
         if tries >= self._most_tries:
             logger.warning("a web hook is given up", extra={"job_id": job_id})
             await self.drop(session_id=session_id, job_id=job_id)
             return
-        wait_ms = min(_FIRST_WAIT_MS << hook.tries, _LONGEST_WAIT_MS)
         later = msgspec.structs.replace(hook, tries=tries)
         await self._hooks.keep(session_id=session_id, job_id=job_id, hook=later)
-        await self._timers.arm(entity, delay_ms=wait_ms)
+        wait_ms = min(_FIRST_WAIT_MS << hook.tries, _LONGEST_WAIT_MS)
+        await self._timers.arm(timers.name_hook(session_id, job_id), delay_ms=wait_ms)
 
     async def _tell(self, hook: Hook, *, job_id: str, body: bytes) -> bool:
         headers = {

@@ -7,7 +7,7 @@ import msgspec
 
 
 class JobState(enum.StrEnum):
-    """The states of one job (part D); the last three before RELEASED are final."""
+    """The states of one job (docs/architecture.md); the last three before RELEASED are final."""
 
     NEW = "NEW"
     SELECTING = "SELECTING"

@@ -1,4 +1,4 @@
-"""How long each step of a job may take, and how often it may be tried (part D.3)."""
+"""How long each step of a job may take, and how often it may be tried."""
 
 import dataclasses
 
@@ -50,7 +50,7 @@ class NodeLimits:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PlacementRules:
-    """How a node is chosen (part E)."""
+    """How a node is chosen."""
 
     sample_size: int = 20
     resource_threshold_percent: float = 85.0

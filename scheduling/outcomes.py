@@ -5,14 +5,6 @@ from typing import Any
 import msgspec
 
 
-class NodeError(msgspec.Struct, frozen=True):
-    """A failure as the node words it."""
-
-    code: str
-    message: str
-    details: Any = None
-
-
 class Result(msgspec.Struct, frozen=True, omit_defaults=True, tag="result"):
     """What a node made of an utterance; audio is base64 and passed on as it came."""
 

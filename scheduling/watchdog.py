@@ -1,4 +1,4 @@
-"""The watchdog: act on every timer that is due, whoever set it (C23, D.3)."""
+"""The watchdog: act on every timer that is due, whoever set it (C23)."""
 
 import contextlib
 import logging
@@ -76,20 +76,34 @@ class Watchdog:
             await self._look_at_node(kind, parts[0], int(parts[1]))
 
     async def _look_at_job(self, session_id: str, job_id: str, now_ms: int) -> None:
-        entity = timers.name_job(session_id, job_id)
         record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)
-        if record is None or record.state in ENDED:
-            await self._clear_up(record, entity, now_ms)
-            return
-        if record.deadline_at_ms > now_ms:
-            await self._look_again(record, entity, record.deadline_at_ms - now_ms)
-            return
-        self._lag_ms = max(self._lag_ms, now_ms - record.deadline_at_ms)
+        if record is None:
+            entity = timers.name_job(session_id, job_id)
+            unattended(self._stores.timers.disarm(entity), what="a timer's end")
+        elif record.state in ENDED:
+            await self._clear_up(record, now_ms)
+        elif record.deadline_at_ms > now_ms:
+            await self._look_again(record, left_ms=record.deadline_at_ms - now_ms)
+        else:
+            await self._expire(record, late_ms=now_ms - record.deadline_at_ms)
+
+    async def _look_again(self, record: JobRecord, *, left_ms: int) -> None:
+        """A job has time left: wake up later; one that waits where nobody lives is adopted."""
+        waits = record.state in WAITING
+        delay_ms = min(left_ms, self._look_again_ms) if waits else left_ms
+        entity = timers.name_job(record.session_id, record.job_id)
+        await self._stores.timers.arm(entity, delay_ms=delay_ms)
+        if waits:
+            await self._recovery.adopt(record)
+
+    async def _expire(self, record: JobRecord, *, late_ms: int) -> None:
+        """A job's time is over: refuse it where it waits, else try it elsewhere."""
+        self._lag_ms = max(self._lag_ms, late_ms)
         logger.info(
             "deadline passed",
             extra={
-                "job_id": job_id,
-                "session_id": session_id,
+                "job_id": record.job_id,
+                "session_id": record.session_id,
                 "attempt_id": record.attempt,
                 "node_id": record.node_id,
                 "trace_id": record.trace_id,
@@ -103,46 +117,35 @@ class Watchdog:
             return
         late = errors.JobTimedOut()
         await self._recovery.retry(
-            session_id=session_id,
-            job_id=job_id,
+            session_id=record.session_id,
+            job_id=record.job_id,
             attempt=record.attempt,
             node_id=record.node_id,
             reason="ack_timeout" if record.state in SENT else "job_timeout",
             refused=Refused(code=late.code, message=str(late)),
         )
 
-    async def _look_again(self, record: JobRecord, entity: str, left_ms: int) -> None:
-        """A job has time left: wake up later; one that waits where nobody lives is adopted."""
-        waits = record.state in WAITING
-        delay_ms = min(left_ms, self._look_again_ms) if waits else left_ms
-        await self._stores.timers.arm(entity, delay_ms=delay_ms)
-        if waits:
-            await self._recovery.adopt(record)
-
-    async def _clear_up(self, record: JobRecord | None, entity: str, now_ms: int) -> None:
+    async def _clear_up(self, record: JobRecord, now_ms: int) -> None:
         """Whatever interrupted the end of a job, its slot is free and its speaker is told.
 
         It is told again, ever more seldom, until it has the outcome or that is kept no longer:
         its instance may sleep, or have died with the letter.
         """
-        is_untold = record is not None and record.state is not JobState.RELEASED
-        is_due_soon = False
-        if record is not None and is_untold:
-            is_due_soon = not await self._recovery.tell_again(record, now_ms=now_ms)
-        if record is not None and record.node_id:
+        is_untold = record.state is not JobState.RELEASED
+        is_due_soon = is_untold and not await self._recovery.tell_again(record, now_ms=now_ms)
+        if record.node_id:
             freed = await self._stores.nodes.finish(
                 node_id=record.node_id, job_id=record.job_id, attempt=record.attempt
             )
             self._fleet.record_load(record.node_id, freed.load)
         if is_due_soon:
             return
-        store = self._stores.timers
-        if record is not None and is_untold and record.deadline_at_ms > now_ms:
+        entity, store = timers.name_job(record.session_id, record.job_id), self._stores.timers
+        if is_untold and record.deadline_at_ms > now_ms:
             delay_ms = max(self._look_again_ms, now_ms - record.created_at_ms)
             await store.arm(entity, delay_ms=delay_ms)
             return
-        over = store.disarm(entity) if record is None else store.file(entity)
-        unattended(over, what="a timer's end")
+        unattended(store.file(entity), what="a timer's end")
 
     async def _look_at_node(self, kind: str, node_id: str, conn_epoch: int) -> None:
         """Take a node offline that fell silent, or did not come back in time (N5, N14)."""

@@ -80,10 +80,6 @@ class Outbox(Generic[Item]):
             heapq.heappush(self._live_order, utterance_index)
         jobs[job_id] = None
 
-    def is_live(self, *, utterance_index: int, job_id: str) -> bool:
-        """Tell whether this job is still waited for."""
-        return job_id in self._live.get(utterance_index, ())
-
     def settle(
         self, *, utterance_index: int, job_id: str, item: Item, now_ms: int
     ) -> list[Leaving[Item] | Missing]:

@@ -154,8 +154,6 @@ class Segmenter:
         self._playback_until_ms = 0
         self._turn_id: str | None = None
         self.next_utterance_index = 0
-        self.empty_cuts = 0
-        """How many final markers found nothing to cut."""
 
     @property
     def next_wakeup_at_ms(self) -> int | None:
@@ -299,7 +297,6 @@ class Segmenter:
         buffer, turn_id = self._buffer, self._turn_id
         self._buffer = self._turn_id = None
         if buffer is None:
-            self.empty_cuts += 1
             return []
         turn_id = turn_id or self._new_turn_id()
         if reason is CutReason.MAX_DURATION:

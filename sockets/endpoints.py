@@ -1,6 +1,5 @@
 """Paths that take one JSON message and answer with another, on the instance's own event loop."""
 
-import asyncio
 import contextlib
 import http
 import logging
@@ -224,13 +223,3 @@ async def _list_parts(receive: Any) -> AsyncIterator[bytes]:
         yield event.get("body", b"")
         if not event.get("more_body"):
             return
-
-
-async def first_of(*waits: Awaitable[Any], timeout_s: float) -> None:
-    """Return when one of several things has happened, or after `timeout_s`; end the others."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -101,10 +101,6 @@ class RedisModel:
             case _:
                 raise NotImplementedError(name)
 
-    def count_live(self, key: str, *, now: int) -> int:
-        """Return how many leases of a set have not ended."""
-        return sum(ends_at > now for ends_at in self._leases.get(key, {}).values())
-
     def _live(self, key: str, now: int) -> Leases:
         leases = self._leases.get(key)
         if leases is None:

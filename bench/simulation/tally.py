@@ -119,7 +119,6 @@ class Tally:
         refused = collections.Counter(
             fate.outcome for fate in self.fates if fate.outcome not in ("", "answered")
         )
-        waits = [_wait(fate) for fate in self.fates if fate.assigned_at_ms >= 0]
         spans = [fate.ended_at_ms - fate.arrival.at_ms for fate in answered]
         use = [self._busy_ms[node_id] / (count * self._span_ms) for node_id, count in slots.items()]
         tenants = sorted({fate.arrival.tenant for fate in self.fates})
@@ -129,26 +128,14 @@ class Tally:
             arrivals=len(self.fates),
             answered=len(answered),
             refused=dict(sorted(refused.items())),
-            wait_ms={
-                **{name: percentile(waits, share) for name, share in SHARES.items()},
-                "mean": sum(waits) / max(len(waits), 1),
-                "max": max(waits, default=0.0),
-            },
+            wait_ms=self._describe_waits(),
             answer_p50_ms=percentile(spans, 0.50),
             answer_p99_ms=percentile(spans, 0.99),
             retried=sum(fate.attempts > 1 for fate in self.fates),
             fair_nodes=_jain(use),
             fair_tenants=_jain([self._share_answered(tenant) for tenant in tenants]),
             tenant_p99_ms={
-                tenant: percentile(
-                    [
-                        _wait(fate)
-                        for fate in self.fates
-                        if fate.arrival.tenant == tenant and fate.assigned_at_ms >= 0
-                    ],
-                    0.99,
-                )
-                for tenant in tenants
+                tenant: percentile(self._list_waits(tenant), 0.99) for tenant in tenants
             },
             node_use={
                 name: percentile(use, share)
@@ -164,6 +151,22 @@ class Tally:
             ended_twice=self.ended_twice,
             virtual_s=virtual_s,
         )
+
+    def _describe_waits(self) -> dict[str, float]:
+        waits = self._list_waits()
+        return {
+            **{name: percentile(waits, share) for name, share in SHARES.items()},
+            "mean": sum(waits) / max(len(waits), 1),
+            "max": max(waits, default=0.0),
+        }
+
+    def _list_waits(self, tenant: str = "") -> list[float]:
+        """Return how long each utterance that a node got had waited; one tenant's, or all."""
+        return [
+            fate.assigned_at_ms - fate.arrival.at_ms
+            for fate in self.fates
+            if fate.assigned_at_ms >= 0 and tenant in {"", fate.arrival.tenant}
+        ]
 
     def _share_answered(self, tenant: str) -> float:
         fates = [fate for fate in self.fates if fate.arrival.tenant == tenant]
@@ -182,10 +185,6 @@ class Tally:
                 same += before[turn_id] == fate.node_id
             before[turn_id] = fate.node_id
         return same / max(parts, 1)
-
-
-def _wait(fate: Fate) -> float:
-    return fate.assigned_at_ms - fate.arrival.at_ms
 
 
 def _jain(values: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""Every Redis key of the scheduler, built here and nowhere else (design section 4).
+"""Every Redis key of the scheduler, built here and nowhere else.
 
 One entity, one hash tag, one slot: ``{node:<id>}``, ``{session:<id>}``, ``{instance:<id>}``,
 ``{pool:<id>}``, ``{tenant:<id>}``, ``{shares}``, ``{poolcfg}``, ``{t:<n>}``. Every key expires but

@@ -59,6 +59,12 @@ class NodeSocket:
     async def assign(self, **changes: Any) -> None:
         await self.send(assign_frame(**changes))
 
+    async def begin(self, **changes: Any) -> None:
+        """Assign a job, and see that the node takes it and begins."""
+        await self.assign(**changes)
+        await self.expect("job_ack")
+        await self.expect("job_started")
+
     async def receive(self) -> Frame:
         """The next frame, whatever it is."""
         async with asyncio.timeout(DEADLINE_S):

@@ -124,9 +124,7 @@ async def test_a_handler_gets_the_audio_in_the_form_it_asked_for(scheduler, want
         socket = await scheduler.accept()
         await socket.register()
         data = opus.encode(pcm16) if sent == "opus" else pcm16
-        await socket.assign(audio=base64.b64encode(data).decode(), audio_format=sent)
-        await socket.expect("job_ack")
-        await socket.expect("job_started")
+        await socket.begin(audio=base64.b64encode(data).decode(), audio_format=sent)
         assert (await socket.expect("job_result"))["success"] is True
     assert jobs[0].audio_format == received
     if wanted == "none":

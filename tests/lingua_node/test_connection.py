@@ -21,9 +21,7 @@ async def test_a_node_comes_back_with_its_id_its_token_and_its_running_jobs(sche
     async with running(node.serve(url=scheduler.url)):
         first = await scheduler.accept()
         await first.register(resume_token=TOKENS[0])
-        await first.assign()
-        await first.expect("job_ack")
-        await first.expect("job_started")
+        await first.begin()
         await first.socket.close(1012)
         second = await scheduler.accept()
         frame = await second.register(resume_token=TOKENS[1])
@@ -43,9 +41,7 @@ async def test_a_result_finished_while_disconnected_is_sent_after_the_new_ack(sc
     async with running(node.serve(url=scheduler.url)):
         first = await scheduler.accept()
         await first.register()
-        await first.assign()
-        await first.expect("job_ack")
-        await first.expect("job_started")
+        await first.begin()
         await scheduler.stop(code=1012)
         bench.go.set()
         async with asyncio.timeout(DEADLINE_S):
@@ -64,9 +60,7 @@ async def test_a_result_whose_arrival_was_never_proven_is_sent_again(scheduler, 
     async with running(node.serve(url=scheduler.url)):
         first = await scheduler.accept()
         await first.register()
-        await first.assign()
-        await first.expect("job_ack")
-        await first.expect("job_started")
+        await first.begin()
         sent = await first.expect("job_result")
         first.socket.transport.abort()
         second = await scheduler.accept()
@@ -80,9 +74,7 @@ async def test_a_result_that_arrived_is_not_sent_again(scheduler, bench):
     async with running(node.serve(url=scheduler.url)):
         first = await scheduler.accept()
         await first.register()
-        await first.assign()
-        await first.expect("job_ack")
-        await first.expect("job_started")
+        await first.begin()
         await first.expect("job_result")
         await eventually(lambda: not any(node._workshop.attempts.unconfirmed()))
         first.socket.transport.abort()
@@ -122,9 +114,7 @@ async def test_draining_finishes_takes_nothing_new_and_leaves(scheduler, bench):
         socket = await scheduler.accept()
         await socket.register()
         await socket.expect("node_heartbeat")
-        await socket.assign()
-        await socket.expect("job_ack")
-        await socket.expect("job_started")
+        await socket.begin()
         await socket.send({"type": "node_control", "command": "shutdown", "reason": "update"})
         beat = await socket.expect("node_heartbeat")
         assert beat["draining"] is True
@@ -185,9 +175,7 @@ async def test_sigterm_drains_a_real_process(scheduler):
     )
     socket = await scheduler.accept()
     await socket.register()
-    await socket.assign()
-    await socket.expect("job_ack")
-    await socket.expect("job_started")
+    await socket.begin()
     process.send_signal(signal.SIGTERM)
     while not (await socket.expect("node_heartbeat")).get("draining"):
         pass

@@ -182,16 +182,12 @@ async def test_a_handler_that_fails_fails_its_job_alone(scheduler, error, code, 
     async with running(node.serve(url=scheduler.url)):
         socket = await scheduler.accept()
         await socket.register()
-        await socket.assign(job_id="bad")
-        await socket.expect("job_ack")
-        await socket.expect("job_started")
+        await socket.begin(job_id="bad")
         result = await socket.expect("job_result")
         assert result["success"] is False
         assert result["error"]["code"] == code
         assert message in result["error"]["message"]
-        await socket.assign(job_id="good")
-        await socket.expect("job_ack")
-        await socket.expect("job_started")
+        await socket.begin(job_id="good")
         assert (await socket.expect("job_result"))["success"] is True
 
 
@@ -212,9 +208,7 @@ async def test_wrong_audio_is_refused_by_name(scheduler, bench, changes):
     async with running(node.serve(url=scheduler.url)):
         socket = await scheduler.accept()
         await socket.register()
-        await socket.assign(**changes)
-        await socket.expect("job_ack")
-        await socket.expect("job_started")
+        await socket.begin(**changes)
         result = await socket.expect("job_result")
         assert result["success"] is False
         assert result["error"]["code"] == "INVALID_AUDIO"
@@ -226,18 +220,14 @@ async def test_jobs_beyond_the_slots_are_refused_and_the_slot_is_used_again(sche
     async with running(node.serve(url=scheduler.url)):
         socket = await scheduler.accept()
         await socket.register()
-        await socket.assign(job_id="first")
-        await socket.expect("job_ack")
-        await socket.expect("job_started")
+        await socket.begin(job_id="first")
         await socket.assign(job_id="second")
         refused = await socket.expect("job_result")
         assert (refused["job_id"], refused["success"]) == ("second", False)
         assert refused["error"]["code"] == "NODE_OVERLOADED"
         bench.go.set()
         assert (await socket.expect("job_result"))["job_id"] == "first"
-        await socket.assign(job_id="second")
-        await socket.expect("job_ack")
-        await socket.expect("job_started")
+        await socket.begin(job_id="second")
         assert (await socket.expect("job_result"))["success"] is True
         assert node.counters.refused == 1
         assert node.counters.most_at_once == 2
@@ -248,21 +238,15 @@ async def test_an_attempt_seen_before_never_runs_twice(scheduler, bench):
     async with running(node.serve(url=scheduler.url)):
         socket = await scheduler.accept()
         await socket.register()
-        await socket.assign()
-        await socket.expect("job_ack")
-        await socket.expect("job_started")
-        await socket.assign()
-        await socket.expect("job_ack")
-        await socket.expect("job_started")
+        await socket.begin()
+        await socket.begin()
         bench.go.set()
         result = await socket.expect("job_result")
         await socket.assign()
         assert await socket.expect("job_result") == result
         assert bench.runs == 1
         assert node.counters.duplicates == 2
-        await socket.assign(attempt_id=2)
-        await socket.expect("job_ack")
-        await socket.expect("job_started")
+        await socket.begin(attempt_id=2)
         assert (await socket.expect("job_result"))["attempt_id"] == 2
         assert bench.runs == 2
 
@@ -345,9 +329,7 @@ async def test_frames_that_ask_for_nothing_leave_the_node_at_work(scheduler, ben
         socket = await scheduler.accept()
         await socket.register()
         await socket.send(frame)
-        await socket.assign(dialect=None, features=None, mode=None, lang_a=None, context_text=None)
-        await socket.expect("job_ack")
-        await socket.expect("job_started")
+        await socket.begin(dialect=None, features=None, mode=None, lang_a=None, context_text=None)
         assert (await socket.expect("job_result"))["success"] is True
 
 

@@ -42,9 +42,7 @@ async def test_a_crowd_shows_when_a_scheduler_gives_a_node_too_much(scheduler):
     async with running(crowd.serve(url=scheduler.url)):
         socket = await scheduler.accept()
         await socket.register()
-        await socket.assign(job_id="a")
-        await socket.expect("job_ack")
-        await socket.expect("job_started")
+        await socket.begin(job_id="a")
         await socket.assign(job_id="b")
         assert (await socket.expect("job_result"))["error"]["code"] == "NODE_OVERLOADED"
         await socket.assign(job_id="a")
@@ -90,9 +88,7 @@ async def test_the_command_reports_when_it_ends(scheduler):
     assert socket.headers["Authorization"] == "Bearer from the environment"
     assert "gpus" not in frame["hardware"]
     assert frame["language_capabilities"]["asr_languages"] == ["en", "de"]
-    await socket.assign()
-    await socket.expect("job_ack")
-    await socket.expect("job_started")
+    await socket.begin()
     await socket.expect("job_result")
     process.send_signal(signal.SIGTERM)
     await socket.drain_seen()

@@ -1,4 +1,4 @@
-"""Every metric of part G is exported; those of what exists today move."""
+"""Every metric is exported; those of what exists today move."""
 
 import ast
 import asyncio

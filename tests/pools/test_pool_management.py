@@ -86,10 +86,8 @@ async def test_without_a_hint_the_version_check_finds_the_change(
     assert follower.fleet.snapshot.pools.version == 1
 
 
-@pytest.mark.req("P10", "P16")
-async def test_the_last_node_leaves_and_its_pools_go(
-    make_peer: Callable[..., Peer], redis_client: "redis.asyncio.Redis"
-) -> None:
+async def lead_one_node(make_peer: Callable[..., Peer]) -> Peer:
+    """Return a leader that has a node, and has published the node's pools."""
     peer = make_peer()
     await peer.leader.run_once()
     await peer.follower.follow()
@@ -97,6 +95,14 @@ async def test_the_last_node_leaves_and_its_pools_go(
     await peer.settle()
     await peer.leader.run_once()
     await peer.follower.follow()
+    return peer
+
+
+@pytest.mark.req("P10", "P16")
+async def test_the_last_node_leaves_and_its_pools_go(
+    make_peer: Callable[..., Peer], redis_client: "redis.asyncio.Redis"
+) -> None:
+    peer = await lead_one_node(make_peer)
     await peer.settle()
     assert len(peer.fleet.snapshot.pools.matcher.pools) == 3
     assert await peer.leader.rebuild() == 0
@@ -114,13 +120,7 @@ async def test_the_last_node_leaves_and_its_pools_go(
 async def test_a_lost_configuration_comes_back_without_a_restart(
     make_peer: Callable[..., Peer], redis_client: "redis.asyncio.Redis"
 ) -> None:
-    peer = make_peer()
-    await peer.leader.run_once()
-    await peer.follower.follow()
-    await peer.register("n-1", describe("en zh"))
-    await peer.settle()
-    await peer.leader.run_once()
-    await peer.follower.follow()
+    peer = await lead_one_node(make_peer)
     await redis_client.flushall()
     await peer.leader.run_once()
     await peer.follower.follow()

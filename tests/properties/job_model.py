@@ -1,4 +1,4 @@
-"""What a session's jobs are meant to do (part D.2), in plain Python."""
+"""What a session's jobs are meant to do, in plain Python."""
 
 import dataclasses
 

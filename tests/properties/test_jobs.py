@@ -1,4 +1,4 @@
-"""In any order of calls, by whichever attempt, a session's jobs do what part D.2 allows."""
+"""In any order of calls, by whichever attempt, a session's jobs do what the model allows."""
 
 import collections
 

@@ -4,6 +4,7 @@ import pytest
 
 from scheduling.events import JobSettled, ToNode, ToSession
 from scheduling.jobs import JobState
+from scheduling.nodes import Node
 from tests.scheduling.core import Core
 from tests.scripts.fixtures import JOB, JOB_LIMITS, RESULT, SESSION, make_request
 
@@ -30,14 +31,11 @@ class RecordingNode:
         return True
 
 
-@pytest.mark.req("J13", "R9")
-async def test_an_outcome_nobody_told_is_told_by_the_watchdog(core: Core) -> None:
+async def finish_untold(core: Core) -> Node:
+    """Let a job be done whose result was taken by a process that died before it told anybody."""
     node = await core.beat(await core.register())
     core.delivery.attach_node(node.node_id, RecordingNode(node.conn_epoch))
-    speaker = RecordingSpeaker()
-    core.delivery.attach_session(SESSION, speaker)
     await core.dispatcher.dispatch(make_request())
-    # The process that took the result died here: the job is done, nobody was told.
     await core.held.jobs.finish(
         session_id=SESSION,
         job_id=JOB,
@@ -46,6 +44,14 @@ async def test_an_outcome_nobody_told_is_told_by_the_watchdog(core: Core) -> Non
         attempt=1,
         node_id=node.node_id,
     )
+    return node
+
+
+@pytest.mark.req("J13", "R9")
+async def test_an_outcome_nobody_told_is_told_by_the_watchdog(core: Core) -> None:
+    speaker = RecordingSpeaker()
+    core.delivery.attach_session(SESSION, speaker)
+    node = await finish_untold(core)
     speaker.told.clear()
 
     await core.let_time_pass(JOB_LIMITS.ack_timeout_ms)
@@ -58,17 +64,7 @@ async def test_an_outcome_nobody_told_is_told_by_the_watchdog(core: Core) -> Non
 
 @pytest.mark.req("J13", "I-51")
 async def test_a_speaker_is_told_until_it_has_the_outcome(core: Core) -> None:
-    node = await core.beat(await core.register())
-    core.delivery.attach_node(node.node_id, RecordingNode(node.conn_epoch))
-    await core.dispatcher.dispatch(make_request())
-    await core.held.jobs.finish(
-        session_id=SESSION,
-        job_id=JOB,
-        state=JobState.DONE,
-        outcome=RESULT,
-        attempt=1,
-        node_id=node.node_id,
-    )
+    await finish_untold(core)
     await core.let_time_pass(JOB_LIMITS.ack_timeout_ms)
     speaker = RecordingSpeaker()
     core.delivery.attach_session(SESSION, speaker)
@@ -83,19 +79,9 @@ async def test_a_speaker_is_told_until_it_has_the_outcome(core: Core) -> None:
 
 @pytest.mark.req("J13")
 async def test_a_handed_over_outcome_is_not_told_again(core: Core) -> None:
-    node = await core.beat(await core.register())
-    core.delivery.attach_node(node.node_id, RecordingNode(node.conn_epoch))
     speaker = RecordingSpeaker()
     core.delivery.attach_session(SESSION, speaker)
-    await core.dispatcher.dispatch(make_request())
-    await core.held.jobs.finish(
-        session_id=SESSION,
-        job_id=JOB,
-        state=JobState.DONE,
-        outcome=RESULT,
-        attempt=1,
-        node_id=node.node_id,
-    )
+    await finish_untold(core)
     await core.held.jobs.release(session_id=SESSION, job_id=JOB)
     speaker.told.clear()
 

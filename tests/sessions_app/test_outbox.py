@@ -80,7 +80,6 @@ def test_the_late_result_of_a_missing_utterance_is_dropped(outbox):
     settle(outbox, 1)
     outbox.on_tick(now_ms=10_000)
 
-    assert not outbox.is_live(utterance_index=0, job_id="job-0")
     assert settle(outbox, 0, 10_001) == []
 
 
@@ -93,8 +92,8 @@ def test_only_utterances_before_the_overdue_result_are_given_up(outbox):
         missing(0, MissingReason.GAP_TIMEOUT),
         *leaving(1),
     ]
-    assert outbox.is_live(utterance_index=2, job_id="job-2")
     assert outbox.next_wakeup_at_ms == 15_000
+    assert settle(outbox, 2, 10_001) == leaving(2, 3)
 
 
 def test_a_later_overdue_result_takes_the_earlier_ones_along(outbox):
@@ -149,7 +148,7 @@ def test_an_unknown_job_changes_nothing(outbox):
     answer = outbox.settle(utterance_index=0, job_id="job-foreign", item="x", now_ms=0)
 
     assert answer == []
-    assert outbox.is_live(utterance_index=0, job_id="job-0")
+    assert settle(outbox, 0) == leaving(0)
 
 
 def test_jobs_of_one_utterance_leave_apart_and_hold_later_ones_together(outbox):
@@ -175,7 +174,10 @@ def test_an_overdue_result_does_not_give_up_its_own_utterances_other_jobs(outbox
         missing(0, MissingReason.GAP_TIMEOUT),
         *leaving(1),
     ]
-    assert outbox.is_live(utterance_index=1, job_id="other")
+    assert outbox.settle(utterance_index=1, job_id="other", item="x", now_ms=10_001) == [
+        Leaving(utterance_index=1, job_id="other", item="x"),
+        *leaving(2),
+    ]
 
 
 def test_a_missing_utterance_names_every_live_job(outbox):

@@ -105,16 +105,6 @@ class OutboxAgainstModel(RuleBasedStateMachine):
     def results_left_in_ascending_order(self) -> None:
         assert self.left == sorted(self.left)
 
-    @invariant()
-    def the_outbox_knows_who_is_live(self) -> None:
-        for job, index in self.live.items():
-            assert self.outbox.is_live(utterance_index=index, job_id=str(job))
-        for job in self.done:
-            assert not any(
-                self.outbox.is_live(utterance_index=index, job_id=str(job))
-                for index in range(self.next_index)
-            )
-
     def teardown(self) -> None:
         self.pass_time(GAP_MS)
         assert not self.waiting

@@ -5,14 +5,14 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError, call_command
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
-from django.db.migrations.executor import MigrationExecutor
+from django.db import OperationalError
 from django.utils.module_loading import import_string
 
 from lingua import settings
 from lingua.addresses import is_loopback, parse_port
 from lingua.embedded_redis import EmbeddedRedis, RedisServerMissing
 from lingua.env import list_unknown
+from lingua.pending_migrations import count_missing_migrations
 from lingua.server import CannotServe, ServerOptions
 
 logger = logging.getLogger(__name__)
@@ -78,19 +78,15 @@ class Command(BaseCommand):
         if not settings.DATABASE_URL:
             call_command("migrate", verbosity=0, interactive=False)
             return
-        connection = connections[DEFAULT_DB_ALIAS]
         try:
-            executor = MigrationExecutor(connection)
-            missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+            missing = count_missing_migrations()
         except OperationalError as error:
             # Jobs need no database: operators' pages wait for it, speakers do not.
             logger.warning("the database does not answer, serving without it: %s", error)
             return
-        finally:
-            connection.close()
         if missing:
             raise CommandError(
-                f"{len(missing)} migrations are not applied: run python manage.py migrate"
+                f"{missing} migrations are not applied: run python manage.py migrate"
             )
 
 
