@@ -137,8 +137,8 @@ async def test_pools_show_what_is_installed_and_what_is_ready(lingua: Lingua, ap
 
 
 def list_jobs_with_timers(told: dict[str, Any]) -> list[str]:
-    """Return what anybody must look at because of a job."""
-    timers = [timers for key, timers in told.items() if key.endswith(":timers")]
+    """Return what anybody must look at because of a job; a set that emptied meanwhile is None."""
+    timers = [timers or () for key, timers in told.items() if key.endswith(":timers")]
     return [entity for few in timers for entity in few if not entity.startswith(_OF_NODES)]
 
 
