@@ -49,9 +49,15 @@ def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, own_redis: EmbeddedRedis) -> Iterator[Cluster]:
+def cluster(
+    tmp_path: Path, own_redis: EmbeddedRedis, request: pytest.FixtureRequest
+) -> Iterator[Cluster]:
+    """Instances of the server a test names; else uvicorn."""
     cluster = Cluster(
-        directory=tmp_path, redis_url=own_redis.url, prefix="h", server_name="uvicorn"
+        directory=tmp_path,
+        redis_url=own_redis.url,
+        prefix="h",
+        server_name=getattr(request, "param", "uvicorn"),
     )
     yield cluster
     cluster.end()
