@@ -14,7 +14,10 @@ from bench.figures import median_of
 from bench.processes import ROOT, start_redis, start_target
 
 _FLOOR = "floor"
-_FIGURES = ("server_us_per_job", "redis_us_per_job", "load_us_per_job", "cycles_per_s")
+_FIGURES = (
+    *("server_us_per_job", "writer_us_per_job", "redis_us_per_job", "load_us_per_job"),
+    "cycles_per_s",
+)
 
 
 def compare(before: Path, *, windows: int, seconds: float) -> dict[str, list[dict[str, Any]]]:

@@ -68,7 +68,7 @@ def describe_latency(timelines: list[Timeline]) -> dict[str, float]:
 def describe_cpu(used: dict[str, float], jobs: int) -> dict[str, float]:
     """Return CPU a job in microseconds, and how busy each process was as a share of one core."""
     figures: dict[str, float] = {}
-    for name in ("server", "redis", "load"):
+    for name in ("server", "redis", "writer", "load"):
         figures[f"{name}_us_per_job"] = used[name] / max(jobs, 1) * 1e6
         figures[f"{name}_cpu"] = used[name] / used["elapsed_s"]
         figures[f"{name}_kept_waiting"] = used[f"{name}_wait"] / used["elapsed_s"]

@@ -30,6 +30,7 @@ class Bench:
         self._pids = {
             "server": options.server_pid,
             "redis": options.redis_pid,
+            "writer": options.writer_pid,
             "load": [os.getpid()],
         }
         self._nodes: list[Node] = []
@@ -240,6 +241,7 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--address", nargs="+", required=True, help="host:port of each instance")
     parser.add_argument("--server-pid", nargs="+", type=int, required=True)
     parser.add_argument("--redis-pid", nargs="+", type=int, required=True)
+    parser.add_argument("--writer-pid", nargs="*", type=int, default=[], help="of the history")
     parser.add_argument(
         "--apart", action="store_true", help="nodes at the first instance, speakers at the second"
     )

@@ -19,6 +19,7 @@ _CONCURRENCY = (1, 10, 50, 200)
 _BUSY_SHARE = 0.9
 _CORES_FOR_FOUR = 6
 _FULL_NODES = 40
+_MEASURED = ("server", "writer", "redis", "load")
 
 Measured = dict[str, Any]
 
@@ -165,7 +166,7 @@ def measure_instances(plan: Plan, directory: Path) -> list[Row]:
 
 def name_limit(runs: list[Measured]) -> str:
     """Say what kept the rate from rising: whoever was nearest to a whole core."""
-    shares = {name: median_of(runs, f"{name}_cpu") for name in ("server", "redis", "load")}
+    shares = {name: median_of(runs, f"{name}_cpu") for name in _MEASURED}
     busiest = max(shares, key=lambda name: shares[name])
     used = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
     if shares[busiest] > _BUSY_SHARE:
@@ -262,6 +263,7 @@ def _describe_cycles(name: str, runs: list[tuple[Measured, Measured]]) -> list[R
                 "": median_of(real, "server_us_per_job"),
                 "floor": median_of(floor, "server_us_per_job"),
                 "ratio": ratio,
+                "writer of the history": median_of(real, "writer_us_per_job"),
                 "Redis": median_of(real, "redis_us_per_job"),
                 "load generator": median_of(real, "load_us_per_job"),
             },
@@ -300,6 +302,7 @@ def _describe_scaling(where: str, runs: dict[int, list[Measured]]) -> list[Row]:
         figures = {
             "": median_of(measured, "cycles_per_s"),
             "CPU per job, µs": median_of(measured, "server_us_per_job") if count > 1 else one,
+            "writers, µs": median_of(measured, "writer_us_per_job"),
             "Redis, µs": median_of(measured, "redis_us_per_job"),
         }
         row = Row(

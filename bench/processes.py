@@ -31,6 +31,15 @@ class Target:
         self._ports = ports
         self._redis_pids = redis_pids
 
+    def list_writers(self) -> list[int]:
+        """Return the processes that the servers keep beside themselves: the history's writers."""
+        return [
+            int(child)
+            for pid in self.pids
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
+
     def load(self, mode: str, **options: object) -> dict[str, Any]:
         """Run the load generator once and return what it measured; an option True is a switch.
 
@@ -41,6 +50,7 @@ class Target:
             *("--address", *(f"127.0.0.1:{port}" for port in self._ports)),
             *("--server-pid", *map(str, self.pids)),
             *("--redis-pid", *map(str, self._redis_pids)),
+            *("--writer-pid", *map(str, self.list_writers())),
         ]
         for key, value in options.items():
             arguments.append(f"--{key.replace('_', '-')}")

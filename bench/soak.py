@@ -90,7 +90,7 @@ def _look(target: Target, client: "redis.Redis", *, jobs: int) -> Look:
     memory: Any = client.info("memory")
     return Look(
         jobs=jobs,
-        server_kb=read_memory_kb(target.pids),
+        server_kb=read_memory_kb([*target.pids, *target.list_writers()]),
         redis_kb=memory["used_memory"] / 1024,
         keys=sum(1 for _ in client.scan_iter(count=1_000)),
         timers=sum(timers),

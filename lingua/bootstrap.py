@@ -194,7 +194,7 @@ def _compose(
             *pools.loops,
             *network.loops,
             *entrance.loops,
-            *build_history(ground, core),
+            *build_history(ground.journal),
             *work.loops,
             *build_mirrors(ground, core, board=console.board, leads=lambda: pools.leader.leads),
             console.board,

@@ -14,8 +14,13 @@ local most, lease_ms, test_clock = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local now = now_ms(test_clock) - 1e15
 local taken = redis.call('ZRANGEBYSCORE', timers, '-inf', now, 'LIMIT', 0, most)
 local reply = {1, redis.call('ZCOUNT', timers, '-inf', '(0')}
+local leases = {}
 for _, entity in ipairs(taken) do
-  redis.call('ZADD', timers, now + lease_ms, entity)
+  leases[#leases + 1] = now + lease_ms
+  leases[#leases + 1] = entity
   reply[#reply + 1] = entity
+end
+for first = 1, #leases, 1000 do
+  redis.call('ZADD', timers, unpack(leases, first, math.min(first + 999, #leases)))
 end
 return reply

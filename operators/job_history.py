@@ -1,4 +1,7 @@
-"""The loops that write jobs into the history, and take old ones out; no job waits for either."""
+"""The loops that write jobs into the history, and take old ones out.
+
+They run in a process of their own (`lingua.write_history`): no job waits for either.
+"""
 
 import asyncio
 import datetime as dt
@@ -7,8 +10,7 @@ import logging
 from django.db import DatabaseError
 
 from operators import moments
-from operators.job_models import EndedJob
-from operators.job_rows import Row, delete_older, make_row, write_rows
+from operators.job_rows import Row, ask_database, delete_older, make_row, write_rows
 from operators.threads import read_database
 from scheduling import clock
 from scheduling.journal import Journal
@@ -17,18 +19,18 @@ from scheduling.store.history import Fields, HistoryStore
 logger = logging.getLogger(__name__)
 
 # Rows written at once, over all shards: many cost less each.
-_BATCH = 256
-# Records read at once: jobs wait while they are parsed.
-_READ_AT_ONCE = 32
+_BATCH = 2_048
+# Records read at once: Redis serves jobs in between.
+_READ_AT_ONCE = 64
 _LEASE_MS = 15_000
 _DELETE_AT_ONCE = 500
 
 
 class HistoryWriter:
-    """Writes what waits in Redis, batch by batch; any number of instances may.
+    """Writes what waits in Redis, batch by batch; any number of processes may.
 
-    While the database is away the records in Redis are kept alive, `most_kept` of them, so that
-    all is written once it is back.
+    While the database is away, or slower than jobs end, the records in Redis are kept alive,
+    `most_kept` of them, so that all is written in the end.
     """
 
     name = "job history"
@@ -69,17 +71,20 @@ class HistoryWriter:
                 return written
             await self._store.strike(entities)
             written += len(rows)
+            if waiting > _BATCH:
+                await self._keep()
 
     async def _read_rows(self, entities: list[str]) -> list[Row]:
         rows = []
         for first in range(0, len(entities), _READ_AT_ONCE):
-            for record in await self._store.read(entities[first : first + _READ_AT_ONCE]):
-                row = self._make_row(record)
+            page = entities[first : first + _READ_AT_ONCE]
+            for entity, record in zip(page, await self._store.read(page), strict=True):
+                row = self._make_row(entity, record)
                 if row is not None:
                     rows.append(row)
         return rows
 
-    def _make_row(self, record: Fields) -> Row | None:
+    def _make_row(self, entity: str, record: Fields) -> Row | None:
         """Return a row; None, counted, for what can never have one."""
         try:
             return make_row(record)
@@ -88,7 +93,7 @@ class HistoryWriter:
             logger.warning(
                 "a job is not in the history: its record is %s",
                 f"incomplete ({fault})" if record else "gone",
-                extra={"job_id": record.get("job_id", "")},
+                extra={"job_id": entity.rpartition("|")[2]},
             )
             return None
 
@@ -108,7 +113,7 @@ class HistoryWriter:
 
     async def _is_back(self) -> bool:
         try:
-            await read_database(EndedJob.objects.exists)
+            await read_database(ask_database)
         except DatabaseError:
             return False
         logger.info("the database is back; the history is written again")
@@ -117,7 +122,7 @@ class HistoryWriter:
         return True
 
     async def _keep(self) -> None:
-        """Let records outlive the database's absence, a few times within their life."""
+        """Let the records of those that wait live on, a few times within their life."""
         now_ms = clock.steady_ms()
         if now_ms - self._kept_at_ms >= self._keep_every_ms or not self._kept_at_ms:
             await self._store.keep(most=self._most_kept)

@@ -4,8 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
-# How a job may have ended, as rows and filters name it.
-STATES = ("DONE", "FAILED", "CANCELLED")
+from operators.job_rows import STATES
 
 
 class EndedJob(models.Model):

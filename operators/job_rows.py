@@ -1,23 +1,53 @@
-"""Rows of the history: made of what Redis knew of a job, written many at a time."""
+"""Rows of the history: made of what Redis knew of a job, written many at a time.
+
+Plain SQL on purpose: what writes the history starts without Django's models.
+"""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from django.db import connection, transaction
 
 from operators import moments
-from operators.job_models import STATES, EndedJob
-from scheduling.jobs import Need
 
-Value = str | int | dt.datetime
-Row = tuple[Value, ...]
-_COLUMNS = tuple(str(field.column) for field in EndedJob._meta.concrete_fields)  # noqa: SLF001 - Django's public name for it is this one
-_decode_need = msgspec.json.Decoder(Need).decode
+# A job's values, then when it was created, then when it ended.
+Row = tuple[tuple[str | int, ...], dt.datetime, dt.datetime]
+
+# How a job may have ended, as rows and filters name it.
+STATES = ("DONE", "FAILED", "CANCELLED")
+
+TABLE = "operators_endedjob"
+# Moments stand last: each driver takes them otherwise.
+COLUMNS = (
+    *("job_id", "session_id", "tenant_id", "node_id", "state", "reason"),
+    *("attempts", "utterance_index", "src_lang", "tgt_lang", "trace_id"),
+    *("duration_ms", "record", "created_at", "ended_at"),
+)
+_PLACES = ", ".join(["%s"] * len(COLUMNS))
+_INSERT = (
+    f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({_PLACES}) "  # noqa: S608 - all names are ours
+    "ON CONFLICT (job_id) DO NOTHING"
+)
+_DELETE_OLDEST = (
+    f"DELETE FROM {TABLE} WHERE job_id IN "  # noqa: S608 - all names are ours
+    f"(SELECT job_id FROM {TABLE} WHERE ended_at < %s ORDER BY ended_at LIMIT %s)"
+)
+
+
+class _Languages(msgspec.Struct, gc=False):
+    """What a row keeps of a job's need."""
+
+    src: str
+    tgt: str
+
+
+_decode_languages = msgspec.json.Decoder(_Languages).decode
+_encode = msgspec.json.Encoder().encode
 
 
 def make_row(fields: Mapping[str, str]) -> Row:
-    """Return a job's row, in the order of the model's columns.
+    """Return a job's row, its values in the order of `COLUMNS`.
 
     :raises KeyError: it has not ended, or is no job's record
     """
@@ -25,8 +55,8 @@ def make_row(fields: Mapping[str, str]) -> Row:
     if ended_as not in STATES:
         raise KeyError(ended_as)
     created_ms, ended_ms = int(fields["created_at_ms"]), int(fields["ended_at_ms"])
-    need = _decode_need(fields["need"])
-    return (
+    languages = _decode_languages(fields["need"])
+    values = (
         fields["job_id"],
         fields["session_id"],
         fields["tenant_id"],
@@ -35,41 +65,40 @@ def make_row(fields: Mapping[str, str]) -> Row:
         fields.get("reason", "")[:64],
         int(fields["attempt"]),
         int(fields["utterance_index"]),
-        need.src[:16],
-        need.tgt[:16],
+        languages.src[:16],
+        languages.tgt[:16],
         fields["trace_id"][:64],
-        moments.from_ms(created_ms),
-        moments.from_ms(ended_ms),
         max(ended_ms - created_ms, 0),
-        msgspec.json.encode(fields).decode(),
+        _encode(fields).decode(),
     )
+    return values, moments.from_ms(created_ms), moments.from_ms(ended_ms)
 
 
 def write_rows(rows: Sequence[Row]) -> None:
     """Write rows in one transaction; a job that has its row keeps it.
 
-    Through the cursor: a row costs a quarter of what a model's instance does, and jobs share this
-    process.
-
     :raises DatabaseError: none of them is written
     """
-    names = ", ".join(connection.ops.quote_name(name) for name in _COLUMNS)
-    table = connection.ops.quote_name(EndedJob._meta.db_table)  # noqa: SLF001 - Django's public name for it is this one
-    places = ", ".join(["%s"] * len(_COLUMNS))
-    insert = f"INSERT INTO {table} ({names}) VALUES ({places}) ON CONFLICT (job_id) DO NOTHING"  # noqa: S608 - names are the model's own
+    adapt = connection.ops.adapt_datetimefield_value
+    adapted = [(*values, adapt(created), adapt(ended)) for values, created, ended in rows]
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany(insert, [_adapt(row) for row in rows])
+        cursor.executemany(_INSERT, adapted)
+
+
+def ask_database() -> None:
+    """Return when the database has the history.
+
+    :raises DatabaseError: it does not answer
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM {TABLE} LIMIT 1")  # noqa: S608 - the name is ours
 
 
 def delete_older(*, before: dt.datetime, most: int) -> int:
-    """Delete up to `most` of the jobs that ended before a moment; return how many that were."""
-    oldest = EndedJob.objects.filter(ended_at__lt=before).order_by("ended_at")
-    return EndedJob.objects.filter(
-        pk__in=list(oldest.values_list("pk", flat=True)[:most])
-    ).delete()[0]
+    """Delete up to `most` of the jobs that ended before a moment; return how many that were.
 
-
-def _adapt(row: Iterable[Value]) -> list[str | int | None]:
-    """Return a row as the database's driver takes it."""
-    adapt = connection.ops.adapt_datetimefield_value
-    return [adapt(value) if isinstance(value, dt.datetime) else value for value in row]
+    :raises DatabaseError: none of them is deleted
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_DELETE_OLDEST, [connection.ops.adapt_datetimefield_value(before), most])
+        return int(cursor.rowcount)

@@ -14,7 +14,8 @@ from operators import examples, moments, shapes
 from operators.api import MAY_MISS, PAGE, PROBLEMS, ConsoleView, paginate, refuse
 from operators.console import Console
 from operators.history import describe_job
-from operators.job_models import STATES, EndedJob
+from operators.job_models import EndedJob
+from operators.job_rows import STATES
 from operators.schema import describe
 from scheduling.jobs import JobState, phase2_state
 

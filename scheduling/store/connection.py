@@ -180,6 +180,27 @@ class Connection:
             self._senders.add(sender)
         return future
 
+    async def execute_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Carry out many commands at once, beside those under way; return all replies.
+
+        For bulk, in whose replies nobody is interested one by one: each costs a fifth less.
+
+        :raises DependencyDown: Redis did not answer
+        :raises ResponseError: Redis refused one of them; others may have been carried out
+        """
+        if self._stalled or self._probe is not None:
+            raise errors.DependencyDown
+        try:
+            replies = await self._pipe.run(commands)
+        except _LOST as lost:
+            raise errors.DependencyDown from lost
+        for reply in replies:
+            if isinstance(reply, BaseException):
+                if isinstance(reply, ResponseError) and not _is_passing(reply):
+                    raise reply
+                raise errors.DependencyDown from reply
+        return replies
+
     async def close(self) -> None:
         """Wait for what was issued, then close the connections."""
         if self._probe is not None:

@@ -40,11 +40,8 @@ class HistoryStore:
 
     async def read(self, entities: Sequence[str]) -> list[Fields]:
         """Return each job's whole record; an empty one where Redis has forgotten it."""
-        records: list[Fields] = await asyncio.gather(
-            *(
-                self._connection.execute("HGETALL", self._record(entity), read=dict)
-                for entity in entities
-            )
+        records: list[Fields] = await self._connection.execute_all(
+            [("HGETALL", self._record(entity)) for entity in entities]
         )
         return records
 
@@ -70,11 +67,8 @@ class HistoryStore:
                 )
                 if not entities:
                     break
-                await asyncio.gather(
-                    *(
-                        self._connection.execute("PEXPIRE", self._record(entity), self._record_ms)
-                        for entity in entities
-                    )
+                await self._connection.execute_all(
+                    [("PEXPIRE", self._record(entity), self._record_ms) for entity in entities]
                 )
                 kept += len(entities)
                 first += len(entities)

@@ -17,7 +17,7 @@ from django.test import Client
 from operators import moments
 from operators.job_history import HistoryPurge
 from operators.job_models import EndedJob
-from operators.job_rows import make_row, write_rows
+from operators.job_rows import COLUMNS, TABLE, make_row, write_rows
 from tests.history.conftest import History
 from tests.history.test_job_history import await_history, work
 from tests.instances.servers import Cluster
@@ -68,6 +68,11 @@ def test_a_row_is_written_once_and_stays_as_it_is() -> None:
     job = EndedJob.objects.get(utterance_index=1)
     assert (job.src_lang, job.tgt_lang, job.duration_ms) == ("en", "es", 250)
     assert job.record == record(1)
+
+
+def test_rows_have_the_columns_of_their_model() -> None:
+    assert EndedJob._meta.db_table == TABLE
+    assert {field.column for field in EndedJob._meta.concrete_fields} == set(COLUMNS)
 
 
 @pytest.mark.parametrize("missing", ["ended_as", "need", "job_id"])

@@ -19,8 +19,11 @@ def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, own_redis: OwnRedis) -> Iterator[Cluster]:
-    """Starts instances on uvicorn, the quicker one to start."""
-    cluster = Cluster(directory=tmp_path, redis_url=own_redis.url)
+def cluster(
+    tmp_path: Path, own_redis: OwnRedis, request: pytest.FixtureRequest
+) -> Iterator[Cluster]:
+    """Starts instances on the server that a test names; else on uvicorn, the quicker to start."""
+    server_name = getattr(request, "param", "uvicorn")
+    cluster = Cluster(directory=tmp_path, redis_url=own_redis.url, server_name=server_name)
     yield cluster
     cluster.end()

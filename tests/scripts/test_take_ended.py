@@ -1,5 +1,7 @@
 """take_ended: a job that is over waits until a writer has it in the history."""
 
+import asyncio
+
 import pytest
 
 from scheduling.store.timers import name_job
@@ -84,6 +86,15 @@ async def test_every_shard_is_asked_and_told_how_many_wait(stores: Stores) -> No
     assert (waiting, len(first)) == (40, 3 * 4)
     assert set(first) | set(rest) == entities
     assert not set(first) & set(rest)
+
+
+async def test_as_many_are_taken_as_wanted(stores: Stores) -> None:
+    entities = {name_job("s", f"j{number}") for number in range(5_000)}
+    await asyncio.gather(*(stores.timers.arm(entity, delay_ms=0) for entity in entities))
+    await asyncio.gather(*(stores.timers.file(entity) for entity in entities))
+
+    assert set(await take(stores, most=5_000)) == entities
+    assert await take(stores, most=5_000) == []
 
 
 async def test_records_of_waiting_jobs_are_kept_alive_as_many_as_wanted(stores: Stores) -> None:

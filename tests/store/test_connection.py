@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 import redis.asyncio
+from redis.exceptions import ResponseError
 
+from lingua.embedded_redis import find_free_port
 from scheduling.errors import DependencyDown
 from scheduling.store.connection import Connection
 from tests.redis_under_test import OwnRedis, open_redis
@@ -80,3 +82,36 @@ async def test_a_refused_command_leaves_the_others_their_replies(
         with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
             await refused
         assert await after == "text"
+
+
+async def test_bulk_goes_beside_single_commands_and_has_its_own_replies(
+    connection: Connection, prefix: str
+) -> None:
+    async with asyncio.timeout(_DEADLINE_S):
+        single = connection.execute("ECHO", "one")
+        many = await connection.execute_all([("ECHO", number) for number in range(300)])
+        await connection.execute("HSET", prefix, "field", "value")
+
+        assert many == [str(number) for number in range(300)]
+        assert await single == "one"
+        assert await connection.execute_all([("HGETALL", prefix)]) == [{"field": "value"}]
+
+
+async def test_a_refused_command_of_a_bulk_is_its_callers_fault(
+    connection: Connection, prefix: str
+) -> None:
+    async with asyncio.timeout(_DEADLINE_S):
+        with pytest.raises(ResponseError):
+            await connection.execute_all([("SET", prefix, "text"), ("HGETALL", prefix)])
+
+
+async def test_a_bulk_is_refused_while_redis_is_away() -> None:
+    connection = Connection(open_redis(f"redis://127.0.0.1:{find_free_port()}/0", timeout_s=1))
+    async with asyncio.timeout(_DEADLINE_S):
+        with pytest.raises(DependencyDown):
+            await connection.execute_all([("PING",)])
+        with pytest.raises(DependencyDown):
+            await connection.execute("PING")
+        with pytest.raises(DependencyDown):
+            await connection.execute_all([("PING",)])
+        await connection.close()
