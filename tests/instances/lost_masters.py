@@ -1,19 +1,26 @@
 """A Redis Cluster whose masters a test kills or stops, and what its instances make of it."""
 
 import asyncio
+import json
 import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from channels_streams.names import find_owner
 from lingua.embedded_redis import EmbeddedRedis
+from scheduling.store.keys import pick_shard
+from scheduling.store.timers import name_job
 from scripts.redis_cluster import EmbeddedCluster
 from tests.instances.clients import FakeNode, Frame, Speaker, draw_pair
 from tests.instances.servers import Cluster
 from tests.instances.test_redis_faults import DOWN, REFUSED_WITHIN_S, Scene
 from tests.server.launcher import Instance
 
+TIMER_SHARDS = 16
+# Of three masters, one has the presence of each, and one the index of both.
+ONE, TWO = "a", "two"
 _DEADLINE_S = 30.0
 
 
@@ -35,6 +42,18 @@ class LostMasters(Scene):
     @property
     def of_node(self) -> EmbeddedRedis:
         return self.find_master(f"node:{self.node.node_id}")
+
+    @property
+    def of_inbox(self) -> EmbeddedRedis:
+        """Return the master of the stream that the speaker's instance reads."""
+        presence = self.cluster.read_hash(f"{{instance:{TWO}}}:presence")
+        record = json.loads(presence["record"])
+        return self.find_master(f"process:{find_owner(record['channel'])}")
+
+    def of_timer(self, job: Frame) -> EmbeddedRedis:
+        """Return the master of the shard that holds a job's timer."""
+        entity = name_job(self.speaker.session_id, job["job_id"])
+        return self.find_master(f"t:{pick_shard(entity, TIMER_SHARDS)}")
 
     async def accept(self) -> Frame:
         """Say an utterance that the node takes and does not answer yet; return its job."""
@@ -80,16 +99,32 @@ async def open_scene(
     cluster: Cluster, masters: EmbeddedCluster, **variables: str
 ) -> AsyncIterator[LostMasters]:
     """A node on one instance, a speaker on another, for whom all works; their sockets stay."""
-    one, two = cluster.start(**variables), cluster.start(**variables)
+    async with open_peers(cluster, masters, start_two(cluster, **variables)) as scene:
+        yield scene
+
+
+def start_two(cluster: Cluster, **variables: str) -> tuple[Instance, Instance]:
+    shards = {"LINGUA_TIMER_SHARDS": str(TIMER_SHARDS)}
+    one, two = (
+        cluster.start(LINGUA_INSTANCE_ID=name, **(shards | variables)) for name in (ONE, TWO)
+    )
+    return one, two
+
+
+@asynccontextmanager
+async def open_peers(
+    cluster: Cluster, masters: EmbeddedCluster, instances: tuple[Instance, Instance]
+) -> AsyncIterator[LostMasters]:
+    """A node on the one, a speaker on the other."""
     pair = draw_pair()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
-        Speaker.connect(two.url("/ws/session")) as speaker,
+        FakeNode.connect(instances[0].url("/ws/node")) as node,
+        Speaker.connect(instances[1].url("/ws/session")) as speaker,
     ):
         await node.register(pair)
         await speaker.init(pair, resume_token="")
         scene = LostMasters(node, speaker, cluster)
-        scene.masters, scene.instances = masters, (one, two)
+        scene.masters, scene.instances = masters, instances
         node.works = True
         await scene.await_whole()
         yield scene

@@ -1,6 +1,7 @@
 """One master of a cluster dies, sleeps, or never comes back; the others go on."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,16 +10,32 @@ import pytest
 
 from scripts.redis_cluster import EmbeddedCluster
 from tests.instances.clients import Frame
-from tests.instances.lost_masters import LostMasters, join_elsewhere, open_scene, stop, wake
-from tests.instances.servers import Cluster
+from tests.instances.lost_masters import (
+    ONE,
+    LostMasters,
+    join_elsewhere,
+    open_peers,
+    open_scene,
+    start_two,
+    stop,
+    wake,
+)
+from tests.instances.servers import Cluster, until
+from tests.instances.test_degraded_reads import ask
 from tests.instances.test_redis_faults import DOWN, WHOLE_WITHIN_S
+from tests.server.launcher import Instance
 
 pytestmark = pytest.mark.cluster
 
 ASLEEP_S = 8.0
 # The default; tests of other things bear more.
 AT_ONCE = {"LINGUA_REDIS_OVERDUE_MS": "80"}
+# No timer but the one that is set for it may come to an outcome's help.
+UNHURRIED = {"LINGUA_ACK_TIMEOUT_MS": "20000", "LINGUA_RESERVATION_MS": "25000"}
 ENOUGH = 20
+# An instance is buried at the third look at which its presence is missing; it ends after 2 s.
+LOOKS = 20
+DEADLINE_S = 30.0
 
 
 @pytest.fixture
@@ -135,3 +152,64 @@ async def test_an_utterance_whose_master_never_comes_back_is_refused_and_holds_u
 
 def _place(end: Frame) -> int:
     return int(end["utterance_index"])
+
+
+@pytest.mark.req("J9", "G5", "X6")
+async def test_an_outcome_whose_way_is_lost_is_told_when_the_way_is_back(
+    cluster: Cluster, masters: EmbeddedCluster
+):
+    """Session, node and timer live elsewhere: only the inbox of the speaker's instance is lost."""
+    instances = start_two(cluster, **UNHURRIED)
+    async with contextlib.AsyncExitStack() as opened:
+        peers = open_peers(cluster, masters, instances)
+        while (lost := (scene := await opened.enter_async_context(peers)).of_inbox) in {
+            scene.of_session,
+            scene.of_node,
+        }:
+            peers = open_peers(cluster, masters, instances)
+        scene.node.works = False
+        while lost is scene.of_timer(job := await scene.accept()):
+            await scene.node.finish(job)
+
+        lost.kill()
+        await scene.node.finish(job)
+        outcome = f"{{session:{job['session_id']}}}:outcome:{job['job_id']}"
+        await until(lambda: cluster.redis.exists(cluster.key(outcome)), "no outcome is kept")
+        await asyncio.to_thread(lost.start)
+
+        end = await asyncio.wait_for(scene.answer(job["utterance_index"]), WHOLE_WITHIN_S)
+        assert end["type"] == "translation_result"
+
+
+@pytest.mark.req("I3", "G5", "X6")
+async def test_an_instance_whose_presence_cannot_be_read_is_not_taken_for_dead(
+    cluster: Cluster, masters: EmbeddedCluster
+):
+    async with open_scene(cluster, masters) as scene:
+        scene.node.works = False
+        job = await scene.accept()
+        lost, other = scene.find_master(f"instance:{ONE}"), scene.instances[1]
+
+        lost.kill()
+        await wait_for_looks(other)
+        await asyncio.to_thread(lost.start)
+        await scene.node.finish(job)
+
+        end = await asyncio.wait_for(scene.answer(job["utterance_index"]), WHOLE_WITHIN_S)
+        assert end["type"] == "translation_result"
+        assert end["text_translated"].endswith("attempt 1")
+        assert "an instance is gone" not in other.errors
+
+
+async def wait_for_looks(instance: Instance) -> None:
+    """Wait until an instance looked around so often that it had buried whoever it missed."""
+    enough = await count_signs_of_life(instance) + LOOKS
+    async with asyncio.timeout(DEADLINE_S):
+        while await count_signs_of_life(instance) < enough:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.1)
+
+
+async def count_signs_of_life(instance: Instance) -> float:
+    _, metrics = await asyncio.to_thread(ask, instance, "/metrics")
+    name = "scheduler_phase2_presence_heartbeat_total "
+    return float(next(line for line in metrics.splitlines() if line.startswith(name)).split()[1])
