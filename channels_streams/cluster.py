@@ -8,6 +8,8 @@ and no other when that one is lost: the living ones stay out of reach for as lon
 """
 
 import asyncio
+import collections
+import contextlib
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -30,6 +32,7 @@ from channels_streams.wire import TakeReplies
 Words = Sequence[Any]
 _ROUNDS = 8
 _SPARE_LOST_FOR_MS = 100.0
+_SUSPECT_AGAIN_MS = 500.0
 _RETRY_S = 0.02
 _LOST = (ConnectionLost, NoReply, OSError, ClusterDownError)
 # Where the key stands in commands that do not begin with it; those without any go anywhere.
@@ -45,8 +48,8 @@ class ClusterClient(RedisCluster):
         # Masters that did not answer, by name: until when they are not asked again.
         self._spared: dict[str, float] = {}
         self._learned_at_ms = 0.0
-        # How many came, errors among them, since the start.
-        self.replies = 0
+        # How many batches each master owes, by name.
+        self._under_way: collections.Counter[str] = collections.Counter()
 
     async def initialize(self, *args: Any, **kwargs: Any) -> "ClusterClient":
         """Learn which master owns what, if that is not known.
@@ -94,6 +97,28 @@ class ClusterClient(RedisCluster):
             await asyncio.sleep(0)
         return replies
 
+    def name_master(self, words: Words) -> str:
+        """Return the name of a key's owner, as far as is known; ``""`` where there is no key."""
+        key = _find_key(words)
+        if key is None:
+            return ""
+        try:
+            master = self.get_node_from_key(key)
+        except RedisClusterException:
+            return ""
+        return master.name if master else ""
+
+    async def learn_without(self, silent: str) -> None:
+        """Ask the others who owns what, once in a while: a master is silent, not known to be lost.
+
+        Whoever owns its slots by then gets what comes next; what it was sent is still its own.
+        """
+        if self._learned_at_ms + _SUSPECT_AGAIN_MS > now_ms():
+            return
+        self._learned_at_ms = now_ms()
+        with contextlib.suppress(RedisClusterException):
+            await self.nodes_manager.initialize(last_failed_node_name=silent)
+
     async def _send(self, commands: Sequence[Words], todo: list[int], replies: list[Any]) -> None:
         """Send some commands, each to the master of its key, and note the replies."""
         shares: dict[ClusterNode, list[int]] = {}
@@ -123,16 +148,20 @@ class ClusterClient(RedisCluster):
             if type(replies[at]) is AskError:
                 sent.append(PipelineCommand(-1, "ASKING"))
             sent.append(PipelineCommand(at, *commands[at]))
+        self._under_way[master.name] += 1
         try:
             await master.execute_pipeline(sent)
         except (ConnectionLost, NoReply, OSError) as lost:
             for command in sent:
                 command.result = lost
+        finally:
+            self._under_way[master.name] -= 1
         for command in sent:
             if command.position >= 0:
                 replies[command.position] = command.result
-                self.replies += 1
         if any(_is_loss(command.result) for command in sent):
+            # The one lost last is the last: of those before, some are long gone.
+            self._spared.pop(master.name, None)
             self._spared[master.name] = now_ms() + _SPARE_LOST_FOR_MS
             await master.disconnect_free_connections()
         else:
@@ -155,7 +184,7 @@ class ClusterClient(RedisCluster):
         self._learned_at_ms = now_ms()
         for name in self._spared:
             self.nodes_manager.move_node_to_end_of_cached_nodes(name)
-        await self.nodes_manager.initialize(last_failed_node_name=next(iter(self._spared), None))
+        await self.nodes_manager.initialize(last_failed_node_name=next(reversed(self._spared), ""))
 
     def _find_master(self, words: Words, error: Any) -> ClusterNode:
         if type(error) is AskError and (asked := self.get_node(error.host, error.port)):
@@ -171,7 +200,10 @@ class ClusterClient(RedisCluster):
     def _draw_master(self) -> ClusterNode:
         masters, now = self.get_primaries(), now_ms()
         living = [each for each in masters if self._spared.get(each.name, 0.0) <= now]
-        return random.choice(living or masters)
+        # A silent one owes replies.
+        return min(
+            living or masters, key=lambda each: (self._under_way[each.name], random.random())
+        )
 
 
 def _find_key(words: Words) -> Any:

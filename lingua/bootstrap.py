@@ -16,6 +16,7 @@ from lingua.core import Ground, build_core
 from lingua.faces import (
     build_attempts,
     build_job_service,
+    build_late_answers,
     build_node_service,
     build_operators_console,
     build_session_service,
@@ -189,6 +190,7 @@ def _compose(
         work_parts=work,
         loops=[
             core.watchdog,
+            build_late_answers(core),
             core.tenants,
             core.cordons,
             *pools.loops,

@@ -23,8 +23,11 @@ from operators.session_desk import SessionDesk
 from scheduling.attempts import Attempts
 from scheduling.sessions import Sessions
 from sessions_app.in_flight import InFlight
+from sessions_app.late_answers import LateAnswers
 from sessions_app.services import SessionService
 from sockets.outbound import OutboundLimits
+
+_LATE_ANSWERS_EVERY_S = 1.0
 
 
 def build_session_service(ground: Ground, core: Core, *, in_flight: InFlight) -> SessionService:
@@ -41,6 +44,15 @@ def build_session_service(ground: Ground, core: Core, *, in_flight: InFlight) ->
         use_binary_frames=settings.LINGUA_SESSION_BINARY_FRAMES,
         journal=ground.journal,
         grace_s=settings.LINGUA_SESSION_GRACE_S,
+    )
+
+
+def build_late_answers(core: Core) -> LateAnswers:
+    """Build the loop that asks about what speakers wait for too long."""
+    return LateAnswers(
+        delivery=core.delivery,
+        patience_ms=core.job_limits.patience_ms,
+        interval_s=_LATE_ANSWERS_EVERY_S,
     )
 
 

@@ -1,5 +1,6 @@
 """What happens when a node accepts, works on, finishes or fails a job."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -19,6 +20,7 @@ from scheduling.settlement import Settlement
 
 logger = logging.getLogger(__name__)
 
+_LOOK_AGAIN_S = 0.2
 _NOT_WORTH_RETRYING = frozenset({"INVALID_AUDIO", "UNSUPPORTED_AUDIO_FORMAT"})
 
 
@@ -107,6 +109,8 @@ class NodeJobService:
             try:
                 await work()
             except DependencyDown:
+                # One master of a cluster may be lost while the others answer.
+                await asyncio.sleep(_LOOK_AGAIN_S)
                 continue
             return
 

@@ -27,6 +27,11 @@ class JobLimits:
         return self.run_timeout_ms + 10_000
 
     @property
+    def patience_ms(self) -> int:
+        """Return how long an attempt may be without an answer, from its request to its end."""
+        return self.pending_timeout_ms + self.ack_timeout_ms + self.run_timeout_ms
+
+    @property
     def first_look_ms(self) -> int:
         """Return when somebody looks at a waiting job for the first time."""
         return min(self.pending_timeout_ms, self.look_again_ms)

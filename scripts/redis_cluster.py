@@ -86,6 +86,14 @@ class EmbeddedCluster:
             _await(lambda: f"{replica.port}@" in _slaves(of_master, name), "nobody knows of it")
         return replica
 
+    def await_promotion(self, replica: EmbeddedRedis) -> None:
+        """Return once a replica has taken its lost master's place.
+
+        :raises TimeoutError: it did not
+        """
+        with redis.Redis(port=replica.port, protocol=2) as client:
+            _await(lambda: client.info("replication")["role"] == "master", "nobody took over")
+
     def find_owner(self, key: str) -> EmbeddedRedis:
         """Return the master that owned a key when the cluster was made."""
         slot: int = key_slot(key.encode())

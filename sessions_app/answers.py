@@ -70,15 +70,23 @@ def tell_partial(event: PartialHeard) -> Iterator[Message]:
 
 
 def tell_outcome(
-    event: JobSettled, *, groups: UtteranceGroups, now_ms: int, tgt_lang: str | None = None
+    event: JobSettled,
+    *,
+    groups: UtteranceGroups,
+    now_ms: int,
+    tgt_lang: str | None = None,
+    is_announced: bool = False,
 ) -> Iterator[Message]:
     """Yield the frames that end an utterance: one of them is its result, or says it is missing.
 
-    `tgt_lang` names its language where the session has several.
+    `tgt_lang` names its language where the session has several; of a refusal that `is_announced`
+    only the marker is left to be said.
     """
     outcome = event.outcome
     if isinstance(outcome, Refused):
-        yield from _tell_refusal(event, outcome, now_ms, tgt_lang)
+        if not is_announced:
+            yield from tell_refusal(event)
+        yield tell_missing(event, reason=outcome.code.lower(), now_ms=now_ms, tgt_lang=tgt_lang)
     elif outcome.is_empty:
         yield tell_missing(event, reason="silence_detected", now_ms=now_ms, tgt_lang=tgt_lang)
     else:
@@ -103,9 +111,11 @@ def tell_missing(
     )
 
 
-def _tell_refusal(
-    event: JobSettled, refused: Refused, now_ms: int, tgt_lang: str | None
-) -> Iterator[Message]:
+def tell_refusal(event: JobSettled) -> Iterator[Message]:
+    """Yield what says why an utterance has no result, before the marker in its place."""
+    refused = event.outcome
+    if not isinstance(refused, Refused):
+        return
     yield messages.UiEvent(
         trace_id=event.trace_id,
         session_id=event.session_id,
@@ -124,7 +134,6 @@ def _tell_refusal(
             details=refused.details,
             trace_id=event.trace_id,
         )
-    yield tell_missing(event, reason=refused.code.lower(), now_ms=now_ms, tgt_lang=tgt_lang)
 
 
 def _tell_step(event: JobSettled, step: str) -> messages.UiEvent:

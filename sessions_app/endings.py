@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from scheduling.background import Background
 from scheduling.errors import DependencyDown, Refusal
 from scheduling.events import JobSettled
 from scheduling.jobs import Request
@@ -16,7 +17,10 @@ _LOOK_AGAIN_S = 0.2
 
 
 class Endings:
-    """Ends one session's jobs in Redis, once it answers, for as long as the session goes on."""
+    """Ends one session's jobs in Redis.
+
+    Where that does not answer they are ended once it does, while the session goes on here.
+    """
 
     def __init__(
         self,
@@ -30,21 +34,38 @@ class Endings:
         self._settlement = settlement
         self._sessions = sessions
         self._goes_on = goes_on
+        self._background = Background()
 
-    async def end_for_good(self, job_id: str, *, reason: str) -> JobSettled | None:
-        """Cancel a job; return how it ended where it had ended before, or is not known."""
+    async def end_now_or_later(self, job_id: str, *, reason: str) -> JobSettled | None:
+        """Cancel a job; return how it ended where it had ended before, as far as that is known.
+
+        Nobody waits for Redis: where it does not answer, the job is ended when it is back.
+        """
+        if not self._goes_on():
+            return None
+        try:
+            return await self._end(job_id, reason)
+        except DependencyDown:
+            self._background.run(self._end_for_good(job_id, reason), name="ending a job")
+            return None
+
+    def end_later(self, job_id: str) -> None:
+        """End a job that was refused, and that Redis may have all the same."""
+        self._background.run(self._end_for_good(job_id, "refused"), name="ending a refused job")
+
+    async def _end_for_good(self, job_id: str, reason: str) -> None:
         while self._goes_on():
             try:
-                if await self._settlement.cancel(job_id=job_id, reason=reason):
-                    return None
-                return await self._sessions.find_end(session_id=self._session_id, job_id=job_id)
+                await self._end(job_id, reason)
             except DependencyDown:
                 await asyncio.sleep(_LOOK_AGAIN_S)
-        return None
+            else:
+                return
 
-    async def undo(self, job_id: str) -> None:
-        """End a job that was refused, and that Redis may have made all the same."""
-        await self.end_for_good(job_id, reason="refused")
+    async def _end(self, job_id: str, reason: str) -> JobSettled | None:
+        if await self._settlement.cancel(job_id=job_id, reason=reason):
+            return None
+        return await self._sessions.find_end(session_id=self._session_id, job_id=job_id)
 
 
 def settle(request: Request, outcome: Outcome) -> JobSettled:

@@ -26,18 +26,17 @@ from scheduling.sessions import Opened, Sessions
 from scheduling.settlement import Settlement
 from sessions_app import answers, messages
 from sessions_app.alarm import Alarm
+from sessions_app.awaited import Awaited
 from sessions_app.departures import Departures
-from sessions_app.endings import Endings, kept_no_longer, refuse, settle
-from sessions_app.groups import UtteranceGroups
+from sessions_app.endings import Endings, kept_no_longer, refuse
 from sessions_app.in_flight import InFlight
 from sessions_app.outbox import Leaving, Missing, Outbox
 from sessions_app.requests import Profile, fan_out, request_from_cut, request_from_utterance
 from sessions_app.segmentation import Cut, Segmenter
 from sessions_app.session_limits import SessionLimits
+from sessions_app.teller import Teller
 from sockets.outbound import Outbound
-from sockets.wire import Message, encode_text
 
-_TOO_SLOW = 1013
 _FENCED = 4409
 _RESTARTING = 1012
 _LOOK_AGAIN_S = 0.2
@@ -70,7 +69,6 @@ class Speaker:
         self._dispatcher = dispatcher
         self._settlement = settlement
         self._sessions = sessions
-        self._in_flight = in_flight
         self._journal = journal
         self._segmenter = Segmenter(settings=limits.segmentation, new_turn_id=ids.new_trace_id)
         self._outbox: Outbox[JobSettled] = Outbox(
@@ -83,12 +81,13 @@ class Speaker:
             goes_on=lambda: not (self._is_gone or self.is_fenced),
         )
         self._departures = Departures[JobSettled](tell=self._let_leave, give_up=self._give_up)
-        self._groups = UtteranceGroups(
+        self._teller = Teller(
             session_id=session_id,
-            window_ms=limits.group_window_ms,
-            max_parts=limits.group_parts,
+            outbound=outbound,
+            limits=limits,
+            names_targets=bool(profile.tgt_langs),
         )
-        self._live: dict[str, Request] = {}
+        self._live = Awaited(in_flight)
         self._alarm = Alarm(self._wake)
         self._background = Background()
         self._is_gone = self._is_parked = False
@@ -125,9 +124,8 @@ class Speaker:
 
     async def end_playback(self, *, group_id: str, ended_at_ms: int) -> None:
         """The client has played a translation."""
-        now_ms = clock.now_ms()
-        self._groups.on_playback_ended(group_id=group_id, ended_at_ms=ended_at_ms, now_ms=now_ms)
-        await self._submit_cuts(self._segmenter.on_tts_ended(now_ms=now_ms))
+        self._teller.note_playback(group_id=group_id, ended_at_ms=ended_at_ms)
+        await self._submit_cuts(self._segmenter.on_tts_ended(now_ms=clock.now_ms()))
 
     async def close(self) -> None:
         """Nothing more will be said; what was said is still answered."""
@@ -137,8 +135,9 @@ class Speaker:
         """The socket is gone: nobody waits for the answers that are still to come."""
         self._is_gone = True
         self._alarm.cancel()
-        for job_id in list(self._live):
-            self._forget(job_id)
+        for request in self._live.list_all():
+            job_id = request.assignment.job_id
+            self._live.end(job_id)
             self._dispatcher.discard(job_id)
             await self._settlement.cancel(job_id=job_id, reason="session_closed")
 
@@ -160,8 +159,7 @@ class Speaker:
         """The socket is gone, the jobs go on: whatever ends now is kept in Redis."""
         self._alarm.cancel()
         self._is_parked = True
-        for job_id in self._live:
-            self._in_flight.end(job_id)
+        self._live.leave()
 
     @property
     def is_here(self) -> bool:
@@ -177,8 +175,7 @@ class Speaker:
     def begin(self, request: Request) -> None:
         """Wait for an answer, in its place."""
         job = request.assignment
-        self._live[job.job_id] = request
-        self._in_flight.begin(job.job_id)
+        self._live.begin(request)
         self._outbox.expect(utterance_index=job.utterance_index, job_id=job.job_id)
 
     def awaits(self, job_id: str) -> bool:
@@ -187,7 +184,7 @@ class Speaker:
 
     def take_end(self, event: JobSettled) -> None:
         """Take the end of a job that this process may not have waited for."""
-        self._forget(event.job_id)
+        self._live.end(event.job_id)
         self._known_below = max(self._known_below, event.utterance_index + 1)
         self._outbox.expect(utterance_index=event.utterance_index, job_id=event.job_id)
         self._put_in_place(event)
@@ -197,22 +194,45 @@ class Speaker:
         if self.is_fenced or self.is_closed:
             return
         await self._sessions.restore(self.opened, profile=msgspec.json.encode(self.profile))
-        for job_id, request in list(self._live.items()):
-            ended = await self._sessions.find_end(session_id=self.session_id, job_id=job_id)
-            if ended is not None:
-                self._settle(ended)
-            elif not await self._sessions.is_known(session_id=self.session_id, job_id=job_id):
+        for request in self._live.list_all():
+            await self._ask_about(request)
+
+    async def ask_about_late(self, *, patience_ms: float) -> int:
+        """Ask what became of utterances as old as that; return how many there are.
+
+        Where Redis cannot be asked, they are refused, and ended when it is back.
+        """
+        late = self._live.list_all(older_than_ms=patience_ms)
+        for request in late if self.is_here else ():
+            try:
+                await self._ask_about(request)
+            except DependencyDown as down:
+                job_id = request.assignment.job_id
                 self._dispatcher.discard(job_id)
-                self._settle(refuse(request, DependencyDown()))
+                self._settle(refuse(request, down))
+                self._endings.end_later(job_id)
+        return len(late)
+
+    async def _ask_about(self, request: Request) -> None:
+        """Take the end of a job that has ended; refuse an utterance whose job was lost."""
+        job_id = request.assignment.job_id
+        ended = await self._sessions.find_end(session_id=self.session_id, job_id=job_id)
+        if ended is not None:
+            self._settle(ended)
+        elif not await self._sessions.is_known(session_id=self.session_id, job_id=job_id):
+            self._dispatcher.discard(job_id)
+            self._settle(refuse(request, DependencyDown()))
 
     def post(self, event: ToSession) -> None:
         """Take an event about one of this session's jobs."""
         match event:
             case JobDispatched() | JobAccepted():
-                self._say(answers.tell_progress(event, request=self._live.get(event.job_id)))
+                self._teller.say(
+                    answers.tell_progress(event, request=self._live.find(event.job_id))
+                )
             case PartialHeard():
                 for message in answers.tell_partial(event):
-                    self._say(message)
+                    self._teller.say(message)
             case JobSettled():
                 self._settle(event)
             case SessionFenced():
@@ -251,7 +271,7 @@ class Speaker:
             return
         self._known_below = max(self._known_below, job.utterance_index + 1)
         if self._is_gone:
-            self._forget(job.job_id)
+            self._live.end(job.job_id)
             await self._settlement.cancel(job_id=job.job_id, reason="session_closed")
             return
         if existing is None:
@@ -263,7 +283,7 @@ class Speaker:
     def _await_no_more(self, request: Request) -> None:
         """A repeated utterance is no job of its own."""
         job = request.assignment
-        self._forget(job.job_id)
+        self._live.end(job.job_id)
         self._skip(job.job_id, utterance_index=job.utterance_index)
 
     def _skip(self, job_id: str, *, utterance_index: int) -> None:
@@ -276,12 +296,15 @@ class Speaker:
     def _bear(self, request: Request, down: DependencyDown) -> None:
         """Redis is away: refuse a new utterance; one said before was accepted, and is asked again.
 
-        What Redis may have carried out of a refused one is ended when it is back.
+        The speaker learns of it now, the marker takes its place. What Redis may have carried out
+        of a refused one is ended when it is back.
         """
         job_id = request.assignment.job_id
         if request.assignment.utterance_index >= self._known_below:
-            self._settle(refuse(request, down))
-            self._background.run(self._endings.undo(job_id), name="ending a refused job")
+            refused = refuse(request, down)
+            self._teller.announce(refused)
+            self._settle(refused)
+            self._endings.end_later(job_id)
             return
         self._await_no_more(request)
         self._background.run(self._submit_later(request), name="a repeated utterance")
@@ -307,13 +330,13 @@ class Speaker:
             self._track(asked)
         ended = await self._sessions.find_end(session_id=self.session_id, job_id=job_id)
         if asked is None:
-            self._tell(ended or kept_no_longer(request, job_id))
+            self._teller.tell(ended or kept_no_longer(request, job_id))
         elif ended is not None:
             self._settle(ended)
 
     def _settle(self, event: JobSettled) -> None:
         """Put an outcome in its place; the index is the one we gave, not the one a node says."""
-        if (request := self._forget(event.job_id)) is not None:
+        if (request := self._live.end(event.job_id)) is not None:
             job = request.assignment
             self._put_in_place(
                 msgspec.structs.replace(
@@ -338,57 +361,30 @@ class Speaker:
         self._set_alarm()
 
     def _let_leave(self, leaving: Leaving[JobSettled]) -> None:
-        if self._tell(leaving.item):
+        if self._teller.tell(leaving.item):
             self._settlement.release(session_id=self.session_id, job_id=leaving.job_id)
-
-    def _tell(self, event: JobSettled) -> bool:
-        """Send the frames of an outcome; a speaker too far behind finds it in the outbox later."""
-        frames = answers.tell_outcome(
-            event, groups=self._groups, now_ms=clock.now_ms(), tgt_lang=self._name_target(event)
-        )
-        if not (sent := all(self._say(message) for message in frames)):
-            self._outbound.close(_TOO_SLOW, "too far behind")
-        return sent
-
-    def _name_target(self, event: JobSettled) -> str | None:
-        """Name the language of an outcome where the session has several."""
-        return event.tgt_lang if self.profile.tgt_langs else None
 
     def _step_aside(self) -> None:
         """The session goes on elsewhere: nothing here may end it, or speak for it."""
         self.is_fenced = True
         self.park()
-        self._live.clear()
+        self._live.forget()
         self._outbound.close(_FENCED, "the session was resumed on another socket")
 
     async def _give_up(self, missing: Missing) -> None:
         """End an utterance's jobs in Redis, then say that it is missing, or what it ended in."""
         self._journal.count("result_missing_total", missing.reason)
         for job_id in missing.job_ids:
-            request = self._live.pop(job_id, None)
+            request = self._live.give_up(job_id)
             if request is None:
                 continue
             self._dispatcher.discard(job_id)
-            ended = await self._endings.end_for_good(job_id, reason=missing.reason)
+            ended = await self._endings.end_now_or_later(job_id, reason=missing.reason)
             if ended is not None and not isinstance(ended.outcome, Refused):
                 self._let_leave(Leaving(utterance_index=-1, job_id=job_id, item=ended))
             else:
-                event = settle(request, Refused(code="CANCELLED", message=missing.reason))
-                target, now_ms = self._name_target(event), clock.now_ms()
-                self._say(
-                    answers.tell_missing(
-                        event, reason=missing.reason, now_ms=now_ms, tgt_lang=target
-                    )
-                )
-            self._forget(job_id)
-
-    def _forget(self, job_id: str) -> Request | None:
-        """A job has its answer, or nobody waits for it."""
-        self._in_flight.end(job_id)
-        return self._live.pop(job_id, None)
-
-    def _say(self, message: Message) -> bool:
-        return self._outbound.post(encode_text(message))
+                self._teller.tell_missing(request, reason=missing.reason)
+            self._live.end(job_id)
 
     def _set_alarm(self) -> None:
         """Wake up for whatever is due next."""

@@ -119,7 +119,7 @@ class Masters:
         done_at = now_s
         for command in commands:
             self.commands[name_command(command)] += 1
-            master = self._find_owner(command)
+            master = self.find_owner(command)
             begun_at = max(self._free_at[master], now_s)
             self._free_at[master] = begun_at + self._command_s
             self.busy_s[master] += self._command_s
@@ -131,7 +131,8 @@ class Masters:
         if not self.fault.done():
             self.fault.set_exception(fault)
 
-    def _find_owner(self, command: Command) -> int:
+    def find_owner(self, command: Command) -> int:
+        """Return which master owns a command's key."""
         if self.count == 1:
             return 0
         key = str(command[3] if command[0] == "EVALSHA" else command[1])
@@ -147,6 +148,16 @@ class VirtualPipe:
         self.replies = 0
         self._masters = masters
         self._network_s = network_s
+
+    def find_master(self, command: Command) -> str:
+        """Return the number of the master that owns a command's key."""
+        return str(self._masters.find_owner(command))
+
+    def look_for_another(self, master: str) -> None:
+        """No simulated master falls silent."""
+
+    async def close(self) -> None:
+        """Nothing goes on by itself."""
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         await asyncio.sleep(self._network_s)

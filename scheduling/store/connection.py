@@ -1,63 +1,26 @@
 """The way to Redis: commands issued in one turn of the event loop leave as one pipeline."""
 
 import asyncio
-import hashlib
 import logging
-import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-import msgspec
 import redis.asyncio
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
-from redis.exceptions import (
-    ClusterDownError,
-    MasterDownError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
 
 from channels_streams.cluster import ClusterClient
-from lua import scripts
-from scheduling import clock, errors
+from scheduling import errors
 from scheduling.journal import Journal
-from scheduling.store.patience import Patience
 from scheduling.store.pipes import Argument, Command, open_pipe
+from scheduling.store.spellings import Spellings
+from scheduling.store.ways import Issued, Way
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _RETRY_AFTER_S = 0.05
-_PROBE = ("PING",)
-_PROBE_EVERY_S = 0.05
-_PATIENCE_S = 0.5
-_LOST = (RedisError, RedisClusterException, OSError, asyncio.TimeoutError)
-_PASSING_ERRORS = (
-    ClusterDownError,
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    TryAgainError,
-)
-_PASSING_WORDS = re.compile(
-    r"\b(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|OOM|MISCONF|NOREPLICAS) "
-)
-
-
-class _Issued(msgspec.Struct, gc=False):
-    """A command on its way, who waits for it, and how its reply is read."""
-
-    command: Command
-    future: "asyncio.Future[Any]"
-    read: Callable[[Any], Any]
-    urgent: bool
 
 
 def _as_it_is(reply: Any) -> Any:
@@ -93,14 +56,15 @@ def open_client(
 class Connection:
     """Sends commands in the order they were issued, together where they were issued together.
 
-    A few pipelines are under way at a time, so that Redis works while we do; then the next fills
-    up, so the busier the process the fewer round trips a command costs. A command whose reply is
-    lost may have been carried out, and is sent again after others: every script is safe to send
-    twice.
+    The busier the process, the fewer round trips a command costs: while pipelines are under way
+    the next fills up. A command whose reply is lost may have been carried out, and is sent again
+    after others: every script is safe to send twice.
 
     Once a pipeline was lost, or no reply came for half a second, commands are refused at once until
     Redis answers again (G1). Urgent ones, by which new work begins, are refused as soon as replies
     are overdue, those under way as well: Redis may yet carry them out, and their caller undoes it.
+
+    The masters of a cluster hold each other up in nothing of this.
     """
 
     def __init__(
@@ -114,29 +78,9 @@ class Connection:
         self._pipe = open_pipe(client)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._journal = journal or Journal()
-        self._waiting: list[_Issued] = []
-        self._senders: set[asyncio.Task[None]] = set()
-        self._about_to_send = False
-        self._probe: asyncio.Task[None] | None = None
-        self._stalled = False
-        self._under_way: list[list[_Issued]] = []
-        self._patience = Patience(
-            overdue_s=overdue_s,
-            stalled_s=_PATIENCE_S,
-            count_replies=lambda: self._pipe.replies,
-            count_under_way=lambda: sum(len(batch) for batch in self._under_way),
-            on_overdue=self._refuse_urgent,
-            on_stall=self._note_stall,
-        )
-        self._back = asyncio.Event()
-        self._back.set()
-        self._scripts: dict[str, tuple[str, str]] = {}
-        self._names: dict[Argument, str] = {}
-        for name in scripts.list_names():
-            source = scripts.load_source(name)
-            digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
-            self._scripts[name] = (digest, source)
-            self._names[digest] = name
+        self._overdue_s = overdue_s
+        self._spellings = Spellings()
+        self._ways: dict[str, Way] = {}
 
     def execute(
         self, *command: Argument, read: Callable[[Any], T] = _as_it_is, urgent: bool = False
@@ -160,7 +104,7 @@ class Connection:
 
         :raises DependencyDown: (when awaited) Redis did not answer
         """
-        digest = self._scripts[name][0]
+        digest = self._spellings.get_digest(name)
         return self._issue(("EVALSHA", digest, len(keys), *keys, *args), read, urgent=urgent)
 
     def _issue(
@@ -169,15 +113,9 @@ class Connection:
         # Asking for the running loop is a system call in Python 3.11, nine times a job.
         loop = self._loop = self._loop or asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        is_late = urgent and self._patience.is_overdue
-        if is_late or self._stalled or self._probe is not None:
-            _refuse(future)
-            return future
-        self._waiting.append(_Issued(command, future, read, urgent))
-        if not self._about_to_send and len(self._senders) < self._pipe.most_under_way:
-            self._about_to_send = True
-            sender = loop.create_task(self._send_waiting(), name="redis pipeline")
-            self._senders.add(sender)
+        master = self._pipe.find_master(command)
+        way = self._ways.get(master) or self._open_way(master)
+        way.put(Issued(command, future, read, urgent), loop)
         return future
 
     async def execute_all(self, commands: Sequence[Command]) -> list[Any]:
@@ -203,157 +141,30 @@ class Connection:
 
     async def close(self) -> None:
         """Wait for what was issued, then close the connections."""
-        if self._probe is not None:
-            self._probe.cancel()
-            await asyncio.gather(self._probe, return_exceptions=True)
-        while self._senders:
-            await asyncio.wait(self._senders)
+        for way in list(self._ways.values()):
+            await way.close()
+        await self._pipe.close()
         await self._client.aclose()
 
     async def wait_until_up(self) -> None:
-        """Return once Redis answers, which may be now."""
-        await self._back.wait()
+        """Return once Redis, and all of a cluster that was asked, answers, which may be now."""
+        for way in list(self._ways.values()):
+            await way.wait_until_up()
 
-    async def _send_waiting(self) -> None:
-        """Send pipeline after pipeline until nothing waits."""
-        self._about_to_send = False
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, []
-                self._under_way.append(batch)
-                self._patience.begin(asyncio.get_running_loop())
-                await self._send(batch)
-                self._under_way.remove(batch)
-                if self._stalled and self._probe is None:
-                    self._stalled = False
-                    self._back.set()
-        finally:
-            # Not in a callback of the task: a command issued before it ran would find no sender.
-            self._senders.remove(_current_task())
+    def _open_way(self, master: str) -> Way:
+        way = self._ways[master] = Way(
+            master,
+            pipe=self._pipe,
+            spellings=self._spellings,
+            journal=self._journal,
+            overdue_s=self._overdue_s,
+            on_turn=self._note_turn,
+        )
+        return way
 
-    async def _send(self, batch: list[_Issued]) -> None:
-        begun_ms = clock.steady_ms()
-        is_down = False
-        try:
-            replies = await self._pipe.run([issued.command for issued in batch])
-            unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-            if unknown:
-                again = await self._pipe.run(
-                    [self._spell_out(batch[position].command) for position in unknown]
-                )
-                for position, reply in zip(unknown, again, strict=True):
-                    replies[position] = reply
-        except _LOST as lost:
-            replies = [lost] * len(batch)
-            is_down = True
-            self._note_loss()
-        except Exception as fault:
-            # Whoever waits for these commands must not wait for ever.
-            logger.exception("a pipeline failed")
-            replies = [fault] * len(batch)
-        self._note(clock.steady_ms() - begun_ms, is_down=is_down)
-        for issued, reply in zip(batch, replies, strict=True):
-            is_error = isinstance(reply, BaseException)
-            self._count(issued.command, is_error=is_error)
-            if is_error:
-                _fail(issued.future, reply)
-            elif not issued.future.done():
-                _answer(issued, reply)
-
-    def _note(self, took_ms: float, *, is_down: bool) -> None:
-        """Tell the journal of a round trip, and whether Redis answers."""
-        journal = self._journal
-        journal.observe("redis_op_duration_seconds", took_ms / 1000, "pipeline")
-        journal.gauge("degrade_mode", is_down)
-        if took_ms > journal.wait_warn_ms:
-            journal.count("slow_lock_wait_total", "redis_pipeline")
-
-    def _count(self, command: Command, *, is_error: bool) -> None:
-        """Count a command under its script's name, or its own."""
-        script = self._names.get(command[1]) if len(command) > 1 else None
-        op = script or str(command[0]).lower()
-        self._journal.count("phase2_redis_op_total", op, "err" if is_error else "ok")
-
-    def _note_stall(self) -> None:
-        """A pipeline has no reply for long: what waits behind it is refused, as is what comes."""
-        logger.warning("Redis is slow to answer; new work is refused until it does")
-        self._stalled = True
-        self._back.clear()
-        self._refuse_waiting()
-
-    def _note_loss(self) -> None:
-        """Redis is gone: ask for it until it answers."""
-        self._back.clear()
-        self._refuse_waiting()
-        if self._probe is None:
-            self._probe = asyncio.get_running_loop().create_task(self._ask(), name="redis probe")
-
-    def _refuse_urgent(self) -> None:
-        """No reply for a while: whoever brings new work learns so now."""
-        self._journal.gauge("degrade_mode", 1)
-        for batch in (*self._under_way, self._waiting):
-            for issued in batch:
-                if issued.urgent:
-                    _refuse(issued.future)
-
-    def _refuse_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for issued in waiting:
-            _refuse(issued.future)
-
-    async def _ask(self) -> None:
-        """Return when Redis answers, or loads no more."""
-        while True:
-            await asyncio.sleep(_PROBE_EVERY_S)
-            try:
-                reply = (await self._pipe.run([_PROBE]))[0]
-            except _LOST:
-                continue
-            if not isinstance(reply, BaseException):
-                break
-        logger.info("Redis answers again")
-        self._probe = None
-        self._stalled = False
-        self._back.set()
-
-    def _spell_out(self, command: Command) -> Command:
-        """Return an EVALSHA with the script's text, after Redis forgot its scripts."""
-        digest = command[1]
-        source = next(source for known, source in self._scripts.values() if known == digest)
-        return ("EVAL", source, *command[2:])
-
-
-def _current_task() -> "asyncio.Task[None]":
-    return cast("asyncio.Task[None]", asyncio.current_task())
-
-
-def _refuse(future: "asyncio.Future[Any]", cause: BaseException | None = None) -> None:
-    """Fail a future that waits for Redis.
-
-    Commands of one batch fail together: who awaits one of them need not ask the others.
-    """
-    if not future.done():
-        down = errors.DependencyDown()
-        down.__cause__ = cause
-        future.set_exception(down)
-        future.exception()
-
-
-def _answer(issued: _Issued, reply: Any) -> None:
-    try:
-        issued.future.set_result(issued.read(reply))
-    except Exception as fault:  # noqa: BLE001 - its caller's alone: the others' replies follow
-        issued.future.set_exception(fault)
-
-
-def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
-    """Fail a future with a caller's bug, or with what Redis cannot do for now."""
-    if future.done():
-        return
-    if isinstance(error, ResponseError) and not _is_passing(error):
-        future.set_exception(error)
-    else:
-        _refuse(future, error)
+    def _note_turn(self) -> None:
+        down = any(way.is_down for way in self._ways.values())
+        self._journal.gauge("degrade_mode", down)
 
 
 def unattended(future: "asyncio.Future[Any]", *, what: str) -> None:
@@ -367,12 +178,3 @@ def unattended(future: "asyncio.Future[Any]", *, what: str) -> None:
             logger.error("%s was not recorded", what, exc_info=error)
 
     future.add_done_callback(note)
-
-
-def _is_passing(error: ResponseError) -> bool:
-    """Say whether a refused command is the server's passing state, not a caller's bug.
-
-    redis-py turns the first word of some replies into a class and drops it; a script's own
-    commands are answered within the script's error, which keeps the word.
-    """
-    return isinstance(error, _PASSING_ERRORS) or _PASSING_WORDS.search(str(error)) is not None

@@ -1,5 +1,6 @@
 """Pipes: how a batch of commands reaches one Redis, or the masters of a cluster."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -13,15 +14,24 @@ Command = tuple[Argument, ...]
 
 
 class Pipe(Protocol):
-    """Takes commands to Redis together; how many batches may be under way at a time it says.
+    """Takes commands to Redis together; how many batches to a master may be under way it says.
 
-    `replies` moves with every reply that comes.
+    `replies` moves with every reply that comes before its batch is whole.
     """
 
     most_under_way: int
 
     @property
     def replies(self) -> int: ...
+
+    def find_master(self, command: Command) -> str:
+        """Return the name of who carries a command out, as far as is known; ``""`` is anybody."""
+
+    def look_for_another(self, master: str) -> None:
+        """A master is silent: learn soon whether another has taken its place."""
+
+    async def close(self) -> None:
+        """End what goes on by itself."""
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Return the replies in order; a command Redis refused has its error for a reply.
@@ -48,6 +58,16 @@ class DirectPipe:
         """How many came over the connection there is."""
         return self._line.replies
 
+    def find_master(self, command: Command) -> str:
+        """Return ``""``: there is one."""
+        return ""
+
+    def look_for_another(self, master: str) -> None:
+        """There is none."""
+
+    async def close(self) -> None:
+        """Nothing goes on by itself."""
+
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Write, and read as many replies; what was lost with its connection is written again."""
         return await self._line.run(commands)
@@ -56,18 +76,30 @@ class DirectPipe:
 class ClusterPipe:
     """The cluster's client, which knows who owns which slot.
 
-    It may take any connection of its pools, so only one batch at a time keeps the order.
+    It may take any connection of its pools, so only one batch at a time keeps a master's order.
     """
 
     most_under_way = 1
+    replies = 0
 
     def __init__(self, client: ClusterClient) -> None:
         self._client = client
+        self._looking: asyncio.Task[None] | None = None
 
-    @property
-    def replies(self) -> int:
-        """How many came from any master."""
-        return self._client.replies
+    def find_master(self, command: Command) -> str:
+        """Return the name of a key's owner; ``""`` before the cluster is known, or without key."""
+        return self._client.name_master(command)
+
+    def look_for_another(self, master: str) -> None:
+        """Ask the others who owns what, one question at a time."""
+        if self._looking is None or self._looking.done():
+            looking = self._client.learn_without(master)
+            self._looking = asyncio.get_running_loop().create_task(looking, name="redis masters")
+
+    async def close(self) -> None:
+        """Wait for the question that is asked."""
+        if self._looking is not None:
+            await asyncio.wait([self._looking])
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send to each master what is its own; a lost one fails alone."""

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from scheduling.errors import DependencyDown
-from scheduling.store.connection import Connection
+from scheduling.store.connection import Connection, unattended
 from scheduling.store.keys import Keys, pick_shard
 
 JOB, SILENT, GONE, HOOK = "job", "silent", "gone", "hook"
 # The score of what may be written down at once; moments below 0 count from here.
 _OVER = -(10**15)
+_LATER_SHARDS_WITHIN_S = 0.3
 
 
 def name_job(session_id: str, job_id: str) -> str:
@@ -63,24 +64,26 @@ class TimerStore:
         """Take what is due, from every shard; return Redis's clock and each entity's parts.
 
         An entity that is neither disarmed nor armed anew within `lease_ms` is due again. A shard
-        whose master is lost holds up no other.
+        whose master is lost or silent holds up no other: what it gave too late is due again.
 
         :raises DependencyDown: no shard answered
         """
-        answers: list[list[Any] | BaseException] = await asyncio.gather(
-            *(
-                self._connection.run_script(
-                    "pop_due_timers", keys=[key], args=[most, lease_ms, self.test_clock]
-                )
-                for key in self._keys
-            ),
-            return_exceptions=True,
-        )
-        replies = [each for each in answers if not isinstance(each, BaseException)]
-        for each in answers:
-            is_borne = bool(replies) and isinstance(each, DependencyDown)
-            if isinstance(each, BaseException) and not is_borne:
-                raise each
+        asked: list[asyncio.Future[list[Any]]] = [
+            self._connection.run_script(
+                "pop_due_timers", keys=[key], args=[most, lease_ms, self.test_clock]
+            )
+            for key in self._keys
+        ]
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(asked, timeout=_LATER_SHARDS_WITHIN_S)
+        answered = [shard for shard in asked if shard.done()]
+        for late in set(asked).difference(answered):
+            unattended(late, what="a shard's timers")
+        replies = [shard.result() for shard in answered if shard.exception() is None]
+        for shard in answered:
+            lost = shard.exception()
+            if lost is not None and not (replies and isinstance(lost, DependencyDown)):
+                raise lost
         now_ms = max(reply[1] for reply in replies)
         return now_ms, [entity.split("|") for reply in replies for entity in reply[2:]]
 

@@ -1,10 +1,16 @@
 """A way to Redis that loses a reply when told to, after the command was carried out."""
 
 import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
 
 
 class LossyProxy:
-    """Forwards bytes both ways; `lose_next_reply` ends the connection in a reply's place."""
+    """Forwards bytes both ways; a connection ends in the place of a reply that is lost.
+
+    `lose_next_reply` loses any, `lose_replies_to` the first replies to what contains some bytes.
+    """
 
     def __init__(self, *, port: int) -> None:
         self._upstream_port = port
@@ -12,6 +18,17 @@ class LossyProxy:
         self._lives: set[asyncio.Task[None]] = set()
         self.lose_next_reply = False
         self.lost = 0
+        self._wanted = b""
+        self._wanted_times = 0
+
+    def lose_replies_to(self, words: bytes, *, times: int) -> None:
+        """Lose the replies to the next `times` writes that contain `words`."""
+        self._wanted, self._wanted_times = words, times
+
+    @property
+    def is_done(self) -> bool:
+        """Say whether every reply that was to be lost is."""
+        return not self._wanted_times
 
     async def start(self) -> str:
         """Listen on loopback; return the URL to connect to."""
@@ -33,10 +50,11 @@ class LossyProxy:
         upstream_reader, upstream_writer = await asyncio.open_connection(
             "127.0.0.1", self._upstream_port
         )
+        doomed = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
-                back = group.create_task(self._pass_replies(upstream_reader, writer))
-                there = group.create_task(self._pass_commands(reader, upstream_writer))
+                back = group.create_task(self._pass_replies(upstream_reader, writer, doomed))
+                there = group.create_task(self._pass_commands(reader, upstream_writer, doomed))
                 back.add_done_callback(lambda _: there.cancel())
                 there.add_done_callback(lambda _: back.cancel())
         finally:
@@ -45,19 +63,37 @@ class LossyProxy:
                 each.close()
 
     async def _pass_commands(
-        self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter
+        self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter, doomed: asyncio.Event
     ) -> None:
         while data := await reader.read(65_536):
+            if self._wanted_times and self._wanted in data:
+                self._wanted_times -= 1
+                doomed.set()
             upstream.write(data)
             await upstream.drain()
 
     async def _pass_replies(
-        self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter, doomed: asyncio.Event
     ) -> None:
         while data := await upstream.read(65_536):
-            if self.lose_next_reply:
+            if self.lose_next_reply or doomed.is_set():
                 self.lose_next_reply = False
                 self.lost += 1
                 return
             writer.write(data)
             await writer.drain()
+
+
+@contextlib.contextmanager
+def serve_apart(proxy: LossyProxy) -> Iterator[str]:
+    """Run a proxy in a thread of its own, for tests that block; yield its URL."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield asyncio.run_coroutine_threadsafe(proxy.start(), loop).result()
+    finally:
+        asyncio.run_coroutine_threadsafe(proxy.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -1,0 +1,267 @@
+"""Ways: commands on their way to one Redis, or to one master of a cluster."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+
+from scheduling import clock, errors
+from scheduling.journal import Journal
+from scheduling.store.patience import Patience
+from scheduling.store.pipes import Command, Pipe
+from scheduling.store.spellings import Spellings
+
+logger = logging.getLogger(__name__)
+
+_PROBE = ("PING",)
+_PROBE_EVERY_S = 0.05
+_PATIENCE_S = 0.5
+_LOST = (RedisError, RedisClusterException, OSError, asyncio.TimeoutError)
+_PASSING_ERRORS = (
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TryAgainError,
+)
+_PASSING_WORDS = re.compile(
+    r"\b(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|OOM|MISCONF|NOREPLICAS) "
+)
+
+
+class Issued(msgspec.Struct, gc=False):
+    """A command on its way, who waits for it, and how its reply is read."""
+
+    command: Command
+    future: "asyncio.Future[Any]"
+    read: Callable[[Any], Any]
+    urgent: bool
+
+
+class Way:
+    """Sends commands in the order they came, together where they came together.
+
+    A few pipelines are under way at a time, so that Redis works while we do; then the next fills
+    up. Once a pipeline was lost, or no reply came for half a second, commands are refused at once
+    until Redis answers again. Urgent ones are refused as soon as replies are overdue.
+
+    `on_turn` is called when `is_down` may have changed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        pipe: Pipe,
+        spellings: Spellings,
+        journal: Journal,
+        overdue_s: float,
+        on_turn: Callable[[], None],
+    ) -> None:
+        self.is_down = False
+        self._name = name
+        self._pipe = pipe
+        self._spellings = spellings
+        self._journal = journal
+        self._on_turn = on_turn
+        self._waiting: list[Issued] = []
+        self._under_way: list[list[Issued]] = []
+        self._senders: set[asyncio.Task[None]] = set()
+        self._about_to_send = False
+        self._probe: asyncio.Task[None] | None = None
+        self._stalled = False
+        self._answered = 0
+        self._patience = Patience(
+            overdue_s=overdue_s,
+            stalled_s=_PATIENCE_S,
+            count_replies=lambda: self._answered + self._pipe.replies,
+            count_under_way=lambda: sum(len(batch) for batch in self._under_way),
+            on_overdue=self._note_overdue,
+            on_stall=self._note_stall,
+        )
+        self._back = asyncio.Event()
+        self._back.set()
+
+    def put(self, issued: Issued, loop: asyncio.AbstractEventLoop) -> None:
+        """Send a command with those of this turn of the event loop, or refuse it at once."""
+        is_late = issued.urgent and self._patience.is_overdue
+        if is_late or self._stalled or self._probe is not None:
+            _refuse(issued.future)
+            return
+        self._waiting.append(issued)
+        if not self._about_to_send and len(self._senders) < self._pipe.most_under_way:
+            self._about_to_send = True
+            self._senders.add(loop.create_task(self._send_waiting(), name="redis pipeline"))
+
+    async def close(self) -> None:
+        """Wait for what was issued."""
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.gather(self._probe, return_exceptions=True)
+        while self._senders:
+            await asyncio.wait(self._senders)
+
+    async def wait_until_up(self) -> None:
+        """Return once Redis answers, which may be now."""
+        await self._back.wait()
+
+    async def _send_waiting(self) -> None:
+        """Send pipeline after pipeline until nothing waits."""
+        self._about_to_send = False
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                self._under_way.append(batch)
+                self._patience.begin(asyncio.get_running_loop())
+                await self._send(batch)
+                self._under_way.remove(batch)
+                self._answered += len(batch)
+                if self._stalled and self._probe is None:
+                    self._stalled = False
+                    self._back.set()
+        finally:
+            # Not in a callback of the task: a command issued before it ran would find no sender.
+            self._senders.remove(_current_task())
+
+    async def _send(self, batch: list[Issued]) -> None:
+        begun_ms = clock.steady_ms()
+        is_down = False
+        try:
+            replies = await self._pipe.run([issued.command for issued in batch])
+            unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            if unknown:
+                again = await self._pipe.run(
+                    [self._spellings.spell_out(batch[position].command) for position in unknown]
+                )
+                for position, reply in zip(unknown, again, strict=True):
+                    replies[position] = reply
+        except _LOST as lost:
+            replies = [lost] * len(batch)
+            is_down = True
+            self._note_loss()
+        except Exception as fault:
+            # Whoever waits for these commands must not wait for ever.
+            logger.exception("a pipeline failed")
+            replies = [fault] * len(batch)
+        self._note(clock.steady_ms() - begun_ms, is_down=is_down)
+        for issued, reply in zip(batch, replies, strict=True):
+            is_error = isinstance(reply, BaseException)
+            op = self._spellings.name(issued.command)
+            self._journal.count("phase2_redis_op_total", op, "err" if is_error else "ok")
+            if is_error:
+                _fail(issued.future, reply)
+            elif not issued.future.done():
+                _answer(issued, reply)
+
+    def _note(self, took_ms: float, *, is_down: bool) -> None:
+        """Tell the journal of a round trip, and whether Redis answers."""
+        journal = self._journal
+        journal.observe("redis_op_duration_seconds", took_ms / 1000, "pipeline")
+        self._turn(is_down=is_down)
+        if took_ms > journal.wait_warn_ms:
+            journal.count("slow_lock_wait_total", "redis_pipeline")
+
+    def _turn(self, *, is_down: bool) -> None:
+        self.is_down = is_down
+        self._on_turn()
+
+    def _note_overdue(self) -> None:
+        """No reply for a while: whoever brings new work learns so now."""
+        self._turn(is_down=True)
+        for batch in (*self._under_way, self._waiting):
+            for issued in batch:
+                if issued.urgent:
+                    _refuse(issued.future)
+        if self._stalled:
+            self._pipe.look_for_another(self._name)
+
+    def _note_stall(self) -> None:
+        """A pipeline has no reply for long: what waits behind it is refused, as is what comes."""
+        logger.warning("Redis is slow to answer; new work is refused until it does")
+        self._stalled = True
+        self._back.clear()
+        self._refuse_waiting()
+
+    def _note_loss(self) -> None:
+        """Redis is gone: ask for it until it answers."""
+        self._back.clear()
+        self._refuse_waiting()
+        if self._probe is None:
+            self._probe = asyncio.get_running_loop().create_task(self._ask(), name="redis probe")
+
+    def _refuse_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for issued in waiting:
+            _refuse(issued.future)
+
+    async def _ask(self) -> None:
+        """Return when Redis answers, or loads no more."""
+        while True:
+            await asyncio.sleep(_PROBE_EVERY_S)
+            try:
+                reply = (await self._pipe.run([_PROBE]))[0]
+            except _LOST:
+                continue
+            if not isinstance(reply, BaseException):
+                break
+        logger.info("Redis answers again")
+        self._probe = None
+        self._stalled = False
+        self._turn(is_down=False)
+        self._back.set()
+
+
+def _current_task() -> "asyncio.Task[None]":
+    return cast("asyncio.Task[None]", asyncio.current_task())
+
+
+def _refuse(future: "asyncio.Future[Any]", cause: BaseException | None = None) -> None:
+    """Fail a future that waits for Redis.
+
+    Commands of one batch fail together: who awaits one of them need not ask the others.
+    """
+    if not future.done():
+        down = errors.DependencyDown()
+        down.__cause__ = cause
+        future.set_exception(down)
+        future.exception()
+
+
+def _answer(issued: Issued, reply: Any) -> None:
+    try:
+        issued.future.set_result(issued.read(reply))
+    except Exception as fault:  # noqa: BLE001 - its caller's alone: the others' replies follow
+        issued.future.set_exception(fault)
+
+
+def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
+    """Fail a future with a caller's bug, or with what Redis cannot do for now."""
+    if future.done():
+        return
+    if isinstance(error, ResponseError) and not _is_passing(error):
+        future.set_exception(error)
+    else:
+        _refuse(future, error)
+
+
+def _is_passing(error: ResponseError) -> bool:
+    """Say whether a refused command is the server's passing state, not a caller's bug.
+
+    redis-py turns the first word of some replies into a class and drops it; a script's own
+    commands are answered within the script's error, which keeps the word.
+    """
+    return isinstance(error, _PASSING_ERRORS) or _PASSING_WORDS.search(str(error)) is not None

@@ -1,0 +1,73 @@
+"""The frames of outcomes, said to one speaker's socket."""
+
+from scheduling import clock
+from scheduling.events import JobSettled
+from scheduling.jobs import Request
+from scheduling.outcomes import Refused
+from sessions_app import answers
+from sessions_app.endings import settle
+from sessions_app.groups import UtteranceGroups
+from sessions_app.session_limits import SessionLimits
+from sockets.outbound import Outbound
+from sockets.wire import Message, encode_text
+
+_TOO_SLOW = 1013
+
+
+class Teller:
+    """Says what became of utterances; knows which refusals were said before their place came.
+
+    `names_targets` says that each outcome names its language: the session has several.
+    """
+
+    def __init__(
+        self, *, session_id: str, outbound: Outbound, limits: SessionLimits, names_targets: bool
+    ) -> None:
+        self._outbound = outbound
+        self._names_targets = names_targets
+        self._announced: set[str] = set()
+        self._groups = UtteranceGroups(
+            session_id=session_id,
+            window_ms=limits.group_window_ms,
+            max_parts=limits.group_parts,
+        )
+
+    def say(self, message: Message) -> bool:
+        """Queue a frame; False when the speaker is too far behind."""
+        return self._outbound.post(encode_text(message))
+
+    def announce(self, event: JobSettled) -> None:
+        """Say that an utterance is refused; its marker follows when its place has come."""
+        for message in answers.tell_refusal(event):
+            self.say(message)
+        self._announced.add(event.job_id)
+
+    def tell(self, event: JobSettled) -> bool:
+        """Say how an utterance ended; a speaker too far behind finds it in the outbox later."""
+        now_ms, target = clock.now_ms(), self._name_target(event)
+        frames = answers.tell_outcome(
+            event,
+            groups=self._groups,
+            now_ms=now_ms,
+            tgt_lang=target,
+            is_announced=event.job_id in self._announced,
+        )
+        self._announced.discard(event.job_id)
+        if not (sent := all(self.say(message) for message in frames)):
+            self._outbound.close(_TOO_SLOW, "too far behind")
+        return sent
+
+    def tell_missing(self, request: Request, *, reason: str) -> None:
+        """Say that there will be no result."""
+        event = settle(request, Refused(code="CANCELLED", message=reason))
+        now_ms, target = clock.now_ms(), self._name_target(event)
+        self.say(answers.tell_missing(event, reason=reason, now_ms=now_ms, tgt_lang=target))
+
+    def note_playback(self, *, group_id: str, ended_at_ms: int) -> None:
+        """The client has played a translation: what comes soon is of the same group."""
+        self._groups.on_playback_ended(
+            group_id=group_id, ended_at_ms=ended_at_ms, now_ms=clock.now_ms()
+        )
+
+    def _name_target(self, event: JobSettled) -> str | None:
+        return event.tgt_lang if self._names_targets else None
