@@ -22,7 +22,7 @@ from scheduling.store.membership import MembershipStore
 from scheduling.store.nodes import NodeStore
 from scheduling.store.pools import PoolStore
 from tests.pools.offers import make_node
-from tests.redis_under_test import OwnRedis, open_redis
+from tests.redis_under_test import UNHURRIED_S, OwnRedis, open_redis
 
 _DEADLINE_S = 5.0
 
@@ -79,8 +79,7 @@ async def connection(
 ) -> AsyncIterator[Connection]:
     client = open_redis(redis_server.url, timeout_s=2.0)
     await redis_client.ping()
-    # The first command to each master of a cluster connects; late is not down here.
-    connection = Connection(client, overdue_s=2.0)
+    connection = Connection(client, overdue_s=UNHURRIED_S)
     yield connection
     await connection.close()
 

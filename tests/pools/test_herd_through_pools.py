@@ -16,11 +16,9 @@ from scheduling.store.membership import MembershipStore
 from scheduling.store.pools import PoolStore
 from tests.pools.dispatching import Scheduler, Socket
 from tests.pools.offers import describe, make_need
-from tests.redis_under_test import OwnRedis, open_redis
+from tests.redis_under_test import UNHURRIED_S, OwnRedis, open_redis
 
 INSTANCES, NODES, SLOTS = 8, 20, 5
-# All connect in one process at once: replies may be late, and nothing may be refused for that.
-UNHURRIED_S = 5.0
 # The 99.9th percentile of chi-squared with 19 degrees of freedom.
 MOST_CHI_SQUARED = 43.8
 
