@@ -8,7 +8,7 @@ import pytest
 import redis.asyncio
 
 from scheduling.journal import Journal
-from scheduling.leader import Leader, SettingsSource
+from scheduling.leader import Leader
 from scheduling.limits import JobLimits, NodeLimits
 from scheduling.membership import Membership
 from scheduling.nodes import NodeDescription
@@ -21,6 +21,7 @@ from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.nodes import NodeStore
 from scheduling.store.pools import PoolStore
+from tests.pools.dispatching import FixedSource
 from tests.pools.offers import make_node
 from tests.redis_under_test import UNHURRIED_S, OwnRedis, open_redis
 
@@ -116,7 +117,7 @@ async def make_peer(
             fleet=fleet,
             pools=pools,
             membership=members,
-            source=SettingsSource(owned or Owned()),
+            source=FixedSource(owned or Owned()),
             lease_ms=lease_ms,
             cleanup_ms=60_000,
             gone_ms=0,
