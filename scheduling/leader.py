@@ -27,16 +27,6 @@ class OwnedSource(Protocol):
         """Return all of it, None while it cannot be read: what is in force stays so then."""
 
 
-class SettingsSource:
-    """An installation whose operators own nothing beyond the settings."""
-
-    def __init__(self, owned: Owned) -> None:
-        self._owned = owned
-
-    async def read(self) -> Owned:
-        return self._owned
-
-
 class Leader:
     """A loop every instance runs; one of them leads, the others try again at each pass."""
 

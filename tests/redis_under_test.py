@@ -25,6 +25,8 @@ NAMED = os.environ.get(
     "LINGUA_TEST_REDIS_CLUSTER_URLS" if IS_CLUSTER else "LINGUA_TEST_REDIS_URL", ""
 )
 
+# How long Redis may be silent in a test that is not about that: replies are late on a busy machine.
+UNHURRIED_S = 5.0
 # Longer than any test lets a command block.
 _PATIENCE_S = 60
 

@@ -8,7 +8,7 @@ import pytest
 import redis.asyncio
 
 from scheduling.journal import Journal
-from scheduling.leader import Leader, SettingsSource
+from scheduling.leader import Leader
 from scheduling.limits import JobLimits, NodeLimits
 from scheduling.membership import Membership
 from scheduling.nodes import NodeDescription
@@ -21,8 +21,9 @@ from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.nodes import NodeStore
 from scheduling.store.pools import PoolStore
+from tests.pools.dispatching import FixedSource
 from tests.pools.offers import make_node
-from tests.redis_under_test import OwnRedis, open_redis
+from tests.redis_under_test import UNHURRIED_S, OwnRedis, open_redis
 
 _DEADLINE_S = 5.0
 
@@ -79,8 +80,7 @@ async def connection(
 ) -> AsyncIterator[Connection]:
     client = open_redis(redis_server.url, timeout_s=2.0)
     await redis_client.ping()
-    # The first command to each master of a cluster connects; late is not down here.
-    connection = Connection(client, overdue_s=2.0)
+    connection = Connection(client, overdue_s=UNHURRIED_S)
     yield connection
     await connection.close()
 
@@ -117,7 +117,7 @@ async def make_peer(
             fleet=fleet,
             pools=pools,
             membership=members,
-            source=SettingsSource(owned or Owned()),
+            source=FixedSource(owned or Owned()),
             lease_ms=lease_ms,
             cleanup_ms=60_000,
             gone_ms=0,

@@ -19,7 +19,7 @@ from scheduling.journal import Journal
 from scheduling.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.nodes import NodeDescription, Usage
 from scheduling.outcomes import Refused
-from scheduling.pool_config import PoolConfig
+from scheduling.pool_config import Owned, PoolConfig
 from scheduling.pool_matching import PoolMatcher
 from scheduling.recovery import Recovery
 from scheduling.settlement import Settlement, Stores
@@ -36,6 +36,16 @@ from scheduling.tenants import Tenants
 from tests.pools.offers import describe, make_need, make_node
 
 _numbers = itertools.count(1)
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedSource:
+    """What operators own, and never change."""
+
+    owned: Owned
+
+    async def read(self) -> Owned:
+        return self.owned
 
 
 @dataclasses.dataclass

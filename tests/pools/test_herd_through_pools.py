@@ -7,20 +7,18 @@ from collections.abc import AsyncIterator
 import pytest
 import redis.asyncio
 
-from scheduling.leader import Leader, SettingsSource
+from scheduling.leader import Leader
 from scheduling.pool_config import Owned, PoolRules, list_pools_of, wish_pools
 from scheduling.pool_follower import PoolFollower
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.pools import PoolStore
-from tests.pools.dispatching import Scheduler, Socket
+from tests.pools.dispatching import FixedSource, Scheduler, Socket
 from tests.pools.offers import describe, make_need
-from tests.redis_under_test import OwnRedis, open_redis
+from tests.redis_under_test import UNHURRIED_S, OwnRedis, open_redis
 
 INSTANCES, NODES, SLOTS = 8, 20, 5
-# All connect in one process at once: replies may be late, and nothing may be refused for that.
-UNHURRIED_S = 5.0
 # The 99.9th percentile of chi-squared with 19 degrees of freedom.
 MOST_CHI_SQUARED = 43.8
 
@@ -49,7 +47,7 @@ class Herd:
             fleet=first.fleet,
             pools=pools,
             membership=members,
-            source=SettingsSource(Owned(rules=rules)),
+            source=FixedSource(Owned(rules=rules)),
             lease_ms=60_000,
             cleanup_ms=60_000,
             gone_ms=0,

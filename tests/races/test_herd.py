@@ -17,8 +17,6 @@ from tests.scheduling.core import Core
 from tests.scripts.fixtures import make_ready, make_request, make_stores, reserve
 
 INSTANCES, NODES, SLOTS = 8, 20, 5
-# All connect in one process at once: replies may be late, and nothing may be refused for that.
-UNHURRIED_S = 5.0
 
 
 @dataclasses.dataclass
@@ -39,7 +37,7 @@ async def instances(redis_server: OwnRedis, prefix: str) -> AsyncIterator[list[C
     cores = []
     for number in range(INSTANCES):
         client = open_redis(redis_server.url)
-        stores = make_stores(client, prefix=prefix, overdue_s=UNHURRIED_S)
+        stores = make_stores(client, prefix=prefix)
         stores.use_redis_clock()
         cores.append(Core(stores, seed=number))
     yield cores

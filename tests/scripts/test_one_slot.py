@@ -24,13 +24,13 @@ def list_methods(store: object) -> set[str]:
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     """All commands that are issued, as they are issued."""
     issued: list[tuple[object, ...]] = []
-    execute = Connection.execute
+    issue = Connection._issue
 
-    def note(self, *command, **options):
+    def note(self, command, *rest, **options):
         issued.append(command)
-        return execute(self, *command, **options)
+        return issue(self, command, *rest, **options)
 
-    monkeypatch.setattr(Connection, "execute", note)
+    monkeypatch.setattr(Connection, "_issue", note)
     return issued
 
 
