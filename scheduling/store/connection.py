@@ -15,7 +15,7 @@ from scheduling import errors
 from scheduling.journal import Journal
 from scheduling.store.pipes import Argument, Command, open_pipe
 from scheduling.store.spellings import Spellings
-from scheduling.store.ways import Issued, Way
+from scheduling.store.ways import LOST, Issued, Way, name_error
 
 logger = logging.getLogger(__name__)
 
@@ -126,17 +126,13 @@ class Connection:
         :raises DependencyDown: Redis did not answer
         :raises ResponseError: Redis refused one of them; others may have been carried out
         """
-        if self._stalled or self._probe is not None:
-            raise errors.DependencyDown
         try:
             replies = await self._pipe.run(commands)
-        except _LOST as lost:
+        except LOST as lost:
             raise errors.DependencyDown from lost
         for reply in replies:
             if isinstance(reply, BaseException):
-                if isinstance(reply, ResponseError) and not _is_passing(reply):
-                    raise reply
-                raise errors.DependencyDown from reply
+                raise name_error(reply)
         return replies
 
     async def close(self) -> None:

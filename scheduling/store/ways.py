@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 _PROBE = ("PING",)
 _PROBE_EVERY_S = 0.05
 _PATIENCE_S = 0.5
-_LOST = (RedisError, RedisClusterException, OSError, asyncio.TimeoutError)
+LOST = (RedisError, RedisClusterException, OSError, asyncio.TimeoutError)
 _PASSING_ERRORS = (
     ClusterDownError,
     MasterDownError,
@@ -100,7 +100,7 @@ class Way:
         """Send a command with those of this turn of the event loop, or refuse it at once."""
         is_late = issued.urgent and self._patience.is_overdue
         if is_late or self._stalled or self._probe is not None:
-            _refuse(issued.future)
+            _fail(issued.future, errors.DependencyDown())
             return
         self._waiting.append(issued)
         if not self._about_to_send and len(self._senders) < self._pipe.most_under_way:
@@ -149,7 +149,7 @@ class Way:
                 )
                 for position, reply in zip(unknown, again, strict=True):
                     replies[position] = reply
-        except _LOST as lost:
+        except LOST as lost:
             replies = [lost] * len(batch)
             is_down = True
             self._note_loss()
@@ -163,7 +163,7 @@ class Way:
             op = self._spellings.name(issued.command)
             self._journal.count("phase2_redis_op_total", op, "err" if is_error else "ok")
             if is_error:
-                _fail(issued.future, reply)
+                _fail(issued.future, name_error(reply))
             elif not issued.future.done():
                 _answer(issued, reply)
 
@@ -185,7 +185,7 @@ class Way:
         for batch in (*self._under_way, self._waiting):
             for issued in batch:
                 if issued.urgent:
-                    _refuse(issued.future)
+                    _fail(issued.future, errors.DependencyDown())
         if self._stalled:
             self._pipe.look_for_another(self._name)
 
@@ -206,7 +206,7 @@ class Way:
     def _refuse_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         for issued in waiting:
-            _refuse(issued.future)
+            _fail(issued.future, errors.DependencyDown())
 
     async def _ask(self) -> None:
         """Return when Redis answers, or loads no more."""
@@ -214,7 +214,7 @@ class Way:
             await asyncio.sleep(_PROBE_EVERY_S)
             try:
                 reply = (await self._pipe.run([_PROBE]))[0]
-            except _LOST:
+            except LOST:
                 continue
             if not isinstance(reply, BaseException):
                 break
@@ -229,16 +229,15 @@ def _current_task() -> "asyncio.Task[None]":
     return cast("asyncio.Task[None]", asyncio.current_task())
 
 
-def _refuse(future: "asyncio.Future[Any]", cause: BaseException | None = None) -> None:
+def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
     """Fail a future that waits for Redis.
 
-    Commands of one batch fail together: who awaits one of them need not ask the others.
+    Commands of one batch are lost together: who awaits one of them need not ask the others.
     """
     if not future.done():
-        down = errors.DependencyDown()
-        down.__cause__ = cause
-        future.set_exception(down)
-        future.exception()
+        future.set_exception(error)
+        if isinstance(error, errors.DependencyDown):
+            future.exception()
 
 
 def _answer(issued: Issued, reply: Any) -> None:
@@ -248,14 +247,13 @@ def _answer(issued: Issued, reply: Any) -> None:
         issued.future.set_exception(fault)
 
 
-def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
-    """Fail a future with a caller's bug, or with what Redis cannot do for now."""
-    if future.done():
-        return
+def name_error(error: BaseException) -> BaseException:
+    """Return a caller's bug as it is; what Redis cannot do for now is that it is down."""
     if isinstance(error, ResponseError) and not _is_passing(error):
-        future.set_exception(error)
-    else:
-        _refuse(future, error)
+        return error
+    down = errors.DependencyDown()
+    down.__cause__ = error
+    return down
 
 
 def _is_passing(error: ResponseError) -> bool:
