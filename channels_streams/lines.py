@@ -1,7 +1,8 @@
 """Lines: how commands reach one Redis, over connections that are kept."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import functools
+from collections.abc import Coroutine, Sequence
 from typing import Any, cast
 
 from hiredis import pack_command
@@ -44,14 +45,19 @@ class Line:
 
         :raises RedisError: Redis did not answer
         """
-        # hiredis's stub takes a tuple of one for a tuple of any length.
-        packed = b"".join([pack_command(cast("Any", tuple(words))) for words in commands])
+        return self._bring(commands, take, self.begin(commands, take=take))
 
-        def exchange(wire: Wire) -> Replies:
-            return wire.exchange(packed, len(commands), take=take)
+    def begin(
+        self, commands: Sequence[Words], *, take: TakeReplies | None = None
+    ) -> Replies | None:
+        """Write commands once, for the replies as they come; None: there is no connection now.
 
-        begun = exchange(self._wire) if self._wire and not self._wire.is_lost else None
-        return self._bring(commands, exchange, begun)
+        The future fails with a RedisError when the connection is lost.
+        """
+        wire = self._wire
+        if wire is None or wire.is_lost:
+            return None
+        return self._exchange(wire, commands, take)
 
     def give_up(self) -> None:
         """End the connection, so that Redis hears no more of what is under way on it."""
@@ -59,23 +65,36 @@ class Line:
             self._wire.give_up()
 
     async def _bring(
-        self, commands: Sequence[Words], exchange: Callable[[Wire], Replies], begun: Replies | None
+        self, commands: Sequence[Words], take: TakeReplies | None, begun: Replies | None
     ) -> list[Any]:
         connection = self._connection or await self._open()
 
         async def bring_once() -> list[Any]:
             nonlocal begun
             if begun is None:
-                begun = exchange(await self._connect(connection))
+                begun = self._exchange(await self._connect(connection), commands, take)
             future, begun = begun, None
             return await future
 
         replies: list[Any] = await connection.retry.call_with_retry(bring_once, _note_loss)
+        return replies
+
+    def _exchange(self, wire: Wire, commands: Sequence[Words], take: TakeReplies | None) -> Replies:
+        # hiredis's stub takes a tuple of one for a tuple of any length.
+        packed = b"".join([pack_command(cast("Any", tuple(words))) for words in commands])
+        read = functools.partial(self._read, commands, take)
+        return wire.exchange(packed, len(commands), take=read)
+
+    def _read(
+        self, commands: Sequence[Words], take: TakeReplies | None, replies: list[Any]
+    ) -> None:
+        """Make of replies, in their place, what redis-py makes of them."""
+        if take is not None:
+            take(replies)
         for position, words in enumerate(commands):
             callback = self._callbacks.get(words[0])
             if callback is not None and not isinstance(replies[position], Exception):
                 replies[position] = callback(replies[position])
-        return replies
 
     async def _open(self) -> Connection:
         async with self._opening:

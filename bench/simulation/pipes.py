@@ -159,6 +159,9 @@ class VirtualPipe:
     async def close(self) -> None:
         """Nothing goes on by itself."""
 
+    def begin(self, commands: Sequence[Command]) -> None:
+        """Return None: all that takes time is in `run`."""
+
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         await asyncio.sleep(self._network_s)
         try:

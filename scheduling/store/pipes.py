@@ -33,6 +33,12 @@ class Pipe(Protocol):
     async def close(self) -> None:
         """End what goes on by itself."""
 
+    def begin(self, commands: Sequence[Command]) -> "asyncio.Future[list[Any]] | None":
+        """Send commands now, once, without a task; None where that needs `run`.
+
+        The future fails with a RedisError when they or their replies are lost.
+        """
+
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Return the replies in order; a command Redis refused has its error for a reply.
 
@@ -68,6 +74,10 @@ class DirectPipe:
     async def close(self) -> None:
         """Nothing goes on by itself."""
 
+    def begin(self, commands: Sequence[Command]) -> "asyncio.Future[list[Any]] | None":
+        """Write, where there is a connection."""
+        return self._line.begin(commands)
+
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Write, and read as many replies; what was lost with its connection is written again."""
         return await self._line.run(commands)
@@ -100,6 +110,9 @@ class ClusterPipe:
         """Wait for the question that is asked."""
         if self._looking is not None:
             await asyncio.wait([self._looking])
+
+    def begin(self, commands: Sequence[Command]) -> None:
+        """Return None: the cluster's client is asked, and waited for."""
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send to each master what is its own; a lost one fails alone."""

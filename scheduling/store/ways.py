@@ -1,10 +1,12 @@
 """Ways: commands on their way to one Redis, or to one master of a cluster."""
 
 import asyncio
+import functools
+import itertools
 import logging
 import re
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from redis.exceptions import (
@@ -43,7 +45,7 @@ _PASSING_WORDS = re.compile(
 )
 
 
-class Issued(msgspec.Struct, gc=False):
+class Issued(msgspec.Struct, gc=False, eq=False):
     """A command on its way, who waits for it, and how its reply is read."""
 
     command: Command
@@ -81,7 +83,7 @@ class Way:
         self._waiting: list[Issued] = []
         self._under_way: list[list[Issued]] = []
         self._senders: set[asyncio.Task[None]] = set()
-        self._about_to_send = False
+        self._is_due = False
         self._probe: asyncio.Task[None] | None = None
         self._stalled = False
         self._answered = 0
@@ -103,45 +105,61 @@ class Way:
             _fail(issued.future, errors.DependencyDown())
             return
         self._waiting.append(issued)
-        if not self._about_to_send and len(self._senders) < self._pipe.most_under_way:
-            self._about_to_send = True
-            self._senders.add(loop.create_task(self._send_waiting(), name="redis pipeline"))
+        if not self._is_due and len(self._under_way) < self._pipe.most_under_way:
+            self._is_due = True
+            loop.call_soon(self._send_waiting)
 
     async def close(self) -> None:
         """Wait for what was issued."""
         if self._probe is not None:
             self._probe.cancel()
             await asyncio.gather(self._probe, return_exceptions=True)
-        while self._senders:
-            await asyncio.wait(self._senders)
+        while issued := [*self._waiting, *itertools.chain(*self._under_way)]:
+            await asyncio.wait([one.future for one in issued])
 
     async def wait_until_up(self) -> None:
         """Return once Redis answers, which may be now."""
         await self._back.wait()
 
-    async def _send_waiting(self) -> None:
-        """Send pipeline after pipeline until nothing waits."""
-        self._about_to_send = False
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, []
-                self._under_way.append(batch)
-                self._patience.begin(asyncio.get_running_loop())
-                await self._send(batch)
-                self._under_way.remove(batch)
-                self._answered += len(batch)
-                if self._stalled and self._probe is None:
-                    self._stalled = False
-                    self._back.set()
-        finally:
-            # Not in a callback of the task: a command issued before it ran would find no sender.
-            self._senders.remove(_current_task())
-
-    async def _send(self, batch: list[Issued]) -> None:
+    def _send_waiting(self) -> None:
+        """Send what waits; who sends it sees to what waits then."""
+        self._is_due = False
+        if not self._waiting:
+            return
+        batch, self._waiting = self._waiting, []
+        self._under_way.append(batch)
+        self._patience.begin(asyncio.get_running_loop())
         begun_ms = clock.steady_ms()
+        # Without a task, which would cost a seventh of the whole round trip's CPU.
+        begun = self._pipe.begin([issued.command for issued in batch])
+        if begun is None:
+            self._send_patiently(batch, begun_ms)
+        else:
+            begun.add_done_callback(functools.partial(self._take, batch, begun_ms))
+
+    def _take(
+        self, batch: list[Issued], begun_ms: float, begun: "asyncio.Future[list[Any]]"
+    ) -> None:
+        """Take replies; what was lost, or not understood, is sent once more by who can wait."""
+        replies = None if begun.exception() else begun.result()
+        if replies is None or any(isinstance(reply, NoScriptError) for reply in replies):
+            self._send_patiently(batch, begun_ms, replies)
+        else:
+            self._end(batch, replies, begun_ms=begun_ms)
+
+    def _send_patiently(
+        self, batch: list[Issued], begun_ms: float, replies: list[Any] | None = None
+    ) -> None:
+        sending = self._send(batch, begun_ms, replies)
+        sender = asyncio.create_task(sending, name="redis pipeline")
+        self._senders.add(sender)
+        sender.add_done_callback(self._senders.discard)
+
+    async def _send(self, batch: list[Issued], begun_ms: float, replies: list[Any] | None) -> None:
         is_down = False
         try:
-            replies = await self._pipe.run([issued.command for issued in batch])
+            if replies is None:
+                replies = await self._pipe.run([issued.command for issued in batch])
             unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
             if unknown:
                 again = await self._pipe.run(
@@ -157,6 +175,12 @@ class Way:
             # Whoever waits for these commands must not wait for ever.
             logger.exception("a pipeline failed")
             replies = [fault] * len(batch)
+        self._end(batch, replies, begun_ms=begun_ms, is_down=is_down)
+
+    def _end(
+        self, batch: list[Issued], replies: list[Any], *, begun_ms: float, is_down: bool = False
+    ) -> None:
+        """Answer whoever waits, and send what waits by now."""
         self._note(clock.steady_ms() - begun_ms, is_down=is_down)
         for issued, reply in zip(batch, replies, strict=True):
             is_error = isinstance(reply, BaseException)
@@ -166,6 +190,12 @@ class Way:
                 _fail(issued.future, name_error(reply))
             elif not issued.future.done():
                 _answer(issued, reply)
+        self._under_way.remove(batch)
+        self._answered += len(batch)
+        if self._stalled and self._probe is None:
+            self._stalled = False
+            self._back.set()
+        self._send_waiting()
 
     def _note(self, took_ms: float, *, is_down: bool) -> None:
         """Tell the journal of a round trip, and whether Redis answers."""
@@ -223,10 +253,6 @@ class Way:
         self._stalled = False
         self._turn(is_down=False)
         self._back.set()
-
-
-def _current_task() -> "asyncio.Task[None]":
-    return cast("asyncio.Task[None]", asyncio.current_task())
 
 
 def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:

@@ -1,5 +1,7 @@
 """A dispatch costs one round trip to Redis: timer, job and slot leave together."""
 
+import asyncio
+
 import pytest
 
 from lua import scripts
@@ -34,12 +36,19 @@ async def batches(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         await connection.execute("SCRIPT", "LOAD", scripts.load_source(name))
     sizes: list[int] = []
     pipe = connection._pipe
-    run = pipe.run
+    begin, run = pipe.begin, pipe.run
+
+    def note_begun(commands: list[pipes.Command]) -> "asyncio.Future[list[object]] | None":
+        begun = begin(commands)
+        if begun is not None:
+            sizes.append(len(commands))
+        return begun
 
     async def note(commands: list[pipes.Command]) -> list[object]:
         sizes.append(len(commands))
         return await run(commands)
 
+    monkeypatch.setattr(pipe, "begin", note_begun)
     monkeypatch.setattr(pipe, "run", note)
     return sizes
 
