@@ -13,6 +13,7 @@ from scheduling.journal import Journal
 from scheduling.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.recovery import Recovery
 from scheduling.registry import Registry
+from scheduling.sessions import Sessions
 from scheduling.settlement import Settlement, Stores
 from scheduling.snapshot import Fleet
 from scheduling.steering import Steering
@@ -124,6 +125,11 @@ def build_core(ground: Ground) -> Core:
         steering=steering,
         cordons=Cordons(instance_id=ground.instance_id, fleet=fleet, steering=steering),
     )
+
+
+def build_sessions(ground: Ground, core: Core) -> Sessions:
+    """Build what opens and finds sessions, for speakers with a socket and without."""
+    return Sessions(instance_id=ground.instance_id, store=core.sessions, jobs=core.stores.jobs)
 
 
 def _build_stores(ground: Ground, *, job_limits: JobLimits, node_limits: NodeLimits) -> Stores:

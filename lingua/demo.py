@@ -92,20 +92,17 @@ async def run_program(
         stderr=asyncio.subprocess.STDOUT,
     )
     seen: list[str] = []
-    reading = asyncio.create_task(_read_until(process, until, seen))
     try:
         try:
             async with asyncio.timeout(within_s):
-                is_ready = await asyncio.shield(reading)
+                is_ready = await _read_until(process, until, seen)
         except TimeoutError as late:
             raise DemoFailed(f"{arguments[0]} was not ready within {within_s:g} s") from late
         if not is_ready:
             raise DemoFailed("\n".join([f"{' '.join(arguments[:3])} ended:", *seen[-10:]]))
-        rest = asyncio.create_task(_drop_output(process))
-        yield "\n".join(seen)
-        rest.cancel()
+        async with _dropping_output(process):
+            yield "\n".join(seen)
     finally:
-        reading.cancel()
         await _stop(process)
 
 
@@ -204,8 +201,19 @@ async def _read_until(process: asyncio.subprocess.Process, until: str, seen: lis
     return False
 
 
+@asynccontextmanager
+async def _dropping_output(process: asyncio.subprocess.Process) -> AsyncIterator[None]:
+    """Keep the program's pipe from filling for the length of a block."""
+    dropping = asyncio.create_task(_drop_output(process))
+    try:
+        yield
+    finally:
+        # Two cannot read one pipe: whoever stops the program reads what it says then.
+        dropping.cancel()
+        await asyncio.gather(dropping, return_exceptions=True)
+
+
 async def _drop_output(process: asyncio.subprocess.Process) -> None:
-    """Keep the program's pipe from filling."""
     while process.stdout is not None and await process.stdout.read(65_536):
         pass
 

@@ -8,7 +8,7 @@ import sessions_app.routing
 from lingua import settings
 from lingua.access import AccessParts
 from lingua.console import build_console
-from lingua.core import Core, Ground
+from lingua.core import Core, Ground, build_sessions
 from lingua.limits import read_node_outbound, read_session_limits
 from lingua.network import Network
 from lingua.pools import PoolParts
@@ -21,7 +21,6 @@ from operators.gathering import Gathering
 from operators.letter_desk import LetterDesk
 from operators.session_desk import SessionDesk
 from scheduling.attempts import Attempts
-from scheduling.sessions import Sessions
 from sessions_app.in_flight import InFlight
 from sessions_app.late_answers import LateAnswers
 from sessions_app.services import SessionService
@@ -33,9 +32,7 @@ _LATE_ANSWERS_EVERY_S = 1.0
 def build_session_service(ground: Ground, core: Core, *, in_flight: InFlight) -> SessionService:
     """Build what the sockets of speakers call."""
     return SessionService(
-        sessions=Sessions(
-            instance_id=ground.instance_id, store=core.sessions, jobs=core.stores.jobs
-        ),
+        sessions=build_sessions(ground, core),
         delivery=core.delivery,
         dispatcher=core.dispatcher,
         settlement=core.settlement,

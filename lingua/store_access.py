@@ -62,6 +62,11 @@ class StoreAccess:
         return True
 
 
+def unknown_job(job_id: str) -> CommandError:
+    """Return what is told of a job that Redis does not know."""
+    return CommandError(f"no job {job_id}: not ours, or over for more than an hour")
+
+
 @contextlib.contextmanager
 def telling_of_redis() -> Iterator[None]:
     """Say in words that Redis does not answer.

@@ -8,7 +8,7 @@ import sessions_app.http
 from lingua import settings
 from lingua.access import AccessParts
 from lingua.asgi_types import AsgiApp
-from lingua.core import Core, Ground
+from lingua.core import Core, Ground, build_sessions
 from lingua.limits import read_node_outbound
 from lingua.supervisor import Loop
 from nodes.job_reports import JobReports
@@ -18,7 +18,6 @@ from nodes.services import NodeService
 from scheduling.attempts import Attempts
 from scheduling.hooks import Hooks
 from scheduling.recordings import Recordings
-from scheduling.sessions import Sessions
 from scheduling.store.hooks import HookStore
 from scheduling.store.recordings import RecordingStore
 from sessions_app.calls import CallService
@@ -107,7 +106,7 @@ def _build_calls(ground: Ground, core: Core) -> CallService:
         ground.connection, keys=ground.keys, life_ms=settings.LINGUA_AUDIO_REF_TTL_S * 1000
     )
     return CallService(
-        sessions=Sessions(instance_id=ground.instance_id, store=core.sessions, jobs=stores.jobs),
+        sessions=build_sessions(ground, core),
         recordings=Recordings(store=recordings),
         hooks=hooks,
         delivery=core.delivery,

@@ -5,6 +5,7 @@ import asyncio
 import logging
 import os
 import sys
+from urllib.parse import urlsplit
 
 from lingua_node import simulate, speech
 from lingua_node.signals import run_until_drained
@@ -141,7 +142,10 @@ def _add_simulate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--url", default=_URL, help=f"the scheduler's node socket (default: {_URL})"
+        "--url",
+        type=_socket_url,
+        default=_URL,
+        help="the scheduler's node socket (default: %(default)s)",
     )
     parser.add_argument(
         "--token",
@@ -149,6 +153,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         "LINGUA_NODE_TOKEN, which other users of the machine cannot see",
     )
     parser.add_argument("--verbose", action="store_true", help="log every detail")
+
+
+def _socket_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
+        raise argparse.ArgumentTypeError(f"{text!r} is no WebSocket URL such as {_URL}")
+    return text
 
 
 def _positive(text: str) -> int:

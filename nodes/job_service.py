@@ -49,7 +49,7 @@ class NodeJobService:
             return
         held = connection.find(event.job_id, event.attempt)
         if held is not None:
-            accepting = self._accept(connection, event.job_id, held)
+            accepting = self.accept(connection, event.job_id, held)
             self._background.run(accepting, name="accepting for a node that never says so")
 
     async def acknowledge(self, connection: NodeConnection, message: messages.JobAck) -> None:
@@ -58,10 +58,10 @@ class NodeJobService:
         if held is None:
             return
         try:
-            await self._accept(connection, message.job_id, held, tell=True)
+            await self.accept(connection, message.job_id, held, tell=True)
         except DependencyDown:
             self._background.run(
-                self._again(lambda: self._accept(connection, message.job_id, held, tell=True)),
+                self._again(lambda: self.accept(connection, message.job_id, held, tell=True)),
                 name="an acceptance kept while Redis is down",
             )
 
@@ -102,7 +102,7 @@ class NodeJobService:
                 name="a result kept while Redis is down",
             )
 
-    async def _again(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _again(self, work: Callable[[], Awaitable[object]]) -> None:
         """Do something once Redis answers; every step of it may be done twice."""
         while True:
             await self._attempts.wait_until_up()
@@ -164,11 +164,6 @@ class NodeJobService:
     def _note_absence(self, connection: NodeConnection, refused: Refused) -> None:
         if self._absences is not None:
             self._absences.note(connection.node, details=refused.details)
-
-    async def _accept(
-        self, connection: NodeConnection, job_id: str, held: Held, *, tell: bool = False
-    ) -> None:
-        await self.accept(connection, job_id, held, tell=tell)
 
     async def accept(
         self, connection: NodeConnection, job_id: str, held: Held, *, tell: bool = False

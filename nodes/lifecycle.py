@@ -1,5 +1,7 @@
 """What a node declared, as placement sees it, and whether a heartbeat is a healthy one."""
 
+import msgspec
+
 from nodes import messages
 from scheduling.languages import LanguageOffer, Nmt, collect, normalize
 from scheduling.nodes import Machine, NodeDescription, NodeStatus, Service, Usage
@@ -21,17 +23,8 @@ def describe(
     if isinstance(message, messages.NodeHeartbeat):
         if before is None:
             raise ValueError("a heartbeat describes only a node that registered")
-        return NodeDescription(
-            version=before.version,
-            platform=before.platform,
-            accepts_public_jobs=before.accepts_public_jobs,
-            has_gpu=before.has_gpu,
-            languages=languages,
-            services=services,
-            ready_types=ready_types,
-            acknowledges=before.acknowledges,
-            resumes=before.resumes,
-            machine=before.machine,
+        return msgspec.structs.replace(
+            before, languages=languages, services=services, ready_types=ready_types
         )
     features = message.advanced_features or []
     return NodeDescription(

@@ -7,12 +7,10 @@ from typing import Any
 
 import msgspec
 
-from sockets.outbound import OutboundLimits
+from sockets.outbound import OutboundLimits, Queued
 
 # Close codes of our own: fenced, or not allowed any more.
 _NOT_YOURS = 4000
-# A frame, and what is called once it was written.
-_Queued = tuple[str, Callable[[], None] | None]
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -27,7 +25,7 @@ class PollBox:
 
     def __init__(self, *, limits: OutboundLimits) -> None:
         self._limits = limits
-        self._frames: collections.deque[_Queued] = collections.deque()
+        self._frames: collections.deque[Queued] = collections.deque()
         self._bytes = 0
         self._news = asyncio.Event()
         self._polls = 0
@@ -87,7 +85,7 @@ class PollBox:
             gone.cancel()
             self.waiting -= 1
 
-    def _settle(self, taken: Sequence[_Queued], sent: bool) -> None:  # noqa: FBT001 - a callback
+    def _settle(self, taken: Sequence[Queued], sent: bool) -> None:  # noqa: FBT001 - a callback
         if sent:
             for _, on_written in taken:
                 if on_written is not None:

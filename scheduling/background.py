@@ -14,15 +14,15 @@ class Background:
     """Runs coroutines beside the caller; timers in Redis repair what one leaves undone."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
-    def run(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
-        """Start `work`; its failure is logged under `name`."""
-        task = asyncio.create_task(work, name=name)
+    def run(self, work: Coroutine[Any, Any, object], *, name: str) -> None:
+        """Start `work`; nobody asks what it returns, and its failure is logged under `name`."""
+        task: asyncio.Task[object] = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._note_end)
 
-    def _note_end(self, task: asyncio.Task[None]) -> None:
+    def _note_end(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return

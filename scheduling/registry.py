@@ -194,10 +194,7 @@ class Registry:
         self._fleet.put(node)
         if restored is Restored.RESTORED:
             self._fleet.record_load(node.node_id, len(attempts))
-            await self._stores.timers.arm(
-                timers.name_node(timers.SILENT, node.node_id, node.conn_epoch),
-                delay_ms=self._limits.heartbeat_timeout_ms,
-            )
+            await self._watch(node)
 
     async def _list_entitled(
         self, node_id: str, attempts: Collection[Attempt]

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Write = Callable[[str], bool]
+# A frame that waits, and what is called once it was written.
+Queued = tuple[str, Callable[[], None] | None]
 
 WRITE_TEXT = "lingua.write_text"
 """The extension of a server that takes text without being awaited: ``{"write": Write}``."""
@@ -43,7 +45,7 @@ class Outbound:
         self._send = send
         self._write_now = write
         self._limits = limits
-        self._frames: collections.deque[tuple[str, Callable[[], None] | None]] = collections.deque()
+        self._frames: collections.deque[Queued] = collections.deque()
         self._bytes = 0
         self._closing: dict[str, Any] | None = None
         self._loop = asyncio.get_running_loop()

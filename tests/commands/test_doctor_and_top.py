@@ -144,6 +144,15 @@ def test_top_says_that_nobody_answers() -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_top_says_that_it_cannot_read_a_token() -> None:
+    ended = run("top", "--once", "--token-file", "/nowhere/at/all")
+
+    assert ended.returncode == 1
+    [told] = ended.stderr.splitlines()
+    assert "--token-file" in told
+    assert "/nowhere/at/all" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from lingua.demo import DemoFailed, run_program
 from tests.manage import ROOT, clear_environment, run
 
 
@@ -46,6 +48,15 @@ async def test_the_demonstration_tells_a_pipe_at_once_and_ends_when_told(tmp_pat
     assert told[0].startswith("Starting Redis")
     assert "  heard       go forward ten meters\n" in told
     assert code == 0
+
+
+async def test_what_goes_wrong_beside_a_program_is_told_and_ends_it():
+    talks = "while True: print('ready', flush=True)"
+    with pytest.raises(DemoFailed, match="it went wrong"):
+        async with run_program(
+            arguments=["-c", talks], environment=os.environ, until="ready", within_s=60
+        ):
+            raise DemoFailed("it went wrong")
 
 
 def test_a_clip_that_is_no_recording_is_refused_with_the_reason(tmp_path):

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from lingua_node.__main__ import main
 from lingua_node.simulate import Behavior, Crowd
 from tests.lingua_node.scheduler import DEADLINE_S, running
 
@@ -96,3 +97,12 @@ async def test_the_command_reports_when_it_ends(scheduler):
     assert process.returncode == 0
     report = json.loads(output)
     assert (report["nodes"], report["succeeded"]) == (1, 1)
+
+
+@pytest.mark.parametrize("command", ["simulate", "speech"])
+def test_an_address_that_is_none_is_refused_in_words(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--url", "http://127.0.0.1:5010/ws/node"])
+
+    assert ended.value.code == 2
+    assert "is no WebSocket URL such as ws://" in capsys.readouterr().err

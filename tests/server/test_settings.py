@@ -14,7 +14,14 @@ from tests.manage import run
 
 _ROOT = Path(__file__).parent.parent.parent
 _ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| (?:`([^`]*)`|empty) \| ([^|]*) \| (.+) \|$", re.MULTILINE)
-_UNITS = {"_PER_S": "frames/s", "_MS": "ms", "_S": "s", "_BYTES": "bytes", "_PERCENT": "%"}
+_UNITS = {
+    "_RATE_PER_S": "frames/s",
+    "_MAX_PER_S": "lines/s",
+    "_MS": "ms",
+    "_S": "s",
+    "_BYTES": "bytes",
+    "_PERCENT": "%",
+}
 
 
 def _documented() -> dict[str, tuple[str, str, str]]:

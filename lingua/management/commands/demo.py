@@ -70,8 +70,12 @@ class Command(BaseCommand):
                 )
         except DemoFailed as error:
             raise CommandError(str(error)) from error
+        except asyncio.CancelledError:
+            if once:
+                raise CommandError("told to end before it was done") from None
 
     async def _show(self, *, recording: Clip, once: bool, serve: list[str], folder: Path) -> None:
+        _end_on_signals()
         say = (lambda _text: None) if once else self._say
         environment = copy_environment(
             LINGUA_VAR_DIR=str(folder),
@@ -109,7 +113,7 @@ class Command(BaseCommand):
                     self.stdout.write(_as_json(translated, _find(_NODE_ID, node)))
                     return
                 self._tell(translated, folder / "translated.wav", url)
-                await _wait_for_signal()
+                await asyncio.Event().wait()
 
     def _say(self, text: str) -> None:
         """Print at once, also where nobody sits at a terminal."""
@@ -167,8 +171,9 @@ def _as_json(translated: Translated, node_id: str) -> str:
     )
 
 
-async def _wait_for_signal() -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+def _end_on_signals() -> None:
+    """Let Ctrl-C and SIGTERM end this task, whatever it does, and with it the programs it runs."""
+    task = asyncio.current_task()
+    if task is not None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)

@@ -12,6 +12,7 @@ from channels_streams.dead_letters import DeadLetter, DeadLetters
 from channels_streams.layer import StreamsChannelLayer
 from lingua import settings
 from lingua.store_access import open_connection, telling_of_redis
+from operators.letter_desk import LetterDesk
 from scheduling.limits import JobLimits, NodeLimits
 from scheduling.readdressing import Readdressing
 from scheduling.store.connection import Connection
@@ -87,15 +88,11 @@ async def _show(letters: DeadLetters, letter_id: str) -> list[str]:
 async def _replay(letters: DeadLetters, options: dict[str, Any]) -> list[str]:
     ids = options["letter_id"] or [found.letter_id for found in await letters.list_letters()]
     async with open_connection() as connection:
-        readdressing = _build_readdressing(connection)
-
-        async def resolve(letter: DeadLetter) -> str | None:
-            body = (letter.message or {}).get("body")
-            return await readdressing.find_channel(body) if isinstance(body, bytes) else None
-
+        desk = LetterDesk(
+            letters=letters, find_channel=_build_readdressing(connection).find_channel
+        )
         return [
-            f"{letter_id} "
-            + await letters.replay(letter_id, resolve=resolve, dry_run=options["dry_run"])
+            f"{letter_id} {await desk.replay(letter_id, dry_run=options['dry_run'])}"
             for letter_id in ids
         ]
 

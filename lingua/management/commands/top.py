@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """:raises CommandError: the instance does not answer, or does not let us look."""
-        token = options["token_file"].read_text().strip() if options["token_file"] else ""
+        token = _read_token(options["token_file"])
         before = None
         try:
             while True:
@@ -62,3 +62,14 @@ class Command(BaseCommand):
             raise CommandError(str(away)) from away
         except KeyboardInterrupt:
             return
+
+
+def _read_token(file: Path | None) -> str:
+    """Return the token to show, none without a file.
+
+    :raises CommandError: the file cannot be read
+    """
+    try:
+        return file.read_text().strip() if file else ""
+    except (OSError, UnicodeError) as error:
+        raise CommandError(f"--token-file: {error}") from error

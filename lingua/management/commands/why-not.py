@@ -4,9 +4,9 @@ import asyncio
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import BaseCommand
 
-from lingua.store_access import open_stores, telling_of_redis
+from lingua.store_access import open_stores, telling_of_redis, unknown_job
 from scheduling.explaining import NodeVerdict
 
 
@@ -28,9 +28,7 @@ class Command(BaseCommand):
         with telling_of_redis():
             verdict = asyncio.run(_read(options["node_id"], options["job_id"]))
         if verdict is None:
-            raise CommandError(
-                f"no job {options['job_id']}: not ours, or over for more than an hour"
-            )
+            raise unknown_job(options["job_id"])
         self.stdout.write(f"now: {verdict.now or 'it could have it'}")
         self.stdout.write(f"in pools: {', '.join(verdict.pools) or 'none'}")
         for number, reason in enumerate(verdict.then, start=1):

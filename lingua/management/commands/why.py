@@ -5,9 +5,9 @@ from argparse import ArgumentParser
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import BaseCommand
 
-from lingua.store_access import open_stores, telling_of_redis
+from lingua.store_access import open_stores, telling_of_redis, unknown_job
 from scheduling.decisions import Decision
 from scheduling.explaining import Explanation
 
@@ -30,9 +30,7 @@ class Command(BaseCommand):
         with telling_of_redis():
             explanation = asyncio.run(_read(options["job_id"]))
         if explanation is None:
-            raise CommandError(
-                f"no job {options['job_id']}: not ours, or over for more than an hour"
-            )
+            raise unknown_job(options["job_id"])
         for line in describe(explanation):
             self.stdout.write(line)
 
