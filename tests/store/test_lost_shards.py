@@ -56,7 +56,7 @@ async def pop_until(stores: Stores, wanted: set[str]) -> None:
             assert popped <= wanted
 
 
-@pytest.mark.req("C23", "G5", "I10")
+@pytest.mark.req("G5", "I10", "I-47")
 @pytest.mark.parametrize("fate", ["dead", "asleep"])
 async def test_timers_of_living_masters_are_popped(
     masters: EmbeddedCluster, stores: Stores, fate: str
@@ -80,7 +80,7 @@ async def test_timers_of_living_masters_are_popped(
             os.kill(lost.pid, signal.SIGCONT)
 
 
-@pytest.mark.req("C23", "G1")
+@pytest.mark.req("G1")
 async def test_with_no_master_left_it_is_said_that_redis_is_down(
     masters: EmbeddedCluster, stores: Stores
 ) -> None:
