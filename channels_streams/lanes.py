@@ -51,9 +51,11 @@ class Lane:
         try:
             (outcome,) = await self.send_batch(self._next_token(), [parcel])
         finally:
-            self._is_busy = bool(self._waiting)
+            self._is_busy = any(not future.done() for _, future in self._waiting)
             if self._is_busy:
                 self._task = asyncio.create_task(self._drain(), name="channels_streams.lane")
+            else:
+                self._waiting.clear()
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -72,6 +74,8 @@ class Lane:
 
     async def _send_next(self) -> None:
         parcels, futures = self._take_batch()
+        if not parcels:
+            return
         outcomes: Sequence[bool | Exception]
         try:
             outcomes = await self.send_batch(self._next_token(), parcels)
@@ -99,6 +103,9 @@ class Lane:
         size = 0
         while self._waiting and len(parcels) < _BATCH_ITEMS and size < _BATCH_BYTES:
             parcel, future = self._waiting.popleft()
+            if future.done():
+                # Its sender was cancelled before it left.
+                continue
             parcels.append(parcel)
             futures.append(future)
             size += len(parcel[1])
