@@ -17,6 +17,7 @@ from scheduling.herald import Herald
 from scheduling.inbox import Inbox
 from scheduling.instances import InstanceRecord
 from scheduling.letters import PeerCame, PeerLeft
+from scheduling.load_news import LoadNews
 from scheduling.peers import Peers
 from scheduling.post import PostOffice
 from scheduling.readdressing import Readdressing
@@ -137,6 +138,7 @@ def build_network(
             peers,
             _build_inbox(core, carrier=carrier, peers=peers, post=post),
             Herald(fleet=core.fleet, peers=peers, post=post, index=index),
+            LoadNews(fleet=core.fleet, peers=peers, post=post),
             fleet_watch,
             _build_reconciler(ground, core),
             InboxMeter(

@@ -15,7 +15,7 @@ from scheduling.store.node_index import NodeIndexStore
 class Herald:
     """A loop that sends what the fleet reports; a lost broadcast is repaired by the fleet's watch.
 
-    Nodes that come or change are told at once, loads a little later and together.
+    A node goes with its load, lest that arrives where the node is not known yet.
     """
 
     name = "herald"
@@ -30,16 +30,15 @@ class Herald:
         interval_s: float = 0.02,
     ) -> None:
         self.interval_s = interval_s
+        self._fleet = fleet
         self._peers = peers
         self._post = post
         self._index = index
         self._nodes: dict[str, Node] = {}
         self._gone: dict[str, int] = {}
-        self._loads: dict[str, int] = {}
         self._wake = asyncio.Event()
         fleet.on_put = self._note_node
         fleet.on_gone = self._note_gone
-        fleet.on_load = self._note_load
 
     async def run_once(self) -> int:
         """Wait for news, then tell them; return how many there were."""
@@ -47,20 +46,23 @@ class Herald:
         self._wake.clear()
         nodes, self._nodes = self._nodes, {}
         gone, self._gone = self._gone, {}
-        loads, self._loads = self._loads, {}
         if self._peers.is_alone:
             return 0
         news = FleetNews(
             sender=self._peers.record.instance_id,
             nodes=tuple(nodes.values()),
             gone=tuple(gone.items()),
-            loads=loads,
+            loads={
+                node_id: self._fleet.loads[node_id]
+                for node_id in nodes
+                if node_id in self._fleet.loads
+            },
         )
         try:
             await self._post.broadcast(news)
         except errors.DependencyDown:
             return 0
-        return len(nodes) + len(gone) + len(loads)
+        return len(nodes) + len(gone)
 
     def _note_node(self, node: Node) -> None:
         unattended(self._index.note_seen(node.node_id), what="a node's sign of life")
@@ -74,7 +76,3 @@ class Herald:
             self._nodes.pop(node_id, None)
             self._gone[node_id] = conn_epoch
             self._wake.set()
-
-    def _note_load(self, node_id: str, load: int) -> None:
-        self._loads[node_id] = load
-        self._wake.set()

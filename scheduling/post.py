@@ -1,5 +1,6 @@
 """Letters to the connections that other instances hold (I5, I6, C11)."""
 
+import asyncio
 from typing import Protocol
 
 import msgspec
@@ -94,6 +95,12 @@ class PostOffice:
     async def broadcast(self, letter: Letter) -> None:
         """Tell every instance."""
         await self._carrier.broadcast(letters.encode(letter))
+
+    async def hint(self, letter: Letter) -> None:
+        """Tell the instances known to live; one that has just come may miss it."""
+        body = letters.encode(letter)
+        others = self._peers.list_others()
+        await asyncio.gather(*(self._carrier.send(peer.channel, body, facts={}) for peer in others))
 
     async def _find_owner(self, letter: ForNode | ForSession) -> str | None:
         if isinstance(letter, ForNode):

@@ -1,0 +1,142 @@
+"""Loads on their way to other instances: gathered, but for a slot that somebody may wait for."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from scheduling import letters
+from scheduling.herald import Herald
+from scheduling.instances import InstanceRecord
+from scheduling.letters import FleetNews
+from scheduling.load_news import LoadNews
+from scheduling.peers import Peers
+from scheduling.post import PostOffice
+from scheduling.store.node_index import NodeIndexStore
+from tests.scheduling.core import Core
+from tests.scheduling.test_placement import make_node
+
+LONG_S = 3_600.0
+WITHIN_S = 20.0
+OWN = InstanceRecord(
+    instance_id="i1",
+    boot_id="b",
+    channel="inbox!1",
+    hostname="h",
+    pid=1,
+    version="1",
+    started_at_ms=1,
+)
+OTHER = msgspec.structs.replace(OWN, instance_id="i2", channel="inbox!2")
+
+
+class Wire:
+    """A channel layer that keeps what it was to carry."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, letters.Letter]] = []
+        self.told: list[letters.Letter] = []
+
+    async def send(self, channel: str, body: bytes, *, facts: dict[str, str]) -> bool:
+        assert not facts
+        self.sent.append((channel, letters.decode(body)))
+        return True
+
+    async def broadcast(self, body: bytes) -> None:
+        self.told.append(letters.decode(body))
+
+    async def receive(self) -> bytes:
+        raise NotImplementedError
+
+
+class Teller:
+    """The part of an instance that tells others of its nodes."""
+
+    def __init__(self, core: Core, *, gather_s: float) -> None:
+        self.wire = Wire()
+        self.fleet = core.fleet
+        self.peers = Peers(record=OWN, store=core.held.instances, interval_s=1)
+        post = PostOffice(
+            peers=self.peers,
+            carrier=self.wire,
+            fleet=self.fleet,
+            nodes=core.held.nodes,
+            sessions=core.held.sessions,
+        )
+        index = NodeIndexStore(core.held.connection, keys=core.held.keys)
+        self.herald = Herald(fleet=self.fleet, peers=self.peers, post=post, index=index)
+        self.news = LoadNews(fleet=self.fleet, peers=self.peers, post=post, gather_s=gather_s)
+
+
+def loads(**by_node: int) -> FleetNews:
+    return FleetNews(sender="i1", loads=by_node)
+
+
+@pytest.mark.req("N12")
+async def test_loads_that_change_together_are_one_letter_to_each_other_instance(core: Core) -> None:
+    teller = Teller(core, gather_s=0.01)
+    teller.peers.note_came(OTHER)
+    teller.fleet.learn(make_node("n1", max_jobs=4))
+    telling = asyncio.create_task(teller.news.run_once())
+
+    for load in (1, 2, 1):
+        teller.fleet.record_load("n1", load)
+    told = await asyncio.wait_for(telling, WITHIN_S)
+
+    assert (told, teller.wire.sent) == (1, [(OTHER.channel, loads(n1=1))])
+
+
+@pytest.mark.req("N12")
+async def test_a_slot_at_a_full_node_is_told_at_once(core: Core) -> None:
+    teller = Teller(core, gather_s=LONG_S)
+    teller.peers.note_came(OTHER)
+    teller.fleet.learn(make_node("n1", max_jobs=2))
+    telling = asyncio.create_task(teller.news.run_once())
+
+    teller.fleet.record_load("n1", 1)
+    teller.fleet.record_load("n1", 2)
+    await asyncio.sleep(0)
+    assert not telling.done()
+    teller.fleet.record_load("n1", 1)
+    await asyncio.wait_for(telling, WITHIN_S)
+
+    assert teller.wire.sent == [(OTHER.channel, loads(n1=1))]
+
+
+@pytest.mark.req("N12")
+async def test_a_load_that_is_as_it_was_is_no_news(core: Core) -> None:
+    teller = Teller(core, gather_s=0.01)
+    teller.peers.note_came(OTHER)
+    for node_id in ("n1", "n2"):
+        teller.fleet.learn(make_node(node_id))
+    telling = asyncio.create_task(teller.news.run_once())
+
+    teller.fleet.record_load("n1", 0)
+    teller.fleet.record_load("n2", 1)
+    await asyncio.wait_for(telling, WITHIN_S)
+
+    assert teller.wire.sent == [(OTHER.channel, loads(n2=1))]
+
+
+@pytest.mark.req("N12")
+async def test_whoever_is_alone_tells_nobody(core: Core) -> None:
+    teller = Teller(core, gather_s=0.01)
+    teller.fleet.learn(make_node("n1"))
+
+    teller.fleet.record_load("n1", 1)
+
+    assert await asyncio.wait_for(teller.news.run_once(), WITHIN_S) == 0
+    assert teller.wire.sent == []
+
+
+@pytest.mark.req("N12")
+async def test_a_node_that_comes_is_told_with_its_load(core: Core) -> None:
+    teller = Teller(core, gather_s=LONG_S)
+    teller.peers.note_came(OTHER)
+    node = make_node("n1")
+
+    teller.fleet.put(node)
+    teller.fleet.record_load("n1", 3)
+    await asyncio.wait_for(teller.herald.run_once(), WITHIN_S)
+
+    assert teller.wire.told == [FleetNews(sender="i1", nodes=(node,), loads={"n1": 3})]
