@@ -183,16 +183,19 @@ class NodeJobService:
             connection.post(JobCancelled(job_id=job_id, reason="no_longer_yours"))
             return False
         if tell and before in SENT:
-            await self._delivery.to_session(
-                held.session_id,
-                JobAccepted(
-                    session_id=held.session_id,
-                    job_id=job_id,
-                    utterance_index=held.utterance_index,
-                    trace_id=held.trace_id,
-                ),
+            accepted = JobAccepted(
+                session_id=held.session_id,
+                job_id=job_id,
+                utterance_index=held.utterance_index,
+                trace_id=held.trace_id,
             )
+            if not self._delivery.to_session_here(held.session_id, accepted):
+                # The node's result, which may be here already, need not wait for this letter.
+                self._background.run(self._tell_elsewhere(accepted), name="an acceptance to tell")
         return True
+
+    async def _tell_elsewhere(self, accepted: JobAccepted) -> None:
+        await self._delivery.to_session(accepted.session_id, accepted)
 
     def begin(self, connection: NodeConnection, job_id: str, held: Held) -> None:
         """Note, once, that a node works on a job."""
