@@ -67,7 +67,7 @@ def build_core(ground: Ground) -> Core:
     """Build the core over one connection to Redis; starts nothing."""
     job_limits, node_limits = read_job_limits(), read_node_limits()
     stores = _build_stores(ground, job_limits=job_limits, node_limits=node_limits)
-    rules = read_placement_rules()
+    rules = read_placement_rules(instance_id=ground.instance_id)
     fleet, delivery = Fleet(require_gpu=settings.LINGUA_REQUIRE_GPU), Delivery()
     tenants = Tenants(fleet=fleet, store=stores.tenants)
     settlement = Settlement(stores=stores, fleet=fleet, delivery=delivery, tenants=tenants)

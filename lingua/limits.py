@@ -51,11 +51,14 @@ def read_node_limits() -> NodeLimits:
     )
 
 
-def read_placement_rules() -> PlacementRules:
+def read_placement_rules(*, instance_id: str) -> PlacementRules:
+    """Return how the instance chooses nodes; an empty id prefers no instance's."""
     return PlacementRules(
         sample_size=settings.LINGUA_RANDOM_SAMPLE_SIZE,
         resource_threshold_percent=settings.LINGUA_RESOURCE_THRESHOLD_PERCENT,
         heartbeat_timeout_ms=round(settings.LINGUA_HEARTBEAT_TIMEOUT_S * 1000),
+        near_instance_id=instance_id,
+        near_share=settings.LINGUA_NEAR_NODES_PERCENT / 100,
     )
 
 

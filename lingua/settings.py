@@ -315,6 +315,8 @@ LINGUA_NODE_OUTBOUND_MAX_BYTES = env_int(
 
 # Candidates drawn at random for one job: more spreads load better and costs microseconds each.
 LINGUA_RANDOM_SAMPLE_SIZE = env_int("LINGUA_RANDOM_SAMPLE_SIZE", default=20, minimum=1)
+# In how many of a hundred choices a node connected to the same instance goes first among equals.
+LINGUA_NEAR_NODES_PERCENT = env_int("LINGUA_NEAR_NODES_PERCENT", default=90, maximum=100)
 # How often the snapshot of nodes is checked against Redis when no event said it changed.
 LINGUA_SNAPSHOT_REFRESH_MS = env_int("LINGUA_SNAPSHOT_REFRESH_MS", default=2000, minimum=100)
 # How long a slot is held for a job that was sent and not yet accepted.

@@ -38,7 +38,7 @@ class StoreAccess:
             fleet=self._fleet,
             jobs=JobStore(connection, keys=keys, limits=limits),
             decisions=DecisionStore(connection, keys=keys, limits=limits),
-            rules=read_placement_rules(),
+            rules=read_placement_rules(instance_id=""),
         )
 
     async def load_node(self, node_id: str) -> bool:

@@ -55,8 +55,14 @@ class NodeLimits:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PlacementRules:
-    """How a node is chosen."""
+    """How a node is chosen.
+
+    Among nodes that are equal in all else, in `near_share` (0 to 1) of the choices those whose
+    connection `near_instance_id` holds go first.
+    """
 
     sample_size: int = 20
     resource_threshold_percent: float = 85.0
     heartbeat_timeout_ms: int = 45_000
+    near_instance_id: str = ""
+    near_share: float = 0.0

@@ -154,7 +154,7 @@ def choose(
     sampled = sample(able.seats, size=rules.sample_size, rng=rng)
     looked_at: list[tuple[str, int, str]] = []
     rank = functools.partial(
-        _rank, looked_at=looked_at, exclude=exclude, need=need, now_ms=now_ms, rules=rules
+        _rank, looked_at=looked_at, exclude=exclude, need=need, now_ms=now_ms, rules=rules, rng=rng
     )
     ranked = rank(sampled)
     if not ranked and len(able.seats) > len(sampled):
@@ -178,14 +178,17 @@ def _rank(
     need: Need,
     now_ms: int,
     rules: PlacementRules,
+    rng: random.Random,
 ) -> tuple[Node, ...]:
     """Filter and order; those alike stay in the order of the sample, which is random.
 
-    Heartbeat ages and GPU usages that hardly differ count as equal.
+    Heartbeat ages and GPU usages that hardly differ count as equal; of nodes alike, those near
+    come first in most choices.
     """
     scored = []
     auto = need.src == AUTO
     oldest_ms, most_percent = now_ms - rules.heartbeat_timeout_ms, rules.resource_threshold_percent
+    near = rules.near_instance_id if rng.random() < rules.near_share else ""
     for seat in sampled:
         load = seat.load
         if exclude and seat.node_id in exclude:
@@ -199,6 +202,7 @@ def _rank(
                 -seat.hears if auto else 0,
                 seat.gpu_class,
                 (now_ms - seat.heartbeat_at_ms) // _HEARTBEATS_COUNT_ALIKE_MS,
+                seat.instance_id != near,
             )
             scored.append((score, seat))
     scored.sort(key=_by_score)

@@ -22,6 +22,7 @@ class Seat(msgspec.Struct, gc=False, eq=False):
     node: Node
     load: int = 0
     node_id: str = ""
+    instance_id: str = ""
     is_open: bool = False
     heartbeat_at_ms: int = 0
     max_jobs: int = 0
@@ -37,6 +38,7 @@ class Seat(msgspec.Struct, gc=False, eq=False):
         usage, gpu = node.usage, node.usage.gpu or 0.0
         self.node = node
         self.node_id = node.node_id
+        self.instance_id = node.instance_id
         self.is_open = node.status is NodeStatus.READY and not node.draining
         self.heartbeat_at_ms = node.heartbeat_at_ms
         self.max_jobs = node.max_jobs

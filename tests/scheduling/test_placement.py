@@ -1,6 +1,7 @@
 """Placement: a fair sample, the right reasons, the less loaded node first."""
 
 import collections
+import dataclasses
 import random
 from collections.abc import Mapping
 
@@ -115,6 +116,45 @@ def test_nodes_alike_win_equally_often() -> None:
     )
 
     assert min(first.values()) > 190
+
+
+@pytest.mark.req("L2")
+def test_of_nodes_alike_those_connected_here_go_first_in_most_choices() -> None:
+    nodes = [make_node(f"{place}{n}", instance_id=place) for place in ("i1", "i2") for n in (1, 2)]
+    rules = dataclasses.replace(RULES, near_instance_id="i2", near_share=0.8)
+
+    first = collections.Counter(
+        choose_among(nodes, rules=rules, seed=seed).nodes[0].node_id for seed in range(1_000)
+    )
+
+    assert min(first["i21"], first["i22"]) > 390
+    assert min(first["i11"], first["i12"]) > 20
+
+
+@pytest.mark.req("L2")
+@pytest.mark.parametrize(
+    ("load", "far"),
+    [
+        (1, {"usage": Usage(gpu=90.0), "heartbeat_at_ms": NOW_MS - 20_000}),
+        (0, {"usage": Usage(gpu=10.0), "heartbeat_at_ms": NOW_MS - 20_000}),
+        (0, {"usage": Usage(gpu=50.0), "heartbeat_at_ms": NOW_MS}),
+    ],
+)
+def test_a_better_node_elsewhere_goes_before_one_connected_here(
+    load: int, far: dict[str, object]
+) -> None:
+    usage = Usage(gpu=50.0)
+    near = make_node("near", instance_id="i2", usage=usage, heartbeat_at_ms=NOW_MS - 20_000)
+    nodes = [make_node("far", **far), near]
+    rules = dataclasses.replace(
+        RULES, near_instance_id="i2", near_share=1.0, resource_threshold_percent=95.0
+    )
+
+    choices = [
+        choose_among(nodes, loads={"near": load}, rules=rules, seed=seed) for seed in range(50)
+    ]
+
+    assert {choice.nodes[0].node_id for choice in choices} == {"far"}
 
 
 @pytest.mark.req("L2")
