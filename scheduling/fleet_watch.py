@@ -2,7 +2,7 @@
 
 import logging
 
-from scheduling import errors
+from scheduling import clock, errors
 from scheduling.delivery import Delivery
 from scheduling.nodes import NodeStatus
 from scheduling.settlement import Stores
@@ -17,7 +17,10 @@ _MOST_READ = 500
 
 
 class FleetWatch:
-    """A loop that reads the nodes heard of since it last looked; its first pass reads all."""
+    """A loop that reads the nodes heard of since it last looked; its first pass reads all.
+
+    One of which news came after it was heard of is known already, and not read again.
+    """
 
     name = "fleet watch"
 
@@ -43,6 +46,7 @@ class FleetWatch:
 
     async def run_once(self) -> int:
         """Take what changed; return how many nodes were read."""
+        asked_at_ms = clock.now_ms()
         try:
             seen = await self._index.list_seen()
             changed = [
@@ -50,6 +54,7 @@ class FleetWatch:
                 for node_id, at_ms in seen.at_ms.items()
                 if at_ms > self._read_at_ms.get(node_id, 0)
                 and self._delivery.find_node(node_id) is None
+                and not self._was_told(node_id, since_ms=asked_at_ms - (seen.now_ms - at_ms))
             ]
             for start in range(0, len(changed), _MOST_READ):
                 await self._read(changed[start : start + _MOST_READ], seen)
@@ -73,6 +78,11 @@ class FleetWatch:
                     timers.name_node(timers.GONE, node.node_id, node.conn_epoch),
                     delay_ms=self._grace_ms,
                 )
+
+    def _was_told(self, node_id: str, *, since_ms: int) -> bool:
+        """Say whether news of a node came since; `Inbox` dates a node with the moment they do."""
+        known = self._fleet.find(node_id)
+        return known is not None and known.heartbeat_at_ms >= since_ms
 
     async def _read(self, node_ids: list[str], seen: Seen) -> None:
         futures = [self._index.read(node_id) for node_id in node_ids]

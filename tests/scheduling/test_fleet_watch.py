@@ -1,0 +1,77 @@
+"""The fleet against Redis: what news told is not read again, what they did not tell is."""
+
+import msgspec
+import pytest
+
+from scheduling import clock
+from scheduling.delivery import Delivery
+from scheduling.fleet_watch import FleetWatch
+from scheduling.nodes import Node, NodeStatus, Usage
+from scheduling.snapshot import Fleet
+from scheduling.store.node_index import NodeIndexStore
+from tests.scheduling.core import Core
+
+
+class Watcher:
+    """Another instance, which holds no node."""
+
+    def __init__(self, core: Core) -> None:
+        self.index = NodeIndexStore(core.held.connection, keys=core.held.keys)
+        self.fleet = Fleet(require_gpu=False)
+        self.watch = FleetWatch(
+            index=self.index,
+            stores=core.stores,
+            fleet=self.fleet,
+            delivery=Delivery(),
+            interval_s=1,
+            forget_ms=600_000,
+            grace_ms=1_000,
+        )
+
+    def find(self) -> Node:
+        node = self.fleet.find("n1")
+        assert node is not None
+        return node
+
+
+async def beat(core: Core, watcher: Watcher, node: Node, *, cpu: float) -> Node:
+    """Let a node be heard of at its instance, and leave out the news."""
+    heard = await core.registry.record_heartbeat(
+        node=node,
+        usage=Usage(cpu=cpu),
+        description=node.description,
+        healthy=True,
+        draining=None,
+        running=None,
+    )
+    await watcher.index.note_seen(node.node_id)
+    return heard
+
+
+@pytest.mark.req("N12", "I-32")
+async def test_a_node_of_which_news_came_is_not_read_again(core: Core) -> None:
+    watcher = Watcher(core)
+    node = await core.register()
+    await watcher.index.note_seen(node.node_id)
+    assert await watcher.watch.run_once() == 1
+
+    heard = await beat(core, watcher, node, cpu=10.0)
+    watcher.fleet.learn(msgspec.structs.replace(heard, heartbeat_at_ms=clock.now_ms()))
+
+    assert await watcher.watch.run_once() == 0
+
+
+@pytest.mark.req("N12", "I-32")
+async def test_a_node_whose_news_were_lost_is_read(core: Core) -> None:
+    watcher = Watcher(core)
+    node = await core.register()
+    await watcher.index.note_seen(node.node_id)
+    await watcher.watch.run_once()
+    told = watcher.find().usage
+
+    for cpu in (10.0, 20.0):
+        node = await beat(core, watcher, node, cpu=cpu)
+    read = await watcher.watch.run_once()
+
+    assert (read, told.cpu, watcher.find().usage.cpu) == (1, 0.0, 20.0)
+    assert watcher.find().status is NodeStatus.READY
