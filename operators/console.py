@@ -208,7 +208,7 @@ class Console:
         gathered = await parts.gathering.run_once() if parts.gathering else Gathered()
         facts = Facts(
             nodes=tuple(parts.fleet.snapshot.nodes.values()),
-            loads=parts.fleet.loads,
+            loads=parts.fleet.list_loads(),
             figures=(gathered.own, *(figures for _, figures in gathered.others)),
             services=self.catalog.state.services,
         )

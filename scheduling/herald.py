@@ -52,11 +52,7 @@ class Herald:
             sender=self._peers.record.instance_id,
             nodes=tuple(nodes.values()),
             gone=tuple(gone.items()),
-            loads={
-                node_id: self._fleet.loads[node_id]
-                for node_id in nodes
-                if node_id in self._fleet.loads
-            },
+            loads={node_id: self._fleet.find_load(node_id) for node_id in nodes},
         )
         try:
             await self._post.broadcast(news)

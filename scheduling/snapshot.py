@@ -180,9 +180,8 @@ class Fleet:
         before.candidates.renew(pools)
         self.snapshot = msgspec.structs.replace(before, pools=pools)
 
-    @property
-    def loads(self) -> dict[str, int]:
-        """Return the last known load of every node, as it is at this moment; for this thread."""
+    def list_loads(self) -> dict[str, int]:
+        """Return the last known load of every node; not for another thread than the loop's."""
         return {node_id: seat.load for node_id, seat in self.seats.items()}
 
     def find_load(self, node_id: str) -> int:

@@ -316,13 +316,13 @@ async def test_a_dry_run_finds_the_node_and_changes_nothing(
     await scheduler.connect("n-1", "n-2")
     scheduler.use(ACME, a={"n-1"}, b={"n-2"})
     before = {key: await redis_client.dump(key) for key in await list_keys(redis_client, "*")}
-    loads, counts = dict(scheduler.fleet.loads), len(scheduler.dispatcher.waiting)
+    loads, counts = scheduler.fleet.list_loads(), len(scheduler.dispatcher.waiting)
     for _ in range(100):
         choice = scheduler.explainer.simulate(need=make_need(), tenant_id="acme")
         assert [node.node_id for node in choice.nodes] == ["n-1"]
         assert (choice.pool_id, choice.fallback) == ("a", False)
     after = {key: await redis_client.dump(key) for key in await list_keys(redis_client, "*")}
-    assert (after, scheduler.fleet.loads, len(scheduler.dispatcher.waiting)) == (
+    assert (after, scheduler.fleet.list_loads(), len(scheduler.dispatcher.waiting)) == (
         before,
         loads,
         counts,

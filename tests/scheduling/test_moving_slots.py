@@ -27,7 +27,7 @@ async def test_a_node_is_told_to_stop_before_its_slot_is_free(core: Core) -> Non
     mailbox = await hold_a_job(core)
     held_when_told = []
     post = mailbox.post
-    mailbox.post = lambda event: held_when_told.append(core.fleet.loads["n1"]) or post(event)
+    mailbox.post = lambda event: held_when_told.append(core.fleet.find_load("n1")) or post(event)
     core.fleet.record_load("n1", 1)
 
     await move_on(core)

@@ -113,4 +113,4 @@ def test_a_node_that_gains_a_slot_is_told_of() -> None:
     fleet.record_load("stranger", 0)
     assert told == ["n1"]
     fleet.remove("n1", conn_epoch=1)
-    assert (fleet.loads, dict(fleet.free)) == ({}, {})
+    assert (fleet.list_loads(), dict(fleet.free)) == ({}, {})
