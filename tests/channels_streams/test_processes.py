@@ -1,10 +1,12 @@
 """Several real processes: killed mid-message, far away, with wrong clocks, in large groups."""
 
 import asyncio
+import itertools
 import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ import pytest
 
 from tests.channels_streams.conftest import MakeLayer
 from tests.channels_streams.waiting import eventually, nothing_comes, receive
-from tests.redis_under_test import OwnRedis, locate
+from tests.redis_under_test import IS_CLUSTER, Client, OwnRedis, locate
 
 ROOT = Path(__file__).parents[2]
+# A new reader looks often at first, for as long as it will wait at a time.
+PATIENT = {"block_ms": 3_000, "socket_timeout_s": 60.0}
 PROGRAM = Path(__file__).with_name("peer_process.py")
 
 
@@ -254,13 +258,39 @@ async def test_a_message_whose_consumer_was_killed_before_it_finished_is_process
 
 
 @pytest.mark.req("I-29")
-async def test_a_read_that_blocks_holds_up_no_command(make_layer: MakeLayer):
+async def test_a_read_that_blocks_holds_up_no_command(make_layer: MakeLayer, redis_client: Client):
     """Commands waited behind the blocking read on the one connection there was (I-29)."""
-    layer = make_layer(max_connections=1, block_ms=60_000)
+    layer = make_layer(max_connections=1, **PATIENT)
     waiting = asyncio.create_task(layer.receive("work"))
+    await eventually(partial(_are_blocked, redis_client, 1), within_s=30)
     async with asyncio.timeout(30):
         for n in range(20):
             await layer.send("other", {"type": "x", "n": n})
     assert not waiting.done()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
+
+
+@pytest.mark.req("I-29")
+async def test_a_read_that_blocks_holds_up_no_other_read(
+    make_layer: MakeLayer, redis_client: Client
+):
+    layer = make_layer(**PATIENT)
+    await layer.register()
+    channel = await layer.new_channel()
+    reads = [asyncio.create_task(layer.receive(each)) for each in ("work", channel)]
+    await eventually(partial(_are_blocked, redis_client, 2), within_s=30)
+
+    other = make_layer()
+    async with asyncio.timeout(30):
+        for each in (channel, "work"):
+            await other.send(each, {"type": each})
+        assert [(await read)["type"] for read in reads] == ["work", channel]
+
+
+async def _are_blocked(client: Client, reads: int) -> bool:
+    """Say whether so many reads wait, on all masters together, and since more than a moment."""
+    told = await client.client_list(**({"target_nodes": "primaries"} if IS_CLUSTER else {}))
+    clients = itertools.chain(*told.values()) if IS_CLUSTER else told
+    waiting = [each for each in clients if "b" in each["flags"] and int(each["idle"]) > 1]
+    return len(waiting) >= reads

@@ -38,8 +38,10 @@ async def test_jobs_of_a_node_that_dies_finish_elsewhere(lingua: Lingua, languag
 
 @pytest.mark.req("J6", "J11", "R2", "I-5", "I-12", "I-48", "I-52", "I-55")
 async def test_a_silent_node_loses_the_job_and_its_late_result(
-    lingua: Lingua, languages: Pair
+    servers: Servers, server_name: str, languages: Pair
 ) -> None:
+    # No other timer may move the job in time.
+    lingua = servers.start(server_name, LINGUA_RUN_TIMEOUT_S="600")
     async with (
         FakeNode.open(lingua.url(NODE), languages) as silent,
         Speaker.open(lingua.url(SESSION), languages) as speaker,
@@ -134,7 +136,7 @@ async def test_nobody_in_time_is_an_explicit_refusal(lingua: Lingua, languages: 
         assert missing["reason"] == "no_available_node"
 
 
-@pytest.mark.req("J7", "J8", "I-15")
+@pytest.mark.req("J7", "J8", "I-12", "I-15")
 async def test_a_job_that_runs_too_long_is_cancelled_retried_and_refused(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:

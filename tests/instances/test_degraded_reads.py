@@ -53,7 +53,8 @@ async def answers_ready(instance: Instance, status: int) -> None:
 async def test_the_fleet_is_read_without_redis(
     cluster: Cluster, own_redis: EmbeddedRedis, how: str
 ):
-    one = cluster.start(LINGUA_REDIS_OVERDUE_MS="100")
+    # Silence is noticed as such, not only when a command is given up.
+    one = cluster.start(LINGUA_REDIS_OVERDUE_MS="100", LINGUA_REDIS_TIMEOUT_S="60")
     async with FakeNode.connect(one.url("/ws/node")) as node:
         await node.register(draw_pair())
         assert READY in await becomes(one, degraded=False)
