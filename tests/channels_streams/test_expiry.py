@@ -70,9 +70,12 @@ async def test_messages_that_waited_less_than_expiry_all_arrive(make_layer: Make
 async def test_a_consumer_that_waits_longer_than_expiry_keeps_its_channel(make_layer: MakeLayer):
     """Unused mailboxes are swept; one that somebody waits at is not unused."""
     layer, peer = make_layer(expiry=0.2, dlq_scan_interval_ms=50), make_layer()
-    waited_at, unused = await layer.new_channel(), await layer.new_channel()
+    waited_at = await layer.new_channel()
     await layer.register()
     receiving = asyncio.create_task(receive(layer, waited_at))
+    await eventually(lambda: bool(layer._inbox.mailboxes.open(waited_at).waiters))
+    # Younger than the wait: once it is swept, the other would have been too.
+    unused = await layer.new_channel()
     await eventually(lambda: unused not in layer._inbox.mailboxes._boxes)
     await peer.send(waited_at, {"type": "x"})
     assert await receiving == {"type": "x"}
