@@ -8,6 +8,7 @@ from redis.crc import key_slot
 from lua import scripts
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
+from scheduling.store.spellings import Spellings
 from tests.scripts.fixtures import START_MS, Stores
 from tests.scripts.store_calls import CALLS, EVERY_CALL, call
 
@@ -24,13 +25,18 @@ def list_methods(store: object) -> set[str]:
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     """All commands that are issued, as they are issued."""
     issued: list[tuple[object, ...]] = []
-    issue = Connection._issue
+    issue, execute_all = Connection._issue, Connection.execute_all
 
     def note(self, command, *rest, **options):
         issued.append(command)
         return issue(self, command, *rest, **options)
 
+    async def note_all(self, commands):
+        issued.extend(commands)
+        return await execute_all(self, commands)
+
     monkeypatch.setattr(Connection, "_issue", note)
+    monkeypatch.setattr(Connection, "execute_all", note_all)
     return issued
 
 
@@ -69,7 +75,8 @@ async def test_every_script_has_a_method_that_calls_it(
     for store, method in EVERY_CALL:
         await call(stores, store, method)
 
-    digests = {stores.connection._scripts[name][0] for name in scripts.list_names()}
+    spellings = Spellings()
+    digests = {spellings.get_digest(name) for name in scripts.list_names()}
     assert {command[1] for command in commands if command[0] == "EVALSHA"} == digests
 
 
