@@ -122,7 +122,7 @@ async def test_top_shows_nodes_slots_and_refusals(lingua: Lingua) -> None:
         await speaker.next("error")
         await speaker.say(1)
         await node.ack(await node.job())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while f"{node.node_id:<24} Ready        1/2" not in (
                 frame := (await asyncio.to_thread(top, lingua)).stdout
             ):
