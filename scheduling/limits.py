@@ -19,7 +19,7 @@ class JobLimits:
     outcome_ms: int = 300_000
     live_record_ms: int = 86_400_000
     retention_ms: int = 3_600_000
-    waiting_max: int = 10_000
+    waiting_max: int = 1_000
 
     @property
     def run_lease_ms(self) -> int:

@@ -254,6 +254,33 @@ async def test_what_is_remembered_of_a_turn_ends(scheduler: Scheduler, redis_cli
 
 
 @pytest.mark.req("L20", "I-58")
+async def test_parts_of_a_turn_that_come_later_than_that_go_where_there_is_room(
+    scheduler: Scheduler,
+) -> None:
+    await scheduler.connect(*(f"n-{number}" for number in range(20)), max_jobs=20)
+    scheduler.use(PoolConfig(rules=PoolRules(enabled=False, turn_affinity_ms=0)))
+    parts = [
+        await scheduler.find_node(await scheduler.ask(turn_id="turn", max_duration=True))
+        for _ in range(10)
+    ]
+    assert len(set(parts)) > 1
+
+
+@pytest.mark.req("L20", "I-58")
+async def test_a_turn_goes_on_at_its_node_when_its_session_has_moved(
+    connection: Connection, keys: Keys
+) -> None:
+    one, other = Scheduler(connection, keys), Scheduler(connection, keys, seed=2)
+    names = [f"n-{number}" for number in range(20)]
+    await one.connect(*names, max_jobs=20, known_to=(other,))
+    for scheduler in (one, other):
+        scheduler.use(PoolConfig(rules=PoolRules(enabled=False)))
+    first = await one.find_node(await one.ask(turn_id="turn", max_duration=True))
+    await one.settle()
+    assert await other.find_node(await other.ask(turn_id="turn", max_duration=True)) == first
+
+
+@pytest.mark.req("L20", "I-58")
 async def test_a_turn_goes_on_elsewhere_when_its_node_is_gone(scheduler: Scheduler) -> None:
     await scheduler.connect("n-1", "n-2")
     scheduler.use(PoolConfig(rules=PoolRules(enabled=False)))

@@ -194,3 +194,19 @@ async def test_a_rebuild_that_is_asked_for_makes_one_version(
     assert await peer.leader.rebuild(renew=True) == 1
     assert await peer.leader.run_once() == 0
     assert (await peer.pools.find_config())[0] == 2
+
+
+@pytest.mark.req("P11", "I-37")
+async def test_a_leader_that_renews_nothing_knows_that_its_time_is_over(
+    make_peer: Callable[..., Peer], eventually: Eventually
+) -> None:
+    """Nobody need tell it: it may have slept, or Redis may not answer."""
+    leader = make_peer("i-1", lease_ms=1_500).leader
+    await leader.run_once()
+    fence = leader.fence
+
+    async def is_over() -> bool:
+        return not leader.leads
+
+    await eventually(is_over)
+    assert leader.fence == fence is not None

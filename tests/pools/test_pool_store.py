@@ -44,11 +44,13 @@ async def test_one_instance_leads_until_its_time_ends_and_fences_only_grow(
 async def test_a_paused_old_leader_cannot_publish(store: PoolStore) -> None:
     store.test_clock = 1_000
     old = await store.acquire(instance_id="a", length_ms=100)
-    store.test_clock = 2_000
-    new = await store.acquire(instance_id="b", length_ms=100)
     assert old is not None
-    assert new is not None
     config = PoolConfig(pools=POOLS)
+    store.test_clock = 2_000
+    ended = await store.publish(config, instance_id="a", fence=old, base_version=0)
+    assert (ended.done, ended.reason) == (False, "not_leader")
+    new = await store.acquire(instance_id="b", length_ms=100)
+    assert new is not None
     refused = await store.publish(config, instance_id="a", fence=old, base_version=0)
     assert (refused.done, refused.reason) == (False, "not_leader")
     assert await store.find_version() == 0

@@ -1,12 +1,13 @@
 """The settings: refused when wrong, documented without exception."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from lingua import env, pool_settings, settings
+from lingua import env, limits, pool_settings, settings
 from lingua.addresses import is_loopback
 from lingua.databases import parse_database_url
 from lingua.kept_values import keep_text
@@ -41,6 +42,25 @@ def test_operations_md_names_the_defaults() -> None:
     real = {variable.name: variable.default for variable in env.list_variables()}
 
     assert documented == {name: real[name] for name in documented}
+
+
+@pytest.mark.req("I-40")
+@pytest.mark.parametrize(
+    "read",
+    [
+        limits.read_job_limits,
+        limits.read_node_limits,
+        limits.read_placement_rules,
+        limits.read_session_limits,
+    ],
+)
+def test_a_value_that_is_told_nothing_is_what_the_settings_say_of_themselves(
+    read: Callable[[], object],
+) -> None:
+    """An empty section of the configuration once meant other values than no section (I-40)."""
+    told = read()
+
+    assert told == type(told)()
 
 
 def test_the_unit_is_in_the_name_and_in_the_table() -> None:
