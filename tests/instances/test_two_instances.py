@@ -7,18 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.instances.clients import FakeNode, Speaker, draw_pair
+from tests.instances.layers import LAYERS
 from tests.instances.servers import Cluster
-from tests.redis_under_test import OwnRedis
-
-ONE_SERVER = pytest.mark.standalone("channels_redis does not run on a Redis Cluster")
-LAYERS = ["streams", *(pytest.param(name, marks=ONE_SERVER) for name in ("core", "pubsub"))]
 
 
 @pytest.fixture(params=["daphne", "uvicorn"])
 def either_server(
-    request: pytest.FixtureRequest, tmp_path: Path, own_redis: OwnRedis
+    request: pytest.FixtureRequest, tmp_path: Path, redis_url: str
 ) -> Iterator[Cluster]:
-    cluster = Cluster(directory=tmp_path, redis_url=own_redis.url, server_name=request.param)
+    cluster = Cluster(directory=tmp_path, redis_url=redis_url, server_name=request.param)
     yield cluster
     cluster.end()
 
