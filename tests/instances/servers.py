@@ -40,6 +40,7 @@ class Cluster:
         self._variables = QUICK | describe(redis_url) | {"LINGUA_KEY_PREFIX": prefix}
         self._server_name = server_name
         self._root = f"{prefix}:v2:"
+        self.older_root = f"{prefix}:v1:"
         self.redis = look_into(redis_url)
 
     def start(self, *, awaiting_ready: bool = True, **variables: str) -> Instance:

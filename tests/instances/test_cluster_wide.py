@@ -65,7 +65,7 @@ def _start(cluster: Cluster, *, count: int) -> list[Instance]:
     return [cluster.start(**_QUICK) for _ in range(count)]
 
 
-@pytest.mark.req("D4", "D6", "I-61")
+@pytest.mark.req("D4", "D6", "I-61", "X11")
 async def test_every_instance_counts_the_sessions_and_nodes_of_all(
     cluster: Cluster,
 ) -> None:

@@ -20,7 +20,7 @@ def either_server(
     cluster.end()
 
 
-@pytest.mark.req("I5", "I6", "N12", "X3")
+@pytest.mark.req("I5", "I6", "N12", "X3", "X11")
 @pytest.mark.parametrize("layer", LAYERS)
 async def test_a_speaker_on_b_is_answered_by_a_node_on_a_a_hundred_times(
     either_server: Cluster, layer: str
