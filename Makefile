@@ -3,7 +3,9 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 # What touches Redis; `make test-cluster` runs it all on a Redis Cluster.
-REDIS_TESTS := $(addprefix tests/,scheduling scripts store races properties pools instances channels_streams e2e)
+REDIS_TESTS := $(addprefix tests/,scheduling scripts store races properties pools sessions_app \
+	channels_streams work logs traces security/test_access.py operators/test_api_access.py \
+	operators/test_scraping.py operators/test_tokens.py instances e2e)
 # A node on one instance and a speaker on another, a hundred times in a row.
 CLASSIC := tests/instances/test_two_instances.py tests/instances/test_redis_cluster.py
 .DEFAULT_GOAL := help
@@ -100,6 +102,7 @@ bench: setup  ## every figure of the budget against real servers, in under ten m
 .PHONY: bench-memory
 bench-memory: setup  ## 200,000 jobs and what they leave behind, in about ten minutes
 	@$(PYTHON) -m bench.soak
+	@$(PYTHON) -m bench.report
 
 .PHONY: bench-layer
 bench-layer: setup  ## our channel layer against core and pub/sub of channels_redis, in one run
@@ -116,7 +119,7 @@ simulate: setup  ## 5,000 nodes and 50,000 sessions in virtual time, policies si
 	@$(PYTHON) -m bench.report
 
 .PHONY: bench-report
-bench-report: setup  ## write the results of the three above into docs/performance.md and docs/capacity.md
+bench-report: setup  ## write the results of those above into docs/performance.md and docs/capacity.md
 	@$(PYTHON) -m bench.report
 
 .PHONY: cluster

@@ -19,6 +19,7 @@ from bench.figures import Row, print_table
 from bench.processes import ROOT
 from bench.simulation.tables import print_policies
 from bench.simulation.tally import Figures
+from bench.soak import Look, is_flat, judge, print_looks
 
 _RESULTS = ROOT / "bench" / "results"
 _PAGES = (ROOT / "docs" / "performance.md", ROOT / "docs" / "capacity.md")
@@ -48,6 +49,23 @@ def print_run(document: Document) -> str:
         f"Commit `{document['commit']}`, {document['when'][:10]}; {machine['cores']} cores of "
         f"{machine['processor']}, {machine['system']}, Python {machine['python']}, {packages}. "
         f"The run took {document['took_s']} s; load average {busy}."
+    )
+
+
+def print_memory(document: Document) -> str:
+    """Return what the rounds of a soak left behind, and whether that is flat."""
+    if not document:
+        return "Not measured yet."
+    looks = [Look(**look) for look in document["looks"]]
+    verdict = judge(looks)
+    grew = ", ".join(
+        f"{who} {verdict[f'{name}_kb_per_1000']:.1f} KB"
+        for who, name in (("server", "server"), ("Redis", "redis"))
+    )
+    return (
+        f"Commit `{document['commit']}`, {document['when'][:10]}. After the warm-up a thousand "
+        f"jobs cost {grew}; {verdict['keys_left']} keys were left at the end: "
+        f"{'flat' if is_flat(verdict) else '**not flat**'}.\n\n{print_looks(looks)}"
     )
 
 
@@ -86,6 +104,7 @@ def render(results: Mapping[str, Document]) -> dict[str, str]:
         "run": lambda: print_run(latest),
         "table": lambda: print_table(rows),
         "missed": lambda: print_missed(rows),
+        "memory": lambda: print_memory(results["memory"]),
         "peers": lambda: print_table(_list_rows(peers)),
         "costs": lambda: print_costs(rows),
         "example": lambda: print_example(rows),
@@ -109,7 +128,7 @@ def main() -> None:
     )
     parser.add_argument("--check", action="store_true", help="change nothing, fail on a difference")
     options = parser.parse_args()
-    blocks = render({name: _read(name) for name in ("latest", "peers", "simulation")})
+    blocks = render({name: _read(name) for name in ("latest", "memory", "peers", "simulation")})
     outdated = []
     for path in _PAGES:
         before = path.read_text()

@@ -112,6 +112,26 @@ def judge(looks: list[Look]) -> dict[str, float]:
     }
 
 
+def is_flat(verdict: dict[str, float]) -> bool:
+    """Say whether neither memory nor keys grow with what was done."""
+    grew = max(verdict["server_kb_per_1000"], verdict["redis_kb_per_1000"])
+    return grew < _MOST_GROWTH_KB_PER_1000 and verdict["keys_left"] <= _MOST_KEYS_LEFT
+
+
+def print_looks(looks: list[Look]) -> str:
+    """Return the looks as a table in Markdown."""
+    lines = [
+        "| Jobs | Server KB | Redis KB | Keys | Timers | Dead letters |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {look.jobs:,} | {look.server_kb:,.0f} | {look.redis_kb:,.0f} | {look.keys:,} |"
+        f" {look.timers:,} | {look.dead_letters} |"
+        for look in looks
+    ]
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Soak, print the looks and the verdict, write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -129,15 +149,8 @@ def main() -> None:
         ):
             looks = soak(target, own_redis.url, jobs=options.jobs, rounds=options.rounds)
     verdict = judge(looks)
-    grew = max(verdict["server_kb_per_1000"], verdict["redis_kb_per_1000"])
-    met = grew < _MOST_GROWTH_KB_PER_1000 and verdict["keys_left"] <= _MOST_KEYS_LEFT
-    print("| Jobs | Server KB | Redis KB | Keys | Timers | Dead letters |")
-    print("|---|---|---|---|---|---|")
-    for look in looks:
-        print(
-            f"| {look.jobs:,} | {look.server_kb:,.0f} | {look.redis_kb:,.0f} | {look.keys} |"
-            f" {look.timers} | {look.dead_letters} |"
-        )
+    met = is_flat(verdict)
+    print(print_looks(looks))
     print(json.dumps({**verdict, "met": met}))
     document = {**run, "looks": [dataclasses.asdict(look) for look in looks], **verdict, "met": met}
     _RESULT.write_text(json.dumps(document, indent=1) + "\n")

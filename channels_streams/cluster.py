@@ -69,6 +69,18 @@ class ClusterClient(RedisCluster):
             else:
                 return self
 
+    async def open(self) -> None:
+        """Connect to every master that answers: no later command waits for that.
+
+        :raises RedisClusterException: no master answers
+        """
+        await self.initialize()
+        masters = self.get_primaries()
+        pings, replies = [("PING",)] * len(masters), [None] * len(masters)
+        await asyncio.gather(
+            *(self._ask(master, [at], pings, replies) for at, master in enumerate(masters))
+        )
+
     async def run(self, commands: Sequence[Words], *, take: TakeReplies | None = None) -> list[Any]:
         """Return the replies in order; a command that failed has its error for a reply.
 

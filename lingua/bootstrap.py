@@ -141,12 +141,12 @@ async def build_application() -> Instance:
 
 
 async def _await_redis(connection: Connection) -> None:
-    """Return when Redis has answered.
+    """Return when Redis has answered, each living master of a cluster.
 
     :raises DependencyDown: it does not
     """
     try:
-        await connection.execute("PING")
+        await connection.open()
     except DependencyDown as down:
         raise DependencyDown(
             "Redis does not answer where REDIS_URL or REDIS_CLUSTER_URLS says that it is"

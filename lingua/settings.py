@@ -153,8 +153,11 @@ CACHES: dict[str, Any] = {
 }
 
 # What carries messages between instances; memory joins the sockets of one process only.
+# Those of channels_redis, core and pubsub, do not run on a Redis Cluster.
 LINGUA_CHANNEL_LAYER = env_str(
-    "LINGUA_CHANNEL_LAYER", default="streams", choices=("streams", "core", "pubsub", "memory")
+    "LINGUA_CHANNEL_LAYER",
+    default="streams",
+    choices=("streams", *(("core", "pubsub") if LINGUA_REDIS_URL else ()), "memory"),
 )
 # Messages that may wait for one process before a sender is told it is full.
 LINGUA_CHANNEL_CAPACITY = env_int("LINGUA_CHANNEL_CAPACITY", default=10_000, minimum=100)

@@ -115,8 +115,10 @@ class EmbeddedCluster:
             _call(client, "CLUSTER", "ADDSLOTS", *range(first, last))
             _call(client, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             clients.append(client)
-        for master in self.masters[1:]:
-            _call(clients[0], "CLUSTER", "MEET", "127.0.0.1", master.port)
+        # Each meets each: hearing of one another by the way takes a second more.
+        for number, client in enumerate(clients):
+            for other in self.masters[number + 1 :]:
+                _call(client, "CLUSTER", "MEET", "127.0.0.1", other.port)
         for client in clients:
             _await_whole(client)
             client.close()

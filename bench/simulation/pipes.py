@@ -162,6 +162,9 @@ class VirtualPipe:
     def begin(self, commands: Sequence[Command]) -> None:
         """Return None: all that takes time is in `run`."""
 
+    async def open(self) -> None:
+        """Nothing to do."""
+
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         await asyncio.sleep(self._network_s)
         try:

@@ -82,6 +82,16 @@ class Connection:
         self._spellings = Spellings()
         self._ways: dict[str, Way] = {}
 
+    async def open(self) -> None:
+        """Connect now, so that the first commands are not late for it.
+
+        :raises DependencyDown: Redis does not answer
+        """
+        try:
+            await self._pipe.open()
+        except LOST as lost:
+            raise errors.DependencyDown from lost
+
     def execute(
         self, *command: Argument, read: Callable[[Any], T] = _as_it_is, urgent: bool = False
     ) -> "asyncio.Future[T]":

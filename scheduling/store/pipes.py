@@ -11,6 +11,7 @@ from channels_streams.lines import Line
 
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
+_PING = ("PING",)
 
 
 class Pipe(Protocol):
@@ -23,6 +24,12 @@ class Pipe(Protocol):
 
     @property
     def replies(self) -> int: ...
+
+    async def open(self) -> None:
+        """Connect, to every master of a cluster that answers.
+
+        :raises RedisError: Redis did not answer
+        """
 
     def find_master(self, command: Command) -> str:
         """Return the name of who carries a command out, as far as is known; ``""`` is anybody."""
@@ -63,6 +70,12 @@ class DirectPipe:
     def replies(self) -> int:
         """How many came over the connection there is."""
         return self._line.replies
+
+    async def open(self) -> None:
+        """Connect, and see that it answers."""
+        (reply,) = await self._line.run((_PING,))
+        if isinstance(reply, Exception):
+            raise reply
 
     def find_master(self, command: Command) -> str:
         """Return ``""``: there is one."""
@@ -113,6 +126,10 @@ class ClusterPipe:
 
     def begin(self, commands: Sequence[Command]) -> None:
         """Return None: the cluster's client is asked, and waited for."""
+
+    async def open(self) -> None:
+        """Learn who owns what, and connect to all of them; a lost one is left out."""
+        await self._client.open()
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send to each master what is its own; a lost one fails alone."""

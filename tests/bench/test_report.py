@@ -1,6 +1,7 @@
 """The pages about speed and capacity: their figures come from results, never from hands."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,22 @@ def test_the_pages_are_as_the_results_are():
     command = [sys.executable, "-m", "bench.report", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "within_us"),
+    [
+        pytest.param("reserve at 3,000 jobs a second", 5_000, marks=pytest.mark.req("R10")),
+        pytest.param(
+            "write on one instance → readable on another", 10_000, marks=pytest.mark.req("I12")
+        ),
+    ],
+)
+def test_the_run_on_record_kept_what_is_required(name: str, within_us: int):
+    rows = json.loads((ROOT / "bench" / "results" / "latest.json").read_text())["rows"]
+    (row,) = [row for row in rows if row["name"] == name]
+    assert row["unit"] == "µs"
+    assert row["figures"]["p99"] < within_us
 
 
 @pytest.mark.req("X9", "I-69")

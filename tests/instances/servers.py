@@ -16,7 +16,7 @@ _DEADLINE_S = 10.0
 QUICK = {
     "LINGUA_APPLICATION": "lingua.bootstrap.build_application",
     "LINGUA_TIMER_TICK_MS": "20",
-    "LINGUA_REDIS_OVERDUE_MS": "2000",
+    "LINGUA_REDIS_OVERDUE_MS": "500",
     "LINGUA_NODE_GRACE_S": "1",
     "LINGUA_PRESENCE_INTERVAL_S": "0.3",
     "LINGUA_PRESENCE_TTL_S": "2",
@@ -40,6 +40,7 @@ class Cluster:
         self._variables = QUICK | describe(redis_url) | {"LINGUA_KEY_PREFIX": prefix}
         self._server_name = server_name
         self._root = f"{prefix}:v2:"
+        self.older_root = f"{prefix}:v1:"
         self.redis = look_into(redis_url)
 
     def start(self, *, awaiting_ready: bool = True, **variables: str) -> Instance:

@@ -65,7 +65,7 @@ def _start(cluster: Cluster, *, count: int) -> list[Instance]:
     return [cluster.start(**_QUICK) for _ in range(count)]
 
 
-@pytest.mark.req("D4", "D6", "I-61")
+@pytest.mark.req("D4", "D6", "I-61", "X11")
 async def test_every_instance_counts_the_sessions_and_nodes_of_all(
     cluster: Cluster,
 ) -> None:
@@ -167,11 +167,11 @@ async def test_statistics_stay_fresh_while_redis_does_not_answer(
 
 @pytest.mark.req("T7", "D6")
 async def test_an_operator_lists_replays_and_purges_dead_letters(
-    cluster: Cluster, own_redis: OwnRedis
+    cluster: Cluster, redis_url: str
 ) -> None:
     [one] = _start(cluster, count=1)
     desk = Desk(one)
-    await lose_a_letter(own_redis.url, prefix="i:asgi")
+    await lose_a_letter(redis_url, prefix="i:asgi")
 
     [letter] = (await desk.get("/api/v1/dlq?reason=process_gone"))["results"]
     assert (await desk.get("/api/v1/dlq?reason=undecodable"))["results"] == []

@@ -12,7 +12,7 @@ from tests.channels_streams.waiting import eventually
 from tests.instances.clients import FakeNode, draw_pair
 from tests.instances.servers import Cluster
 from tests.manage import manage
-from tests.redis_under_test import OwnRedis, describe, locate
+from tests.redis_under_test import describe, locate
 
 
 def dlq(redis_url: str, var: Path, *words: str, prefix: str = "d") -> str:
@@ -26,14 +26,14 @@ def dlq(redis_url: str, var: Path, *words: str, prefix: str = "d") -> str:
 
 
 @pytest.mark.req("T6", "T7", "T8")
-async def test_a_letter_for_nobody_is_refused_and_purged(own_redis: OwnRedis, tmp_path: Path):
+async def test_a_letter_for_nobody_is_refused_and_purged(redis_url: str, tmp_path: Path):
     facts = {"event_type": "job_assigned", "job_id": "j"}
-    await leave_unfinished(own_redis.url, b"?", prefix="d:asgi", **facts)
+    await leave_unfinished(redis_url, b"?", prefix="d:asgi", **facts)
 
-    listed = dlq(own_redis.url, tmp_path, "list")
-    dry = dlq(own_redis.url, tmp_path, "replay", "--dry-run")
-    refused = dlq(own_redis.url, tmp_path, "replay")
-    purged = [dlq(own_redis.url, tmp_path, "purge") for _ in range(2)]
+    listed = dlq(redis_url, tmp_path, "list")
+    dry = dlq(redis_url, tmp_path, "replay", "--dry-run")
+    refused = dlq(redis_url, tmp_path, "replay")
+    purged = [dlq(redis_url, tmp_path, "purge") for _ in range(2)]
 
     assert "job_assigned" in listed
     assert "job_id=j" in listed
@@ -44,19 +44,19 @@ async def test_a_letter_for_nobody_is_refused_and_purged(own_redis: OwnRedis, tm
 
 @pytest.mark.req("T7")
 async def test_a_replayed_letter_reaches_the_node_it_is_for(
-    cluster: Cluster, own_redis: OwnRedis, tmp_path: Path
+    cluster: Cluster, redis_url: str, tmp_path: Path
 ):
     one, _ = cluster.start(), cluster.start()
     async with FakeNode.connect(one.url("/ws/node")) as node:
         await node.register(draw_pair())
         order = ForNode(node_id=node.node_id, event=NodeControlled(command="reload_config"))
-        await leave_unfinished(own_redis.url, letters.encode(order), prefix="i:asgi")
+        await leave_unfinished(redis_url, letters.encode(order), prefix="i:asgi")
 
-        said = dlq(own_redis.url, tmp_path, "replay", prefix="i")
+        said = dlq(redis_url, tmp_path, "replay", prefix="i")
 
         assert said.endswith("replayed")
         assert (await node.next("node_control"))["command"] == "reload_config"
-        assert dlq(own_redis.url, tmp_path, "list", prefix="i") == ""
+        assert dlq(redis_url, tmp_path, "list", prefix="i") == ""
 
 
 async def leave_unfinished(redis_url: str, body: bytes, *, prefix: str, **facts: str) -> None:

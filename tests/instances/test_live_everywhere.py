@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from lingua.embedded_redis import EmbeddedRedis
 from tests.instances.clients import FakeNode, Speaker, draw_pair
+from tests.instances.layers import LAYERS
 from tests.instances.servers import Cluster, until
+from tests.redis_under_test import OwnRedis
 
 _DEADLINE_S = 30
 _GROUP = "i:asgi:{group:lingua.live.watching}:members"
@@ -30,7 +31,7 @@ def _has_done(frame: Any, session_id: str) -> bool:
 
 
 @pytest.mark.req("D5")
-@pytest.mark.parametrize("layer", ["streams", "core", "pubsub"])
+@pytest.mark.parametrize("layer", LAYERS)
 async def test_a_watcher_on_one_instance_sees_the_jobs_of_another(
     cluster: Cluster, layer: str
 ) -> None:
@@ -74,7 +75,7 @@ async def test_an_instance_is_in_the_group_only_while_somebody_watches_there(
 
 @pytest.mark.req("G1")
 async def test_the_feed_goes_on_while_redis_does_not_answer(
-    cluster: Cluster, own_redis: EmbeddedRedis
+    cluster: Cluster, own_redis: OwnRedis
 ) -> None:
     one = cluster.start()
     async with (

@@ -96,6 +96,20 @@ async def test_nodes_of_a_killed_instance_get_no_jobs_and_theirs_move(cluster: C
         assert result["text_translated"] == f"by {node.node_id}, attempt 2"
 
 
+@pytest.mark.req("I11", "X11")
+async def test_the_place_of_a_killed_leader_is_taken_by_another(cluster: Cluster):
+    hasty, leader = {"LINGUA_POOL_LEADER_TTL_S": "3"}, "{poolcfg}:leader"
+    one = cluster.start(LINGUA_INSTANCE_ID="one", **hasty)
+    await until(lambda: cluster.read_hash(leader).get("instance_id") == "one", "nobody leads")
+    fence = int(cluster.read_hash(leader)["fence"])
+    cluster.start(LINGUA_INSTANCE_ID="two", **hasty)
+
+    kill(one)
+
+    await until(lambda: cluster.read_hash(leader).get("instance_id") == "two", "nobody took over")
+    assert int(cluster.read_hash(leader)["fence"]) > fence
+
+
 @pytest.mark.req("I2", "G5")
 async def test_an_instance_that_slept_past_its_presence_comes_back_whole(cluster: Cluster):
     one = cluster.start(LINGUA_INSTANCE_ID="one")

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.req("X5", "I5", "I6")
+@pytest.mark.standalone("the command starts a Redis of its own")
 def test_two_instances_are_smoke_tested_by_one_command():
     done = subprocess.run(
         [sys.executable, "-m", "tests.instances.smoke"],

@@ -7,23 +7,20 @@ from pathlib import Path
 import pytest
 
 from tests.instances.clients import FakeNode, Speaker, draw_pair
+from tests.instances.layers import LAYERS
 from tests.instances.servers import Cluster
-from tests.redis_under_test import OwnRedis
-
-ONE_SERVER = pytest.mark.standalone("channels_redis does not run on a Redis Cluster")
-LAYERS = ["streams", *(pytest.param(name, marks=ONE_SERVER) for name in ("core", "pubsub"))]
 
 
 @pytest.fixture(params=["daphne", "uvicorn"])
 def either_server(
-    request: pytest.FixtureRequest, tmp_path: Path, own_redis: OwnRedis
+    request: pytest.FixtureRequest, tmp_path: Path, redis_url: str
 ) -> Iterator[Cluster]:
-    cluster = Cluster(directory=tmp_path, redis_url=own_redis.url, server_name=request.param)
+    cluster = Cluster(directory=tmp_path, redis_url=redis_url, server_name=request.param)
     yield cluster
     cluster.end()
 
 
-@pytest.mark.req("I5", "I6", "N12", "X3")
+@pytest.mark.req("I5", "I6", "N12", "X3", "X11")
 @pytest.mark.parametrize("layer", LAYERS)
 async def test_a_speaker_on_b_is_answered_by_a_node_on_a_a_hundred_times(
     either_server: Cluster, layer: str

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from lingua import env
-from lingua.embedded_redis import EmbeddedRedis
 from lingua.logs import ID_FIELDS, JsonFormatter, TextFormatter, Thinning
 from tests.e2e.peers import AUDIO, FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Servers
+from tests.redis_under_test import OwnRedis
 
 _ROOT = Path(__file__).parents[2]
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -119,7 +119,7 @@ def test_text_for_a_terminal_names_the_ids_too() -> None:
 @pytest.mark.req("O7")
 @pytest.mark.parametrize("server_name", ["daphne", "uvicorn"])
 async def test_a_whole_job_leaves_its_ids_and_nothing_that_was_said(
-    server_name: str, redis_server: EmbeddedRedis, tmp_path: Path
+    server_name: str, redis_server: OwnRedis, tmp_path: Path
 ) -> None:
     servers = Servers(directory=tmp_path, redis_url=redis_server.url)
     languages = draw_languages()

@@ -5,14 +5,12 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group, User
 from django.test import AsyncClient, Client
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
-from lingua.embedded_redis import EmbeddedRedis
 from operators import instance, tokens
 from operators.authentication import LoginAuthentication, TokenAuthentication
 from operators.models import ApiToken, AuditEntry
@@ -26,15 +24,16 @@ from scheduling.store.connection import Connection
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
 from sockets.tickets import read_ticket
+from tests.redis_under_test import OwnRedis, open_redis, point
 
 pytestmark = pytest.mark.django_db
 _URL = "/api/v1/tickets"
 
 
 @pytest.fixture(autouse=True)
-def guarded(redis_server: EmbeddedRedis, settings, prefix: str) -> Iterator[None]:
+def guarded(redis_server: OwnRedis, settings, prefix: str) -> Iterator[None]:
     settings.LINGUA_SESSION_AUTH = True
-    settings.LINGUA_REDIS_URL = redis_server.url
+    point(settings, redis_server.url)
     settings.LINGUA_KEY_PREFIX = prefix
     TokenAuthentication._trusted.clear()
     yield
@@ -166,8 +165,8 @@ def test_a_change_through_the_api_is_noted_whatever_came_of_it() -> None:
 
 
 @pytest.fixture
-async def access(redis_server: EmbeddedRedis, prefix: str) -> AsyncIterator[Access]:
-    connection = Connection(redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True))
+async def access(redis_server: OwnRedis, prefix: str) -> AsyncIterator[Access]:
+    connection = Connection(open_redis(redis_server.url))
     keys = Keys(prefix)
     limits = AccessLimits(
         most_connections=1,
@@ -204,11 +203,11 @@ async def test_who_asks_too_often_is_told_when_to_come_back() -> None:
 
 @pytest.mark.django_db(transaction=True)
 async def test_everything_is_published_once_and_again_when_redis_lost_it(
-    access: Access, redis_server: EmbeddedRedis, redis_client: Any, prefix: str
+    access: Access, redis_server: OwnRedis, redis_client: Any, prefix: str
 ) -> None:
     token, headers = await sync_to_async(issue)(Scope.SESSION)
     await access.show_token(headers["Authorization"].split()[1], scope=Scope.SESSION)
-    connection = Connection(redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True))
+    connection = Connection(open_redis(redis_server.url))
     keys = Keys(prefix)
     store = CredentialStore(connection, keys=keys, life_ms=60_000)
     publisher = CredentialPublisher(
@@ -229,7 +228,7 @@ async def test_everything_is_published_once_and_again_when_redis_lost_it(
 
 def test_a_publication_that_finds_no_redis_says_so(settings) -> None:
     token, _ = issue(Scope.SESSION)
-    settings.LINGUA_REDIS_URL = "redis://127.0.0.1:1/0"
+    point(settings, "redis://127.0.0.1:1/0")
 
     assert not publish_now([token.to_credential()])
 

@@ -4,21 +4,21 @@ import pytest
 from django.db import DatabaseError
 from django.test import Client
 
-from lingua.embedded_redis import EmbeddedRedis
 from operators import tokens
 from operators.authentication import TokenAuthentication
 from operators.models import ApiToken
 from operators.scraping import is_allowed_address
 from scheduling.credentials import Scope
+from tests.redis_under_test import OwnRedis, point
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("O1")]
 
 
 @pytest.fixture(autouse=True)
-def guarded(redis_server: EmbeddedRedis, settings, prefix: str) -> None:
+def guarded(redis_server: OwnRedis, settings, prefix: str) -> None:
     settings.LINGUA_SESSION_AUTH = True
     settings.LINGUA_METRICS_ALLOW = []
-    settings.LINGUA_REDIS_URL = redis_server.url
+    point(settings, redis_server.url)
     settings.LINGUA_KEY_PREFIX = prefix
     TokenAuthentication._trusted.clear()
 

@@ -10,10 +10,10 @@ from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from lingua.embedded_redis import EmbeddedRedis
 from operators import moments, tokens
 from operators.models import ApiToken, AuditEntry, NodeToken
 from scheduling.credentials import parse_token
+from tests.redis_under_test import OwnRedis, point
 
 pytestmark = pytest.mark.django_db
 _RIGHT, _WRONG = "opens", "opens not"
@@ -21,8 +21,8 @@ _SHOWN = re.compile(r"<code>(l[na]t_[0-9a-f]{12}_[\w-]{43})</code>")
 
 
 @pytest.fixture(autouse=True)
-def published_to(redis_server: EmbeddedRedis, settings, prefix: str) -> None:
-    settings.LINGUA_REDIS_URL = redis_server.url
+def published_to(redis_server: OwnRedis, settings, prefix: str) -> None:
+    point(settings, redis_server.url)
     settings.LINGUA_KEY_PREFIX = prefix
 
 

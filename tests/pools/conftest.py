@@ -81,6 +81,7 @@ async def connection(
     client = open_redis(redis_server.url, timeout_s=2.0)
     await redis_client.ping()
     connection = Connection(client, overdue_s=UNHURRIED_S)
+    await connection.open()
     yield connection
     await connection.close()
 

@@ -16,7 +16,7 @@ from scheduling.store.membership import MembershipStore
 from scheduling.store.pools import PoolStore
 from tests.pools.dispatching import FixedSource, Scheduler, Socket
 from tests.pools.offers import describe, make_need
-from tests.redis_under_test import UNHURRIED_S, OwnRedis, open_redis
+from tests.redis_under_test import OwnRedis, open_redis
 
 INSTANCES, NODES, SLOTS = 8, 20, 5
 # The 99.9th percentile of chi-squared with 19 degrees of freedom.
@@ -89,10 +89,9 @@ async def herd(
     redis_server: OwnRedis, redis_client: "redis.asyncio.Redis", keys: Keys
 ) -> AsyncIterator[Herd]:
     await redis_client.ping()
-    connections = [
-        Connection(open_redis(redis_server.url, timeout_s=10), overdue_s=UNHURRIED_S)
-        for _ in range(INSTANCES)
-    ]
+    connections = [Connection(open_redis(redis_server.url, timeout_s=10)) for _ in range(INSTANCES)]
+    for connection in connections:
+        await connection.open()
     schedulers = [
         Scheduler(connection, keys, seed=number) for number, connection in enumerate(connections)
     ]

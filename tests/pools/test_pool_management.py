@@ -16,7 +16,7 @@ from tests.redis_under_test import list_keys
 Eventually = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 
 
-@pytest.mark.req("P8", "P11")
+@pytest.mark.req("P8", "P11", "X11")
 async def test_fifty_nodes_with_one_new_set_make_one_pool_of_fifty(
     make_peer: Callable[..., Peer], listen: Callable[[Peer], None], eventually: Eventually
 ) -> None:
@@ -47,7 +47,7 @@ async def test_fifty_nodes_with_one_new_set_make_one_pool_of_fifty(
     assert sum(peer.leader.leads for peer in peers) == 1
 
 
-@pytest.mark.req("P11", "V5")
+@pytest.mark.req("P11", "V5", "X11")
 async def test_a_change_is_in_force_on_a_follower_within_a_tenth_of_a_second(
     make_peer: Callable[..., Peer], listen: Callable[[Peer], None], eventually: Eventually
 ) -> None:

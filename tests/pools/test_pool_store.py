@@ -23,7 +23,7 @@ def store(connection: Connection, keys: Keys) -> PoolStore:
     return PoolStore(connection, keys=keys)
 
 
-@pytest.mark.req("P11", "I-37")
+@pytest.mark.req("P11", "X11", "I-37")
 async def test_one_instance_leads_until_its_time_ends_and_fences_only_grow(
     store: PoolStore,
 ) -> None:

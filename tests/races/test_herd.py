@@ -38,6 +38,7 @@ async def instances(redis_server: OwnRedis, prefix: str) -> AsyncIterator[list[C
     for number in range(INSTANCES):
         client = open_redis(redis_server.url)
         stores = make_stores(client, prefix=prefix)
+        await stores.connection.open()
         stores.use_redis_clock()
         cores.append(Core(stores, seed=number))
     yield cores

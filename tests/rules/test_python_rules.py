@@ -84,7 +84,7 @@ def _plant(root: Path, name: str, text: str | None) -> None:
     path.write_text("" if text is None else SAYS + text + "\n")
 
 
-@pytest.mark.req("R7", "I-30", "I-33", "I-39", "I-53", "I-57", "I-68", "I-71")
+@pytest.mark.req("R7", "I-30", "I-33", "I-39", "I-53", "I-57", "I-68", "I-71", "X2")
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
 def test_the_tree_keeps_the_rule(rule: rules.Rule) -> None:
     assert list(rule(ROOT)) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
+from tests.redis_under_test import OwnRedis, describe
 from tests.security.fortress import Fortress
 from tests.server.launcher import Launcher
 
@@ -19,17 +19,17 @@ def server_name(request: pytest.FixtureRequest) -> str:
 
 
 def _build(
-    launcher: Launcher, redis_server: EmbeddedRedis, directory: Path, server: str, **changes: str
+    launcher: Launcher, redis_server: OwnRedis, directory: Path, server: str, **changes: str
 ) -> Fortress:
     prefix = f"security-{directory.name}"
     variables = {
         "LINGUA_VAR_DIR": str(directory / "var"),
         "LINGUA_APPLICATION": "lingua.bootstrap.build_application",
-        "REDIS_URL": redis_server.url,
         "LINGUA_KEY_PREFIX": prefix,
         "LINGUA_NODE_AUTH": "on",
         "LINGUA_SESSION_AUTH": "on",
         "SECRET_KEY": "a key that only this test knows, and long enough for Django's checks",
+        **describe(redis_server.url),
         **changes,
     }
     instance = launcher.start("--server", server, **variables)
@@ -40,7 +40,7 @@ def _build(
 
 @pytest.fixture(scope="module")
 def fortress(
-    tmp_path_factory: pytest.TempPathFactory, redis_server: EmbeddedRedis, server_name: str
+    tmp_path_factory: pytest.TempPathFactory, redis_server: OwnRedis, server_name: str
 ) -> Iterator[Fortress]:
     """A server whose tests leave it as it was."""
     directory = tmp_path_factory.mktemp(server_name)
@@ -50,9 +50,7 @@ def fortress(
 
 
 @pytest.fixture
-def build_fortress(
-    tmp_path: Path, redis_server: EmbeddedRedis, server_name: str
-) -> Iterator[Build]:
+def build_fortress(tmp_path: Path, redis_server: OwnRedis, server_name: str) -> Iterator[Build]:
     """Return a function that builds a fortress of the test's own, with settings changed."""
     launcher = Launcher(directory=tmp_path)
 

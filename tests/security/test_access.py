@@ -8,7 +8,6 @@ import msgspec
 import pytest
 import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
 from scheduling import clock, errors
 from scheduling.access import Access, AccessLimits, CredentialWatch
 from scheduling.admissions import Admission
@@ -25,6 +24,7 @@ from scheduling.store.allowances import AllowanceStore
 from scheduling.store.connection import Connection
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
+from tests.redis_under_test import OwnRedis, open_redis
 
 _LIMITS = AccessLimits(
     most_connections=3,
@@ -56,8 +56,8 @@ class Gate:
 
 
 @pytest.fixture
-async def gate(redis_server: EmbeddedRedis, prefix: str) -> AsyncIterator[Gate]:
-    connection = Connection(redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True))
+async def gate(redis_server: OwnRedis, prefix: str) -> AsyncIterator[Gate]:
+    connection = Connection(open_redis(redis_server.url))
     store = CredentialStore(connection, keys=Keys(prefix), life_ms=60_000)
     allowances = AllowanceStore(connection, keys=Keys(prefix))
     access = Access(credentials=store, allowances=allowances, limits=_LIMITS)

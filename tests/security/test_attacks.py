@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-import redis.asyncio
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from lingua import settings
 from scheduling.credentials import Principal, Scope
 from sockets.tickets import sign_ticket
+from tests.redis_under_test import open_redis
 from tests.security.conftest import Build
 from tests.security.fortress import DEADLINE_S, INIT, REGISTER, Fortress, bearer, prefix_of
 
@@ -171,7 +171,7 @@ async def test_a_revoked_speaker_who_does_not_read_is_gone_all_the_same(
         connect(
             url, sock=small, additional_headers=headers, max_queue=1, compression=None
         ) as socket,
-        redis.asyncio.Redis.from_url(fortress.redis_url) as client,
+        open_redis(fortress.redis_url) as client,
     ):
         session_id = (await _ask(socket, INIT))["session_id"]
         record = f"{fortress.prefix}:v2:{{session:{session_id}}}:info"
@@ -393,7 +393,7 @@ async def test_credentials_come_back_after_redis_lost_everything(
     async with connect(
         fortress.url("/ws/node"), additional_headers=bearer(node_token)
     ) as bystander:
-        async with redis.asyncio.Redis.from_url(fortress.redis_url) as client:
+        async with open_redis(fortress.redis_url) as client:
             await client.flushall()
         status = 403
         give_up_at = time.monotonic() + DEADLINE_S

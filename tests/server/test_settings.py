@@ -129,6 +129,19 @@ def test_every_command_refuses_a_bad_value_in_one_line(command: str) -> None:
     assert ended.stdout == ""
 
 
+@pytest.mark.parametrize("layer", ["core", "pubsub"])
+def test_a_layer_that_cannot_run_on_a_cluster_is_refused_there(layer: str, tmp_path: Path) -> None:
+    cluster = {"REDIS_URL": "", "REDIS_CLUSTER_URLS": "redis://127.0.0.1:7001"}
+
+    ended = run("check", LINGUA_VAR_DIR=str(tmp_path), LINGUA_CHANNEL_LAYER=layer, **cluster)
+
+    assert ended.returncode == 1
+    assert (
+        f"LINGUA_CHANNEL_LAYER={layer!r} is not allowed: it must be one of streams, memory"
+        in ended.stderr
+    )
+
+
 def test_values_are_read_as_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_SWITCH", "Yes")
     monkeypatch.setenv("TEST_LIST", " a, ,b ")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import redis.asyncio
@@ -10,7 +11,8 @@ from redis.exceptions import ResponseError
 from lingua.embedded_redis import find_free_port
 from scheduling.errors import DependencyDown
 from scheduling.store.connection import Connection
-from tests.redis_under_test import OwnRedis, open_redis
+from scripts.redis_cluster import EmbeddedCluster
+from tests.redis_under_test import OwnRedis, make_redis, open_redis
 
 _DEADLINE_S = 20.0
 
@@ -21,6 +23,59 @@ async def connection(redis_server: OwnRedis) -> AsyncIterator[Connection]:
     opened = Connection(client)
     yield opened
     await opened.close()
+
+
+def count_connections(servers: "list[redis.Redis]") -> int:
+    return sum(server.info("stats")["total_connections_received"] for server in servers)
+
+
+@pytest.mark.req("G1", "I10")
+async def test_an_opened_connection_connects_nowhere_later(
+    redis_server: OwnRedis, prefix: str
+) -> None:
+    servers = [redis.Redis.from_url(url) for url in redis_server.url.split(",")]
+    opened = Connection(open_redis(redis_server.url, timeout_s=_DEADLINE_S))
+    await opened.open()
+    before = count_connections(servers)
+
+    async with asyncio.timeout(_DEADLINE_S):
+        # So many keys lie on every master of a cluster.
+        writes = (opened.execute("SET", f"{prefix}-{n}", n, "PX", 60_000) for n in range(100))
+        await asyncio.gather(*writes)
+
+    assert count_connections(servers) == before
+    await opened.close()
+    for server in servers:
+        server.close()
+
+
+@pytest.mark.req("G1")
+async def test_where_nobody_answers_opening_is_refused(tmp_path: Path) -> None:
+    never_started = make_redis(directory=tmp_path)
+    connection = Connection(open_redis(never_started.url))
+
+    with pytest.raises(DependencyDown):
+        await connection.open()
+    await connection.close()
+
+
+@pytest.mark.cluster
+@pytest.mark.req("G1", "I10")
+async def test_a_lost_master_leaves_the_others_to_be_opened(tmp_path: Path) -> None:
+    cluster = EmbeddedCluster(directory=tmp_path, append_only=False)
+    await asyncio.to_thread(cluster.start)
+    try:
+        cluster.masters[0].kill()
+        connection = Connection(open_redis(cluster.url))
+
+        await connection.open()
+
+        for master in cluster.masters[1:]:
+            key = next(k for k in map(str, range(100)) if cluster.find_owner(k) is master)
+            assert await connection.execute("SET", key, "")
+        await connection.close()
+    finally:
+        await asyncio.to_thread(cluster.stop)
 
 
 async def test_commands_of_many_turns_keep_their_order(

@@ -14,20 +14,20 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from lingua.embedded_redis import EmbeddedRedis
 from lingua_node.jobs import Job, Result
 from lingua_node.messages import Languages, Service
 from lingua_node.node import Node
 from lingua_node.tracing import trace_jobs
 from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Servers
+from tests.redis_under_test import OwnRedis
 
 _ROOT = Path(__file__).parents[2]
 _DEADLINE_S = 30
 
 
 @pytest.fixture
-def servers(redis_server: EmbeddedRedis, tmp_path: Path):
+def servers(redis_server: OwnRedis, tmp_path: Path):
     servers = Servers(directory=tmp_path, redis_url=redis_server.url)
     yield servers
     servers.end()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
 from tests.instances.clients import draw_pair
+from tests.redis_under_test import OwnRedis
 from tests.security.conftest import _build
 from tests.security.fortress import DEADLINE_S, Fortress, prefix_of
 from tests.server.launcher import Launcher
@@ -27,7 +27,7 @@ _NO_JOB = "/v1/job/job-00000000-000000000000"
 def fortress(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
-    redis_server: EmbeddedRedis,
+    redis_server: OwnRedis,
 ):
     directory: Path = tmp_path_factory.mktemp(f"work-{request.param}")
     launcher = Launcher(directory=directory)
@@ -157,7 +157,7 @@ async def test_a_revoked_token_ends_a_poll_within_two_seconds(fortress: Fortress
 
 
 async def test_a_flood_of_one_principal_is_429_and_others_are_served(
-    tmp_path: Path, redis_server: EmbeddedRedis
+    tmp_path: Path, redis_server: OwnRedis
 ) -> None:
     launcher = Launcher(directory=tmp_path)
     limits = {"LINGUA_WORK_REQUEST_BURST": "5", "LINGUA_WORK_REQUESTS_PER_SECOND": "0.01"}

@@ -23,7 +23,7 @@ ON = {
 
 
 def read(cluster: Cluster, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = cluster.redis.hgetall(f"i:v1:{name}")
+    found: dict[str, Any] = cluster.redis.hgetall(f"{cluster.older_root}{name}")
     return found
 
 
@@ -47,7 +47,7 @@ async def test_nodes_and_sessions_are_copied_by_the_instance_that_has_them(clust
         copied = read(cluster, caps)
         assert (copied["max_jobs"], copied["gpu_usage"]) == ("3", "-1.0")
         assert copied["features"] == "asr,nmt,semantic,tts"
-        assert cluster.redis.ttl(f"i:v1:{caps}") == -1
+        assert cluster.redis.ttl(f"{cluster.older_root}{caps}") == -1
         await until(lambda: bool(read(cluster, f"nodes:caps:{{node:{other.node_id}}}")), "both")
 
         ack = await speaker.init(pair)
@@ -57,7 +57,7 @@ async def test_nodes_and_sessions_are_copied_by_the_instance_that_has_them(clust
         await until(lambda: bool(read(cluster, name)), "the session is copied")
         bound = read(cluster, name)
         assert (bound["node_id"], bound["trace_id"]) == (node.node_id, ack["trace_id"])
-        assert 3_500 < cluster.redis.ttl(f"i:v1:{name}") <= 3_600
+        assert 3_500 < cluster.redis.ttl(f"{cluster.older_root}{name}") <= 3_600
         await until(lambda: read(cluster, caps)["current_jobs"] == "1", "its load is copied")
         gone = f"nodes:caps:{{node:{other.node_id}}}"
         await other.close()
@@ -71,13 +71,13 @@ async def test_two_instances_serve_the_same_statistics(cluster: Cluster):
         await node.register(draw_pair())
         give_up_at = time.monotonic() + DEADLINE_S
         while True:
-            shared = json.loads(cluster.redis.get("i:v1:stats:snapshot") or "{}")
+            shared = json.loads(cluster.redis.get(f"{cluster.older_root}stats:snapshot") or "{}")
             told = [await ask_statistics(instance) for instance in (one, two)]
             if shared.get("nodes", {}).get("connected_nodes") == 1 and told == [shared, shared]:
                 break
             assert time.monotonic() < give_up_at, (shared, told)
             await asyncio.sleep(0.05)
-        assert 0 < cluster.redis.ttl("i:v1:stats:snapshot") <= 60
+        assert 0 < cluster.redis.ttl(f"{cluster.older_root}stats:snapshot") <= 60
 
 
 @pytest.mark.req("G8")
@@ -94,4 +94,4 @@ async def test_nothing_is_copied_unless_it_is_asked_for(cluster: Cluster):
         for index in range(3):
             await speaker.say(index)
             await speaker.result(index)
-    assert list(cluster.redis.scan_iter("i:v1:*")) == []
+    assert list(cluster.redis.scan_iter(f"{cluster.older_root}*")) == []

@@ -1,0 +1,33 @@
+"""What a soak calls flat, and how it shows what it saw."""
+
+import dataclasses
+
+import pytest
+
+from bench.soak import Look, is_flat, judge, print_looks
+
+FLAT = [
+    Look(jobs=jobs, server_kb=100_000, redis_kb=10_000, keys=5_000, timers=300, dead_letters=0)
+    for jobs in range(0, 50_000, 10_000)
+]
+END = dataclasses.replace(FLAT[-1], redis_kb=9_000, keys=80, timers=0)
+
+
+@pytest.mark.req("X8")
+def test_what_stays_the_same_is_flat() -> None:
+    assert is_flat(judge([*FLAT, END]))
+
+
+@pytest.mark.req("X8")
+@pytest.mark.parametrize(
+    "leak", [{"server_kb": 100_400.0}, {"redis_kb": 10_400.0}, {"keys": 201}], ids=str
+)
+def test_what_grows_with_the_jobs_is_not(leak: dict[str, float]) -> None:
+    assert not is_flat(judge([*FLAT, dataclasses.replace(END, **leak)]))
+
+
+def test_looks_are_a_table_of_one_line_each() -> None:
+    first, *_, last = print_looks([*FLAT, END]).splitlines()
+
+    assert first.startswith("| Jobs ")
+    assert last == "| 40,000 | 100,000 | 9,000 | 80 | 0 | 0 |"

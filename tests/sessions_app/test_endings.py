@@ -1,0 +1,168 @@
+"""Ends no node brought about: in Redis once, as soon as it answers, while the session goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from scheduling.errors import DependencyDown, TenantLimited
+from scheduling.jobs import JobState
+from scheduling.outcomes import Refused
+from scheduling.sessions import Sessions
+from scheduling.settlement import Settlement
+from sessions_app.endings import Endings, kept_no_longer, refuse
+from tests.redis_under_test import OwnRedis, make_redis, open_redis
+from tests.scheduling.core import Core
+from tests.scheduling.mailboxes import RecordingNode
+from tests.scripts.fixtures import (
+    JOB,
+    OTHER_JOB,
+    RESULT,
+    SESSION,
+    Stores,
+    bring_to,
+    make_ready,
+    make_request,
+    make_stores,
+    run,
+)
+
+_DEADLINE_S = 20.0
+
+
+def make_endings(core: Core, *, goes_on: Callable[[], bool] = lambda: True) -> Endings:
+    return Endings(
+        session_id=SESSION,
+        settlement=Settlement(stores=core.stores, fleet=core.fleet, delivery=core.delivery),
+        sessions=Sessions(instance_id="i1", store=core.held.sessions, jobs=core.held.jobs),
+        goes_on=goes_on,
+    )
+
+
+async def find_state(stores: Stores) -> JobState:
+    record = await stores.jobs.find(session_id=SESSION, job_id=JOB)
+    assert record is not None
+    return record.state
+
+
+async def until_released(stores: Stores) -> None:
+    """Wait until a job is cancelled, and nothing is left to do for it; nobody waits for that."""
+    async with asyncio.timeout(_DEADLINE_S):
+        while await find_state(stores) is not JobState.RELEASED:
+            continue
+
+
+@pytest.fixture
+async def own_redis(tmp_path: Path) -> AsyncIterator[OwnRedis]:
+    server = make_redis(directory=tmp_path, append_only=True)
+    await asyncio.to_thread(server.start)
+    yield server
+    await asyncio.to_thread(server.stop)
+
+
+@pytest.fixture
+async def own_core(own_redis: OwnRedis, prefix: str) -> AsyncIterator[Core]:
+    """A core whose Redis the test may stop."""
+    stores = make_stores(open_redis(own_redis.url, timeout_s=1.0), prefix=prefix)
+    stores.use_redis_clock()
+    yield Core(stores)
+    await stores.connection.close()
+
+
+async def until_down(core: Core) -> None:
+    """Wait until commands are refused."""
+    async with asyncio.timeout(_DEADLINE_S):
+        while True:
+            try:
+                await core.held.connection.execute("PING")
+            except DependencyDown:
+                return
+
+
+@pytest.mark.req("J19", "R5")
+async def test_a_running_job_is_cancelled_its_slot_freed_and_its_node_told(core: Core) -> None:
+    node = await make_ready(core.held)
+    mailbox = RecordingNode(node)
+    core.delivery.attach_node(node.node_id, mailbox)
+    await bring_to(core.held, JobState.RUNNING)
+    await run(core.held, node)
+
+    ended = await make_endings(core).end_for_good(JOB, reason="gap_timeout")
+
+    assert ended is None
+    await until_released(core.held)
+    assert mailbox.cancelled == [JOB]
+    assert not await core.held.connection.execute("ZCARD", core.held.keys.node_run("n1"))
+
+
+@pytest.mark.req("J19", "I-51")
+async def test_a_job_that_had_ended_keeps_its_end(core: Core) -> None:
+    await make_ready(core.held)
+    await bring_to(core.held, JobState.DONE)
+
+    ended = await make_endings(core).end_for_good(JOB, reason="gap_timeout")
+
+    assert ended is not None
+    assert (ended.job_id, ended.outcome) == (JOB, RESULT)
+    assert await find_state(core.held) is JobState.DONE
+
+
+@pytest.mark.req("J19")
+@pytest.mark.parametrize("job_id", [OTHER_JOB, "no job of anybody"])
+async def test_a_job_nobody_knows_has_no_end(core: Core, job_id: str) -> None:
+    assert await make_endings(core).end_for_good(job_id, reason="gap_timeout") is None
+
+
+@pytest.mark.req("G1", "G5", "J19")
+async def test_a_refused_job_is_ended_once_redis_is_back(
+    own_core: Core, own_redis: OwnRedis
+) -> None:
+    await make_ready(own_core.held)
+    await bring_to(own_core.held, JobState.DISPATCHED)
+    await asyncio.to_thread(own_redis.stop)
+
+    undoing = asyncio.create_task(make_endings(own_core).undo(JOB))
+    await until_down(own_core)
+    assert not undoing.done()
+    await asyncio.to_thread(own_redis.start)
+
+    async with asyncio.timeout(_DEADLINE_S):
+        await undoing
+    await until_released(own_core.held)
+
+
+@pytest.mark.req("G1")
+async def test_who_has_gone_waits_for_redis_no_longer(own_core: Core, own_redis: OwnRedis) -> None:
+    gone = asyncio.Event()
+    await asyncio.to_thread(own_redis.stop)
+    endings = make_endings(own_core, goes_on=lambda: not gone.is_set())
+    ending = asyncio.create_task(endings.end_for_good(JOB, reason="gap_timeout"))
+    await until_down(own_core)
+    assert not ending.done()
+
+    gone.set()
+
+    async with asyncio.timeout(_DEADLINE_S):
+        assert await ending is None
+
+
+@pytest.mark.req("J15")
+def test_a_refusal_ends_its_own_utterance_with_its_code() -> None:
+    request = make_request(utterance_index=7)
+
+    ended = refuse(request, TenantLimited())
+
+    job = request.assignment
+    assert ended.outcome == Refused(code="NO_AVAILABLE_NODE", message=str(TenantLimited()))
+    assert (ended.session_id, ended.job_id, ended.utterance_index) == (SESSION, JOB, 7)
+    assert (ended.trace_id, ended.tgt_lang) == (job.trace_id, job.tgt_lang)
+
+
+@pytest.mark.req("J2")
+def test_an_answer_kept_no_longer_is_told_under_the_first_jobs_id() -> None:
+    ended = kept_no_longer(make_request(utterance_index=7), OTHER_JOB)
+
+    assert (ended.job_id, ended.utterance_index) == (OTHER_JOB, 7)
+    assert isinstance(ended.outcome, Refused)
+    assert ended.outcome.code == "CANCELLED"
