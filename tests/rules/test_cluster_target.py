@@ -13,7 +13,6 @@ _FIXTURES = {"redis_server", "redis_client", "redis_url", "own_redis"}
 # Below tests/: why it is not run on a cluster.
 APART = {
     "bench": "the model of one Redis is compared with one",
-    "browser": "pages are looked at on one Redis",
     "chaos": "its scene is one Redis that is killed and restarted",
     "commands": "they name the address of one Redis",
     "history": "what they test is in the database",
