@@ -80,7 +80,7 @@ class Instance:
         told = {
             "Redis does not answer": self.journal.gauges.get(("degrade_mode",)),
             "other instances do not see this one": not self.network.peers.is_present,
-            "the database takes no history": self.journal.gauges.get(("history_down",)),
+            "the history of jobs is not written": self.journal.gauges.get(("history_down",)),
         }
         return [trouble for trouble, is_so in told.items() if is_so]
 

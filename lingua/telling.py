@@ -79,4 +79,4 @@ def note_told(line: bytes, journal: Journal) -> None:
             journal.observe(told.name, told.value, *told.labels)
         case "log":
             ids = {"job_id": told.job_id} if told.job_id else None
-            logging.getLogger(told.name).log(int(told.value), "%s", told.text, extra=ids)
+            logging.getLogger(told.name).log(int(told.value), told.text, extra=ids)

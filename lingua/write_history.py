@@ -6,7 +6,6 @@ It starts without Django's apps, in half the time and memory: it writes plain SQ
 import asyncio
 import datetime as dt
 import logging
-import os
 import signal
 import sys
 
@@ -21,15 +20,11 @@ from scheduling.store.connection import Connection, open_client
 from scheduling.store.history import HistoryStore
 from scheduling.store.keys import Keys
 
-# Whoever serves jobs goes first when all want the same cores.
-_NICE = 5
-
 
 def main() -> None:
     """Write until standard input ends: a signal to the whole group is for who serves."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.nice(_NICE)
     teller = Teller(sys.stdout.buffer)
     logging.root.addHandler(TellingHandler(teller))
     logging.root.setLevel(settings.LINGUA_LOG_LEVEL)

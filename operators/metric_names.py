@@ -131,7 +131,9 @@ METRICS: dict[str, Metric] = {
     "history_written_total": _counter("Jobs written into the history."),
     "history_lost_total": _counter("Jobs whose record was gone before it was written."),
     "history_waiting_jobs": _gauge("Jobs that are over and not written yet.", series=((),)),
-    "history_down": _gauge("1 while the database takes no history.", series=((),)),
+    "history_down": _gauge(
+        "1 while the history is not written: no database, or no writer.", series=((),)
+    ),
     "history_write_seconds": _histogram("Time to write one batch of the history."),
     # operators' own
     "stats_requests_total": _counter("Requests for statistics."),

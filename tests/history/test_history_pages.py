@@ -205,7 +205,7 @@ async def test_the_history_says_that_its_database_is_away(
     history.take_away()
     status, told = await _ask(instance.address, "/api/v1/jobs/history")
     await work(instance, jobs=1)
-    await _say_of_health(instance.address, "OK\nthe database takes no history")
+    await _say_of_health(instance.address, "OK\nthe history of jobs is not written")
     history.bring_back()
 
     assert (status, told["error"]) == (503, "DATABASE_DOWN")
