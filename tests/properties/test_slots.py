@@ -92,6 +92,14 @@ class SlotsAgainstModel(StoreMachine):
             if reply.word == "reserved":
                 self._note_grant(attempt)
 
+    @rule(attempt=attempts, accepts=st.booleans())
+    def take(self, *, attempt: Attempt, accepts: bool) -> None:
+        """What happens most: a healthy node gets a job, and accepts it; chance seldom gets here."""
+        self.heartbeat(good=True, drains=False, runs=None, back=0, times=1)
+        self.reserve(attempt, back=0, times=1)
+        if accepts:
+            self.commit(attempt, times=1)
+
     @rule(attempt=attempts, times=times)
     def commit(self, attempt: Attempt, times: int) -> None:
         for _ in range(times):
@@ -183,6 +191,6 @@ def _by_name(leases: dict[Attempt, int]) -> dict[str, int]:
     return {f"{job_id}:{attempt}": end for (job_id, attempt), end in leases.items()}
 
 
-@pytest.mark.req("R1", "R2", "R3", "R4", "R5", "R8", "N4", "N5", "N6", "N10", "N14")
+@pytest.mark.req("R1", "R2", "R3", "R4", "R5", "R8", "N4", "N5", "N6", "N10", "N14", "I-7")
 def test_slots_equal_their_model(redis_server: OwnRedis) -> None:
     search(SlotsAgainstModel, redis_server.url)

@@ -1,5 +1,8 @@
 """The fleet against Redis: what news told is not read again, what they did not tell is."""
 
+import asyncio
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -9,7 +12,9 @@ from scheduling.fleet_watch import FleetWatch
 from scheduling.nodes import Node, NodeStatus, Usage
 from scheduling.snapshot import Fleet
 from scheduling.store.node_index import NodeIndexStore
+from tests.redis_under_test import make_redis, open_redis
 from tests.scheduling.core import Core
+from tests.scripts.fixtures import make_stores
 
 
 class Watcher:
@@ -75,3 +80,21 @@ async def test_a_node_whose_news_were_lost_is_read(core: Core) -> None:
 
     assert (read, told.cpu, watcher.find().usage.cpu) == (1, 0.0, 20.0)
     assert watcher.find().status is NodeStatus.READY
+
+
+@pytest.mark.req("G3", "I-32")
+async def test_who_cannot_be_asked_about_is_not_taken_for_gone(tmp_path: Path, prefix: str) -> None:
+    server = make_redis(directory=tmp_path)
+    await asyncio.to_thread(server.start)
+    core = Core(make_stores(open_redis(server.url), prefix=prefix))
+    watcher = Watcher(core)
+    node = await core.register()
+    await watcher.index.note_seen(node.node_id)
+    await watcher.watch.run_once()
+    before = watcher.find()
+    server.kill()
+
+    assert await watcher.watch.run_once() == 0
+
+    assert watcher.find() == before
+    await core.held.connection.close()

@@ -50,7 +50,6 @@ def test_operations_md_names_the_defaults() -> None:
     [
         limits.read_job_limits,
         limits.read_node_limits,
-        limits.read_placement_rules,
         limits.read_session_limits,
     ],
 )
