@@ -65,4 +65,4 @@ class PlacementRules:
     resource_threshold_percent: float = 85.0
     heartbeat_timeout_ms: int = 45_000
     near_instance_id: str = ""
-    near_share: float = 0.0
+    near_share: float = 0.9

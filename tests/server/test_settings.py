@@ -1,5 +1,6 @@
 """The settings: refused when wrong, documented without exception."""
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,7 @@ def test_operations_md_names_the_defaults() -> None:
     [
         limits.read_job_limits,
         limits.read_node_limits,
+        functools.partial(limits.read_placement_rules, instance_id=""),
         limits.read_session_limits,
     ],
 )
