@@ -88,7 +88,7 @@ async def test_a_running_job_is_cancelled_its_slot_freed_and_its_node_told(core:
     await bring_to(core.held, JobState.RUNNING)
     await run(core.held, node)
 
-    ended = await make_endings(core).end_for_good(JOB, reason="gap_timeout")
+    ended = await make_endings(core).end_now_or_later(JOB, reason="gap_timeout")
 
     assert ended is None
     await until_released(core.held)
@@ -101,7 +101,7 @@ async def test_a_job_that_had_ended_keeps_its_end(core: Core) -> None:
     await make_ready(core.held)
     await bring_to(core.held, JobState.DONE)
 
-    ended = await make_endings(core).end_for_good(JOB, reason="gap_timeout")
+    ended = await make_endings(core).end_now_or_later(JOB, reason="gap_timeout")
 
     assert ended is not None
     assert (ended.job_id, ended.outcome) == (JOB, RESULT)
@@ -111,40 +111,40 @@ async def test_a_job_that_had_ended_keeps_its_end(core: Core) -> None:
 @pytest.mark.req("J19")
 @pytest.mark.parametrize("job_id", [OTHER_JOB, "no job of anybody"])
 async def test_a_job_nobody_knows_has_no_end(core: Core, job_id: str) -> None:
-    assert await make_endings(core).end_for_good(job_id, reason="gap_timeout") is None
+    assert await make_endings(core).end_now_or_later(job_id, reason="gap_timeout") is None
+
+
+@pytest.mark.req("J19")
+async def test_who_has_gone_ends_no_more(core: Core) -> None:
+    await bring_to(core.held, JobState.DISPATCHED)
+
+    endings = make_endings(core, goes_on=lambda: False)
+
+    assert await endings.end_now_or_later(JOB, reason="gap_timeout") is None
+    assert await find_state(core.held) is JobState.DISPATCHED
 
 
 @pytest.mark.req("G1", "G5", "J19")
-async def test_a_refused_job_is_ended_once_redis_is_back(
-    own_core: Core, own_redis: OwnRedis
+@pytest.mark.parametrize("refused", [True, False], ids=["refused", "given up"])
+async def test_a_job_is_ended_once_redis_is_back_and_nobody_waits_for_that(
+    own_core: Core, own_redis: OwnRedis, *, refused: bool
 ) -> None:
     await make_ready(own_core.held)
     await bring_to(own_core.held, JobState.DISPATCHED)
     await asyncio.to_thread(own_redis.stop)
-
-    undoing = asyncio.create_task(make_endings(own_core).undo(JOB))
     await until_down(own_core)
-    assert not undoing.done()
+
+    endings = make_endings(own_core)
+    if refused:
+        endings.end_later(JOB)
+    else:
+        assert await endings.end_now_or_later(JOB, reason="gap_timeout") is None
+    await until_down(own_core)
     await asyncio.to_thread(own_redis.start)
 
     async with asyncio.timeout(_DEADLINE_S):
-        await undoing
+        await own_core.held.connection.wait_until_up()
     await until_released(own_core.held)
-
-
-@pytest.mark.req("G1")
-async def test_who_has_gone_waits_for_redis_no_longer(own_core: Core, own_redis: OwnRedis) -> None:
-    gone = asyncio.Event()
-    await asyncio.to_thread(own_redis.stop)
-    endings = make_endings(own_core, goes_on=lambda: not gone.is_set())
-    ending = asyncio.create_task(endings.end_for_good(JOB, reason="gap_timeout"))
-    await until_down(own_core)
-    assert not ending.done()
-
-    gone.set()
-
-    async with asyncio.timeout(_DEADLINE_S):
-        assert await ending is None
 
 
 @pytest.mark.req("J15")
