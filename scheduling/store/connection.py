@@ -83,7 +83,9 @@ class Connection:
         self._ways: dict[str, Way] = {}
 
     async def open(self) -> None:
-        """Connect now, so that the first commands are not late for it.
+        """Connect now: the first commands are not late for it.
+
+        Before a cluster is known, commands for one key may overtake each other.
 
         :raises DependencyDown: Redis does not answer
         """

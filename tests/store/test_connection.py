@@ -21,6 +21,7 @@ _DEADLINE_S = 20.0
 async def connection(redis_server: OwnRedis) -> AsyncIterator[Connection]:
     client = open_redis(redis_server.url, timeout_s=_DEADLINE_S)
     opened = Connection(client)
+    await opened.open()
     yield opened
     await opened.close()
 
