@@ -1,10 +1,10 @@
 """What the benchmarks work on: nodes that do it all, fleets of them, and utterances for them."""
 
 from scheduling import clock
+from scheduling.contenders import Contender
 from scheduling.jobs import Assignment, Need, Pipeline, Request, quote_base64
 from scheduling.languages import LanguageOffer, Nmt
 from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
-from scheduling.seats import Seat
 from scheduling.snapshot import Fleet, NodeIndex
 
 LANGUAGES = frozenset({"de", "en", "es", "fr"})
@@ -63,7 +63,7 @@ def build_fleet(size: int) -> Fleet:
         node.node_id: node
         for node in (build_node(number, heard_at_ms=now_ms) for number in range(size))
     }
-    fleet.seats.update((node_id, Seat(node)) for node_id, node in nodes.items())
+    fleet.contenders.update((node_id, Contender(node)) for node_id, node in nodes.items())
     fleet.swap(nodes, NodeIndex({DESCRIPTION: tuple(nodes)}, require_gpu=False))
     for node_id in nodes:
         fleet.learn_load(node_id, 1)

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from scheduling.contenders import Able, Contender
 from scheduling.jobs import Need
 from scheduling.nodes import Node
 from scheduling.pool_config import PoolConfig, list_pools_of
 from scheduling.pool_matching import ALL_NODES, PoolMatcher
-from scheduling.seats import Able, Seat
 
 # Speakers choose language codes: what is remembered of them must not grow for ever.
 _MOST_REMEMBERED = 65_536
@@ -42,12 +42,12 @@ class Candidates:
         self,
         *,
         find: Callable[[Need], Sequence[str]],
-        seats: Mapping[str, Seat],
+        contenders: Mapping[str, Contender],
         pools_of: Callable[[PoolConfig], Mapping[str, frozenset[str]]],
         table: PoolTable,
     ) -> None:
         self._find = find
-        self._seats = seats
+        self._contenders = contenders
         self._pools_of = pools_of
         self._table = table
         self._answers: dict[tuple[str, Need], Able] = {}
@@ -61,7 +61,7 @@ class Candidates:
             if pool_id != ALL_NODES:
                 members = self._list_members(pool_id)
                 node_ids = [node_id for node_id in node_ids if node_id in members]
-            answer = Able([self._seats[node_id] for node_id in node_ids])
+            answer = Able([self._contenders[node_id] for node_id in node_ids])
             if len(self._answers) >= _MOST_REMEMBERED:
                 self._answers.clear()
             self._answers[pool_id, need] = answer

@@ -6,11 +6,11 @@ from collections.abc import Collection
 import msgspec
 
 from scheduling import clock
+from scheduling.contenders import Able, Contender
 from scheduling.limits import PlacementRules
 from scheduling.nodes import Node
 from scheduling.placement import Choice, Reason, choose, count_reasons, why_not_now
 from scheduling.pool_matching import ALL_NODES, ANY_ABLE_NODE, Route
-from scheduling.seats import Able, Seat
 from scheduling.session_memory import SessionMemory, SessionNotes
 from scheduling.snapshot import Fleet
 from scheduling.waiting import Placing
@@ -114,7 +114,7 @@ class Chooser:
             session_pool=session.pool_for(src=need.src, tgt=need.tgt),
             rng=self._rng,
         )
-        if any(candidates.find(pool_id, need).seats for pool_id in route.pool_ids):
+        if any(candidates.find(pool_id, need).contenders for pool_id in route.pool_ids):
             return route
         return ANY_ABLE_NODE if matcher.is_as_good_as_none(route) else route
 
@@ -173,7 +173,7 @@ class Chooser:
         if not self._fleet.snapshot.pools.matcher.config.rules.session_affinity:
             return self._rules
         return PlacementRules(
-            sample_size=max(len(able.seats), 1),
+            sample_size=max(len(able.contenders), 1),
             resource_threshold_percent=self._rules.resource_threshold_percent,
             heartbeat_timeout_ms=self._rules.heartbeat_timeout_ms,
         )
@@ -230,5 +230,5 @@ class Chooser:
         return failed_on if any(node_id not in failed_on for node_id in able) else frozenset()
 
     def _why_not_now(self, node: Node, now_ms: int) -> Reason | None:
-        seat = self._fleet.seats.get(node.node_id) or Seat(node)
-        return why_not_now(seat, now_ms=now_ms, rules=self._rules)
+        contender = self._fleet.contenders.get(node.node_id) or Contender(node)
+        return why_not_now(contender, now_ms=now_ms, rules=self._rules)

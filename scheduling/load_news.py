@@ -59,8 +59,8 @@ class LoadNews:
 
     def _note(self, node_id: str, load: int) -> None:
         # Asked before the fleet takes the load: what it knew until now.
-        seat = self._fleet.seats.get(node_id)
-        if seat is not None and seat.load == load:
+        contender = self._fleet.contenders.get(node_id)
+        if contender is not None and contender.load == load:
             return
         self._loads[node_id] = load
         self._wake.set()

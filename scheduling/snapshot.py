@@ -13,10 +13,10 @@ from scheduling.candidates import (
     PoolTable,
     compute_members,
 )
+from scheduling.contenders import Contender
 from scheduling.jobs import Need
 from scheduling.nodes import Node, NodeDescription
 from scheduling.placement import Reason, why_never
-from scheduling.seats import Seat
 
 _MOST_REMEMBERED = 65_536
 
@@ -95,7 +95,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Fleet:
-    """The current snapshot, and beside it a seat for each node, with its last known load.
+    """The current snapshot, and beside it a contender for each node, with its last known load.
 
     Loads are hints for ranking; the script that takes a slot decides. A node is `free` while its
     last known load is below what it offers; `on_free` is called whenever that is learned, and
@@ -106,7 +106,7 @@ class Fleet:
     """
 
     def __init__(self, *, require_gpu: bool) -> None:
-        self.seats: dict[str, Seat] = {}
+        self.contenders: dict[str, Contender] = {}
         self.snapshot = self._build({}, NodeIndex({}, require_gpu=require_gpu), NO_POOLS)
         self.free: dict[str, None] = {}
         self.on_free: Callable[[str], None] = lambda _node_id: None
@@ -142,13 +142,13 @@ class Fleet:
         before = known.description if known else None
         if before != node.description:
             index = index.replace(node.node_id, before, node.description)
-        seat = self.seats.get(node.node_id)
-        if seat is None:
-            seat = self.seats[node.node_id] = Seat(node)
+        contender = self.contenders.get(node.node_id)
+        if contender is None:
+            contender = self.contenders[node.node_id] = Contender(node)
         else:
-            seat.take(node)
+            contender.take(node)
         self.swap({**self.snapshot.nodes, node.node_id: node}, index)
-        self.learn_load(node.node_id, seat.load)
+        self.learn_load(node.node_id, contender.load)
         if before != node.description or (known and known.conn_epoch != node.conn_epoch):
             self.on_described(node)
 
@@ -166,7 +166,7 @@ class Fleet:
         nodes = {key: node for key, node in self.snapshot.nodes.items() if key != node_id}
         index = self.snapshot.index.replace(node_id, known.description, None)
         self.swap(nodes, index)
-        del self.seats[node_id]
+        del self.contenders[node_id]
         self.free.pop(node_id, None)
 
     def put_pools(self, table: PoolTable) -> None:
@@ -182,15 +182,15 @@ class Fleet:
 
     def list_loads(self) -> dict[str, int]:
         """Return the last known load of every node; not for another thread than the loop's."""
-        return {node_id: seat.load for node_id, seat in self.seats.items()}
+        return {node_id: contender.load for node_id, contender in self.contenders.items()}
 
     def find_load(self, node_id: str) -> int:
         """Return the last known load of a node, 0 where it is not known."""
-        seat = self.seats.get(node_id)
-        return seat.load if seat else 0
+        contender = self.contenders.get(node_id)
+        return contender.load if contender else 0
 
     def swap(self, nodes: Mapping[str, Node], index: NodeIndex) -> None:
-        """Take other nodes, which have their seats; what is known of pools stays while it can."""
+        """Take other nodes, whose contenders there are; what is known of pools stays if it can."""
         before = self.snapshot
         if index is before.index:
             self.snapshot = msgspec.structs.replace(before, nodes=nodes)
@@ -200,7 +200,7 @@ class Fleet:
     def _build(self, nodes: Mapping[str, Node], index: NodeIndex, pools: PoolTable) -> Snapshot:
         candidates = Candidates(
             find=index.find,
-            seats=self.seats,
+            contenders=self.contenders,
             pools_of=functools.partial(compute_members, nodes),
             table=pools,
         )
@@ -217,11 +217,11 @@ class Fleet:
 
     def correct_load(self, node_id: str, load: int) -> None:
         """Take a load that came with a refusal: nobody is woken to be refused again."""
-        seat = self.seats.get(node_id)
-        if seat is None:
+        contender = self.contenders.get(node_id)
+        if contender is None:
             return
-        seat.load = load
-        if load < seat.max_jobs:
+        contender.load = load
+        if load < contender.max_jobs:
             self.free[node_id] = None
         else:
             self.free.pop(node_id, None)

@@ -6,10 +6,10 @@ import msgspec
 
 from bench.simulation.virtual_time import START_MS
 from scheduling.candidates import Members, PoolTable, compute_members
+from scheduling.contenders import Contender
 from scheduling.nodes import Node
 from scheduling.pool_config import PoolConfig, PoolRules, TenantRule, wish_pools
 from scheduling.pool_matching import PoolMatcher
-from scheduling.seats import Seat
 from scheduling.snapshot import Fleet, NodeIndex
 from scheduling.store.keys import Keys
 from scheduling.store.pipes import Command
@@ -58,7 +58,7 @@ def build_fleet(nodes: Mapping[str, Node], table: PoolTable) -> Fleet:
         groups.setdefault(node.description, []).append(node.node_id)
     by_description = {node.description: tuple(groups[node.description]) for node in nodes.values()}
     fleet.put_pools(table)
-    fleet.seats.update((node_id, Seat(node)) for node_id, node in nodes.items())
+    fleet.contenders.update((node_id, Contender(node)) for node_id, node in nodes.items())
     fleet.swap(nodes, NodeIndex(by_description, require_gpu=False))
     for node_id in nodes:
         fleet.learn_load(node_id, 0)

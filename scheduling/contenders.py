@@ -1,4 +1,4 @@
-"""Seats: what a choice looks at of each node, side by side."""
+"""Contenders: what a choice looks at of each node, side by side."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,13 @@ from scheduling.nodes import Node, NodeStatus
 _GPU_COUNTS_ALIKE_PERCENT = 10
 
 
-class Seat(msgspec.Struct, gc=False, eq=False):
+class Contender(msgspec.Struct, gc=False, eq=False):
     """One node as placement looks at it; the same object for as long as the node is known.
 
-    A choice looks at twenty seats drawn from thousands, so it is memory that it waits for: here
-    are one object and small numbers where the node itself is six objects, which halves what a
-    choice among 10,000 takes. `peak_percent` is the highest usage of CPU, memory and GPU;
-    `gpu_class` is equal for GPU usages that hardly differ.
+    A choice looks at twenty drawn from thousands, so it is memory that it waits for: here are one
+    object and small numbers where the node itself is six objects, which halves what a choice
+    among 10,000 takes. `peak_percent` is the highest usage of CPU, memory and GPU; `gpu_class` is
+    equal for GPU usages that hardly differ.
     """
 
     node: Node
@@ -50,9 +50,9 @@ class Seat(msgspec.Struct, gc=False, eq=False):
 class Able:
     """Who could serve a need: as a sequence to sample from, and by id."""
 
-    def __init__(self, seats: Sequence[Seat]) -> None:
-        self.seats = seats
+    def __init__(self, contenders: Sequence[Contender]) -> None:
+        self.contenders = contenders
 
     @functools.cached_property
-    def by_id(self) -> Mapping[str, Seat]:
-        return {seat.node_id: seat for seat in self.seats}
+    def by_id(self) -> Mapping[str, Contender]:
+        return {contender.node_id: contender for contender in self.contenders}
