@@ -12,6 +12,7 @@ from lingua.telling import note_told
 from scheduling.journal import Journal
 
 _logger = logging.getLogger(__name__)
+_ENDS_WITHIN_S = 10.0
 
 # Where we are is told by path: a relative path among the settings means our working directory.
 _PROGRAM = (
@@ -45,16 +46,21 @@ class HistoryProcess:
         """Start the writer; return how many things it told once it has ended.
 
         :raises RuntimeError: it ended before it told anything
+        :raises TimeoutError: it told nothing more and did not end; it is killed
         """
         process = await asyncio.create_subprocess_exec(
             *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
         try:
             noted = await self._listen(process)
+            # Who tells nothing more has ended, or is about to: to kill it now would be a race for
+            # its exit code.
+            code = await asyncio.wait_for(process.wait(), _ENDS_WITHIN_S)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            code = await process.wait()
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
         if not noted:
             self._journal.gauge("history_down", 1)
             raise RuntimeError(f"the writer of the history cannot start: it ended with {code}")

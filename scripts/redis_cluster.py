@@ -84,6 +84,10 @@ class EmbeddedCluster:
                 "the replica is not in step",
             )
             _await(lambda: f"{replica.port}@" in _slaves(of_master, name), "nobody knows of it")
+        for other in self.masters:
+            # Who does not know it will not vote for it, and the next vote is eight seconds later.
+            with redis.Redis(port=other.port, protocol=2, decode_responses=True) as voter:
+                _await(lambda voter=voter: _knows(voter, replica), "who votes does not know it")  # type: ignore[misc] # bound for the loop
         return replica
 
     def await_promotion(self, replica: EmbeddedRedis) -> None:
@@ -157,6 +161,10 @@ def _await_whole(client: "redis.Redis") -> None:
             return
         time.sleep(0.02)
     raise TimeoutError(f"the cluster is not whole: {info}")
+
+
+def _knows(master: "redis.Redis", node: EmbeddedRedis) -> bool:
+    return f":{node.port}@" in str(_call(master, "CLUSTER", "NODES"))
 
 
 def _slaves(client: "redis.Redis", master: str) -> str:

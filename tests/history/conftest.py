@@ -51,5 +51,10 @@ def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
 
 
 @pytest.fixture
+def redis_url(own_redis: EmbeddedRedis) -> str:
+    return own_redis.url
+
+
+@pytest.fixture
 def history(tmp_path: Path) -> History:
     return History(tmp_path / "var" / "lingua.sqlite3")

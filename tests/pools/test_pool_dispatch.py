@@ -12,6 +12,7 @@ from scheduling.pool_config import PoolConfig, PoolRules, TenantRule, wish_pools
 from scheduling.pools import Pool, PoolKind
 from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
+from tests.channels_streams.waiting import eventually
 from tests.pools.dispatching import Scheduler, with_rules
 from tests.pools.offers import CORE, describe, make_need
 from tests.redis_under_test import list_keys
@@ -247,9 +248,13 @@ async def test_what_is_remembered_of_a_turn_ends(scheduler: Scheduler, redis_cli
     await scheduler.connect("n-1")
     scheduler.use(PoolConfig(rules=PoolRules(enabled=False)))
     await scheduler.ask(turn_id="turn", max_duration=True)
-    await scheduler.settle()
-    kept = [key for key in await list_keys(redis_client) if key.endswith(":rt")]
-    assert kept
+
+    async def is_noted() -> bool:
+        kept[:] = [key for key in await list_keys(redis_client) if key.endswith(":rt")]
+        return bool(kept)
+
+    kept: list[str] = []
+    await eventually(is_noted)
     assert all([0 < await redis_client.pttl(key) <= 3_600_000 for key in kept])
 
 

@@ -1,5 +1,5 @@
 """Instances as those of `tests/instances`, for an operator who follows the runbook."""
 
-from tests.instances.conftest import cluster, own_redis
+from tests.instances.conftest import cluster, own_redis, redis_url
 
-__all__ = ["cluster", "own_redis"]
+__all__ = ["cluster", "own_redis", "redis_url"]
