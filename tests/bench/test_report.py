@@ -39,20 +39,12 @@ def test_the_pages_are_as_the_results_are():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    ("name", "within_us"),
-    [
-        pytest.param("reserve at 3,000 jobs a second", 5_000, marks=pytest.mark.req("R10")),
-        pytest.param(
-            "write on one instance → readable on another", 10_000, marks=pytest.mark.req("I12")
-        ),
-    ],
-)
-def test_the_run_on_record_kept_what_is_required(name: str, within_us: int):
+@pytest.mark.req("I12")
+def test_in_the_run_on_record_a_write_is_readable_elsewhere_within_ten_ms():
     rows = json.loads((ROOT / "bench" / "results" / "latest.json").read_text())["rows"]
-    (row,) = [row for row in rows if row["name"] == name]
+    (row,) = [row for row in rows if row["name"].startswith("write on one instance")]
     assert row["unit"] == "µs"
-    assert row["figures"]["p99"] < within_us
+    assert row["figures"]["p99"] < 10_000
 
 
 @pytest.mark.req("X9", "I-69")
