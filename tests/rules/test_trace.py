@@ -12,10 +12,6 @@ TABLE = (
 )
 COUNTS = dict(zip("NPLRJITMDVGOX", (18, 18, 20, 10, 19, 13, 9, 6, 9, 10, 9, 13, 13), strict=True))
 DEFECTS = 71
-STATES = {
-    *("done", "spine", "later: pools", "later: many instances", "later: operators"),
-    "later: speed",
-}
 
 
 @pytest.fixture
@@ -38,7 +34,7 @@ def test_the_table_holds_every_id_once() -> None:
         ),
         *(f"I-{number}" for number in range(1, DEFECTS + 1)),
     ]
-    assert {row.state for row in rows} <= STATES
+    assert all(row.state == "done" or row.state.startswith("later: ") for row in rows)
 
 
 def test_the_tests_name_no_unknown_requirement(capsys: pytest.CaptureFixture[str]) -> None:
