@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import median_of
-from bench.processes import ROOT, start_redis, start_target
+from bench.processes import ROOT, end_in_order, start_redis, start_target
 
 _FLOOR = "floor"
 _JOBS_APART = 300
@@ -104,6 +104,7 @@ def describe(label: str, subject: Subject, measured: Measured) -> str:
 
 def main() -> None:
     """Compare and print medians."""
+    end_in_order()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("before", type=Path, help="another checkout of the project")
     parser.add_argument("--windows", type=int, default=10)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -72,6 +73,11 @@ class Target:
                 f"! {measured['errors']} errors, the first: {measured['first_error']}", flush=True
             )
         return measured
+
+
+def end_in_order() -> None:
+    """Let SIGTERM end this program as Ctrl-C does: what it started ends with it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @contextlib.contextmanager

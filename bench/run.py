@@ -17,7 +17,7 @@ from bench import measures, parts, plots, pool_parts
 from bench.figures import Row, merge_runs, print_table
 from bench.machine import describe_run
 from bench.measures import QUICK, SERVERS, Plan, say
-from bench.processes import ROOT, start_redis
+from bench.processes import ROOT, end_in_order, start_redis
 from bench.verdicts import judge_parts
 
 _RESULTS = ROOT / "bench" / "results"
@@ -81,6 +81,7 @@ def _write(run: Run, *, before: dict[str, Any], took_s: float, runs: int) -> Non
 
 def main() -> None:
     """Measure, print the table, write the files."""
+    end_in_order()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short run of everything")
     parser.add_argument("--runs", type=int, default=Plan.runs, help="runs a median is taken of")

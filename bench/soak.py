@@ -18,7 +18,7 @@ import redis
 
 from bench.gauges import read_memory_kb
 from bench.machine import describe_run
-from bench.processes import ROOT, Target, start_redis, start_target
+from bench.processes import ROOT, Target, end_in_order, start_redis, start_target
 
 _RESULT = ROOT / "bench" / "results" / "memory.json"
 _RETENTION_S = 300  # the shortest that is allowed
@@ -134,6 +134,7 @@ def print_looks(looks: list[Look]) -> str:
 
 def main() -> None:
     """Soak, print the looks and the verdict, write the file."""
+    end_in_order()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=10)

@@ -20,7 +20,7 @@ from typing import Any
 from bench.figures import Row, median_of, print_table
 from bench.machine import describe_run
 from bench.peers.arguments import URL_FILE
-from bench.processes import ROOT, Target, start_redis, start_target
+from bench.processes import ROOT, Target, end_in_order, start_redis, start_target
 
 _ENVIRONMENTS = ROOT / "var" / "peers"
 _RESULTS = ROOT / "bench" / "results" / "peers.json"
@@ -199,6 +199,7 @@ def _try(peer: Peer, plan: Plan, directory: Path) -> Row:
 
 def main() -> None:
     """Measure every peer that can be installed, print the table, write the figures."""
+    end_in_order()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=Plan.runs, help="runs a median is taken of")
     parser.add_argument("--quick", action="store_true", help="one short run of each, not kept")
