@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import itertools
 import logging
 import re
 from collections.abc import Callable
@@ -82,6 +81,7 @@ class Way:
         self._on_turn = on_turn
         self._waiting: list[Issued] = []
         self._under_way: list[list[Issued]] = []
+        self._ended = asyncio.Event()
         self._senders: set[asyncio.Task[None]] = set()
         self._is_due = False
         self._probe: asyncio.Task[None] | None = None
@@ -114,8 +114,9 @@ class Way:
         if self._probe is not None:
             self._probe.cancel()
             await asyncio.gather(self._probe, return_exceptions=True)
-        while issued := [*self._waiting, *itertools.chain(*self._under_way)]:
-            await asyncio.wait([one.future for one in issued])
+        while self._waiting or self._under_way:
+            self._ended.clear()
+            await self._ended.wait()
 
     async def wait_until_up(self) -> None:
         """Return once Redis answers, which may be now."""
@@ -124,7 +125,7 @@ class Way:
     def _send_waiting(self) -> None:
         """Send what waits; who sends it sees to what waits then."""
         self._is_due = False
-        if not self._waiting:
+        if not self._waiting or len(self._under_way) >= self._pipe.most_under_way:
             return
         batch, self._waiting = self._waiting, []
         self._under_way.append(batch)
@@ -191,6 +192,7 @@ class Way:
             elif not issued.future.done():
                 _answer(issued, reply)
         self._under_way.remove(batch)
+        self._ended.set()
         self._answered += len(batch)
         if self._stalled and self._probe is None:
             self._stalled = False
