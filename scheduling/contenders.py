@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from scheduling.nodes import Node, NodeStatus
+from scheduling.nodes import Node
 
 _GPU_COUNTS_ALIKE_PERCENT = 10
 
@@ -39,7 +39,7 @@ class Contender(msgspec.Struct, gc=False, eq=False):
         self.node = node
         self.node_id = node.node_id
         self.instance_id = node.instance_id
-        self.is_open = node.status is NodeStatus.READY and not node.draining
+        self.is_open = node.is_open
         self.heartbeat_at_ms = node.heartbeat_at_ms
         self.max_jobs = node.max_jobs
         self.peak_percent = max(usage.cpu, usage.memory, gpu)

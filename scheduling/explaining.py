@@ -175,7 +175,7 @@ class Explainer:
         need = Need(src=src, tgt=tgt, types=_CORE, pairs=((src, tgt),))
         snapshot, find_load = self._fleet.snapshot, self._fleet.find_load
         able = [snapshot.nodes[node_id] for node_id in snapshot.index.find(need)]
-        ready = [node for node in able if node.status is NodeStatus.READY and not node.draining]
+        ready = [node for node in able if node.is_open]
         free = sum(max(node.max_jobs - find_load(node.node_id), 0) for node in ready)
         return Coverage(src=src, tgt=tgt, ready_nodes=len(ready), free_slots=free)
 

@@ -93,6 +93,11 @@ class Node(msgspec.Struct, frozen=True):
     held: Hold = Hold.NONE
 
     @property
+    def is_open(self) -> bool:
+        """Say whether the node gets jobs while it has a slot."""
+        return self.status is NodeStatus.READY and not self.draining
+
+    @property
     def shown_status(self) -> NodeStatus:
         """Return the status operators and the node itself are told."""
         if self.draining and self.status is NodeStatus.READY:

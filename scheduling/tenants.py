@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 
 from scheduling import errors
-from scheduling.nodes import NodeStatus
 from scheduling.pool_config import TenantRule
 from scheduling.snapshot import Fleet
 from scheduling.store.connection import unattended
@@ -122,9 +121,7 @@ class Tenants:
         """Return what all nodes that get jobs offer, as it was a moment ago."""
         if self._slots is None:
             self._slots = sum(
-                node.max_jobs
-                for node in self._fleet.snapshot.nodes.values()
-                if node.status is NodeStatus.READY and not node.draining
+                node.max_jobs for node in self._fleet.snapshot.nodes.values() if node.is_open
             )
         return self._slots
 
