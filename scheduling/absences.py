@@ -117,9 +117,10 @@ class Absences:
         if limited_ms <= 0:
             limited_ms = await self._store.count_report(node_id)
             if limited_ms:
-                self._limited_until_ms[node_id] = clock.steady_ms() + limited_ms
-            else:
-                self._limited_until_ms.pop(node_id, None)
+                now_ms = clock.steady_ms()
+                known = self._limited_until_ms.items()
+                self._limited_until_ms = {other: end for other, end in known if end > now_ms}
+                self._limited_until_ms[node_id] = now_ms + limited_ms
         return limited_ms > 0
 
     def _count(self, what: str, label: str, value: str) -> None:
