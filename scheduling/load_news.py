@@ -64,9 +64,5 @@ class LoadNews:
             return
         self._loads[node_id] = load
         self._wake.set()
-        if node_id not in self._fleet.free and load < self._most(node_id):
+        if contender is not None and contender.load >= contender.max_jobs > load:
             self._hurry.set()
-
-    def _most(self, node_id: str) -> int:
-        node = self._fleet.find(node_id)
-        return node.max_jobs if node else 0

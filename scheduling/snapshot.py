@@ -128,7 +128,7 @@ class Fleet:
     def record_load(self, node_id: str, load: int) -> None:
         """Take a load a script reported, and say so when it leaves a slot free.
 
-        `on_load` is told first, and finds in `loads` and `free` what was known before.
+        `on_load` is told first, and finds in `contenders` and `free` what was known before.
         """
         self.on_load(node_id, load)
         self.learn_load(node_id, load)

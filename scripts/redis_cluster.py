@@ -1,5 +1,6 @@
 """A Redis Cluster of three masters on loopback, for development and tests: make cluster."""
 
+import functools
 import signal
 import sys
 import tempfile
@@ -87,7 +88,7 @@ class EmbeddedCluster:
         for other in self.masters:
             # Who does not know it will not vote for it, and the next vote is eight seconds later.
             with redis.Redis(port=other.port, protocol=2, decode_responses=True) as voter:
-                _await(lambda voter=voter: _knows(voter, replica), "who votes does not know it")  # type: ignore[misc] # bound for the loop
+                _await(functools.partial(_knows, voter, replica), "who votes does not know it")
         return replica
 
     def await_promotion(self, replica: EmbeddedRedis) -> None:

@@ -27,8 +27,7 @@ class Awaited:
     def end(self, job_id: str) -> Request | None:
         """Wait for it no longer: a job has its answer, or nobody wants it."""
         self._in_flight.end(job_id)
-        found = self._requests.pop(job_id, None)
-        return found[0] if found else None
+        return self.give_up(job_id)
 
     def give_up(self, job_id: str) -> Request | None:
         """Take no answer any longer; the process stays until `end`."""
