@@ -68,7 +68,8 @@ class Instance:
     async def check_ready(self) -> str:
         """Return why this instance must get no new sockets now, or an empty text."""
         try:
-            await self.connection.execute("PING")
+            # As new work is: a probe is not kept waiting for a Redis that is silent.
+            await self.connection.execute("PING", urgent=True)
         except DependencyDown:
             return "Redis does not answer"
         if not self.network.peers.is_present:
