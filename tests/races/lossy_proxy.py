@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+
+_START_S = 30
 
 
 class LossyProxy:
@@ -47,20 +50,19 @@ class LossyProxy:
         life = asyncio.current_task()
         assert life is not None
         self._lives.add(life)
-        upstream_reader, upstream_writer = await asyncio.open_connection(
-            "127.0.0.1", self._upstream_port
-        )
-        doomed = asyncio.Event()
-        try:
-            async with asyncio.TaskGroup() as group:
-                back = group.create_task(self._pass_replies(upstream_reader, writer, doomed))
-                there = group.create_task(self._pass_commands(reader, upstream_writer, doomed))
-                back.add_done_callback(lambda _: there.cancel())
-                there.add_done_callback(lambda _: back.cancel())
-        finally:
-            self._lives.discard(life)
-            for each in (writer, upstream_writer):
-                each.close()
+        async with contextlib.AsyncExitStack() as ends:
+            ends.callback(self._lives.discard, life)
+            ends.callback(writer.close)
+            upstream_reader, upstream_writer = await asyncio.open_connection(
+                "127.0.0.1", self._upstream_port
+            )
+            ends.callback(upstream_writer.close)
+            doomed = asyncio.Event()
+            group = await ends.enter_async_context(asyncio.TaskGroup())
+            back = group.create_task(self._pass_replies(upstream_reader, writer, doomed))
+            there = group.create_task(self._pass_commands(reader, upstream_writer, doomed))
+            back.add_done_callback(lambda _: there.cancel())
+            there.add_done_callback(lambda _: back.cancel())
 
     async def _pass_commands(
         self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter, doomed: asyncio.Event
@@ -87,13 +89,21 @@ class LossyProxy:
 @contextlib.contextmanager
 def serve_apart(proxy: LossyProxy) -> Iterator[str]:
     """Run a proxy in a thread of its own, for tests that block; yield its URL."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    started: Future[tuple[str, Callable[[], None]]] = Future()
+
+    async def serve() -> None:
+        loop, ending = asyncio.get_running_loop(), asyncio.Event()
+        url = await proxy.start()
+        started.set_result((url, lambda: loop.call_soon_threadsafe(ending.set)))
+        await ending.wait()
+        await proxy.stop()
+
+    # A connection that came while the proxy stopped is ended with the loop, by `asyncio.run`.
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
+    url, end = started.result(timeout=_START_S)
     try:
-        yield asyncio.run_coroutine_threadsafe(proxy.start(), loop).result()
+        yield url
     finally:
-        asyncio.run_coroutine_threadsafe(proxy.stop(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
+        end()
         thread.join()
-        loop.close()
