@@ -15,7 +15,7 @@ from scheduling import errors
 from scheduling.journal import Journal
 from scheduling.store.pipes import Argument, Command, open_pipe
 from scheduling.store.spellings import Spellings
-from scheduling.store.ways import LOST, Issued, Way, name_error
+from scheduling.store.ways import LOST, Issued, Way, fail, name_error
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ class Connection:
         self._overdue_s = overdue_s
         self._spellings = Spellings()
         self._ways: dict[str, Way] = {}
+        self._is_closed = False
 
     async def open(self) -> None:
         """Connect now: the first commands are not late for it.
@@ -125,6 +126,9 @@ class Connection:
         # Asking for the running loop is a system call in Python 3.11, nine times a job.
         loop = self._loop = self._loop or asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
+        if self._is_closed:
+            fail(future, errors.DependencyDown())
+            return future
         master = self._pipe.find_master(command)
         way = self._ways.get(master) or self._open_way(master)
         way.put(Issued(command, future, read, urgent), loop)
@@ -138,6 +142,8 @@ class Connection:
         :raises DependencyDown: Redis did not answer
         :raises ResponseError: Redis refused one of them; others may have been carried out
         """
+        if self._is_closed:
+            raise errors.DependencyDown
         try:
             replies = await self._pipe.run(commands)
         except LOST as lost:
@@ -148,9 +154,15 @@ class Connection:
         return replies
 
     async def close(self) -> None:
-        """Wait for what was issued, then close the connections."""
-        for way in list(self._ways.values()):
-            await way.close()
+        """Wait for what was issued, then close the connections; what comes later is refused.
+
+        It would connect once more, and nobody would close that.
+        """
+        while True:
+            await asyncio.gather(*(way.close() for way in self._ways.values()))
+            if not any(way.is_busy for way in self._ways.values()):
+                break
+        self._is_closed = True
         await self._pipe.close()
         await self._client.aclose()
 

@@ -98,11 +98,16 @@ class Way:
         self._back = asyncio.Event()
         self._back.set()
 
+    @property
+    def is_busy(self) -> bool:
+        """Say whether commands wait, or are under way."""
+        return bool(self._waiting or self._under_way)
+
     def put(self, issued: Issued, loop: asyncio.AbstractEventLoop) -> None:
         """Send a command with those of this turn of the event loop, or refuse it at once."""
         is_late = issued.urgent and self._patience.is_overdue
         if is_late or self._stalled or self._probe is not None:
-            _fail(issued.future, errors.DependencyDown())
+            fail(issued.future, errors.DependencyDown())
             return
         self._waiting.append(issued)
         if not self._is_due and len(self._under_way) < self._pipe.most_under_way:
@@ -114,7 +119,7 @@ class Way:
         if self._probe is not None:
             self._probe.cancel()
             await asyncio.gather(self._probe, return_exceptions=True)
-        while self._waiting or self._under_way:
+        while self.is_busy:
             self._ended.clear()
             await self._ended.wait()
 
@@ -188,7 +193,7 @@ class Way:
             op = self._spellings.name(issued.command)
             self._journal.count("phase2_redis_op_total", op, "err" if is_error else "ok")
             if is_error:
-                _fail(issued.future, name_error(reply))
+                fail(issued.future, name_error(reply))
             elif not issued.future.done():
                 _answer(issued, reply)
         self._under_way.remove(batch)
@@ -217,7 +222,7 @@ class Way:
         for batch in (*self._under_way, self._waiting):
             for issued in batch:
                 if issued.urgent:
-                    _fail(issued.future, errors.DependencyDown())
+                    fail(issued.future, errors.DependencyDown())
         if self._stalled:
             self._pipe.look_for_another(self._name)
 
@@ -238,7 +243,7 @@ class Way:
     def _refuse_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         for issued in waiting:
-            _fail(issued.future, errors.DependencyDown())
+            fail(issued.future, errors.DependencyDown())
 
     async def _ask(self) -> None:
         """Return when Redis answers, or loads no more."""
@@ -257,7 +262,7 @@ class Way:
         self._back.set()
 
 
-def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
+def fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
     """Fail a future that waits for Redis.
 
     Commands of one batch are lost together: who awaits one of them need not ask the others.

@@ -25,7 +25,9 @@ def read_metric(instance: Instance, name: str) -> float:
 async def grows(instance: Instance, name: str) -> None:
     """Wait until a metric is above 0."""
     async with asyncio.timeout(_DEADLINE_S):
-        while not await asyncio.to_thread(read_metric, instance, name):
+        while True:
+            if await asyncio.to_thread(read_metric, instance, name):
+                return
             await asyncio.sleep(0.05)
 
 

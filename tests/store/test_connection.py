@@ -50,6 +50,33 @@ async def test_an_opened_connection_connects_nowhere_later(
         server.close()
 
 
+@pytest.mark.req("I13")
+async def test_a_closed_connection_is_not_opened_by_whoever_comes_late(
+    redis_server: OwnRedis, prefix: str
+) -> None:
+    servers = [redis.Redis.from_url(url) for url in redis_server.url.split(",")]
+    opened = Connection(open_redis(redis_server.url, timeout_s=_DEADLINE_S))
+    await opened.open()
+    issued = opened.execute("SET", prefix, "1", "PX", 60_000)
+    before = count_connections(servers)
+
+    closing = asyncio.create_task(opened.close())
+    async with asyncio.timeout(_DEADLINE_S):
+        while not closing.done():
+            # Each comes when the last is over, so that the connection is idle between.
+            await asyncio.wait([opened.execute("GET", prefix)])
+            for _ in range(5):
+                await asyncio.sleep(0)
+
+    assert await issued
+    for late in (opened.execute("GET", prefix), opened.execute_all([("GET", prefix)])):
+        with pytest.raises(DependencyDown):
+            await late
+    assert count_connections(servers) == before
+    for server in servers:
+        server.close()
+
+
 @pytest.mark.req("G1")
 async def test_where_nobody_answers_opening_is_refused(tmp_path: Path) -> None:
     never_started = make_redis(directory=tmp_path)
