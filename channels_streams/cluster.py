@@ -1,20 +1,19 @@
 """A Redis Cluster's client: each command goes to the master of its key, now and after a change.
 
-redis-py knows who owns which slot and keeps the connections. What is done here, it does otherwise:
-a lost master fails alone (its pipeline loses the commands of all masters), it is not asked again
-for a moment, the command that follows an ASKING takes the same connection, and the cluster can be
-learned from any master that answers (redis-py asks the first of its list which commands there are,
-and no other when that one is lost: the living ones stay out of reach for as long).
+redis-py knows who owns which slot. What is done here, it does otherwise: each master has a line of
+its own, a lost one fails alone (its pipeline loses the commands of all masters) and is not asked
+again for a moment, the command that follows an ASKING takes the same connection, and the cluster
+can be learned from any master that answers (redis-py asks the first of its list which commands
+there are, and no other when that one is lost: the living ones stay out of reach for as long).
 """
 
 import asyncio
-import collections
 import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from redis.asyncio.cluster import ClusterNode, PipelineCommand, RedisCluster
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.exceptions import (
     AskError,
     ClusterDownError,
@@ -27,9 +26,9 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import TimeoutError as NoReply
 
 from channels_streams.clock import now_ms
+from channels_streams.lines import Line, ReadLines, Replies, Words
 from channels_streams.wire import TakeReplies
 
-Words = Sequence[Any]
 _ROUNDS = 8
 _SPARE_LOST_FOR_MS = 100.0
 _SUSPECT_AGAIN_MS = 500.0
@@ -41,15 +40,20 @@ _KEYLESS = frozenset({"PING", "TIME"})
 
 
 class ClusterClient(RedisCluster):
-    """A client that `run` gives commands; nothing is sent before the first."""
+    """A client that `run` gives commands; nothing is sent before the first.
 
-    def __init__(self, **config: Any) -> None:
+    `make_line` says how each master is reached.
+    """
+
+    def __init__(
+        self, *, make_line: Callable[[ClusterNode], Line | ReadLines] = Line, **config: Any
+    ) -> None:
         super().__init__(require_full_coverage=False, **config)
+        self._make_line = make_line
+        self._lines: dict[str, Line | ReadLines] = {}
         # Masters that did not answer, by name: until when they are not asked again.
         self._spared: dict[str, float] = {}
         self._learned_at_ms = 0.0
-        # How many batches each master owes, by name.
-        self._under_way: collections.Counter[str] = collections.Counter()
 
     async def initialize(self, *args: Any, **kwargs: Any) -> "ClusterClient":
         """Learn which master owns what, if that is not known.
@@ -109,6 +113,22 @@ class ClusterClient(RedisCluster):
             await asyncio.sleep(0)
         return replies
 
+    def begin(self, commands: Sequence[Words], *, master: str) -> Replies | None:
+        """Send commands to the master of a name, once; None where that needs `run`.
+
+        Some may have a redirection for a reply. The future fails with a RedisError when the
+        connection is lost.
+        """
+        line = self._lines.get(master)
+        if line is None or master in self._spared:
+            return None
+        return line.begin(commands)
+
+    async def aclose(self) -> None:
+        """Close every connection, those to masters of the past as well."""
+        await self._leave([*self._lines])
+        await super().aclose()
+
     def name_master(self, words: Words) -> str:
         """Return the name of a key's owner, as far as is known; ``""`` where there is no key."""
         key = _find_key(words)
@@ -129,7 +149,7 @@ class ClusterClient(RedisCluster):
             return
         self._learned_at_ms = now_ms()
         with contextlib.suppress(RedisClusterException):
-            await self.nodes_manager.initialize(last_failed_node_name=silent)
+            await self._learn(without=silent)
 
     async def _send(self, commands: Sequence[Words], todo: list[int], replies: list[Any]) -> None:
         """Send some commands, each to the master of its key, and note the replies."""
@@ -155,23 +175,20 @@ class ClusterClient(RedisCluster):
             for at in share:
                 replies[at] = ConnectionLost(f"{master.name} did not answer a moment ago")
             return
-        sent = []
+        sent: list[Words] = []
+        places = []
         for at in share:
             if type(replies[at]) is AskError:
-                sent.append(PipelineCommand(-1, "ASKING"))
-            sent.append(PipelineCommand(at, *commands[at]))
-        self._under_way[master.name] += 1
+                sent.append(("ASKING",))
+            places.append(len(sent))
+            sent.append(commands[at])
         try:
-            await master.execute_pipeline(sent)
+            found = await self._find_line(master).run(sent)
         except (ConnectionLost, NoReply, OSError) as lost:
-            for command in sent:
-                command.result = lost
-        finally:
-            self._under_way[master.name] -= 1
-        for command in sent:
-            if command.position >= 0:
-                replies[command.position] = command.result
-        if any(_is_loss(command.result) for command in sent):
+            found = [lost] * len(sent)
+        for at, place in zip(share, places, strict=True):
+            replies[at] = found[place]
+        if any(_is_loss(reply) for reply in found):
             # The one lost last is the last: of those before, some are long gone.
             self._spared.pop(master.name, None)
             self._spared[master.name] = now_ms() + _SPARE_LOST_FOR_MS
@@ -196,7 +213,22 @@ class ClusterClient(RedisCluster):
         self._learned_at_ms = now_ms()
         for name in self._spared:
             self.nodes_manager.move_node_to_end_of_cached_nodes(name)
-        await self.nodes_manager.initialize(last_failed_node_name=next(reversed(self._spared), ""))
+        await self._learn(without=next(reversed(self._spared), ""))
+
+    async def _learn(self, *, without: str) -> None:
+        await self.nodes_manager.initialize(last_failed_node_name=without)
+        await self._leave([name for name in self._lines if self.get_node(node_name=name) is None])
+
+    async def _leave(self, names: Sequence[str]) -> None:
+        """End the lines of some masters; what they owe is lost, and may be sent to others."""
+        lines = [self._lines.pop(name) for name in names]
+        await asyncio.gather(*(line.close() for line in lines))
+
+    def _find_line(self, master: ClusterNode) -> Line | ReadLines:
+        line = self._lines.get(master.name)
+        if line is None:
+            line = self._lines[master.name] = self._make_line(master)
+        return line
 
     def _find_master(self, words: Words, error: Any) -> ClusterNode:
         if type(error) is AskError and (asked := self.get_node(error.host, error.port)):
@@ -214,7 +246,8 @@ class ClusterClient(RedisCluster):
         living = [each for each in masters if self._spared.get(each.name, 0.0) <= now]
         # A silent one owes replies.
         return min(
-            living or masters, key=lambda each: (self._under_way[each.name], random.random())
+            living or masters,
+            key=lambda each: (self._find_line(each).under_way, random.random()),
         )
 
 

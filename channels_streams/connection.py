@@ -1,6 +1,7 @@
 """The Redis clients of one event loop: one for commands, one for blocking reads."""
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, cast
 
@@ -37,15 +38,16 @@ class Connections:
         self._counters = counters
         again = Retry(ExponentialBackoff(cap=0.1, base=0.01), _SEND_AGAIN)
         self._commands = _make_client(
-            options, socket_timeout_s=options.socket_timeout_s, retry=again
+            options, make_line=Line, socket_timeout_s=options.socket_timeout_s, retry=again
         )
         # A read may be silent for `block_ms`; sent again it would leave a second one behind.
         self._blocking = _make_client(
             options,
+            make_line=functools.partial(ReadLines, limit=_CONNECTIONS_PER_CLUSTER_NODE),
             socket_timeout_s=options.block_ms / 1000 + options.socket_timeout_s,
             retry=Retry(NoBackoff(), 0),
         )
-        # A cluster's client keeps connections of its own.
+        # A cluster's client keeps lines of its own.
         self._command_line: Line | ClusterClient = (
             Line(self._commands) if isinstance(self._commands, Redis) else self._commands
         )
@@ -163,7 +165,13 @@ def _end_if_cancelled(*, since: int) -> None:
         raise asyncio.CancelledError
 
 
-def _make_client(options: Options, *, socket_timeout_s: float, retry: Retry) -> Client:
+def _make_client(
+    options: Options,
+    *,
+    make_line: Callable[[ClusterNode], Line | ReadLines],
+    socket_timeout_s: float,
+    retry: Retry,
+) -> Client:
     shared: dict[str, Any] = {
         "socket_timeout": socket_timeout_s,
         "socket_connect_timeout": options.socket_timeout_s,
@@ -176,6 +184,7 @@ def _make_client(options: Options, *, socket_timeout_s: float, retry: Retry) -> 
         nodes, credentials = _parse_cluster_urls(options.cluster_urls)
         client = ClusterClient(
             startup_nodes=nodes,
+            make_line=make_line,
             max_connections=_CONNECTIONS_PER_CLUSTER_NODE,
             **credentials,
             **shared,

@@ -56,6 +56,11 @@ class Wire(asyncio.Protocol):
         self.is_lost = self._transport.is_closing()
         self._transport.set_protocol(self)
 
+    @property
+    def under_way(self) -> int:
+        """How many batches wait for replies."""
+        return len(self._under_way)
+
     def exchange(
         self, packed: bytes, count: int, *, take: TakeReplies | None = None
     ) -> "asyncio.Future[list[Any]]":

@@ -144,7 +144,7 @@ class VirtualPipe:
     """A pipe of the store that takes virtual time: there, Redis's own work, and back."""
 
     def __init__(self, masters: Masters, *, network_s: float) -> None:
-        self.most_under_way = 2 if masters.count == 1 else 1
+        self.most_under_way = 2
         self.replies = 0
         self._masters = masters
         self._network_s = network_s
@@ -159,7 +159,7 @@ class VirtualPipe:
     async def close(self) -> None:
         """Nothing goes on by itself."""
 
-    def begin(self, commands: Sequence[Command]) -> None:
+    def begin(self, commands: Sequence[Command], *, master: str) -> None:
         """Return None: all that takes time is in `run`."""
 
     async def open(self) -> None:

@@ -40,10 +40,14 @@ class Pipe(Protocol):
     async def close(self) -> None:
         """End what goes on by itself."""
 
-    def begin(self, commands: Sequence[Command]) -> "asyncio.Future[list[Any]] | None":
+    def begin(
+        self, commands: Sequence[Command], *, master: str
+    ) -> "asyncio.Future[list[Any]] | None":
         """Send commands now, once, without a task; None where that needs `run`.
 
-        The future fails with a RedisError when they or their replies are lost.
+        `master` is who carries them out, as `find_master` named it. Commands that another owns by
+        now have its redirection for a reply; `run` follows it. The future fails with a RedisError
+        when commands or their replies are lost.
         """
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
@@ -87,7 +91,9 @@ class DirectPipe:
     async def close(self) -> None:
         """Nothing goes on by itself."""
 
-    def begin(self, commands: Sequence[Command]) -> "asyncio.Future[list[Any]] | None":
+    def begin(
+        self, commands: Sequence[Command], *, master: str
+    ) -> "asyncio.Future[list[Any]] | None":
         """Write, where there is a connection."""
         return self._line.begin(commands)
 
@@ -97,12 +103,9 @@ class DirectPipe:
 
 
 class ClusterPipe:
-    """The cluster's client, which knows who owns which slot.
+    """The cluster's client, which knows who owns which slot, and has a line to each master."""
 
-    It may take any connection of its pools, so only one batch at a time keeps a master's order.
-    """
-
-    most_under_way = 1
+    most_under_way = 2
     replies = 0
 
     def __init__(self, client: ClusterClient) -> None:
@@ -124,8 +127,11 @@ class ClusterPipe:
         if self._looking is not None:
             await asyncio.wait([self._looking])
 
-    def begin(self, commands: Sequence[Command]) -> None:
-        """Return None: the cluster's client is asked, and waited for."""
+    def begin(
+        self, commands: Sequence[Command], *, master: str
+    ) -> "asyncio.Future[list[Any]] | None":
+        """Write to the master, where there is a connection."""
+        return self._client.begin(commands, master=master)
 
     async def open(self) -> None:
         """Learn who owns what, and connect to all of them; a lost one is left out."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from redis.exceptions import (
+    AskError,
     ClusterDownError,
     MasterDownError,
     NoScriptError,
@@ -32,6 +33,9 @@ _PROBE = ("PING",)
 _PROBE_EVERY_S = 0.05
 _PATIENCE_S = 0.5
 LOST = (RedisError, RedisClusterException, OSError, asyncio.TimeoutError)
+# Who carries a command out has changed, or changes now.
+_ELSEWHERE = (AskError, ClusterDownError, TryAgainError)
+_ONCE_MORE = (NoScriptError, *_ELSEWHERE)
 _PASSING_ERRORS = (
     ClusterDownError,
     MasterDownError,
@@ -137,7 +141,7 @@ class Way:
         self._patience.begin(asyncio.get_running_loop())
         begun_ms = clock.steady_ms()
         # Without a task, which would cost a seventh of the whole round trip's CPU.
-        begun = self._pipe.begin([issued.command for issued in batch])
+        begun = self._pipe.begin([issued.command for issued in batch], master=self._name)
         if begun is None:
             self._send_patiently(batch, begun_ms)
         else:
@@ -148,7 +152,7 @@ class Way:
     ) -> None:
         """Take replies; what was lost, or not understood, is sent once more by who can wait."""
         replies = None if begun.exception() else begun.result()
-        if replies is None or any(isinstance(reply, NoScriptError) for reply in replies):
+        if replies is None or any(isinstance(reply, _ONCE_MORE) for reply in replies):
             self._send_patiently(batch, begun_ms, replies)
         else:
             self._end(batch, replies, begun_ms=begun_ms)
@@ -166,13 +170,10 @@ class Way:
         try:
             if replies is None:
                 replies = await self._pipe.run([issued.command for issued in batch])
-            unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-            if unknown:
-                again = await self._pipe.run(
-                    [self._spellings.spell_out(batch[position].command) for position in unknown]
-                )
-                for position, reply in zip(unknown, again, strict=True):
-                    replies[position] = reply
+            else:
+                await self._send_again(batch, replies, after=_ELSEWHERE, spell=lambda words: words)
+            spell = self._spellings.spell_out
+            await self._send_again(batch, replies, after=(NoScriptError,), spell=spell)
         except LOST as lost:
             replies = [lost] * len(batch)
             is_down = True
@@ -182,6 +183,22 @@ class Way:
             logger.exception("a pipeline failed")
             replies = [fault] * len(batch)
         self._end(batch, replies, begun_ms=begun_ms, is_down=is_down)
+
+    async def _send_again(
+        self,
+        batch: list[Issued],
+        replies: list[Any],
+        *,
+        after: tuple[type[Exception], ...],
+        spell: Callable[[Command], Command],
+    ) -> None:
+        """Send those commands once more whose replies are such errors, and put the new in place."""
+        places = [at for at, reply in enumerate(replies) if isinstance(reply, after)]
+        if not places:
+            return
+        again = await self._pipe.run([spell(batch[at].command) for at in places])
+        for at, reply in zip(places, again, strict=True):
+            replies[at] = reply
 
     def _end(
         self, batch: list[Issued], replies: list[Any], *, begun_ms: float, is_down: bool = False

@@ -38,8 +38,10 @@ async def batches(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     pipe = connection._pipe
     begin, run = pipe.begin, pipe.run
 
-    def note_begun(commands: list[pipes.Command]) -> "asyncio.Future[list[object]] | None":
-        begun = begin(commands)
+    def note_begun(
+        commands: list[pipes.Command], *, master: str
+    ) -> "asyncio.Future[list[object]] | None":
+        begun = begin(commands, master=master)
         if begun is not None:
             sizes.append(len(commands))
         return begun
