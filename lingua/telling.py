@@ -26,7 +26,7 @@ _decode = msgspec.json.Decoder(Told).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class Teller(Journal):
+class TellingJournal(Journal):
     """A journal that tells whoever reads `output`; of a gauge only that it changed."""
 
     def __init__(self, output: BinaryIO) -> None:
@@ -54,7 +54,7 @@ class Teller(Journal):
 class TellingHandler(logging.Handler):
     """Hands log lines to the process that keeps the log."""
 
-    def __init__(self, teller: Teller) -> None:
+    def __init__(self, teller: TellingJournal) -> None:
         super().__init__()
         self._teller = teller
 
@@ -67,7 +67,7 @@ class TellingHandler(logging.Handler):
 def note_told(line: bytes, journal: Journal) -> None:
     """Note in `journal`, or in our log, what another process told.
 
-    :raises msgspec.DecodeError: it is no line of a `Teller`
+    :raises msgspec.DecodeError: it is no line of a `TellingJournal`
     """
     told = _decode(line)
     match told.what:

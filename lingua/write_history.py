@@ -13,7 +13,7 @@ import uvloop
 
 from lingua import settings
 from lingua.supervisor import Loop, Supervisor
-from lingua.telling import Teller, TellingHandler
+from lingua.telling import TellingHandler, TellingJournal
 from operators.job_history import HistoryPurge, HistoryWriter
 from scheduling.journal import Journal
 from scheduling.store.connection import Connection, open_client
@@ -25,14 +25,14 @@ def main() -> None:
     """Write until standard input ends: a signal to the whole group is for who serves."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    teller = Teller(sys.stdout.buffer)
+    teller = TellingJournal(sys.stdout.buffer)
     logging.root.addHandler(TellingHandler(teller))
     logging.root.setLevel(settings.LINGUA_LOG_LEVEL)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_write(teller))
 
 
-async def _write(teller: Teller) -> None:
+async def _write(teller: TellingJournal) -> None:
     connection = Connection(
         open_client(
             url=settings.LINGUA_REDIS_URL,

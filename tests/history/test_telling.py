@@ -6,7 +6,7 @@ import logging
 import msgspec
 import pytest
 
-from lingua.telling import Teller, TellingHandler, note_told
+from lingua.telling import TellingHandler, TellingJournal, note_told
 from scheduling.journal import Journal
 
 
@@ -20,7 +20,7 @@ def hear(output: io.BytesIO) -> Journal:
 
 def test_figures_arrive_as_they_were_told() -> None:
     output = io.BytesIO()
-    teller = Teller(output)
+    teller = TellingJournal(output)
 
     teller.count("jobs_total", "done", by=3)
     teller.count("jobs_total", "done")
@@ -35,7 +35,7 @@ def test_figures_arrive_as_they_were_told() -> None:
 
 def test_a_gauge_that_stands_still_is_told_once() -> None:
     output = io.BytesIO()
-    teller = Teller(output)
+    teller = TellingJournal(output)
 
     for value in (0, 0, 5, 5, 0):
         teller.gauge("history_waiting_jobs", value)
@@ -49,7 +49,7 @@ def test_a_log_line_keeps_its_logger_its_level_and_its_job(
     output = io.BytesIO()
     logger = logging.getLogger("a.writer")
     logger.propagate = False
-    logger.addHandler(TellingHandler(Teller(output)))
+    logger.addHandler(TellingHandler(TellingJournal(output)))
     try:
         raise ValueError("broken")  # noqa: TRY301 - a log line with a traceback is what is wanted
     except ValueError:
@@ -70,7 +70,7 @@ def test_nobody_listening_is_no_fault_of_who_tells() -> None:
         def flush(self) -> None:
             raise BrokenPipeError
 
-    Teller(Closed()).count("history_written_total")
+    TellingJournal(Closed()).count("history_written_total")
 
 
 def test_a_line_that_is_none_is_refused() -> None:
