@@ -47,8 +47,11 @@ async def test_letters_of_a_dead_instance_are_counted_by_who_took_them_over(clus
     ):
         await node.register(pair)
         await speaker.init(pair)
+        # The node is known before its instance sleeps, and the job is on its way to it.
+        await grows(one, "nodes_total")
         pause(two)
         await speaker.say(0)
+        await speaker.next("ui_event", event="DISPATCHED")
         streams = "*:stream"
         await until(
             lambda: any(cluster.redis.xlen(key) for key in cluster.redis.scan_iter(streams)),
