@@ -64,7 +64,8 @@ def print_memory(document: Document) -> str:
     )
     return (
         f"Commit `{document['commit']}`, {document['when'][:10]}. After the warm-up a thousand "
-        f"jobs cost {grew}; {verdict['keys_left']} keys were left at the end: "
+        f"jobs cost {grew}; {verdict['session_keys_left']} keys of sessions were left at the end, "
+        f"{verdict['endless_keys']} keys have no end: "
         f"{'flat' if is_flat(verdict) else '**not flat**'}.\n\n{print_looks(looks)}"
     )
 

@@ -3,7 +3,8 @@
 Every span after which something is forgotten is as short as the settings allow, so that minutes
 hold what takes days otherwise: jobs end and are forgotten, outcomes and bindings expire, and every
 round of load is a hundred nodes and fifty sessions that come, work and go for good. At the end
-nobody speaks any more until the last record has expired: then what is left is a leak.
+nobody speaks any more until the last record has expired: then no key of a session may be left, and
+none that has no end but the fixed few. A node is known for two hours longer, so that it may return.
 """
 
 import argparse
@@ -36,7 +37,9 @@ _SETTLED_WITHIN_S = _RETENTION_S + 60.0
 _LOOK_EVERY_S = 2.0
 _WARM_SHARE = 0.25
 _MOST_GROWTH_KB_PER_1000 = 10.0
-_MOST_KEYS_LEFT = 200
+_MOST_IDLE_GROWTH_KB = 4_000.0
+# Sixteen lists of timers and some indexes.
+_MOST_ENDLESS_KEYS = 30
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,8 +50,10 @@ class Look:
     server_kb: float
     redis_kb: float
     keys: int
+    session_keys: int
     timers: int
     dead_letters: int
+    endless_keys: int = 0
 
 
 def soak(target: Target, redis_url: str, *, jobs: int, rounds: int) -> list[Look]:
@@ -75,13 +80,13 @@ def _count_seconds(looks: list[Look], *, jobs: int, rounds: int) -> float:
 
 
 def _settle(target: Target, client: "redis.Redis", *, jobs: int) -> Look:
-    """Wait until next to no keys are left, or they should be, and take that look."""
+    """Wait until no session has a key, or none should, and take that look."""
     give_up_at = time.monotonic() + _SETTLED_WITHIN_S
-    while (now := _look(target, client, jobs=jobs)).keys > _MOST_KEYS_LEFT:
+    while (now := _look(target, client, jobs=jobs)).session_keys:
         if time.monotonic() > give_up_at:
             break
         time.sleep(_LOOK_EVERY_S)
-    return now
+    return dataclasses.replace(now, endless_keys=_count_endless(client))
 
 
 def _look(target: Target, client: "redis.Redis", *, jobs: int) -> Look:
@@ -92,41 +97,59 @@ def _look(target: Target, client: "redis.Redis", *, jobs: int) -> Look:
         jobs=jobs,
         server_kb=read_memory_kb([*target.pids, *target.list_writers()]),
         redis_kb=memory["used_memory"] / 1024,
-        keys=sum(1 for _ in client.scan_iter(count=1_000)),
+        keys=int(client.dbsize()),
+        session_keys=sum(1 for _ in client.scan_iter(match="*{session:*", count=1_000)),
         timers=sum(timers),
         dead_letters=sum(graves),
     )
 
 
+def _count_endless(client: "redis.Redis") -> int:
+    """Count the keys that would stay for ever."""
+    return sum(client.pttl(key) == -1 for key in client.scan_iter(count=1_000))
+
+
 def judge(looks: list[Look]) -> dict[str, float]:
-    """Return growth a thousand jobs after the warm-up, and what is left at the end."""
-    total = looks[-1].jobs
-    warm = next(look for look in looks if look.jobs >= total * _WARM_SHARE)
-    thousands = max((total - warm.jobs) / 1_000, 1)
+    """Return growth a thousand jobs after the warm-up, and what is left at the end.
+
+    The server grows from one look right after a round to another; Redis, which keeps records for
+    a while, from such a one to the end. Then the server has idled for minutes, and is told apart.
+    """
+    *rounds, end = looks
+    warm = next(look for look in rounds if look.jobs >= end.jobs * _WARM_SHARE)
+    thousands = max((end.jobs - warm.jobs) / 1_000, 1)
     return {
-        "server_kb_per_1000": (looks[-1].server_kb - warm.server_kb) / thousands,
-        "redis_kb_per_1000": (looks[-1].redis_kb - warm.redis_kb) / thousands,
-        "keys_left": looks[-1].keys,
-        "timers_left": looks[-1].timers,
-        "dead_letters": looks[-1].dead_letters,
+        "server_kb_per_1000": (rounds[-1].server_kb - warm.server_kb) / thousands,
+        "server_kb_while_idle": end.server_kb - rounds[-1].server_kb,
+        "redis_kb_per_1000": (end.redis_kb - warm.redis_kb) / thousands,
+        "session_keys_left": end.session_keys,
+        "endless_keys": end.endless_keys,
+        "timers_left": end.timers,
+        "dead_letters": end.dead_letters,
     }
 
 
 def is_flat(verdict: dict[str, float]) -> bool:
     """Say whether neither memory nor keys grow with what was done."""
     grew = max(verdict["server_kb_per_1000"], verdict["redis_kb_per_1000"])
-    return grew < _MOST_GROWTH_KB_PER_1000 and verdict["keys_left"] <= _MOST_KEYS_LEFT
+    left = verdict["session_keys_left"] + verdict["timers_left"] + verdict["dead_letters"]
+    return (
+        grew < _MOST_GROWTH_KB_PER_1000
+        and verdict["server_kb_while_idle"] < _MOST_IDLE_GROWTH_KB
+        and left == 0
+        and verdict["endless_keys"] <= _MOST_ENDLESS_KEYS
+    )
 
 
 def print_looks(looks: list[Look]) -> str:
     """Return the looks as a table in Markdown."""
     lines = [
-        "| Jobs | Server KB | Redis KB | Keys | Timers | Dead letters |",
-        "|---|---|---|---|---|---|",
+        "| Jobs | Server KB | Redis KB | Keys | of sessions | Timers | Dead letters |",
+        "|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {look.jobs:,} | {look.server_kb:,.0f} | {look.redis_kb:,.0f} | {look.keys:,} |"
-        f" {look.timers:,} | {look.dead_letters} |"
+        f" {look.session_keys:,} | {look.timers:,} | {look.dead_letters} |"
         for look in looks
     ]
     return "\n".join(lines)

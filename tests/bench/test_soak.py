@@ -7,10 +7,20 @@ import pytest
 from bench.soak import Look, is_flat, judge, print_looks
 
 FLAT = [
-    Look(jobs=jobs, server_kb=100_000, redis_kb=10_000, keys=5_000, timers=300, dead_letters=0)
+    Look(
+        jobs=jobs,
+        server_kb=100_000,
+        redis_kb=10_000,
+        keys=5_000,
+        session_keys=4_000,
+        timers=300,
+        dead_letters=0,
+    )
     for jobs in range(0, 50_000, 10_000)
 ]
-END = dataclasses.replace(FLAT[-1], redis_kb=9_000, keys=80, timers=0)
+END = dataclasses.replace(
+    FLAT[-1], redis_kb=9_000, keys=80, session_keys=0, timers=0, endless_keys=22
+)
 
 
 @pytest.mark.req("X8")
@@ -20,14 +30,29 @@ def test_what_stays_the_same_is_flat() -> None:
 
 @pytest.mark.req("X8")
 @pytest.mark.parametrize(
-    "leak", [{"server_kb": 100_400.0}, {"redis_kb": 10_400.0}, {"keys": 201}], ids=str
+    "leak",
+    [
+        {"redis_kb": 10_400.0},
+        {"server_kb": 104_000.0},
+        {"session_keys": 1},
+        {"endless_keys": 31},
+        {"timers": 1},
+        {"dead_letters": 1},
+    ],
+    ids=str,
 )
-def test_what_grows_with_the_jobs_is_not(leak: dict[str, float]) -> None:
+def test_what_is_left_of_jobs_is_not(leak: dict[str, float]) -> None:
     assert not is_flat(judge([*FLAT, dataclasses.replace(END, **leak)]))
+
+
+@pytest.mark.req("X8")
+def test_a_server_that_grows_with_the_jobs_is_not() -> None:
+    grown = dataclasses.replace(FLAT[-1], server_kb=100_400)
+    assert not is_flat(judge([*FLAT[:-1], grown, END]))
 
 
 def test_looks_are_a_table_of_one_line_each() -> None:
     first, *_, last = print_looks([*FLAT, END]).splitlines()
 
     assert first.startswith("| Jobs ")
-    assert last == "| 40,000 | 100,000 | 9,000 | 80 | 0 | 0 |"
+    assert last == "| 40,000 | 100,000 | 9,000 | 80 | 0 | 0 | 0 |"
