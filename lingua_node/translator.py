@@ -78,6 +78,9 @@ class Translator:
             first.stdin.write(sentence.encode() + _SENTENCE_END)
             await first.stdin.drain()
             answer = await last.stdout.readuntil(b"\0")
+            if not answer.endswith(_SENTENCE_END):
+                # A program whose source has ended says so with a null byte of its own.
+                raise OSError("the chain ended in the middle")
             clean = True
         finally:
             if not clean:

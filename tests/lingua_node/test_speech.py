@@ -159,6 +159,17 @@ async def test_translations_do_not_depend_on_each_other_and_survive_odd_text():
     assert answers[3] == again == "Diez de clubes"
 
 
+async def test_what_a_chain_says_as_it_ends_is_no_translation():
+    translator = Translator(service_id="nmt")
+    async with asyncio.timeout(DEADLINE_S):
+        await translator.translate("one")
+        translator._chain[0].kill()
+        await translator._chain[-1].wait()
+        again = await translator.translate("ten of clubs")
+        await translator.stop()
+    assert again == "Diez de clubes"
+
+
 @pytest.mark.parametrize(
     ("text", "language", "repaired"),
     [
