@@ -128,6 +128,9 @@ class ClusterClient(RedisCluster):
         """Close every connection, those to masters of the past as well."""
         await self._leave([*self._lines])
         await super().aclose()
+        # redis-py leaves open what it learned from, and all of it while it had not learned enough.
+        await self.nodes_manager.aclose()
+        await self.nodes_manager.aclose("startup_nodes")
 
     def name_master(self, words: Words) -> str:
         """Return the name of a key's owner, as far as is known; ``""`` where there is no key."""

@@ -75,7 +75,9 @@ class Line:
     async def close(self) -> None:
         """End the connection, of which redis-py may know no more; another use opens it again."""
         if self._connection is not None:
-            await self._connection.disconnect(nowait=True)
+            # So that a silent server is not waited for, but the end of the socket is.
+            self.give_up()
+            await self._connection.disconnect()
 
     async def _bring(
         self, commands: Sequence[Words], take: TakeReplies | None, begun: Replies | None
