@@ -26,7 +26,7 @@ class Line:
     """
 
     def __init__(self, server: Server) -> None:
-        self.server = server
+        self._server = server
         self._callbacks: dict[Any, Any] = dict(server.response_callbacks)
         self._connection: Connection | None = None
         self._wire: Wire | None = None
@@ -114,7 +114,7 @@ class Line:
     async def _open(self) -> Connection:
         async with self._opening:
             if self._connection is None:
-                self._connection = await _take_connection(self.server)
+                self._connection = await _take_connection(self._server)
             return self._connection
 
     async def _connect(self, connection: Connection) -> Wire:
@@ -132,7 +132,7 @@ class ReadLines:
     """Lines for commands that block: each has one to itself, and at most `limit` are busy."""
 
     def __init__(self, server: Server, *, limit: int) -> None:
-        self.server = server
+        self._server = server
         self._lines: list[Line] = []
         self._free: list[Line] = []
         self._room = asyncio.Semaphore(limit)
@@ -165,7 +165,7 @@ class ReadLines:
         await asyncio.gather(*(line.close() for line in self._lines))
 
     def _add_line(self) -> Line:
-        line = Line(self.server)
+        line = Line(self._server)
         self._lines.append(line)
         return line
 

@@ -23,8 +23,8 @@ _MAKE = (
 )
 # What the instance says of itself all the time, whoever asks it.
 _SIGNS_OF_LIFE = ("{poolcfg}:leader", "{instances}:seen", ":figures")
-# Timers of nodes: of one that lives they move, of those that left before they run out.
 _TRIES = 5
+# Timers of nodes: of one that lives they move, of those that left before they run out.
 _OF_NODES = ("silent|", "gone|")
 _ORDERS = ("drain", "resume", "cordon", "disconnect")
 

@@ -1,7 +1,8 @@
 """Commands on their way to Redis: in order, together, and never with another one's reply."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,15 +27,22 @@ async def connection(redis_server: OwnRedis) -> AsyncIterator[Connection]:
     await opened.close()
 
 
+@pytest.fixture
+def servers(redis_server: OwnRedis) -> "Iterator[list[redis.Redis]]":
+    with contextlib.ExitStack() as stack:
+        yield [
+            stack.enter_context(redis.Redis.from_url(url)) for url in redis_server.url.split(",")
+        ]
+
+
 def count_connections(servers: "list[redis.Redis]") -> int:
     return sum(server.info("stats")["total_connections_received"] for server in servers)
 
 
 @pytest.mark.req("G1", "I10")
 async def test_an_opened_connection_connects_nowhere_later(
-    redis_server: OwnRedis, prefix: str
+    redis_server: OwnRedis, servers: "list[redis.Redis]", prefix: str
 ) -> None:
-    servers = [redis.Redis.from_url(url) for url in redis_server.url.split(",")]
     opened = Connection(open_redis(redis_server.url, timeout_s=_DEADLINE_S))
     await opened.open()
     before = count_connections(servers)
@@ -46,15 +54,12 @@ async def test_an_opened_connection_connects_nowhere_later(
 
     assert count_connections(servers) == before
     await opened.close()
-    for server in servers:
-        server.close()
 
 
 @pytest.mark.req("I13")
 async def test_a_closed_connection_is_not_opened_by_whoever_comes_late(
-    redis_server: OwnRedis, prefix: str
+    redis_server: OwnRedis, servers: "list[redis.Redis]", prefix: str
 ) -> None:
-    servers = [redis.Redis.from_url(url) for url in redis_server.url.split(",")]
     opened = Connection(open_redis(redis_server.url, timeout_s=_DEADLINE_S))
     await opened.open()
     issued = opened.execute("SET", prefix, "1", "PX", 60_000)
@@ -73,8 +78,6 @@ async def test_a_closed_connection_is_not_opened_by_whoever_comes_late(
         with pytest.raises(DependencyDown):
             await late
     assert count_connections(servers) == before
-    for server in servers:
-        server.close()
 
 
 @pytest.mark.req("G1")
