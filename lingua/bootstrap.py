@@ -173,8 +173,8 @@ def _compose(
     console = build_operators_console(ground, core, pools=pools, network=network)
     in_flight = spans.make_in_flight() if spans else InFlight()
     attempts = build_attempts(ground, core)
-    jobs = build_job_service(core, attempts=attempts, pools=pools)
-    nodes_service = build_node_service(core, entrance=entrance, jobs=jobs)
+    jobs = build_job_service(ground, core, attempts=attempts, pools=pools)
+    nodes_service = build_node_service(ground, core, entrance=entrance, jobs=jobs)
     work = build_work(
         ground, core, entrance=entrance, nodes_service=nodes_service, jobs=jobs, attempts=attempts
     )

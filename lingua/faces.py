@@ -14,6 +14,7 @@ from lingua.network import Network
 from lingua.pools import PoolParts
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
+from nodes.recognition import Recognition
 from nodes.services import NodeService
 from operators.console import Console, Parts
 from operators.fleet import FleetDesk
@@ -64,24 +65,30 @@ def build_attempts(ground: Ground, core: Core) -> Attempts:
     )
 
 
-def build_job_service(core: Core, *, attempts: Attempts, pools: PoolParts) -> NodeJobService:
+def build_job_service(
+    ground: Ground, core: Core, *, attempts: Attempts, pools: PoolParts
+) -> NodeJobService:
     """Build what takes the words of nodes about their jobs."""
     return NodeJobService(
         attempts=attempts,
         delivery=core.delivery,
         settlement=core.settlement,
         recovery=core.recovery,
+        recognition=Recognition(ground.journal),
         absences=pools.absences,
     )
 
 
-def build_node_service(core: Core, *, entrance: AccessParts, jobs: NodeJobService) -> NodeService:
+def build_node_service(
+    ground: Ground, core: Core, *, entrance: AccessParts, jobs: NodeJobService
+) -> NodeService:
     """Build what registers nodes, over whatever they come."""
     return NodeService(
         registry=core.registry,
         delivery=core.delivery,
         jobs=jobs,
         credentials=NodeCredentials(access=entrance.access),
+        recognition=Recognition(ground.journal),
         require_gpu=settings.LINGUA_REQUIRE_GPU,
     )
 

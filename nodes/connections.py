@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from nodes.messages import RerunMetrics
 from scheduling.errors import ConnectionFenced
 from scheduling.events import (
     AttemptAnswered,
@@ -47,6 +48,7 @@ class NodeConnection:
         self.node = node
         self.resume_token = resume_token
         self.held: dict[str, Held] = {}
+        self.reruns: RerunMetrics | None = None
         self._outbound = outbound
         self._on_written = on_written
 

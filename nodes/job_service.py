@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from nodes import messages
 from nodes.connections import Held, NodeConnection
+from nodes.recognition import Recognition
 from scheduling import ids
 from scheduling.absences import MODEL_NOT_AVAILABLE, Absences
 from scheduling.attempts import Attempts
@@ -34,9 +35,11 @@ class NodeJobService:
         delivery: Delivery,
         settlement: Settlement,
         recovery: Recovery,
+        recognition: Recognition,
         absences: Absences | None = None,
     ) -> None:
         self._absences = absences
+        self._recognition = recognition
         self._attempts = attempts
         self._delivery = delivery
         self._settlement = settlement
@@ -151,7 +154,7 @@ class NodeJobService:
                 refused=refused,
                 reported=True,
             )
-        return await self._settlement.complete(
+        taken = await self._settlement.complete(
             session_id=session_id,
             job_id=message.job_id,
             attempt=message.attempt_id,
@@ -160,6 +163,9 @@ class NodeJobService:
             utterance_index=message.utterance_index,
             trace_id=message.trace_id,
         )
+        if taken and refused is None:
+            self._recognition.note_result(message)
+        return taken
 
     def _note_absence(self, connection: NodeConnection, refused: Refused) -> None:
         if self._absences is not None:

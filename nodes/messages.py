@@ -107,6 +107,16 @@ class ResourceUsage(Message, frozen=True):
     running_jobs: Counter = 0
 
 
+class RerunMetrics(Message, frozen=True):
+    """How often a node's program has recognised an utterance again since it began."""
+
+    total: Counter = msgspec.field(default=0, name="totalReruns")
+    successful: Counter = msgspec.field(default=0, name="successfulReruns")
+    failed: Counter = msgspec.field(default=0, name="failedReruns")
+    timed_out: Counter = msgspec.field(default=0, name="timeoutReruns")
+    improved: Counter = msgspec.field(default=0, name="qualityImprovements")
+
+
 class NodeHeartbeat(Message, frozen=True, tag="node_heartbeat"):
     node_id: ShortText
     timestamp: int
@@ -116,6 +126,7 @@ class NodeHeartbeat(Message, frozen=True, tag="node_heartbeat"):
     language_capabilities: LanguageCapabilities | None = None
     running_attempts: list[AttemptName] | None = None
     draining: bool | None = None
+    rerun_metrics: RerunMetrics | None = None
 
 
 class JobAck(Message, frozen=True, tag="job_ack"):

@@ -7,6 +7,7 @@ from nodes.connections import Held, NodeConnection
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.lifecycle import describe, is_healthy, read_usage
+from nodes.recognition import Recognition
 from scheduling import clock, errors, ids
 from scheduling.delivery import Delivery
 from scheduling.events import JobCancelled, NodeFenced, NodeStatusChanged
@@ -29,9 +30,11 @@ class NodeService:
         delivery: Delivery,
         jobs: NodeJobService,
         credentials: NodeCredentials,
+        recognition: Recognition,
         require_gpu: bool,
     ) -> None:
         self._registry = registry
+        self._recognition = recognition
         self._credentials = credentials
         self._delivery = delivery
         self._jobs = jobs
@@ -71,6 +74,7 @@ class NodeService:
         )
         if before is not None and before.node_id == node.node_id:
             connection.held.update(before.held)
+            connection.reruns = before.reruns
         for job_id, attempt in registration.kept:
             session_id = ids.find_session_id(job_id)
             if session_id is not None:
@@ -127,6 +131,9 @@ class NodeService:
                 attempts=connection.list_attempts(),
             )
             connection.node = await record()
+        if message.rerun_metrics is not None:
+            self._recognition.note_reruns(message.rerun_metrics, before=connection.reruns)
+            connection.reruns = message.rerun_metrics
         if connection.node.shown_status is not before.shown_status:
             connection.post(
                 NodeStatusChanged(

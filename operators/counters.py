@@ -13,7 +13,7 @@ _TOP = 10
 def describe_counters(
     *, journal: Journal, catalog: CatalogState, snapshot_at_ms: int, pause_ms: int
 ) -> Json:
-    """Return every counter as JSON; those of parts not there yet read 0."""
+    """Return every counter as JSON."""
     counts = _Counts(journal.counts)
     return {
         "stats": {
@@ -31,19 +31,8 @@ def describe_counters(
         "dispatch_exclude": {"by_reason": _describe_excluded(journal)},
         "web_task_segmentation": _describe_segmentation(counts, pause_ms),
         "observability": _describe_slow(journal, counts),
-        "rerun": dict.fromkeys(
-            (
-                *("trigger_count", "success_count", "timeout_count"),
-                *("quality_improvements", "context_reset_count"),
-            ),
-            0,
-        ),
-        "asr": {
-            "e2e_latency": _describe_span(journal.spans.get(("job_duration_seconds",))),
-            "lang_prob_distribution": {},
-            "bad_segment_rate": 0.0,
-            "rerun_trigger_rate": 0.0,
-        },
+        "rerun": _describe_reruns(counts),
+        "asr": _describe_recognition(journal, counts),
         "jobs": {
             status: counts.total("jobs_total", status) for status in ("done", "failed", "cancelled")
         },
@@ -102,7 +91,7 @@ def _describe_segmentation(counts: _Counts, pause_ms: int) -> Json:
         "finalized_by_send_total": counts.total(name, "send"),
         "finalized_by_pause_total": counts.total(name, "pause"),
         "pause_ms": pause_ms,
-        "empty_finalize_total": 0,
+        "empty_finalize_total": counts.total("web_task_empty_finalize_total"),
         "index_gap_total": counts.total("result_missing_total"),
     }
 
@@ -121,6 +110,38 @@ def _describe_slow(journal: Journal, counts: _Counts) -> Json:
         },
         "slow_path_by_path": {"dispatch_total": paths.get("dispatch", 0), "other_total": 0},
     }
+
+
+def _describe_reruns(counts: _Counts) -> Json:
+    """Return second tries; no node says when it forgot what was said before, so that reads 0."""
+    return {
+        "trigger_count": counts.total("asr_reruns_started_total"),
+        "success_count": counts.total("asr_reruns_total", "success"),
+        "timeout_count": counts.total("asr_reruns_total", "timeout"),
+        "quality_improvements": counts.total("asr_reruns_improved_total"),
+        "context_reset_count": 0,
+    }
+
+
+def _describe_recognition(journal: Journal, counts: _Counts) -> Json:
+    """Return how sure and how good nodes were; results of unknown quality are in no rate of it."""
+    results = counts.total("asr_results_total")
+    judged = results - counts.total("asr_results_total", "unknown")
+    sure = journal.spans.get(("asr_language_probability",))
+    return {
+        "e2e_latency": _describe_span(journal.spans.get(("job_duration_seconds",))),
+        "lang_prob_distribution": {
+            f"{bound:.1f}": n for bound, n in zip(sure.bounds, sure.counts, strict=False) if n
+        }
+        if sure
+        else {},
+        "bad_segment_rate": _divide(counts.total("asr_results_total", "bad"), judged),
+        "rerun_trigger_rate": _divide(counts.total("asr_results_rerun_total"), results),
+    }
+
+
+def _divide(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
 
 
 def _describe_span(span: Histogram | None) -> Json:

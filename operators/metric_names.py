@@ -51,6 +51,7 @@ METRICS: dict[str, Metric] = {
     "web_task_finalized_total": _counter(
         "Utterances cut from chunks.", "reason", series=(("send",), ("pause",))
     ),
+    "web_task_empty_finalize_total": _counter("Marks of a speaker's end that found no audio."),
     "web_task_pause_ms": _gauge("Silence that ends an utterance.", series=((),)),
     # placement
     "node_selection_random_sample_size": _histogram("Nodes drawn for one choice."),
@@ -127,6 +128,21 @@ METRICS: dict[str, Metric] = {
     "model_na_other_reason_total": _counter("The same for reasons."),
     "model_na_other_rate_limited_node_total": _counter("The same for nodes not acted on."),
     "model_na_other_marked_node_total": _counter("The same for nodes marked."),
+    # recognition, as nodes tell of it
+    "asr_results_total": _counter(
+        "Results, by how good the node thinks its recognition.",
+        "quality",
+        series=tuple((quality,) for quality in ("good", "suspect", "bad", "unknown")),
+    ),
+    "asr_results_rerun_total": _counter("Of those, recognised more than once."),
+    "asr_language_probability": _histogram("How sure the node was of the language, 0 to 1."),
+    "asr_reruns_started_total": _counter("Second tries of nodes to recognise an utterance."),
+    "asr_reruns_total": _counter(
+        "What became of those.",
+        "outcome",
+        series=(("success",), ("failed",), ("timeout",)),
+    ),
+    "asr_reruns_improved_total": _counter("Second tries that were better than the first."),
     # the history of jobs
     "history_written_total": _counter("Jobs written into the history."),
     "history_lost_total": _counter("Jobs whose record was gone before it was written."),

@@ -14,11 +14,10 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from operators.metric_names import METRICS, PREFIX
-from scheduling.journal import BUCKETS_COUNT, BUCKETS_S, Histogram, Journal, Name
+from scheduling.journal import Histogram, Journal, Name, make_histogram
 
 T = TypeVar("T")
 Gauges = Mapping[Name, float]
-_COUNTED = {"node_selection_random_sample_size", "node_selection_attempts"}
 
 
 class JournalCollector(Collector):
@@ -51,7 +50,7 @@ class JournalCollector(Collector):
                 yield gauge
             else:
                 known = spans.get(name, {})
-                yield _histogram(full, metric.help, labels, known, counted=name in _COUNTED)
+                yield _histogram(full, metric.help, labels, known, empty=make_histogram(name))
 
 
 def render(collector: Collector) -> bytes:
@@ -67,10 +66,9 @@ def _histogram(
     labels: list[str],
     spans: Mapping[tuple[str, ...], Histogram],
     *,
-    counted: bool,
+    empty: Histogram,
 ) -> HistogramMetricFamily:
     family = HistogramMetricFamily(full, text, labels=labels)
-    empty = Histogram(BUCKETS_COUNT if counted else BUCKETS_S)
     for values, span in (spans or ({} if labels else {(): empty})).items():
         bounds = [*(str(bound) for bound in span.bounds), "+Inf"]
         sums = itertools.accumulate(span.counts)

@@ -19,7 +19,12 @@ Name = tuple[str, ...]
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 BUCKETS_COUNT = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-_COUNTED = {"node_selection_random_sample_size", "node_selection_attempts"}
+BUCKETS_SHARE = tuple(tenths / 10 for tenths in range(1, 11))
+_BUCKETS: Mapping[str, Sequence[float]] = {
+    "node_selection_random_sample_size": BUCKETS_COUNT,
+    "node_selection_attempts": BUCKETS_COUNT,
+    "asr_language_probability": BUCKETS_SHARE,
+}
 # An enum's members cost a lookup each, and its hash a call: here they are plain names.
 _DISPATCHED, _DONE = JobState.DISPATCHED, JobState.DONE
 _FAILED, _CANCELLED = JobState.FAILED, JobState.CANCELLED
@@ -43,6 +48,11 @@ class Histogram:
     def add(self, value: float) -> None:
         self.counts[bisect.bisect_left(self.bounds, value)] += 1
         self.total += value
+
+
+def make_histogram(name: str) -> Histogram:
+    """Return a metric's histogram with nothing in it: of seconds, where it is not said."""
+    return Histogram(_BUCKETS.get(name, BUCKETS_S))
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -107,12 +117,11 @@ class Journal:
         self.gauges[(name, *labels)] = value
 
     def observe(self, name: str, value: float, *labels: str) -> None:
-        """Add a value to a histogram: seconds, or a number of things."""
+        """Add a value to a histogram: seconds, a number of things, or a share of 1."""
         key = (name, *labels)
         span = self.spans.get(key)
         if span is None:
-            span = Histogram(BUCKETS_COUNT if name in _COUNTED else BUCKETS_S)
-            self.spans[key] = span
+            span = self.spans[key] = make_histogram(name)
         span.add(value)
 
     def step(

@@ -154,6 +154,8 @@ class Segmenter:
         self._playback_until_ms = 0
         self._turn_id: str | None = None
         self.next_utterance_index = 0
+        self.empty_marks = 0
+        """Final markers whose hang-over ended without audio, since the reader took them to 0."""
 
     @property
     def next_wakeup_at_ms(self) -> int | None:
@@ -212,6 +214,8 @@ class Segmenter:
         if self._buffer:
             reason = CutReason.IS_FINAL if asked_for else CutReason.SESSION_CLOSE
             cuts += self._take(reason)
+        elif asked_for:
+            self.empty_marks += 1
         self._turn_id = None
         return cuts
 
@@ -297,6 +301,7 @@ class Segmenter:
         buffer, turn_id = self._buffer, self._turn_id
         self._buffer = self._turn_id = None
         if buffer is None:
+            self.empty_marks += 1
             return []
         turn_id = turn_id or self._new_turn_id()
         if reason is CutReason.MAX_DURATION:

@@ -247,6 +247,9 @@ class Speaker:
             await self._submit_to_all(
                 request_from_cut(self.profile, session_id=self.session_id, cut=cut, audio=audio)
             )
+        empty, self._segmenter.empty_marks = self._segmenter.empty_marks, 0
+        if empty:
+            self._journal.count("web_task_empty_finalize_total", by=empty)
         self._set_alarm()
 
     async def _submit_to_all(self, request: Request) -> None:
