@@ -1,5 +1,7 @@
 """The fleet's snapshot: what the index finds equals asking every node, whatever came and went."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -7,10 +9,12 @@ from hypothesis import strategies as st
 
 from scheduling.jobs import Need
 from scheduling.languages import LanguageOffer, Nmt
-from scheduling.nodes import Node
+from scheduling.nodes import Node, NodeStatus
 from scheduling.placement import why_never
 from scheduling.snapshot import Fleet
 from tests.scheduling.test_placement import NEED, SERVES_ALL, make_node
+
+Take = Callable[[Fleet, Node], None]
 
 languages = st.frozensets(st.sampled_from(["en", "es", "de", "zh-cn"]), max_size=3)
 offers = st.builds(
@@ -87,16 +91,28 @@ def test_a_snapshot_once_taken_does_not_change() -> None:
     assert list(taken.index.find(NEED)) == ["n1"]
 
 
-@pytest.mark.req("N4")
-def test_what_an_older_connection_says_is_ignored() -> None:
+@pytest.mark.req("I-32", "N4")
+@pytest.mark.parametrize("take", [Fleet.put, Fleet.learn], ids=["here", "told"])
+def test_what_an_older_connection_says_is_ignored(take: Take) -> None:
     fleet = Fleet(require_gpu=False)
     newer = make_node("n1", conn_epoch=2)
     fleet.put(newer)
 
-    fleet.put(make_node("n1", conn_epoch=1, max_jobs=9))
+    take(fleet, make_node("n1", conn_epoch=1, max_jobs=9))
     fleet.remove("n1", conn_epoch=1)
 
     assert fleet.find("n1") == newer
+
+
+@pytest.mark.req("I-32", "N12")
+@pytest.mark.parametrize("worse", [NodeStatus.DRAINING, NodeStatus.DEGRADED])
+def test_a_node_that_got_worse_is_not_remembered_as_ready(worse: NodeStatus) -> None:
+    fleet = Fleet(require_gpu=False)
+    fleet.put(make_node("n1"))
+
+    fleet.learn(make_node("n1", status=worse))
+
+    assert fleet.find("n1") == make_node("n1", status=worse)
 
 
 def test_a_node_that_gains_a_slot_is_told_of() -> None:
