@@ -113,6 +113,18 @@ class ClusterClient(RedisCluster):
             await asyncio.sleep(0)
         return replies
 
+    async def probe(self, master: str) -> None:
+        """Return when the master of a name answers, or any, where there is none of that name.
+
+        :raises RedisError: it does not, or only that it cannot yet
+        """
+        node = self.get_node(node_name=master) if master else None
+        line: ClusterClient | Line | ReadLines = self if node is None else self._find_line(node)
+        (reply,) = await line.run((("PING",),))
+        if isinstance(reply, Exception):
+            raise reply
+        self._spared.pop(master, None)
+
     def begin(self, commands: Sequence[Words], *, master: str) -> Replies | None:
         """Send commands to the master of a name, once; None where that needs `run`.
 
@@ -191,7 +203,7 @@ class ClusterClient(RedisCluster):
             found = [lost] * len(sent)
         for at, place in zip(share, places, strict=True):
             replies[at] = found[place]
-        if any(_is_loss(reply) for reply in found):
+        if any(is_loss(reply) for reply in found):
             # The one lost last is the last: of those before, some are long gone.
             self._spared.pop(master.name, None)
             self._spared[master.name] = now_ms() + _SPARE_LOST_FOR_MS
@@ -264,7 +276,7 @@ def _find_key(words: Words) -> Any:
     return words[_KEY_AT.get(name, 1)]
 
 
-def _is_loss(reply: Any) -> bool:
+def is_loss(reply: Any) -> bool:
     """Say whether the master, not the command, is to blame."""
     return isinstance(reply, (ConnectionLost, NoReply, OSError)) and not isinstance(
         reply, MaxConnectionsError

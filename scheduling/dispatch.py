@@ -120,7 +120,7 @@ class Dispatcher:
             return await self._dispatch_to(request, placing, choice.nodes, trail)
         if self.waiting.is_full:
             raise errors.QueueFull(details=self._describe_line())
-        armed = self._offers.arm(placing, self._limits.first_look_ms)
+        armed = self._offers.arm(placing, self._limits.first_look_ms, urgent=True)
         created = self._stores.jobs.create(
             request=request,
             frame=placing.encode_frame(),
@@ -155,7 +155,7 @@ class Dispatcher:
         """Create the job at the first node while reserving there; then the others in order."""
         node = nodes[0]
         frame = placing.encode_frame()
-        armed = self._offers.arm(placing, self._limits.ack_timeout_ms)
+        armed = self._offers.arm(placing, self._limits.ack_timeout_ms, urgent=True)
         created = self._stores.jobs.create(
             request=request,
             frame=frame,
@@ -163,14 +163,14 @@ class Dispatcher:
             deadline_ms=self._limits.ack_timeout_ms,
         )
         asked = trail.start_asking()
-        reserved = self._offers.reserve(placing, node)
+        reserved = self._offers.reserve(placing, node, urgent=True)
         try:
             existing = await created
             await armed
+            slot = await reserved
         except errors.DependencyDown:
             self._offers.let_go(placing, node)
             raise
-        slot = await reserved
         trail.note_answer(node.node_id, slot.word, slot.load, asked=asked)
         if existing is not None:
             self._offers.disarm(placing)

@@ -170,15 +170,23 @@ class Offers:
             kept = self._stores.runtime.note(session_id=session_id, notes=notes)
             unattended(kept, what="a session's preference")
 
-    def reserve(self, placing: Placing, node: Node) -> "asyncio.Future[SlotReply]":
+    def reserve(
+        self, placing: Placing, node: Node, *, urgent: bool = False
+    ) -> "asyncio.Future[SlotReply]":
         """Ask for a slot for the attempt; the reply says whether it is ours."""
         return self._stores.nodes.reserve(
-            node=node, job_id=placing.job_id, attempt=placing.attempt, types=placing.need.types
+            node=node,
+            job_id=placing.job_id,
+            attempt=placing.attempt,
+            types=placing.need.types,
+            urgent=urgent,
         )
 
-    def arm(self, placing: Placing, delay_ms: int) -> "asyncio.Future[list[int]]":
+    def arm(
+        self, placing: Placing, delay_ms: int, *, urgent: bool = False
+    ) -> "asyncio.Future[list[int]]":
         """Have somebody look at the job in `delay_ms`."""
-        return self._stores.timers.arm(_entity(placing), delay_ms=delay_ms)
+        return self._stores.timers.arm(_entity(placing), delay_ms=delay_ms, urgent=urgent)
 
     def disarm(self, placing: Placing) -> None:
         """Nobody needs to look at the job."""

@@ -166,11 +166,12 @@ class Registry:
             draining=recorded.draining,
             held=recorded.held,
         )
-        self._fleet.put(now)
-        self._fleet.record_load(node.node_id, recorded.load)
         if recorded.before is NodeStatus.OFFLINE:
             # Its silence was noticed and its timer spent; the next silence must be noticed too.
             await self._watch(now)
+        # Not before: its first job must not come before the word that it is ready.
+        self._fleet.put(now)
+        self._fleet.record_load(node.node_id, recorded.load)
         return now
 
     async def restore(

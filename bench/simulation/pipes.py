@@ -156,6 +156,9 @@ class VirtualPipe:
     def look_for_another(self, master: str) -> None:
         """No simulated master falls silent."""
 
+    async def probe(self, master: str) -> None:
+        """Each answers."""
+
     async def close(self) -> None:
         """Nothing goes on by itself."""
 

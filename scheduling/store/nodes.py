@@ -189,7 +189,13 @@ class NodeStore:
         )
 
     def reserve(
-        self, *, node: Node, job_id: str, attempt: int, types: tuple[str, ...]
+        self,
+        *,
+        node: Node,
+        job_id: str,
+        attempt: int,
+        types: tuple[str, ...],
+        urgent: bool = False,
     ) -> "Future[SlotReply]":
         """Take a slot for an attempt, on the connection `node` was seen on (C5)."""
         info, resv, run, cap = self._slot_keys(node.node_id)
@@ -205,6 +211,7 @@ class NodeStore:
                 self.test_clock,
             ],
             read=self._notes.reserved(node),
+            urgent=urgent,
         )
 
     def commit(self, *, node_id: str, job_id: str, attempt: int) -> "Future[SlotReply]":

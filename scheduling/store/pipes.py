@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import redis.asyncio
 
-from channels_streams.cluster import ClusterClient
+from channels_streams.cluster import ClusterClient, is_loss
 from channels_streams.lines import Line
 
 Argument = str | bytes | int | float
@@ -37,6 +37,12 @@ class Pipe(Protocol):
     def look_for_another(self, master: str) -> None:
         """A master is silent: learn soon whether another has taken its place."""
 
+    async def probe(self, master: str) -> None:
+        """Return when a master answers, or when another has taken its place.
+
+        :raises RedisError: it does not, or only that it cannot yet
+        """
+
     async def close(self) -> None:
         """End what goes on by itself."""
 
@@ -53,7 +59,8 @@ class Pipe(Protocol):
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Return the replies in order; a command Redis refused has its error for a reply.
 
-        :raises RedisError: Redis did not answer, or the connection was lost twice
+        :raises RedisError: Redis did not answer, or the connection was lost twice; of a cluster's
+            masters, each whose commands these were
         """
 
 
@@ -77,6 +84,10 @@ class DirectPipe:
 
     async def open(self) -> None:
         """Connect, and see that it answers."""
+        await self.probe("")
+
+    async def probe(self, master: str) -> None:
+        """See that it answers."""
         (reply,) = await self._line.run((_PING,))
         if isinstance(reply, Exception):
             raise reply
@@ -137,6 +148,13 @@ class ClusterPipe:
         """Learn who owns what, and connect to all of them; a lost one is left out."""
         await self._client.open()
 
+    async def probe(self, master: str) -> None:
+        """See that the master of a name answers, or any, where there is none of that name."""
+        await self._client.probe(master)
+
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send to each master what is its own; a lost one fails alone."""
-        return await self._client.run(commands)
+        replies = await self._client.run(commands)
+        if all(is_loss(reply) for reply in replies):
+            raise replies[0]
+        return replies

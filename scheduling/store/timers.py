@@ -40,10 +40,15 @@ class TimerStore:
         self._files_ended = files_ended
         self.test_clock = ""
 
-    def arm(self, entity: str, *, delay_ms: int) -> "asyncio.Future[list[int]]":
+    def arm(
+        self, entity: str, *, delay_ms: int, urgent: bool = False
+    ) -> "asyncio.Future[list[int]]":
         """Wake somebody about `entity` in `delay_ms`; a later call moves the moment."""
         return self._connection.run_script(
-            "arm_timer", keys=[self._key(entity)], args=[entity, delay_ms, self.test_clock]
+            "arm_timer",
+            keys=[self._key(entity)],
+            args=[entity, delay_ms, self.test_clock],
+            urgent=urgent,
         )
 
     def disarm(self, entity: str) -> "asyncio.Future[int]":

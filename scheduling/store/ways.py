@@ -1,6 +1,7 @@
 """Ways: commands on their way to one Redis, or to one master of a cluster."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import re
@@ -29,7 +30,6 @@ from scheduling.store.spellings import Spellings
 
 logger = logging.getLogger(__name__)
 
-_PROBE = ("PING",)
 _PROBE_EVERY_S = 0.05
 _PATIENCE_S = 0.5
 LOST = (RedisError, RedisClusterException, OSError, asyncio.TimeoutError)
@@ -266,17 +266,26 @@ class Way:
         """Return when Redis answers, or loads no more."""
         while True:
             await asyncio.sleep(_PROBE_EVERY_S)
-            try:
-                reply = (await self._pipe.run([_PROBE]))[0]
-            except LOST:
-                continue
-            if not isinstance(reply, BaseException):
+            with contextlib.suppress(*LOST):
+                await self._ask_once()
                 break
         logger.info("Redis answers again")
         self._probe = None
         self._stalled = False
         self._turn(is_down=False)
         self._back.set()
+
+    async def _ask_once(self) -> None:
+        """Ask a master; until it answers, its neighbours are asked whether it is one still."""
+        asking = asyncio.create_task(self._pipe.probe(self._name), name="redis ping")
+        try:
+            while not asking.done():
+                self._pipe.look_for_another(self._name)
+                await asyncio.wait([asking], timeout=_PROBE_EVERY_S)
+            await asking
+        finally:
+            asking.cancel()
+            await asyncio.wait([asking])
 
 
 def fail(future: "asyncio.Future[Any]", error: BaseException) -> None:

@@ -32,7 +32,7 @@ ASLEEP_S = 8.0
 AT_ONCE = {"LINGUA_REDIS_OVERDUE_MS": "80"}
 # No timer but the one that is set for it may come to an outcome's help.
 UNHURRIED = {"LINGUA_ACK_TIMEOUT_MS": "20000", "LINGUA_RESERVATION_MS": "25000"}
-ENOUGH = 20
+ENOUGH = 100
 # An instance is buried at the third look at which its presence is missing; it ends after 2 s.
 LOOKS = 20
 DEADLINE_S = 30.0

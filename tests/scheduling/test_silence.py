@@ -1,5 +1,7 @@
 """A node that falls silent goes offline, comes back with a heartbeat, and is watched again."""
 
+import asyncio
+
 import pytest
 
 from scheduling.nodes import NodeStatus
@@ -29,3 +31,30 @@ async def test_a_node_that_speaks_in_time_stays(core: Core) -> None:
         node = await core.beat(node)
 
     assert core.fleet.find("n1") == node
+
+
+@pytest.mark.req("N6", "N12")
+async def test_a_node_that_came_back_gets_no_work_before_it_can_be_told(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that waited overtook the word that the node was ready."""
+    node = await core.beat(await core.register())
+    await core.let_time_pass(SILENT_MS)
+    arming = asyncio.get_running_loop().create_future()
+    asked = asyncio.Event()
+
+    def arm_slowly(*_: object, **__: object) -> asyncio.Future[list[int]]:
+        asked.set()
+        return arming
+
+    monkeypatch.setattr(core.stores.timers, "arm", arm_slowly)
+    free: list[str] = []
+    core.fleet.on_free = free.append
+
+    beating = asyncio.create_task(core.beat(node))
+    await asked.wait()
+    assert free == []
+    arming.set_result([1])
+    await beating
+
+    assert "n1" in free
