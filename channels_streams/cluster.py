@@ -114,13 +114,17 @@ class ClusterClient(RedisCluster):
         return replies
 
     async def probe(self, master: str) -> None:
-        """Return when the master of a name answers, or any, where there is none of that name.
+        """Return when the master of a name serves again, or any, where there is none of that name.
 
-        :raises RedisError: it does not, or only that it cannot yet
+        :raises RedisError: it does not answer, or serves none of its slots yet
         """
         node = self.get_node(node_name=master) if master else None
-        line: ClusterClient | Line | ReadLines = self if node is None else self._find_line(node)
-        (reply,) = await line.run((("PING",),))
+        if node is None:
+            (reply,) = await self.run((("PING",),))
+        else:
+            (reply,) = await self._find_line(node).run((("CLUSTER", "INFO"),))
+            if "cluster_state:ok" not in str(reply):
+                raise ClusterDownError(f"{master} serves no slot")
         if isinstance(reply, Exception):
             raise reply
         self._spared.pop(master, None)

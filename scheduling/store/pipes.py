@@ -155,6 +155,6 @@ class ClusterPipe:
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send to each master what is its own; a lost one fails alone."""
         replies = await self._client.run(commands)
-        if all(is_loss(reply) for reply in replies):
+        if replies and all(is_loss(reply) for reply in replies):
             raise replies[0]
         return replies

@@ -89,3 +89,43 @@ async def test_with_no_master_left_it_is_said_that_redis_is_down(
 
     with pytest.raises(errors.DependencyDown):
         await stores.timers.pop_due(most=64, lease_ms=5_000)
+
+
+@pytest.mark.req("G1", "I10")
+async def test_a_lost_master_is_not_back_because_another_answers(
+    masters: EmbeddedCluster, stores: Stores
+) -> None:
+    owners = find_masters(masters, stores)
+    on_lost = next(timer for timer in TIMERS if owners[pick_shard(timer, SHARDS)] is owners[0])
+    on_other = next(timer for timer in TIMERS if owners[pick_shard(timer, SHARDS)] is not owners[0])
+    await stores.timers.arm(on_other, delay_ms=60_000)
+    owners[0].kill()
+    with pytest.raises(errors.DependencyDown):
+        await stores.timers.arm(on_lost, delay_ms=60_000)
+
+    waiting = asyncio.create_task(stores.connection.wait_until_up())
+    for _ in range(20):
+        await stores.timers.arm(on_other, delay_ms=60_000)
+        await asyncio.wait([waiting], timeout=0.02)
+    assert not waiting.done()
+
+    await asyncio.to_thread(owners[0].start)
+    await asyncio.wait_for(waiting, DEADLINE_S)
+    await stores.timers.arm(on_lost, delay_ms=60_000)
+
+
+@pytest.mark.req("G1", "I10")
+async def test_what_is_urgent_is_refused_at_once_where_its_master_sleeps(
+    masters: EmbeddedCluster, stores: Stores
+) -> None:
+    """Refused long before the reply is given up, for which this test would have no time."""
+    lost = find_masters(masters, stores)[0]
+    on_lost = next(timer for timer in TIMERS if pick_shard(timer, SHARDS) == 0)
+    await stores.timers.arm(on_lost, delay_ms=60_000)
+    os.kill(lost.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(errors.DependencyDown):
+            async with asyncio.timeout(DEADLINE_S):
+                await stores.timers.arm(on_lost, delay_ms=60_000, urgent=True)
+    finally:
+        os.kill(lost.pid, signal.SIGCONT)
