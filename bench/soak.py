@@ -48,6 +48,7 @@ class Look:
 
     jobs: int
     server_kb: float
+    writer_kb: float
     redis_kb: float
     keys: int
     session_keys: int
@@ -95,7 +96,8 @@ def _look(target: Target, client: "redis.Redis", *, jobs: int) -> Look:
     memory: Any = client.info("memory")
     return Look(
         jobs=jobs,
-        server_kb=read_memory_kb([*target.pids, *target.list_writers()]),
+        server_kb=read_memory_kb(target.pids),
+        writer_kb=read_memory_kb(target.list_writers()),
         redis_kb=memory["used_memory"] / 1024,
         keys=int(client.dbsize()),
         session_keys=sum(1 for _ in client.scan_iter(match="*{session:*", count=1_000)),
@@ -112,14 +114,16 @@ def _count_endless(client: "redis.Redis") -> int:
 def judge(looks: list[Look]) -> dict[str, float]:
     """Return growth a thousand jobs after the warm-up, and what is left at the end.
 
-    The server grows from one look right after a round to another; Redis, which keeps records for
-    a while, from such a one to the end. Then the server has idled for minutes, and is told apart.
+    The server, and who writes its history, grow from one look right after a round to another;
+    Redis, which keeps records for a while, from such a one to the end. Then the server has idled
+    for minutes, and is told apart.
     """
     *rounds, end = looks
     warm = next(look for look in rounds if look.jobs >= end.jobs * _WARM_SHARE)
     thousands = max((end.jobs - warm.jobs) / 1_000, 1)
     return {
         "server_kb_per_1000": (rounds[-1].server_kb - warm.server_kb) / thousands,
+        "writer_kb_per_1000": (rounds[-1].writer_kb - warm.writer_kb) / thousands,
         "server_kb_while_idle": end.server_kb - rounds[-1].server_kb,
         "redis_kb_per_1000": (end.redis_kb - warm.redis_kb) / thousands,
         "session_keys_left": end.session_keys,
@@ -131,7 +135,7 @@ def judge(looks: list[Look]) -> dict[str, float]:
 
 def is_flat(verdict: dict[str, float]) -> bool:
     """Say whether neither memory nor keys grow with what was done."""
-    grew = max(verdict["server_kb_per_1000"], verdict["redis_kb_per_1000"])
+    grew = max(verdict[f"{whose}_kb_per_1000"] for whose in ("server", "writer", "redis"))
     left = verdict["session_keys_left"] + verdict["timers_left"] + verdict["dead_letters"]
     return (
         grew < _MOST_GROWTH_KB_PER_1000
@@ -144,11 +148,12 @@ def is_flat(verdict: dict[str, float]) -> bool:
 def print_looks(looks: list[Look]) -> str:
     """Return the looks as a table in Markdown."""
     lines = [
-        "| Jobs | Server KB | Redis KB | Keys | of sessions | Timers | Dead letters |",
-        "|---|---|---|---|---|---|---|",
+        "| Jobs | Server KB | Writer KB | Redis KB | Keys | of sessions | Timers | Dead letters |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {look.jobs:,} | {look.server_kb:,.0f} | {look.redis_kb:,.0f} | {look.keys:,} |"
+        f"| {look.jobs:,} | {look.server_kb:,.0f} | {look.writer_kb:,.0f} |"
+        f" {look.redis_kb:,.0f} | {look.keys:,} |"
         f" {look.session_keys:,} | {look.timers:,} | {look.dead_letters} |"
         for look in looks
     ]

@@ -10,6 +10,7 @@ FLAT = [
     Look(
         jobs=jobs,
         server_kb=100_000,
+        writer_kb=60_000,
         redis_kb=10_000,
         keys=5_000,
         session_keys=4_000,
@@ -46,13 +47,14 @@ def test_what_is_left_of_jobs_is_not(leak: dict[str, float]) -> None:
 
 
 @pytest.mark.req("X8")
-def test_a_server_that_grows_with_the_jobs_is_not() -> None:
-    grown = dataclasses.replace(FLAT[-1], server_kb=100_400)
-    assert not is_flat(judge([*FLAT[:-1], grown, END]))
+@pytest.mark.parametrize("grown", [{"server_kb": 100_400}, {"writer_kb": 60_400}], ids=str)
+def test_a_server_that_grows_with_the_jobs_is_not(grown: dict[str, float]) -> None:
+    last = dataclasses.replace(FLAT[-1], **grown)
+    assert not is_flat(judge([*FLAT[:-1], last, END]))
 
 
 def test_looks_are_a_table_of_one_line_each() -> None:
     first, *_, last = print_looks([*FLAT, END]).splitlines()
 
     assert first.startswith("| Jobs ")
-    assert last == "| 40,000 | 100,000 | 9,000 | 80 | 0 | 0 | 0 |"
+    assert last == "| 40,000 | 100,000 | 60,000 | 9,000 | 80 | 0 | 0 | 0 |"
