@@ -60,7 +60,7 @@ def print_memory(document: Document) -> str:
     verdict = judge(looks)
     grew = ", ".join(
         f"{who} {verdict[f'{name}_kb_per_1000']:.1f} KB"
-        for who, name in (("server", "server"), ("Redis", "redis"))
+        for who, name in (("server", "server"), ("writer", "writer"), ("Redis", "redis"))
     )
     return (
         f"Commit `{document['commit']}`, {document['when'][:10]}. After the warm-up a thousand "

@@ -48,12 +48,12 @@ class Look:
 
     jobs: int
     server_kb: float
-    writer_kb: float
     redis_kb: float
     keys: int
     session_keys: int
     timers: int
     dead_letters: int
+    writer_kb: float = 0.0
     endless_keys: int = 0
 
 

@@ -1,7 +1,8 @@
 """make bench-peers: what a user might pick instead, on the same Redis settings and payload.
 
 None of these does what Lingua does for a job: each hands it to whichever worker asks first, or is
-next. The table says what is missing. Ours is measured first and last, in the same run.
+next. The table says what is missing. The latency of ours is measured before and after each of
+them: a machine that others use too is now quick, now slow.
 """
 
 import argparse
@@ -25,7 +26,6 @@ from bench.processes import ROOT, Target, end_in_order, start_redis, start_targe
 _ENVIRONMENTS = ROOT / "var" / "peers"
 _RESULTS = ROOT / "bench" / "results" / "peers.json"
 _INSTALL_WITHIN_S, _RUN_WITHIN_S = 600, 150
-_FIGURES = ("p50_ms", "p99_ms", "jobs_per_s", "driver_cpu")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -167,21 +167,22 @@ def _measure(peer: Peer, plan: Plan, directory: Path) -> dict[str, float]:
     return measured
 
 
-def _measure_ours(target: Target, plan: Plan) -> list[dict[str, float]]:
-    """Measure utterance → job_assign and whole cycles, as often as each peer."""
-    runs = []
-    for _ in range(plan.runs):
-        one = target.load("one", jobs=plan.jobs)
-        cycles = target.load("cycles", seconds=plan.seconds)
-        runs.append(
-            {
-                "p50_ms": one["assign_p50_ms"],
-                "p99_ms": one["assign_p99_ms"],
-                "jobs_per_s": cycles["cycles_per_s"],
-                "driver_cpu": cycles["load_cpu"],
-            }
-        )
-    return runs
+def _measure_between(
+    target: Target, plan: Plan, peers: Sequence[Peer], directory: Path
+) -> tuple[dict[str, float], list[Row]]:
+    """Measure our latency before and after each peer, then our rate; return ours, and theirs."""
+    ones, rows = [target.load("one", jobs=plan.jobs)], []
+    for peer in peers:
+        rows.append(_try(peer, plan, directory))
+        ones.append(target.load("one", jobs=plan.jobs))
+    rates = [target.load("cycles", seconds=plan.seconds) for _ in range(plan.runs)]
+    ours = {
+        "p50_ms": median_of(ones, "assign_p50_ms"),
+        "p99_ms": median_of(ones, "assign_p99_ms"),
+        "jobs_per_s": median_of(rates, "cycles_per_s"),
+        "driver_cpu": median_of(rates, "load_cpu"),
+    }
+    return ours, rows
 
 
 def _row(name: str, figures: dict[str, float], note: str, **judged: Any) -> Row:
@@ -214,11 +215,7 @@ def main() -> None:
             start_redis(directory / "lingua", append_only=False) as redis,
             start_target("uvicorn", redis=redis, directory=directory / "server") as target,
         ):
-            print("… Lingua", flush=True)
-            runs = _measure_ours(target, plan)
-            rows = [_try(peer, plan, directory) for peer in chosen]
-            runs += _measure_ours(target, plan)
-    ours = {name: median_of(runs, name) for name in _FIGURES}
+            ours, rows = _measure_between(target, plan, chosen, directory)
     fastest = min((row.figures["p50_ms"] for row in rows if row.figures), default=float("inf"))
     rows.insert(
         0,

@@ -39,12 +39,19 @@ def test_the_pages_are_as_the_results_are():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.req("I12")
-def test_in_the_run_on_record_a_write_is_readable_elsewhere_within_ten_ms():
+@pytest.mark.parametrize(
+    ("what", "most_us"),
+    [
+        pytest.param("reserve, one writer", 1_000, marks=pytest.mark.req("R10")),
+        pytest.param("reserve at 3,000 jobs a second", 5_000, marks=pytest.mark.req("R10")),
+        pytest.param("write on one instance", 10_000, marks=pytest.mark.req("I12")),
+    ],
+)
+def test_the_run_on_record_keeps_its_bound(what: str, most_us: int):
     rows = json.loads((ROOT / "bench" / "results" / "latest.json").read_text())["rows"]
-    (row,) = [row for row in rows if row["name"].startswith("write on one instance")]
+    (row,) = [row for row in rows if row["name"].startswith(what)]
     assert row["unit"] == "µs"
-    assert row["figures"]["p99"] < 10_000
+    assert row["figures"]["p99"] < most_us
 
 
 @pytest.mark.req("X9", "I-69")
