@@ -1,5 +1,6 @@
 """Plots of a run as SVG, written by hand: lines over rising concurrency."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ _COLOURS = (
     *("#3aa6a6", "#a23b72", "#555555", "#8a5a44", "#2f4b26"),
 )
 _TICKS = 5
+_NAME_HEIGHT = 14
 _HEAD = (
     f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
     'font-family="sans-serif" font-size="12">'
@@ -51,7 +53,8 @@ def draw(
     for position, x in enumerate(steps):
         place = _place_x(position, len(steps))
         parts.append(_text(place, _HEIGHT - _BOTTOM + 18, f"{x:g}", anchor="middle"))
-    for colour, (name, points) in zip(_COLOURS, lines.items(), strict=False):
+    names_at = _spread([scale.place(points[-1][1]) for points in lines.values()])
+    for colour, name_at, (name, points) in zip(_COLOURS, names_at, lines.items(), strict=False):
         places = [
             (_place_x(position, len(steps)), scale.place(y))
             for position, (_, y) in enumerate(points)
@@ -61,9 +64,22 @@ def draw(
             f'<polyline points="{path_text}" fill="none" stroke="{colour}" stroke-width="2"/>'
         )
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
-        parts.append(_text(places[-1][0] + 8, places[-1][1] + 4, name, fill=colour))
+        parts.append(_text(places[-1][0] + 8, name_at + 4, name, fill=colour))
     parts.append("</svg>\n")
     path.write_text("\n".join(parts))
+
+
+def _spread(ends: Sequence[float]) -> list[float]:
+    """Return where the names of lines stand that end there: in their order, none over another."""
+    order = sorted(range(len(ends)), key=ends.__getitem__)
+    places = list(ends)
+    for above, below in itertools.pairwise(order):
+        places[below] = max(places[below], places[above] + _NAME_HEIGHT)
+    lowest = _HEIGHT - _BOTTOM
+    for at in reversed(order):
+        places[at] = min(places[at], lowest)
+        lowest = places[at] - _NAME_HEIGHT
+    return places
 
 
 def _place_x(position: int, count: int) -> float:
