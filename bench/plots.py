@@ -75,7 +75,7 @@ def _spread(ends: Sequence[float]) -> list[float]:
     places = list(ends)
     for above, below in itertools.pairwise(order):
         places[below] = max(places[below], places[above] + _NAME_HEIGHT)
-    lowest = _HEIGHT - _BOTTOM
+    lowest: float = _HEIGHT - _BOTTOM
     for at in reversed(order):
         places[at] = min(places[at], lowest)
         lowest = places[at] - _NAME_HEIGHT
