@@ -3,7 +3,7 @@
 from nodes import messages
 from scheduling.journal import Journal
 
-UNKNOWN = "unknown"
+_UNKNOWN = "unknown"
 _QUALITIES = frozenset({"good", "suspect", "bad"})
 
 
@@ -15,8 +15,8 @@ class Recognition:
 
     def note_result(self, result: messages.JobResult) -> None:
         """Count one result that a job took."""
-        quality = result.asr_quality_level or UNKNOWN
-        self._journal.count("asr_results_total", quality if quality in _QUALITIES else UNKNOWN)
+        quality = result.asr_quality_level or _UNKNOWN
+        self._journal.count("asr_results_total", quality if quality in _QUALITIES else _UNKNOWN)
         if result.rerun_count:
             self._journal.count("asr_results_rerun_total")
         probability = (result.extra or {}).get("language_probability")

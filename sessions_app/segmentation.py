@@ -211,11 +211,8 @@ class Segmenter:
         asked_for = self._planned is not None and self._planned.reason is CutReason.IS_FINAL
         self._planned = None
         self._marker_until_ms = 0
-        if self._buffer:
-            reason = CutReason.IS_FINAL if asked_for else CutReason.SESSION_CLOSE
-            cuts += self._take(reason)
-        elif asked_for:
-            self.empty_marks += 1
+        if self._buffer or asked_for:
+            cuts += self._take(CutReason.IS_FINAL if asked_for else CutReason.SESSION_CLOSE)
         self._turn_id = None
         return cuts
 
