@@ -1,11 +1,11 @@
 """What the benchmarks work on: nodes that do it all, fleets of them, and utterances for them."""
 
-from scheduling import clock
-from scheduling.contenders import Contender
-from scheduling.jobs import Assignment, Need, Pipeline, Request, quote_base64
-from scheduling.languages import LanguageOffer, Nmt
-from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
-from scheduling.snapshot import Fleet, NodeIndex
+from scheduling.model import clock
+from scheduling.model.jobs import Assignment, Need, Pipeline, Request, quote_base64
+from scheduling.model.languages import LanguageOffer, Nmt
+from scheduling.model.nodes import Node, NodeDescription, NodeStatus, Service, Usage
+from scheduling.placement.candidate_view import Contender
+from scheduling.placement.snapshot import Fleet, NodeIndex
 
 LANGUAGES = frozenset({"de", "en", "es", "fr"})
 FLEETS = (100, 1_000, 10_000)

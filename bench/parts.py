@@ -17,19 +17,19 @@ from bench import examples, frames
 from bench.figures import Row, percentile
 from bench.fixtures import DESCRIPTION, FLEETS, build_fleet, build_need, build_node, build_request
 from lingua.embedded_redis import EmbeddedRedis
-from scheduling import clock
-from scheduling.events import JobCancelled, NodeControlled, NodeStatusChanged
-from scheduling.jobs import JobState, Request
-from scheduling.limits import JobLimits, NodeLimits, PlacementRules
-from scheduling.nodes import Node, Usage
-from scheduling.outcomes import Result
-from scheduling.placement import Choice, choose
-from scheduling.pool_matching import ALL_NODES
-from scheduling.snapshot import Fleet
-from scheduling.store.connection import Connection, open_client
+from scheduling.model import clock
+from scheduling.model.events import JobCancelled, NodeControlled, NodeStatusChanged
+from scheduling.model.jobs import JobState, Request
+from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.model.nodes import Node, Usage
+from scheduling.model.outcomes import Result
+from scheduling.placement.pool_matching import ALL_NODES
+from scheduling.placement.ranking import Choice, choose
+from scheduling.placement.snapshot import Fleet
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.nodes import NodeStore
+from scheduling.store.redis.connection import Connection, open_client
 from sockets.wire import encode_text
 
 _NEED = build_need()

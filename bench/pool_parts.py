@@ -8,16 +8,16 @@ from collections.abc import Callable
 
 from bench.figures import Row, percentile
 from bench.fixtures import FLEETS, LANGUAGES, build_fleet, build_request
-from scheduling import clock
-from scheduling.candidates import Members, PoolTable
-from scheduling.choosing import Chooser
-from scheduling.decisions import PLACED, Trail, encode_decision
-from scheduling.limits import PlacementRules
-from scheduling.pool_config import PoolConfig
-from scheduling.pool_matching import PoolMatcher
-from scheduling.pools import PoolKind, language_pool
-from scheduling.session_memory import SessionMemory
-from scheduling.waiting import Placing
+from scheduling.model import clock
+from scheduling.model.limits import PlacementRules
+from scheduling.placement.candidates import Members, PoolTable
+from scheduling.placement.chooser import Chooser
+from scheduling.placement.decisions import PLACED, Trail, encode_decision
+from scheduling.placement.pool_config import PoolConfig
+from scheduling.placement.pool_matching import PoolMatcher
+from scheduling.placement.pools import PoolKind, language_pool
+from scheduling.placement.session_memory import SessionMemory
+from scheduling.placement.wait_queue import Placing
 
 _POOL = language_pool(PoolKind.SET, sorted(LANGUAGES))
 _ROUNDS, _CALLS = 50, 200

@@ -40,7 +40,7 @@ from bench.simulation.tables import print_policies
 from bench.simulation.tally import SHARES, Figures
 from bench.simulation.workload import Arrival, Setting
 from bench.simulation.world import World
-from scheduling.pool_config import PoolRules, TenantRule
+from scheduling.placement.pool_config import PoolRules, TenantRule
 
 _RESULTS = ROOT / "bench" / "results"
 _SLOTS_A_NODE = 3.4

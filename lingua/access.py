@@ -9,8 +9,8 @@ from lingua.limits import read_access_limits
 from lingua.supervisor import Loop
 from operators.publisher import CredentialPublisher
 from operators.publishing import build_publication
-from scheduling.access import Access, CredentialWatch
-from scheduling.credentials import Scope
+from scheduling.access.access import Access, CredentialWatch
+from scheduling.model.credentials import Scope
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
 from sockets.doors import Door, GuardedDoor, OpenDoor

@@ -32,14 +32,14 @@ from lingua.work import WorkParts, build_work
 from operators.console import Console
 from operators.instance import link
 from operators.pool_source import DatabaseSource
-from scheduling import ids
-from scheduling.dispatch import Dispatcher
-from scheduling.errors import DependencyDown
-from scheduling.explaining import Explainer
-from scheduling.instances import InstanceRecord
-from scheduling.journal import Journal
-from scheduling.store.connection import Connection, open_client
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.explaining import Explainer
+from scheduling.model import ids
+from scheduling.model.errors import DependencyDown
+from scheduling.model.instances import InstanceRecord
+from scheduling.model.metrics import Journal
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection, open_client
 from sessions_app.farewell import Farewell
 from sessions_app.in_flight import InFlight
 

@@ -8,7 +8,7 @@ from lingua.version import VERSION
 from operators.catalog import Catalog
 from operators.cluster import InstanceView
 from operators.console import Console, Parts
-from scheduling import clock
+from scheduling.model import clock
 
 
 def build_console(instance_id: str, parts: Parts) -> Console:

@@ -5,29 +5,29 @@ from collections.abc import Callable
 
 from lingua import settings
 from lingua.limits import read_job_limits, read_node_limits, read_placement_rules
-from scheduling.cordons import Cordons
-from scheduling.delivery import Delivery
-from scheduling.dispatch import Dispatcher
-from scheduling.explaining import Explainer
-from scheduling.journal import Journal
-from scheduling.limits import JobLimits, NodeLimits, PlacementRules
-from scheduling.recovery import Recovery
-from scheduling.registry import Registry
-from scheduling.sessions import Sessions
-from scheduling.settlement import Settlement, Stores
-from scheduling.snapshot import Fleet
-from scheduling.steering import Steering
-from scheduling.store.connection import Connection
+from scheduling.fleet.cordons import Cordons
+from scheduling.fleet.node_control import Steering
+from scheduling.fleet.registry import Registry
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.explaining import Explainer
+from scheduling.jobs.retries import Recovery
+from scheduling.jobs.sessions import Sessions
+from scheduling.jobs.settlement import Settlement, Stores
+from scheduling.jobs.tenants import Tenants
+from scheduling.jobs.watchdog import Watchdog
+from scheduling.model.delivery import Delivery
+from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.model.metrics import Journal
+from scheduling.placement.snapshot import Fleet
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.nodes import NodeStore
+from scheduling.store.redis.connection import Connection
 from scheduling.store.runtime import RuntimeStore
 from scheduling.store.sessions import SessionStore
 from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
-from scheduling.tenants import Tenants
-from scheduling.watchdog import Watchdog
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from lingua.asgi_types import AsgiApp, Receive, Scope, Send
 from lingua.lifespan import Lifespan
 from operators.console import SCOPE_KEY
-from scheduling.errors import BadInput
+from scheduling.model.errors import BadInput
 from sockets.endpoints import refuse, respond
 
 # Below this path speakers and nodes work without a socket.

@@ -21,7 +21,7 @@ from operators.fleet import FleetDesk
 from operators.gathering import Gathering
 from operators.letter_desk import LetterDesk
 from operators.session_desk import SessionDesk
-from scheduling.attempts import Attempts
+from scheduling.jobs.attempts import Attempts
 from sessions_app.in_flight import InFlight
 from sessions_app.late_answers import LateAnswers
 from sessions_app.services import SessionService

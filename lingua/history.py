@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from lingua import settings
 from lingua.supervisor import Loop
 from lingua.telling import note_told
-from scheduling.journal import Journal
+from scheduling.model.metrics import Journal
 
 _logger = logging.getLogger(__name__)
 _ENDS_WITHIN_S = 10.0

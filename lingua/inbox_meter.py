@@ -1,8 +1,8 @@
 """What the channel layer counts, as metrics of this instance (O5, O6)."""
 
 from lingua.carrier import LayerCarrier
-from scheduling.errors import DependencyDown
-from scheduling.journal import Journal
+from scheduling.model.errors import DependencyDown
+from scheduling.model.metrics import Journal
 
 
 class InboxMeter:

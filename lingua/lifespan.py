@@ -9,7 +9,7 @@ from typing import Protocol
 from lingua.asgi_types import AsgiApp, Receive, Scope, Send
 from lingua.supervisor import Loop, Supervisor
 from operators.console import Console
-from scheduling.errors import Refusal
+from scheduling.model.errors import Refusal
 
 _logger = logging.getLogger(__name__)
 

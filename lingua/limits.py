@@ -1,8 +1,8 @@
 """What the settings say about spans and bounds, as those who keep to them want it."""
 
 from lingua import settings
-from scheduling.access import AccessLimits
-from scheduling.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.access.access import AccessLimits
+from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
 from sessions_app.segmentation import SegmentationSettings
 from sessions_app.session_limits import SessionLimits
 from sockets.outbound import OutboundLimits

@@ -7,7 +7,7 @@ from lingua.core import Core, Ground
 from lingua.supervisor import Loop
 from operators.board import Board
 from operators.shared_statistics import SharedStatistics
-from scheduling.mirrors import NodeMirror, SessionMirror
+from scheduling.network.mirrors import NodeMirror, SessionMirror
 from scheduling.store.mirrors import MirrorStore
 
 

@@ -11,18 +11,18 @@ from lingua.core import Core, Ground
 from lingua.inbox_meter import InboxMeter
 from lingua.supervisor import Loop
 from operators.live_exchange import LiveExchange
-from scheduling import clock, errors, ids, letters
-from scheduling.fleet_watch import FleetWatch
-from scheduling.herald import Herald
-from scheduling.inbox import Inbox
-from scheduling.instances import InstanceRecord
-from scheduling.letters import PeerCame, PeerLeft
-from scheduling.load_news import LoadNews
-from scheduling.peers import Peers
-from scheduling.post import PostOffice
-from scheduling.readdressing import Readdressing
-from scheduling.reconciler import Reconciler
-from scheduling.restoring import Restoring
+from scheduling.fleet.fleet_watch import FleetWatch
+from scheduling.fleet.reconciler import Reconciler
+from scheduling.fleet.state_recovery import Restoring
+from scheduling.model import clock, errors, ids, instance_messages
+from scheduling.model.instance_messages import PeerCame, PeerLeft
+from scheduling.model.instances import InstanceRecord
+from scheduling.network.fleet_broadcast import Herald
+from scheduling.network.inbox import Inbox
+from scheduling.network.load_broadcast import LoadNews
+from scheduling.network.peers import Peers
+from scheduling.network.redelivery import Readdressing
+from scheduling.network.remote_delivery import PostOffice
 from scheduling.store.instances import InstanceStore
 from scheduling.store.node_index import NodeIndexStore
 
@@ -56,7 +56,7 @@ class Network:
             raise errors.NotAlone
         self.peers.on_lost = self._restore
         self.peers.on_dead = self.fleet_watch.bury
-        await self.carrier.broadcast(letters.encode(PeerCame(record=self.peers.record)))
+        await self.carrier.broadcast(instance_messages.encode(PeerCame(record=self.peers.record)))
         await self.fleet_watch.run_once()
 
     async def leave(self) -> None:
@@ -64,7 +64,7 @@ class Network:
         try:
             farewell = PeerLeft(instance_id=self.peers.record.instance_id)
             await self.peers.leave()
-            await self.carrier.broadcast(letters.encode(farewell))
+            await self.carrier.broadcast(instance_messages.encode(farewell))
             await self.carrier.close()
         except errors.DependencyDown:
             return

@@ -9,16 +9,16 @@ import redis.asyncio
 from lingua import pool_settings, settings
 from lingua.core import Ground
 from lingua.supervisor import Loop
-from scheduling.absences import Absences
-from scheduling.leader import Leader, OwnedSource
-from scheduling.membership import Membership
-from scheduling.pool_config import PoolRules
-from scheduling.pool_follower import HintReader, PoolFollower
-from scheduling.snapshot import Fleet
-from scheduling.store.absences import AbsenceStore
+from scheduling.fleet.unavailable_services import Absences
+from scheduling.placement.pool_config import PoolRules
+from scheduling.placement.snapshot import Fleet
+from scheduling.pools.follower import HintReader, PoolFollower
+from scheduling.pools.leader import Leader, OwnedSource
+from scheduling.pools.membership import Membership
 from scheduling.store.hints import HintListener
 from scheduling.store.membership import MembershipStore
 from scheduling.store.pools import PoolStore
+from scheduling.store.unavailable_services import AbsenceStore
 
 _REASSERT_S = 600.0
 _PASS_S = 0.5

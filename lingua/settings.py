@@ -61,7 +61,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "django_prometheus",
-    "scheduling",
     "operators",
     "lingua",
 ]

@@ -9,20 +9,20 @@ from channels_streams.connection import REDIS_TROUBLE
 from lingua import settings
 from lingua.limits import read_placement_rules
 from lingua.pools import read_pool_rules
-from scheduling.candidates import Members, PoolTable
-from scheduling.errors import DependencyDown
-from scheduling.explaining import Explainer
-from scheduling.limits import JobLimits, NodeLimits
-from scheduling.pool_config import PoolConfig
-from scheduling.pool_matching import PoolMatcher
-from scheduling.snapshot import Fleet
-from scheduling.store.connection import Connection, open_client
+from scheduling.jobs.explaining import Explainer
+from scheduling.model.errors import DependencyDown
+from scheduling.model.limits import JobLimits, NodeLimits
+from scheduling.placement.candidates import Members, PoolTable
+from scheduling.placement.pool_config import PoolConfig
+from scheduling.placement.pool_matching import PoolMatcher
+from scheduling.placement.snapshot import Fleet
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.nodes import NodeStore
 from scheduling.store.pools import PoolStore
+from scheduling.store.redis.connection import Connection, open_client
 
 
 class StoreAccess:

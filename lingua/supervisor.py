@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Protocol
 
-from scheduling.errors import Refusal
+from scheduling.model.errors import Refusal
 
 _logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import BinaryIO, Literal
 
 import msgspec
 
-from scheduling.journal import Journal, Name
+from scheduling.model.metrics import Journal, Name
 
 _LONGEST_TEXT = 8_000
 

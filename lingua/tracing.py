@@ -20,9 +20,9 @@ from opentelemetry.sdk.trace.export import (
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from scheduling.dispatch import Dispatcher
-from scheduling.errors import Refusal
-from scheduling.jobs import Request
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.model.errors import Refusal
+from scheduling.model.jobs import Request
 from sessions_app.in_flight import InFlight
 
 _NAME = "lingua"

@@ -15,9 +15,9 @@ from nodes.job_reports import JobReports
 from nodes.job_service import NodeJobService
 from nodes.links import NodeLinks
 from nodes.services import NodeService
-from scheduling.attempts import Attempts
-from scheduling.hooks import Hooks
-from scheduling.recordings import Recordings
+from scheduling.jobs.attempts import Attempts
+from scheduling.jobs.hooks import Hooks
+from scheduling.jobs.recordings import Recordings
 from scheduling.store.hooks import HookStore
 from scheduling.store.recordings import RecordingStore
 from sessions_app.calls import CallService

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from nodes import messages
-from scheduling.reports import JobReport
+from scheduling.model.reports import JobReport
 from sessions_app import call_messages
 from sockets.endpoints import Problem
 

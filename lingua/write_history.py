@@ -15,10 +15,10 @@ from lingua import settings
 from lingua.supervisor import Loop, Supervisor
 from lingua.telling import TellingHandler, TellingJournal
 from operators.job_history import HistoryPurge, HistoryWriter
-from scheduling.journal import Journal
-from scheduling.store.connection import Connection, open_client
-from scheduling.store.history import HistoryStore
+from scheduling.model.metrics import Journal
+from scheduling.store.job_history import HistoryStore
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection, open_client
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import msgspec
 
 from nodes.messages import RerunMetrics
-from scheduling.errors import ConnectionFenced
-from scheduling.events import (
+from scheduling.model.errors import ConnectionFenced
+from scheduling.model.events import (
     AttemptAnswered,
     JobAssigned,
     JobCancelled,
@@ -15,7 +15,7 @@ from scheduling.events import (
     NodeStatusChanged,
     ToNode,
 )
-from scheduling.nodes import Node, NodeStatus
+from scheduling.model.nodes import Node, NodeStatus
 from sockets.outbound import FrameQueue
 from sockets.wire import ErrorFrame, encode_text
 

@@ -6,7 +6,7 @@ from nodes import messages
 from nodes.connections import FENCED, NodeConnection
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
-from scheduling.errors import ConnectionFenced, Refusal, RegistrationRefused
+from scheduling.model.errors import ConnectionFenced, Refusal, RegistrationRefused
 from sockets.consumers import MessageConsumer
 from sockets.doors import Door
 from sockets.outbound import OutboundLimits

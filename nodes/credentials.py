@@ -1,7 +1,7 @@
 """Which node id a socket may speak for, by the credential it showed (I-49)."""
 
-from scheduling import ids
-from scheduling.access import Access
+from scheduling.access.access import Access
+from scheduling.model import ids
 from sockets.doors import Visitor
 
 

@@ -9,14 +9,14 @@ from nodes.connections import Held, NodeConnection
 from nodes.job_service import NodeJobService
 from nodes.links import NodeLinks
 from nodes.polls import PollBox
-from scheduling import errors, ids
-from scheduling.access import Access
-from scheduling.admissions import Admission
-from scheduling.attempts import Attempts
-from scheduling.credentials import Principal
-from scheduling.delivery import Delivery
-from scheduling.events import AttemptAnswered
-from scheduling.registry import Registry
+from scheduling.access.access import Access
+from scheduling.access.admissions import Admission
+from scheduling.fleet.registry import Registry
+from scheduling.jobs.attempts import Attempts
+from scheduling.model import errors, ids
+from scheduling.model.credentials import Principal
+from scheduling.model.delivery import Delivery
+from scheduling.model.events import AttemptAnswered
 from sockets.endpoints import Call
 from sockets.outbound import OutboundLimits
 

@@ -7,17 +7,17 @@ from collections.abc import Awaitable, Callable
 from nodes import messages
 from nodes.connections import Held, NodeConnection
 from nodes.recognition import Recognition
-from scheduling import ids
-from scheduling.absences import MODEL_NOT_AVAILABLE, Absences
-from scheduling.attempts import Attempts
-from scheduling.background import Background
-from scheduling.delivery import Delivery
-from scheduling.errors import DependencyDown, NoSuchJob
-from scheduling.events import JobAccepted, JobAssigned, JobCancelled, PartialHeard
-from scheduling.jobs import SENT
-from scheduling.outcomes import Refused, Result
-from scheduling.recovery import Recovery
-from scheduling.settlement import Settlement
+from scheduling.fleet.unavailable_services import MODEL_NOT_AVAILABLE, Absences
+from scheduling.jobs.attempts import Attempts
+from scheduling.jobs.retries import Recovery
+from scheduling.jobs.settlement import Settlement
+from scheduling.model import ids
+from scheduling.model.background import Background
+from scheduling.model.delivery import Delivery
+from scheduling.model.errors import DependencyDown, NoSuchJob
+from scheduling.model.events import JobAccepted, JobAssigned, JobCancelled, PartialHeard
+from scheduling.model.jobs import SENT
+from scheduling.model.outcomes import Refused, Result
 
 logger = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 import msgspec
 
 from nodes import messages
-from scheduling.languages import LanguageOffer, Nmt, collect, normalize
-from scheduling.nodes import Machine, NodeDescription, NodeStatus, Service, Usage
+from scheduling.model.languages import LanguageOffer, Nmt, collect, normalize
+from scheduling.model.nodes import Machine, NodeDescription, NodeStatus, Service, Usage
 
 ACKNOWLEDGES = "job_ack"
 RESUMES = "resume"

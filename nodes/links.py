@@ -11,16 +11,16 @@ from nodes.job_service import NodeJobService
 from nodes.lifecycle import ACKNOWLEDGES, RESUMES
 from nodes.polls import Fetched, PollBox
 from nodes.services import NodeService
-from scheduling import clock, errors, ids
-from scheduling.access import REVOKED, Access
-from scheduling.admissions import Admission
-from scheduling.attempts import Attempts
-from scheduling.background import Background
-from scheduling.credentials import Principal
-from scheduling.delivery import Delivery
-from scheduling.events import JobAssigned, NodeFenced
-from scheduling.jobs import Assignment
-from scheduling.registry import Registry
+from scheduling.access.access import REVOKED, Access
+from scheduling.access.admissions import Admission
+from scheduling.fleet.registry import Registry
+from scheduling.jobs.attempts import Attempts
+from scheduling.model import clock, errors, ids
+from scheduling.model.background import Background
+from scheduling.model.credentials import Principal
+from scheduling.model.delivery import Delivery
+from scheduling.model.events import JobAssigned, NodeFenced
+from scheduling.model.jobs import Assignment
 from sockets.doors import Visitor
 from sockets.endpoints import Call
 from sockets.outbound import OutboundLimits

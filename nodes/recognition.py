@@ -1,7 +1,7 @@
 """How well nodes recognise speech, as they say themselves, counted in the journal (O2, G)."""
 
 from nodes import messages
-from scheduling.journal import Journal
+from scheduling.model.metrics import Journal
 
 _UNKNOWN = "unknown"
 _QUALITIES = frozenset({"good", "suspect", "bad"})

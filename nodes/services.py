@@ -8,10 +8,10 @@ from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.lifecycle import describe, is_healthy, read_usage
 from nodes.recognition import Recognition
-from scheduling import clock, errors, ids
-from scheduling.delivery import Delivery
-from scheduling.events import JobCancelled, NodeFenced, NodeStatusChanged
-from scheduling.registry import Attempt, Registry
+from scheduling.fleet.registry import Attempt, Registry
+from scheduling.model import clock, errors, ids
+from scheduling.model.delivery import Delivery
+from scheduling.model.events import JobCancelled, NodeFenced, NodeStatusChanged
 from sockets.doors import Visitor
 from sockets.outbound import FrameQueue
 

@@ -16,8 +16,8 @@ from operators.console import Console
 from operators.permissions import find_console
 from operators.roles import IsOperator, IsViewer
 from operators.schema import describe
-from scheduling import clock
-from scheduling.errors import DependencyDown
+from scheduling.model import clock
+from scheduling.model.errors import DependencyDown
 
 _MOST_A_PAGE = 500
 _UNAVAILABLE = 503

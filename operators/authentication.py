@@ -13,8 +13,8 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from operators.models import ApiToken
-from scheduling import clock
-from scheduling.credentials import Principal, Scope, digest_secret, parse_token
+from scheduling.model import clock
+from scheduling.model.credentials import Principal, Scope, digest_secret, parse_token
 
 _TRUSTED_MS = 1_000
 _TRUSTED_MOST = 1_024

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from scheduling import clock
-from scheduling.journal import Journal
+from scheduling.model import clock
+from scheduling.model.metrics import Journal
 
 _STALE_MS = 10_000
 _COLD_START_EVERY_MS = 30_000

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from scheduling import clock
+from scheduling.model import clock
 
 logger = logging.getLogger(__name__)
 

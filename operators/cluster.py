@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from operators.statistics import name_type
-from scheduling.instances import InstanceFigures, InstanceRecord
-from scheduling.nodes import Hold, Node, NodeStatus
+from scheduling.model.instances import InstanceFigures, InstanceRecord
+from scheduling.model.nodes import Hold, Node, NodeStatus
 
 Json = dict[str, Any]
 

@@ -26,17 +26,17 @@ from operators.live_news import Reporter
 from operators.metrics import Gauges, JournalCollector, render
 from operators.session_desk import SessionDesk
 from operators.statistics import Facts, describe_statistics
-from scheduling import clock, ids
-from scheduling.decisions import Decision
-from scheduling.delivery import Delivery
-from scheduling.errors import DependencyDown
-from scheduling.explaining import Coverage
-from scheduling.journal import Journal
-from scheduling.nodes import NodeStatus
-from scheduling.snapshot import Fleet
+from scheduling.jobs.explaining import Coverage
+from scheduling.model import clock, ids
+from scheduling.model.delivery import Delivery
+from scheduling.model.errors import DependencyDown
+from scheduling.model.metrics import Journal
+from scheduling.model.nodes import NodeStatus
+from scheduling.placement.decisions import Decision
+from scheduling.placement.snapshot import Fleet
+from scheduling.placement.wait_queue import WaitingLine
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
-from scheduling.waiting import WaitingLine
 
 SCOPE_KEY = "lingua.console"
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from operators.catalog import CatalogState
-from scheduling.journal import Histogram, Journal
+from scheduling.model.metrics import Histogram, Journal
 
 Json = dict[str, Any]
 _TOP = 10

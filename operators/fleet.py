@@ -9,15 +9,15 @@ import msgspec
 
 from operators.cluster import describe_node
 from operators.history import describe_decision
-from scheduling.explaining import Explainer
-from scheduling.jobs import Need, phase2_state
-from scheduling.leader import Leader
-from scheduling.placement import Choice, Reason
-from scheduling.pool_config import PoolConfig
-from scheduling.pool_follower import PoolFollower
-from scheduling.pools import LANGUAGE_KINDS, Pool
-from scheduling.snapshot import Fleet
-from scheduling.steering import Steering
+from scheduling.fleet.node_control import Steering
+from scheduling.jobs.explaining import Explainer
+from scheduling.model.jobs import Need, phase2_state
+from scheduling.placement.pool_config import PoolConfig
+from scheduling.placement.pools import LANGUAGE_KINDS, Pool
+from scheduling.placement.ranking import Choice, Reason
+from scheduling.placement.snapshot import Fleet
+from scheduling.pools.follower import PoolFollower
+from scheduling.pools.leader import Leader
 
 Json = dict[str, Any]
 _REBUILT_S = 2.0

@@ -12,8 +12,8 @@ from operators.console import Console
 from operators.fleet import FleetDesk, Question
 from operators.pool_models import SERVICE_TYPES
 from operators.schema import describe
-from scheduling.jobs import Need
-from scheduling.languages import normalize
+from scheduling.model.jobs import Need
+from scheduling.model.languages import normalize
 
 Json = dict[str, Any]
 _BAD_REQUEST, _NOT_FOUND = 400, 404

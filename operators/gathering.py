@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Iterable
 
 from channels_streams.standing import InboxStanding
-from scheduling.delivery import Delivery
-from scheduling.errors import DependencyDown
-from scheduling.instances import InstanceFigures, InstanceRecord, SessionRow
-from scheduling.languages import AUTO
+from scheduling.model.delivery import Delivery
+from scheduling.model.errors import DependencyDown
+from scheduling.model.instances import InstanceFigures, InstanceRecord, SessionRow
+from scheduling.model.languages import AUTO
+from scheduling.placement.wait_queue import WaitingLine
 from scheduling.store.instances import InstanceStore
-from scheduling.waiting import WaitingLine
 
 _LIVES = 6
 _SHORTEST_LIFE_MS = 15_000

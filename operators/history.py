@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from scheduling.decisions import Decision
-from scheduling.jobs import JobState, phase2_state
-from scheduling.journal import Step
+from scheduling.model.jobs import JobState, phase2_state
+from scheduling.model.metrics import Step
+from scheduling.placement.decisions import Decision
 
 Json = dict[str, Any]
 

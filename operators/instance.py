@@ -5,8 +5,8 @@ from concurrent.futures import TimeoutError as WaitedTooLong
 
 import msgspec
 
-from scheduling.access import Access
-from scheduling.errors import DependencyDown
+from scheduling.access.access import Access
+from scheduling.model.errors import DependencyDown
 
 _WITHIN_S = 2.0
 

@@ -12,9 +12,9 @@ from django.db import DatabaseError
 from operators import moments
 from operators.job_rows import Row, ask_database, delete_older, make_row, write_rows
 from operators.threads import read_database
-from scheduling import clock
-from scheduling.journal import Journal
-from scheduling.store.history import Fields, HistoryStore
+from scheduling.model import clock
+from scheduling.model.metrics import Journal
+from scheduling.store.job_history import Fields, HistoryStore
 
 logger = logging.getLogger(__name__)
 

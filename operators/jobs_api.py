@@ -17,7 +17,7 @@ from operators.history import describe_job
 from operators.job_models import EndedJob
 from operators.job_rows import STATES
 from operators.schema import describe
-from scheduling.jobs import JobState, phase2_state
+from scheduling.model.jobs import JobState, phase2_state
 
 Json = dict[str, Any]
 _BAD_REQUEST, _NOT_FOUND, _UNAVAILABLE = 400, 404, 503

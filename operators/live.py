@@ -9,10 +9,10 @@ import msgspec
 
 from operators.live_exchange import LiveExchange
 from operators.live_news import LiveNews, Reporter, Second
-from scheduling import clock
-from scheduling.errors import DependencyDown
-from scheduling.explaining import Coverage
-from scheduling.snapshot import Fleet
+from scheduling.jobs.explaining import Coverage
+from scheduling.model import clock
+from scheduling.model.errors import DependencyDown
+from scheduling.placement.snapshot import Fleet
 from sockets.outbound import Outbound, OutboundLimits
 
 Json = dict[str, Any]

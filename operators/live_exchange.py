@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from operators.live_news import LiveNews
-from scheduling import clock, errors
+from scheduling.model import clock, errors
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from scheduling import clock
-from scheduling.delivery import Delivery
-from scheduling.jobs import JobState
-from scheduling.journal import Journal, Step
-from scheduling.waiting import WaitingLine
+from scheduling.model import clock
+from scheduling.model.delivery import Delivery
+from scheduling.model.jobs import JobState
+from scheduling.model.metrics import Journal, Step
+from scheduling.placement.wait_queue import WaitingLine
 
 _MOST_STEPS = 60
 # Spans are counted in buckets each a twentieth wider than the one before: 5 % exact, and small.

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from operators.metric_names import METRICS, PREFIX
-from scheduling.journal import Histogram, Journal, Name, make_histogram
+from scheduling.model.metrics import Histogram, Journal, Name, make_histogram
 
 T = TypeVar("T")
 Gauges = Mapping[Name, float]

@@ -9,8 +9,8 @@ from operators import moments
 from operators.job_models import EndedJob
 from operators.node_models import Cordon, FleetNode
 from operators.pool_models import OwnedPool, PoolSwitches, TenantPolicy
-from scheduling import ids
-from scheduling.credentials import Credential, Kind, Principal, Scope
+from scheduling.model import ids
+from scheduling.model.credentials import Credential, Kind, Principal, Scope
 
 __all__ = [
     "API_SCOPES",

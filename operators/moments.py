@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from scheduling import clock
+from scheduling.model import clock
 
 
 def now() -> dt.datetime:

@@ -19,7 +19,7 @@ from operators.node_listing import list_nodes
 from operators.node_models import Cordon, FleetNode
 from operators.orders import ORDERS, give_order
 from operators.permissions import find_console
-from scheduling.errors import DependencyDown
+from scheduling.model.errors import DependencyDown
 
 if TYPE_CHECKING:
     # The stubs' parameters do not exist when the program runs.

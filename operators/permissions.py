@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from operators.console import SCOPE_KEY, Console
 from operators.roles import RIGHTS
-from scheduling.credentials import Scope
+from scheduling.model.credentials import Scope
 
 
 def find_console(request: HttpRequest) -> Console | None:

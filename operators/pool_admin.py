@@ -14,7 +14,7 @@ from operators.pool_models import (
     TenantPolicy,
     list_switches,
 )
-from scheduling.pools import PoolKind
+from scheduling.placement.pools import PoolKind
 
 if TYPE_CHECKING:
     # The stubs' parameters do not exist when the program runs.

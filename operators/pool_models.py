@@ -9,10 +9,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from scheduling import ids
-from scheduling.languages import normalize
-from scheduling.pool_config import PoolRules, TenantRule
-from scheduling.pools import Pool, PoolKind
+from scheduling.model import ids
+from scheduling.model.languages import normalize
+from scheduling.placement.pool_config import PoolRules, TenantRule
+from scheduling.placement.pools import Pool, PoolKind
 
 SERVICE_TYPES = ("asr", "nmt", "tts", "semantic", "tone")
 _OWN_PREFIXES = ("p-", "bucket-")

@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection
 from operators.node_models import Cordon
 from operators.pool_models import OwnedPool, PoolSwitches, TenantPolicy
 from operators.threads import read_database
-from scheduling.pool_config import Owned, PoolRules
+from scheduling.placement.pool_config import Owned, PoolRules
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from operators.models import ApiToken, NodeToken
 from operators.publishing import Publication
 from operators.threads import read_database
 from operators.tokens import list_credentials
-from scheduling.access import Access
+from scheduling.access.access import Access
 from scheduling.store.credentials import CredentialStore
 
 logger = logging.getLogger(__name__)

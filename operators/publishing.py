@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
-from scheduling.credentials import Credential
-from scheduling.errors import DependencyDown
+from scheduling.model.credentials import Credential
+from scheduling.model.errors import DependencyDown
 from scheduling.store.allowances import AllowanceStore
-from scheduling.store.connection import Connection, open_client
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection, open_client
 
 logger = logging.getLogger(__name__)
 

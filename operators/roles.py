@@ -7,7 +7,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from operators.authentication import allows, find_principal
-from scheduling.credentials import Scope
+from scheduling.model.credentials import Scope
 
 # The right that somebody logged in needs for what a token needs a scope for.
 RIGHTS = {

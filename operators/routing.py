@@ -10,7 +10,7 @@ from django.urls import URLPattern, path
 from operators.console import Console
 from operators.live import LiveSocket
 from operators.roles import RIGHTS
-from scheduling.credentials import Scope
+from scheduling.model.credentials import Scope
 
 
 def build_routes(*, console: Console) -> list[URLPattern]:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from operators.gathering import Gathering
-from scheduling.instances import SessionRow
+from scheduling.model.instances import SessionRow
 from scheduling.store.sessions import SessionStore
 
 Json = dict[str, Any]

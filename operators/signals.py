@@ -11,7 +11,7 @@ from django.db.models.signals import post_save
 from operators import audit
 from operators.publishing import publish_now
 from operators.tokens import MODELS, describe_person
-from scheduling import clock
+from scheduling.model import clock
 
 _VERBS = {ADDITION: "add", CHANGE: "change", DELETION: "delete"}
 

@@ -5,8 +5,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from scheduling.instances import InstanceFigures
-from scheduling.nodes import Node, NodeStatus
+from scheduling.model.instances import InstanceFigures
+from scheduling.model.nodes import Node, NodeStatus
 
 Json = dict[str, Any]
 

@@ -8,8 +8,8 @@ from rest_framework.views import APIView
 
 from operators.authentication import find_principal
 from operators.instance import link
-from scheduling.credentials import PERSON
-from scheduling.errors import DependencyDown
+from scheduling.model.credentials import PERSON
+from scheduling.model.errors import DependencyDown
 
 logger = logging.getLogger(__name__)
 

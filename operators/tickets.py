@@ -19,7 +19,7 @@ from operators.authentication import (
 )
 from operators.throttles import PrincipalThrottle
 from operators.tokens import describe_person
-from scheduling.credentials import Scope
+from scheduling.model.credentials import Scope
 from sockets.doors import SUBPROTOCOL
 from sockets.tickets import sign_ticket
 

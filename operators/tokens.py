@@ -11,8 +11,15 @@ from django.db import transaction
 from operators import audit, moments
 from operators.models import ApiToken, NodeToken, Token
 from operators.publishing import publish_now
-from scheduling import clock
-from scheduling.credentials import PERSON, Credential, Principal, Scope, digest_secret, draw_token
+from scheduling.model import clock
+from scheduling.model.credentials import (
+    PERSON,
+    Credential,
+    Principal,
+    Scope,
+    digest_secret,
+    draw_token,
+)
 
 AnyToken = TypeVar("AnyToken", bound=Token)
 MODELS: tuple[type[NodeToken] | type[ApiToken], ...] = (NodeToken, ApiToken)

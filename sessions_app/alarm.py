@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 
-from scheduling import clock
-from scheduling.background import Background
+from scheduling.model import clock
+from scheduling.model.background import Background
 
 
 class Alarm:

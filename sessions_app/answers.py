@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from scheduling.events import JobAccepted, JobDispatched, JobSettled, PartialHeard
-from scheduling.jobs import Request
-from scheduling.outcomes import Refused, Result
+from scheduling.model.events import JobAccepted, JobDispatched, JobSettled, PartialHeard
+from scheduling.model.jobs import Request
+from scheduling.model.outcomes import Refused, Result
 from sessions_app import messages
 from sessions_app.groups import UtteranceGroups
 from sockets.wire import ErrorFrame, Message

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
-from scheduling.errors import Refusal
+from scheduling.model.errors import Refusal
 
 OPUS_PACKET_MS = 20
 MAX_OPUS_PACKET_BYTES = 1275

@@ -1,7 +1,7 @@
 """The utterances of one session that have no answer yet, and since when."""
 
-from scheduling import clock
-from scheduling.jobs import Request
+from scheduling.model import clock
+from scheduling.model.jobs import Request
 from sessions_app.in_flight import InFlight
 
 

@@ -7,19 +7,19 @@ from collections.abc import Callable
 
 import msgspec
 
-from scheduling import clock, errors, ids
-from scheduling.callbacks import Hook, Recording
-from scheduling.credentials import Principal
-from scheduling.delivery import Delivery
-from scheduling.dispatch import Dispatcher
-from scheduling.events import JobSettled, ToSession
-from scheduling.hooks import Hooks
-from scheduling.instances import SessionRow
-from scheduling.jobs import Request
-from scheduling.recordings import Recordings
-from scheduling.reports import JobReport, describe_job
-from scheduling.sessions import Sessions
-from scheduling.settlement import Settlement
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.hooks import Hooks
+from scheduling.jobs.recordings import Recordings
+from scheduling.jobs.sessions import Sessions
+from scheduling.jobs.settlement import Settlement
+from scheduling.model import clock, errors, ids
+from scheduling.model.callbacks import Hook, Recording
+from scheduling.model.credentials import Principal
+from scheduling.model.delivery import Delivery
+from scheduling.model.events import JobSettled, ToSession
+from scheduling.model.instances import SessionRow
+from scheduling.model.jobs import Request
+from scheduling.model.reports import JobReport, describe_job
 from sessions_app import call_messages, messages
 from sessions_app.audio import UndecodableAudio, check_utterance_audio
 from sessions_app.requests import (

@@ -2,8 +2,8 @@
 
 import logging
 
-from scheduling import clock
-from scheduling.errors import Refusal, SessionUnknown
+from scheduling.model import clock
+from scheduling.model.errors import Refusal, SessionUnknown
 from sessions_app import messages
 from sessions_app.audio import MalformedFrame, decode_binary_frame
 from sessions_app.services import SessionService

@@ -7,7 +7,7 @@ import ssl
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from scheduling.errors import BadInput
+from scheduling.model.errors import BadInput
 
 _HTTPS, _HTTP = 443, 80
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")

@@ -4,7 +4,7 @@ import collections
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
-from scheduling.background import Background
+from scheduling.model.background import Background
 from sessions_app.outbox import Leaving, Missing
 
 Item = TypeVar("Item")

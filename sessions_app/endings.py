@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from scheduling.background import Background
-from scheduling.errors import DependencyDown, Refusal
-from scheduling.events import JobSettled
-from scheduling.jobs import Request
-from scheduling.outcomes import Outcome, Refused
-from scheduling.sessions import Sessions
-from scheduling.settlement import Settlement
+from scheduling.jobs.sessions import Sessions
+from scheduling.jobs.settlement import Settlement
+from scheduling.model.background import Background
+from scheduling.model.errors import DependencyDown, Refusal
+from scheduling.model.events import JobSettled
+from scheduling.model.jobs import Request
+from scheduling.model.outcomes import Outcome, Refused
 
 _LOOK_AGAIN_S = 0.2
 

@@ -3,7 +3,7 @@
 import asyncio
 import math
 
-from scheduling.delivery import Delivery
+from scheduling.model.delivery import Delivery
 
 _STEPS = 20
 _SHARE_OF_TIME = 0.5

@@ -1,6 +1,6 @@
 """Late answers: what speakers of this process wait for too long is asked about."""
 
-from scheduling.delivery import Delivery
+from scheduling.model.delivery import Delivery
 from sessions_app.speaker import Speaker
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from scheduling import ids
-from scheduling.errors import BadInput
-from scheduling.jobs import Assignment, Need, Pipeline, Request, quote_base64
-from scheduling.languages import AUTO, normalize
+from scheduling.model import ids
+from scheduling.model.errors import BadInput
+from scheduling.model.jobs import Assignment, Need, Pipeline, Request, quote_base64
+from scheduling.model.languages import AUTO, normalize
 from sessions_app import call_messages, messages
 from sessions_app.segmentation import Cut
 

@@ -4,14 +4,14 @@ import asyncio
 
 import msgspec
 
-from scheduling.background import Background
-from scheduling.credentials import Principal
-from scheduling.delivery import Delivery
-from scheduling.dispatch import Dispatcher
-from scheduling.errors import AccessDenied, DependencyDown
-from scheduling.journal import Journal
-from scheduling.sessions import Opened, Sessions, TakenOver
-from scheduling.settlement import Settlement
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.sessions import Opened, Sessions, TakenOver
+from scheduling.jobs.settlement import Settlement
+from scheduling.model.background import Background
+from scheduling.model.credentials import Principal
+from scheduling.model.delivery import Delivery
+from scheduling.model.errors import AccessDenied, DependencyDown
+from scheduling.model.metrics import Journal
 from sessions_app import messages
 from sessions_app.audio import UndecodableAudio, check_utterance_audio, decode_chunk_payload
 from sessions_app.in_flight import InFlight

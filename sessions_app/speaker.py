@@ -6,11 +6,13 @@ from collections.abc import Iterable
 
 import msgspec
 
-from scheduling import clock, ids
-from scheduling.background import Background
-from scheduling.dispatch import Dispatcher
-from scheduling.errors import DependencyDown, Refusal
-from scheduling.events import (
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.sessions import Opened, Sessions
+from scheduling.jobs.settlement import Settlement
+from scheduling.model import clock, ids
+from scheduling.model.background import Background
+from scheduling.model.errors import DependencyDown, Refusal
+from scheduling.model.events import (
     JobAccepted,
     JobDispatched,
     JobSettled,
@@ -18,12 +20,10 @@ from scheduling.events import (
     SessionFenced,
     ToSession,
 )
-from scheduling.instances import SessionRow
-from scheduling.jobs import Request
-from scheduling.journal import Journal
-from scheduling.outcomes import Refused
-from scheduling.sessions import Opened, Sessions
-from scheduling.settlement import Settlement
+from scheduling.model.instances import SessionRow
+from scheduling.model.jobs import Request
+from scheduling.model.metrics import Journal
+from scheduling.model.outcomes import Refused
 from sessions_app import answers, messages
 from sessions_app.alarm import Alarm
 from sessions_app.awaited import Awaited

@@ -1,9 +1,9 @@
 """The frames of outcomes, said to one speaker's socket."""
 
-from scheduling import clock
-from scheduling.events import JobSettled
-from scheduling.jobs import Request
-from scheduling.outcomes import Refused
+from scheduling.model import clock
+from scheduling.model.events import JobSettled
+from scheduling.model.jobs import Request
+from scheduling.model.outcomes import Refused
 from sessions_app import answers
 from sessions_app.endings import settle
 from sessions_app.groups import UtteranceGroups

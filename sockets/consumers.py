@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import msgspec
 from channels.consumer import AsyncConsumer
 
-from scheduling.errors import Refusal
+from scheduling.model.errors import Refusal
 from sockets.doors import Door, OpenDoor, Visitor, turn_away
 from sockets.outbound import WRITE_TEXT, Outbound, OutboundLimits
 from sockets.wire import Message, encode_text

@@ -8,10 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from django.http.request import validate_host
 
-from scheduling.access import Access
-from scheduling.admissions import Admission
-from scheduling.credentials import Principal, Scope
-from scheduling.errors import AccessDenied, DependencyDown, Refusal, TooManyRequests
+from scheduling.access.access import Access
+from scheduling.access.admissions import Admission
+from scheduling.model.credentials import Principal, Scope
+from scheduling.model.errors import AccessDenied, DependencyDown, Refusal, TooManyRequests
 from sockets.tickets import read_ticket
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from scheduling.credentials import Principal
-from scheduling.errors import BadInput, Refusal
+from scheduling.model.credentials import Principal
+from scheduling.model.errors import BadInput, Refusal
 from sockets.doors import find_header
 from sockets.request_doors import RequestDoor
 

@@ -1,6 +1,6 @@
 """How fast one socket may send before it is asked to slow down."""
 
-from scheduling import clock
+from scheduling.model import clock
 
 
 class RateLimit:

@@ -2,9 +2,9 @@
 
 from typing import Any, Protocol
 
-from scheduling.access import Access
-from scheduling.credentials import Principal, Scope
-from scheduling.errors import AccessDenied, TooManyRequests
+from scheduling.access.access import Access
+from scheduling.model.credentials import Principal, Scope
+from scheduling.model.errors import AccessDenied, TooManyRequests
 from sockets.doors import find_bearer
 
 

@@ -6,8 +6,8 @@ import secrets
 import msgspec
 from django.core import signing
 
-from scheduling import clock
-from scheduling.credentials import Principal
+from scheduling.model import clock
+from scheduling.model.credentials import Principal
 
 # Characters that a query, a header and a subprotocol all take as they are.
 _SEPARATOR = "."

@@ -17,7 +17,7 @@ from redis.cluster import ClusterNode
 
 from channels_streams.cluster import ClusterClient
 from lingua.embedded_redis import EmbeddedRedis
-from scheduling.store.connection import open_client
+from scheduling.store.redis.connection import open_client
 from scripts.redis_cluster import EmbeddedCluster
 
 IS_CLUSTER = os.environ.get("LINGUA_TEST_REDIS_MODE", "standalone") == "cluster"

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 import msgspec
 
 from bench.simulation.virtual_time import START_MS
-from scheduling.candidates import Members, PoolTable, compute_members
-from scheduling.contenders import Contender
-from scheduling.nodes import Node
-from scheduling.pool_config import PoolConfig, PoolRules, TenantRule, wish_pools
-from scheduling.pool_matching import PoolMatcher
-from scheduling.snapshot import Fleet, NodeIndex
+from scheduling.model.nodes import Node
+from scheduling.placement.candidate_view import Contender
+from scheduling.placement.candidates import Members, PoolTable, compute_members
+from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule, wish_pools
+from scheduling.placement.pool_matching import PoolMatcher
+from scheduling.placement.snapshot import Fleet, NodeIndex
 from scheduling.store.keys import Keys
-from scheduling.store.pipes import Command
+from scheduling.store.redis.routes import Command
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

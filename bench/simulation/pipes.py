@@ -13,8 +13,8 @@ import redis.asyncio
 from bench.simulation import virtual_time
 from bench.simulation.redis_model import RedisModel
 from lua import scripts
-from scheduling.store.connection import Connection
-from scheduling.store.pipes import Command
+from scheduling.store.redis.connection import Connection
+from scheduling.store.redis.routes import Command
 
 SCRIPT_NAMES: dict[Any, str] = {
     hashlib.sha1(scripts.load_source(name).encode(), usedforsecurity=False).hexdigest(): name

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 from unittest import mock
 
-from scheduling import clock
+from scheduling.model import clock
 
 T = TypeVar("T")
 START_MS = 1_800_000_000_000

@@ -12,8 +12,8 @@ import msgspec
 
 from bench import fixtures
 from bench.simulation.virtual_time import START_MS
-from scheduling.jobs import Request
-from scheduling.nodes import Node, NodeDescription
+from scheduling.model.jobs import Request
+from scheduling.model.nodes import Node, NodeDescription
 
 # The most spoken first: a language's share falls with its place, as word counts do.
 _LANGUAGES = ("en", "es", "zh", "de", "fr", "pt", "ja", "ar")

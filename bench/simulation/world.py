@@ -17,18 +17,20 @@ from bench.simulation.pipes import Executor, Masters, VirtualConnection, Virtual
 from bench.simulation.tally import Figures, Tally
 from bench.simulation.virtual_time import START_MS
 from bench.simulation.workload import Arrival, Machine, Setting
-from scheduling import errors
-from scheduling.attempts import Attempts
-from scheduling.delivery import Delivery
-from scheduling.dispatch import Dispatcher
-from scheduling.events import JobAssigned, JobCancelled, JobSettled, ToNode, ToSession
-from scheduling.instances import SessionRow
-from scheduling.limits import JobLimits, NodeLimits, PlacementRules
-from scheduling.nodes import Node
-from scheduling.outcomes import Refused, Result
-from scheduling.recovery import Recovery
-from scheduling.settlement import Settlement, Stores
-from scheduling.snapshot import Fleet
+from scheduling.jobs.attempts import Attempts
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.retries import Recovery
+from scheduling.jobs.settlement import Settlement, Stores
+from scheduling.jobs.tenants import Tenants
+from scheduling.jobs.watchdog import Watchdog
+from scheduling.model import errors
+from scheduling.model.delivery import Delivery
+from scheduling.model.events import JobAssigned, JobCancelled, JobSettled, ToNode, ToSession
+from scheduling.model.instances import SessionRow
+from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.model.nodes import Node
+from scheduling.model.outcomes import Refused, Result
+from scheduling.placement.snapshot import Fleet
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
@@ -36,8 +38,6 @@ from scheduling.store.nodes import NodeStore
 from scheduling.store.runtime import RuntimeStore
 from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
-from scheduling.tenants import Tenants
-from scheduling.watchdog import Watchdog
 
 _KEYS = Keys("simulated")
 _NODE_LIMITS = NodeLimits()

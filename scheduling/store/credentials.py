@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from scheduling.credentials import Credential
-from scheduling.store.connection import Connection
+from scheduling.model.credentials import Credential
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import is_done
 
 Changes = tuple[tuple[str, int], ...]

@@ -4,10 +4,10 @@ from asyncio import Future
 
 import msgspec
 
-from scheduling.decisions import MOST_DECISIONS, Decision, encode_decision
-from scheduling.limits import JobLimits
-from scheduling.store.connection import Connection
+from scheduling.model.limits import JobLimits
+from scheduling.placement.decisions import MOST_DECISIONS, Decision, encode_decision
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 
 _decode = msgspec.json.Decoder(Decision).decode
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from scheduling import errors
+from scheduling.model import errors
 
 _LOOK_EVERY_S = 1.0
 

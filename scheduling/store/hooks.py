@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from scheduling.callbacks import Hook
-from scheduling.store.connection import Connection
+from scheduling.model.callbacks import Hook
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(Hook).decode

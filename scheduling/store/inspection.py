@@ -9,7 +9,7 @@ import redis
 from redis.exceptions import RedisError, ResponseError
 
 from lua import scripts
-from scheduling import clock
+from scheduling.model import clock
 
 _PINGS = 40
 _SLOTS = 16_384

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from scheduling.instances import InstanceFigures, InstanceRecord, SessionRow
-from scheduling.store.connection import Connection
+from scheduling.model.instances import InstanceFigures, InstanceRecord, SessionRow
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import is_done
 
 _encode = msgspec.json.encode

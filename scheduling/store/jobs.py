@@ -6,15 +6,15 @@ from typing import Any
 
 import msgspec
 
-from scheduling import ids
-from scheduling.decisions import MOST_DECISIONS, Decision, encode_decision
-from scheduling.jobs import SENT, Assignment, JobRecord, JobState, Need, Request
-from scheduling.journal import Journal
-from scheduling.limits import JobLimits
-from scheduling.outcomes import Outcome
-from scheduling.store.connection import Connection
+from scheduling.model import ids
+from scheduling.model.jobs import SENT, Assignment, JobRecord, JobState, Need, Request
+from scheduling.model.limits import JobLimits
+from scheduling.model.metrics import Journal
+from scheduling.model.outcomes import Outcome
+from scheduling.placement.decisions import MOST_DECISIONS, Decision, encode_decision
 from scheduling.store.keys import Keys
 from scheduling.store.notes import JobNotes
+from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import Reply, is_done
 
 _decode_outcome = msgspec.json.Decoder[Outcome](Outcome).decode

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from scheduling.store import hints
-from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import is_done
 
 _LIFE_MS = 3_600_000

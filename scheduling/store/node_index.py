@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from scheduling import clock
-from scheduling.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
-from scheduling.store.connection import Connection
+from scheduling.model import clock
+from scheduling.model.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import is_done
 
 

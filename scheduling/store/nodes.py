@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from scheduling.journal import Journal
-from scheduling.limits import JobLimits, NodeLimits
-from scheduling.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
-from scheduling.store.connection import Connection
+from scheduling.model.limits import JobLimits, NodeLimits
+from scheduling.model.metrics import Journal
+from scheduling.model.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
 from scheduling.store.keys import Keys
 from scheduling.store.notes import SlotNotes
+from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import SlotReply, is_done, read_slot
 
 Attempt = tuple[str, int]

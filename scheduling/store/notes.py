@@ -6,10 +6,10 @@ Every method returns a reader for one call, made when the command is issued: tha
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from scheduling import clock
-from scheduling.jobs import JobState, Request
-from scheduling.journal import Journal
-from scheduling.nodes import Node
+from scheduling.model import clock
+from scheduling.model.jobs import JobState, Request
+from scheduling.model.metrics import Journal
+from scheduling.model.nodes import Node
 from scheduling.store.replies import Reply, SlotReply, read_reply, read_slot
 
 T = TypeVar("T")

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from scheduling.pool_config import PoolConfig
-from scheduling.pools import Pool
+from scheduling.placement.pool_config import PoolConfig
+from scheduling.placement.pools import Pool
 from scheduling.store import hints
-from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import Reply, is_done, read_reply
 
 REBUILD = "rebuild"

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from scheduling.callbacks import Recording
-from scheduling.store.connection import Connection
+from scheduling.model.callbacks import Recording
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(Recording).decode

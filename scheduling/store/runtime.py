@@ -4,9 +4,9 @@ from asyncio import Future
 
 import msgspec
 
-from scheduling.session_memory import SessionNotes
-from scheduling.store.connection import Connection
+from scheduling.placement.session_memory import SessionNotes
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 
 _LIFE_MS = 3_600_000
 _encode = msgspec.json.Encoder().encode

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from scheduling.limits import JobLimits
-from scheduling.pool_config import TenantRule
-from scheduling.store.connection import Connection
+from scheduling.model.limits import JobLimits
+from scheduling.placement.pool_config import TenantRule
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import Reply, read_reply
 
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from scheduling.errors import DependencyDown
-from scheduling.store.connection import Connection, unattended
+from scheduling.model.errors import DependencyDown
 from scheduling.store.keys import Keys, pick_shard
+from scheduling.store.redis.connection import Connection, unattended
 
 JOB, SILENT, GONE, HOOK = "job", "silent", "gone", "hook"
 # The score of what may be written down at once; moments below 0 count from here.

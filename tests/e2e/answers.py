@@ -5,8 +5,8 @@ import json
 import msgspec
 
 from nodes.messages import NodeRegistered
-from scheduling.events import JobCancelled, NodeControlled, NodeStatusChanged
-from scheduling.jobs import Assignment
+from scheduling.model.events import JobCancelled, NodeControlled, NodeStatusChanged
+from scheduling.model.jobs import Assignment
 from sessions_app.messages import ToSpeaker
 from sockets.wire import ErrorFrame
 

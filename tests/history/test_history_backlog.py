@@ -9,10 +9,10 @@ import redis.asyncio
 from lingua.embedded_redis import EmbeddedRedis
 from operators.job_history import HistoryWriter
 from operators.job_models import EndedJob
-from scheduling.journal import Journal
-from scheduling.store.connection import Connection
-from scheduling.store.history import HistoryStore
+from scheduling.model.metrics import Journal
+from scheduling.store.job_history import HistoryStore
 from scheduling.store.keys import Keys, pick_shard
+from scheduling.store.redis.connection import Connection
 from scheduling.store.timers import name_job
 from tests.history.test_history_pages import record
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from lingua.history import HistoryProcess
-from scheduling.journal import Journal
+from scheduling.model.metrics import Journal
 from tests.history.conftest import History
 from tests.history.test_job_history import await_history, work
 from tests.history.writers import is_alive, list_writers

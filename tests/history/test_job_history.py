@@ -7,9 +7,9 @@ import pytest
 import redis.asyncio
 
 from lingua.embedded_redis import EmbeddedRedis
-from scheduling.store.connection import Connection
-from scheduling.store.history import HistoryStore
+from scheduling.store.job_history import HistoryStore
 from scheduling.store.keys import Keys, pick_shard
+from scheduling.store.redis.connection import Connection
 from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.history.conftest import History
 from tests.instances.servers import Cluster, kill, until

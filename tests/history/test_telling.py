@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from lingua.telling import TellingHandler, TellingJournal, note_told
-from scheduling.journal import Journal
+from scheduling.model.metrics import Journal
 
 
 def hear(output: io.BytesIO) -> Journal:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from channels_streams.layer import StreamsChannelLayer
-from scheduling import letters
-from scheduling.events import NodeControlled
-from scheduling.letters import ForNode
+from scheduling.model import instance_messages
+from scheduling.model.events import NodeControlled
+from scheduling.model.instance_messages import ForNode
 from tests.channels_streams.waiting import eventually
 from tests.instances.clients import FakeNode, draw_pair
 from tests.instances.servers import Cluster
@@ -50,7 +50,7 @@ async def test_a_replayed_letter_reaches_the_node_it_is_for(
     async with FakeNode.connect(one.url("/ws/node")) as node:
         await node.register(draw_pair())
         order = ForNode(node_id=node.node_id, event=NodeControlled(command="reload_config"))
-        await leave_unfinished(redis_url, letters.encode(order), prefix="i:asgi")
+        await leave_unfinished(redis_url, instance_messages.encode(order), prefix="i:asgi")
 
         said = dlq(redis_url, tmp_path, "replay", prefix="i")
 

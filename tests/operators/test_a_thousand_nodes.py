@@ -14,14 +14,14 @@ from operators.cluster import InstanceView
 from operators.console import SCOPE_KEY, Console, Parts
 from operators.live import LiveFeed
 from operators.live_news import Reporter
-from scheduling.delivery import Delivery
-from scheduling.journal import Journal
-from scheduling.limits import JobLimits
-from scheduling.snapshot import Fleet
-from scheduling.store.connection import Connection, open_client
+from scheduling.model.delivery import Delivery
+from scheduling.model.limits import JobLimits
+from scheduling.model.metrics import Journal
+from scheduling.placement.snapshot import Fleet
+from scheduling.placement.wait_queue import WaitingLine
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
-from scheduling.waiting import WaitingLine
+from scheduling.store.redis.connection import Connection, open_client
 from sockets.outbound import Outbound, OutboundLimits
 from tests.operators.values import make_node
 

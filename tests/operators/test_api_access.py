@@ -17,12 +17,12 @@ from operators.models import ApiToken, AuditEntry
 from operators.publisher import CredentialPublisher
 from operators.publishing import build_publication, publish_now
 from operators.roles import IsOperator, IsViewer
-from scheduling.access import Access, AccessLimits
-from scheduling.credentials import Scope
+from scheduling.access.access import Access, AccessLimits
+from scheduling.model.credentials import Scope
 from scheduling.store.allowances import AllowanceStore
-from scheduling.store.connection import Connection
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 from sockets.tickets import read_ticket
 from tests.redis_under_test import OwnRedis, open_redis, point
 

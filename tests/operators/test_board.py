@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from operators.board import Board, Pages
-from scheduling.journal import Journal
+from scheduling.model.metrics import Journal
 
 _EMPTY = Pages(stats=b"{}", cluster=b"{}")
 

@@ -10,11 +10,11 @@ from channels.layers import InMemoryChannelLayer
 from lingua.carrier import LayerCarrier
 from operators.live import LiveFeed
 from operators.live_news import LiveNews, Reporter, Second, find_percentile
-from scheduling.delivery import Delivery
-from scheduling.jobs import JobState
-from scheduling.journal import Journal
-from scheduling.snapshot import Fleet
-from scheduling.waiting import WaitingLine
+from scheduling.model.delivery import Delivery
+from scheduling.model.jobs import JobState
+from scheduling.model.metrics import Journal
+from scheduling.placement.snapshot import Fleet
+from scheduling.placement.wait_queue import WaitingLine
 from sockets.outbound import Outbound, OutboundLimits
 
 _DEADLINE_S = 10

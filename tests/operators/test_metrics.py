@@ -11,10 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from operators.metric_names import METRICS, PREFIX
 from operators.metrics import JournalCollector, render
-from scheduling.errors import DependencyDown
-from scheduling.jobs import JobState
-from scheduling.journal import Journal
-from scheduling.store.connection import Connection, open_client
+from scheduling.model.errors import DependencyDown
+from scheduling.model.jobs import JobState
+from scheduling.model.metrics import Journal
+from scheduling.store.redis.connection import Connection, open_client
 from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Lingua
 from tests.operators.conftest import Api

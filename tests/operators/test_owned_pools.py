@@ -9,8 +9,8 @@ from django.test import Client
 from operators.models import AuditEntry, OwnedPool, PoolSwitches, TenantPolicy
 from operators.node_models import Cordon
 from operators.pool_source import DatabaseSource
-from scheduling.pool_config import Owned, PoolRules
-from scheduling.pools import PoolKind
+from scheduling.placement.pool_config import Owned, PoolRules
+from scheduling.placement.pools import PoolKind
 
 pytestmark = pytest.mark.django_db
 

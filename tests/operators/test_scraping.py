@@ -8,7 +8,7 @@ from operators import tokens
 from operators.authentication import TokenAuthentication
 from operators.models import ApiToken
 from operators.scraping import is_allowed_address
-from scheduling.credentials import Scope
+from scheduling.model.credentials import Scope
 from tests.redis_under_test import OwnRedis, point
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("O1")]

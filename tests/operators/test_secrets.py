@@ -9,7 +9,7 @@ from django.views.debug import get_exception_reporter_filter
 
 from lingua.logs import JsonFormatter, TextFormatter
 from lingua.redaction import mask_secrets
-from scheduling.credentials import Kind, draw_token
+from scheduling.model.credentials import Kind, draw_token
 from tests.manage import manage
 
 

@@ -5,8 +5,8 @@ import pytest
 from operators.cluster import InstanceView, describe_cluster
 from operators.gathering import count_languages
 from operators.statistics import Facts, describe_statistics
-from scheduling.instances import InstanceFigures
-from scheduling.nodes import NodeStatus, Usage
+from scheduling.model.instances import InstanceFigures
+from scheduling.model.nodes import NodeStatus, Usage
 from tests.operators.values import make_node
 
 pytestmark = pytest.mark.req("D4")

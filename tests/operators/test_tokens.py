@@ -12,7 +12,7 @@ from django.test import Client
 
 from operators import moments, tokens
 from operators.models import ApiToken, AuditEntry, NodeToken
-from scheduling.credentials import parse_token
+from scheduling.model.credentials import parse_token
 from tests.redis_under_test import OwnRedis, point
 
 pytestmark = pytest.mark.django_db

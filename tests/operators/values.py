@@ -1,7 +1,7 @@
 """Values that tests of the operators' side begin with."""
 
-from scheduling.languages import LanguageOffer
-from scheduling.nodes import Machine, Node, NodeDescription, NodeStatus, Service, Usage
+from scheduling.model.languages import LanguageOffer
+from scheduling.model.nodes import Machine, Node, NodeDescription, NodeStatus, Service, Usage
 
 
 def make_node(

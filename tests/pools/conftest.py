@@ -7,20 +7,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import redis.asyncio
 
-from scheduling.journal import Journal
-from scheduling.leader import Leader
-from scheduling.limits import JobLimits, NodeLimits
-from scheduling.membership import Membership
-from scheduling.nodes import NodeDescription
-from scheduling.pool_config import Owned
-from scheduling.pool_follower import HintReader, PoolFollower
-from scheduling.snapshot import Fleet
-from scheduling.store.connection import Connection
+from scheduling.model.limits import JobLimits, NodeLimits
+from scheduling.model.metrics import Journal
+from scheduling.model.nodes import NodeDescription
+from scheduling.placement.pool_config import Owned
+from scheduling.placement.snapshot import Fleet
+from scheduling.pools.follower import HintReader, PoolFollower
+from scheduling.pools.leader import Leader
+from scheduling.pools.membership import Membership
 from scheduling.store.hints import HintListener
 from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.nodes import NodeStore
 from scheduling.store.pools import PoolStore
+from scheduling.store.redis.connection import Connection
 from tests.pools.dispatching import FixedSource
 from tests.pools.offers import make_node
 from tests.redis_under_test import UNHURRIED_S, OwnRedis, open_redis

@@ -8,31 +8,31 @@ from typing import Any
 
 import msgspec
 
-from scheduling import clock, errors
-from scheduling.candidates import Members, PoolTable
-from scheduling.delivery import Delivery
-from scheduling.dispatch import Dispatcher
-from scheduling.events import JobAssigned, ToNode
-from scheduling.explaining import Explainer
-from scheduling.jobs import Assignment, JobRecord, Pipeline, Request, quote_base64
-from scheduling.journal import Journal
-from scheduling.limits import JobLimits, NodeLimits, PlacementRules
-from scheduling.nodes import NodeDescription, Usage
-from scheduling.outcomes import Refused
-from scheduling.pool_config import Owned, PoolConfig
-from scheduling.pool_matching import PoolMatcher
-from scheduling.recovery import Recovery
-from scheduling.settlement import Settlement, Stores
-from scheduling.snapshot import Fleet
-from scheduling.store.connection import Connection
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.explaining import Explainer
+from scheduling.jobs.retries import Recovery
+from scheduling.jobs.settlement import Settlement, Stores
+from scheduling.jobs.tenants import Tenants
+from scheduling.model import clock, errors
+from scheduling.model.delivery import Delivery
+from scheduling.model.events import JobAssigned, ToNode
+from scheduling.model.jobs import Assignment, JobRecord, Pipeline, Request, quote_base64
+from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.model.metrics import Journal
+from scheduling.model.nodes import NodeDescription, Usage
+from scheduling.model.outcomes import Refused
+from scheduling.placement.candidates import Members, PoolTable
+from scheduling.placement.pool_config import Owned, PoolConfig
+from scheduling.placement.pool_matching import PoolMatcher
+from scheduling.placement.snapshot import Fleet
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.nodes import NodeStore
+from scheduling.store.redis.connection import Connection
 from scheduling.store.runtime import RuntimeStore
 from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
-from scheduling.tenants import Tenants
 from tests.pools.offers import describe, make_need, make_node
 
 _numbers = itertools.count(1)

@@ -1,8 +1,8 @@
 """Nodes and needs for tests of placement, said in few words."""
 
-from scheduling.jobs import Need
-from scheduling.languages import LanguageOffer, Nmt
-from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
+from scheduling.model.jobs import Need
+from scheduling.model.languages import LanguageOffer, Nmt
+from scheduling.model.nodes import Node, NodeDescription, NodeStatus, Service, Usage
 
 CORE = ("asr", "nmt", "tts")
 

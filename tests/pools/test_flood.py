@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import pytest
 
-from scheduling.outcomes import Result
-from scheduling.pool_config import PoolConfig, PoolRules, TenantRule
-from scheduling.store.connection import Connection
+from scheduling.model.outcomes import Result
+from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 from tests.pools.dispatching import Scheduler, Socket, session_of
 
 ROUNDS, GUARANTEED, SLOTS = 120, 3, 5

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 import redis.asyncio
 
-from scheduling.leader import Leader
-from scheduling.pool_config import Owned, PoolRules, list_pools_of, wish_pools
-from scheduling.pool_follower import PoolFollower
-from scheduling.store.connection import Connection
+from scheduling.placement.pool_config import Owned, PoolRules, list_pools_of, wish_pools
+from scheduling.pools.follower import PoolFollower
+from scheduling.pools.leader import Leader
 from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.pools import PoolStore
+from scheduling.store.redis.connection import Connection
 from tests.pools.dispatching import FixedSource, Scheduler, Socket
 from tests.pools.offers import describe, make_need
 from tests.redis_under_test import OwnRedis, open_redis

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from scheduling.decisions import PLACED, WAITS
-from scheduling.pool_config import PoolConfig, PoolRules, TenantRule, wish_pools
-from scheduling.pools import Pool, PoolKind
-from scheduling.store.connection import Connection
+from scheduling.placement.decisions import PLACED, WAITS
+from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule, wish_pools
+from scheduling.placement.pools import Pool, PoolKind
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 from tests.channels_streams.waiting import eventually
 from tests.pools.dispatching import Scheduler, with_rules
 from tests.pools.offers import CORE, describe, make_need

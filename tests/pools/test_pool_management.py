@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 import redis.asyncio
 
-from scheduling.candidates import FRESH
-from scheduling.pool_config import Owned, PoolRules
-from scheduling.pools import Pool, PoolKind
+from scheduling.placement.candidates import FRESH
+from scheduling.placement.pool_config import Owned, PoolRules
+from scheduling.placement.pools import Pool, PoolKind
 from tests.pools.conftest import Peer
 from tests.pools.offers import CORE, describe, make_need
 from tests.redis_under_test import list_keys

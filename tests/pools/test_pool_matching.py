@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduling.jobs import Need
-from scheduling.languages import AUTO
-from scheduling.pool_config import PoolConfig, PoolRules, TenantRule
-from scheduling.pool_matching import ALL_NODES, PoolMatcher, PoolReason, Route, serves
-from scheduling.pools import Pool, PoolKind, hash_key, language_pool
+from scheduling.model.jobs import Need
+from scheduling.model.languages import AUTO
+from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule
+from scheduling.placement.pool_matching import ALL_NODES, PoolMatcher, PoolReason, Route, serves
+from scheduling.placement.pools import Pool, PoolKind, hash_key, language_pool
 from tests.pools.offers import CORE, make_need
 
 CODES = ("de", "en", "zh", "zh-cn")

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import pytest
 import redis.asyncio
 
-from scheduling.pool_config import PoolConfig
-from scheduling.pools import PoolKind, language_pool
-from scheduling.store.connection import Connection
+from scheduling.placement.pool_config import PoolConfig
+from scheduling.placement.pools import PoolKind, language_pool
 from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.pools import PoolStore
+from scheduling.store.redis.connection import Connection
 from tests.pools.conftest import Peer
 from tests.pools.offers import describe
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduling.languages import LanguageOffer, Nmt
-from scheduling.pool_config import (
+from scheduling.model.languages import LanguageOffer, Nmt
+from scheduling.placement.pool_config import (
     Owned,
     PoolConfig,
     PoolRules,
@@ -15,7 +15,7 @@ from scheduling.pool_config import (
     merge,
     wish_pools,
 )
-from scheduling.pools import (
+from scheduling.placement.pools import (
     Pool,
     PoolKind,
     enters,

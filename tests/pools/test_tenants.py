@@ -8,11 +8,11 @@ import msgspec
 import pytest
 import redis.asyncio
 
-from scheduling.pool_config import PoolConfig, PoolRules, TenantRule
-from scheduling.store.connection import Connection
+from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule
+from scheduling.placement.wait_queue import Placing, Priority, WaitingLine
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 from scheduling.store.tenants import TenantStore
-from scheduling.waiting import Placing, Priority, WaitingLine
 from tests.pools.dispatching import Scheduler, make_request
 from tests.pools.offers import describe
 

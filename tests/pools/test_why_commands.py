@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from scheduling.pool_config import PoolConfig, PoolRules
-from scheduling.store.connection import Connection
+from scheduling.placement.pool_config import PoolConfig, PoolRules
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 from tests import manage
 from tests.pools.dispatching import Scheduler
 from tests.redis_under_test import OwnRedis, describe

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from scheduling.decisions import MOST_DECISIONS
-from scheduling.limits import JobLimits
+from scheduling.model.limits import JobLimits
+from scheduling.placement.decisions import MOST_DECISIONS
 
 ORDER = ("RESERVED", "DISPATCHED", "ACKED", "RUNNING")
 FINAL = {"DONE", "FAILED", "CANCELLED"}

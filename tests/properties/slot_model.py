@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from scheduling.limits import JobLimits, NodeLimits
+from scheduling.model.limits import JobLimits, NodeLimits
 
 Attempt = tuple[str, int]
 Answer = tuple[str, int]

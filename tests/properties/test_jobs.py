@@ -7,9 +7,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
-from scheduling.decisions import Decision
-from scheduling.jobs import JobState
-from scheduling.outcomes import Result
+from scheduling.model.jobs import JobState
+from scheduling.model.outcomes import Result
+from scheduling.placement.decisions import Decision
 from scheduling.store.jobs import Ended
 from tests.properties.job_model import FINAL, SessionModel
 from tests.properties.machine import StoreMachine, search

@@ -7,7 +7,7 @@ import pytest
 import redis.asyncio
 from redis.exceptions import ResponseError
 
-from scheduling import errors
+from scheduling.model import errors
 from tests.redis_under_test import OwnRedis
 from tests.scripts.fixtures import Stores, make_ready, reserve
 from tests.scripts.store_calls import EVERY_CALL, call

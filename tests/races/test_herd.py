@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from scheduling import clock
-from scheduling.events import JobAssigned, ToNode
-from scheduling.jobs import Request
-from scheduling.nodes import Node
+from scheduling.model import clock
+from scheduling.model.events import JobAssigned, ToNode
+from scheduling.model.jobs import Request
+from scheduling.model.nodes import Node
 from tests.redis_under_test import OwnRedis, open_redis
 from tests.scheduling.core import Core
 from tests.scripts.fixtures import make_ready, make_request, make_stores, reserve

@@ -11,9 +11,9 @@ import pytest
 import redis.asyncio
 
 from lingua.embedded_redis import EmbeddedRedis
-from scheduling import errors
-from scheduling.jobs import JobState
-from scheduling.store.connection import open_client
+from scheduling.model import errors
+from scheduling.model.jobs import JobState
+from scheduling.store.redis.connection import open_client
 from tests.races.lossy_proxy import LossyProxy
 from tests.scripts import fixtures
 from tests.scripts.fixtures import JOB, Stores, make_node, make_stores

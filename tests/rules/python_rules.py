@@ -24,7 +24,7 @@ ENVIRONMENT = {
 ENVIRONMENT_PACKAGES = {"lingua_node": "a node is configured by its own command line"}
 
 # Where wall-clock time may be read; the two packages that stand alone have one module each.
-CLOCK = "scheduling/clock.py"
+CLOCK = "scheduling/model/clock.py"
 CLOCK_PACKAGES = ("channels_streams", "lingua_node")
 _WALL_CLOCK = re.compile(
     r"^(time\.(time|time_ns|localtime|gmtime|ctime)"
@@ -47,8 +47,8 @@ LOCKS = {
     "channels_streams/lines.py": "one connection is opened once",
     "lingua_node/translator.py": "a node's own program takes one text at a time",
     "nodes/links.py": "one node that moves here twice at once",
-    "scheduling/leader.py": "one pass of the leader at a time",
-    "scheduling/pool_follower.py": "one reading of the pools at a time",
+    "scheduling/pools/leader.py": "one pass of the leader at a time",
+    "scheduling/pools/follower.py": "one reading of the pools at a time",
 }
 _LOCK = re.compile(r"^(asyncio|threading)\.(Lock|RLock|Condition)$")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from scheduling.jobs import JobState
+from scheduling.model.jobs import JobState
 from tests.rules import lua_rules
 
 ROOT = Path(__file__).parents[2]

@@ -2,16 +2,16 @@
 
 import random
 
-from scheduling import settlement
-from scheduling.delivery import Delivery
-from scheduling.dispatch import Dispatcher
-from scheduling.limits import PlacementRules
-from scheduling.nodes import Node, Usage
-from scheduling.recovery import Recovery
-from scheduling.registry import Registry
-from scheduling.settlement import Settlement
-from scheduling.snapshot import Fleet
-from scheduling.watchdog import Watchdog
+from scheduling.fleet.registry import Registry
+from scheduling.jobs import settlement
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.retries import Recovery
+from scheduling.jobs.settlement import Settlement
+from scheduling.jobs.watchdog import Watchdog
+from scheduling.model.delivery import Delivery
+from scheduling.model.limits import PlacementRules
+from scheduling.model.nodes import Node, Usage
+from scheduling.placement.snapshot import Fleet
 from tests.scripts.fixtures import DESCRIPTION, JOB_LIMITS, NODE_LIMITS, Stores
 
 SILENT_MS = NODE_LIMITS.heartbeat_timeout_ms

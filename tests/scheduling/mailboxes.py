@@ -1,7 +1,7 @@
 """A node's connection that keeps what it is told, and says what it holds."""
 
-from scheduling.events import JobCancelled, ToNode
-from scheduling.nodes import Node
+from scheduling.model.events import JobCancelled, ToNode
+from scheduling.model.nodes import Node
 
 
 class RecordingNode:

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from scheduling import clock
-from scheduling.delivery import Delivery
-from scheduling.fleet_watch import FleetWatch
-from scheduling.nodes import Node, NodeStatus, Usage
-from scheduling.snapshot import Fleet
+from scheduling.fleet.fleet_watch import FleetWatch
+from scheduling.model import clock
+from scheduling.model.delivery import Delivery
+from scheduling.model.nodes import Node, NodeStatus, Usage
+from scheduling.placement.snapshot import Fleet
 from scheduling.store.node_index import NodeIndexStore
 from tests.redis_under_test import make_redis, open_redis
 from tests.scheduling.core import Core

@@ -2,9 +2,9 @@
 
 import pytest
 
-from scheduling.events import JobSettled, ToNode, ToSession
-from scheduling.jobs import JobState
-from scheduling.nodes import Node
+from scheduling.model.events import JobSettled, ToNode, ToSession
+from scheduling.model.jobs import JobState
+from scheduling.model.nodes import Node
 from tests.scheduling.core import Core
 from tests.scripts.fixtures import JOB, JOB_LIMITS, RESULT, SESSION, make_request
 

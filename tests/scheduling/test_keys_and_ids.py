@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
-from scheduling import ids
-from scheduling.credentials import Kind, draw_token
+from scheduling.model import ids
+from scheduling.model.credentials import Kind, draw_token
 from scheduling.store.keys import Keys, pick_shard
 
 KEYS = Keys("lingua")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scheduling.languages import LanguageOffer, Nmt, NmtRule, collect, has_language, normalize
+from scheduling.model.languages import LanguageOffer, Nmt, NmtRule, collect, has_language, normalize
 
 pytestmark = pytest.mark.req("N16")
 KNOWN = frozenset({"en", "de", "zh"})

@@ -5,13 +5,13 @@ import asyncio
 import msgspec
 import pytest
 
-from scheduling import letters
-from scheduling.herald import Herald
-from scheduling.instances import InstanceRecord
-from scheduling.letters import FleetNews
-from scheduling.load_news import LoadNews
-from scheduling.peers import Peers
-from scheduling.post import PostOffice
+from scheduling.model import instance_messages
+from scheduling.model.instance_messages import FleetNews
+from scheduling.model.instances import InstanceRecord
+from scheduling.network.fleet_broadcast import Herald
+from scheduling.network.load_broadcast import LoadNews
+from scheduling.network.peers import Peers
+from scheduling.network.remote_delivery import PostOffice
 from scheduling.store.node_index import NodeIndexStore
 from tests.scheduling.core import Core
 from tests.scheduling.test_placement import make_node
@@ -34,16 +34,16 @@ class Wire:
     """A channel layer that keeps what it was to carry."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[str, letters.Letter]] = []
-        self.told: list[letters.Letter] = []
+        self.sent: list[tuple[str, instance_messages.Letter]] = []
+        self.told: list[instance_messages.Letter] = []
 
     async def send(self, channel: str, body: bytes, *, facts: dict[str, str]) -> bool:
         assert not facts
-        self.sent.append((channel, letters.decode(body)))
+        self.sent.append((channel, instance_messages.decode(body)))
         return True
 
     async def broadcast(self, body: bytes) -> None:
-        self.told.append(letters.decode(body))
+        self.told.append(instance_messages.decode(body))
 
     async def receive(self) -> bytes:
         raise NotImplementedError

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduling.contenders import Able, Contender
-from scheduling.jobs import Need
-from scheduling.languages import LanguageOffer, Nmt
-from scheduling.limits import PlacementRules
-from scheduling.nodes import Node, NodeDescription, NodeStatus, Usage
-from scheduling.placement import Choice, Reason, choose, sample, why_never, why_not_now
+from scheduling.model.jobs import Need
+from scheduling.model.languages import LanguageOffer, Nmt
+from scheduling.model.limits import PlacementRules
+from scheduling.model.nodes import Node, NodeDescription, NodeStatus, Usage
+from scheduling.placement.candidate_view import Able, Contender
+from scheduling.placement.ranking import Choice, Reason, choose, sample, why_never, why_not_now
 
 NOW_MS = 1_000_000
 RULES = PlacementRules()

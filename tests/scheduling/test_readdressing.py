@@ -2,11 +2,11 @@
 
 import pytest
 
-from scheduling import letters
-from scheduling.events import JobAssigned, JobCancelled, JobDispatched, ToNode
-from scheduling.instances import InstanceRecord
-from scheduling.letters import ForNode, ForSession, Letter, PeerLeft
-from scheduling.readdressing import Readdressing
+from scheduling.model import instance_messages
+from scheduling.model.events import JobAssigned, JobCancelled, JobDispatched, ToNode
+from scheduling.model.instance_messages import ForNode, ForSession, Letter, PeerLeft
+from scheduling.model.instances import InstanceRecord
+from scheduling.network.redelivery import Readdressing
 from tests.scheduling.core import Core
 from tests.scripts.fixtures import JOB, SESSION, create, make_ready
 
@@ -30,7 +30,7 @@ async def readdress(core: Core, letter: Letter | bytes) -> str | None:
     readdressing = Readdressing(
         instances=stores.instances, nodes=stores.nodes, sessions=stores.sessions, jobs=stores.jobs
     )
-    body = letter if isinstance(letter, bytes) else letters.encode(letter)
+    body = letter if isinstance(letter, bytes) else instance_messages.encode(letter)
     return await readdressing.find_channel(body)
 
 

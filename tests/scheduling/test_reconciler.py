@@ -2,10 +2,10 @@
 
 import pytest
 
-from scheduling.jobs import JobState
-from scheduling.journal import Journal
-from scheduling.outcomes import Refused
-from scheduling.reconciler import Reconciler
+from scheduling.fleet.reconciler import Reconciler
+from scheduling.model.jobs import JobState
+from scheduling.model.metrics import Journal
+from scheduling.model.outcomes import Refused
 from tests.scheduling.core import Core
 from tests.scheduling.mailboxes import RecordingNode
 from tests.scripts.fixtures import JOB, SESSION, create, run

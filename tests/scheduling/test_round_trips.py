@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from lua import scripts
-from scheduling.events import ToNode
-from scheduling.store import pipes
+from scheduling.model.events import ToNode
+from scheduling.store.redis import routes
 from tests.redis_under_test import IS_CLUSTER
 from tests.scheduling.core import Core
 from tests.scripts.fixtures import make_request
@@ -39,14 +39,14 @@ async def batches(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     begin, run = pipe.begin, pipe.run
 
     def note_begun(
-        commands: list[pipes.Command], *, master: str
+        commands: list[routes.Command], *, master: str
     ) -> "asyncio.Future[list[object]] | None":
         begun = begin(commands, master=master)
         if begun is not None:
             sizes.append(len(commands))
         return begun
 
-    async def note(commands: list[pipes.Command]) -> list[object]:
+    async def note(commands: list[routes.Command]) -> list[object]:
         sizes.append(len(commands))
         return await run(commands)
 

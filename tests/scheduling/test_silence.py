@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from scheduling.nodes import NodeStatus
+from scheduling.model.nodes import NodeStatus
 from tests.scheduling.core import SILENT_MS, Core
 
 

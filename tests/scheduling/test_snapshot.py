@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduling.jobs import Need
-from scheduling.languages import LanguageOffer, Nmt
-from scheduling.nodes import Node, NodeStatus
-from scheduling.placement import why_never
-from scheduling.snapshot import Fleet
+from scheduling.model.jobs import Need
+from scheduling.model.languages import LanguageOffer, Nmt
+from scheduling.model.nodes import Node, NodeStatus
+from scheduling.placement.ranking import why_never
+from scheduling.placement.snapshot import Fleet
 from tests.scheduling.test_placement import NEED, SERVES_ALL, make_node
 
 Take = Callable[[Fleet, Node], None]

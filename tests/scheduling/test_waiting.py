@@ -6,8 +6,8 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from scheduling.jobs import Need
-from scheduling.waiting import Placing, WaitingLine
+from scheduling.model.jobs import Need
+from scheduling.placement.wait_queue import Placing, WaitingLine
 from tests.scripts.fixtures import make_request
 
 NEEDS = [Need(src="en", tgt=tgt, types=(), pairs=()) for tgt in ("es", "de")]

@@ -6,19 +6,17 @@ from collections.abc import Sequence
 import msgspec
 import redis.asyncio
 
-from scheduling.jobs import Assignment, JobState, Need, Pipeline, Request, quote_base64
-from scheduling.languages import LanguageOffer
-from scheduling.limits import JobLimits, NodeLimits
-from scheduling.nodes import Node, NodeDescription, NodeStatus, Service, Usage
-from scheduling.outcomes import Refused, Result
-from scheduling.store.absences import AbsenceStore
+from scheduling.model.jobs import Assignment, JobState, Need, Pipeline, Request, quote_base64
+from scheduling.model.languages import LanguageOffer
+from scheduling.model.limits import JobLimits, NodeLimits
+from scheduling.model.nodes import Node, NodeDescription, NodeStatus, Service, Usage
+from scheduling.model.outcomes import Refused, Result
 from scheduling.store.allowances import AllowanceStore
-from scheduling.store.connection import Connection
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.decisions import DecisionStore
-from scheduling.store.history import HistoryStore
 from scheduling.store.hooks import HookStore
 from scheduling.store.instances import InstanceStore
+from scheduling.store.job_history import HistoryStore
 from scheduling.store.jobs import Ended, JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
@@ -27,11 +25,13 @@ from scheduling.store.node_index import NodeIndexStore
 from scheduling.store.nodes import HeartbeatRecorded, NodeStore, Registered
 from scheduling.store.pools import PoolStore
 from scheduling.store.recordings import RecordingStore
+from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import Reply, SlotReply
 from scheduling.store.runtime import RuntimeStore
 from scheduling.store.sessions import SessionStore
 from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
+from scheduling.store.unavailable_services import AbsenceStore
 from tests.redis_under_test import UNHURRIED_S
 
 START_MS = 1_000_000

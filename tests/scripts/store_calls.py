@@ -1,14 +1,14 @@
 """One call of every method of every store."""
 
-from scheduling.callbacks import Hook, Recording
-from scheduling.credentials import Credential, Principal, Scope
-from scheduling.decisions import Decision
-from scheduling.instances import InstanceFigures, InstanceRecord, SessionRow
-from scheduling.jobs import JobState
-from scheduling.nodes import Usage
-from scheduling.pool_config import PoolConfig, TenantRule
-from scheduling.pools import Pool, PoolKind
-from scheduling.session_memory import SessionNotes
+from scheduling.model.callbacks import Hook, Recording
+from scheduling.model.credentials import Credential, Principal, Scope
+from scheduling.model.instances import InstanceFigures, InstanceRecord, SessionRow
+from scheduling.model.jobs import JobState
+from scheduling.model.nodes import Usage
+from scheduling.placement.decisions import Decision
+from scheduling.placement.pool_config import PoolConfig, TenantRule
+from scheduling.placement.pools import Pool, PoolKind
+from scheduling.placement.session_memory import SessionNotes
 from tests.scripts.fixtures import (
     DESCRIPTION,
     JOB,

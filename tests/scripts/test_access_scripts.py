@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from scheduling.credentials import Credential, Principal, Scope
+from scheduling.model.credentials import Credential, Principal, Scope
 from scheduling.store.allowances import AllowanceStore
-from scheduling.store.connection import Connection
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 from tests.redis_under_test import OwnRedis, open_redis
 from tests.scripts.conftest import Watcher
 

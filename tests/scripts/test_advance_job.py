@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from scheduling.jobs import JobState
+from scheduling.model.jobs import JobState
 from scheduling.store.replies import Reply
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import JOB, JOB_LIMITS, SESSION, START_MS, Stores, advance, bring_to

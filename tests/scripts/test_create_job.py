@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from scheduling.jobs import JobState
+from scheduling.model.jobs import JobState
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import (
     JOB,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from scheduling.decisions import MOST_DECISIONS, Decision, encode_decision
-from scheduling.jobs import JobState
-from scheduling.journal import Journal
+from scheduling.model.jobs import JobState
+from scheduling.model.metrics import Journal
+from scheduling.placement.decisions import MOST_DECISIONS, Decision, encode_decision
 from scheduling.store.replies import Reply
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import JOB, SESSION, START_MS, Stores, bring_to

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from scheduling.nodes import Hold
+from scheduling.model.nodes import Hold
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import START_MS, Stores, beat, make_node, make_ready, register
 

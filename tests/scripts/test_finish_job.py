@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from scheduling.jobs import JobState
+from scheduling.model.jobs import JobState
 from scheduling.store.jobs import Ended
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import (

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from scheduling.nodes import NodeStatus
+from scheduling.model.nodes import NodeStatus
 from scheduling.store.nodes import Moved, Unmoved
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import (

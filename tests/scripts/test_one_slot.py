@@ -6,9 +6,9 @@ import pytest
 from redis.crc import key_slot
 
 from lua import scripts
-from scheduling.store.connection import Connection
 from scheduling.store.keys import Keys
-from scheduling.store.spellings import Spellings
+from scheduling.store.redis.connection import Connection
+from scheduling.store.redis.script_cache import Spellings
 from tests.scripts.fixtures import START_MS, Stores
 from tests.scripts.store_calls import CALLS, EVERY_CALL, call
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from scheduling.nodes import NodeStatus, Usage
+from scheduling.model.nodes import NodeStatus, Usage
 from scheduling.store.nodes import Unheard
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scheduling.jobs import ENDED, JobState
+from scheduling.model.jobs import ENDED, JobState
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import JOB, OTHER_JOB, SESSION, START_MS, Stores, bring_to, release
 

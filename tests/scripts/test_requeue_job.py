@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from scheduling.jobs import JobState
+from scheduling.model.jobs import JobState
 from scheduling.store.replies import Reply
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import (

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 import redis.asyncio
 
-from scheduling import clock, errors
-from scheduling.access import Access, AccessLimits, CredentialWatch
-from scheduling.admissions import Admission
-from scheduling.credentials import (
+from scheduling.access.access import Access, AccessLimits, CredentialWatch
+from scheduling.access.admissions import Admission
+from scheduling.model import clock, errors
+from scheduling.model.credentials import (
     Credential,
     Kind,
     Principal,
@@ -21,9 +21,9 @@ from scheduling.credentials import (
     parse_token,
 )
 from scheduling.store.allowances import AllowanceStore
-from scheduling.store.connection import Connection
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
 from tests.redis_under_test import OwnRedis, open_redis
 
 _LIMITS = AccessLimits(

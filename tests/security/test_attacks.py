@@ -12,7 +12,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from lingua import settings
-from scheduling.credentials import Principal, Scope
+from scheduling.model.credentials import Principal, Scope
 from sockets.tickets import sign_ticket
 from tests.redis_under_test import open_redis
 from tests.security.conftest import Build

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from scheduling.errors import DependencyDown, TenantLimited
-from scheduling.jobs import JobState
-from scheduling.outcomes import Refused
-from scheduling.sessions import Sessions
-from scheduling.settlement import Settlement
+from scheduling.jobs.sessions import Sessions
+from scheduling.jobs.settlement import Settlement
+from scheduling.model.errors import DependencyDown, TenantLimited
+from scheduling.model.jobs import JobState
+from scheduling.model.outcomes import Refused
 from sessions_app.endings import Endings, kept_no_longer, refuse
 from tests.redis_under_test import OwnRedis, make_redis, open_redis
 from tests.scheduling.core import Core

@@ -10,8 +10,8 @@ import redis.asyncio
 from redis.exceptions import ResponseError
 
 from lingua.embedded_redis import find_free_port
-from scheduling.errors import DependencyDown
-from scheduling.store.connection import Connection
+from scheduling.model.errors import DependencyDown
+from scheduling.store.redis.connection import Connection
 from scripts.redis_cluster import EmbeddedCluster
 from tests.redis_under_test import OwnRedis, make_redis, open_redis
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lingua.embedded_redis import EmbeddedRedis
-from scheduling import errors
+from scheduling.model import errors
 from scheduling.store.keys import pick_shard
 from scripts.redis_cluster import EmbeddedCluster
 from tests.redis_under_test import open_redis

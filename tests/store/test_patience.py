@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lingua.embedded_redis import EmbeddedRedis
-from scheduling.errors import DependencyDown
-from scheduling.store.connection import Connection, open_client
+from scheduling.model.errors import DependencyDown
+from scheduling.store.redis.connection import Connection, open_client
 
 _DEADLINE_S = 20.0
 _OVERDUE_S = 0.08

@@ -13,13 +13,13 @@ from channels_streams.layer import StreamsChannelLayer
 from lingua import settings
 from lingua.store_access import open_connection, telling_of_redis
 from operators.letter_desk import LetterDesk
-from scheduling.limits import JobLimits, NodeLimits
-from scheduling.readdressing import Readdressing
-from scheduling.store.connection import Connection
+from scheduling.model.limits import JobLimits, NodeLimits
+from scheduling.network.redelivery import Readdressing
 from scheduling.store.instances import InstanceStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.nodes import NodeStore
+from scheduling.store.redis.connection import Connection
 from scheduling.store.sessions import SessionStore
 
 

@@ -11,7 +11,7 @@ from django.core.management import BaseCommand, CommandError
 from lingua import settings
 from lingua.env import is_set
 from lingua.top import NotReachable, draw, look
-from scheduling import clock
+from scheduling.model import clock
 
 _HOME = "\x1b[H\x1b[2J"
 _FAST_S = 0.2

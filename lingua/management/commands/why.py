@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management import BaseCommand
 
 from lingua.store_access import open_stores, telling_of_redis, unknown_job
-from scheduling.decisions import Decision
-from scheduling.explaining import Explanation
+from scheduling.jobs.explaining import Explanation
+from scheduling.placement.decisions import Decision
 
 
 class Command(BaseCommand):

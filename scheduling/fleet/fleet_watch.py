@@ -1,0 +1,119 @@
+"""The fleet against Redis: what no event told, found within the refresh interval (N12, N13, V9)."""
+
+import logging
+
+from scheduling.jobs.settlement import Stores
+from scheduling.model import clock, errors
+from scheduling.model.delivery import Delivery
+from scheduling.model.nodes import NodeStatus
+from scheduling.placement.snapshot import Fleet
+from scheduling.store import timers
+from scheduling.store.node_index import NodeIndexStore, Seen
+
+logger = logging.getLogger(__name__)
+
+_MOST_FORGOTTEN = 200
+_MOST_READ = 500
+
+
+class FleetWatch:
+    """A loop that reads the nodes heard of since it last looked; its first pass reads all.
+
+    One of which news came after it was heard of is known already, and not read again.
+    """
+
+    name = "fleet watch"
+
+    def __init__(
+        self,
+        *,
+        index: NodeIndexStore,
+        stores: Stores,
+        fleet: Fleet,
+        delivery: Delivery,
+        interval_s: float,
+        forget_ms: int,
+        grace_ms: int,
+    ) -> None:
+        self.interval_s = interval_s
+        self._index = index
+        self._stores = stores
+        self._fleet = fleet
+        self._delivery = delivery
+        self._forget_ms = forget_ms
+        self._grace_ms = grace_ms
+        self._read_at_ms: dict[str, int] = {}
+
+    async def run_once(self) -> int:
+        """Take what changed; return how many nodes were read."""
+        asked_at_ms = clock.now_ms()
+        try:
+            seen = await self._index.list_seen()
+            changed = [
+                node_id
+                for node_id, at_ms in seen.at_ms.items()
+                if at_ms > self._read_at_ms.get(node_id, 0)
+                and self._delivery.find_node(node_id) is None
+                and not self._was_told(node_id, since_ms=asked_at_ms - (seen.now_ms - at_ms))
+            ]
+            for start in range(0, len(changed), _MOST_READ):
+                await self._read(changed[start : start + _MOST_READ], seen)
+            self._drop_unknown(seen)
+            await self._forget_stale(seen)
+        except errors.DependencyDown:
+            return 0
+        return len(changed)
+
+    async def bury(self, instance_id: str) -> None:
+        """An instance is gone without a farewell: so are its nodes, until they are back (C13)."""
+        for node in list(self._fleet.snapshot.nodes.values()):
+            if node.instance_id != instance_id:
+                continue
+            retired = await self._stores.nodes.retire(
+                node_id=node.node_id, conn_epoch=node.conn_epoch
+            )
+            self._fleet.remove(node.node_id, conn_epoch=node.conn_epoch)
+            if retired.attempts:
+                await self._stores.timers.arm(
+                    timers.name_node(timers.GONE, node.node_id, node.conn_epoch),
+                    delay_ms=self._grace_ms,
+                )
+
+    def _was_told(self, node_id: str, *, since_ms: int) -> bool:
+        """Say whether news of a node came since; `Inbox` dates a node with the moment they do."""
+        known = self._fleet.find(node_id)
+        return known is not None and known.heartbeat_at_ms >= since_ms
+
+    async def _read(self, node_ids: list[str], seen: Seen) -> None:
+        futures = [self._index.read(node_id) for node_id in node_ids]
+        for node_id, future in zip(node_ids, futures, strict=True):
+            read = await future
+            self._read_at_ms[node_id] = seen.at_ms[node_id]
+            if read is None or read.node.status is NodeStatus.OFFLINE:
+                known = self._fleet.find(node_id)
+                if known is not None and (read is None or read.node.conn_epoch >= known.conn_epoch):
+                    self._fleet.unlearn(node_id, conn_epoch=known.conn_epoch)
+            elif self._delivery.find_node(node_id) is None:
+                self._fleet.learn(read.node)
+                self._fleet.learn_load(node_id, read.load)
+
+    def _drop_unknown(self, seen: Seen) -> None:
+        for node_id, node in list(self._fleet.snapshot.nodes.items()):
+            if node_id not in seen.at_ms and self._delivery.find_node(node_id) is None:
+                self._fleet.unlearn(node_id, conn_epoch=node.conn_epoch)
+        self._read_at_ms = {
+            node_id: at_ms for node_id, at_ms in self._read_at_ms.items() if node_id in seen.at_ms
+        }
+
+    async def _forget_stale(self, seen: Seen) -> None:
+        """Delete every key of nodes that were silent for too long, a bounded number a pass."""
+        stale = [
+            (node_id, at_ms)
+            for node_id, at_ms in seen.at_ms.items()
+            if at_ms + self._forget_ms <= seen.now_ms
+        ]
+        for node_id, at_ms in stale[:_MOST_FORGOTTEN]:
+            if await self._index.forget(node_id, silent_ms=self._forget_ms):
+                await self._index.drop(node_id, seen_at_ms=at_ms)
+                self._fleet.unlearn(node_id, conn_epoch=2**62)
+                logger.info("node forgotten", extra={"node_id": node_id})

@@ -1,0 +1,252 @@
+"""The registry: the only writer of what is known of nodes (the management domain of A10)."""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from scheduling.jobs.retries import Recovery
+from scheduling.jobs.settlement import Stores
+from scheduling.model import clock, errors, ids
+from scheduling.model.limits import NodeLimits
+from scheduling.model.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
+from scheduling.placement.snapshot import Fleet
+from scheduling.store import timers
+from scheduling.store.nodes import Moved, Restored, Unheard, Unmoved
+
+Attempt = tuple[str, int]
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """A node as it stands after registering; `kept` are the attempts it goes on with."""
+
+    node: Node
+    resume_token: str
+    kept: tuple[Attempt, ...]
+
+
+class Registry:
+    """Registers nodes, takes their heartbeats, and lets them go."""
+
+    def __init__(
+        self,
+        *,
+        instance_id: str,
+        stores: Stores,
+        fleet: Fleet,
+        recovery: Recovery,
+        limits: NodeLimits,
+    ) -> None:
+        self._instance_id = instance_id
+        self._stores = stores
+        self._fleet = fleet
+        self._recovery = recovery
+        self._limits = limits
+
+    async def register(
+        self,
+        *,
+        node_id: str | None,
+        max_jobs: int | None,
+        description: NodeDescription,
+        shown_token: str,
+        running: Collection[Attempt],
+    ) -> Registration:
+        """Give a node its id on a new connection (N1, N4, C3).
+
+        Leases it holds stay: what it says it is `running` it keeps; what a node that resumes no
+        longer knows of moves on at once. An id is drawn where it has none.
+
+        :raises RegistrationRefused: the id lives on another connection under another token
+        """
+        limits = self._limits
+        node_id = node_id or ids.new_node_id()
+        offered = min(max(max_jobs or limits.default_max_jobs, 1), limits.most_max_jobs)
+        token = ids.new_token() if description.resumes else ""
+        registered = await self._stores.nodes.register(
+            node_id=node_id,
+            instance_id=self._instance_id,
+            max_jobs=offered,
+            description=description,
+            shown_token=shown_token,
+            kept_token=token,
+            cordoned=self._is_cordoned(node_id),
+        )
+        if registered is None:
+            raise errors.RegistrationRefused(
+                code="NODE_ID_CONFLICT",
+                message="This node id is connected elsewhere; clear it and register again.",
+            )
+        node = Node(
+            node_id=node_id,
+            instance_id=self._instance_id,
+            conn_epoch=registered.conn_epoch,
+            status=NodeStatus.REGISTERING,
+            max_jobs=offered,
+            description=description,
+            usage=Usage(),
+            heartbeat_at_ms=clock.now_ms(),
+            draining=registered.held is not Hold.NONE,
+            held=registered.held,
+        )
+        self._fleet.put(node)
+        self._fleet.record_load(node_id, len(registered.attempts))
+        await self._watch(node)
+        kept = tuple(attempt for attempt in registered.attempts if attempt in running)
+        if description.resumes:
+            await self._abandon(node_id, set(registered.attempts) - set(kept))
+        return Registration(node=node, resume_token=token, kept=kept)
+
+    async def move(self, *, node_id: str, shown_token: str) -> Moved:
+        """Bring a node's connection here: it asks over HTTP, and asked this instance (N18).
+
+        Its status, its leases and its token stay; where it was before, nobody answers it any more.
+
+        :raises NodeUnknown: it must register first
+        :raises ConnectionFenced: the token is not that of its connection
+        """
+        moved = await self._stores.nodes.move(
+            node_id=node_id, instance_id=self._instance_id, shown_token=shown_token
+        )
+        if moved is Unmoved.UNKNOWN:
+            raise errors.NodeUnknown
+        if isinstance(moved, Unmoved):
+            raise errors.ConnectionFenced
+        self._fleet.put(moved.node)
+        self._fleet.record_load(node_id, moved.load)
+        await self._watch(moved.node)
+        return moved
+
+    async def get_node(self, node_id: str) -> Node:
+        """Return a node, wherever its connection is.
+
+        :raises NodeUnknown: there is none
+        """
+        known = self._fleet.find(node_id)
+        if known is not None:
+            return known
+        found = await self._stores.nodes.find(node_id=node_id)
+        if found is None or found[0].status is NodeStatus.OFFLINE:
+            raise errors.NodeUnknown
+        return found[0]
+
+    async def record_heartbeat(
+        self,
+        *,
+        node: Node,
+        usage: Usage,
+        description: NodeDescription,
+        healthy: bool,
+        draining: bool | None,
+        running: Sequence[Attempt] | None,
+    ) -> Node:
+        """Take a heartbeat on the connection `node` was registered on; return it as it is now.
+
+        :raises ConnectionFenced: a newer connection has this node's id
+        :raises NodeForgotten: Redis lost the node; `restore` writes it back
+        """
+        recorded = await self._stores.nodes.record_heartbeat(
+            node_id=node.node_id,
+            conn_epoch=node.conn_epoch,
+            healthy=healthy,
+            usage=usage,
+            description=None if description == node.description else description,
+            draining=draining,
+            running=running,
+        )
+        if recorded is Unheard.UNKNOWN:
+            raise errors.NodeForgotten
+        if isinstance(recorded, Unheard):
+            raise errors.ConnectionFenced
+        now = msgspec.structs.replace(
+            node,
+            status=recorded.status,
+            description=description,
+            usage=usage,
+            heartbeat_at_ms=clock.now_ms(),
+            draining=recorded.draining,
+            held=recorded.held,
+        )
+        if recorded.before is NodeStatus.OFFLINE:
+            # Its silence was noticed and its timer spent; the next silence must be noticed too.
+            await self._watch(now)
+        # Not before: its first job must not come before the word that it is ready.
+        self._fleet.put(now)
+        self._fleet.record_load(node.node_id, recorded.load)
+        return now
+
+    async def restore(
+        self, *, node: Node, resume_token: str, attempts: Collection[Attempt]
+    ) -> None:
+        """Write back a node that Redis lost, with the leases of all it has not answered (G5).
+
+        An attempt whose job is known and went elsewhere gets no lease; one whose job is lost does:
+        the node works on it, and holds no more than it offers. What operators asked of the node
+        stands: as this process last knew it, and as they keep it.
+
+        :raises ConnectionFenced: a newer connection has this node's id
+        """
+        node = self._hold(node)
+        attempts = await self._list_entitled(node.node_id, attempts)
+        restored = await self._stores.nodes.restore(
+            node=node, resume_token=resume_token, attempts=attempts
+        )
+        if restored is Restored.FENCED:
+            raise errors.ConnectionFenced
+        self._fleet.put(node)
+        if restored is Restored.RESTORED:
+            self._fleet.record_load(node.node_id, len(attempts))
+            await self._watch(node)
+
+    async def _list_entitled(
+        self, node_id: str, attempts: Collection[Attempt]
+    ) -> tuple[Attempt, ...]:
+        futures = [
+            self._stores.jobs.find(session_id=ids.find_session_id(job_id) or "", job_id=job_id)
+            for job_id, _ in attempts
+        ]
+        records = [await future for future in futures]
+        return tuple(
+            (job_id, attempt)
+            for (job_id, attempt), record in zip(attempts, records, strict=True)
+            if record is None or record.holds(attempt=attempt, node_id=node_id)
+        )
+
+    async def let_go(self, node: Node, *, may_return: bool) -> None:
+        """A node's connection is gone: no more jobs for it, and those it held move on (N14, C13).
+
+        A node that `may_return` keeps them for a grace, and takes them up again when it is back.
+        """
+        retired = await self._stores.nodes.retire(node_id=node.node_id, conn_epoch=node.conn_epoch)
+        self._fleet.remove(node.node_id, conn_epoch=node.conn_epoch)
+        if not retired.attempts:
+            return
+        if may_return:
+            await self._stores.timers.arm(
+                timers.name_node(timers.GONE, node.node_id, node.conn_epoch),
+                delay_ms=self._limits.grace_ms,
+            )
+        else:
+            await self._abandon(node.node_id, retired.attempts)
+
+    def _hold(self, node: Node) -> Node:
+        """Return a node as its connection has it, with what operators asked of it since."""
+        known = self._fleet.find(node.node_id)
+        if known is not None and known.conn_epoch == node.conn_epoch:
+            node = msgspec.structs.replace(node, draining=known.draining, held=known.held)
+        if self._is_cordoned(node.node_id):
+            node = msgspec.structs.replace(node, draining=True, held=Hold.CORDON)
+        return node
+
+    def _is_cordoned(self, node_id: str) -> bool:
+        return node_id in self._fleet.snapshot.pools.matcher.cordons
+
+    async def _watch(self, node: Node) -> None:
+        """Have somebody look when this connection falls silent; the watchdog goes on from there."""
+        await self._stores.timers.arm(
+            timers.name_node(timers.SILENT, node.node_id, node.conn_epoch),
+            delay_ms=self._limits.heartbeat_timeout_ms,
+        )
+
+    async def _abandon(self, node_id: str, attempts: Collection[Attempt]) -> None:
+        for job_id, attempt in attempts:
+            await self._recovery.abandon(node_id=node_id, job_id=job_id, attempt=attempt)

@@ -1,0 +1,124 @@
+"""An attempt on its node: accepted, started, or no longer wanted (J12, C6)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from scheduling.jobs.retries import Recovery
+from scheduling.jobs.settlement import Stores
+from scheduling.model import errors
+from scheduling.model.events import JobAssigned
+from scheduling.model.jobs import ENDED, JobState
+from scheduling.model.limits import JobLimits
+from scheduling.model.outcomes import Refused
+from scheduling.placement.snapshot import Fleet
+from scheduling.store.redis.connection import unattended
+
+
+class Attempts:
+    """What a node's own word does to the attempt it was given."""
+
+    def __init__(
+        self,
+        *,
+        stores: Stores,
+        fleet: Fleet,
+        recovery: Recovery,
+        limits: JobLimits,
+        wait_until_up: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.wait_until_up = wait_until_up
+        self._stores = stores
+        self._fleet = fleet
+        self._recovery = recovery
+        self._limits = limits
+
+    async def accept(
+        self, *, session_id: str, job_id: str, attempt: int, node_id: str
+    ) -> JobState | None:
+        """Commit the slot and the job together; return the state before, None if not accepted.
+
+        None means that the node should stop: the job is elsewhere or over, and the slot is freed;
+        or the node accepted so late that its slot was taken, and the job goes elsewhere.
+        """
+        committed = self._stores.nodes.commit(node_id=node_id, job_id=job_id, attempt=attempt)
+        advanced = self._stores.jobs.advance(
+            session_id=session_id,
+            job_id=job_id,
+            attempt=attempt,
+            node_id=node_id,
+            state=JobState.ACKED,
+            deadline_ms=self._limits.run_timeout_ms,
+        )
+        slot, step = await committed, await advanced
+        self._fleet.record_load(node_id, slot.load)
+        if not step.done and step.reason != "already":
+            freed = await self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt)
+            self._fleet.record_load(node_id, freed.load)
+            return None
+        if not slot.done:
+            late = Refused(code="NODE_OVERLOADED", message="The node accepted the job too late.")
+            await self._recovery.retry(
+                session_id=session_id,
+                job_id=job_id,
+                attempt=attempt,
+                node_id=node_id,
+                reason="late_accept",
+                refused=late,
+            )
+            return None
+        return JobState(step.values[0])
+
+    async def judge(
+        self, *, session_id: str, job_id: str, attempt: int, node_id: str, failed: bool = False
+    ) -> None:
+        """Say why a node's word changed nothing: return where it was heard before.
+
+        :raises NoSuchJob: nothing is known of the job
+        :raises StaleAttempt: the job is at another attempt, or at another node
+        """
+        record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)
+        if record is None:
+            raise errors.NoSuchJob
+        if (record.attempt, record.node_id) == (attempt, node_id) and record.state in ENDED:
+            return
+        if not (failed and attempt < record.attempt and node_id in record.failed_on):
+            raise errors.StaleAttempt
+
+    async def find_assigned(
+        self, *, session_id: str, job_id: str, attempt: int, node_id: str
+    ) -> JobAssigned | None:
+        """Return an assignment once more, None where the node is no longer to have it.
+
+        None, too, while somebody is just handing it over: that one learns whether it arrived.
+        """
+        record, assignment = await asyncio.gather(
+            self._stores.jobs.find(session_id=session_id, job_id=job_id),
+            self._stores.jobs.find_assignment(session_id=session_id, job_id=job_id),
+        )
+        if record is None or assignment is None or record.state is not JobState.DISPATCHED:
+            return None
+        if not record.holds(attempt=attempt, node_id=node_id):
+            return None
+        frame = msgspec.json.encode(msgspec.structs.replace(assignment, attempt_id=attempt))
+        return JobAssigned(
+            job_id=job_id,
+            attempt=attempt,
+            session_id=session_id,
+            utterance_index=assignment.utterance_index,
+            trace_id=assignment.trace_id,
+            frame=frame.decode(),
+        )
+
+    def start(self, *, session_id: str, job_id: str, attempt: int, node_id: str) -> None:
+        """Note that the node works on the attempt."""
+        advanced = self._stores.jobs.advance(
+            session_id=session_id,
+            job_id=job_id,
+            attempt=attempt,
+            node_id=node_id,
+            state=JobState.RUNNING,
+            deadline_ms=self._limits.run_timeout_ms,
+        )
+        unattended(advanced, what="a start")

@@ -1,0 +1,196 @@
+"""Sessions: opened under an id of their own, kept while they live, forgotten after."""
+
+import asyncio
+
+import msgspec
+
+from scheduling.model import errors, ids
+from scheduling.model.events import JobSettled
+from scheduling.model.jobs import ENDED, Assignment, JobRecord, Request
+from scheduling.model.outcomes import Outcome, Refused
+from scheduling.store.jobs import JobStore
+from scheduling.store.redis.connection import unattended
+from scheduling.store.sessions import SessionStore, Spoken
+
+_DRAWS = 5
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A session on a socket; `resume_token` is empty for one that cannot move."""
+
+    session_id: str
+    conn_epoch: int
+    resume_token: str = ""
+
+
+class TakenOver(msgspec.Struct, frozen=True):
+    """A session on its new socket; `was_at` is the instance that held the one before.
+
+    Utterances go on at `next_index`.
+    """
+
+    opened: Opened
+    was_at: str
+    profile: bytes
+    next_index: int
+
+
+class FoundJob(msgspec.Struct, frozen=True):
+    """A job as Redis has it; the outcome is None while it goes on, or when it is kept no longer."""
+
+    record: JobRecord
+    outcome: Outcome | None
+    profile: bytes
+
+
+class Sessions:
+    """The records of this process's sessions."""
+
+    def __init__(self, *, instance_id: str, store: SessionStore, jobs: JobStore) -> None:
+        self.instance_id = instance_id
+        self._store = store
+        self._jobs = jobs
+
+    async def open(self, *, profile: bytes, resumable: bool) -> Opened:
+        """Open a session; `profile` is kept with it.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        for _ in range(_DRAWS):
+            session_id = ids.new_session_id()
+            token = f"{session_id}.{ids.new_token()}" if resumable else ""
+            conn_epoch = await self._store.open(
+                session_id=session_id,
+                instance_id=self.instance_id,
+                profile=profile,
+                resume_token=token,
+            )
+            if conn_epoch:
+                return Opened(session_id=session_id, conn_epoch=conn_epoch, resume_token=token)
+        raise errors.Refusal("No session id was free; please try again.")
+
+    async def resume(self, resume_token: str) -> TakenOver | None:
+        """Take a session over from wherever it was; None where the token proves nothing.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        session_id = resume_token.partition(".")[0]
+        if not ids.is_session_id(session_id):
+            return None
+        resumed = await self._store.resume(
+            session_id=session_id, instance_id=self.instance_id, resume_token=resume_token
+        )
+        if resumed is None:
+            return None
+        opened = Opened(
+            session_id=session_id, conn_epoch=resumed.conn_epoch, resume_token=resume_token
+        )
+        return TakenOver(
+            opened=opened,
+            was_at=resumed.was_at,
+            profile=resumed.profile,
+            next_index=resumed.next_index,
+        )
+
+    async def speak(self, session_id: str, *, wanted_index: int | None) -> Spoken | None:
+        """Give an utterance that came without a socket its index; None: no such session.
+
+        The session's answers come to this instance from now on.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        return await self._store.next_utterance(
+            session_id=session_id, instance_id=self.instance_id, wanted_index=wanted_index
+        )
+
+    async def find_profile(self, session_id: str) -> bytes | None:
+        """Return what a session said of itself, None where there is none.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        return await self._store.find_profile(session_id=session_id)
+
+    async def find_job(self, job_id: str) -> FoundJob | None:
+        """Return a job with its outcome, and what its session said of itself.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        session_id = ids.find_session_id(job_id)
+        if session_id is None:
+            return None
+        record, outcome, profile = await asyncio.gather(
+            self._jobs.find(session_id=session_id, job_id=job_id),
+            self._jobs.find_outcome(session_id=session_id, job_id=job_id),
+            self._store.find_profile(session_id=session_id),
+        )
+        if record is None or profile is None:
+            return None
+        return FoundJob(record=record, outcome=outcome, profile=profile)
+
+    def track(self, job: Assignment) -> None:
+        """Remember an utterance until its answer is acknowledged."""
+        tracked = self._store.track(
+            session_id=job.session_id, job_id=job.job_id, utterance_index=job.utterance_index
+        )
+        unattended(tracked, what="an utterance to be acknowledged")
+
+    def acknowledge(self, *, session_id: str, utterance_index: int) -> None:
+        """The speaker has every answer up to an index."""
+        acknowledged = self._store.acknowledge(
+            session_id=session_id, utterance_index=utterance_index
+        )
+        unattended(acknowledged, what="an acknowledgment")
+
+    async def list_tracked(self, session_id: str) -> list[str]:
+        """Return the jobs whose answers are not acknowledged, in the order of utterances."""
+        return await self._store.list_tracked(session_id=session_id)
+
+    async def find_request(self, *, session_id: str, job_id: str) -> Request | None:
+        """Return what was asked for with a job that has not ended."""
+        record = await self._jobs.find(session_id=session_id, job_id=job_id)
+        assignment = await self._jobs.find_assignment(session_id=session_id, job_id=job_id)
+        if record is None or assignment is None or record.state in ENDED:
+            return None
+        return Request(assignment=assignment, need=record.need, tenant_id=record.tenant_id)
+
+    async def find_end(self, *, session_id: str, job_id: str) -> JobSettled | None:
+        """Return how a job ended; None while it goes on, or when nothing is known of it."""
+        record = await self._jobs.find(session_id=session_id, job_id=job_id)
+        outcome = await self._jobs.find_outcome(session_id=session_id, job_id=job_id)
+        if record is None or record.state not in ENDED:
+            return None
+        return JobSettled(
+            session_id=session_id,
+            job_id=job_id,
+            utterance_index=record.utterance_index,
+            trace_id=record.trace_id,
+            outcome=outcome or Refused(code="CANCELLED", message="The answer was kept no longer."),
+            elapsed_ms=0,
+            tgt_lang=record.need.tgt,
+        )
+
+    async def restore(self, opened: Opened, *, profile: bytes) -> None:
+        """Write back the record of a session whose socket lives, if Redis lost it (G5)."""
+        await self._store.open(
+            session_id=opened.session_id,
+            instance_id=self.instance_id,
+            profile=profile,
+            resume_token=opened.resume_token,
+        )
+
+    async def is_known(self, *, session_id: str, job_id: str) -> bool:
+        """Say whether Redis still has a job of the session."""
+        return await self._jobs.find(session_id=session_id, job_id=job_id) is not None
+
+    def renew(self, session_id: str) -> None:
+        """Note a sign of life: the record stays."""
+        unattended(self._store.renew(session_id=session_id), what="a sign of life")
+
+    def close(self, session_id: str) -> None:
+        """Forget a session; the records of its jobs end by themselves."""
+        closed = self._store.close(session_id=session_id, instance_id=self.instance_id)
+        unattended(closed, what="a session's end")
+
+    async def end(self, session_id: str) -> bool:
+        """Forget a session that nobody resumed; False when another instance has it now."""
+        return await self._store.close(session_id=session_id, instance_id=self.instance_id)

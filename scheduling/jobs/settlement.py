@@ -1,0 +1,213 @@
+"""End jobs: with a node's result, with a refusal, or because nobody waits for them."""
+
+import dataclasses
+import logging
+
+from scheduling.jobs.tenants import Tenants
+from scheduling.model import ids
+from scheduling.model.delivery import Delivery
+from scheduling.model.errors import DependencyDown
+from scheduling.model.events import JobCancelled, JobSettled
+from scheduling.model.jobs import JobState
+from scheduling.model.outcomes import Outcome, Refused
+from scheduling.placement.snapshot import Fleet
+from scheduling.store import timers
+from scheduling.store.decisions import DecisionStore
+from scheduling.store.jobs import Ended, JobStore
+from scheduling.store.nodes import NodeStore
+from scheduling.store.redis.connection import unattended
+from scheduling.store.runtime import RuntimeStore
+from scheduling.store.tenants import TenantStore
+from scheduling.store.timers import TimerStore
+
+logger = logging.getLogger(__name__)
+
+_TELL_AGAIN_MS = 300
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """What the services need of Redis."""
+
+    nodes: NodeStore
+    jobs: JobStore
+    timers: TimerStore
+    decisions: DecisionStore
+    runtime: RuntimeStore
+    tenants: TenantStore
+
+
+class Settlement:
+    """Every end of a job goes through here: slot freed, outcome kept, speaker told."""
+
+    def __init__(
+        self, *, stores: Stores, fleet: Fleet, delivery: Delivery, tenants: Tenants | None = None
+    ) -> None:
+        self._tenants = tenants or Tenants(fleet=fleet, store=stores.tenants)
+        self._stores = stores
+        self._fleet = fleet
+        self._delivery = delivery
+
+    async def complete(
+        self,
+        *,
+        session_id: str,
+        job_id: str,
+        attempt: int,
+        node_id: str,
+        outcome: Outcome,
+        utterance_index: int,
+        trace_id: str,
+    ) -> bool:
+        """Take a node's answer to an attempt; False when that attempt is no longer the job's.
+
+        The attempt's slot is freed either way: whoever answers has stopped working on it.
+        """
+        refused = isinstance(outcome, Refused)
+        slot = self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt)
+        ended = self._stores.jobs.finish(
+            session_id=session_id,
+            job_id=job_id,
+            state=JobState.FAILED if refused else JobState.DONE,
+            outcome=outcome,
+            reason=outcome.code if isinstance(outcome, Refused) else "",
+            attempt=attempt,
+            node_id=node_id,
+        )
+        freed, end = await slot, await ended
+        if end is not None:
+            await self._tenants.give_back(job_id)
+        # Whoever waits is woken by this, and finds the share of this job returned.
+        self._fleet.record_load(node_id, freed.load)
+        if end is None:
+            return False
+        if refused or logger.isEnabledFor(logging.DEBUG):
+            _log_end(end, outcome, session_id=session_id, job_id=job_id, trace_id=trace_id)
+        await self._uncount(session_id, job_id)
+        await self.tell(
+            session_id=session_id,
+            job_id=job_id,
+            utterance_index=utterance_index,
+            trace_id=trace_id,
+            outcome=outcome,
+            elapsed_ms=end.elapsed_ms,
+        )
+        return True
+
+    async def refuse(
+        self, *, session_id: str, job_id: str, refused: Refused, utterance_index: int, trace_id: str
+    ) -> bool:
+        """End a job without a result, wherever it stands; False when it had ended."""
+        end = await self._end(session_id, job_id, JobState.FAILED, refused)
+        if end is None:
+            return False
+        _log_end(end, refused, session_id=session_id, job_id=job_id, trace_id=trace_id)
+        await self.tell(
+            session_id=session_id,
+            job_id=job_id,
+            utterance_index=utterance_index,
+            trace_id=trace_id,
+            outcome=refused,
+            elapsed_ms=end.elapsed_ms,
+        )
+        return True
+
+    async def cancel(self, *, job_id: str, reason: str) -> bool:
+        """End a job nobody waits for, and tell its node to stop; False when it had ended."""
+        session_id = ids.find_session_id(job_id)
+        if session_id is None:
+            return False
+        refused = Refused(code="CANCELLED", message=reason)
+        end = await self._end(session_id, job_id, JobState.CANCELLED, refused)
+        if end is None:
+            return False
+        self.release(session_id=session_id, job_id=job_id)
+        return True
+
+    def release(self, *, session_id: str, job_id: str) -> None:
+        """Note that the speaker has the outcome: nothing is left to do or to watch."""
+        unattended(
+            self._stores.jobs.release(session_id=session_id, job_id=job_id), what="a hand-over"
+        )
+        unattended(
+            self._stores.timers.file(timers.name_job(session_id, job_id)), what="a timer's end"
+        )
+
+    async def _end(
+        self, session_id: str, job_id: str, state: JobState, refused: Refused
+    ) -> Ended | None:
+        end = await self._stores.jobs.finish(
+            session_id=session_id, job_id=job_id, state=state, outcome=refused, reason=refused.code
+        )
+        if end is None:
+            return None
+        if not end.node_id:
+            await self._tenants.give_back(job_id)
+        else:
+            # Told before its slot is free: whoever gets the slot must not reach the node first.
+            await self._delivery.to_node(
+                end.node_id, JobCancelled(job_id=job_id, reason=refused.message)
+            )
+            freed = await self._stores.nodes.finish(
+                node_id=end.node_id, job_id=job_id, attempt=end.attempt
+            )
+            await self._tenants.give_back(job_id)
+            self._fleet.record_load(end.node_id, freed.load)
+        await self._uncount(session_id, job_id)
+        return end
+
+    async def _uncount(self, session_id: str, job_id: str) -> None:
+        """The job's tenant may have another; asked only where tenants are counted."""
+        if self._tenants.counts_any:
+            tenant_id = await self._stores.jobs.find_tenant(session_id=session_id, job_id=job_id)
+            if tenant_id:
+                self._tenants.release(tenant_id=tenant_id, job_id=job_id)
+
+    async def tell(
+        self,
+        *,
+        session_id: str,
+        job_id: str,
+        utterance_index: int,
+        trace_id: str,
+        outcome: Outcome,
+        elapsed_ms: int,
+    ) -> bool:
+        """Tell the speaker what became of an utterance; one that was told before ignores it.
+
+        Where the way to the speaker is lost, it is told soon by whoever pops the job's timer, its
+        own instance perhaps; then this returns False.
+        """
+        settled = JobSettled(
+            session_id=session_id,
+            job_id=job_id,
+            utterance_index=utterance_index,
+            trace_id=trace_id,
+            outcome=outcome,
+            elapsed_ms=elapsed_ms,
+        )
+        try:
+            await self._delivery.to_session(session_id, settled)
+        except DependencyDown:
+            entity = timers.name_job(session_id, job_id)
+            await self._stores.timers.arm(entity, delay_ms=_TELL_AGAIN_MS)
+            return False
+        return True
+
+
+def _log_end(end: Ended, outcome: Outcome, *, session_id: str, job_id: str, trace_id: str) -> None:
+    """Tell who reads logs of a job without a result, and on DEBUG of every job."""
+    reason = outcome.code if isinstance(outcome, Refused) else ""
+    logger.log(
+        logging.INFO if reason else logging.DEBUG,
+        "job ended without a result" if reason else "job done",
+        extra={
+            "job_id": job_id,
+            "session_id": session_id,
+            "attempt_id": end.attempt,
+            "node_id": end.node_id,
+            "trace_id": trace_id,
+            "reason": reason,
+            "elapsed_ms": end.elapsed_ms,
+        },
+    )

@@ -1,0 +1,175 @@
+"""The watchdog: act on every timer that is due, whoever set it (C23)."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+
+from scheduling.jobs.retries import Recovery
+from scheduling.jobs.settlement import Stores
+from scheduling.model import clock, errors
+from scheduling.model.delivery import Delivery
+from scheduling.model.events import NodeStatusChanged
+from scheduling.model.jobs import ENDED, SENT, WAITING, JobRecord, JobState
+from scheduling.model.metrics import Journal
+from scheduling.model.nodes import NodeStatus
+from scheduling.model.outcomes import Refused
+from scheduling.placement.snapshot import Fleet
+from scheduling.store import timers
+from scheduling.store.redis.connection import unattended
+
+logger = logging.getLogger(__name__)
+
+_LEASE_MS = 5_000
+_MOST_PER_SHARD = 64
+
+
+class Watchdog:
+    """A loop any number of instances may run: each step is guarded by the job's attempt.
+
+    `on_hook` is told of each web hook that is due, and must not wait.
+    """
+
+    name = "watchdog"
+
+    def __init__(
+        self,
+        *,
+        stores: Stores,
+        fleet: Fleet,
+        delivery: Delivery,
+        recovery: Recovery,
+        silent_ms: int,
+        grace_ms: int,
+        interval_s: float,
+        journal: Journal | None = None,
+        look_again_ms: int = 3_000,
+    ) -> None:
+        self._journal = journal or Journal()
+        self._lag_ms = 0
+        self._stores = stores
+        self._fleet = fleet
+        self._delivery = delivery
+        self._recovery = recovery
+        self._silent_ms = silent_ms
+        self._grace_ms = grace_ms
+        self._look_again_ms = look_again_ms
+        self.interval_s = interval_s
+        self.on_hook: Callable[[str, str], None] = lambda _session_id, _job_id: None
+
+    async def run_once(self) -> int:
+        """Handle what is due now; return how many entities that was."""
+        self._lag_ms = 0
+        now_ms, due = await self._stores.timers.pop_due(most=_MOST_PER_SHARD, lease_ms=_LEASE_MS)
+        for kind, *parts in due:
+            # What lives on a lost master holds up nothing else: it is due again after its lease.
+            with contextlib.suppress(errors.DependencyDown):
+                await self._look_at(kind, parts, now_ms)
+        self._journal.gauge("timer_lag_seconds", self._lag_ms / 1000)
+        return len(due)
+
+    async def _look_at(self, kind: str, parts: Sequence[str], now_ms: int) -> None:
+        if kind == timers.JOB:
+            await self._look_at_job(parts[0], parts[1], now_ms)
+        elif kind == timers.HOOK:
+            self.on_hook(parts[0], parts[1])
+        else:
+            await self._look_at_node(kind, parts[0], int(parts[1]))
+
+    async def _look_at_job(self, session_id: str, job_id: str, now_ms: int) -> None:
+        record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)
+        if record is None:
+            entity = timers.name_job(session_id, job_id)
+            unattended(self._stores.timers.disarm(entity), what="a timer's end")
+        elif record.state in ENDED:
+            await self._clear_up(record, now_ms)
+        elif record.deadline_at_ms > now_ms:
+            await self._look_again(record, left_ms=record.deadline_at_ms - now_ms)
+        else:
+            await self._expire(record, late_ms=now_ms - record.deadline_at_ms)
+
+    async def _look_again(self, record: JobRecord, *, left_ms: int) -> None:
+        """A job has time left: wake up later; one that waits where nobody lives is adopted."""
+        waits = record.state in WAITING
+        delay_ms = min(left_ms, self._look_again_ms) if waits else left_ms
+        entity = timers.name_job(record.session_id, record.job_id)
+        await self._stores.timers.arm(entity, delay_ms=delay_ms)
+        if waits:
+            await self._recovery.adopt(record)
+
+    async def _expire(self, record: JobRecord, *, late_ms: int) -> None:
+        """A job's time is over: refuse it where it waits, else try it elsewhere."""
+        self._lag_ms = max(self._lag_ms, late_ms)
+        logger.info(
+            "deadline passed",
+            extra={
+                "job_id": record.job_id,
+                "session_id": record.session_id,
+                "attempt_id": record.attempt,
+                "node_id": record.node_id,
+                "trace_id": record.trace_id,
+                "state": record.state,
+            },
+        )
+        if record.state in WAITING:
+            gone = errors.NoNodeInTime(details={"retry_after_ms": 1_000})
+            refused = Refused(code=gone.code, message=str(gone), details=gone.details)
+            await self._recovery.refuse(record, refused)
+            return
+        late = errors.JobTimedOut()
+        await self._recovery.retry(
+            session_id=record.session_id,
+            job_id=record.job_id,
+            attempt=record.attempt,
+            node_id=record.node_id,
+            reason="ack_timeout" if record.state in SENT else "job_timeout",
+            refused=Refused(code=late.code, message=str(late)),
+        )
+
+    async def _clear_up(self, record: JobRecord, now_ms: int) -> None:
+        """Whatever interrupted the end of a job, its slot is free and its speaker is told.
+
+        It is told again, ever more seldom, until it has the outcome or that is kept no longer:
+        its instance may sleep, or have died with the letter.
+        """
+        is_untold = record.state is not JobState.RELEASED
+        is_due_soon = is_untold and not await self._recovery.tell_again(record, now_ms=now_ms)
+        if record.node_id:
+            freed = await self._stores.nodes.finish(
+                node_id=record.node_id, job_id=record.job_id, attempt=record.attempt
+            )
+            self._fleet.record_load(record.node_id, freed.load)
+        if is_due_soon:
+            return
+        entity, store = timers.name_job(record.session_id, record.job_id), self._stores.timers
+        if is_untold and record.deadline_at_ms > now_ms:
+            delay_ms = max(self._look_again_ms, now_ms - record.created_at_ms)
+            await store.arm(entity, delay_ms=delay_ms)
+            return
+        unattended(store.file(entity), what="a timer's end")
+
+    async def _look_at_node(self, kind: str, node_id: str, conn_epoch: int) -> None:
+        """Take a node offline that fell silent, or did not come back in time (N5, N14)."""
+        entity = timers.name_node(kind, node_id, conn_epoch)
+        retired = await self._stores.nodes.retire(
+            node_id=node_id,
+            conn_epoch=conn_epoch,
+            # One that was taken for gone and was heard since is not gone: its instance had slept.
+            silent_ms=self._silent_ms if kind == timers.SILENT else self._grace_ms,
+        )
+        if retired.alive_for_ms is not None and kind == timers.SILENT:
+            await self._stores.timers.arm(entity, delay_ms=retired.alive_for_ms)
+            return
+        unattended(self._stores.timers.disarm(entity), what="a timer's end")
+        if retired.attempts is None:
+            return
+        self._fleet.remove(node_id, conn_epoch=conn_epoch)
+        if kind == timers.SILENT:
+            silenced = NodeStatusChanged(
+                node_id=node_id,
+                status=NodeStatus.OFFLINE,
+                reason="silent",
+                timestamp=clock.now_ms() // 1000,
+            )
+            await self._delivery.to_node(node_id, silenced, conn_epoch=conn_epoch)
+        for job_id, attempt in retired.attempts:
+            await self._recovery.abandon(node_id=node_id, job_id=job_id, attempt=attempt)

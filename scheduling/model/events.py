@@ -1,0 +1,113 @@
+"""What the scheduler tells a node's or a speaker's connection, wherever it is."""
+
+import msgspec
+
+from scheduling.model.nodes import NodeStatus
+from scheduling.model.outcomes import Outcome
+
+
+class JobAssigned(msgspec.Struct, frozen=True, tag="job_assigned"):
+    """To a node: here is a job; `frame` is the encoded assignment, ready for the socket."""
+
+    job_id: str
+    attempt: int
+    session_id: str
+    utterance_index: int
+    trace_id: str
+    frame: str
+
+
+class JobCancelled(msgspec.Struct, frozen=True, omit_defaults=True, tag="job_cancel"):
+    """To a node: stop this job if you can; no answer is expected."""
+
+    job_id: str
+    trace_id: str | None = None
+    reason: str | None = None
+
+
+class NodeStatusChanged(msgspec.Struct, frozen=True, tag="node_status"):
+    """To a node: what the scheduler now takes you for (N6); `timestamp` is in seconds."""
+
+    node_id: str
+    status: NodeStatus
+    reason: str
+    timestamp: int
+
+
+class NodeControlled(msgspec.Struct, frozen=True, omit_defaults=True, tag="node_control"):
+    """To a node: an operator's wish, ``shutdown`` or ``reload_config``."""
+
+    command: str
+    reason: str | None = None
+
+
+class NodeFenced(msgspec.Struct, frozen=True, tag="node_fenced"):
+    """To a node's older connection: a newer one has your id; close."""
+
+    node_id: str
+
+
+class AttemptAnswered(msgspec.Struct, frozen=True, tag="attempt_answered"):
+    """To a node's connection: the node answered an attempt at another instance."""
+
+    job_id: str
+    attempt: int
+
+
+ToNode = (
+    JobAssigned | JobCancelled | NodeStatusChanged | NodeControlled | NodeFenced | AttemptAnswered
+)
+
+
+class JobDispatched(msgspec.Struct, frozen=True, tag="job_dispatched"):
+    """To a speaker: a node's connection has the job."""
+
+    session_id: str
+    job_id: str
+    utterance_index: int
+    trace_id: str
+
+
+class JobAccepted(msgspec.Struct, frozen=True, tag="job_accepted"):
+    """To a speaker: the node confirmed that it has the job."""
+
+    session_id: str
+    job_id: str
+    utterance_index: int
+    trace_id: str
+
+
+class PartialHeard(msgspec.Struct, frozen=True, tag="partial_heard"):
+    """To a speaker: what has been recognised so far; outside the order of results."""
+
+    session_id: str
+    job_id: str
+    utterance_index: int
+    trace_id: str
+    text: str
+    is_final: bool
+
+
+class JobSettled(msgspec.Struct, frozen=True, tag="job_settled"):
+    """To a speaker: the job ended; `elapsed_ms` counts from its creation.
+
+    `tgt_lang` is filled in by whoever knows what was asked for.
+    """
+
+    session_id: str
+    job_id: str
+    utterance_index: int
+    trace_id: str
+    outcome: Outcome
+    elapsed_ms: int
+    tgt_lang: str = ""
+
+
+class SessionFenced(msgspec.Struct, frozen=True, tag="session_fenced"):
+    """To a speaker's older socket: the session goes on at a newer one; close."""
+
+    session_id: str
+    conn_epoch: int
+
+
+ToSession = SessionFenced | JobDispatched | JobAccepted | PartialHeard | JobSettled

@@ -1,0 +1,54 @@
+"""What instances send each other, one letter to one inbox or the same to all."""
+
+import msgspec
+
+from scheduling.model.events import ToNode, ToSession
+from scheduling.model.instances import InstanceRecord
+from scheduling.model.nodes import Node
+
+GROUP = "lingua.fleet"
+MOST_HOPS = 3
+
+
+class ForNode(msgspec.Struct, frozen=True, tag="for_node"):
+    """An event for a node's connection; with `conn_epoch`, only for that very connection."""
+
+    node_id: str
+    event: ToNode
+    conn_epoch: int | None = None
+    hops: int = 0
+
+
+class ForSession(msgspec.Struct, frozen=True, tag="for_session"):
+    """An event for a speaker's connection."""
+
+    session_id: str
+    event: ToSession
+    hops: int = 0
+
+
+class FleetNews(msgspec.Struct, frozen=True, omit_defaults=True, tag="fleet_news"):
+    """What changed at nodes, to everybody; `loads` are hints, `gone` names ended connections."""
+
+    sender: str
+    nodes: tuple[Node, ...] = ()
+    gone: tuple[tuple[str, int], ...] = ()
+    loads: dict[str, int] = {}
+
+
+class PeerCame(msgspec.Struct, frozen=True, tag="peer_came"):
+    """An instance has started, to everybody."""
+
+    record: InstanceRecord
+
+
+class PeerLeft(msgspec.Struct, frozen=True, tag="peer_left"):
+    """An instance leaves in order, to everybody."""
+
+    instance_id: str
+
+
+Letter = ForNode | ForSession | FleetNews | PeerCame | PeerLeft
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Letter).decode

@@ -1,0 +1,111 @@
+"""A node as placement sees it."""
+
+import enum
+
+import msgspec
+
+from scheduling.model.languages import LanguageOffer
+
+
+class NodeStatus(enum.StrEnum):
+    """Where a node is in its life (N6); only a ready one gets jobs."""
+
+    REGISTERING = "registering"
+    READY = "ready"
+    DEGRADED = "degraded"
+    DRAINING = "draining"
+    OFFLINE = "offline"
+
+
+class Hold(enum.StrEnum):
+    """What an operator asked: nothing new until the node connects anew, or until it is resumed."""
+
+    NONE = ""
+    DRAIN = "drain"
+    CORDON = "cordon"
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What the last heartbeat said, in percent of the machine; None where it said nothing."""
+
+    cpu: float = 0.0
+    memory: float = 0.0
+    gpu: float | None = None
+    gpu_memory: float | None = None
+
+
+class Service(msgspec.Struct, frozen=True):
+    """An installed service; unknown types are kept and never asked for."""
+
+    service_id: str
+    type: str
+
+
+class Machine(msgspec.Struct, frozen=True, eq=False):
+    """The machine below a node, for operators; what placement needs is in its description.
+
+    Two machines always compare equal: nodes that can do the same are judged once, whatever they
+    run on.
+    """
+
+    cpu_cores: float = 0.0
+    memory_gb: float = 0.0
+    gpu_memory_gb: float = 0.0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Machine)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+class NodeDescription(msgspec.Struct, frozen=True):
+    """What a node declared when it registered, or changed with a later heartbeat.
+
+    `ready_types` are the service types it can serve now. Equal descriptions compare and hash
+    equal: nodes that declared the same are judged once.
+    """
+
+    version: str
+    platform: str
+    accepts_public_jobs: bool
+    has_gpu: bool
+    languages: LanguageOffer
+    services: tuple[Service, ...]
+    ready_types: frozenset[str]
+    acknowledges: bool
+    resumes: bool
+    machine: Machine = Machine()
+
+
+class Node(msgspec.Struct, frozen=True):
+    """One node at one moment; `conn_epoch` names the connection everything here was said on."""
+
+    node_id: str
+    instance_id: str
+    conn_epoch: int
+    status: NodeStatus
+    max_jobs: int
+    description: NodeDescription
+    usage: Usage
+    heartbeat_at_ms: int
+    draining: bool = False
+    held: Hold = Hold.NONE
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether the node gets jobs while it has a slot."""
+        return self.status is NodeStatus.READY and not self.draining
+
+    @property
+    def shown_status(self) -> NodeStatus:
+        """Return the status operators and the node itself are told."""
+        if self.draining and self.status is NodeStatus.READY:
+            return NodeStatus.DRAINING
+        return self.status
+
+    def list_service_ids(self, types: tuple[str, ...]) -> list[str]:
+        """Return the ids of the installed services behind `types`."""
+        return [
+            service.service_id for service in self.description.services if service.type in types
+        ]

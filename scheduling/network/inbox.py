@@ -1,0 +1,147 @@
+"""The inbox of this instance: one loop takes every letter and brings it to its connection."""
+
+import asyncio
+import logging
+
+import msgspec
+
+from scheduling.jobs.retries import Recovery
+from scheduling.model import clock, errors, instance_messages
+from scheduling.model.background import Background
+from scheduling.model.delivery import Delivery
+from scheduling.model.events import JobAssigned, NodeFenced, SessionFenced
+from scheduling.model.instance_messages import FleetNews, ForNode, ForSession, PeerCame, PeerLeft
+from scheduling.model.outcomes import Refused
+from scheduling.network.peers import Peers
+from scheduling.network.remote_delivery import Carrier, PostOffice
+from scheduling.placement.snapshot import Fleet
+from scheduling.store.jobs import JobStore
+
+logger = logging.getLogger(__name__)
+
+_RETRY_AFTER_S = 0.2
+_LETTERS_A_PASS = 64
+
+
+class Inbox:
+    """A loop; what needs Redis is done beside it, so that no letter waits for another's answer."""
+
+    name = "inbox"
+    interval_s = 0.0
+
+    def __init__(
+        self,
+        *,
+        carrier: Carrier,
+        peers: Peers,
+        post: PostOffice,
+        delivery: Delivery,
+        fleet: Fleet,
+        jobs: JobStore,
+        recovery: Recovery,
+    ) -> None:
+        self._carrier = carrier
+        self._peers = peers
+        self._post = post
+        self._delivery = delivery
+        self._fleet = fleet
+        self._jobs = jobs
+        self._recovery = recovery
+        self._background = Background()
+        self.dropped = 0
+
+    async def run_once(self) -> int:
+        """Take some letters, and those that came together in one turn of the event loop.
+
+        So what they ask of Redis leaves together too.
+        """
+        for taken in range(_LETTERS_A_PASS):
+            if not await self._take_next():
+                return taken
+        return _LETTERS_A_PASS
+
+    async def _take_next(self) -> bool:
+        """Wait for a letter and take it; False when there was none to be taken."""
+        try:
+            body = await self._carrier.receive()
+        except errors.DependencyDown:
+            await asyncio.sleep(_RETRY_AFTER_S)
+            return False
+        try:
+            letter = instance_messages.decode(body)
+        except msgspec.MsgspecError:
+            self.dropped += 1
+            logger.exception("a letter could not be read; its sender may be of another version")
+            return False
+        self.take(letter)
+        return True
+
+    def take(self, letter: instance_messages.Letter) -> None:
+        """Bring a letter where it belongs."""
+        match letter:
+            case ForNode(event=JobAssigned() as event):
+                self._background.run(self._assign(letter, event), name="an assignment")
+            case ForNode():
+                here = self._delivery.to_node_here(
+                    letter.node_id, letter.event, conn_epoch=letter.conn_epoch
+                )
+                if here is None:
+                    self._background.run(self._forward(letter), name="a letter sent on")
+            case ForSession(event=SessionFenced() as event):
+                self._delivery.to_session_here(letter.session_id, event)
+            case ForSession():
+                if not self._delivery.to_session_here(letter.session_id, letter.event):
+                    self._background.run(self._forward(letter), name="a letter sent on")
+            case FleetNews():
+                self._learn(letter)
+            case PeerCame():
+                self._peers.note_came(letter.record)
+            case PeerLeft():
+                self._peers.note_left(letter.instance_id)
+
+    async def _assign(self, letter: ForNode, event: JobAssigned) -> None:
+        """Give a node its job, unless the job has moved on while the letter was under way (C11)."""
+        awaited = await self._jobs.is_awaited(
+            session_id=event.session_id,
+            job_id=event.job_id,
+            attempt=event.attempt,
+            node_id=letter.node_id,
+        )
+        if not awaited:
+            logger.info("stale assignment dropped", extra={"job_id": event.job_id})
+            return
+        here = self._delivery.to_node_here(letter.node_id, event, conn_epoch=letter.conn_epoch)
+        if here or (here is None and await self._post.forward(letter)):
+            return
+        late = errors.JobTimedOut()
+        await self._recovery.retry(
+            session_id=event.session_id,
+            job_id=event.job_id,
+            attempt=event.attempt,
+            node_id=letter.node_id,
+            reason="not_delivered",
+            refused=Refused(code=late.code, message=str(late)),
+        )
+
+    async def _forward(self, letter: ForNode | ForSession) -> None:
+        """The connection was here once: send the letter after it."""
+        if not await self._post.forward(letter):
+            self.dropped += 1
+
+    def _learn(self, news: FleetNews) -> None:
+        own = self._peers.record.instance_id
+        if news.sender == own:
+            return
+        now_ms = clock.now_ms()
+        for node in news.nodes:
+            if node.instance_id != own:
+                self._fleet.learn(msgspec.structs.replace(node, heartbeat_at_ms=now_ms))
+                mailbox = self._delivery.find_node(node.node_id)
+                if mailbox is not None and mailbox.conn_epoch < node.conn_epoch:
+                    mailbox.post(NodeFenced(node_id=node.node_id))
+            else:
+                self._fleet.obey(node)
+        for node_id, conn_epoch in news.gone:
+            self._fleet.unlearn(node_id, conn_epoch=conn_epoch)
+        for node_id, load in news.loads.items():
+            self._fleet.learn_load(node_id, load)

@@ -1,0 +1,68 @@
+"""Tell other instances how loads of nodes changed, gathered over some milliseconds."""
+
+import asyncio
+import contextlib
+
+from scheduling.model import errors
+from scheduling.model.instance_messages import FleetNews
+from scheduling.network.peers import Peers
+from scheduling.network.remote_delivery import PostOffice
+from scheduling.placement.snapshot import Fleet
+
+
+class LoadNews:
+    """A loop that sends loads, which are hints: the script that takes a slot decides.
+
+    Every job changes loads twice, so they wait for each other up to `gather_s`; a full node that
+    has a slot again is told at once, for somebody may wait for it. They go to instances known to
+    live, without asking Redis who there is. One that is lost comes again with the node's next
+    heartbeat, by the herald.
+    """
+
+    name = "load news"
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        peers: Peers,
+        post: PostOffice,
+        gather_s: float = 0.1,
+        interval_s: float = 0.02,
+    ) -> None:
+        self.interval_s = interval_s
+        self._fleet = fleet
+        self._peers = peers
+        self._post = post
+        self._gather_s = gather_s
+        self._loads: dict[str, int] = {}
+        self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
+        fleet.on_load = self._note
+
+    async def run_once(self) -> int:
+        """Wait for loads, then tell them; return how many there were."""
+        await self._wake.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._gather_s):
+                await self._hurry.wait()
+        self._wake.clear()
+        self._hurry.clear()
+        loads, self._loads = self._loads, {}
+        if self._peers.is_alone:
+            return 0
+        try:
+            await self._post.hint(FleetNews(sender=self._peers.record.instance_id, loads=loads))
+        except errors.DependencyDown:
+            return 0
+        return len(loads)
+
+    def _note(self, node_id: str, load: int) -> None:
+        # Asked before the fleet takes the load: what it knew until now.
+        contender = self._fleet.contenders.get(node_id)
+        if contender is not None and contender.load == load:
+            return
+        self._loads[node_id] = load
+        self._wake.set()
+        if contender is not None and contender.load >= contender.max_jobs > load:
+            self._hurry.set()

@@ -1,0 +1,61 @@
+"""Where a letter that was not read should go now: its receiver may live elsewhere (C20, T4, T7)."""
+
+import msgspec
+
+from scheduling.model import instance_messages
+from scheduling.model.events import JobAssigned
+from scheduling.model.instance_messages import ForNode, ForSession
+from scheduling.store.instances import InstanceStore
+from scheduling.store.jobs import JobStore
+from scheduling.store.nodes import NodeStore
+from scheduling.store.sessions import SessionStore
+
+
+class Readdressing:
+    """Answers for letters of instances that ended, and for dead letters that are replayed."""
+
+    def __init__(
+        self,
+        *,
+        instances: InstanceStore,
+        nodes: NodeStore,
+        sessions: SessionStore,
+        jobs: JobStore,
+    ) -> None:
+        self._instances = instances
+        self._nodes = nodes
+        self._sessions = sessions
+        self._jobs = jobs
+
+    async def find_channel(self, body: bytes) -> str | None:
+        """Return the inbox a letter belongs to now; None when nobody should get it any more.
+
+        That is: its job or attempt is over, its receiver is gone, or it was news to everybody.
+        """
+        try:
+            letter = instance_messages.decode(body)
+        except msgspec.MsgspecError:
+            return None
+        match letter:
+            case ForNode():
+                owner = await self._find_node_owner(letter)
+            case ForSession():
+                owner = await self._sessions.find_owner(session_id=letter.session_id)
+            case _:
+                return None
+        record = await self._instances.find(owner) if owner else None
+        return record.channel if record else None
+
+    async def _find_node_owner(self, letter: ForNode) -> str | None:
+        event = letter.event
+        if isinstance(event, JobAssigned) and not await self._jobs.is_awaited(
+            session_id=event.session_id,
+            job_id=event.job_id,
+            attempt=event.attempt,
+            node_id=letter.node_id,
+        ):
+            return None
+        held = await self._nodes.find_owner(node_id=letter.node_id)
+        if held is None or letter.conn_epoch not in (None, held.conn_epoch):
+            return None
+        return held.instance_id

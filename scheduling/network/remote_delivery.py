@@ -1,0 +1,147 @@
+"""Letters to the connections that other instances hold (I5, I6, C11)."""
+
+import asyncio
+from typing import Protocol
+
+import msgspec
+
+from scheduling.model import instance_messages
+from scheduling.model.events import (
+    JobAssigned,
+    NodeControlled,
+    NodeFenced,
+    NodeStatusChanged,
+    SessionFenced,
+    ToNode,
+    ToSession,
+)
+from scheduling.model.instance_messages import ForNode, ForSession, Letter
+from scheduling.network.peers import Peers
+from scheduling.placement.snapshot import Fleet
+from scheduling.store.nodes import NodeStore
+from scheduling.store.sessions import SessionStore
+
+_MOST_OWNERS = 10_000
+
+
+class Carrier(Protocol):
+    """What brings letters to inboxes: a channel layer."""
+
+    async def send(self, channel: str, body: bytes, *, facts: dict[str, str]) -> bool:
+        """Send to one inbox; False when nobody lives there or it is full.
+
+        `facts` travel beside the letter for whoever must explain one that was not read.
+        """
+
+    async def broadcast(self, body: bytes) -> None:
+        """Send to every inbox."""
+
+    async def receive(self) -> bytes:
+        """Wait for the next letter to this instance's inbox."""
+
+
+class PostOffice:
+    """Finds who holds a connection and sends there; never to an instance without presence.
+
+    Owners of sessions are remembered; a letter that reaches the wrong instance is sent on from
+    there, and what is remembered of a dead one is looked up again.
+    """
+
+    def __init__(
+        self,
+        *,
+        peers: Peers,
+        carrier: Carrier,
+        fleet: Fleet,
+        nodes: NodeStore,
+        sessions: SessionStore,
+    ) -> None:
+        self._peers = peers
+        self._carrier = carrier
+        self._fleet = fleet
+        self._nodes = nodes
+        self._sessions = sessions
+        self._session_owners: dict[str, str] = {}
+
+    async def to_node(self, node_id: str, event: ToNode, *, conn_epoch: int | None) -> bool:
+        """Send an event to the instance that holds a node; False when it cannot take it."""
+        letter = ForNode(node_id=node_id, event=event, conn_epoch=conn_epoch)
+        node = self._fleet.find(node_id)
+        if node is None or (conn_epoch is not None and conn_epoch != node.conn_epoch):
+            return await self.forward(letter)
+        return await self._send(node.instance_id, letter)
+
+    async def to_session(self, session_id: str, event: ToSession) -> bool:
+        """Send an event to the instance that holds a speaker; False when there is none."""
+        letter = ForSession(session_id=session_id, event=event)
+        owner = self._session_owners.get(session_id)
+        if owner is not None and await self._send(owner, letter):
+            return True
+        return await self.forward(letter)
+
+    async def to_session_at(self, instance_id: str, session_id: str, event: ToSession) -> bool:
+        """Send an event to where a session was, whoever has it now."""
+        return await self._send(instance_id, ForSession(session_id=session_id, event=event))
+
+    async def forward(self, letter: ForNode | ForSession) -> bool:
+        """Ask Redis who holds the connection now, and send there, a bounded number of times."""
+        if letter.hops >= instance_messages.MOST_HOPS:
+            return False
+        owner = await self._find_owner(letter)
+        if owner is None:
+            return False
+        return await self._send(owner, msgspec.structs.replace(letter, hops=letter.hops + 1))
+
+    async def broadcast(self, letter: Letter) -> None:
+        """Tell every instance."""
+        await self._carrier.broadcast(instance_messages.encode(letter))
+
+    async def hint(self, letter: Letter) -> None:
+        """Tell the instances known to live; one that has just come may miss it."""
+        body = instance_messages.encode(letter)
+        others = self._peers.list_others()
+        await asyncio.gather(*(self._carrier.send(peer.channel, body, facts={}) for peer in others))
+
+    async def _find_owner(self, letter: ForNode | ForSession) -> str | None:
+        if isinstance(letter, ForNode):
+            held = await self._nodes.find_owner(node_id=letter.node_id)
+            if held is None or letter.conn_epoch not in (None, held.conn_epoch):
+                return None
+            return held.instance_id
+        self._session_owners.pop(letter.session_id, None)
+        owner = await self._sessions.find_owner(session_id=letter.session_id)
+        if owner is not None and owner != self._peers.record.instance_id:
+            if len(self._session_owners) >= _MOST_OWNERS:
+                del self._session_owners[next(iter(self._session_owners))]
+            self._session_owners[letter.session_id] = owner
+        return owner
+
+    async def _send(self, owner: str, letter: ForNode | ForSession) -> bool:
+        if owner == self._peers.record.instance_id:
+            return False
+        channel = await self._peers.find_channel(owner)
+        if channel is None:
+            return False
+        sent = await self._carrier.send(
+            channel,
+            instance_messages.encode(letter),
+            facts=_describe(letter, sender=self._peers.record.instance_id),
+        )
+        if not sent:
+            self._peers.note_left(owner)
+        return sent
+
+
+def _describe(letter: ForNode | ForSession, *, sender: str) -> dict[str, str]:
+    """Return what a dead letter tells of itself (T6)."""
+    event = letter.event
+    facts = {"event_type": str(event.__struct_config__.tag), "instance": sender}
+    if isinstance(letter, ForNode):
+        facts["node_id"] = letter.node_id
+    else:
+        facts["session_id"] = letter.session_id
+    if not isinstance(event, NodeStatusChanged | NodeControlled | NodeFenced | SessionFenced):
+        facts["job_id"] = event.job_id
+    if isinstance(event, JobAssigned):
+        facts["attempt_id"] = str(event.attempt)
+    return facts

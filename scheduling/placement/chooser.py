@@ -1,0 +1,234 @@
+"""Choose nodes for one job, by pools and by what is remembered; changes nothing (E.2 to E.5)."""
+
+import random
+from collections.abc import Collection
+
+import msgspec
+
+from scheduling.model import clock
+from scheduling.model.limits import PlacementRules
+from scheduling.model.nodes import Node
+from scheduling.placement.candidate_view import Able, Contender
+from scheduling.placement.pool_matching import ALL_NODES, ANY_ABLE_NODE, Route
+from scheduling.placement.ranking import Choice, Reason, choose, count_reasons, why_not_now
+from scheduling.placement.session_memory import SessionMemory, SessionNotes
+from scheduling.placement.snapshot import Fleet
+from scheduling.placement.wait_queue import Placing
+
+PREFERRED_NOT_CAPABLE = "preferred_node_not_capable"
+HIT = "hit"
+
+
+class Chooser:
+    """The one way from a job to the nodes worth asking; the dry run goes through it too (P15)."""
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        rules: PlacementRules,
+        memory: SessionMemory,
+        rng: random.Random,
+    ) -> None:
+        self._fleet = fleet
+        self._rules = rules
+        self._memory = memory
+        self._rng = rng
+
+    def choose(self, placing: Placing) -> Choice:
+        """Return the nodes to ask, from the first pool that has any."""
+        now_ms = clock.now_ms()
+        session = self._memory.recall(placing.assignment.session_id)
+        route = self._route(placing, session)
+        if route.refused is not None:
+            return Choice(nodes=(), passed_over={}, refused=route.refused)
+        choice = self._look_into(placing, route, self._avoid(placing, session, now_ms), now_ms)
+        return self._put_first(placing, route, session, choice, now_ms)
+
+    def allows(self, placing: Placing, node: Node) -> bool:
+        """Say whether a node that has a free slot may have this job."""
+        snapshot = self._fleet.snapshot
+        if snapshot.index.judge(placing.need, node.description) is not None:
+            return False
+        if node.node_id in self._failed_on(placing):
+            return False
+        route = self._route(placing, self._memory.recall(placing.assignment.session_id))
+        candidates = snapshot.candidates
+        if not any(candidates.holds(pool_id, node.node_id) for pool_id in route.pool_ids):
+            return False
+        return self._why_not_now(node, clock.now_ms()) is None
+
+    def why_not(self, placing: Placing, node: Node) -> str:
+        """Return the first reason why `node` would not get this job now, ``""`` for none."""
+        snapshot = self._fleet.snapshot
+        never = snapshot.index.judge(placing.need, node.description)
+        if never is not None:
+            return never
+        route = self._route(placing, self._memory.recall(placing.assignment.session_id))
+        if route.refused is not None:
+            return route.refused
+        if not any(snapshot.candidates.holds(pool_id, node.node_id) for pool_id in route.pool_ids):
+            return "not_in_pool"
+        if node.node_id in self._failed_on(placing):
+            return Reason.EXCLUDED
+        return self._why_not_now(node, clock.now_ms()) or ""
+
+    def note_placed(self, placing: Placing, node_id: str, pool_id: str) -> SessionNotes | None:
+        """Remember where a job went; return the notes where other instances need them too."""
+        job, rules = placing.assignment, self._fleet.snapshot.pools.matcher.config.rules
+        now_ms = clock.now_ms()
+        before = self._memory.recall(job.session_id)
+        in_chain = bool(job.turn_id) and job.is_max_duration_triggered
+        notes = SessionNotes(
+            pool_id=pool_id or before.pool_for(src=placing.need.src, tgt=placing.need.tgt),
+            src=placing.need.src,
+            tgt=placing.need.tgt,
+            last_node_id=node_id,
+            last_at_ms=now_ms,
+            turn_id=(job.turn_id or "") if in_chain else "",
+            turn_node_id=node_id if in_chain else "",
+            turn_until_ms=now_ms + rules.turn_affinity_ms if in_chain else 0,
+        )
+        self._memory.note(job.session_id, notes)
+        return notes if rules.spread or in_chain or before.turn_id else None
+
+    def must_recall(self, placing: Placing) -> bool:
+        """Say whether what other instances noted of the session matters for this job."""
+        job, rules = placing.assignment, self._fleet.snapshot.pools.matcher.config.rules
+        if rules.spread:
+            return True
+        return job.is_max_duration_triggered and not self._memory.knows(job.session_id)
+
+    def recall(self, placing: Placing, notes: SessionNotes) -> None:
+        """Take what another instance noted of the job's session."""
+        self._memory.note(placing.assignment.session_id, notes)
+
+    def _route(self, placing: Placing, session: SessionNotes) -> Route:
+        """Return the pools to look into; where a new language's pool is still empty, all nodes."""
+        job, need, snapshot = placing.assignment, placing.need, self._fleet.snapshot
+        matcher, candidates = snapshot.pools.matcher, snapshot.candidates
+        route = matcher.route(
+            need,
+            tenant_id=placing.tenant_id,
+            session_id=job.session_id,
+            session_pool=session.pool_for(src=need.src, tgt=need.tgt),
+            rng=self._rng,
+        )
+        if any(candidates.find(pool_id, need).contenders for pool_id in route.pool_ids):
+            return route
+        return ANY_ABLE_NODE if matcher.is_as_good_as_none(route) else route
+
+    def _look_into(
+        self, placing: Placing, route: Route, avoid: Collection[str], now_ms: int
+    ) -> Choice:
+        """Look into one pool after the other; a spread session's last node is better than none."""
+        tried = self._look(placing, route, avoid, now_ms)
+        failed_on = self._failed_on(placing)
+        if avoid == failed_on:
+            return tried
+        if tried.nodes:
+            return msgspec.structs.replace(tried, spread=True)
+        return self._look(placing, route, failed_on, now_ms)
+
+    def _look(self, placing: Placing, route: Route, avoid: Collection[str], now_ms: int) -> Choice:
+        snapshot, need = self._fleet.snapshot, placing.need
+        looked_at: list[tuple[str, int, str]] = []
+        known: list[str] = []
+        tried = Choice(nodes=(), passed_over={})
+        for position, pool_id in enumerate(route.pool_ids):
+            if pool_id != ALL_NODES:
+                known.append(snapshot.candidates.say_how_known(pool_id, now_ms=now_ms))
+            able = snapshot.candidates.find(pool_id, need)
+            tried = choose(
+                able,
+                free=self._fleet.free,
+                exclude=avoid,
+                need=need,
+                now_ms=now_ms,
+                rules=self._list_rules(able),
+                rng=self._rng,
+            )
+            looked_at += tried.looked_at
+            if tried.nodes:
+                return msgspec.structs.replace(
+                    tried,
+                    passed_over=count_reasons(looked_at),
+                    looked_at=tuple(looked_at),
+                    pool_id=pool_id,
+                    pools=route.pool_ids[: position + 1],
+                    known=tuple(known),
+                    fallback=position > 0 or not route.own,
+                )
+        return msgspec.structs.replace(
+            tried,
+            passed_over=count_reasons(looked_at),
+            looked_at=tuple(looked_at),
+            pools=route.pool_ids,
+            known=tuple(known),
+            fallback=not route.own,
+        )
+
+    def _list_rules(self, able: Able) -> PlacementRules:
+        """Return the rules; by hash every member is looked at, as it was before sampling (G7)."""
+        if not self._fleet.snapshot.pools.matcher.config.rules.session_affinity:
+            return self._rules
+        return PlacementRules(
+            sample_size=max(len(able.contenders), 1),
+            resource_threshold_percent=self._rules.resource_threshold_percent,
+            heartbeat_timeout_ms=self._rules.heartbeat_timeout_ms,
+        )
+
+    def _put_first(
+        self, placing: Placing, route: Route, session: SessionNotes, choice: Choice, now_ms: int
+    ) -> Choice:
+        """Put the designated node first, else the one that has the earlier parts of the turn."""
+        job = placing.assignment
+        strict = self._fleet.snapshot.pools.matcher.config.rules.strict_preferred_node
+        wanted = placing.preferred_node_id
+        if not wanted and job.is_max_duration_triggered:
+            wanted = session.turn_node(job.turn_id, now_ms=now_ms)
+        if not wanted:
+            return choice
+        is_turn = not placing.preferred_node_id
+        node = self._fleet.find(wanted)
+        why_not = "unknown" if node is None else self.why_not(placing, node)
+        if node is not None and not why_not:
+            others = () if placing.preferred_node_id and strict else choice.nodes
+            rest = tuple(other for other in others if other.node_id != wanted)
+            pool_id = next(
+                (
+                    pool_id
+                    for pool_id in route.pool_ids
+                    if self._fleet.snapshot.candidates.holds(pool_id, wanted)
+                ),
+                choice.pool_id,
+            )
+            return msgspec.structs.replace(
+                choice, nodes=(node, *rest), pool_id=pool_id, affinity=HIT if is_turn else ""
+            )
+        if is_turn:
+            return msgspec.structs.replace(choice, affinity=why_not)
+        if strict:
+            return msgspec.structs.replace(choice, nodes=(), refused=PREFERRED_NOT_CAPABLE)
+        return choice
+
+    def _avoid(self, placing: Placing, session: SessionNotes, now_ms: int) -> frozenset[str]:
+        """Return nodes to leave out: where the job failed, and where the session just was."""
+        failed_on = self._failed_on(placing)
+        rules = self._fleet.snapshot.pools.matcher.config.rules
+        if not rules.spread:
+            return failed_on
+        last = session.last_node(now_ms=now_ms, window_ms=rules.spread_window_ms)
+        return failed_on | {last} if last else failed_on
+
+    def _failed_on(self, placing: Placing) -> frozenset[str]:
+        """Return the nodes the job failed on, unless no other could serve it at all."""
+        if not placing.failed_on:
+            return frozenset()
+        failed_on = frozenset(placing.failed_on)
+        able = self._fleet.snapshot.index.find(placing.need)
+        return failed_on if any(node_id not in failed_on for node_id in able) else frozenset()
+
+    def _why_not_now(self, node: Node, now_ms: int) -> Reason | None:
+        contender = self._fleet.contenders.get(node.node_id) or Contender(node)
+        return why_not_now(contender, now_ms=now_ms, rules=self._rules)

@@ -1,0 +1,209 @@
+"""Choose where a job should go: sample, filter, rank; values in, values out (part E)."""
+
+import collections
+import enum
+import functools
+import operator
+import random
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from scheduling.model.jobs import Need
+from scheduling.model.languages import AUTO
+from scheduling.model.limits import PlacementRules
+from scheduling.model.nodes import Node, NodeDescription, NodeStatus
+from scheduling.placement.candidate_view import Able, Contender
+
+T = TypeVar("T")
+
+_HEARTBEATS_COUNT_ALIKE_MS = 15_000
+_by_score = operator.itemgetter(0)
+
+
+class Reason(enum.StrEnum):
+    """Why a node was passed over (E.6); the first that applies, in this order."""
+
+    EXCLUDED = "excluded"
+    OFFLINE = "offline"
+    STATUS_NOT_READY = "status_not_ready"
+    HEARTBEAT_STALE = "heartbeat_stale"
+    NOT_IN_PUBLIC_POOL = "not_in_public_pool"
+    GPU_UNAVAILABLE = "gpu_unavailable"
+    MODEL_NOT_AVAILABLE = "model_not_available"
+    SERVICE_UNAVAILABLE = "service_unavailable"
+    LANG_PAIR_UNSUPPORTED = "lang_pair_unsupported"
+    TTS_LANG_UNSUPPORTED = "tts_lang_unsupported"
+    ASR_LANG_UNSUPPORTED = "asr_lang_unsupported"
+    SRC_AUTO_NO_CANDIDATE = "src_auto_no_candidate"
+    SEMANTIC_UNSUPPORTED = "semantic_unsupported"
+    CAPACITY_EXCEEDED = "capacity_exceeded"
+    RESOURCE_THRESHOLD_EXCEEDED = "resource_threshold_exceeded"
+    RESERVED_FOR_OTHERS = "reserved_for_others"
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """Nodes worth asking for a slot, best first, and how many were passed over for what.
+
+    `looked_at` names every node that was sampled, the load it was seen with, and why it was
+    passed over, ``""`` when it was not. `pool_id` is the pool the nodes are from; `known` says of
+    each of `pools` how well its members were known. `affinity` is ``hit`` or why the node of the
+    turn was not taken, ``""`` where there is none; `spread` says that a node was left out for it.
+    """
+
+    nodes: tuple[Node, ...]
+    passed_over: Mapping[Reason, int]
+    looked_at: tuple[tuple[str, int, str], ...] = ()
+    pool_id: str = ""
+    pools: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    fallback: bool = False
+    refused: str = ""
+    affinity: str = ""
+    spread: bool = False
+
+    @property
+    def examples(self) -> Mapping[Reason, str]:
+        """Return one node for each reason."""
+        return {Reason(reason): node_id for node_id, _, reason in self.looked_at if reason}
+
+    @property
+    def best_reason(self) -> str:
+        """Return the commonest reason, ``no_nodes`` when nobody was looked at."""
+        if not self.passed_over:
+            return "no_nodes"
+        return max(self.passed_over, key=lambda reason: self.passed_over[reason])
+
+
+def why_never(description: NodeDescription, need: Need, *, require_gpu: bool) -> Reason | None:
+    """Return why a node that declared `description` can never serve `need`, or None if it can."""
+    if need.public and not description.accepts_public_jobs:
+        return Reason.NOT_IN_PUBLIC_POOL
+    if require_gpu and not description.has_gpu:
+        return Reason.GPU_UNAVAILABLE
+    if not description.ready_types.issuperset(need.types):
+        return Reason.MODEL_NOT_AVAILABLE
+    for src, tgt in need.pairs:
+        reason = _why_not_pair(description, need, src, tgt)
+        if reason:
+            return reason
+    return None
+
+
+def _why_not_pair(description: NodeDescription, need: Need, src: str, tgt: str) -> Reason | None:
+    languages = description.languages
+    if "nmt" in need.types and not languages.translates(src=src, tgt=tgt):
+        return Reason.LANG_PAIR_UNSUPPORTED
+    if "tts" in need.types and not languages.speaks(tgt):
+        return Reason.TTS_LANG_UNSUPPORTED
+    if "asr" in need.types and not languages.hears(src):
+        return Reason.SRC_AUTO_NO_CANDIDATE if src == AUTO else Reason.ASR_LANG_UNSUPPORTED
+    if "semantic" in need.types and not (languages.repairs(src) and languages.repairs(tgt)):
+        return Reason.SEMANTIC_UNSUPPORTED
+    return None
+
+
+def why_not_now(contender: Contender, *, now_ms: int, rules: PlacementRules) -> Reason | None:
+    """Return why a node that could serve the job cannot take it at this moment, or None."""
+    oldest_ms = now_ms - rules.heartbeat_timeout_ms
+    return _why_not_now(contender, oldest_ms, rules.resource_threshold_percent)
+
+
+def _why_not_now(contender: Contender, oldest_ms: int, most_percent: float) -> Reason | None:
+    """Answer `why_not_now`: twenty times a job, so by position and with the sums done before."""
+    if not contender.is_open:
+        offline = contender.node.status is NodeStatus.OFFLINE
+        return Reason.OFFLINE if offline else Reason.STATUS_NOT_READY
+    if contender.heartbeat_at_ms < oldest_ms:
+        return Reason.HEARTBEAT_STALE
+    if contender.load >= contender.max_jobs:
+        return Reason.CAPACITY_EXCEEDED
+    if contender.peak_percent > most_percent:
+        return Reason.RESOURCE_THRESHOLD_EXCEEDED
+    return None
+
+
+def sample(candidates: Sequence[T], *, size: int, rng: random.Random) -> list[T]:
+    """Return `size` candidates in random order, each equally likely; all if fewer (L1)."""
+    count = len(candidates)
+    if count < 2 * size:
+        return rng.sample(candidates, min(size, count))
+    chosen: dict[int, None] = {}
+    while len(chosen) < size:
+        chosen[int(rng.random() * count)] = None
+    return [candidates[position] for position in chosen]
+
+
+def choose(
+    able: Able,
+    *,
+    free: Iterable[str] = (),
+    exclude: Collection[str] = (),
+    need: Need,
+    now_ms: int,
+    rules: PlacementRules,
+    rng: random.Random,
+) -> Choice:
+    """Return the sampled nodes that can take the job now, least effective load first.
+
+    `able` are nodes that could serve `need`. When the sample holds nobody, the few of them known
+    to have a slot (`free`) are looked at instead, so that a fleet nearly full is not taken for a
+    full one.
+    """
+    sampled = sample(able.contenders, size=rules.sample_size, rng=rng)
+    looked_at: list[tuple[str, int, str]] = []
+    rank = functools.partial(
+        _rank, looked_at=looked_at, exclude=exclude, need=need, now_ms=now_ms, rules=rules, rng=rng
+    )
+    ranked = rank(sampled)
+    if not ranked and len(able.contenders) > len(sampled):
+        seen, by_id = {contender.node_id for contender in sampled}, able.by_id
+        unseen = [by_id[one] for one in free if one in by_id and one not in seen]
+        ranked = rank(sample(unseen, size=rules.sample_size, rng=rng))
+    return Choice(nodes=ranked, passed_over=count_reasons(looked_at), looked_at=tuple(looked_at))
+
+
+def count_reasons(looked_at: Iterable[tuple[str, int, str]]) -> Mapping[Reason, int]:
+    """Return how many of the nodes that were looked at were passed over for what."""
+    reasons = [Reason(reason) for _, _, reason in looked_at if reason]
+    return collections.Counter(reasons) if reasons else {}
+
+
+def _rank(
+    sampled: Iterable[Contender],
+    *,
+    looked_at: list[tuple[str, int, str]],
+    exclude: Collection[str],
+    need: Need,
+    now_ms: int,
+    rules: PlacementRules,
+    rng: random.Random,
+) -> tuple[Node, ...]:
+    """Filter and order; those alike stay in the order of the sample, which is random.
+
+    Heartbeat ages and GPU usages that hardly differ count as equal; of nodes alike, those near
+    come first in most choices.
+    """
+    scored = []
+    auto = need.src == AUTO
+    oldest_ms, most_percent = now_ms - rules.heartbeat_timeout_ms, rules.resource_threshold_percent
+    near = rules.near_instance_id if rng.random() < rules.near_share else ""
+    for contender in sampled:
+        load = contender.load
+        if exclude and contender.node_id in exclude:
+            reason: Reason | None = Reason.EXCLUDED
+        else:
+            reason = _why_not_now(contender, oldest_ms, most_percent)
+        looked_at.append((contender.node_id, load, reason or ""))
+        if reason is None:
+            score = (
+                load,
+                -contender.hears if auto else 0,
+                contender.gpu_class,
+                (now_ms - contender.heartbeat_at_ms) // _HEARTBEATS_COUNT_ALIKE_MS,
+                contender.instance_id != near,
+            )
+            scored.append((score, contender))
+    scored.sort(key=_by_score)
+    return tuple([contender.node for _, contender in scored])

@@ -1,0 +1,227 @@
+"""The fleet as this process knows it: values swapped whole, read without locks (A10)."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from scheduling.model.jobs import Need
+from scheduling.model.nodes import Node, NodeDescription
+from scheduling.placement.candidate_view import Contender
+from scheduling.placement.candidates import (
+    NO_POOLS,
+    Candidates,
+    Members,
+    PoolTable,
+    compute_members,
+)
+from scheduling.placement.ranking import Reason, why_never
+
+_MOST_REMEMBERED = 65_536
+
+
+class NodeIndex:
+    """Which nodes could serve a need at all; nodes that declared the same are judged once.
+
+    Made anew whenever a node joins, leaves or declares something else, and never changed after
+    that but for what it remembers of answers given.
+    """
+
+    def __init__(
+        self,
+        groups: Mapping[NodeDescription, tuple[str, ...]],
+        *,
+        require_gpu: bool,
+        verdicts: dict[tuple[Need, NodeDescription], Reason | None] | None = None,
+    ) -> None:
+        self._groups = groups
+        self._require_gpu = require_gpu
+        self._verdicts = {} if verdicts is None else verdicts
+        self._answers: dict[Need, tuple[str, ...]] = {}
+
+    def find(self, need: Need) -> Sequence[str]:
+        """Return the ids of all nodes that could serve `need` if they had a slot."""
+        answer = self._answers.get(need)
+        if answer is None:
+            answer = tuple(
+                node_id
+                for description, members in self._groups.items()
+                if self.judge(need, description) is None
+                for node_id in members
+            )
+            _bound(self._answers)
+            self._answers[need] = answer
+        return answer
+
+    def judge(self, need: Need, description: NodeDescription) -> Reason | None:
+        """Return why nodes with `description` can never serve `need`, or None if they can."""
+        key = (need, description)
+        if key not in self._verdicts:
+            _bound(self._verdicts)
+            self._verdicts[key] = why_never(description, need, require_gpu=self._require_gpu)
+        return self._verdicts[key]
+
+    def replace(
+        self, node_id: str, before: NodeDescription | None, after: NodeDescription | None
+    ) -> "NodeIndex":
+        """Return the index with one node joined, gone, or declaring something else."""
+        groups = dict(self._groups)
+        if before is not None:
+            rest = tuple(member for member in groups[before] if member != node_id)
+            if rest:
+                groups[before] = rest
+            else:
+                del groups[before]
+        if after is not None:
+            groups[after] = (*groups.get(after, ()), node_id)
+        verdicts = self._verdicts if groups.keys() <= self._groups.keys() else None
+        return NodeIndex(groups, require_gpu=self._require_gpu, verdicts=verdicts)
+
+
+def _bound(remembered: dict[Any, Any]) -> None:
+    """Speakers choose language codes: what is remembered of them must not grow for ever."""
+    if len(remembered) >= _MOST_REMEMBERED:
+        remembered.clear()
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """All nodes and pools at one moment."""
+
+    nodes: Mapping[str, Node]
+    index: NodeIndex
+    pools: PoolTable
+    candidates: Candidates
+
+
+class Fleet:
+    """The current snapshot, and beside it a contender for each node, with its last known load.
+
+    Loads are hints for ranking; the script that takes a slot decides. A node is `free` while its
+    last known load is below what it offers; `on_free` is called whenever that is learned, and
+    `on_described` whenever a node declares something new.
+
+    What this process finds out itself goes to `on_put`, `on_gone` and `on_load`, which tell other
+    instances; what it was told comes in through `learn`, `unlearn` and `learn_load`.
+    """
+
+    def __init__(self, *, require_gpu: bool) -> None:
+        self.contenders: dict[str, Contender] = {}
+        self.snapshot = self._build({}, NodeIndex({}, require_gpu=require_gpu), NO_POOLS)
+        self.free: dict[str, None] = {}
+        self.on_free: Callable[[str], None] = lambda _node_id: None
+        self.on_described: Callable[[Node], None] = lambda _node: None
+        self.on_put: Callable[[Node], None] = lambda _node: None
+        self.on_gone: Callable[[str, int], None] = lambda _node_id, _conn_epoch: None
+        self.on_load: Callable[[str, int], None] = lambda _node_id, _load: None
+
+    def put(self, node: Node) -> None:
+        """Add a node, or take its newer state; what an older connection said is ignored."""
+        self.learn(node)
+        self.on_put(node)
+
+    def remove(self, node_id: str, *, conn_epoch: int) -> None:
+        """Forget a node unless it is back on a newer connection."""
+        self.unlearn(node_id, conn_epoch=conn_epoch)
+        self.on_gone(node_id, conn_epoch)
+
+    def record_load(self, node_id: str, load: int) -> None:
+        """Take a load a script reported, and say so when it leaves a slot free.
+
+        `on_load` is told first, and finds in `contenders` and `free` what was known before.
+        """
+        self.on_load(node_id, load)
+        self.learn_load(node_id, load)
+
+    def learn(self, node: Node) -> None:
+        """Take a node as another instance, or Redis, has it."""
+        known = self.snapshot.nodes.get(node.node_id)
+        if known is not None and known.conn_epoch > node.conn_epoch:
+            return
+        index = self.snapshot.index
+        before = known.description if known else None
+        if before != node.description:
+            index = index.replace(node.node_id, before, node.description)
+        contender = self.contenders.get(node.node_id)
+        if contender is None:
+            contender = self.contenders[node.node_id] = Contender(node)
+        else:
+            contender.take(node)
+        self.swap({**self.snapshot.nodes, node.node_id: node}, index)
+        self.learn_load(node.node_id, contender.load)
+        if before != node.description or (known and known.conn_epoch != node.conn_epoch):
+            self.on_described(node)
+
+    def obey(self, node: Node) -> None:
+        """Take what an operator asked of a node of ours at another instance."""
+        known = self.snapshot.nodes.get(node.node_id)
+        if known is not None and known.conn_epoch == node.conn_epoch:
+            self.learn(msgspec.structs.replace(known, draining=node.draining, held=node.held))
+
+    def unlearn(self, node_id: str, *, conn_epoch: int) -> None:
+        """Forget a node that another instance, or Redis, says is gone."""
+        known = self.snapshot.nodes.get(node_id)
+        if known is None or known.conn_epoch > conn_epoch:
+            return
+        nodes = {key: node for key, node in self.snapshot.nodes.items() if key != node_id}
+        index = self.snapshot.index.replace(node_id, known.description, None)
+        self.swap(nodes, index)
+        del self.contenders[node_id]
+        self.free.pop(node_id, None)
+
+    def put_pools(self, table: PoolTable) -> None:
+        """Take newer pools; jobs placed from now on see them whole."""
+        self.snapshot = self._build(self.snapshot.nodes, self.snapshot.index, table)
+
+    def renew_members(self, members: Mapping[str, Members]) -> None:
+        """Believe the same members for longer; what was answered from them stays right."""
+        before = self.snapshot
+        pools = msgspec.structs.replace(before.pools, members=members)
+        before.candidates.renew(pools)
+        self.snapshot = msgspec.structs.replace(before, pools=pools)
+
+    def list_loads(self) -> dict[str, int]:
+        """Return the last known load of every node; not for another thread than the loop's."""
+        return {node_id: contender.load for node_id, contender in self.contenders.items()}
+
+    def find_load(self, node_id: str) -> int:
+        """Return the last known load of a node, 0 where it is not known."""
+        contender = self.contenders.get(node_id)
+        return contender.load if contender else 0
+
+    def swap(self, nodes: Mapping[str, Node], index: NodeIndex) -> None:
+        """Take other nodes, whose contenders there are; what is known of pools stays if it can."""
+        before = self.snapshot
+        if index is before.index:
+            self.snapshot = msgspec.structs.replace(before, nodes=nodes)
+        else:
+            self.snapshot = self._build(nodes, index, before.pools)
+
+    def _build(self, nodes: Mapping[str, Node], index: NodeIndex, pools: PoolTable) -> Snapshot:
+        candidates = Candidates(
+            find=index.find,
+            contenders=self.contenders,
+            pools_of=functools.partial(compute_members, nodes),
+            table=pools,
+        )
+        return Snapshot(nodes=nodes, index=index, pools=pools, candidates=candidates)
+
+    def find(self, node_id: str) -> Node | None:
+        return self.snapshot.nodes.get(node_id)
+
+    def learn_load(self, node_id: str, load: int) -> None:
+        """Take a load, and say so when it leaves a slot free."""
+        self.correct_load(node_id, load)
+        if node_id in self.free:
+            self.on_free(node_id)
+
+    def correct_load(self, node_id: str, load: int) -> None:
+        """Take a load that came with a refusal: nobody is woken to be refused again."""
+        contender = self.contenders.get(node_id)
+        if contender is None:
+            return
+        contender.load = load
+        if load < contender.max_jobs:
+            self.free[node_id] = None
+        else:
+            self.free.pop(node_id, None)

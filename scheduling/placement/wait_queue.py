@@ -1,0 +1,165 @@
+"""Jobs that found no free slot: bounded, served by weight across tenants when a slot is freed."""
+
+import collections
+from collections.abc import Callable
+
+import msgspec
+
+from scheduling.model.jobs import Assignment, Need
+
+
+class Placing(msgspec.Struct, frozen=True):
+    """One attempt of a job on its way to a node; `failed_on` are nodes to avoid if others can.
+
+    `preferred_node_id` is the node to try first, ``""`` where any will do.
+    """
+
+    assignment: Assignment
+    need: Need
+    failed_on: tuple[str, ...] = ()
+    tenant_id: str = ""
+    preferred_node_id: str = ""
+
+    @property
+    def job_id(self) -> str:
+        return self.assignment.job_id
+
+    @property
+    def attempt(self) -> int:
+        return self.assignment.attempt_id
+
+    def encode_frame(self) -> str:
+        """Return the assignment as its node receives it."""
+        return msgspec.json.encode(self.assignment).decode()
+
+
+class Priority(msgspec.Struct, frozen=True):
+    """How a tenant's waiting jobs are served: `first` before all others, then by `weight`."""
+
+    first: bool = False
+    weight: float = 1.0
+
+
+_PLAIN = Priority()
+
+
+class WaitingLine:
+    """One line per tenant and need, so that a freed slot finds its next job without a search.
+
+    Tenants are served in proportion to their weights: each has a clock that a job moves by one
+    divided by its weight, and the clock furthest behind is next. A tenant that had nothing
+    waiting starts at the clock of the one served last: it has saved up nothing, and owes nothing.
+    """
+
+    def __init__(
+        self, *, most: int, priority: Callable[[str], Priority] = lambda _tenant_id: _PLAIN
+    ) -> None:
+        self._most = most
+        self._priority = priority
+        self._lines: dict[str, dict[Need, collections.deque[Placing]]] = {}
+        self._clocks: dict[str, float] = {}
+        self._now = 0.0
+        self._jobs: dict[str, Placing] = {}
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def __contains__(self, job_id: str) -> bool:
+        return job_id in self._jobs
+
+    def can_take(self, job_id: str) -> bool:
+        """Say whether a job stands in line, or there is room for it."""
+        return job_id in self._jobs or not self.is_full
+
+    def has(self, placing: Placing) -> bool:
+        """Say whether this very attempt stands in line."""
+        waiting = self._jobs.get(placing.job_id)
+        return waiting is not None and waiting.attempt == placing.attempt
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._jobs) >= self._most
+
+    def add(self, placing: Placing) -> None:
+        """Put a job at the end of its line; a job that waits already takes its newer attempt."""
+        self._line_of(placing).append(placing)
+
+    def put_back(self, placing: Placing) -> None:
+        """Put a job at the head again: the slot it was taken for went to somebody else."""
+        self._line_of(placing).appendleft(placing)
+        self._move_clock(placing.tenant_id, -1)
+
+    def discard(self, job_id: str) -> None:
+        """Forget a job that ended; its place in line is skipped."""
+        placing = self._jobs.pop(job_id, None)
+        if placing is not None:
+            self._move_up(self._lines[placing.tenant_id], placing.need)
+            self._close_if_empty(placing.tenant_id)
+
+    def take(self, fits: Callable[[Placing], bool]) -> Placing | None:
+        """Take the first job of a line whose head `fits`, of the tenant whose turn it is."""
+        for tenant_id in self._list_turns():
+            lines = self._lines[tenant_id]
+            for need in list(lines):
+                placing = self._take_head(lines, need, fits)
+                if placing is not None:
+                    self._now = max(self._now, self._clocks[tenant_id])
+                    self._move_clock(tenant_id, 1)
+                    self._close_if_empty(tenant_id)
+                    return placing
+            self._close_if_empty(tenant_id)
+        return None
+
+    def _list_turns(self) -> list[str]:
+        if len(self._lines) == 1:
+            return list(self._lines)
+        priorities = {tenant_id: self._priority(tenant_id) for tenant_id in self._lines}
+        return sorted(
+            self._lines,
+            key=lambda tenant_id: (not priorities[tenant_id].first, self._clocks[tenant_id]),
+        )
+
+    def _line_of(self, placing: Placing) -> collections.deque[Placing]:
+        self._jobs[placing.job_id] = placing
+        tenant_id = placing.tenant_id
+        if tenant_id not in self._lines:
+            self._lines[tenant_id] = {}
+            self._clocks[tenant_id] = max(self._clocks.get(tenant_id, 0.0), self._now)
+        return self._lines[tenant_id].setdefault(placing.need, collections.deque())
+
+    def _take_head(
+        self,
+        lines: dict[Need, collections.deque[Placing]],
+        need: Need,
+        fits: Callable[[Placing], bool],
+    ) -> Placing | None:
+        line = self._move_up(lines, need)
+        if not line or not fits(line[0]):
+            return None
+        placing = line.popleft()
+        del self._jobs[placing.job_id]
+        lines[need] = lines.pop(need)
+        return placing
+
+    def _move_up(
+        self, lines: dict[Need, collections.deque[Placing]], need: Need
+    ) -> collections.deque[Placing]:
+        """Drop what is forgotten from the head of a line, and the line with its last job.
+
+        A job carries its audio: nothing of it may stay until somebody asks for the line.
+        """
+        line = lines[need]
+        while line and self._jobs.get(line[0].job_id) is not line[0]:
+            line.popleft()
+        if not line:
+            del lines[need]
+        return line
+
+    def _move_clock(self, tenant_id: str, jobs: int) -> None:
+        self._clocks[tenant_id] += jobs / max(self._priority(tenant_id).weight, 0.001)
+
+    def _close_if_empty(self, tenant_id: str) -> None:
+        if not any(self._lines[tenant_id].values()):
+            del self._lines[tenant_id]
+            if self._clocks[tenant_id] <= self._now:
+                del self._clocks[tenant_id]

@@ -1,0 +1,200 @@
+"""The way to Redis: commands issued in one turn of the event loop leave as one pipeline."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import redis.asyncio
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+
+from channels_streams.cluster import ClusterClient
+from scheduling.model import errors
+from scheduling.model.metrics import Journal
+from scheduling.store.redis.pipeline import LOST, Issued, Way, fail, name_error
+from scheduling.store.redis.routes import Argument, Command, open_pipe
+from scheduling.store.redis.script_cache import Spellings
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_RETRY_AFTER_S = 0.05
+
+
+def _as_it_is(reply: Any) -> Any:
+    return reply
+
+
+def open_client(
+    *, url: str, cluster_urls: Sequence[str], timeout_s: float, connect_timeout_s: float
+) -> "redis.asyncio.Redis | ClusterClient":
+    """Return a client of one Redis, or of the cluster whose masters are named; nothing is sent yet.
+
+    A command is sent a second time when its reply was lost, then given up.
+    """
+    retry = Retry(ConstantBackoff(_RETRY_AFTER_S), 1)
+    if cluster_urls:
+        addresses = (address.rpartition("//")[2].rpartition(":") for address in cluster_urls)
+        return ClusterClient(
+            startup_nodes=[ClusterNode(host, int(port)) for host, _, port in addresses],
+            decode_responses=True,
+            retry=retry,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=connect_timeout_s,
+        )
+    return redis.asyncio.Redis.from_url(
+        url,
+        decode_responses=True,
+        retry=retry,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=connect_timeout_s,
+    )
+
+
+class Connection:
+    """Sends commands in the order they were issued, together where they were issued together.
+
+    The busier the process, the fewer round trips a command costs: while pipelines are under way
+    the next fills up. A command whose reply is lost may have been carried out, and is sent again
+    after others: every script is safe to send twice.
+
+    Once a pipeline was lost, or no reply came for half a second, commands are refused at once until
+    Redis answers again (G1). Urgent ones, by which new work begins, are refused as soon as replies
+    are overdue, those under way as well: Redis may yet carry them out, and their caller undoes it.
+
+    The masters of a cluster hold each other up in nothing of this.
+    """
+
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis | ClusterClient",
+        *,
+        journal: Journal | None = None,
+        overdue_s: float = 0.08,
+    ) -> None:
+        self._client = client
+        self._pipe = open_pipe(client)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._journal = journal or Journal()
+        self._overdue_s = overdue_s
+        self._spellings = Spellings()
+        self._ways: dict[str, Way] = {}
+        self._is_closed = False
+
+    async def open(self) -> None:
+        """Connect now: the first commands are not late for it.
+
+        Before a cluster is known, commands for one key may overtake each other.
+
+        :raises DependencyDown: Redis does not answer
+        """
+        try:
+            await self._pipe.open()
+        except LOST as lost:
+            raise errors.DependencyDown from lost
+
+    def execute(
+        self, *command: Argument, read: Callable[[Any], T] = _as_it_is, urgent: bool = False
+    ) -> "asyncio.Future[T]":
+        """Issue one command now; await the result for what `read` makes of its reply.
+
+        :raises DependencyDown: (when awaited) Redis did not answer
+        """
+        return self._issue(command, read, urgent=urgent)
+
+    def run_script(
+        self,
+        name: str,
+        *,
+        keys: Sequence[str],
+        args: Sequence[Argument],
+        read: Callable[[Any], T] = _as_it_is,
+        urgent: bool = False,
+    ) -> "asyncio.Future[T]":
+        """Issue the script `name` now; its reply is ``[1, …]`` or ``[0, reason, …]``.
+
+        :raises DependencyDown: (when awaited) Redis did not answer
+        """
+        digest = self._spellings.get_digest(name)
+        return self._issue(("EVALSHA", digest, len(keys), *keys, *args), read, urgent=urgent)
+
+    def _issue(
+        self, command: Command, read: Callable[[Any], T], *, urgent: bool
+    ) -> "asyncio.Future[T]":
+        # Asking for the running loop is a system call in Python 3.11, nine times a job.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        if self._is_closed:
+            fail(future, errors.DependencyDown())
+            return future
+        master = self._pipe.find_master(command)
+        way = self._ways.get(master) or self._open_way(master)
+        way.put(Issued(command, future, read, urgent), loop)
+        return future
+
+    async def execute_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Carry out many commands at once, beside those under way; return all replies.
+
+        For bulk, in whose replies nobody is interested one by one: each costs a fifth less.
+
+        :raises DependencyDown: Redis did not answer
+        :raises ResponseError: Redis refused one of them; others may have been carried out
+        """
+        if self._is_closed:
+            raise errors.DependencyDown
+        try:
+            replies = await self._pipe.run(commands)
+        except LOST as lost:
+            raise errors.DependencyDown from lost
+        for reply in replies:
+            if isinstance(reply, BaseException):
+                raise name_error(reply)
+        return replies
+
+    async def close(self) -> None:
+        """Wait for what was issued, then close the connections; what comes later is refused.
+
+        It would connect once more, and nobody would close that.
+        """
+        while True:
+            await asyncio.gather(*(way.close() for way in self._ways.values()))
+            if not any(way.is_busy for way in self._ways.values()):
+                break
+        self._is_closed = True
+        await self._pipe.close()
+        await self._client.aclose()
+
+    async def wait_until_up(self) -> None:
+        """Return once Redis, and all of a cluster that was asked, answers, which may be now."""
+        for way in list(self._ways.values()):
+            await way.wait_until_up()
+
+    def _open_way(self, master: str) -> Way:
+        way = self._ways[master] = Way(
+            master,
+            pipe=self._pipe,
+            spellings=self._spellings,
+            journal=self._journal,
+            overdue_s=self._overdue_s,
+            on_turn=self._note_turn,
+        )
+        return way
+
+    def _note_turn(self) -> None:
+        down = any(way.is_down for way in self._ways.values())
+        self._journal.gauge("degrade_mode", down)
+
+
+def unattended(future: "asyncio.Future[Any]", *, what: str) -> None:
+    """Let a command run without waiting for it; a timer repairs what its loss leaves undone."""
+
+    def note(done: "asyncio.Future[Any]") -> None:
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, errors.DependencyDown):
+            logger.warning("%s was not recorded: %s", what, error)
+        elif error is not None:
+            logger.error("%s was not recorded", what, exc_info=error)
+
+    future.add_done_callback(note)

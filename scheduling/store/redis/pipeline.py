@@ -1,0 +1,324 @@
+"""Ways: commands on their way to one Redis, or to one master of a cluster."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+
+from scheduling.model import clock, errors
+from scheduling.model.metrics import Journal
+from scheduling.store.redis.reply_timeout import Patience
+from scheduling.store.redis.routes import Command, Pipe
+from scheduling.store.redis.script_cache import Spellings
+
+logger = logging.getLogger(__name__)
+
+_PROBE_EVERY_S = 0.05
+_PATIENCE_S = 0.5
+LOST = (RedisError, RedisClusterException, OSError, asyncio.TimeoutError)
+# Who carries a command out has changed, or changes now.
+_ELSEWHERE = (AskError, ClusterDownError, TryAgainError)
+_ONCE_MORE = (NoScriptError, *_ELSEWHERE)
+_PASSING_ERRORS = (
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TryAgainError,
+)
+_PASSING_WORDS = re.compile(
+    r"\b(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|OOM|MISCONF|NOREPLICAS) "
+)
+
+
+class Issued(msgspec.Struct, gc=False, eq=False):
+    """A command on its way, who waits for it, and how its reply is read."""
+
+    command: Command
+    future: "asyncio.Future[Any]"
+    read: Callable[[Any], Any]
+    urgent: bool
+
+
+class Way:
+    """Sends commands in the order they came, together where they came together.
+
+    A few pipelines are under way at a time, so that Redis works while we do; then the next fills
+    up. Once a pipeline was lost, or no reply came for half a second, commands are refused at once
+    until Redis answers again. Urgent ones are refused as soon as replies are overdue.
+
+    `on_turn` is called when `is_down` may have changed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        pipe: Pipe,
+        spellings: Spellings,
+        journal: Journal,
+        overdue_s: float,
+        on_turn: Callable[[], None],
+    ) -> None:
+        self.is_down = False
+        self._name = name
+        self._pipe = pipe
+        self._spellings = spellings
+        self._journal = journal
+        self._on_turn = on_turn
+        self._waiting: list[Issued] = []
+        self._under_way: list[list[Issued]] = []
+        self._ended = asyncio.Event()
+        self._senders: set[asyncio.Task[None]] = set()
+        self._is_due = False
+        self._probe: asyncio.Task[None] | None = None
+        self._stalled = False
+        self._answered = 0
+        self._patience = Patience(
+            overdue_s=overdue_s,
+            stalled_s=_PATIENCE_S,
+            count_replies=lambda: self._answered + self._pipe.replies,
+            count_under_way=lambda: sum(len(batch) for batch in self._under_way),
+            on_overdue=self._note_overdue,
+            on_stall=self._note_stall,
+        )
+        self._back = asyncio.Event()
+        self._back.set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Say whether commands wait, or are under way."""
+        return bool(self._waiting or self._under_way)
+
+    def put(self, issued: Issued, loop: asyncio.AbstractEventLoop) -> None:
+        """Send a command with those of this turn of the event loop, or refuse it at once."""
+        is_late = issued.urgent and self._patience.is_overdue
+        if is_late or self._stalled or self._probe is not None:
+            fail(issued.future, errors.DependencyDown())
+            return
+        self._waiting.append(issued)
+        if not self._is_due and len(self._under_way) < self._pipe.most_under_way:
+            self._is_due = True
+            loop.call_soon(self._send_waiting)
+
+    async def close(self) -> None:
+        """Wait for what was issued."""
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.gather(self._probe, return_exceptions=True)
+        while self.is_busy:
+            self._ended.clear()
+            await self._ended.wait()
+
+    async def wait_until_up(self) -> None:
+        """Return once Redis answers, which may be now."""
+        await self._back.wait()
+
+    def _send_waiting(self) -> None:
+        """Send what waits; who sends it sees to what waits then."""
+        self._is_due = False
+        if not self._waiting or len(self._under_way) >= self._pipe.most_under_way:
+            return
+        batch, self._waiting = self._waiting, []
+        self._under_way.append(batch)
+        self._patience.begin(asyncio.get_running_loop())
+        begun_ms = clock.steady_ms()
+        # Without a task, which would cost a seventh of the whole round trip's CPU.
+        begun = self._pipe.begin([issued.command for issued in batch], master=self._name)
+        if begun is None:
+            self._send_patiently(batch, begun_ms)
+        else:
+            begun.add_done_callback(functools.partial(self._take, batch, begun_ms))
+
+    def _take(
+        self, batch: list[Issued], begun_ms: float, begun: "asyncio.Future[list[Any]]"
+    ) -> None:
+        """Take replies; what was lost, or not understood, is sent once more by who can wait."""
+        replies = None if begun.exception() else begun.result()
+        if replies is None or any(isinstance(reply, _ONCE_MORE) for reply in replies):
+            self._send_patiently(batch, begun_ms, replies)
+        else:
+            self._end(batch, replies, begun_ms=begun_ms)
+
+    def _send_patiently(
+        self, batch: list[Issued], begun_ms: float, replies: list[Any] | None = None
+    ) -> None:
+        sending = self._send(batch, begun_ms, replies)
+        sender = asyncio.create_task(sending, name="redis pipeline")
+        self._senders.add(sender)
+        sender.add_done_callback(self._senders.discard)
+
+    async def _send(self, batch: list[Issued], begun_ms: float, replies: list[Any] | None) -> None:
+        is_down = False
+        try:
+            if replies is None:
+                replies = await self._pipe.run([issued.command for issued in batch])
+            else:
+                await self._send_again(batch, replies, after=_ELSEWHERE, spell=lambda words: words)
+            spell = self._spellings.spell_out
+            await self._send_again(batch, replies, after=(NoScriptError,), spell=spell)
+        except LOST as lost:
+            replies = [lost] * len(batch)
+            is_down = True
+            self._note_loss()
+        except Exception as fault:
+            # Whoever waits for these commands must not wait for ever.
+            logger.exception("a pipeline failed")
+            replies = [fault] * len(batch)
+        self._end(batch, replies, begun_ms=begun_ms, is_down=is_down)
+
+    async def _send_again(
+        self,
+        batch: list[Issued],
+        replies: list[Any],
+        *,
+        after: tuple[type[Exception], ...],
+        spell: Callable[[Command], Command],
+    ) -> None:
+        """Send those commands once more whose replies are such errors, and put the new in place."""
+        places = [at for at, reply in enumerate(replies) if isinstance(reply, after)]
+        if not places:
+            return
+        again = await self._pipe.run([spell(batch[at].command) for at in places])
+        for at, reply in zip(places, again, strict=True):
+            replies[at] = reply
+
+    def _end(
+        self, batch: list[Issued], replies: list[Any], *, begun_ms: float, is_down: bool = False
+    ) -> None:
+        """Answer whoever waits, and send what waits by now."""
+        self._note(clock.steady_ms() - begun_ms, is_down=is_down)
+        for issued, reply in zip(batch, replies, strict=True):
+            is_error = isinstance(reply, BaseException)
+            op = self._spellings.name(issued.command)
+            self._journal.count("phase2_redis_op_total", op, "err" if is_error else "ok")
+            if is_error:
+                fail(issued.future, name_error(reply))
+            elif not issued.future.done():
+                _answer(issued, reply)
+        self._under_way.remove(batch)
+        self._ended.set()
+        self._answered += len(batch)
+        if self._stalled and self._probe is None:
+            self._stalled = False
+            self._back.set()
+        self._send_waiting()
+
+    def _note(self, took_ms: float, *, is_down: bool) -> None:
+        """Tell the journal of a round trip, and whether Redis answers."""
+        journal = self._journal
+        journal.observe("redis_op_duration_seconds", took_ms / 1000, "pipeline")
+        self._turn(is_down=is_down)
+        if took_ms > journal.wait_warn_ms:
+            journal.count("slow_lock_wait_total", "redis_pipeline")
+
+    def _turn(self, *, is_down: bool) -> None:
+        self.is_down = is_down
+        self._on_turn()
+
+    def _note_overdue(self) -> None:
+        """No reply for a while: whoever brings new work learns so now."""
+        self._turn(is_down=True)
+        for batch in (*self._under_way, self._waiting):
+            for issued in batch:
+                if issued.urgent:
+                    fail(issued.future, errors.DependencyDown())
+        if self._stalled:
+            self._pipe.look_for_another(self._name)
+
+    def _note_stall(self) -> None:
+        """A pipeline has no reply for long: what waits behind it is refused, as is what comes."""
+        logger.warning("Redis is slow to answer; new work is refused until it does")
+        self._stalled = True
+        self._back.clear()
+        self._refuse_waiting()
+
+    def _note_loss(self) -> None:
+        """Redis is gone: ask for it until it answers."""
+        self._back.clear()
+        self._refuse_waiting()
+        if self._probe is None:
+            self._probe = asyncio.get_running_loop().create_task(self._ask(), name="redis probe")
+
+    def _refuse_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for issued in waiting:
+            fail(issued.future, errors.DependencyDown())
+
+    async def _ask(self) -> None:
+        """Return when Redis answers, or loads no more."""
+        while True:
+            await asyncio.sleep(_PROBE_EVERY_S)
+            with contextlib.suppress(*LOST):
+                await self._ask_once()
+                break
+        logger.info("Redis answers again")
+        self._probe = None
+        self._stalled = False
+        self._turn(is_down=False)
+        self._back.set()
+
+    async def _ask_once(self) -> None:
+        """Ask a master; until it answers, its neighbours are asked whether it is one still."""
+        asking = asyncio.create_task(self._pipe.probe(self._name), name="redis ping")
+        try:
+            while not asking.done():
+                self._pipe.look_for_another(self._name)
+                await asyncio.wait([asking], timeout=_PROBE_EVERY_S)
+            await asking
+        finally:
+            asking.cancel()
+            await asyncio.wait([asking])
+
+
+def fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
+    """Fail a future that waits for Redis.
+
+    Commands of one batch are lost together: who awaits one of them need not ask the others.
+    """
+    if not future.done():
+        future.set_exception(error)
+        if isinstance(error, errors.DependencyDown):
+            future.exception()
+
+
+def _answer(issued: Issued, reply: Any) -> None:
+    try:
+        issued.future.set_result(issued.read(reply))
+    except Exception as fault:  # noqa: BLE001 - its caller's alone: the others' replies follow
+        issued.future.set_exception(fault)
+
+
+def name_error(error: BaseException) -> BaseException:
+    """Return a caller's bug as it is; what Redis cannot do for now is that it is down."""
+    if isinstance(error, ResponseError) and not _is_passing(error):
+        return error
+    down = errors.DependencyDown()
+    down.__cause__ = error
+    return down
+
+
+def _is_passing(error: ResponseError) -> bool:
+    """Say whether a refused command is the server's passing state, not a caller's bug.
+
+    redis-py turns the first word of some replies into a class and drops it; a script's own
+    commands are answered within the script's error, which keeps the word.
+    """
+    return isinstance(error, _PASSING_ERRORS) or _PASSING_WORDS.search(str(error)) is not None
