@@ -95,7 +95,8 @@ ASGI_APPLICATION = "lingua.asgi.application"
 STATIC_URL = "static/"
 STATIC_ROOT = LINGUA_VAR_DIR / "static"
 # Recorded speech for those who try the talk page without a microphone.
-STATICFILES_DIRS = [("clips", BASE_DIR / "lingua_node" / "clips")]
+CLIPS_DIR = BASE_DIR / "packages" / "lingua-node" / "src" / "lingua_node" / "clips"
+STATICFILES_DIRS = [("clips", CLIPS_DIR)]
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import redis.asyncio
+from channels_streams.redis.cluster import ClusterClient
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
 
-from channels_streams.cluster import ClusterClient
 from lingua.embedded_redis import EmbeddedRedis
 from scheduling.store.redis.connection import open_client
 from scripts.redis_cluster import EmbeddedCluster

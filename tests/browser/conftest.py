@@ -15,7 +15,7 @@ from tests.browser.browser import Browser
 from tests.e2e.servers import Lingua, Servers
 
 _ROOT = Path(__file__).parents[2]
-_CLIP = _ROOT / "lingua_node" / "clips" / "go_forward_ten_meters.wav"
+_CLIP = _ROOT / "packages/lingua-node/src/lingua_node/clips/go_forward_ten_meters.wav"
 _FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from channels.exceptions import ChannelFull
+from channels_streams.batching import Lane, Parcel
 from redis.exceptions import RedisError
 
-from channels_streams.lanes import Lane, Parcel
 from tests.channels_streams.conftest import MakeLayer
 from tests.channels_streams.waiting import SOON, receive
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from channels_streams.redis.connection import Line, ReadLines
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -12,7 +13,6 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import InvalidResponse, ResponseError
 from redis.exceptions import TimeoutError as NoReply
 
-from channels_streams.lines import Line, ReadLines
 from tests.channels_streams.waiting import SOON, eventually
 from tests.redis_under_test import Client, OwnRedis
 

@@ -6,14 +6,15 @@ import os
 import sys
 from pathlib import Path
 
+import lingua_node
 import pytest
-
 from lingua_node import audio, opus, semantic, workers
 from lingua_node.speech import SpeechNode
 from lingua_node.translator import Translator
+
 from tests.lingua_node.scheduler import DEADLINE_S, running
 
-CLIPS = Path(__file__).parents[2] / "lingua_node" / "clips"
+CLIPS = Path(lingua_node.__file__).with_name("clips")
 
 
 def clip(name: str) -> bytes:

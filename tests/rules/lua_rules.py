@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LONGEST_BODY = 60
+LAYER = "packages/channels-streams/src/channels_streams/scripts"
 INCLUDE = re.compile(r'^--- @include "(shared/[a-z_]+)"$', re.MULTILINE)
 
 _HEADER = re.compile(r"\A--\[\[\n(?P<text>.*?)\n\]\]\n(?P<body>.*)\Z", re.DOTALL)
@@ -25,14 +26,12 @@ _FORBIDDEN = (
 
 def list_scripts(root: Path) -> list[Path]:
     """Return every script of the tree; shared snippets are not scripts."""
-    return sorted([*root.glob("lua/*.lua"), *root.glob("channels_streams/scripts/*.lua")])
+    return sorted([*root.glob("lua/*.lua"), *root.glob(f"{LAYER}/*.lua")])
 
 
 def list_snippets(root: Path) -> list[Path]:
     """Return every shared snippet of the tree."""
-    return sorted(root.glob("lua/shared/*.lua")) + sorted(
-        root.glob("channels_streams/scripts/shared/*.lua")
-    )
+    return sorted(root.glob("lua/shared/*.lua")) + sorted(root.glob(f"{LAYER}/shared/*.lua"))
 
 
 def resolve(script: Path) -> str:

@@ -13,6 +13,11 @@ PACKAGES = (
     *("lingua", "sessions_app", "nodes", "operators", "sockets", "scheduling"),
     *("channels_streams", "lua", "lingua_node"),
 )
+# Packages of their own lie below their project; rules name their files from the package on.
+PROJECTS = {
+    "channels_streams": "packages/channels-streams/src",
+    "lingua_node": "packages/lingua-node/src",
+}
 FOLDERS = (*PACKAGES, "scripts", "bench", "tests")
 VAGUE_NAMES = {"utils", "helpers", "common", "misc", "manager", "base"}
 
@@ -44,7 +49,7 @@ LOCKS = {
     "channels_streams/loops.py": "threads share the loops; nothing is awaited under it",
     "channels_streams/mailboxes.py": "threads share the mailboxes; nothing is awaited under it",
     "channels_streams/presence.py": "threads share the presence; nothing is awaited under it",
-    "channels_streams/lines.py": "one connection is opened once",
+    "channels_streams/redis/connection.py": "one connection is opened once",
     "lingua_node/translator.py": "a node's own program takes one text at a time",
     "nodes/links.py": "one node that moves here twice at once",
     "scheduling/pools/leader.py": "one pass of the leader at a time",
@@ -65,19 +70,32 @@ _SKIPS = re.compile(r"^pytest\.(mark\.)?(skip|skipif|xfail|importorskip)$")
 Rule = Callable[[Path], Iterator[str]]
 
 
+def locate(root: Path, name: str) -> Path:
+    """Return where a file or folder lies that is named from its package on."""
+    return root / PROJECTS.get(name.partition("/")[0], "") / name
+
+
+def name_module(root: Path, path: Path) -> str:
+    """Return the name of a file from its package on."""
+    name = path.relative_to(root).as_posix()
+    for project in PROJECTS.values():
+        name = name.removeprefix(f"{project}/")
+    return name
+
+
 def list_modules(root: Path, *, folders: tuple[str, ...] = FOLDERS) -> list[Path]:
     """Return our Python files below `folders`; what Django generates is not ours."""
     return [
         path
         for folder in folders
-        for path in sorted((root / folder).rglob("*.py"))
+        for path in sorted(locate(root, folder).rglob("*.py"))
         if "migrations" not in path.parts
     ]
 
 
 def environment_is_read_in_one_place(root: Path) -> Iterator[str]:
     for path, tree in _parse_packages(root):
-        name = path.relative_to(root).as_posix()
+        name = name_module(root, path)
         if name in ENVIRONMENT or name.partition("/")[0] in ENVIRONMENT_PACKAGES:
             continue
         # asgi.py tells Django the name of its settings module, which is no reading.
@@ -96,7 +114,7 @@ def environment_is_read_in_one_place(root: Path) -> Iterator[str]:
 def wall_clock_is_read_in_one_place(root: Path) -> Iterator[str]:
     clocks: dict[str, set[str]] = {package: set() for package in CLOCK_PACKAGES}
     for path, tree in _parse_packages(root):
-        name = path.relative_to(root).as_posix()
+        name = name_module(root, path)
         package = name.partition("/")[0]
         for node in ast.walk(tree):
             if name == CLOCK or not _reads_wall_clock(node):
@@ -112,7 +130,7 @@ def wall_clock_is_read_in_one_place(root: Path) -> Iterator[str]:
 
 def keys_are_spelled_in_one_place(root: Path) -> Iterator[str]:
     for path, tree in _parse_packages(root):
-        name = path.relative_to(root).as_posix()
+        name = name_module(root, path)
         if name in KEYS:
             continue
         documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
@@ -126,19 +144,19 @@ def keys_are_spelled_in_one_place(root: Path) -> Iterator[str]:
 def package_files_are_empty(root: Path) -> Iterator[str]:
     for path in list_modules(root):
         if path.name == "__init__.py" and path.read_text().strip():
-            yield f"{path.relative_to(root)} is not empty"
+            yield f"{name_module(root, path)} is not empty"
 
 
 def modules_say_what_they_are_for(root: Path) -> Iterator[str]:
     for path in list_modules(root):
         text = path.read_text()
         if path.name != "__init__.py" and not ast.get_docstring(ast.parse(text)):
-            yield f"{path.relative_to(root)} does not say in its first line what it is for"
+            yield f"{name_module(root, path)} does not say in its first line what it is for"
 
 
 def modules_stay_short(root: Path) -> Iterator[str]:
     for path in list_modules(root):
-        name = path.relative_to(root).as_posix()
+        name = name_module(root, path)
         most = LONGEST_TEST_MODULE if name.startswith("tests/") else LONGEST_MODULE
         lines = len(path.read_text().splitlines())
         if lines > most:
@@ -148,7 +166,7 @@ def modules_stay_short(root: Path) -> Iterator[str]:
 def modules_are_named_for_an_idea(root: Path) -> Iterator[str]:
     for path in list_modules(root):
         if {path.stem, path.parent.name} & VAGUE_NAMES:
-            yield f"{path.relative_to(root)} is named for nothing in particular"
+            yield f"{name_module(root, path)} is named for nothing in particular"
 
 
 def suppressions_have_a_code_and_a_reason(root: Path) -> Iterator[str]:
@@ -156,7 +174,7 @@ def suppressions_have_a_code_and_a_reason(root: Path) -> Iterator[str]:
         for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
             found = token.type == tokenize.COMMENT and _SUPPRESSION.search(token.string)
             if found and not _EXPLAINED.match(found["rest"]):
-                where = f"{path.relative_to(root)}:{token.start[0]}"
+                where = f"{name_module(root, path)}:{token.start[0]}"
                 yield f"{where} silences a check without code and reason"
 
 
@@ -164,12 +182,12 @@ def tests_are_never_skipped(root: Path) -> Iterator[str]:
     for path in list_modules(root, folders=("tests",)):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and _SKIPS.match(ast.unparse(node)):
-                yield f"{path.relative_to(root)}:{node.lineno} skips a test, or expects it to fail"
+                yield f"{name_module(root, path)}:{node.lineno} skips a test, or expects it to fail"
 
 
 def no_code_walks_the_key_space(root: Path) -> Iterator[str]:
     for path, tree in _parse_packages(root):
-        name = path.relative_to(root).as_posix()
+        name = name_module(root, path)
         for node in ast.walk(tree):
             if name not in KEY_WALKS and _walks_keys(node):
                 yield f"{name}:{_line(node)} walks the key space; a sorted set names what there is"
@@ -177,7 +195,7 @@ def no_code_walks_the_key_space(root: Path) -> Iterator[str]:
 
 def locks_are_few_and_off_the_path_of_jobs(root: Path) -> Iterator[str]:
     for path, tree in _parse_packages(root):
-        name = path.relative_to(root).as_posix()
+        name = name_module(root, path)
         if name in LOCKS:
             continue
         for node in ast.walk(tree):
@@ -193,7 +211,7 @@ def replies_of_stores_are_awaited(root: Path) -> Iterator[str]:
                 continue
             called = node.value.func
             if isinstance(called, ast.Attribute) and _STORE.search(ast.unparse(called.value)):
-                yield f"{path.relative_to(root)}:{node.lineno} drops a reply of Redis"
+                yield f"{name_module(root, path)}:{node.lineno} drops a reply of Redis"
 
 
 def tests_draw_their_keys(root: Path) -> Iterator[str]:
@@ -204,7 +222,7 @@ def tests_draw_their_keys(root: Path) -> Iterator[str]:
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and _spells_prefix(node):
-                yield f"{path.relative_to(root)}:{node.lineno} spells a prefix on a shared Redis"
+                yield f"{name_module(root, path)}:{node.lineno} spells a prefix on a shared Redis"
 
 
 RULES: tuple[Rule, ...] = (

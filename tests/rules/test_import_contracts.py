@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules.python_rules import PACKAGES
+from tests.rules.python_rules import PACKAGES, locate
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
@@ -43,6 +43,9 @@ PLANTED = [
     ("plain-core", {"scheduling/models.py": "django.db"}),
     ("plain-core", {"scheduling/store/redis/connection.py": "channels.layers"}),
     ("layer-without-django", {"channels_streams/planted.py": "django.conf"}),
+    ("wire-under-both", {"scheduling/store/jobs.py": "channels_streams.keys"}),
+    ("wire-under-both", {"channels_streams/redis/protocol.py": "channels_streams.inbox"}),
+    ("no-circles", {"channels_streams/redis/protocol.py": "channels_streams.connection"}),
     ("redis-in-stores", {"scheduling/jobs/dispatch.py": "redis.asyncio"}),
     ("redis-in-stores", {"lingua/planted.py": "redis"}),
     ("faces-without-stores", {"nodes/services.py": "scheduling.store"}),
@@ -62,7 +65,7 @@ def tree(tmp_path: Path) -> Path:
     """A copy of every package and of the contracts."""
     for package in PACKAGES:
         shutil.copytree(
-            ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
+            locate(ROOT, package), tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
         )
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path

@@ -83,7 +83,7 @@ ALLOWED = [
 
 
 def _plant(root: Path, name: str, text: str | None) -> None:
-    path = root / name
+    path = rules.locate(root, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("" if text is None else SAYS + text + "\n")
 

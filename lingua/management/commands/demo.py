@@ -18,7 +18,7 @@ from lingua.addresses import parse_port
 from lingua.demo import Clip, DemoFailed, Translated, read_clip, run_program, speak
 from lingua.env import copy_environment
 
-_CLIP = settings.BASE_DIR / "lingua_node" / "clips" / "go_forward_ten_meters.wav"
+_CLIP = settings.CLIPS_DIR / "go_forward_ten_meters.wav"
 _SERVER_WITHIN_S = 60.0
 _NODE_WITHIN_S = 120.0
 _RESULT_WITHIN_S = 60.0

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import redis.asyncio
+from channels_streams.redis.cluster import ClusterClient
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
-from channels_streams.cluster import ClusterClient
 from scheduling.model import errors
 from scheduling.model.metrics import Journal
 from scheduling.store.redis.pipeline import LOST, Issued, Way, fail, name_error

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import redis.asyncio
-
-from channels_streams.cluster import ClusterClient, is_loss
-from channels_streams.lines import Line
+from channels_streams.redis.cluster import ClusterClient, is_loss
+from channels_streams.redis.connection import Line
 
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]

@@ -4,8 +4,8 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 
-from channels_streams.cemetery import Cemetery
 from channels_streams.connection import Connections
+from channels_streams.dead_letter_writer import Cemetery
 from channels_streams.dead_letters import DeadLetter, DeadLetters
 from channels_streams.presence import Presence
 from channels_streams.process import Process

@@ -10,7 +10,7 @@ from redis.asyncio import Connection, Redis
 from redis.asyncio.cluster import ClusterNode
 from redis.exceptions import ConnectionError as ConnectionLost
 
-from channels_streams.wire import TakeReplies, Wire
+from channels_streams.redis.protocol import TakeReplies, Wire
 
 Words = Sequence[Any]
 Replies = asyncio.Future[list[Any]]

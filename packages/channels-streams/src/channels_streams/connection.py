@@ -12,11 +12,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
-from channels_streams.cluster import ClusterClient
 from channels_streams.counters import Counters
 from channels_streams.keys import GROUP
-from channels_streams.lines import Line, ReadLines
 from channels_streams.options import Options
+from channels_streams.redis.cluster import ClusterClient
+from channels_streams.redis.connection import Line, ReadLines
 from channels_streams.scripts import Script
 
 Client = Redis | ClusterClient

@@ -33,7 +33,7 @@ from channels_streams.sending import Sender, foreign_member
 from channels_streams.standing import InboxStanding, measure
 from channels_streams.takeover import OrphanHandler, Takeover
 from channels_streams.upkeep import list_steps
-from channels_streams.work import WorkReader
+from channels_streams.work_queues import WorkReader
 
 __all__ = ["LayerClosed", "StreamsChannelLayer"]
 

@@ -6,14 +6,14 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from channels_streams.cemetery import Cemetery
 from channels_streams.connection import Connections, is_missing_group, to_fields
+from channels_streams.dead_letter_writer import Cemetery
 from channels_streams.groups import Groups
 from channels_streams.keys import GROUP
 from channels_streams.mailboxes import Mailboxes, Waiting
+from channels_streams.pending_recovery import Recovery
 from channels_streams.presence import Presence
 from channels_streams.process import Process
-from channels_streams.recovery import Recovery
 from channels_streams.scripts import load_script
 
 _ACKNOWLEDGE = load_script("acknowledge")

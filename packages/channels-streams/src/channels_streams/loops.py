@@ -9,13 +9,13 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 
+from channels_streams.batching import Lane
 from channels_streams.clock import now_ms
 from channels_streams.connection import REDIS_TROUBLE, Connections
 from channels_streams.counters import Counters
-from channels_streams.lanes import Lane
 from channels_streams.options import Options
 from channels_streams.process import Process
-from channels_streams.work import WorkReader
+from channels_streams.work_queues import WorkReader
 
 _LOOK_FOR_OWNER_EVERY_S = 0.3
 _FIRST_RETRY_S = 0.05

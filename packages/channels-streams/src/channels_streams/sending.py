@@ -7,7 +7,6 @@ from collections.abc import Callable
 from channels.exceptions import ChannelFull
 
 from channels_streams import names
-from channels_streams.carrying import Carrier
 from channels_streams.clock import now_ms
 from channels_streams.groups import Groups
 from channels_streams.inbox import GROUP_TARGET, Inbox
@@ -15,6 +14,7 @@ from channels_streams.keys import process_entity, work_entity
 from channels_streams.loops import LoopResources
 from channels_streams.mailboxes import Waiting
 from channels_streams.process import Process
+from channels_streams.stream_writer import Carrier
 
 _CHANNEL = "channel:"
 _log = logging.getLogger("channels_streams")

@@ -6,9 +6,9 @@ from typing import Any
 
 from channels.exceptions import ChannelFull
 
+from channels_streams.batching import Lane, Parcel, SendBatch
 from channels_streams.connection import Connections
 from channels_streams.keys import GROUP, process_entity, work_entity
-from channels_streams.lanes import Lane, Parcel, SendBatch
 from channels_streams.loops import LoopResources
 from channels_streams.process import Process
 from channels_streams.scripts import load_script

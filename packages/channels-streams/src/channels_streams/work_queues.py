@@ -5,7 +5,6 @@ import logging
 import secrets
 from collections import deque
 
-from channels_streams.cemetery import Cemetery
 from channels_streams.clock import now_ms
 from channels_streams.connection import (
     REDIS_TROUBLE,
@@ -13,11 +12,12 @@ from channels_streams.connection import (
     is_missing_group,
     to_fields,
 )
+from channels_streams.dead_letter_writer import Cemetery
 from channels_streams.keys import GROUP, process_entity, work_entity
 from channels_streams.mailboxes import fail
+from channels_streams.pending_recovery import Entry, Recovery
 from channels_streams.presence import Presence
 from channels_streams.process import Process
-from channels_streams.recovery import Entry, Recovery
 from channels_streams.scripts import load_script
 
 _ACKNOWLEDGE = load_script("acknowledge")
@@ -78,7 +78,7 @@ class WorkReader:
         future: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
         self._waiters.append(future)
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="channels_streams.work")
+            self._task = asyncio.create_task(self._run(), name="channels_streams.work_queues")
         try:
             return self._hand_out(await future)
         except asyncio.CancelledError:

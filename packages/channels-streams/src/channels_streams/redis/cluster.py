@@ -26,8 +26,8 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import TimeoutError as NoReply
 
 from channels_streams.clock import now_ms
-from channels_streams.lines import Line, ReadLines, Replies, Words
-from channels_streams.wire import TakeReplies
+from channels_streams.redis.connection import Line, ReadLines, Replies, Words
+from channels_streams.redis.protocol import TakeReplies
 
 _ROUNDS = 8
 _SPARE_LOST_FOR_MS = 100.0
