@@ -25,9 +25,9 @@ sys.path.insert(0, str(ROOT))
 from channels.exceptions import ChannelFull  # noqa: E402 - the path comes first
 from channels_redis.core import RedisChannelLayer  # noqa: E402 - the path comes first
 from channels_redis.pubsub import RedisPubSubChannelLayer  # noqa: E402 - the path comes first
-
 from channels_streams.layer import StreamsChannelLayer  # noqa: E402 - the path comes first
-from lingua.embedded_redis import EmbeddedRedis  # noqa: E402 - the path comes first
+
+from lingua.settings.embedded_redis import EmbeddedRedis  # noqa: E402 - the path comes first
 
 SENDERS = 50
 CHANNELS = 200

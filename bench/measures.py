@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.figures import Row, median_of
 from bench.processes import Target, start_cluster, start_redis, start_target
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from scripts.redis_cluster import EmbeddedCluster
 
 FLOOR, SERVERS = "floor", ("uvicorn", "daphne")

@@ -16,7 +16,7 @@ import sessions_app.messages
 from bench import examples, frames
 from bench.figures import Row, percentile
 from bench.fixtures import DESCRIPTION, FLEETS, build_fleet, build_need, build_node, build_request
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from scheduling.model import clock
 from scheduling.model.events import JobCancelled, NodeControlled, NodeStatusChanged
 from scheduling.model.jobs import JobState, Request

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lingua.embedded_redis import EmbeddedRedis, find_free_port
+from lingua.settings.embedded_redis import EmbeddedRedis, find_free_port
 from scripts.redis_cluster import EmbeddedCluster
 
 ROOT = Path(__file__).parent.parent

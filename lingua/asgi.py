@@ -7,10 +7,10 @@ from django.core.asgi import get_asgi_application
 from django.utils.module_loading import import_string
 
 from lingua import settings
-from lingua.asgi_types import AsgiApp
-from lingua.entrance import Entrance
-from lingua.lifespan import Application, Lifespan
-from lingua.request_bodies import bound_bodies
+from lingua.serving.asgi_router import Entrance
+from lingua.serving.asgi_types import AsgiApp
+from lingua.serving.lifespan import Application, Lifespan
+from lingua.serving.request_bodies import bound_bodies
 
 
 async def _build_application() -> Application:

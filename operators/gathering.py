@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Iterable
 
 from channels_streams.standing import InboxStanding
+
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown
 from scheduling.model.instances import InstanceFigures, InstanceRecord, SessionRow

@@ -1,6 +1,6 @@
 """The loops that write jobs into the history, and take old ones out.
 
-They run in a process of their own (`lingua.write_history`): no job waits for either.
+They run in a process of their own (`lingua.composition.write_job_history`): no job waits for them.
 """
 
 import asyncio

@@ -6,6 +6,7 @@ from typing import Any
 
 from channels_streams.connection import REDIS_TROUBLE
 from channels_streams.dead_letters import DeadLetter, DeadLetters, Outcome
+
 from scheduling.model.errors import DependencyDown
 
 Json = dict[str, Any]

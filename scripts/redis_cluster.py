@@ -12,7 +12,7 @@ from typing import Any
 import redis
 from redis.crc import key_slot
 
-from lingua.embedded_redis import EmbeddedRedis, find_free_port
+from lingua.settings.embedded_redis import EmbeddedRedis, find_free_port
 
 _SLOTS = 16_384
 _MASTERS = 3

@@ -15,7 +15,7 @@ from bench.simulation import virtual_time, workload
 from bench.simulation.pipes import SCRIPT_NAMES, ComparedExecutor, Differs, ModelExecutor
 from bench.simulation.tally import Figures
 from bench.simulation.workload import Setting
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 
 ROOT = Path(__file__).parents[2]
 SMALL = Setting(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.browser.browser import Browser
 from tests.browser.programs import run_nodes, run_speakers
 from tests.e2e.servers import Lingua, Servers

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-
 from channels_streams.layer import StreamsChannelLayer
+
 from tests.redis_under_test import OwnRedis, locate
 
 MakeLayer = Callable[..., StreamsChannelLayer]

@@ -1,6 +1,7 @@
 """A short life of two layers that uses every script of the package at least once."""
 
 from channels_streams.layer import StreamsChannelLayer
+
 from tests.channels_streams.waiting import eventually, receive
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import redis
+from channels_streams.layer import StreamsChannelLayer
 from redis.crc import key_slot
 from redis.exceptions import RedisClusterException, RedisError
 
-from channels_streams.layer import StreamsChannelLayer
 from scripts.redis_cluster import EmbeddedCluster
 from tests.channels_streams.conftest import MakeLayer
 from tests.channels_streams.exercise import exercise

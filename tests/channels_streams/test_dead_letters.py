@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-
 from channels_streams.dead_letters import DeadLetter
 from channels_streams.layer import StreamsChannelLayer
+
 from tests.channels_streams.conftest import MakeLayer
 from tests.channels_streams.waiting import eventually, nothing_comes, receive
 

@@ -5,8 +5,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-
 from channels_streams.layer import StreamsChannelLayer
+
 from tests.channels_streams.conftest import MakeLayer
 from tests.channels_streams.waiting import eventually, receive
 

@@ -5,9 +5,9 @@ import random
 import pytest
 from channels.exceptions import MessageTooLarge
 from channels.layers import ChannelLayerManager
+from channels_streams.layer import StreamsChannelLayer
 from django.test import override_settings
 
-from channels_streams.layer import StreamsChannelLayer
 from tests.channels_streams.conftest import MakeLayer
 from tests.channels_streams.waiting import nothing_comes, receive
 

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 import redis.asyncio
+from channels_streams.scripts import list_scripts
 from redis.crc import key_slot
 
-from channels_streams.scripts import list_scripts
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.channels_streams.conftest import MakeLayer
 from tests.channels_streams.exercise import exercise
 from tests.channels_streams.waiting import eventually

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import redis.asyncio
+from channels_streams.layer import StreamsChannelLayer
 from redis.exceptions import RedisError
 
-from channels_streams.layer import StreamsChannelLayer
-from lingua.embedded_redis import EmbeddedRedis, find_free_port
+from lingua.settings.embedded_redis import EmbeddedRedis, find_free_port
 from tests.channels_streams.waiting import eventually, receive
 
 WHOLE_WITHIN_S = 10.0

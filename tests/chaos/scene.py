@@ -7,7 +7,7 @@ import signal
 from collections import Counter
 from pathlib import Path
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.chaos import plan
 from tests.chaos.plan import Fault
 from tests.server.launcher import Instance, Launcher
@@ -21,7 +21,7 @@ _REDIS_IS_AWAY = re.compile(
     r"|ConnectionRefusedError|ConnectionResetError|TimeoutError|asyncio\.exceptions\.CancelledError)\b"
 )
 _SETTINGS = {
-    "LINGUA_APPLICATION": "lingua.bootstrap.build_application",
+    "LINGUA_APPLICATION": "lingua.composition.bootstrap.build_application",
     "LINGUA_KEY_PREFIX": PREFIX,
     "LINGUA_ACK_TIMEOUT_MS": str(round(ACK_S * 1000)),
     "LINGUA_RESERVATION_MS": str(round(ACK_S * 1000) + 1000),

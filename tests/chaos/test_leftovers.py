@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.chaos.leftovers import find_leftovers
 
 ROOT = "left:v2:"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Lingua, Servers
 from tests.manage import NO_REDIS, run

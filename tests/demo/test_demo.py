@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lingua.demo import DemoFailed, run_program
+from lingua.commands.demo import DemoFailed, run_program
 from tests.manage import ROOT, clear_environment, run
 
 

@@ -117,7 +117,7 @@ class Servers:
             **(
                 QUICK
                 | {
-                    "LINGUA_APPLICATION": "lingua.bootstrap.build_application",
+                    "LINGUA_APPLICATION": "lingua.composition.bootstrap.build_application",
                     "LINGUA_KEY_PREFIX": prefix,
                 }
                 | describe(self._redis_url)

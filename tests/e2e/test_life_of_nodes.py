@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-
 from lingua_node.jobs import Job, Result
 from lingua_node.messages import LanguagePair, Languages, Service
 from lingua_node.node import Node
+
 from tests.e2e.peers import DEADLINE_S, FakeNode, Frame, Speaker, register_frame, until
 from tests.e2e.servers import Lingua, Servers
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-
 from lingua_node.simulate import Behavior, Crowd
+
 from tests.e2e.peers import FakeNode, Peer, Speaker, init_frame, until, utterance_frame
 from tests.e2e.servers import Lingua, Servers
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.instances.conftest import cluster
 
 __all__ = ["cluster"]

@@ -6,7 +6,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from operators.job_history import HistoryWriter
 from operators.job_models import EndedJob
 from scheduling.model.metrics import Journal

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from lingua.history import HistoryProcess
+from lingua.composition.job_history import HistoryProcess
 from scheduling.model.metrics import Journal
 from tests.history.conftest import History
 from tests.history.test_job_history import await_history, work

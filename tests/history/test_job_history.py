@@ -6,7 +6,7 @@ import json
 import pytest
 import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from scheduling.store.job_history import HistoryStore
 from scheduling.store.keys import Keys, pick_shard
 from scheduling.store.redis.connection import Connection

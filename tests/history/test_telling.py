@@ -6,7 +6,7 @@ import logging
 import msgspec
 import pytest
 
-from lingua.telling import TellingHandler, TellingJournal, note_told
+from lingua.composition.process_messages import TellingHandler, TellingJournal, note_told
 from scheduling.model.metrics import Journal
 
 

@@ -3,6 +3,7 @@
 import asyncio
 
 from channels_streams.layer import StreamsChannelLayer
+
 from tests.redis_under_test import locate
 
 _DEADLINE_S = 60

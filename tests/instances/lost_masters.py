@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from channels_streams.names import find_owner
-from lingua.embedded_redis import EmbeddedRedis
+
+from lingua.settings.embedded_redis import EmbeddedRedis
 from scheduling.store.keys import pick_shard
 from scheduling.store.timers import name_job
 from scripts.redis_cluster import EmbeddedCluster

@@ -14,7 +14,7 @@ _DEADLINE_S = 10.0
 
 # Spans that a test waits for are short, those it must not meet are long.
 QUICK = {
-    "LINGUA_APPLICATION": "lingua.bootstrap.build_application",
+    "LINGUA_APPLICATION": "lingua.composition.bootstrap.build_application",
     "LINGUA_TIMER_TICK_MS": "20",
     "LINGUA_REDIS_OVERDUE_MS": "500",
     "LINGUA_NODE_GRACE_S": "1",

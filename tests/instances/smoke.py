@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.servers import Cluster
 

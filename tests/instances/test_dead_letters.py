@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-
 from channels_streams.layer import StreamsChannelLayer
+
 from scheduling.model import instance_messages
 from scheduling.model.events import NodeControlled
 from scheduling.model.instance_messages import ForNode

@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.instances.clients import FakeNode, draw_pair
 from tests.instances.servers import Cluster
 from tests.server.launcher import Instance

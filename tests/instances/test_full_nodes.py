@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.instances.clients import FakeNode, Frame, Speaker, draw_pair
 from tests.instances.servers import Cluster, until
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from lua import scripts
 from tests.instances.clients import Frame
 from tests.instances.servers import Cluster, until

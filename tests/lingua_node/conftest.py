@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-
 from lingua_node.jobs import Job, Result
 from lingua_node.messages import Languages, Service
 from lingua_node.node import Node
+
 from tests.lingua_node.scheduler import FakeScheduler
 
 

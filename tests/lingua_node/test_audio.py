@@ -7,9 +7,9 @@ import struct
 from array import array
 
 import pytest
-
 from lingua_node import audio, opus
 from lingua_node.jobs import AudioInvalid, Result
+
 from tests.lingua_node.conftest import make_node
 from tests.lingua_node.scheduler import running
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from lingua_node.backoff import Backoff
+
 from tests.lingua_node.conftest import make_node
 from tests.lingua_node.scheduler import DEADLINE_S, eventually, running
 

@@ -4,8 +4,8 @@ import asyncio
 import base64
 
 import pytest
-
 from lingua_node.jobs import JobFailed, Result
+
 from tests.lingua_node.conftest import make_node
 from tests.lingua_node.scheduler import DEADLINE_S, running
 

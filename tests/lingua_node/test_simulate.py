@@ -6,9 +6,9 @@ import signal
 import sys
 
 import pytest
-
 from lingua_node.__main__ import main
 from lingua_node.simulate import Behavior, Crowd
+
 from tests.lingua_node.scheduler import DEADLINE_S, running
 
 

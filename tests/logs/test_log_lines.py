@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from lingua import env
-from lingua.logs import ID_FIELDS, JsonFormatter, TextFormatter, Thinning
+from lingua.serving.logs import ID_FIELDS, JsonFormatter, TextFormatter, Thinning
+from lingua.settings import env
 from tests.e2e.peers import AUDIO, FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Servers
 from tests.redis_under_test import OwnRedis

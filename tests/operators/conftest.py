@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.e2e.servers import Lingua, Servers
 
 _DEADLINE_S = 10

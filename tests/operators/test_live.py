@@ -7,7 +7,7 @@ from typing import Any, Self
 import pytest
 from channels.layers import InMemoryChannelLayer
 
-from lingua.carrier import LayerCarrier
+from lingua.composition.transport import LayerCarrier
 from operators.live import LiveFeed
 from operators.live_news import LiveNews, Reporter, Second, find_percentile
 from scheduling.model.delivery import Delivery

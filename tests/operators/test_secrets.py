@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from django.views.debug import get_exception_reporter_filter
 
-from lingua.logs import JsonFormatter, TextFormatter
-from lingua.redaction import mask_secrets
+from lingua.serving.logs import JsonFormatter, TextFormatter
+from lingua.settings.redaction import mask_secrets
 from scheduling.model.credentials import Kind, draw_token
 from tests.manage import manage
 

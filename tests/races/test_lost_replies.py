@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import redis.asyncio
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from scheduling.model import errors
 from scheduling.model.jobs import JobState
 from scheduling.store.redis.connection import open_client

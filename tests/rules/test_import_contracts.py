@@ -21,7 +21,11 @@ PLANTED = [
     ("floors", {"scheduling/jobs/dispatch.py": "sockets.planted"}),
     ("floors", {"sessions_app/planted.py": "nodes.planted"}),
     ("floors", {"channels_streams/planted.py": "scheduling.store"}),
-    ("floors", {"operators/planted.py": "lingua.embedded_redis"}),
+    ("floors", {"operators/planted.py": "lingua.settings.embedded_redis"}),
+    ("lingua-layers", {"lingua/settings/env.py": "lingua.serving.server"}),
+    ("lingua-layers", {"lingua/serving/server.py": "lingua.composition.services"}),
+    ("lingua-layers", {"lingua/composition/services.py": "lingua.commands.doctor"}),
+    ("lingua-layers", {"lingua/unplaced.py": ""}),
     ("node-alone", {"lingua_node/planted.py": "scheduling"}),
     ("node-alone", {"lingua_node/planted.py": "django"}),
     ("node-outside", {"nodes/planted.py": "lingua_node"}),
@@ -53,7 +57,7 @@ PLANTED = [
 ]
 ALLOWED = {
     "scheduling/store/redis/connection.py": "redis.asyncio",
-    "lingua/bootstrap.py": "redis.asyncio",
+    "lingua/composition/bootstrap.py": "redis.asyncio",
     "channels_streams/layer.py": "redis.asyncio",
     "nodes/services.py": "scheduling.jobs.dispatch",
     "scheduling/jobs/dispatch.py": "scheduling.store",

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lingua import env, settings
+from lingua import settings
+from lingua.settings import env
 
 _GUIDE = (Path(__file__).parents[2] / "docs" / "migration.md").read_text()
 _ROW = re.compile(r"^\| (`[^|]+) \| ([^|]*) \| ([^|]*)\|$", re.MULTILINE)

@@ -24,7 +24,7 @@ def _build(
     prefix = f"security-{directory.name}"
     variables = {
         "LINGUA_VAR_DIR": str(directory / "var"),
-        "LINGUA_APPLICATION": "lingua.bootstrap.build_application",
+        "LINGUA_APPLICATION": "lingua.composition.bootstrap.build_application",
         "LINGUA_KEY_PREFIX": prefix,
         "LINGUA_NODE_AUTH": "on",
         "LINGUA_SESSION_AUTH": "on",

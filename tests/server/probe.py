@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from lingua.asgi_types import Receive, Scope, Send
+from lingua.serving.asgi_types import Receive, Scope, Send
 
 
 def note(line: str) -> None:

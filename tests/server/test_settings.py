@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from lingua import env, limits, pool_settings, settings
-from lingua.addresses import is_loopback
-from lingua.databases import parse_database_url
-from lingua.kept_values import keep_text
+from lingua import settings
+from lingua.composition import limits
+from lingua.settings import env, pools
+from lingua.settings.addresses import is_loopback
+from lingua.settings.databases import parse_database_url
+from lingua.settings.kept_values import keep_text
 from tests.manage import run
 
 _ROOT = Path(__file__).parent.parent.parent
@@ -80,7 +82,7 @@ def test_every_setting_of_ours_comes_from_the_environment_or_from_those() -> Non
         "LINGUA_REDIS_EMBEDDED_PORT",
         "LINGUA_REDIS_URL",
     }
-    everything = vars(settings) | vars(pool_settings)
+    everything = vars(settings) | vars(pools)
     ours = {name for name in everything if name.startswith("LINGUA_")}
 
     assert ours - derived == {name for name in _documented() if name.startswith("LINGUA_")}
@@ -218,4 +220,4 @@ def test_nobody_else_reads_the_environment() -> None:
         if re.search(r"os\.environ(?!\.setdefault\(\"DJANGO)|getenv", file.read_text())
     ]
 
-    assert readers == ["lingua/env.py"]
+    assert readers == ["lingua/settings/env.py"]

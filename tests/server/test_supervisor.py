@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from lingua.supervisor import Supervisor
+from lingua.serving.supervisor import Supervisor
 
 _DEADLINE_S = 5
 
@@ -42,7 +42,7 @@ async def test_a_failing_loop_is_logged_and_runs_again(caplog: pytest.LogCapture
     steady = CountingLoop("timers")
     supervisor = Supervisor(loops=[failing, steady])
 
-    with caplog.at_level(logging.ERROR, logger="lingua.supervisor"):
+    with caplog.at_level(logging.ERROR, logger="lingua.serving.supervisor"):
         supervisor.start()
         async with asyncio.timeout(_DEADLINE_S):
             await asyncio.gather(failing.done.wait(), steady.done.wait())

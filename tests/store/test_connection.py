@@ -9,7 +9,7 @@ import pytest
 import redis.asyncio
 from redis.exceptions import ResponseError
 
-from lingua.embedded_redis import find_free_port
+from lingua.settings.embedded_redis import find_free_port
 from scheduling.model.errors import DependencyDown
 from scheduling.store.redis.connection import Connection
 from scripts.redis_cluster import EmbeddedCluster

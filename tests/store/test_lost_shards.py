@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from scheduling.model import errors
 from scheduling.store.keys import pick_shard
 from scripts.redis_cluster import EmbeddedCluster

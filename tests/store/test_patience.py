@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lingua.embedded_redis import EmbeddedRedis
+from lingua.settings.embedded_redis import EmbeddedRedis
 from scheduling.model.errors import DependencyDown
 from scheduling.store.redis.connection import Connection, open_client
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lingua_node.jobs import Job, Result
+from lingua_node.messages import Languages, Service
+from lingua_node.node import Node
+from lingua_node.tracing import trace_jobs
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from lingua_node.jobs import Job, Result
-from lingua_node.messages import Languages, Service
-from lingua_node.node import Node
-from lingua_node.tracing import trace_jobs
 from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Servers
 from tests.redis_under_test import OwnRedis
@@ -132,7 +132,7 @@ async def test_without_traces_no_job_carries_one_unless_its_speaker_did(servers:
         assert (await node.job())["traceparent"] == given
 
 
-@pytest.mark.parametrize("module", ["lingua.bootstrap", "lingua_node.__main__"])
+@pytest.mark.parametrize("module", ["lingua.composition.bootstrap", "lingua_node.__main__"])
 def test_opentelemetry_need_not_be_installed(module: str, tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['opentelemetry'] = None\n"

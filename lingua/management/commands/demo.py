@@ -14,9 +14,9 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from lingua import settings
-from lingua.addresses import parse_port
-from lingua.demo import Clip, DemoFailed, Translated, read_clip, run_program, speak
-from lingua.env import copy_environment
+from lingua.commands.demo import Clip, DemoFailed, Translated, read_clip, run_program, speak
+from lingua.settings.addresses import parse_port
+from lingua.settings.env import copy_environment
 
 _CLIP = settings.CLIPS_DIR / "go_forward_ten_meters.wav"
 _SERVER_WITHIN_S = 60.0

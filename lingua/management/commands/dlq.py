@@ -6,12 +6,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from channels.layers import get_channel_layer
-from django.core.management import BaseCommand, CommandError
-
 from channels_streams.dead_letters import DeadLetter, DeadLetters
 from channels_streams.layer import StreamsChannelLayer
+from django.core.management import BaseCommand, CommandError
+
 from lingua import settings
-from lingua.store_access import open_connection, telling_of_redis
+from lingua.commands.store_access import open_connection, telling_of_redis
 from operators.letter_desk import LetterDesk
 from scheduling.model.limits import JobLimits, NodeLimits
 from scheduling.network.redelivery import Readdressing

@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management import BaseCommand
 
 from lingua import settings
-from lingua.addresses import parse_port
-from lingua.doctor import Finding, Level, examine
-from lingua.redaction import mask_secrets
+from lingua.commands.doctor import Finding, Level, examine
+from lingua.settings.addresses import parse_port
+from lingua.settings.redaction import mask_secrets
 
 _MARKS: dict[Level, str] = {"ok": "  ok  ", "warn": " warn ", "fail": " FAIL "}
 _FAILED = 1

@@ -9,11 +9,11 @@ from django.db import OperationalError
 from django.utils.module_loading import import_string
 
 from lingua import settings
-from lingua.addresses import is_loopback, parse_port
-from lingua.embedded_redis import EmbeddedRedis, RedisServerMissing
-from lingua.env import list_unknown
-from lingua.pending_migrations import count_missing_migrations
-from lingua.server import CannotServe, ServerOptions
+from lingua.serving.pending_migrations import count_missing_migrations
+from lingua.serving.server import CannotServe, ServerOptions
+from lingua.settings.addresses import is_loopback, parse_port
+from lingua.settings.embedded_redis import EmbeddedRedis, RedisServerMissing
+from lingua.settings.env import list_unknown
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Command(BaseCommand):
         self._prepare_database()
         redis = _start_redis() if settings.LINGUA_REDIS_EMBEDDED else None
         try:
-            run = import_string(f"lingua.{server}_server.run")
+            run = import_string(f"lingua.serving.{server}_server.run")
             entrance = import_string("lingua.asgi.application")
             run(entrance=entrance, options=_server_options(host=host, port=port))
         except CannotServe as error:

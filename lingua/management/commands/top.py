@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from lingua import settings
-from lingua.env import is_set
-from lingua.top import NotReachable, draw, look
+from lingua.commands.top import NotReachable, draw, look
+from lingua.settings.env import is_set
 from scheduling.model import clock
 
 _HOME = "\x1b[H\x1b[2J"

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
-from lingua.store_access import open_stores, telling_of_redis, unknown_job
+from lingua.commands.store_access import open_stores, telling_of_redis, unknown_job
 from scheduling.jobs.explaining import Explanation
 from scheduling.placement.decisions import Decision
 

@@ -1,0 +1,320 @@
+"""The checks of `manage.py doctor`: each looks at one thing and says what to do about it."""
+
+import contextlib
+import dataclasses
+import http.client
+import importlib.util
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connection
+
+from lingua import settings
+from lingua.serving.pending_migrations import count_missing_migrations
+from lingua.settings.addresses import is_loopback
+from lingua.settings.env import is_set, list_unknown
+from operators.models import ApiToken, NodeToken, Token
+from scheduling.store.inspection import RedisState, inspect
+
+Level = Literal["ok", "warn", "fail"]
+_OLDEST_REDIS = (6, 2)
+_SLOW_PING_MS = 5.0
+_SKEW_MS = 500
+_ALL_SLOTS = 16_384
+_FEW_FILES = 4_096
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line: what was looked at, what was seen, and what to do unless all is well."""
+
+    check: str
+    level: Level
+    seen: str
+    advice: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """What must hold of a Redis; `level` is how bad it is where it does not."""
+
+    what: str
+    holds: bool
+    level: Level
+    seen: str
+    advice: str
+
+
+def examine(*, host: str, port: int) -> Iterator[Finding]:
+    """Yield findings in the order in which they should be mended."""
+    yield from _look_at_settings()
+    yield from _look_at_doors(host)
+    yield from _look_at_redis()
+    yield from _look_at_layer()
+    yield from _look_at_database()
+    yield _look_at_port(host, port)
+    yield from _look_at_process()
+    yield from _look_at_speech()
+
+
+def _look_at_settings() -> Iterator[Finding]:
+    unknown = list_unknown(prefix="LINGUA_")
+    if unknown:
+        yield Finding(
+            check="settings",
+            level="warn",
+            seen=f"nothing reads {', '.join(unknown)}",
+            advice="Correct the name (docs/operations.md has all of them) or remove it.",
+        )
+    else:
+        yield Finding(check="settings", level="ok", seen="every LINGUA_ variable is known")
+    if settings.DEBUG:
+        yield Finding(
+            check="debug",
+            level="fail",
+            seen="DEBUG is on",
+            advice="Unset DEBUG: tracebacks with settings are shown to whoever asks.",
+        )
+    if not settings.LINGUA_REDIS_EMBEDDED and not is_set("SECRET_KEY"):
+        yield Finding(
+            check="secret key",
+            level="warn",
+            seen="SECRET_KEY is this directory's own",
+            advice="Set the same SECRET_KEY on every instance, or logins end between them.",
+        )
+
+
+def _look_at_doors(host: str) -> Iterator[Finding]:
+    doors = (
+        ("LINGUA_NODE_AUTH", settings.LINGUA_NODE_AUTH),
+        ("LINGUA_SESSION_AUTH", settings.LINGUA_SESSION_AUTH),
+    )
+    off = [name for name, is_on in doors if not is_on]
+    if not off:
+        yield Finding(check="authentication", level="ok", seen="on for nodes and sessions")
+        yield from _look_at_tokens()
+    elif is_loopback(host):
+        seen = f"{' and '.join(off)} off, on {host} alone"
+        yield Finding(check="authentication", level="ok", seen=seen)
+    else:
+        yield Finding(
+            check="authentication",
+            level="fail",
+            seen=f"{' and '.join(off)} off on {host}",
+            advice="Set both to on, or LINGUA_HOST to 127.0.0.1: serve refuses to start like this.",
+        )
+    if not is_loopback(host) and not settings.LINGUA_HTTPS:
+        yield Finding(
+            check="https",
+            level="warn",
+            seen=f"LINGUA_HTTPS is off on {host}",
+            advice="End TLS at a proxy (deploy/nginx) and set LINGUA_HTTPS=on.",
+        )
+
+
+def _look_at_tokens() -> Iterator[Finding]:
+    kinds: tuple[tuple[type[Token], str], ...] = ((NodeToken, "node"), (ApiToken, "api"))
+    for model, kind in kinds:
+        try:
+            valid = sum(token.state == "valid" for token in model._default_manager.all())  # noqa: SLF001 - Django's public name for it is this one
+        except DatabaseError:
+            continue
+        if not valid:
+            yield Finding(
+                check=f"{kind} tokens",
+                level="warn",
+                seen="none is valid, so nobody gets in",
+                advice=f"python manage.py token create {kind} NAME",
+            )
+
+
+def _look_at_redis() -> Iterator[Finding]:
+    urls = settings.LINGUA_REDIS_CLUSTER_URLS or [settings.LINGUA_REDIS_URL]
+    for state in inspect(urls, timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S):
+        name = f"redis {state.address}"
+        if state.problem and settings.LINGUA_REDIS_EMBEDDED:
+            yield Finding(check=name, level="ok", seen="not running: serve starts and stops it")
+        elif state.problem:
+            yield Finding(
+                check=name,
+                level="fail",
+                seen=state.problem,
+                advice="Start it, or correct REDIS_URL: without it every utterance is refused.",
+            )
+        else:
+            yield from _judge_redis(name, state)
+
+
+def _judge_redis(name: str, state: RedisState) -> Iterator[Finding]:
+    rules = [*_list_rules(state), *(_list_cluster_rules(state) if state.cluster_state else ())]
+    for rule in rules:
+        yield Finding(
+            check=f"{name} {rule.what}",
+            level="ok" if rule.holds else rule.level,
+            seen=rule.seen,
+            advice="" if rule.holds else rule.advice,
+        )
+
+
+def _list_rules(state: RedisState) -> Iterator[_Rule]:
+    """Yield what must hold of every server."""
+    version = tuple(int(part) for part in state.version.split(".")[:2])
+    yield _Rule(
+        what="version",
+        holds=version >= _OLDEST_REDIS,
+        level="fail",
+        seen=state.version,
+        advice="Upgrade to 6.2 or newer.",
+    )
+    yield _Rule(
+        what="eviction",
+        holds=state.eviction in {"", "noeviction"} or not state.has_memory_limit,
+        level="fail",
+        seen=f"maxmemory-policy {state.eviction}",
+        advice="CONFIG SET maxmemory-policy noeviction: an evicted key is a lost job.",
+    )
+    yield _Rule(
+        what="persistence",
+        holds=state.is_kept_on_disk,
+        level="warn",
+        seen="on disk" if state.is_kept_on_disk else "in memory alone",
+        advice="CONFIG SET appendonly yes: a restart would end the jobs under way.",
+    )
+    yield _Rule(
+        what="latency",
+        holds=state.slowest_ping_ms < _SLOW_PING_MS,
+        level="warn",
+        seen=f"slowest round trip {state.slowest_ping_ms:.1f} ms",
+        advice="Put it nearer, or find what blocks it (SLOWLOG GET): a dispatch waits once for it.",
+    )
+    yield _Rule(
+        what="clock",
+        holds=abs(state.ahead_ms) < _SKEW_MS,
+        level="warn",
+        seen=f"{state.ahead_ms} ms ahead of this host",
+        advice="Run an NTP client on both: moments in logs and pages will not fit.",
+    )
+    refused = ", ".join(state.refused_scripts)
+    yield _Rule(
+        what="scripts",
+        holds=not refused,
+        level="fail",
+        seen=f"refused: {refused}" if refused else "all load",
+        advice="Allow EVAL, EVALSHA and SCRIPT to this user (ACL SETUSER … +@scripting).",
+    )
+
+
+def _list_cluster_rules(state: RedisState) -> Iterator[_Rule]:
+    """Yield what must hold of a master besides."""
+    yield _Rule(
+        what="cluster",
+        holds=state.cluster_state == "ok" and state.slots_served == _ALL_SLOTS,
+        level="fail",
+        seen=f"{state.cluster_state}, {state.slots_served} of {_ALL_SLOTS} slots",
+        advice="redis-cli --cluster fix: jobs of the other slots are refused.",
+    )
+
+
+def _look_at_layer() -> Iterator[Finding]:
+    layer, is_cluster = settings.LINGUA_CHANNEL_LAYER, bool(settings.LINGUA_REDIS_CLUSTER_URLS)
+    if is_cluster and layer in {"core", "pubsub"}:
+        yield Finding(
+            check="channel layer",
+            level="fail",
+            seen=f"{layer} does not run on a cluster",
+            advice="Unset LINGUA_CHANNEL_LAYER: streams does.",
+        )
+    elif layer == "memory" and not settings.LINGUA_REDIS_EMBEDDED:
+        yield Finding(
+            check="channel layer",
+            level="warn",
+            seen="memory joins the sockets of one process only",
+            advice="Unset LINGUA_CHANNEL_LAYER where several instances share a Redis.",
+        )
+    else:
+        yield Finding(check="channel layer", level="ok", seen=layer)
+
+
+def _look_at_database() -> Iterator[Finding]:
+    try:
+        missing = count_missing_migrations()
+    except (DatabaseError, ImproperlyConfigured) as error:
+        yield Finding(
+            check="database",
+            level="fail",
+            seen=str(error).splitlines()[0],
+            advice="Correct DATABASE_URL or start it: jobs go on, the admin and the history wait.",
+        )
+        return
+    if missing and settings.DATABASE_URL:
+        yield Finding(
+            check="database",
+            level="fail",
+            seen=f"{missing} migrations are not applied",
+            advice="python manage.py migrate",
+        )
+    elif missing:
+        seen = f"{missing} migrations to apply: serve does"
+        yield Finding(check="database", level="ok", seen=seen)
+    else:
+        yield Finding(check="database", level="ok", seen=f"{connection.vendor}, migrated")
+
+
+def _look_at_port(host: str, port: int) -> Finding:
+    if port == 0:
+        return Finding(check="port", level="ok", seen="a free one is taken")
+    target = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        if probe.connect_ex((target, port)) != 0:
+            return Finding(check="port", level="ok", seen=f"{port} is free")
+    asked = http.client.HTTPConnection(target, port, timeout=2)
+    with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(asked):
+        asked.request("GET", "/health")
+        if asked.getresponse().read().startswith(b"OK"):
+            return Finding(check="port", level="ok", seen=f"Lingua answers on {port}")
+    return Finding(
+        check="port",
+        level="fail",
+        seen=f"another program has {port}",
+        advice="End it, or choose another LINGUA_PORT.",
+    )
+
+
+def _look_at_process() -> Iterator[Finding]:
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - Windows has no such module
+
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = files != resource.RLIM_INFINITY and files < _FEW_FILES
+    yield Finding(
+        check="open files",
+        level="warn" if few else "ok",
+        seen=f"{files} allowed",
+        advice=f"ulimit -n 65536: about {files - 100} sockets fit now." if few else "",
+    )
+
+
+def _look_at_speech() -> Iterator[Finding]:
+    """Only the reference node and the demo need these."""
+    there: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("pocketsphinx", lambda: importlib.util.find_spec("pocketsphinx")),
+        ("apertium", lambda: shutil.which("apertium")),
+        ("espeak-ng", lambda: shutil.which("espeak-ng")),
+    )
+    missing = [name for name, find in there if not find()]
+    if not missing:
+        yield Finding(check="speech", level="ok", seen="the reference node can run here")
+        return
+    yield Finding(
+        check="speech",
+        level="warn",
+        seen=f"{', '.join(missing)} missing",
+        advice="make setup, or apt-get install apertium apertium-eng-spa espeak-ng: only the "
+        "reference node and make demo need it.",
+    )

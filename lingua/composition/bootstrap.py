@@ -1,0 +1,228 @@
+"""Composition: every collaborator of one instance is built here, once, and handed on."""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from channels.layers import get_channel_layer
+from redis.exceptions import RedisError
+
+from lingua import settings
+from lingua.composition.access import build_access
+from lingua.composition.faces import (
+    build_attempts,
+    build_job_service,
+    build_late_answers,
+    build_node_service,
+    build_operators_console,
+    build_session_service,
+    build_sockets,
+)
+from lingua.composition.http_api import WorkParts, build_work
+from lingua.composition.job_history import build_history
+from lingua.composition.mirrors import build_mirrors
+from lingua.composition.network import Network, build_network, open_network
+from lingua.composition.pools import PoolParts, build_pools, read_pool_rules
+from lingua.composition.services import Ground, build_core
+from lingua.composition.transport import LayerCarrier
+from lingua.serving import logs
+from lingua.serving.asgi_types import AsgiApp
+from lingua.serving.supervisor import Loop
+from lingua.settings.version import VERSION
+from operators.console import Console
+from operators.instance import link
+from operators.pool_source import DatabaseSource
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.explaining import Explainer
+from scheduling.model import ids
+from scheduling.model.errors import DependencyDown
+from scheduling.model.instances import InstanceRecord
+from scheduling.model.metrics import Journal
+from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection, open_client
+from sessions_app.farewell import Farewell
+from sessions_app.in_flight import InFlight
+
+if TYPE_CHECKING:
+    from lingua.composition.tracing import Spans
+
+
+@dataclasses.dataclass(kw_only=True)
+class Instance:
+    """One started instance of Lingua, as `lingua.serving.lifespan.Application` wants it."""
+
+    instance_id: str
+    websocket: AsgiApp
+    work: AsgiApp
+    work_parts: WorkParts
+    loops: Sequence[Loop]
+    connection: Connection
+    journal: Journal
+    in_flight: InFlight
+    farewell: Farewell
+    console: Console
+    pools: PoolParts
+    explainer: Explainer
+    network: Network
+
+    async def check_ready(self) -> str:
+        """Return why this instance must get no new sockets now, or an empty text."""
+        try:
+            # As new work is: a probe is not kept waiting for a Redis that is silent.
+            await self.connection.execute("PING", urgent=True)
+        except DependencyDown:
+            return "Redis does not answer"
+        if not self.network.peers.is_present:
+            return "other instances do not see this one"
+        return ""
+
+    def list_troubles(self) -> list[str]:
+        """Return what this instance depends on and misses, as it knows without asking anybody."""
+        told = {
+            "Redis does not answer": self.journal.gauges.get(("degrade_mode",)),
+            "other instances do not see this one": not self.network.peers.is_present,
+            "the history of jobs is not written": self.journal.gauges.get(("history_down",)),
+        }
+        return [trouble for trouble, is_so in told.items() if is_so]
+
+    async def drain(self, *, deadline_s: float) -> None:
+        """Let this process's speakers go in steps, each with its answers; at most `deadline_s`."""
+        self.work_parts.leave()
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self.farewell.run(within_s=deadline_s)
+                await self.in_flight.wait_until_idle()
+        except TimeoutError:
+            return
+
+    async def stop(self, *, deadline_s: float) -> None:
+        """Close the connections; leases and timers in Redis tell others what is left to do."""
+        async with asyncio.timeout(deadline_s):
+            await self.pools.stop()
+            await self.network.leave()
+            await self.connection.close()
+
+
+async def build_application() -> Instance:
+    """Build and start one instance on the running event loop.
+
+    :raises DependencyDown: Redis does not answer
+    """
+    client = open_client(
+        url=settings.LINGUA_REDIS_URL,
+        cluster_urls=settings.LINGUA_REDIS_CLUSTER_URLS,
+        timeout_s=settings.LINGUA_REDIS_TIMEOUT_S,
+        connect_timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
+    )
+    instance_id = (
+        ids.new_instance_id()
+        if settings.LINGUA_INSTANCE_ID == "auto"
+        else settings.LINGUA_INSTANCE_ID
+    )
+    journal = Journal(
+        wait_warn_ms=settings.LINGUA_LOCK_WAIT_WARN_MS, path_warn_ms=settings.LINGUA_PATH_WARN_MS
+    )
+    connection = Connection(
+        client, journal=journal, overdue_s=settings.LINGUA_REDIS_OVERDUE_MS / 1000
+    )
+    await _await_redis(connection)
+    carrier = LayerCarrier(get_channel_layer(), trouble=(RedisError, OSError, TimeoutError))
+    record = await open_network(
+        carrier,
+        instance_id=instance_id,
+        version=VERSION,
+        must_be_alone=settings.LINGUA_DEGRADE == "local_single_instance"
+        or settings.LINGUA_CHANNEL_LAYER == "memory",
+    )
+    logs.name_instance(record.instance_id)
+    instance = _compose(record, connection=connection, carrier=carrier, journal=journal)
+    await instance.network.start()
+    await instance.pools.start()
+    return instance
+
+
+async def _await_redis(connection: Connection) -> None:
+    """Return when Redis has answered, each living master of a cluster.
+
+    :raises DependencyDown: it does not
+    """
+    try:
+        await connection.open()
+    except DependencyDown as down:
+        raise DependencyDown(
+            "Redis does not answer where REDIS_URL or REDIS_CLUSTER_URLS says that it is"
+        ) from down
+
+
+def _compose(
+    record: InstanceRecord, *, connection: Connection, carrier: LayerCarrier, journal: Journal
+) -> Instance:
+    spans = _open_spans(record.instance_id)
+    ground = Ground(
+        instance_id=record.instance_id,
+        connection=connection,
+        keys=Keys(settings.LINGUA_KEY_PREFIX),
+        journal=journal,
+        make_dispatcher=spans.make_dispatcher if spans else Dispatcher,
+    )
+    core = build_core(ground)
+    pools = build_pools(ground, fleet=core.fleet, source=DatabaseSource(read_pool_rules()))
+    network = build_network(record, ground, core, carrier=carrier)
+    entrance = build_access(ground)
+    link.connect(entrance.access)
+    console = build_operators_console(ground, core, pools=pools, network=network)
+    in_flight = spans.make_in_flight() if spans else InFlight()
+    attempts = build_attempts(ground, core)
+    jobs = build_job_service(ground, core, attempts=attempts, pools=pools)
+    nodes_service = build_node_service(ground, core, entrance=entrance, jobs=jobs)
+    work = build_work(
+        ground, core, entrance=entrance, nodes_service=nodes_service, jobs=jobs, attempts=attempts
+    )
+    return Instance(
+        instance_id=record.instance_id,
+        websocket=build_sockets(
+            entrance=entrance,
+            sessions=build_session_service(ground, core, in_flight=in_flight),
+            nodes_service=nodes_service,
+            jobs=jobs,
+            console=console,
+        ),
+        work=work.application,
+        work_parts=work,
+        loops=[
+            core.watchdog,
+            build_late_answers(core),
+            core.tenants,
+            core.cordons,
+            *pools.loops,
+            *network.loops,
+            *entrance.loops,
+            *build_history(ground.journal),
+            *work.loops,
+            *build_mirrors(ground, core, board=console.board, leads=lambda: pools.leader.leads),
+            console.board,
+            console.live,
+            console.catalog,
+        ],
+        connection=connection,
+        journal=ground.journal,
+        in_flight=in_flight,
+        farewell=Farewell(delivery=core.delivery),
+        console=console,
+        pools=pools,
+        explainer=core.explainer,
+        network=network,
+    )
+
+
+def _open_spans(instance_id: str) -> "Spans | None":
+    """Return the spans of this instance; None where nobody traces, and nothing is imported."""
+    if settings.LINGUA_TRACES == "off":
+        return None
+    from lingua.composition.tracing import open_spans  # noqa: PLC0415 - its packages may be missing
+
+    to_file = settings.LINGUA_TRACES == "file"
+    return open_spans(
+        file=settings.LINGUA_TRACES_FILE if to_file else None, instance_id=instance_id
+    )

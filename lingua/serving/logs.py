@@ -1,0 +1,107 @@
+"""How a log record becomes a line: JSON for programs that collect logs, text for a terminal.
+
+Every line passes through `lingua.settings.redaction`. Audio and texts are never handed to a logger;
+that a long value is cut is a second lock on the same door.
+"""
+
+import datetime as dt
+import logging
+from typing import Any
+
+import msgspec
+
+from lingua.settings.redaction import mask_secrets
+
+# What ties a line to a job, in this order; absent where it does not apply (O7).
+ID_FIELDS = (
+    *("job_id", "attempt_id", "session_id", "request_id", "trace_id"),
+    *("node_id", "reason", "instance_id"),
+)
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_LONGEST_VALUE = 300
+_LONGEST_MESSAGE = 4_000
+_MOST_KINDS = 1_000
+_process: dict[str, str] = {}
+
+
+def name_instance(instance_id: str) -> None:
+    """Let every later line of this process say which instance it is."""
+    _process["instance_id"] = instance_id
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ``at``, ``level``, ``logger``, ``message``, ids, whatever else."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = dt.datetime.fromtimestamp(record.created, tz=dt.UTC)
+        line: dict[str, Any] = {
+            "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage()[:_LONGEST_MESSAGE],
+        }
+        extra = _read_extra(record)
+        ids = {name: extra.pop(name, None) for name in ID_FIELDS}
+        line |= {name: str(value) for name, value in ids.items() if value not in {None, ""}}
+        line |= extra
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return mask_secrets(msgspec.json.encode(line, enc_hook=repr).decode())
+
+
+class TextFormatter(logging.Formatter):
+    """A line for people: moment, level, logger, message, then what else is known."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = " ".join(
+            f"{name}={value}"
+            for name, value in _read_extra(record).items()
+            if name != "instance_id" and value not in {None, ""}
+        )
+        line = super().format(record)
+        head, found, traceback = line.partition("\n")
+        return mask_secrets(f"{head} {told}{found}{traceback}" if told else line)
+
+
+class Thinning(logging.Filter):
+    """Lets a message through `most_per_s` times a second, whatever its ids; errors always.
+
+    What peers cause must not fill a disk, nor cost a line each: the first line of a later second
+    says in ``left_out`` how many like it were not written.
+    """
+
+    def __init__(self, *, most_per_s: int) -> None:
+        super().__init__()
+        self._most = most_per_s
+        self._seconds: dict[tuple[str, object], tuple[int, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether to write a line; tell it what was left out before it."""
+        if not self._most or record.levelno >= logging.ERROR:
+            return True
+        second, kind = int(record.created), (record.name, record.msg)
+        since, seen = self._seconds.get(kind, (second, 0))
+        if since != second:
+            if seen > self._most:
+                record.left_out = seen - self._most
+            seen = 0
+        elif len(self._seconds) >= _MOST_KINDS:
+            self._seconds.clear()
+        self._seconds[kind] = (second, seen + 1)
+        return seen < self._most
+
+
+def _read_extra(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what the caller added, cut to a length no audio fits in; and this process' id."""
+    extra: dict[str, Any] = dict(_process)
+    for name, value in vars(record).items():
+        if name not in _OWN:
+            extra[name] = _shorten(value)
+    return extra
+
+
+def _shorten(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

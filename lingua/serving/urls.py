@@ -1,0 +1,39 @@
+"""The HTTP paths of an instance: what probes and scrapers ask, and the operators' admin."""
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+
+from lingua.serving.asgi_router import CHECK_READY, LIST_TROUBLES
+from lingua.serving.static_files import serve_static
+from operators.tickets import TicketView
+
+
+async def health(request: HttpRequest) -> HttpResponse:
+    """Say that the process answers, and in further lines what it depends on and misses (O11).
+
+    The status is 200 all the same: a restart would not bring Redis back.
+    """
+    list_troubles = getattr(request, "scope", {}).get(LIST_TROUBLES)
+    troubles = list_troubles() if list_troubles else []
+    return HttpResponse("\n".join(["OK", *troubles]), content_type="text/plain")
+
+
+async def ready(request: HttpRequest) -> HttpResponse:
+    """Say whether new sockets are welcome: 200, or 503 with the reason."""
+    check_ready = getattr(request, "scope", {}).get(CHECK_READY)
+    reason = await check_ready() if check_ready else "not served by an instance"
+    return HttpResponse(reason or "READY", status=503 if reason else 200, content_type="text/plain")
+
+
+admin.site.site_header = admin.site.site_title = "Lingua"
+admin.site.index_title = "What operators look after"
+
+urlpatterns = [
+    path("health", health),
+    path("ready", ready),
+    path("", include("operators.urls")),
+    path("static/<path:path>", serve_static),
+    path("api/v1/tickets", TicketView.as_view()),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,101 @@
+"""Uvicorn as the faster server: its protocols on uvloop, our life cycle."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+import uvloop
+from uvicorn.server import ServerState
+
+from lingua.serving.asgi_router import Entrance
+from lingua.serving.server import ServerOptions, serve
+from lingua.serving.uvicorn_socket import PatientWebSocket
+
+_CLOSED_POLL_S = 0.01
+
+
+def run(*, entrance: Entrance, options: ServerOptions) -> None:
+    """Serve until a signal.
+
+    :raises CannotServe: the port is taken, or the instance could not start
+    """
+    server = UvicornServer(entrance=entrance, options=options)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(server=server, entrance=entrance, options=options))
+
+
+class UvicornServer:
+    """Uvicorn's protocols over a listener of our own."""
+
+    name = "uvicorn"
+
+    def __init__(self, *, entrance: Entrance, options: ServerOptions) -> None:
+        self._handshake_timeout_s = options.handshake_timeout_s
+        self._config = uvicorn.Config(
+            entrance,
+            loop="none",
+            lifespan="off",
+            ws=PatientWebSocket,
+            ws_max_size=options.max_frame_bytes,
+            ws_per_message_deflate=False,
+            ws_ping_interval=options.ping_interval_s,
+            ws_ping_timeout=options.ping_timeout_s,
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+        )
+        self._state = ServerState()
+        self._listening: asyncio.Server | None = None
+
+    async def listen(self, listener: socket.socket) -> None:
+        self._config.load()
+        loop = asyncio.get_running_loop()
+        self._listening = await loop.create_server(self._connect, sock=listener)
+
+    async def stop_listening(self) -> None:
+        if self._listening is not None:
+            self._listening.close()
+
+    def close_sockets(self, *, code: int, reason: str) -> Iterator[None]:
+        for connection in list(self._state.connections):
+            if isinstance(connection, PatientWebSocket):
+                connection.close_with(code=code, reason=reason)
+                yield
+            else:
+                connection.shutdown()
+
+    async def wait_closed(self) -> None:
+        # Uvicorn has sets and no event for their being empty; this is the end of the process.
+        while self._state.tasks or self._state.connections:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(_CLOSED_POLL_S)
+
+    async def cancel_applications(self) -> None:
+        tasks = list(self._state.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in list(self._state.connections):
+            connection.transport.abort()
+        await self.wait_closed()
+
+    def _connect(self) -> asyncio.Protocol:
+        # Uvicorn types the class as any protocol and constructs it with these three.
+        protocol: Any = self._config.http_protocol_class
+        connection: asyncio.Protocol = protocol(
+            config=self._config, server_state=self._state, app_state={}
+        )
+        asyncio.get_running_loop().call_later(
+            self._handshake_timeout_s, _drop_unless_asked, connection
+        )
+        return connection
+
+
+def _drop_unless_asked(connection: Any) -> None:
+    """Drop who connected and has not sent the head of a request; it costs us, and them nothing."""
+    if connection.scope is None and connection.transport is not None:
+        connection.transport.abort()

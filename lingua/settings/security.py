@@ -1,0 +1,76 @@
+"""Settings of security: who may come in, how much of what, and what HTTPS changes.
+
+A part of `lingua.settings`, which takes all of it over; read by nobody else.
+"""
+
+from lingua.settings.env import env_bool, env_float, env_int, env_list, env_networks
+
+# Who may come in ---------------------------------------------------------------------------------
+
+# Nodes must show a bearer token. Off only while LINGUA_HOST is loopback.
+LINGUA_NODE_AUTH = env_bool("LINGUA_NODE_AUTH", default=False)
+# Sessions must show an API token or a ticket. Off only while LINGUA_HOST is loopback.
+LINGUA_SESSION_AUTH = env_bool("LINGUA_SESSION_AUTH", default=False)
+
+# Web pages that may open a session socket while that needs a credential: origins with scheme.
+# Empty: pages served under a name of ALLOWED_HOSTS.
+LINGUA_SESSION_ORIGINS = env_list("LINGUA_SESSION_ORIGINS")
+# How long a ticket from /api/v1/tickets may be used, once.
+LINGUA_TICKET_TTL_S = env_int("LINGUA_TICKET_TTL_S", default=30, minimum=1, maximum=600)
+# How often open sockets are checked for a revoked credential: the most a revocation can be late.
+LINGUA_REVOCATION_CHECK_MS = env_int(
+    "LINGUA_REVOCATION_CHECK_MS", default=500, minimum=50, maximum=2000
+)
+# How long sockets go by a credential that was published when the database does not answer.
+LINGUA_CREDENTIAL_TTL_S = env_int("LINGUA_CREDENTIAL_TTL_S", default=604_800, minimum=120)
+# Sockets one principal may have open at once, on all instances together.
+LINGUA_PRINCIPAL_MAX_CONNECTIONS = env_int(
+    "LINGUA_PRINCIPAL_MAX_CONNECTIONS", default=1_000, minimum=1
+)
+# Sockets one principal may open a second over a longer while.
+LINGUA_CONNECTS_PER_SECOND = env_float("LINGUA_CONNECTS_PER_SECOND", default=20, minimum=0.01)
+# Sockets one principal may open at once before the rate counts.
+LINGUA_CONNECT_BURST = env_int("LINGUA_CONNECT_BURST", default=200, minimum=1)
+# Requests to the API one principal, or one address without a credential, may send a second.
+LINGUA_REQUESTS_PER_SECOND = env_float("LINGUA_REQUESTS_PER_SECOND", default=20, minimum=0.01)
+# Requests to the API one principal may send at once before the rate counts.
+LINGUA_REQUEST_BURST = env_int("LINGUA_REQUEST_BURST", default=100, minimum=1)
+# Requests under /v1/ that one principal may send a second: what speakers and nodes without a
+# socket do.
+LINGUA_WORK_REQUESTS_PER_SECOND = env_float(
+    "LINGUA_WORK_REQUESTS_PER_SECOND", default=200, minimum=0.01
+)
+# Requests under /v1/ that one principal may send at once before the rate counts.
+LINGUA_WORK_REQUEST_BURST = env_int("LINGUA_WORK_REQUEST_BURST", default=500, minimum=1)
+# How long a connection may take to send the head of its first request.
+LINGUA_HANDSHAKE_TIMEOUT_S = env_float("LINGUA_HANDSHAKE_TIMEOUT_S", default=10, minimum=0.1)
+
+# Networks whose scrapers need no token while LINGUA_SESSION_AUTH is on, such as 10.0.0.0/8. A
+# proxy's own address lets everybody in who comes through it.
+LINGUA_METRICS_ALLOW = env_networks("LINGUA_METRICS_ALLOW")
+
+# HTTPS -------------------------------------------------------------------------------------------
+
+# On behind a proxy that ends TLS and sets X-Forwarded-Proto: plain HTTP is sent to HTTPS, cookies
+# travel on HTTPS alone, browsers remember that. Off on a laptop, where nobody could log in.
+LINGUA_HTTPS = env_bool("LINGUA_HTTPS", default=False)
+# How long browsers remember to use HTTPS only, with all subdomains.
+LINGUA_HSTS_S = env_int("LINGUA_HSTS_S", default=31_536_000, minimum=1)
+
+SESSION_COOKIE_SECURE = LINGUA_HTTPS
+CSRF_COOKIE_SECURE = LINGUA_HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = LINGUA_HTTPS
+# Probes and scrapers come from inside, without the proxy.
+SECURE_REDIRECT_EXEMPT = [r"^health$", r"^ready$", r"^metrics$"]
+# Only with HTTPS on: whoever reaches us past the proxy could send the header, too.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if LINGUA_HTTPS else None
+SECURE_HSTS_SECONDS = LINGUA_HSTS_S if LINGUA_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = LINGUA_HTTPS
+SECURE_HSTS_PRELOAD = LINGUA_HTTPS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# What Django's error pages show of settings: no password, not even one inside a URL.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "lingua.settings.redaction.SecretsFilter"
