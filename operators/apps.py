@@ -11,6 +11,6 @@ class OperatorsConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen for what the admin and logins do, once all applications are there."""
-        from operators import schema, signals  # noqa: F401, PLC0415 - models are not ready before this moment
+        from operators.db import signals  # noqa: PLC0415 - models are not ready before this moment
 
         signals.connect()

@@ -17,7 +17,7 @@ from lingua import settings
 from lingua.serving.pending_migrations import count_missing_migrations
 from lingua.settings.addresses import is_loopback
 from lingua.settings.env import is_set, list_unknown
-from operators.models import ApiToken, NodeToken, Token
+from operators.db.token_models import ApiToken, NodeToken, Token
 from scheduling.store.inspection import RedisState, inspect
 
 Level = Literal["ok", "warn", "fail"]

@@ -7,8 +7,8 @@ from lingua import settings
 from lingua.composition.limits import read_access_limits
 from lingua.composition.services import Ground
 from lingua.serving.supervisor import Loop
-from operators.publisher import CredentialPublisher
-from operators.publishing import build_publication
+from operators.db.publisher import CredentialPublisher
+from operators.db.publishing import build_publication
 from scheduling.access.access import Access, CredentialWatch
 from scheduling.model.credentials import Scope
 from scheduling.store.allowances import AllowanceStore

@@ -30,9 +30,9 @@ from lingua.serving import logs
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
 from lingua.settings.version import VERSION
-from operators.console import Console
-from operators.instance import link
-from operators.pool_source import DatabaseSource
+from operators.console.console import Console
+from operators.console.instance import link
+from operators.db.pool_source import DatabaseSource
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.explaining import Explainer
 from scheduling.model import ids

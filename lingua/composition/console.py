@@ -5,9 +5,9 @@ import socket
 
 from lingua import settings
 from lingua.settings.version import VERSION
-from operators.catalog import Catalog
-from operators.cluster import InstanceView
-from operators.console import Console, Parts
+from operators.console.catalog import Catalog
+from operators.console.cluster import InstanceView
+from operators.console.console import Console, Parts
 from scheduling.model import clock
 
 

@@ -3,7 +3,7 @@
 from channels.routing import URLRouter
 
 import nodes.routing
-import operators.routing
+import operators.live.routing
 import sessions_app.routing
 from lingua import settings
 from lingua.composition.access import AccessParts
@@ -16,11 +16,11 @@ from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.recognition import Recognition
 from nodes.services import NodeService
-from operators.console import Console, Parts
-from operators.fleet import FleetDesk
-from operators.gathering import Gathering
-from operators.letter_desk import LetterDesk
-from operators.session_desk import SessionDesk
+from operators.console.cluster_stats import Gathering
+from operators.console.console import Console, Parts
+from operators.console.dead_letters import LetterDesk
+from operators.console.fleet import FleetDesk
+from operators.console.sessions import SessionDesk
 from scheduling.jobs.attempts import Attempts
 from sessions_app.in_flight import InFlight
 from sessions_app.late_answers import LateAnswers
@@ -165,7 +165,9 @@ def build_sockets(
                 door=entrance.node_door,
                 most_frame_bytes=_find_own_limit(settings.LINGUA_NODE_MAX_FRAME_BYTES),
             ),
-            *operators.routing.build_routes(console=console),
+            *operators.live.routing.build_routes(
+                feed=console.live, needs_login=console.needs_login
+            ),
         ]
     )
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from lingua import settings
 from lingua.composition.services import Core, Ground
 from lingua.serving.supervisor import Loop
-from operators.board import Board
-from operators.shared_statistics import SharedStatistics
+from operators.console.shared_statistics import SharedStatistics
+from operators.console.stats_cache import Board
 from scheduling.network.mirrors import NodeMirror, SessionMirror
 from scheduling.store.mirrors import MirrorStore
 

@@ -10,7 +10,7 @@ from lingua.composition.inbox_meter import InboxMeter
 from lingua.composition.services import Core, Ground
 from lingua.composition.transport import LayerCarrier
 from lingua.serving.supervisor import Loop
-from operators.live_exchange import LiveExchange
+from operators.live.exchange import LiveExchange
 from scheduling.fleet.fleet_watch import FleetWatch
 from scheduling.fleet.reconciler import Reconciler
 from scheduling.fleet.state_recovery import Restoring

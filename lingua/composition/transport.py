@@ -7,7 +7,7 @@ from channels.exceptions import ChannelFull
 from channels_streams.dead_letters import DeadLetters
 from channels_streams.standing import InboxStanding
 
-from operators.live_exchange import LiveExchange
+from operators.live.exchange import LiveExchange
 from scheduling.model import errors
 from scheduling.model.instance_messages import GROUP
 

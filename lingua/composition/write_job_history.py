@@ -14,7 +14,7 @@ import uvloop
 from lingua import settings
 from lingua.composition.process_messages import TellingHandler, TellingJournal
 from lingua.serving.supervisor import Loop, Supervisor
-from operators.job_history import HistoryPurge, HistoryWriter
+from operators.db.job_history import HistoryPurge, HistoryWriter
 from scheduling.model.metrics import Journal
 from scheduling.store.job_history import HistoryStore
 from scheduling.store.keys import Keys

@@ -2,7 +2,7 @@
 
 from lingua.serving.asgi_types import AsgiApp, Receive, Scope, Send
 from lingua.serving.lifespan import Lifespan
-from operators.console import SCOPE_KEY
+from operators.console.console import SCOPE_KEY
 from scheduling.model.errors import BadInput
 from sockets.endpoints import refuse, respond
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from lingua.serving.asgi_types import AsgiApp, Receive, Scope, Send
 from lingua.serving.supervisor import Loop, Supervisor
-from operators.console import Console
+from operators.console.console import Console
 from scheduling.model.errors import Refusal
 
 _logger = logging.getLogger(__name__)

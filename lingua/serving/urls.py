@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from lingua.serving.asgi_router import CHECK_READY, LIST_TROUBLES
 from lingua.serving.static_files import serve_static
-from operators.tickets import TicketView
+from operators.api.tickets import TicketView
 
 
 async def health(request: HttpRequest) -> HttpResponse:

@@ -5,12 +5,12 @@ from lingua.settings.version import VERSION
 REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "operators.authentication.TokenAuthentication",
-        "operators.authentication.LoginAuthentication",
+        "operators.api.authentication.TokenAuthentication",
+        "operators.api.authentication.LoginAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["operators.roles.IsViewer"],
+    "DEFAULT_PERMISSION_CLASSES": ["operators.api.roles.IsViewer"],
     "DEFAULT_RENDERER_CLASSES": [
-        "operators.renderers.EncodedRenderer",
+        "operators.api.renderers.EncodedRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
@@ -22,11 +22,11 @@ SPECTACULAR_SETTINGS: dict[str, object] = {
     "VERSION": VERSION,
     # Messages of work over HTTP describe themselves in the JSON Schema of this version.
     "OAS_VERSION": "3.1.0",
-    "SERVE_PERMISSIONS": ["operators.roles.IsViewer"],
+    "SERVE_PERMISSIONS": ["operators.api.roles.IsViewer"],
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "operators.schema.add_refusals",
+        "operators.api.schema.add_refusals",
         "lingua.serving.http_api_schema.describe_work",
     ],
 }

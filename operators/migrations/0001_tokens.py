@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import operators.models
+import operators.db.token_models
 
 
 class Migration(migrations.Migration):
@@ -55,7 +55,9 @@ class Migration(migrations.Migration):
                 ("version", models.BigIntegerField(default=0, editable=False)),
                 (
                     "scopes",
-                    models.JSONField(default=list, validators=[operators.models.check_scopes]),
+                    models.JSONField(
+                        default=list, validators=[operators.db.token_models.check_scopes]
+                    ),
                 ),
                 (
                     "tenant_id",
@@ -63,7 +65,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="the only tenant its sessions may belong to; empty: any",
                         max_length=64,
-                        validators=[operators.models.check_node_id],
+                        validators=[operators.db.token_models.check_node_id],
                     ),
                 ),
             ],
@@ -127,7 +129,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="the only node id this token may use; empty: any that is nobody else's",
                         max_length=64,
-                        validators=[operators.models.check_node_id],
+                        validators=[operators.db.token_models.check_node_id],
                     ),
                 ),
             ],

@@ -4,7 +4,7 @@ import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
-import operators.pool_models
+import operators.db.pool_models
 
 
 class Migration(migrations.Migration):
@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                         help_text="what tenants, decisions and metrics call it; never changed afterwards",
                         max_length=64,
                         unique=True,
-                        validators=[operators.pool_models.check_id],
+                        validators=[operators.db.pool_models.check_id],
                     ),
                 ),
                 ("name", models.CharField(blank=True, help_text="for people", max_length=100)),
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=list,
                         help_text="a node must have all of them installed",
-                        validators=[operators.pool_models.check_services],
+                        validators=[operators.db.pool_models.check_services],
                         verbose_name="required services",
                     ),
                 ),
@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=list,
                         help_text="languages a node must know, for instance en de; empty: any",
-                        validators=[operators.pool_models.check_languages],
+                        validators=[operators.db.pool_models.check_languages],
                     ),
                 ),
                 (
@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=list,
                         help_text="of a tenant pool: the only nodes in it; empty: any that qualifies",
-                        validators=[operators.pool_models.check_nodes],
+                        validators=[operators.db.pool_models.check_nodes],
                     ),
                 ),
             ],
@@ -259,7 +259,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant_id",
                     models.CharField(
-                        max_length=64, unique=True, validators=[operators.pool_models.check_id]
+                        max_length=64, unique=True, validators=[operators.db.pool_models.check_id]
                     ),
                 ),
                 (

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import migrations, models
 
-import operators.pool_models
+import operators.db.pool_models
 
 _CHANGE = ("view", "change")
 _ALL = (*_CHANGE, "add", "delete")
@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                         help_text="the node need not be connected; what it has it finishes",
                         max_length=64,
                         unique=True,
-                        validators=[operators.pool_models.check_id],
+                        validators=[operators.db.pool_models.check_id],
                     ),
                 ),
                 (

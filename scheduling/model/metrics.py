@@ -1,7 +1,7 @@
 """The journal: what happened in this process, counted and timed, and the last of it remembered.
 
 Writing costs about a microsecond and never waits; `operators` reads. A metric is named without
-the `scheduler_` prefix, labels follow in the order of `operators/metric_names.py`.
+the `scheduler_` prefix, labels follow in the order of `operators/console/metric_names.py`.
 """
 
 import bisect

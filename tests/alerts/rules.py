@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from operators.metric_names import METRICS, PREFIX
+from operators.console.metric_names import METRICS, PREFIX
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "alerts.yml"

@@ -7,8 +7,8 @@ import redis
 import redis.asyncio
 
 from lingua.settings.embedded_redis import EmbeddedRedis
-from operators.job_history import HistoryWriter
-from operators.job_models import EndedJob
+from operators.db.job_history import HistoryWriter
+from operators.db.job_models import EndedJob
 from scheduling.model.metrics import Journal
 from scheduling.store.job_history import HistoryStore
 from scheduling.store.keys import Keys, pick_shard

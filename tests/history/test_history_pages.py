@@ -14,10 +14,10 @@ from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.test import Client
 
-from operators import moments
-from operators.job_history import HistoryPurge
-from operators.job_models import EndedJob
-from operators.job_rows import COLUMNS, TABLE, make_row, write_rows
+from operators.db import datetimes
+from operators.db.job_history import HistoryPurge
+from operators.db.job_models import EndedJob
+from operators.db.job_rows import COLUMNS, TABLE, make_row, write_rows
 from tests.history.conftest import History
 from tests.history.test_job_history import await_history, work
 from tests.instances.servers import Cluster
@@ -95,7 +95,7 @@ def test_half_a_record_makes_no_row(missing: str) -> None:
         ({"q": "NO_AVAILABLE_NODE"}, [3]),
         ({"state": "FAILED"}, [3]),
         ({"tenant_id": "acme"}, [3, 1]),
-        ({"ended_at__gte": moments.from_ms(_START_MS + 3_000).isoformat()}, [3]),
+        ({"ended_at__gte": datetimes.from_ms(_START_MS + 3_000).isoformat()}, [3]),
     ],
 )
 def test_a_viewer_searches_and_changes_nothing(asked: dict[str, str], found: list[int]) -> None:

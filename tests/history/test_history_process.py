@@ -111,7 +111,7 @@ async def test_what_the_writer_does_shows_at_its_instance(
     assert await asyncio.to_thread(read_metric, instance, "history_write_seconds_count") >= 1
     (line,) = [line for line in instance.errors.splitlines() if "its record is gone" in line]
     told = json.loads(line)
-    assert (told["level"], told["logger"]) == ("WARNING", "operators.job_history")
+    assert (told["level"], told["logger"]) == ("WARNING", "operators.db.job_history")
     assert (told["job_id"], told["message"][:24]) == (lost, "a job is not in the hist")
 
 

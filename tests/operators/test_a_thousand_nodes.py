@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from django.test import RequestFactory
 
-from operators.api import ClusterView, StatsView
-from operators.catalog import Catalog
-from operators.cluster import InstanceView
-from operators.console import SCOPE_KEY, Console, Parts
-from operators.live import LiveFeed
-from operators.live_news import Reporter
+from operators.api.views import ClusterView, StatsView
+from operators.console.catalog import Catalog
+from operators.console.cluster import InstanceView
+from operators.console.console import SCOPE_KEY, Console, Parts
+from operators.live.feed import LiveFeed
+from operators.live.news import Reporter
 from scheduling.model.delivery import Delivery
 from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Journal

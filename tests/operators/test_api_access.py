@@ -11,12 +11,13 @@ from django.test import AsyncClient, Client
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
-from operators import instance, tokens
-from operators.authentication import LoginAuthentication, TokenAuthentication
+from operators.api.authentication import LoginAuthentication, TokenAuthentication
+from operators.api.roles import IsOperator, IsViewer
+from operators.console import instance
+from operators.db import tokens
+from operators.db.publisher import CredentialPublisher
+from operators.db.publishing import build_publication, publish_now
 from operators.models import ApiToken, AuditEntry
-from operators.publisher import CredentialPublisher
-from operators.publishing import build_publication, publish_now
-from operators.roles import IsOperator, IsViewer
 from scheduling.access.access import Access, AccessLimits
 from scheduling.model.credentials import Scope
 from scheduling.store.allowances import AllowanceStore

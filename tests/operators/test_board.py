@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from operators.board import Board, Pages
+from operators.console.stats_cache import Board, Pages
 from scheduling.model.metrics import Journal
 
 _EMPTY = Pages(stats=b"{}", cluster=b"{}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from operators.catalog import Catalog
+from operators.console.catalog import Catalog
 
 _SERVICE = {"service_id": "nmt-m2m100", "name": "M2M100", "latest_version": "2", "variants": []}
 _FRESH = {**_SERVICE, "latest_version": "3"}

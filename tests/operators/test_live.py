@@ -8,8 +8,8 @@ import pytest
 from channels.layers import InMemoryChannelLayer
 
 from lingua.composition.transport import LayerCarrier
-from operators.live import LiveFeed
-from operators.live_news import LiveNews, Reporter, Second, find_percentile
+from operators.live.feed import LiveFeed
+from operators.live.news import LiveNews, Reporter, Second, find_percentile
 from scheduling.model.delivery import Delivery
 from scheduling.model.jobs import JobState
 from scheduling.model.metrics import Journal

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from operators.metric_names import METRICS, PREFIX
-from operators.metrics import JournalCollector, render
+from operators.console.metric_names import METRICS, PREFIX
+from operators.console.metrics import JournalCollector, render
 from scheduling.model.errors import DependencyDown
 from scheduling.model.jobs import JobState
 from scheduling.model.metrics import Journal
@@ -21,7 +21,7 @@ from tests.operators.conftest import Api
 
 _PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 # What names metrics, or reads them, and writes none.
-_ONLY_READ = ("operators/metric_names.py", "operators/counters.py")
+_ONLY_READ = ("operators/console/metric_names.py", "operators/console/counters.py")
 _KNOWN = """
     stats_requests_total stats_stale_total stats_request_duration_seconds
     dashboard_snapshot_age_seconds service_catalog_fail_count

@@ -12,8 +12,8 @@ import pytest
 from django.http import QueryDict
 from django.test import Client
 
-from operators.node_listing import PAGE_SIZE, list_nodes
-from operators.node_models import Cordon, note_order
+from operators.admin.node_listing import PAGE_SIZE, list_nodes
+from operators.db.node_models import Cordon, note_order
 from tests.e2e.peers import FakeNode, draw_languages
 from tests.e2e.servers import Lingua
 from tests.manage import NO_REDIS, manage

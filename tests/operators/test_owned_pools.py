@@ -6,9 +6,9 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.test import Client
 
+from operators.db.node_models import Cordon
+from operators.db.pool_source import DatabaseSource
 from operators.models import AuditEntry, OwnedPool, PoolSwitches, TenantPolicy
-from operators.node_models import Cordon
-from operators.pool_source import DatabaseSource
 from scheduling.placement.pool_config import Owned, PoolRules
 from scheduling.placement.pools import PoolKind
 

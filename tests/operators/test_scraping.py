@@ -4,10 +4,10 @@ import pytest
 from django.db import DatabaseError
 from django.test import Client
 
-from operators import tokens
-from operators.authentication import TokenAuthentication
+from operators.api.authentication import TokenAuthentication
+from operators.api.scraping import is_allowed_address
+from operators.db import tokens
 from operators.models import ApiToken
-from operators.scraping import is_allowed_address
 from scheduling.model.credentials import Scope
 from tests.redis_under_test import OwnRedis, point
 
@@ -77,7 +77,7 @@ def test_a_scraper_goes_on_while_the_database_does_not_answer(
 ) -> None:
     headers = _show(Scope.READ)
     assert Client().get("/metrics", headers=headers).status_code == 200
-    monkeypatch.setattr("operators.authentication._TRUSTED_MS", -1)
+    monkeypatch.setattr("operators.api.authentication._TRUSTED_MS", -1)
 
     def fail(*_arguments: object, **_named: object) -> None:
         raise DatabaseError("no")

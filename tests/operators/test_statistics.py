@@ -2,9 +2,9 @@
 
 import pytest
 
-from operators.cluster import InstanceView, describe_cluster
-from operators.gathering import count_languages
-from operators.statistics import Facts, describe_statistics
+from operators.console.cluster import InstanceView, describe_cluster
+from operators.console.cluster_stats import count_languages
+from operators.console.statistics import Facts, describe_statistics
 from scheduling.model.instances import InstanceFigures
 from scheduling.model.nodes import NodeStatus, Usage
 from tests.operators.values import make_node

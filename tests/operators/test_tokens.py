@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from operators import moments, tokens
+from operators.db import datetimes, tokens
 from operators.models import ApiToken, AuditEntry, NodeToken
 from scheduling.model.credentials import parse_token
 from tests.redis_under_test import OwnRedis, point
@@ -198,7 +198,7 @@ def test_a_rotation_ends_the_old_token_after_the_overlap_and_never_later_than_be
     tokens.rotate(token, overlap=dt.timedelta(hours=9), actor="somebody")
 
     assert first_end is not None
-    assert first_end - moments.now() <= dt.timedelta(hours=1)
+    assert first_end - datetimes.now() <= dt.timedelta(hours=1)
     assert token.expires_at == first_end
 
 

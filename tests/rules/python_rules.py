@@ -20,7 +20,10 @@ PROJECTS = {
 }
 FOLDERS = (*PACKAGES, "scripts", "bench", "tests")
 # Packages that Django looks into, where a file of that name used to be.
-FILLED = {"lingua/settings/__init__.py": "the settings module that programs name"}
+FILLED = {
+    "lingua/settings/__init__.py": "the settings module that programs name",
+    "operators/admin/__init__.py": "the admin loads its pages from here",
+}
 VAGUE_NAMES = {"utils", "helpers", "common", "misc", "manager", "base"}
 
 # Where the environment may be read, and why.

@@ -17,12 +17,12 @@ FAULTS = [
     (rules.wall_clock_is_read_in_one_place, "sockets/wire.py", "from time import time"),
     (
         rules.wall_clock_is_read_in_one_place,
-        "operators/pages.py",
+        "operators/api/pages.py",
         "import datetime\ndatetime.datetime.now(datetime.UTC)",
     ),
     (
         rules.wall_clock_is_read_in_one_place,
-        "operators/pages.py",
+        "operators/api/pages.py",
         "from django.utils import timezone\ntimezone.now()",
     ),
     (rules.keys_are_spelled_in_one_place, "nodes/services.py", "f'{p}:v2:{{node:{n}}}:run'"),
@@ -37,7 +37,7 @@ FAULTS = [
     (rules.suppressions_have_a_code_and_a_reason, "nodes/a.py", "x = 1  # type: ignore[arg-type]"),
     (rules.tests_are_never_skipped, "tests/test_a.py", "import pytest\npytest.skip('later')"),
     (rules.tests_are_never_skipped, "tests/test_a.py", "import pytest\nx = pytest.mark.xfail"),
-    (rules.no_code_walks_the_key_space, "operators/pages.py", "client.keys('*')"),
+    (rules.no_code_walks_the_key_space, "operators/api/pages.py", "client.keys('*')"),
     (rules.no_code_walks_the_key_space, "nodes/a.py", "x = self._client.scan_iter('*')"),
     (rules.no_code_walks_the_key_space, "scheduling/a.py", "connection.execute('KEYS', '*')"),
     (rules.locks_are_few_and_off_the_path_of_jobs, "scheduling/a.py", "x = asyncio.Lock()"),

@@ -12,7 +12,7 @@ from django.core.management import BaseCommand, CommandError
 
 from lingua import settings
 from lingua.commands.store_access import open_connection, telling_of_redis
-from operators.letter_desk import LetterDesk
+from operators.console.dead_letters import LetterDesk
 from scheduling.model.limits import JobLimits, NodeLimits
 from scheduling.network.redelivery import Readdressing
 from scheduling.store.instances import InstanceStore

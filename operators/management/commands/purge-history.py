@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management import BaseCommand
 
-from operators import moments
-from operators.job_rows import delete_older
+from operators.db import datetimes
+from operators.db.job_rows import delete_older
 
 _AT_ONCE = 500
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        before = moments.now() - dt.timedelta(days=options["days"])
+        before = datetimes.now() - dt.timedelta(days=options["days"])
         deleted = 0
         while part := delete_older(before=before, most=_AT_ONCE):
             deleted += part

@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.management import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from operators import moments, tokens
-from operators.models import API_SCOPES, ApiToken, NodeToken, Token
+from operators.db import datetimes, tokens
+from operators.db.token_models import API_SCOPES, ApiToken, NodeToken, Token
 
 _EXAMPLES = """examples:
   manage.py token create node "Berlin GPU 1" --node-id berlin-1 --days 90
@@ -102,7 +102,7 @@ class Command(BaseCommand):
         scope: list[str] | None,
         **_: Any,
     ) -> None:
-        expires_at = None if days is None else moments.now() + dt.timedelta(days=days)
+        expires_at = None if days is None else datetimes.now() + dt.timedelta(days=days)
         token: Token
         if kind == "node":
             if tenant or scope:

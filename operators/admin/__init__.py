@@ -1,0 +1,5 @@
+"""The admin's pages, where Django looks for them: importing a module registers what it shows."""
+
+from operators.admin import jobs, nodes, pools, tokens
+
+__all__ = ["jobs", "nodes", "pools", "tokens"]

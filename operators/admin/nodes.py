@@ -1,0 +1,178 @@
+"""Operators' pages for nodes: the fleet of the running instance, and cordons that last."""
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from operators.admin.node_listing import list_nodes
+from operators.console.console import Console
+from operators.console.fleet import FleetDesk
+from operators.console.node_commands import ORDERS, give_order
+from operators.console.permissions import find_console
+from operators.db import audit
+from operators.db.node_models import Cordon, FleetNode
+from scheduling.model.errors import DependencyDown
+
+if TYPE_CHECKING:
+    # The stubs' parameters do not exist when the program runs.
+    NodePages = admin.ModelAdmin[FleetNode]
+    CordonPages = admin.ModelAdmin[Cordon]
+else:
+    NodePages = CordonPages = admin.ModelAdmin
+
+Json = dict[str, Any]
+_SAID = {
+    "drain": "Drain: nothing new until it is resumed or connects anew",
+    "cordon": "Cordon: nothing new until it is resumed",
+    "resume": "Resume: work again",
+    "disconnect": "Disconnect: close its socket; it may come back",
+}
+
+
+@admin.register(FleetNode)
+class FleetNodeAdmin(NodePages):
+    """The nodes as the instance that serves the page knows them; there are no rows behind it."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the fleet; a POST gives an order to the nodes that were ticked."""
+        console, desk = self._find_desk(request)
+        if request.method == "POST":
+            return self._take_orders(
+                request, console, desk, node_ids=request.POST.getlist("node"), back=""
+            )
+        rows = [_make_row(node) for node in console.ask(desk.list_nodes())]
+        page = {"listing": list_nodes(rows, request.GET)}
+        return self._render(request, "admin/operators/nodes.html", "Nodes", page)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        """Show one node; a POST gives it an order."""
+        console, desk = self._find_desk(request)
+        node_id = unquote(object_id)
+        if request.method == "POST":
+            return self._take_orders(request, console, desk, node_ids=[node_id], back=object_id)
+        node = console.ask(desk.find_node(node_id))
+        if node is None:
+            raise Http404("no node has this id here")
+        page = {"node": _make_row(node)}
+        return self._render(request, "admin/operators/node.html", node_id, page)
+
+    def _find_desk(self, request: HttpRequest) -> tuple[Console, FleetDesk]:
+        """Return who to ask.
+
+        :raises PermissionDenied: whoever asks may not see nodes, or not give orders
+        :raises Http404: no instance serves the request
+        """
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        if request.method == "POST" and not self.has_change_permission(request):
+            raise PermissionDenied
+        console = find_console(request)
+        if console is None or console.desk is None:
+            raise Http404("no running instance serves this request")
+        return console, console.desk
+
+    def _take_orders(
+        self,
+        request: HttpRequest,
+        console: Console,
+        desk: FleetDesk,
+        *,
+        node_ids: list[str],
+        back: str,
+    ) -> HttpResponse:
+        action, actor = request.POST.get("action", ""), request.user.get_username()
+        if action not in ORDERS or not node_ids:
+            self.message_user(request, "Choose nodes and what to do.", messages.WARNING)
+            node_ids = []
+        for node_id in node_ids:
+            told, level = f"{action}: {node_id}", messages.SUCCESS
+            try:
+                if not give_order(console, desk, node_id, action=action, actor=actor):
+                    told, level = f"{node_id} is not connected", messages.ERROR
+            except (DependencyDown, DatabaseError) as down:
+                told, level = f"{action}: {node_id}: {down}", messages.ERROR
+            audit.record(actor=actor, action=f"node.{action}", target=node_id, told=told)
+            self.message_user(request, told, level)
+        if back and action != "disconnect":
+            return HttpResponseRedirect(request.get_full_path())
+        path = reverse("admin:operators_fleetnode_changelist")
+        query = request.GET.urlencode() if not back else ""
+        return HttpResponseRedirect(f"{path}?{query}" if query else path)
+
+    def _render(self, request: HttpRequest, template: str, title: str, page: Json) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.model._meta,  # noqa: SLF001 - Django's public name for it is this one
+            "may_order": self.has_change_permission(request),
+            "orders": _SAID,
+            **page,
+        }
+        return TemplateResponse(request, template, context)
+
+
+@admin.register(Cordon)
+class CordonAdmin(CordonPages):
+    """Nodes that get nothing new until their cordon is deleted; they need not be connected."""
+
+    list_display = ("node_id", "reason", "created_at", "created_by")
+    search_fields = ("node_id", "reason")
+    fields = ("node_id", "reason")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if obj is None else ("node_id",)
+
+    def save_model(self, request: HttpRequest, obj: Cordon, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        """Save, and note who did."""
+        if not change:
+            obj.created_by = request.user.get_username()
+        super().save_model(request, obj, form, change)
+        self._order(request, obj.node_id, action="cordon")
+
+    def delete_model(self, request: HttpRequest, obj: Cordon) -> None:
+        node_id = obj.node_id
+        super().delete_model(request, obj)
+        self._order(request, node_id, action="resume")
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Cordon]) -> None:
+        node_ids = [cordon.node_id for cordon in queryset]
+        super().delete_queryset(request, queryset)
+        for node_id in node_ids:
+            self._order(request, node_id, action="resume")
+
+    def _order(self, request: HttpRequest, node_id: str, *, action: str) -> None:
+        """Tell a connected node's slot at once; else the configuration brings it."""
+        console = find_console(request)
+        if console is None or console.desk is None:
+            return
+        try:
+            console.ask(console.desk.order(node_id, action=action))
+        except DependencyDown as down:
+            self.message_user(request, f"{action}: {node_id}: {down}", messages.WARNING)
+
+
+def _make_row(node: Json) -> Json:
+    """Return a node with what only the page needs."""
+    heard_at = dt.datetime.fromtimestamp(node["last_heartbeat"] / 1000, dt.UTC)
+    url = reverse("admin:operators_fleetnode_change", args=[quote(node["node_id"])])
+    return {**node, "heard_at": heard_at, "url": url}

@@ -1,0 +1,116 @@
+"""Answers about nodes and pools for the API description; nothing is validated through them."""
+
+from rest_framework import serializers
+
+from operators.api.serializers import ClusterNode, JobDecision, JobNeed, LookedAt
+
+
+class FleetNode(ClusterNode):
+    draining = serializers.BooleanField(help_text="It gets nothing new until it is resumed.")
+    held = serializers.ChoiceField(
+        ["", "drain", "cordon"], help_text="What an operator asked of it."
+    )
+    languages = serializers.ListField(child=serializers.CharField())
+
+
+class NodeList(serializers.Serializer[None]):
+    nodes = FleetNode(many=True)
+
+
+class NodeDetail(FleetNode):
+    pools = serializers.ListField(child=serializers.CharField())
+    language_capabilities = serializers.JSONField()
+
+
+class Order(serializers.Serializer[None]):
+    node_id = serializers.CharField()
+    action = serializers.ChoiceField(["drain", "cordon", "resume", "disconnect"])
+
+
+class CoverageRow(serializers.Serializer[None]):
+    src = serializers.CharField()
+    tgt = serializers.CharField()
+    ready_nodes = serializers.IntegerField()
+    free_slots = serializers.IntegerField()
+
+
+class CoverageGrid(serializers.Serializer[None]):
+    pairs = CoverageRow(many=True, help_text="Worst first.")
+
+
+class PoolRow(serializers.Serializer[None]):
+    pool_id = serializers.CharField(help_text="Opaque.")
+    pool_name = serializers.CharField()
+    kind = serializers.ChoiceField(["pair", "set", "mixed", "capability", "tenant", "bucket"])
+    pool_required_services = serializers.ListField(child=serializers.CharField())
+    languages = serializers.ListField(child=serializers.CharField())
+    total_nodes = serializers.IntegerField()
+    online_nodes = serializers.IntegerField()
+    ready_nodes = serializers.IntegerField()
+    core_services_installed = serializers.DictField(child=serializers.IntegerField())
+    core_services_ready = serializers.DictField(child=serializers.IntegerField())
+    sample_node_ids = serializers.ListField(child=serializers.CharField(), help_text="At most 5.")
+
+
+class PoolDetail(PoolRow):
+    node_ids = serializers.ListField(child=serializers.CharField())
+
+
+class PoolList(serializers.Serializer[None]):
+    version = serializers.IntegerField(help_text="Of the configuration in force here.")
+    config = serializers.JSONField()
+    pools = PoolRow(many=True)
+
+
+class Rebuilt(serializers.Serializer[None]):
+    version = serializers.IntegerField()
+
+
+class RebuildAsked(serializers.Serializer[None]):
+    asked = serializers.BooleanField(help_text="The leader will do it.")
+
+
+class Search(serializers.Serializer[None]):
+    pool_count = serializers.IntegerField()
+    preferred_pool = serializers.CharField(allow_null=True)
+    selected_pool = serializers.CharField(allow_null=True)
+    fallback_used = serializers.BooleanField()
+    attempts = serializers.ListField(
+        child=serializers.JSONField(), help_text="Rows of pool id, reason, nodes that could."
+    )
+
+
+class Simulation(serializers.Serializer[None]):
+    routing_key = serializers.CharField()
+    required = serializers.ListField(  # type: ignore[assignment]  # a field's option elsewhere
+        child=serializers.CharField()
+    )
+    selected_node_id = serializers.CharField(allow_null=True)
+    refused = serializers.CharField(allow_null=True)
+    debug = Search()
+    breakdown = serializers.DictField(child=serializers.IntegerField())
+    looked_at = LookedAt(many=True)
+
+
+class Why(serializers.Serializer[None]):
+    job_id = serializers.CharField()
+    state = serializers.CharField()
+    phase2_state = serializers.CharField()
+    node_id = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+    attempt = serializers.IntegerField()
+    tenant_id = serializers.CharField()
+    need = JobNeed()
+    decisions = JobDecision(many=True)
+
+
+class WhyNot(serializers.Serializer[None]):
+    job_id = serializers.CharField()
+    node_id = serializers.CharField()
+    now = serializers.CharField(allow_null=True, help_text="Null: it could have the job.")
+    then = serializers.ListField(
+        child=serializers.CharField(allow_null=True),
+        help_text="For each decision why it was passed over; null: it was asked.",
+    )
+    answers = serializers.ListField(child=serializers.CharField(), help_text="Of its slot.")
+    pools = serializers.ListField(child=serializers.CharField())

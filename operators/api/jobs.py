@@ -1,0 +1,176 @@
+"""The API of jobs, version 1: those that ended last, the history, one job whole."""
+
+import datetime as dt
+from typing import Any
+
+from django.db import DatabaseError
+from django.db.models import QuerySet
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from operators.api import examples, serializers
+from operators.api.schema import describe
+from operators.api.views import MAY_MISS, PAGE, PROBLEMS, ConsoleView, paginate, refuse
+from operators.console.console import Console
+from operators.console.job_timeline import describe_job
+from operators.db import datetimes
+from operators.db.job_models import EndedJob
+from operators.db.job_rows import STATES
+from scheduling.model.jobs import JobState, phase2_state
+
+Json = dict[str, Any]
+_BAD_REQUEST, _NOT_FOUND, _UNAVAILABLE = 400, 404, 503
+_EXACT = ("state", "reason", "session_id", "node_id", "tenant_id")
+_FILTERS = [
+    OpenApiParameter("state", str, enum=list(STATES)),
+    OpenApiParameter("reason", str, description="For instance NO_AVAILABLE_NODE."),
+    OpenApiParameter("session_id", str),
+]
+
+
+class LatestJobsView(ConsoleView):
+    """The jobs of this instance that ended last; `only` those that ended so, ``""`` for all."""
+
+    only = ""
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        asked = request.query_params
+        rows = console.list_ended(
+            state=self.only or asked.get("state", ""),
+            reason=asked.get("reason", ""),
+            session_id=asked.get("session_id", ""),
+        )
+        return paginate(rows, request, view=self)
+
+
+@describe(
+    operation_id="jobs",
+    parameters=[*_FILTERS, *PAGE],
+    responses={200: serializers.JobPage, **PROBLEMS},
+    examples=examples.show("A refusal", examples.page_of(examples.JOB_ROW)),
+)
+class JobsView(LatestJobsView):
+    """The jobs of this instance that ended last, newest first, and utterances refused at once."""
+
+
+@describe(
+    operation_id="jobs_failed",
+    parameters=[*_FILTERS[1:], *PAGE],
+    responses={200: serializers.JobPage, **PROBLEMS},
+    examples=examples.show("A refusal", examples.page_of(examples.JOB_ROW)),
+)
+class FailedJobsView(LatestJobsView):
+    """Of those, the ones without a result."""
+
+    only = JobState.FAILED
+
+
+@describe(
+    operation_id="jobs_history",
+    parameters=[
+        *_FILTERS,
+        OpenApiParameter("node_id", str),
+        OpenApiParameter("tenant_id", str),
+        OpenApiParameter("since", dt.datetime, description="Ended at this moment or later."),
+        OpenApiParameter("until", dt.datetime, description="Ended before this moment."),
+        *PAGE,
+    ],
+    responses={
+        200: serializers.EndedJobPage,
+        400: serializers.Problem,
+        **PROBLEMS,
+    },
+    examples=examples.show("Done", examples.page_of(examples.ENDED_JOB)),
+)
+class JobHistoryView(ConsoleView):
+    """Every job that is over, of all instances, newest first, while operators keep them."""
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        asked = request.query_params
+        chosen: Json = {name: asked[name] for name in _EXACT if asked.get(name)}
+        for name, lookup in (("since", "ended_at__gte"), ("until", "ended_at__lt")):
+            if asked.get(name):
+                moment = _read_moment(asked[name])
+                if moment is None:
+                    told = f"{name} is no moment such as 2026-01-31T12:00:00Z"
+                    return refuse(_BAD_REQUEST, "INVALID_PARAMETER", told)
+                chosen[lookup] = moment
+        if any("\0" in str(value) for value in chosen.values()):
+            return refuse(_BAD_REQUEST, "INVALID_PARAMETER", "A text has no null in it.")
+        try:
+            return paginate(_Rows(EndedJob.objects.filter(**chosen)), request, view=self)
+        except DatabaseError:
+            told = "The database does not answer; jobs go on, and are written once it does."
+            return refuse(_UNAVAILABLE, "DATABASE_DOWN", told)
+
+
+@describe(
+    operation_id="job",
+    responses={200: serializers.Job, **MAY_MISS},
+    examples=examples.show("A job that was done", examples.JOB),
+)
+class JobView(ConsoleView):
+    """One job with its timeline: every attempt, its states in both vocabularies, its failure."""
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        try:
+            job = console.find_job(named["job_id"]) or _find_kept(named["job_id"])
+        except DatabaseError:
+            return refuse(_UNAVAILABLE, "DATABASE_DOWN", "The database does not answer.")
+        if job is None:
+            return refuse(_NOT_FOUND, "NO_SUCH_JOB", "No job has this id, or it was forgotten.")
+        return Response(job)
+
+
+class _Rows:
+    """A query as pages want it: counted, sliced, described."""
+
+    def __init__(self, query: "QuerySet[EndedJob]") -> None:
+        self._query = query.defer("record")
+
+    def count(self) -> int:
+        return self._query.count()
+
+    def __getitem__(self, part: slice) -> list[Json]:
+        return [_describe_row(job) for job in self._query[part]]
+
+
+def _describe_row(job: EndedJob) -> Json:
+    return {
+        "job_id": job.job_id,
+        "session_id": job.session_id,
+        "tenant_id": job.tenant_id,
+        "utterance_index": job.utterance_index,
+        "state": job.state,
+        "phase2_state": phase2_state(JobState(job.state)),
+        "reason": job.reason or None,
+        "node_id": job.node_id or None,
+        "attempts": job.attempts,
+        "src_lang": job.src_lang,
+        "tgt_lang": job.tgt_lang,
+        "trace_id": job.trace_id,
+        "created_at_ms": datetimes.to_ms(job.created_at),
+        "ended_at_ms": datetimes.to_ms(job.ended_at),
+        "duration_ms": job.duration_ms,
+    }
+
+
+def _find_kept(job_id: str) -> Json | None:
+    """Return a job Redis has forgotten, from the history."""
+    if "\0" in job_id:
+        return None
+    kept = EndedJob.objects.filter(pk=job_id).first()
+    return None if kept is None else describe_job(kept.record)
+
+
+def _read_moment(text: str) -> dt.datetime | None:
+    """Return a moment; one without a time zone is UTC; None for what is none."""
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    return moment.replace(tzinfo=dt.UTC)

@@ -1,0 +1,64 @@
+"""What every request to the operators' side leaves in the audit log."""
+
+from asyncio import iscoroutinefunction
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+
+from operators.db import audit
+
+_API = "/api/"
+# Asking for a ticket changes nothing that is an operator's, and speakers do it all day.
+_NOT_NOTED = frozenset({"/api/v1/tickets"})
+_CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+AsyncAnswer = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+
+@sync_and_async_middleware
+def audit_requests(answer: Any) -> Any:
+    """Note whoever changes something through the API, whatever came of it."""
+    if iscoroutinefunction(answer):
+        return _in_loop(cast("AsyncAnswer", answer))
+    return _in_thread(cast("Answer", answer))
+
+
+def _in_loop(answer: AsyncAnswer) -> AsyncAnswer:
+    async def audited(request: HttpRequest) -> HttpResponseBase:
+        audit.address.set(request.META.get("REMOTE_ADDR") or "")
+        response = await answer(request)
+        if _is_change(request):
+            await sync_to_async(_note)(request, response)
+        return response
+
+    return audited
+
+
+def _in_thread(answer: Answer) -> Answer:
+    def audited(request: HttpRequest) -> HttpResponseBase:
+        audit.address.set(request.META.get("REMOTE_ADDR") or "")
+        response = answer(request)
+        if _is_change(request):
+            _note(request, response)
+        return response
+
+    return audited
+
+
+def _is_change(request: HttpRequest) -> bool:
+    path = request.path
+    return request.method in _CHANGES and path.startswith(_API) and path not in _NOT_NOTED
+
+
+def _note(request: HttpRequest, response: HttpResponseBase) -> None:
+    audit.record(
+        # An API view sets who showed a token; else it is who is logged in.
+        actor=request.user.get_username() or "anonymous",
+        action=f"api.{(request.method or '').lower()}",
+        target=request.path,
+        status=response.status_code,
+    )

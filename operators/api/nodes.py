@@ -1,0 +1,94 @@
+"""The API of nodes, version 1: look at them, and give them orders."""
+
+import logging
+
+from django.db import DatabaseError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from operators.api import examples, fleet_serializers
+from operators.api.fleet import DeskView
+from operators.api.schema import describe
+from operators.api.views import MAY_MISS, PROBLEMS, OrderView, refuse, refuse_unserved
+from operators.console.console import Console
+from operators.console.fleet import FleetDesk
+from operators.console.node_commands import give_order
+
+logger = logging.getLogger(__name__)
+
+_NOT_FOUND, _UNAVAILABLE = 404, 503
+_NO_NODE = "No node has this id here."
+_NOT_KEPT = "The node has the order, but the database could not keep it: give it again."
+_EXAMPLE_NODE = {
+    "node_id": "node-7F3A91C2",
+    "instance_id": "i-5c1e",
+    "platform": "linux",
+    "online": True,
+    "status": "Draining",
+    "cpu_usage": 12.5,
+    "gpu_usage": 40.0,
+    "memory_usage": 33.0,
+    "current_jobs": 1,
+    "max_concurrent_jobs": 4,
+    "last_heartbeat": 1795190115806,
+    "services": [{"service_id": "faster-whisper", "service_type": "Asr", "status": "Running"}],
+    "capabilities": [
+        {"service_type": "Asr", "ready": True, "reason": None, "ready_impl_ids": None}
+    ],
+    "draining": True,
+    "held": "drain",
+    "languages": ["en", "zh"],
+}
+
+
+@describe(
+    operation_id="nodes",
+    responses={200: fleet_serializers.NodeList, **PROBLEMS},
+    examples=examples.show("A fleet", {"nodes": [_EXAMPLE_NODE]}),
+)
+class NodesView(DeskView):
+    """The fleet: status, slots, languages and services of every node."""
+
+    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+        return Response({"nodes": await desk.list_nodes()})
+
+
+@describe(
+    operation_id="node",
+    responses={200: fleet_serializers.NodeDetail, **MAY_MISS},
+    examples=examples.show(
+        "A node that drains", {**_EXAMPLE_NODE, "pools": ["voices"], "language_capabilities": {}}
+    ),
+)
+class NodeView(DeskView):
+    """One node with its pools and what it declared of languages."""
+
+    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+        node = await desk.find_node(named["node_id"])
+        return refuse(_NOT_FOUND, "NO_SUCH_NODE", _NO_NODE) if node is None else Response(node)
+
+
+@describe(
+    request=None,
+    responses={200: fleet_serializers.Order, **MAY_MISS},
+    examples=examples.show("Drained", {"node_id": "node-7F3A91C2", "action": "drain"}),
+)
+class NodeOrderView(OrderView):
+    """Drain: nothing new until resumed or connected anew. Cordon: until resumed. Both finish jobs.
+
+    Disconnect closes the socket; the node may come back at once.
+    """
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        desk, node_id, action = console.desk, named["node_id"], named["action"]
+        if desk is None:
+            return refuse_unserved()
+        actor = request.user.get_username()
+        try:
+            known = give_order(console, desk, node_id, action=action, actor=actor)
+        except DatabaseError:
+            logger.exception("an order was not kept: %s %s", action, node_id)
+            return refuse(_UNAVAILABLE, "DATABASE_DOWN", _NOT_KEPT)
+        if not known:
+            return refuse(_NOT_FOUND, "NO_SUCH_NODE", _NO_NODE)
+        return Response({"node_id": node_id, "action": action})

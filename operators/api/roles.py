@@ -1,0 +1,38 @@
+"""Roles: what a viewer, an operator and an admin may do, in the admin and in the API."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from operators.api.authentication import allows, find_principal
+from operators.db.rights import RIGHTS
+from scheduling.model.credentials import Scope
+
+
+class _HasScope(BasePermission):
+    """Lets in a token with the scope, and somebody logged in with the right."""
+
+    scope: ClassVar[Scope]
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        principal = find_principal(request)
+        if principal is not None:
+            return allows(principal, self.scope)
+        return request.user.is_active and request.user.has_perm(RIGHTS[self.scope])
+
+
+class IsViewer(_HasScope):
+    """May see; on a laptop, where authentication is off, everybody may."""
+
+    scope = Scope.READ
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return not settings.LINGUA_SESSION_AUTH or super().has_permission(request, view)
+
+
+class IsOperator(_HasScope):
+    """May act on the fleet: drain, cordon, replay."""
+
+    scope = Scope.OPERATE
