@@ -8,8 +8,8 @@ from nodes.job_service import NodeJobService
 from nodes.services import NodeService
 from scheduling.model.errors import ConnectionFenced, Refusal, RegistrationRefused
 from sockets.consumers import MessageConsumer
-from sockets.doors import Door
 from sockets.outbound import OutboundLimits
+from sockets.socket_auth import Door
 from sockets.wire import ErrorFrame
 
 logger = logging.getLogger(__name__)

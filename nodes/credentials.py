@@ -2,7 +2,7 @@
 
 from scheduling.access.access import Access
 from scheduling.model import ids
-from sockets.doors import Visitor
+from sockets.socket_auth import Visitor
 
 
 class NodeCredentials:

@@ -3,10 +3,10 @@
 import msgspec
 
 from nodes import messages
+from nodes.http_nodes import NodeLinks
 from nodes.job_reports import JobReports
-from nodes.links import NodeLinks
 from sockets.endpoints import Answer, Answering, Call, Endpoint
-from sockets.request_doors import RequestDoor
+from sockets.request_auth import RequestDoor
 
 
 def build_paths(

@@ -6,9 +6,9 @@ import msgspec
 
 from nodes import messages
 from nodes.connections import Held, NodeConnection
+from nodes.http_nodes import NodeLinks
 from nodes.job_service import NodeJobService
-from nodes.links import NodeLinks
-from nodes.polls import PollBox
+from nodes.poll_queue import PollBox
 from scheduling.access.access import Access
 from scheduling.access.admissions import Admission
 from scheduling.fleet.registry import Registry

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from nodes import messages
+from nodes.asr_metrics import Recognition
 from nodes.connections import Held, NodeConnection
-from nodes.recognition import Recognition
 from scheduling.fleet.unavailable_services import MODEL_NOT_AVAILABLE, Absences
 from scheduling.jobs.attempts import Attempts
 from scheduling.jobs.retries import Recovery

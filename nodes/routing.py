@@ -5,8 +5,8 @@ from django.urls import URLPattern, path
 from nodes.consumers import NodeConsumer
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
-from sockets.doors import Door
 from sockets.outbound import OutboundLimits
+from sockets.socket_auth import Door
 
 
 def build_routes(

@@ -3,17 +3,17 @@
 import functools
 
 from nodes import messages
+from nodes.asr_metrics import Recognition
 from nodes.connections import Held, NodeConnection
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.lifecycle import describe, is_healthy, read_usage
-from nodes.recognition import Recognition
 from scheduling.fleet.registry import Attempt, Registry
 from scheduling.model import clock, errors, ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobCancelled, NodeFenced, NodeStatusChanged
-from sockets.doors import Visitor
 from sockets.outbound import FrameQueue
+from sockets.socket_auth import Visitor
 
 _SCHEMA = "2.0"
 _RESTARTING = 1012

@@ -9,9 +9,9 @@ from sessions_app.audio import MalformedFrame, decode_binary_frame
 from sessions_app.services import SessionService
 from sessions_app.speaker import Speaker
 from sockets.consumers import MessageConsumer
-from sockets.doors import Door
 from sockets.outbound import OutboundLimits
 from sockets.rate import RateLimit
+from sockets.socket_auth import Door
 from sockets.wire import ErrorFrame, Message
 
 logger = logging.getLogger(__name__)

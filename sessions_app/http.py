@@ -2,10 +2,10 @@
 
 import msgspec
 
-from sessions_app import call_messages
-from sessions_app.calls import CallService
+from sessions_app import http_messages
+from sessions_app.http_sessions import CallService
 from sockets.endpoints import Answer, Call, Endpoint
-from sockets.request_doors import RequestDoor
+from sockets.request_auth import RequestDoor
 
 _CREATED = 201
 
@@ -15,9 +15,9 @@ def build_paths(
 ) -> dict[tuple[str, str], Endpoint]:
     """Return the endpoints of ``/v1/dispatch/f2f``, ``/v1/audio`` and ``GET /v1/job/<id>``."""
 
-    async def dispatch(call: Call[call_messages.DispatchUtterance]) -> Answer:
+    async def dispatch(call: Call[http_messages.DispatchUtterance]) -> Answer:
         answer = await service.dispatch(call)
-        status = call_messages.choose_status(answer)
+        status = http_messages.choose_status(answer)
         return Answer(body=msgspec.json.encode(answer), status=status)
 
     async def keep_audio(call: Call[bytes]) -> Answer:
@@ -28,7 +28,7 @@ def build_paths(
         ("/v1/dispatch/f2f", "POST"): Endpoint(
             dispatch,
             door=door,
-            decode=msgspec.json.Decoder(call_messages.DispatchUtterance).decode,
+            decode=msgspec.json.Decoder(http_messages.DispatchUtterance).decode,
             most_bytes=most_bytes,
         ),
         ("/v1/audio", "POST"): Endpoint(

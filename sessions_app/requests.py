@@ -8,7 +8,7 @@ from scheduling.model import ids
 from scheduling.model.errors import BadInput
 from scheduling.model.jobs import Assignment, Need, Pipeline, Request, quote_base64
 from scheduling.model.languages import AUTO, normalize
-from sessions_app import call_messages, messages
+from sessions_app import http_messages, messages
 from sessions_app.segmentation import Cut
 
 _DEFAULT_TENANT = "default"
@@ -61,7 +61,7 @@ def read_targets(tgt_lang: str | None, tgt_langs: list[str] | None) -> tuple[str
 
 
 def read_profile(
-    message: messages.InitSession | call_messages.DispatchUtterance,
+    message: messages.InitSession | http_messages.DispatchUtterance,
     *,
     tgt_lang: str,
     tgt_langs: tuple[str, ...],

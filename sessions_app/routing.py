@@ -4,8 +4,8 @@ from django.urls import URLPattern, path
 
 from sessions_app.consumers import SessionConsumer
 from sessions_app.services import SessionService
-from sockets.doors import Door
 from sockets.outbound import OutboundLimits
+from sockets.socket_auth import Door
 
 
 def build_routes(

@@ -18,8 +18,8 @@ from sessions_app.in_flight import InFlight
 from sessions_app.requests import Profile, read_profile, read_several
 from sessions_app.session_limits import SessionLimits
 from sessions_app.speaker import Speaker
-from sockets.doors import Visitor
 from sockets.outbound import Outbound
+from sockets.socket_auth import Visitor
 
 _LOOK_AGAIN_S = 0.2
 

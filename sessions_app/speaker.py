@@ -24,17 +24,17 @@ from scheduling.model.instances import SessionRow
 from scheduling.model.jobs import Request
 from scheduling.model.metrics import Journal
 from scheduling.model.outcomes import Refused
-from sessions_app import answers, messages
-from sessions_app.alarm import Alarm
-from sessions_app.awaited import Awaited
-from sessions_app.departures import Departures
-from sessions_app.endings import Endings, kept_no_longer, refuse
+from sessions_app import messages, result_frames
+from sessions_app.deadline_timer import Alarm
 from sessions_app.in_flight import InFlight
-from sessions_app.outbox import Leaving, Missing, Outbox
+from sessions_app.job_cancellation import Endings, kept_no_longer, refuse
+from sessions_app.ordered_sender import Departures
+from sessions_app.pending_requests import Awaited
+from sessions_app.reorder_buffer import Leaving, Missing, Outbox
 from sessions_app.requests import Profile, fan_out, request_from_cut, request_from_utterance
+from sessions_app.result_writer import Teller
 from sessions_app.segmentation import Cut, Segmenter
 from sessions_app.session_limits import SessionLimits
-from sessions_app.teller import Teller
 from sockets.outbound import Outbound
 
 _FENCED = 4409
@@ -228,10 +228,10 @@ class Speaker:
         match event:
             case JobDispatched() | JobAccepted():
                 self._teller.say(
-                    answers.tell_progress(event, request=self._live.find(event.job_id))
+                    result_frames.tell_progress(event, request=self._live.find(event.job_id))
                 )
             case PartialHeard():
-                for message in answers.tell_partial(event):
+                for message in result_frames.tell_partial(event):
                     self._teller.say(message)
             case JobSettled():
                 self._settle(event)
@@ -353,7 +353,7 @@ class Speaker:
     def _put_in_place(self, event: JobSettled) -> None:
         """Send an outcome, or keep it until those before it have been sent."""
         job_id, index = event.job_id, event.utterance_index
-        if answers.is_silent(event):
+        if result_frames.is_silent(event):
             self._settlement.release(session_id=self.session_id, job_id=job_id)
             self._skip(job_id, utterance_index=index)
         else:

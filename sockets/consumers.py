@@ -8,8 +8,8 @@ import msgspec
 from channels.consumer import AsyncConsumer
 
 from scheduling.model.errors import Refusal
-from sockets.doors import Door, OpenDoor, Visitor, turn_away
 from sockets.outbound import WRITE_TEXT, Outbound, OutboundLimits
+from sockets.socket_auth import Door, OpenDoor, Visitor, turn_away
 from sockets.wire import Message, encode_text
 
 logger = logging.getLogger(__name__)

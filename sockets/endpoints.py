@@ -10,8 +10,8 @@ import msgspec
 
 from scheduling.model.credentials import Principal
 from scheduling.model.errors import BadInput, Refusal
-from sockets.doors import find_header
-from sockets.request_doors import RequestDoor
+from sockets.request_auth import RequestDoor
+from sockets.socket_auth import find_header
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from scheduling.access.access import Access, CredentialWatch
 from scheduling.model.credentials import Scope
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
-from sockets.doors import Door, GuardedDoor, OpenDoor
-from sockets.request_doors import GuardedRequests, OpenRequests, RequestDoor
+from sockets.request_auth import GuardedRequests, OpenRequests, RequestDoor
+from sockets.socket_auth import Door, GuardedDoor, OpenDoor
 
 # A third of the lease of a connection.
 _RENEW_EVERY_MS = 20_000

@@ -41,8 +41,8 @@ from scheduling.model.instances import InstanceRecord
 from scheduling.model.metrics import Journal
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection, open_client
-from sessions_app.farewell import Farewell
 from sessions_app.in_flight import InFlight
+from sessions_app.session_drain import Farewell
 
 if TYPE_CHECKING:
     from lingua.composition.tracing import Spans

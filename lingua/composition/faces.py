@@ -12,9 +12,9 @@ from lingua.composition.limits import read_node_outbound, read_session_limits
 from lingua.composition.network import Network
 from lingua.composition.pools import PoolParts
 from lingua.composition.services import Core, Ground, build_sessions
+from nodes.asr_metrics import Recognition
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
-from nodes.recognition import Recognition
 from nodes.services import NodeService
 from operators.console.cluster_stats import Gathering
 from operators.console.console import Console, Parts
@@ -23,8 +23,8 @@ from operators.console.fleet import FleetDesk
 from operators.console.sessions import SessionDesk
 from scheduling.jobs.attempts import Attempts
 from sessions_app.in_flight import InFlight
-from sessions_app.late_answers import LateAnswers
 from sessions_app.services import SessionService
+from sessions_app.stale_requests import LateAnswers
 from sockets.outbound import OutboundLimits
 
 _LATE_ANSWERS_EVERY_S = 1.0

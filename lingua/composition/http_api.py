@@ -11,17 +11,17 @@ from lingua.composition.limits import read_node_outbound
 from lingua.composition.services import Core, Ground, build_sessions
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
+from nodes.http_nodes import NodeLinks
 from nodes.job_reports import JobReports
 from nodes.job_service import NodeJobService
-from nodes.links import NodeLinks
 from nodes.services import NodeService
 from scheduling.jobs.attempts import Attempts
 from scheduling.jobs.hooks import Hooks
 from scheduling.jobs.recordings import Recordings
 from scheduling.store.hooks import HookStore
 from scheduling.store.recordings import RecordingStore
-from sessions_app.calls import CallService
-from sessions_app.courier import Courier
+from sessions_app.http_sessions import CallService
+from sessions_app.webhook_client import Courier
 from sockets.endpoints import Endpoints
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from nodes import messages
 from scheduling.model.reports import JobReport
-from sessions_app import call_messages
+from sessions_app import http_messages
 from sockets.endpoints import Problem
 
 Json = dict[str, Any]
@@ -68,13 +68,13 @@ _PATHS: tuple[tuple[str, str, Any, Mapping[int, Any], str, str], ...] = (
         *("jobFail", "Say that a node could not do a job."),
     ),
     (
-        *("/v1/dispatch/f2f", "post", call_messages.DispatchUtterance),
-        dict.fromkeys((200, 202), (call_messages.Dispatched, call_messages.DispatchedToSeveral)),
+        *("/v1/dispatch/f2f", "post", http_messages.DispatchUtterance),
+        dict.fromkeys((200, 202), (http_messages.Dispatched, http_messages.DispatchedToSeveral)),
         *("dispatchF2f", "Dispatch an utterance; 202 while it waits for a slot."),
     ),
     (
         *("/v1/audio", "post", bytes),
-        {201: call_messages.Kept},
+        {201: http_messages.Kept},
         *("audio", "Send audio ahead, to name it as `audio_ref`."),
     ),
     (

@@ -20,7 +20,7 @@ from operators.api.authentication import (
 from operators.api.throttles import PrincipalThrottle
 from operators.db.tokens import describe_person
 from scheduling.model.credentials import Scope
-from sockets.doors import SUBPROTOCOL
+from sockets.socket_auth import SUBPROTOCOL
 from sockets.tickets import sign_ticket
 
 

@@ -56,7 +56,7 @@ LOCKS = {
     "channels_streams/presence.py": "threads share the presence; nothing is awaited under it",
     "channels_streams/redis/connection.py": "one connection is opened once",
     "lingua_node/translator.py": "a node's own program takes one text at a time",
-    "nodes/links.py": "one node that moves here twice at once",
+    "nodes/http_nodes.py": "one node that moves here twice at once",
     "scheduling/pools/leader.py": "one pass of the leader at a time",
     "scheduling/pools/follower.py": "one reading of the pools at a time",
 }

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sessions_app.departures import Departures
-from sessions_app.outbox import Leaving, Missing, MissingReason
+from sessions_app.ordered_sender import Departures
+from sessions_app.reorder_buffer import Leaving, Missing, MissingReason
 
 _DEADLINE_S = 10.0
 

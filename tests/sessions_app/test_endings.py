@@ -11,7 +11,7 @@ from scheduling.jobs.settlement import Settlement
 from scheduling.model.errors import DependencyDown, TenantLimited
 from scheduling.model.jobs import JobState
 from scheduling.model.outcomes import Refused
-from sessions_app.endings import Endings, kept_no_longer, refuse
+from sessions_app.job_cancellation import Endings, kept_no_longer, refuse
 from tests.redis_under_test import OwnRedis, make_redis, open_redis
 from tests.scheduling.core import Core
 from tests.scheduling.mailboxes import RecordingNode

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessions_app.outbox import Leaving, Missing, MissingReason, Outbox
+from sessions_app.reorder_buffer import Leaving, Missing, MissingReason, Outbox
 
 pytestmark = pytest.mark.req("J13")
 

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sessions_app.outbox import Leaving, Missing, MissingReason, Outbox
+from sessions_app.reorder_buffer import Leaving, Missing, MissingReason, Outbox
 
 GAP_MS, MAX_HELD = 1000, 4
 

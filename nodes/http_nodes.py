@@ -9,7 +9,7 @@ from nodes import messages
 from nodes.connections import FENCED, NodeConnection
 from nodes.job_service import NodeJobService
 from nodes.lifecycle import ACKNOWLEDGES, RESUMES
-from nodes.polls import Fetched, PollBox
+from nodes.poll_queue import Fetched, PollBox
 from nodes.services import NodeService
 from scheduling.access.access import REVOKED, Access
 from scheduling.access.admissions import Admission
@@ -21,9 +21,9 @@ from scheduling.model.credentials import Principal
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, NodeFenced
 from scheduling.model.jobs import Assignment
-from sockets.doors import Visitor
 from sockets.endpoints import Call
 from sockets.outbound import OutboundLimits
+from sockets.socket_auth import Visitor
 
 _LOST, _RESTARTING = 1006, 1012
 _decode_assignment = msgspec.json.Decoder(Assignment).decode

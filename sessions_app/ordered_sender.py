@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
 from scheduling.model.background import Background
-from sessions_app.outbox import Leaving, Missing
+from sessions_app.reorder_buffer import Leaving, Missing
 
 Item = TypeVar("Item")
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from scheduling.access.access import Access
 from scheduling.model.credentials import Principal, Scope
 from scheduling.model.errors import AccessDenied, TooManyRequests
-from sockets.doors import find_bearer
+from sockets.socket_auth import find_bearer
 
 
 class RequestDoor(Protocol):

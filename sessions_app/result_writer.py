@@ -4,9 +4,9 @@ from scheduling.model import clock
 from scheduling.model.events import JobSettled
 from scheduling.model.jobs import Request
 from scheduling.model.outcomes import Refused
-from sessions_app import answers
-from sessions_app.endings import settle
+from sessions_app import result_frames
 from sessions_app.groups import UtteranceGroups
+from sessions_app.job_cancellation import settle
 from sessions_app.session_limits import SessionLimits
 from sockets.outbound import Outbound
 from sockets.wire import Message, encode_text
@@ -38,14 +38,14 @@ class Teller:
 
     def announce(self, event: JobSettled) -> None:
         """Say that an utterance is refused; its marker follows when its place has come."""
-        for message in answers.tell_refusal(event):
+        for message in result_frames.tell_refusal(event):
             self.say(message)
         self._announced.add(event.job_id)
 
     def tell(self, event: JobSettled) -> bool:
         """Say how an utterance ended; a speaker too far behind finds it in the outbox later."""
         now_ms, target = clock.now_ms(), self._name_target(event)
-        frames = answers.tell_outcome(
+        frames = result_frames.tell_outcome(
             event,
             groups=self._groups,
             now_ms=now_ms,
@@ -61,7 +61,7 @@ class Teller:
         """Say that there will be no result."""
         event = settle(request, Refused(code="CANCELLED", message=reason))
         now_ms, target = clock.now_ms(), self._name_target(event)
-        self.say(answers.tell_missing(event, reason=reason, now_ms=now_ms, tgt_lang=target))
+        self.say(result_frames.tell_missing(event, reason=reason, now_ms=now_ms, tgt_lang=target))
 
     def note_playback(self, *, group_id: str, ended_at_ms: int) -> None:
         """The client has played a translation: what comes soon is of the same group."""

@@ -20,7 +20,7 @@ from scheduling.model.events import JobSettled, ToSession
 from scheduling.model.instances import SessionRow
 from scheduling.model.jobs import Request
 from scheduling.model.reports import JobReport, describe_job
-from sessions_app import call_messages, messages
+from sessions_app import http_messages, messages
 from sessions_app.audio import UndecodableAudio, check_utterance_audio
 from sessions_app.requests import (
     Profile,
@@ -97,7 +97,7 @@ class CallService:
         """The process ends: what was dispatched goes on elsewhere, nothing new is taken."""
         self._is_leaving = True
 
-    async def keep_audio(self, call: Call[bytes]) -> call_messages.Kept:
+    async def keep_audio(self, call: Call[bytes]) -> http_messages.Kept:
         """Keep audio for the utterances that will name it.
 
         :raises BadInput: there is none
@@ -109,15 +109,15 @@ class CallService:
             audio=base64.b64encode(call.message).decode(), owner=_name(call.principal)
         )
         life_ms = await self._recordings.keep(audio_ref, recording=recording)
-        return call_messages.Kept(
+        return http_messages.Kept(
             audio_ref=audio_ref,
             size_bytes=len(call.message),
             expires_at_ms=clock.now_ms() + life_ms,
         )
 
     async def dispatch(
-        self, call: Call[call_messages.DispatchUtterance]
-    ) -> call_messages.Dispatched | call_messages.DispatchedToSeveral:
+        self, call: Call[http_messages.DispatchUtterance]
+    ) -> http_messages.Dispatched | http_messages.DispatchedToSeveral:
         """Dispatch an utterance, to one language or to each of several; answers at once.
 
         :raises Refusal: nothing was accepted; of several languages, each says so for itself
@@ -138,7 +138,7 @@ class CallService:
             *(self._dispatch(one, profile, message.callback) for one in requests),
             return_exceptions=True,
         )
-        jobs = [answer for answer in answers if isinstance(answer, call_messages.DispatchedJob)]
+        jobs = [answer for answer in answers if isinstance(answer, http_messages.DispatchedJob)]
         failures = [
             (one, answer)
             for one, answer in zip(requests, answers, strict=True)
@@ -147,10 +147,10 @@ class CallService:
         if failures and not jobs:
             raise failures[0][1]
         if message.tgt_langs is None:
-            return call_messages.Dispatched(
+            return http_messages.Dispatched(
                 **msgspec.structs.asdict(jobs[0]), session_id=session_id, utterance_index=index
             )
-        return call_messages.DispatchedToSeveral(
+        return http_messages.DispatchedToSeveral(
             session_id=session_id,
             utterance_index=index,
             jobs=jobs,
@@ -177,7 +177,7 @@ class CallService:
             self._settlement.release(session_id=record.session_id, job_id=record.job_id)
         return report
 
-    async def _find_audio(self, call: Call[call_messages.DispatchUtterance]) -> str:
+    async def _find_audio(self, call: Call[http_messages.DispatchUtterance]) -> str:
         message = call.message
         if (message.audio is None) == (message.audio_ref is None):
             raise errors.BadInput("Send audio, or name audio_ref.", code="INVALID_MESSAGE")
@@ -195,7 +195,7 @@ class CallService:
         raise errors.BadInput("There is no audio.", code="INVALID_MESSAGE")
 
     async def _find_session(
-        self, call: Call[call_messages.DispatchUtterance], targets: tuple[str, ...]
+        self, call: Call[http_messages.DispatchUtterance], targets: tuple[str, ...]
     ) -> tuple[str, int, Profile]:
         """Return the session an utterance belongs to, and its place there; a new one if need be."""
         message = call.message
@@ -220,7 +220,7 @@ class CallService:
             raise errors.BadInput("You have no such session.", code="INVALID_SESSION")
         return session_id, spoken.utterance_index, msgspec.json.decode(spoken.profile, type=Profile)
 
-    async def _is_own(self, call: Call[call_messages.DispatchUtterance], session_id: str) -> bool:
+    async def _is_own(self, call: Call[http_messages.DispatchUtterance], session_id: str) -> bool:
         """Say whether a session is one without a socket, and the caller's own."""
         text = await self._sessions.find_profile(session_id)
         if text is None:
@@ -231,8 +231,8 @@ class CallService:
         return is_meant and profile.caller == _name(call.principal)
 
     async def _dispatch(
-        self, request: Request, profile: Profile, callback: call_messages.Callback | None
-    ) -> call_messages.DispatchedJob:
+        self, request: Request, profile: Profile, callback: http_messages.Callback | None
+    ) -> http_messages.DispatchedJob:
         job = request.assignment
         session_id, job_id = job.session_id, job.job_id
         if callback is not None:
@@ -254,7 +254,7 @@ class CallService:
         if found is None:
             raise errors.NoSuchJob
         record = found.record
-        return call_messages.DispatchedJob(
+        return http_messages.DispatchedJob(
             job_id=record.job_id,
             node_id=record.node_id or None,
             attempt_id=record.attempt,
@@ -288,14 +288,14 @@ def _name(principal: Principal | None) -> str:
     return principal.principal_id if principal else ""
 
 
-def _tell(request: Request, failure: BaseException) -> call_messages.RefusedTarget:
+def _tell(request: Request, failure: BaseException) -> http_messages.RefusedTarget:
     """Return what is told of a language that was refused.
 
     :raises BaseException: `failure`, where it is no refusal
     """
     if not isinstance(failure, errors.Refusal):
         raise failure
-    return call_messages.RefusedTarget(
+    return http_messages.RefusedTarget(
         error=failure.code,
         detail=str(failure),
         details=failure.details,
@@ -304,14 +304,14 @@ def _tell(request: Request, failure: BaseException) -> call_messages.RefusedTarg
 
 
 def _read_request(
-    message: call_messages.DispatchUtterance,
+    message: http_messages.DispatchUtterance,
     *,
     profile: Profile,
     session_id: str,
     index: int,
     audio: str,
 ) -> Request:
-    options = message.options or call_messages.Options()
+    options = message.options or http_messages.Options()
     pipeline = message.pipeline or messages.PipelineWanted(
         use_asr=True, use_nmt=True, use_tts=options.require_tts
     )
