@@ -4,7 +4,7 @@ from scheduling.model import clock
 from scheduling.model.jobs import Assignment, Need, Pipeline, Request, quote_base64
 from scheduling.model.languages import LanguageOffer, Nmt
 from scheduling.model.nodes import Node, NodeDescription, NodeStatus, Service, Usage
-from scheduling.placement.candidate_view import Contender
+from scheduling.placement.candidate_view import CandidateView
 from scheduling.placement.snapshot import Fleet, NodeIndex
 
 LANGUAGES = frozenset({"de", "en", "es", "fr"})
@@ -63,7 +63,7 @@ def build_fleet(size: int) -> Fleet:
         node.node_id: node
         for node in (build_node(number, heard_at_ms=now_ms) for number in range(size))
     }
-    fleet.contenders.update((node_id, Contender(node)) for node_id, node in nodes.items())
+    fleet.candidates_seen.update((node_id, CandidateView(node)) for node_id, node in nodes.items())
     fleet.swap(nodes, NodeIndex({DESCRIPTION: tuple(nodes)}, require_gpu=False))
     for node_id in nodes:
         fleet.learn_load(node_id, 1)

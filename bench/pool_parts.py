@@ -12,17 +12,19 @@ from scheduling.model import clock
 from scheduling.model.limits import PlacementRules
 from scheduling.placement.candidates import Members, PoolTable
 from scheduling.placement.chooser import Chooser
-from scheduling.placement.decisions import PLACED, Trail, encode_decision
+from scheduling.placement.decisions import PLACED, DecisionBuilder, encode_decision
 from scheduling.placement.pool_config import PoolConfig
 from scheduling.placement.pool_matching import PoolMatcher
 from scheduling.placement.pools import PoolKind, language_pool
 from scheduling.placement.session_memory import SessionMemory
-from scheduling.placement.wait_queue import Placing
+from scheduling.placement.wait_queue import PlacementRequest
 
 _POOL = language_pool(PoolKind.SET, sorted(LANGUAGES))
 _ROUNDS, _CALLS = 50, 200
 _REQUEST = build_request(0xABCD, 1)
-_PLACING = Placing(assignment=_REQUEST.assignment, need=_REQUEST.need, tenant_id=_REQUEST.tenant_id)
+_PLACING = PlacementRequest(
+    assignment=_REQUEST.assignment, need=_REQUEST.need, tenant_id=_REQUEST.tenant_id
+)
 
 
 def measure() -> list[Row]:
@@ -41,10 +43,10 @@ def _make_record() -> Callable[[], object]:
     node_id = choice.nodes[0].node_id
 
     def record() -> bytes:
-        trail = Trail()
-        trail.take_choice(choice)
-        trail.note_answer(node_id, "reserved", 1, asked=trail.start_asking())
-        return encode_decision(trail.decide(PLACED, attempt=1, at_ms=1, node_id=node_id))
+        decision_builder = DecisionBuilder()
+        decision_builder.take_choice(choice)
+        decision_builder.note_answer(node_id, "reserved", 1, asked=decision_builder.start_asking())
+        return encode_decision(decision_builder.decide(PLACED, attempt=1, at_ms=1, node_id=node_id))
 
     return record
 

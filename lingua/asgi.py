@@ -7,7 +7,7 @@ from django.core.asgi import get_asgi_application
 from django.utils.module_loading import import_string
 
 from lingua import settings
-from lingua.serving.asgi_router import Entrance
+from lingua.serving.asgi_router import AsgiRouter
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.lifespan import Application, Lifespan
 from lingua.serving.request_bodies import bound_bodies
@@ -20,7 +20,7 @@ async def _build_application() -> Application:
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lingua.settings")
-application = Entrance(
+application = AsgiRouter(
     lifespan=Lifespan(
         build=_build_application,
         startup_timeout_s=settings.LINGUA_STARTUP_TIMEOUT_S,

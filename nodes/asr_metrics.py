@@ -1,27 +1,27 @@
-"""How well nodes recognise speech, as they say themselves, counted in the journal (O2, G)."""
+"""How well nodes recognise speech, as they say themselves, counted in the metrics (O2, G)."""
 
 from nodes import messages
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 
 _UNKNOWN = "unknown"
 _QUALITIES = frozenset({"good", "suspect", "bad"})
 
 
-class Recognition:
+class AsrMetrics:
     """Counts results by quality, and second tries by what became of them."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
     def note_result(self, result: messages.JobResult) -> None:
         """Count one result that a job took."""
         quality = result.asr_quality_level or _UNKNOWN
-        self._journal.count("asr_results_total", quality if quality in _QUALITIES else _UNKNOWN)
+        self._metrics.count("asr_results_total", quality if quality in _QUALITIES else _UNKNOWN)
         if result.rerun_count:
-            self._journal.count("asr_results_rerun_total")
+            self._metrics.count("asr_results_rerun_total")
         probability = (result.extra or {}).get("language_probability")
         if isinstance(probability, int | float) and 0 <= probability <= 1:
-            self._journal.observe("asr_language_probability", probability)
+            self._metrics.observe("asr_language_probability", probability)
 
     def note_reruns(
         self, now: messages.RerunMetrics, *, before: messages.RerunMetrics | None
@@ -33,7 +33,7 @@ class Recognition:
         """
         if before is None:
             return
-        count = self._journal.count
+        count = self._metrics.count
         count("asr_reruns_started_total", by=_grown(now.total, before.total))
         count("asr_reruns_total", "success", by=_grown(now.successful, before.successful))
         count("asr_reruns_total", "failed", by=_grown(now.failed, before.failed))

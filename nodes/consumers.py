@@ -9,7 +9,7 @@ from nodes.services import NodeService
 from scheduling.model.errors import ConnectionFenced, Refusal, RegistrationRefused
 from sockets.consumers import MessageConsumer
 from sockets.outbound import OutboundLimits
-from sockets.socket_auth import Door
+from sockets.socket_auth import SocketAuth
 from sockets.wire import ErrorFrame
 
 logger = logging.getLogger(__name__)
@@ -28,13 +28,13 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
         service: NodeService,
         jobs: NodeJobService,
         outbound_limits: OutboundLimits,
-        door: Door,
+        auth: SocketAuth,
         most_frame_bytes: int | None,
     ) -> None:
         self._service = service
         self._jobs = jobs
         self.outbound_limits = outbound_limits
-        self.door = door
+        self.auth = auth
         self.most_frame_bytes = most_frame_bytes
         self._connection: NodeConnection | None = None
 
@@ -45,7 +45,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
                 self._connection, ack = await self._service.register(
                     message,
                     outbound=self.outbound,
-                    visitor=self.visitor,
+                    peer=self.peer,
                     before=connection,
                 )
                 self.reply(ack)

@@ -3,21 +3,21 @@
 import msgspec
 
 from nodes import messages
-from nodes.http_nodes import NodeLinks
+from nodes.http_nodes import HttpNodes
 from nodes.job_reports import JobReports
-from sockets.endpoints import Answer, Answering, Call, Endpoint
-from sockets.request_auth import RequestDoor
+from sockets.endpoints import Answering, Call, Endpoint, HttpAnswer
+from sockets.request_auth import RequestAuth
 
 
 def build_paths(
-    *, links: NodeLinks, reports: JobReports, door: RequestDoor, most_bytes: int
+    *, links: HttpNodes, reports: JobReports, auth: RequestAuth, most_bytes: int
 ) -> dict[tuple[str, str], Endpoint]:
     """Return the endpoints of ``/v1/node/*`` and ``/v1/job/*``."""
 
-    async def poll(call: Call[messages.PollWork]) -> Answer:
+    async def poll(call: Call[messages.PollWork]) -> HttpAnswer:
         fetched = await links.fetch(call)
         body = f'{{"messages":[{",".join(fetched.frames)}]}}'
-        return Answer(body=body.encode(), on_sent=fetched.settle)
+        return HttpAnswer(body=body.encode(), on_sent=fetched.settle)
 
     answers: dict[str, tuple[Answering, type[msgspec.Struct]]] = {
         "/v1/node/register": (links.register, messages.RegisterNode),
@@ -30,7 +30,7 @@ def build_paths(
     return {
         (path, "POST"): Endpoint(
             answer,
-            door=door,
+            auth=auth,
             decode=msgspec.json.Decoder(incoming).decode,
             most_bytes=most_bytes,
         )

@@ -9,7 +9,7 @@ from nodes import messages
 from nodes.connections import FENCED, NodeConnection
 from nodes.job_service import NodeJobService
 from nodes.lifecycle import ACKNOWLEDGES, RESUMES
-from nodes.poll_queue import Fetched, PollBox
+from nodes.poll_queue import Fetched, PollQueue
 from nodes.services import NodeService
 from scheduling.access.access import REVOKED, Access
 from scheduling.access.admissions import Admission
@@ -23,17 +23,17 @@ from scheduling.model.events import JobAssigned, NodeFenced
 from scheduling.model.jobs import Assignment
 from sockets.endpoints import Call
 from sockets.outbound import OutboundLimits
-from sockets.socket_auth import Visitor
+from sockets.socket_auth import Peer
 
 _LOST, _RESTARTING = 1006, 1012
 _decode_assignment = msgspec.json.Decoder(Assignment).decode
 
 
-class NodeLink:
+class HttpNode:
     """One node's connection while it asks this instance; its socket, so to speak."""
 
     def __init__(
-        self, connection: NodeConnection, *, box: PollBox, admission: Admission | None
+        self, connection: NodeConnection, *, box: PollQueue, admission: Admission | None
     ) -> None:
         self.connection = connection
         self.box = box
@@ -57,7 +57,7 @@ class NodeLink:
             )
 
 
-class NodeLinks:
+class HttpNodes:
     """The links of this process, and the loop that ends those nobody asks on any more.
 
     A node's connection is where it asked last: an instance that it asks and that does not hold it
@@ -89,14 +89,14 @@ class NodeLinks:
         self._limits = limits
         self._idle_ms = idle_ms
         self._heartbeat_ms = heartbeat_ms
-        self._links: dict[str, NodeLink] = {}
+        self._http_nodes: dict[str, HttpNode] = {}
         self._moving: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._background = Background()
         self._is_leaving = False
 
-    def find(self, node_id: str) -> NodeLink | None:
+    def find(self, node_id: str) -> HttpNode | None:
         """Return a node's link in this process."""
-        return self._links.get(node_id)
+        return self._http_nodes.get(node_id)
 
     async def register(self, call: Call[messages.RegisterNode]) -> messages.RegisteredOverHttp:
         """Register a node that will poll for its work; it acknowledges jobs, and may come back.
@@ -106,16 +106,16 @@ class NodeLinks:
         self._check_open()
         features = {*(call.message.advanced_features or ()), ACKNOWLEDGES, RESUMES}
         message = msgspec.structs.replace(call.message, advanced_features=sorted(features))
-        box = PollBox(limits=self._limits)
+        box = PollQueue(limits=self._limits)
         admission = await self._admit(call.principal)
         try:
             connection, registered = await self._service.register(
-                message, outbound=box, visitor=Visitor(admission=admission), before=None
+                message, outbound=box, peer=Peer(admission=admission), before=None
             )
         except BaseException:
             self._dismiss(admission)
             raise
-        self._keep(NodeLink(connection, box=box, admission=admission))
+        self._keep(HttpNode(connection, box=box, admission=admission))
         return messages.RegisteredOverHttp(
             node_id=registered.node_id,
             status=registered.status,
@@ -160,7 +160,7 @@ class NodeLinks:
         now_ms = clock.steady_ms()
         silent = [
             link
-            for link in self._links.values()
+            for link in self._http_nodes.values()
             if not link.box.waiting and now_ms - link.heard_ms > self._idle_ms
         ]
         for link in silent:
@@ -170,15 +170,15 @@ class NodeLinks:
     def leave(self) -> None:
         """The process ends: its nodes ask another instance, which takes them over as they are."""
         self._is_leaving = True
-        for link in list(self._links.values()):
+        for link in list(self._http_nodes.values()):
             link.box.close(_RESTARTING)
 
-    async def _hold(self, principal: Principal | None, node_id: str, token: str) -> NodeLink:
+    async def _hold(self, principal: Principal | None, node_id: str, token: str) -> HttpNode:
         """Return the node's link in this process, after bringing it here if need be."""
         self._check_open()
         lock = self._moving.get(node_id) or self._moving.setdefault(node_id, asyncio.Lock())
         async with lock:
-            link = self._links.get(node_id)
+            link = self._http_nodes.get(node_id)
             if link is None:
                 link = await self._move(principal, node_id, token)
         link.check(principal)
@@ -187,7 +187,7 @@ class NodeLinks:
         link.hear()
         return link
 
-    async def _move(self, principal: Principal | None, node_id: str, token: str) -> NodeLink:
+    async def _move(self, principal: Principal | None, node_id: str, token: str) -> HttpNode:
         admission = await self._admit(principal)
         try:
             if admission is not None:
@@ -196,11 +196,11 @@ class NodeLinks:
         except BaseException:
             self._dismiss(admission)
             raise
-        box = PollBox(limits=self._limits)
+        box = PollQueue(limits=self._limits)
         connection = NodeConnection(
             node=moved.node, outbound=box, on_written=self._jobs.written, resume_token=token
         )
-        link = NodeLink(connection, box=box, admission=admission)
+        link = HttpNode(connection, box=box, admission=admission)
         older = self._delivery.attach_node(node_id, connection)
         if older is not None:
             older.post(NodeFenced(node_id=node_id))
@@ -214,19 +214,19 @@ class NodeLinks:
                 connection.post(assigned)
         return link
 
-    def _keep(self, link: NodeLink) -> None:
+    def _keep(self, link: HttpNode) -> None:
         node_id = link.connection.node_id
-        self._links[node_id] = link
+        self._http_nodes[node_id] = link
         link.box.on_closed = lambda: self._background.run(
             self._end(link), name="a node's end over HTTP"
         )
         if link.admission is not None:
             link.admission.attend(link.box.close)
 
-    async def _end(self, link: NodeLink) -> None:
+    async def _end(self, link: HttpNode) -> None:
         node_id = link.connection.node_id
-        if self._links.get(node_id) is link:
-            del self._links[node_id]
+        if self._http_nodes.get(node_id) is link:
+            del self._http_nodes[node_id]
         self._dismiss(link.admission)
         code = link.box.closed_with or _LOST
         if code == _RESTARTING:
@@ -236,7 +236,7 @@ class NodeLinks:
         if code == FENCED:
             await self._send_on(link)
 
-    async def _send_on(self, link: NodeLink) -> None:
+    async def _send_on(self, link: HttpNode) -> None:
         """Send jobs that were not fetched here after their node, to where it asks now."""
         for frame in link.box.dropped:
             try:

@@ -6,9 +6,9 @@ import msgspec
 
 from nodes import messages
 from nodes.connections import Held, NodeConnection
-from nodes.http_nodes import NodeLinks
+from nodes.http_nodes import HttpNodes
 from nodes.job_service import NodeJobService
-from nodes.poll_queue import PollBox
+from nodes.poll_queue import PollQueue
 from scheduling.access.access import Access
 from scheduling.access.admissions import Admission
 from scheduling.fleet.registry import Registry
@@ -27,14 +27,14 @@ class JobReports:
     def __init__(
         self,
         *,
-        links: NodeLinks,
+        links: HttpNodes,
         jobs: NodeJobService,
         registry: Registry,
         attempts: Attempts,
         delivery: Delivery,
         access: Access,
     ) -> None:
-        self._links = links
+        self._http_nodes = links
         self._jobs = jobs
         self._registry = registry
         self._attempts = attempts
@@ -99,12 +99,12 @@ class JobReports:
         connection = await self._find_connection(call.principal, message)
         if not await self._jobs.settle(connection, result):
             await self._judge(message, session_id=result.session_id, failed=not success)
-        if self._links.find(message.node_id) is None:
+        if self._http_nodes.find(message.node_id) is None:
             answered = AttemptAnswered(job_id=message.job_id, attempt=message.attempt_id)
             await self._delivery.to_node(message.node_id, answered)
 
     async def _judge(
-        self, message: messages.JobReport, *, session_id: str, failed: bool = False
+        self, message: messages.AttemptReport, *, session_id: str, failed: bool = False
     ) -> None:
         await self._attempts.judge(
             session_id=session_id,
@@ -115,10 +115,10 @@ class JobReports:
         )
 
     async def _find_connection(
-        self, principal: Principal | None, message: messages.JobReport
+        self, principal: Principal | None, message: messages.AttemptReport
     ) -> NodeConnection:
         """Return the node's connection, or one for this report alone where another has it."""
-        link = self._links.find(message.node_id)
+        link = self._http_nodes.find(message.node_id)
         if link is not None:
             link.check(principal)
             link.hear()
@@ -128,12 +128,12 @@ class JobReports:
             await self._access.claim_node_id(visit, message.node_id)
         return NodeConnection(
             node=await self._registry.get_node(message.node_id),
-            outbound=PollBox(limits=OutboundLimits()),
+            outbound=PollQueue(limits=OutboundLimits()),
             on_written=self._jobs.written,
         )
 
 
-def _find_session(message: messages.JobReport) -> str:
+def _find_session(message: messages.AttemptReport) -> str:
     """Return the session that a job's id names.
 
     :raises NoSuchJob: it is no job id of ours

@@ -5,11 +5,11 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from nodes import messages
-from nodes.asr_metrics import Recognition
+from nodes.asr_metrics import AsrMetrics
 from nodes.connections import Held, NodeConnection
-from scheduling.fleet.unavailable_services import MODEL_NOT_AVAILABLE, Absences
+from scheduling.fleet.unavailable_services import MODEL_NOT_AVAILABLE, UnavailableServices
 from scheduling.jobs.attempts import Attempts
-from scheduling.jobs.retries import Recovery
+from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Settlement
 from scheduling.model import ids
 from scheduling.model.background import Background
@@ -34,16 +34,16 @@ class NodeJobService:
         attempts: Attempts,
         delivery: Delivery,
         settlement: Settlement,
-        recovery: Recovery,
-        recognition: Recognition,
-        absences: Absences | None = None,
+        retries: Retries,
+        asr_metrics: AsrMetrics,
+        unavailable_services: UnavailableServices | None = None,
     ) -> None:
-        self._absences = absences
-        self._recognition = recognition
+        self._unavailable_services = unavailable_services
+        self._asr_metrics = asr_metrics
         self._attempts = attempts
         self._delivery = delivery
         self._settlement = settlement
-        self._recovery = recovery
+        self._retries = retries
         self._background = Background()
 
     def written(self, connection: NodeConnection, event: JobAssigned) -> None:
@@ -143,9 +143,9 @@ class NodeJobService:
             del connection.held[message.job_id]
         refused = None if message.success else _read_failure(message)
         if refused is not None and refused.code == MODEL_NOT_AVAILABLE:
-            self._note_absence(connection, refused)
+            self._note_unavailable(connection, refused)
         if refused is not None and refused.code not in _NOT_WORTH_RETRYING:
-            return await self._recovery.retry(
+            return await self._retries.retry(
                 session_id=session_id,
                 job_id=message.job_id,
                 attempt=message.attempt_id,
@@ -164,12 +164,12 @@ class NodeJobService:
             trace_id=message.trace_id,
         )
         if taken and refused is None:
-            self._recognition.note_result(message)
+            self._asr_metrics.note_result(message)
         return taken
 
-    def _note_absence(self, connection: NodeConnection, refused: Refused) -> None:
-        if self._absences is not None:
-            self._absences.note(connection.node, details=refused.details)
+    def _note_unavailable(self, connection: NodeConnection, refused: Refused) -> None:
+        if self._unavailable_services is not None:
+            self._unavailable_services.note(connection.node, details=refused.details)
 
     async def accept(
         self, connection: NodeConnection, job_id: str, held: Held, *, tell: bool = False

@@ -220,7 +220,7 @@ class BeatOverHttp(NodeHeartbeat, frozen=True, tag="node_heartbeat"):
     resume_token: ShortText = ""
 
 
-class JobReport(Message, frozen=True):
+class AttemptReport(Message, frozen=True):
     """Which attempt a node without a socket speaks of."""
 
     job_id: ShortText
@@ -228,21 +228,21 @@ class JobReport(Message, frozen=True):
     node_id: NodeId
 
 
-class AckJob(JobReport, frozen=True):
+class AckJob(AttemptReport, frozen=True):
     """The node has the job; with the status ``running`` it works on it."""
 
     status: Literal["accepted", "running"] = "accepted"
     reason: ShortText | None = None
 
 
-class DoneJob(JobReport, frozen=True):
+class DoneJob(AttemptReport, frozen=True):
     """The node finished the job."""
 
     result: JobOutput
     status: ShortText = "done"
 
 
-class FailJob(JobReport, frozen=True):
+class FailJob(AttemptReport, frozen=True):
     """The node could not do the job; `reason` is a code, as in ``job_result``."""
 
     status: ShortText = "failed"

@@ -20,7 +20,7 @@ class Fetched(msgspec.Struct, frozen=True):
     settle: Callable[[bool], None]
 
 
-class PollBox:
+class PollQueue:
     """Stands where a socket has its outgoing queue; one poll waits at a time, the latest."""
 
     def __init__(self, *, limits: OutboundLimits) -> None:
@@ -28,7 +28,7 @@ class PollBox:
         self._frames: collections.deque[Queued] = collections.deque()
         self._bytes = 0
         self._news = asyncio.Event()
-        self._polls = 0
+        self._poll_queues = 0
         self.waiting = 0
         self.closed_with: int | None = None
         self.dropped: list[str] = []
@@ -65,8 +65,8 @@ class PollBox:
         self, *, most: int, wait_s: float, wait_gone: Callable[[], Awaitable[Any]]
     ) -> Fetched:
         """Wait for frames, but not for longer; nothing where a later poll came, or it hung up."""
-        self._polls += 1
-        number = self._polls
+        self._poll_queues += 1
+        number = self._poll_queues
         self._news.set()  # an earlier poll of the same node is answered now
         self._news = asyncio.Event()
         self.waiting += 1
@@ -74,7 +74,7 @@ class PollBox:
         try:
             if not self._frames and self.closed_with is None:
                 await _first_of(self._news.wait(), asyncio.shield(gone), timeout_s=wait_s)
-            if gone.done() or number != self._polls:
+            if gone.done() or number != self._poll_queues:
                 return Fetched(frames=(), settle=lambda _sent: None)
             taken = [self._frames.popleft() for _ in range(min(most, len(self._frames)))]
             self._bytes -= sum(len(text) for text, _ in taken)

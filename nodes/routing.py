@@ -6,7 +6,7 @@ from nodes.consumers import NodeConsumer
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
 from sockets.outbound import OutboundLimits
-from sockets.socket_auth import Door
+from sockets.socket_auth import SocketAuth
 
 
 def build_routes(
@@ -14,7 +14,7 @@ def build_routes(
     service: NodeService,
     jobs: NodeJobService,
     outbound_limits: OutboundLimits,
-    door: Door,
+    auth: SocketAuth,
     most_frame_bytes: int | None = None,
 ) -> list[URLPattern]:
     """Return the route of ``/ws/node``."""
@@ -22,7 +22,7 @@ def build_routes(
         service=service,
         jobs=jobs,
         outbound_limits=outbound_limits,
-        door=door,
+        auth=auth,
         most_frame_bytes=most_frame_bytes,
     )
     return [path("ws/node", consumer)]

@@ -3,7 +3,7 @@
 import functools
 
 from nodes import messages
-from nodes.asr_metrics import Recognition
+from nodes.asr_metrics import AsrMetrics
 from nodes.connections import Held, NodeConnection
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
@@ -13,7 +13,7 @@ from scheduling.model import clock, errors, ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobCancelled, NodeFenced, NodeStatusChanged
 from sockets.outbound import FrameQueue
-from sockets.socket_auth import Visitor
+from sockets.socket_auth import Peer
 
 _SCHEMA = "2.0"
 _RESTARTING = 1012
@@ -30,11 +30,11 @@ class NodeService:
         delivery: Delivery,
         jobs: NodeJobService,
         credentials: NodeCredentials,
-        recognition: Recognition,
+        asr_metrics: AsrMetrics,
         require_gpu: bool,
     ) -> None:
         self._registry = registry
-        self._recognition = recognition
+        self._asr_metrics = asr_metrics
         self._credentials = credentials
         self._delivery = delivery
         self._jobs = jobs
@@ -45,7 +45,7 @@ class NodeService:
         message: messages.RegisterNode,
         *,
         outbound: FrameQueue,
-        visitor: Visitor,
+        peer: Peer,
         before: NodeConnection | None,
     ) -> tuple[NodeConnection, messages.NodeRegistered]:
         """Give a node its id on this connection; an older connection of the same id is closed.
@@ -57,7 +57,7 @@ class NodeService:
             lives elsewhere under another token or belongs to another credential
         """
         self._check(message)
-        node_id = await self._credentials.settle_node_id(visitor, wanted=message.node_id)
+        node_id = await self._credentials.settle_node_id(peer, wanted=message.node_id)
         registration = await self._registry.register(
             node_id=node_id,
             max_jobs=message.max_concurrent_jobs,
@@ -132,7 +132,7 @@ class NodeService:
             )
             connection.node = await record()
         if message.rerun_metrics is not None:
-            self._recognition.note_reruns(message.rerun_metrics, before=connection.reruns)
+            self._asr_metrics.note_reruns(message.rerun_metrics, before=connection.reruns)
             connection.reruns = message.rerun_metrics
         if connection.node.shown_status is not before.shown_status:
             connection.post(

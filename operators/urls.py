@@ -46,18 +46,18 @@ urlpatterns = [
     path("api/v1/jobs/<str:job_id>/why", fleet.WhyView.as_view()),
     path("api/v1/sessions", sessions.SessionsView.as_view()),
     path("api/v1/sessions/<str:session_id>", sessions.SessionView.as_view()),
-    path("api/v1/dlq", dead_letters.LettersView.as_view()),
+    path("api/v1/dlq", dead_letters.DeadLettersView.as_view()),
     path("api/v1/dlq/purge", dead_letters.PurgeView.as_view()),
     path("api/v1/dlq/<path:letter_id>/replay", dead_letters.ReplayView.as_view()),
     path("api/v1/dlq/<path:letter_id>/purge", dead_letters.PurgeOneView.as_view()),
-    path("api/v1/dlq/<path:letter_id>", dead_letters.OneLetterView.as_view()),
+    path("api/v1/dlq/<path:letter_id>", dead_letters.OneDeadLetterView.as_view()),
     path("api/v1/jobs/<str:job_id>/why-not/<str:node_id>", fleet.WhyNotView.as_view()),
     path("api/v1/nodes", nodes.NodesView.as_view()),
     path("api/v1/nodes/<str:node_id>", nodes.NodeView.as_view()),
     *(
         path(
             f"api/v1/nodes/<str:node_id>/{action}",
-            nodes.NodeOrderView.as_view(),
+            nodes.NodeCommandView.as_view(),
             {"action": action},
         )
         for action in ORDERS

@@ -11,7 +11,7 @@ from sessions_app.speaker import Speaker
 from sockets.consumers import MessageConsumer
 from sockets.outbound import OutboundLimits
 from sockets.rate import RateLimit
-from sockets.socket_auth import Door
+from sockets.socket_auth import SocketAuth
 from sockets.wire import ErrorFrame, Message
 
 logger = logging.getLogger(__name__)
@@ -30,12 +30,12 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
         service: SessionService,
         outbound_limits: OutboundLimits,
         rate: tuple[float, int],
-        door: Door,
+        auth: SocketAuth,
         most_frame_bytes: int | None,
     ) -> None:
         self._service = service
         self.outbound_limits = outbound_limits
-        self.door = door
+        self.auth = auth
         self.most_frame_bytes = most_frame_bytes
         self._speakers: dict[str, Speaker] = {}
         self._rate = RateLimit(per_s=rate[0], burst=rate[1])
@@ -52,9 +52,7 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
             case messages.ClientHeartbeat():
                 self.reply(self._answer_heartbeat(message))
             case messages.InitSession():
-                speaker, ack = await service.open(
-                    message, outbound=self.outbound, visitor=self.visitor
-                )
+                speaker, ack = await service.open(message, outbound=self.outbound, peer=self.peer)
                 self._speakers[speaker.session_id] = speaker
                 self.reply(ack)
                 await service.catch_up(speaker)

@@ -7,7 +7,7 @@ from scheduling.model import clock
 from scheduling.model.background import Background
 
 
-class Alarm:
+class DeadlineTimer:
     """Rings once, at the earliest of the moments it was last set for."""
 
     def __init__(self, ring: Callable[[], Coroutine[None, None, None]]) -> None:

@@ -3,40 +3,40 @@
 import msgspec
 
 from sessions_app import http_messages
-from sessions_app.http_sessions import CallService
-from sockets.endpoints import Answer, Call, Endpoint
-from sockets.request_auth import RequestDoor
+from sessions_app.http_sessions import HttpSessionService
+from sockets.endpoints import Call, Endpoint, HttpAnswer
+from sockets.request_auth import RequestAuth
 
 _CREATED = 201
 
 
 def build_paths(
-    *, service: CallService, door: RequestDoor, most_bytes: int
+    *, service: HttpSessionService, auth: RequestAuth, most_bytes: int
 ) -> dict[tuple[str, str], Endpoint]:
     """Return the endpoints of ``/v1/dispatch/f2f``, ``/v1/audio`` and ``GET /v1/job/<id>``."""
 
-    async def dispatch(call: Call[http_messages.DispatchUtterance]) -> Answer:
+    async def dispatch(call: Call[http_messages.DispatchUtterance]) -> HttpAnswer:
         answer = await service.dispatch(call)
         status = http_messages.choose_status(answer)
-        return Answer(body=msgspec.json.encode(answer), status=status)
+        return HttpAnswer(body=msgspec.json.encode(answer), status=status)
 
-    async def keep_audio(call: Call[bytes]) -> Answer:
+    async def keep_audio(call: Call[bytes]) -> HttpAnswer:
         kept = await service.keep_audio(call)
-        return Answer(body=msgspec.json.encode(kept), status=_CREATED)
+        return HttpAnswer(body=msgspec.json.encode(kept), status=_CREATED)
 
     return {
         ("/v1/dispatch/f2f", "POST"): Endpoint(
             dispatch,
-            door=door,
+            auth=auth,
             decode=msgspec.json.Decoder(http_messages.DispatchUtterance).decode,
             most_bytes=most_bytes,
         ),
         ("/v1/audio", "POST"): Endpoint(
             keep_audio,
-            door=door,
+            auth=auth,
             decode=bytes,
             most_bytes=most_bytes,
             media_type="application/octet-stream",
         ),
-        ("/v1/job/", "GET"): Endpoint(service.find_job, door=door, decode=None, most_bytes=0),
+        ("/v1/job/", "GET"): Endpoint(service.find_job, auth=auth, decode=None, most_bytes=0),
     }

@@ -33,7 +33,7 @@ from sessions_app.services import find_tenant
 from sockets.endpoints import Call
 
 
-class CallSession:
+class HttpSession:
     """Where events of a session without a socket go while a job of it is under way here."""
 
     def __init__(self, session_id: str, *, profile: Profile) -> None:
@@ -71,7 +71,7 @@ class CallSession:
         """Redis lost its data, and the job with it; its caller is told that there is none."""
 
 
-class CallService:
+class HttpSessionService:
     """Takes utterances that come as requests to the same dispatcher as all others."""
 
     def __init__(
@@ -90,7 +90,7 @@ class CallService:
         self._delivery = delivery
         self._dispatcher = dispatcher
         self._settlement = settlement
-        self._calls: dict[str, CallSession] = {}
+        self._calls: dict[str, HttpSession] = {}
         self._is_leaving = False
 
     def leave(self) -> None:
@@ -266,7 +266,7 @@ class CallService:
         """Hear of the end of a job, and let nothing else be told to nobody."""
         held = self._calls.get(session_id)
         if held is None:
-            held = self._calls[session_id] = CallSession(session_id, profile=profile)
+            held = self._calls[session_id] = HttpSession(session_id, profile=profile)
             held.on_settled = lambda job_id: self._settled(session_id, job_id)
             self._delivery.attach_session(session_id, held)
         held.jobs.add(job_id)

@@ -16,7 +16,7 @@ from scheduling.model.outcomes import Outcome, Refused
 _LOOK_AGAIN_S = 0.2
 
 
-class Endings:
+class JobCancellation:
     """Ends one session's jobs in Redis.
 
     Where that does not answer they are ended once it does, while the session goes on here.

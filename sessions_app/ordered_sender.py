@@ -10,7 +10,7 @@ from sessions_app.reorder_buffer import Leaving, Missing
 Item = TypeVar("Item")
 
 
-class Departures(Generic[Item]):
+class OrderedSender(Generic[Item]):
     """Hands results to `tell` at once and in order, and utterances given up to `give_up`.
 
     Giving up asks Redis first, so that a speaker who resumes elsewhere is not told a result after
@@ -30,9 +30,9 @@ class Departures(Generic[Item]):
         self._background = Background()
         self._is_giving_up = False
 
-    def send(self, departures: Iterable[Leaving[Item] | Missing]) -> None:
+    def send(self, ordered_sender: Iterable[Leaving[Item] | Missing]) -> None:
         """Let these leave after those before."""
-        self._queue.extend(departures)
+        self._queue.extend(ordered_sender)
         self._move_on()
 
     def _move_on(self) -> None:

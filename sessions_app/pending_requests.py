@@ -5,7 +5,7 @@ from scheduling.model.jobs import Request
 from sessions_app.in_flight import InFlight
 
 
-class Awaited:
+class PendingRequests:
     """Requests by their job, oldest first; the process counts them too, while it may not leave."""
 
     def __init__(self, in_flight: InFlight) -> None:

@@ -50,7 +50,7 @@ class _Held(Generic[Item]):
         return (mine, self.arrival) < (its, other.arrival)
 
 
-class Outbox(Generic[Item]):
+class ReorderBuffer(Generic[Item]):
     """Orders one session's results; an utterance may have several jobs, each with its own result.
 
     Every call that can free results returns what leaves now, in the order to send it.
@@ -108,18 +108,18 @@ class Outbox(Generic[Item]):
             ),
             default=-1,
         )
-        departures: list[Leaving[Item] | Missing] = []
+        ordered_sender: list[Leaving[Item] | Missing] = []
         while self._held:
             blocker = self._blocking_index()
             if blocker is None:
-                departures.append(heapq.heappop(self._held).leaving)
+                ordered_sender.append(heapq.heappop(self._held).leaving)
             elif blocker < overdue_index:
-                departures.append(self._give_up(blocker, MissingReason.GAP_TIMEOUT))
+                ordered_sender.append(self._give_up(blocker, MissingReason.GAP_TIMEOUT))
             elif len(self._held) > self._max_held:
-                departures.append(self._give_up(blocker, MissingReason.PENDING_OVERFLOW_EVICT))
+                ordered_sender.append(self._give_up(blocker, MissingReason.PENDING_OVERFLOW_EVICT))
             else:
                 break
-        return departures
+        return ordered_sender
 
     def flush(self) -> list[Leaving[Item]]:
         """Release every waiting result in order, without waiting for anyone: the session ends."""

@@ -14,7 +14,7 @@ from sockets.wire import Message, encode_text
 _TOO_SLOW = 1013
 
 
-class Teller:
+class ResultWriter:
     """Says what became of utterances; knows which refusals were said before their place came.
 
     `names_targets` says that each outcome names its language: the session has several.

@@ -5,7 +5,7 @@ from django.urls import URLPattern, path
 from sessions_app.consumers import SessionConsumer
 from sessions_app.services import SessionService
 from sockets.outbound import OutboundLimits
-from sockets.socket_auth import Door
+from sockets.socket_auth import SocketAuth
 
 
 def build_routes(
@@ -13,7 +13,7 @@ def build_routes(
     service: SessionService,
     outbound_limits: OutboundLimits,
     rate: tuple[float, int],
-    door: Door,
+    auth: SocketAuth,
     most_frame_bytes: int | None = None,
 ) -> list[URLPattern]:
     """Return the route of ``/ws/session``; `rate` is messages a second, and at once."""
@@ -21,7 +21,7 @@ def build_routes(
         service=service,
         outbound_limits=outbound_limits,
         rate=rate,
-        door=door,
+        auth=auth,
         most_frame_bytes=most_frame_bytes,
     )
     return [path("ws/session", consumer)]

@@ -11,7 +11,7 @@ from scheduling.model.background import Background
 from scheduling.model.credentials import Principal
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import AccessDenied, DependencyDown
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from sessions_app import messages
 from sessions_app.audio import UndecodableAudio, check_utterance_audio, decode_chunk_payload
 from sessions_app.in_flight import InFlight
@@ -19,7 +19,7 @@ from sessions_app.requests import Profile, read_profile, read_several
 from sessions_app.session_limits import SessionLimits
 from sessions_app.speaker import Speaker
 from sockets.outbound import Outbound
-from sockets.socket_auth import Visitor
+from sockets.socket_auth import Peer
 
 _LOOK_AGAIN_S = 0.2
 
@@ -38,7 +38,7 @@ class SessionService:
         limits: SessionLimits,
         use_binary_frames: bool,
         grace_s: float,
-        journal: Journal | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._grace_s = grace_s
         self._background = Background()
@@ -48,11 +48,11 @@ class SessionService:
         self._settlement = settlement
         self._in_flight = in_flight
         self._limits = limits
-        self._journal = journal or Journal()
+        self._metrics = metrics or Metrics()
         self._use_binary_frames = use_binary_frames
 
     async def open(
-        self, message: messages.InitSession, *, outbound: Outbound, visitor: Visitor
+        self, message: messages.InitSession, *, outbound: Outbound, peer: Peer
     ) -> tuple[Speaker, messages.SessionOpened]:
         """Open a session on this socket under an id of its own, or resume the one it names.
 
@@ -67,7 +67,7 @@ class SessionService:
             message,
             tgt_lang=message.tgt_lang,
             tgt_langs=read_several(message),
-            tenant_id=find_tenant(message.tenant_id, visitor.principal),
+            tenant_id=find_tenant(message.tenant_id, peer.principal),
         )
         opened = await self._sessions.open(
             profile=msgspec.json.encode(profile), resumable=message.resume_token is not None
@@ -99,7 +99,7 @@ class SessionService:
             sessions=self._sessions,
             in_flight=self._in_flight,
             limits=self._limits,
-            journal=self._journal,
+            metrics=self._metrics,
         )
         self._delivery.attach_session(opened.session_id, speaker)
         return speaker

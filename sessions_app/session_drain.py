@@ -9,7 +9,7 @@ _STEPS = 20
 _SHARE_OF_TIME = 0.5
 
 
-class Farewell:
+class SessionDrain:
     """Closes the sessions of this process in steps, so that they do not all come back at once."""
 
     def __init__(self, *, delivery: Delivery) -> None:

@@ -22,17 +22,17 @@ from scheduling.model.events import (
 )
 from scheduling.model.instances import SessionRow
 from scheduling.model.jobs import Request
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.model.outcomes import Refused
 from sessions_app import messages, result_frames
-from sessions_app.deadline_timer import Alarm
+from sessions_app.deadline_timer import DeadlineTimer
 from sessions_app.in_flight import InFlight
-from sessions_app.job_cancellation import Endings, kept_no_longer, refuse
-from sessions_app.ordered_sender import Departures
-from sessions_app.pending_requests import Awaited
-from sessions_app.reorder_buffer import Leaving, Missing, Outbox
+from sessions_app.job_cancellation import JobCancellation, kept_no_longer, refuse
+from sessions_app.ordered_sender import OrderedSender
+from sessions_app.pending_requests import PendingRequests
+from sessions_app.reorder_buffer import Leaving, Missing, ReorderBuffer
 from sessions_app.requests import Profile, fan_out, request_from_cut, request_from_utterance
-from sessions_app.result_writer import Teller
+from sessions_app.result_writer import ResultWriter
 from sessions_app.segmentation import Cut, Segmenter
 from sessions_app.session_limits import SessionLimits
 from sockets.outbound import Outbound
@@ -59,7 +59,7 @@ class Speaker:
         sessions: Sessions,
         in_flight: InFlight,
         limits: SessionLimits,
-        journal: Journal,
+        metrics: Metrics,
     ) -> None:
         self.opened = opened
         self.session_id = session_id = opened.session_id
@@ -69,26 +69,25 @@ class Speaker:
         self._dispatcher = dispatcher
         self._settlement = settlement
         self._sessions = sessions
-        self._journal = journal
+        self._metrics = metrics
         self._segmenter = Segmenter(settings=limits.segmentation, new_turn_id=ids.new_trace_id)
-        self._outbox: Outbox[JobSettled] = Outbox(
-            gap_ms=limits.result_gap_ms, max_held=limits.most_held_results
-        )
-        self._endings = Endings(
+        gap_ms, most = limits.result_gap_ms, limits.most_held_results
+        self._reorder_buffer = ReorderBuffer[JobSettled](gap_ms=gap_ms, max_held=most)
+        self._job_cancellation = JobCancellation(
             session_id=session_id,
             settlement=settlement,
             sessions=sessions,
             goes_on=lambda: not (self._is_gone or self.is_fenced),
         )
-        self._departures = Departures[JobSettled](tell=self._let_leave, give_up=self._give_up)
-        self._teller = Teller(
+        self._ordered_sender = OrderedSender(tell=self._let_leave, give_up=self._give_up)
+        self._result_writer = ResultWriter(
             session_id=session_id,
             outbound=outbound,
             limits=limits,
             names_targets=bool(profile.tgt_langs),
         )
-        self._live = Awaited(in_flight)
-        self._alarm = Alarm(self._wake)
+        self._live = PendingRequests(in_flight)
+        self._deadline_timer = DeadlineTimer(self._wake)
         self._background = Background()
         self._is_gone = self._is_parked = False
         self._known_below = 0
@@ -124,7 +123,7 @@ class Speaker:
 
     async def end_playback(self, *, group_id: str, ended_at_ms: int) -> None:
         """The client has played a translation."""
-        self._teller.note_playback(group_id=group_id, ended_at_ms=ended_at_ms)
+        self._result_writer.note_playback(group_id=group_id, ended_at_ms=ended_at_ms)
         await self._submit_cuts(self._segmenter.on_tts_ended(now_ms=clock.now_ms()))
 
     async def close(self) -> None:
@@ -134,7 +133,7 @@ class Speaker:
     async def leave(self) -> None:
         """The socket is gone: nobody waits for the answers that are still to come."""
         self._is_gone = True
-        self._alarm.cancel()
+        self._deadline_timer.cancel()
         for request in self._live.list_all():
             job_id = request.assignment.job_id
             self._live.end(job_id)
@@ -157,7 +156,7 @@ class Speaker:
 
     def park(self) -> None:
         """The socket is gone, the jobs go on: whatever ends now is kept in Redis."""
-        self._alarm.cancel()
+        self._deadline_timer.cancel()
         self._is_parked = True
         self._live.leave()
 
@@ -176,7 +175,7 @@ class Speaker:
         """Wait for an answer, in its place."""
         job = request.assignment
         self._live.begin(request)
-        self._outbox.expect(utterance_index=job.utterance_index, job_id=job.job_id)
+        self._reorder_buffer.expect(utterance_index=job.utterance_index, job_id=job.job_id)
 
     def awaits(self, job_id: str) -> bool:
         """Say whether a job's answer is still to come."""
@@ -186,7 +185,7 @@ class Speaker:
         """Take the end of a job that this process may not have waited for."""
         self._live.end(event.job_id)
         self._known_below = max(self._known_below, event.utterance_index + 1)
-        self._outbox.expect(utterance_index=event.utterance_index, job_id=event.job_id)
+        self._reorder_buffer.expect(utterance_index=event.utterance_index, job_id=event.job_id)
         self._put_in_place(event)
 
     async def restore(self) -> None:
@@ -210,7 +209,7 @@ class Speaker:
                 job_id = request.assignment.job_id
                 self._dispatcher.discard(job_id)
                 self._settle(refuse(request, down))
-                self._endings.end_later(job_id)
+                self._job_cancellation.end_later(job_id)
         return len(late)
 
     async def _ask_about(self, request: Request) -> None:
@@ -227,12 +226,12 @@ class Speaker:
         """Take an event about one of this session's jobs."""
         match event:
             case JobDispatched() | JobAccepted():
-                self._teller.say(
+                self._result_writer.say(
                     result_frames.tell_progress(event, request=self._live.find(event.job_id))
                 )
             case PartialHeard():
                 for message in result_frames.tell_partial(event):
-                    self._teller.say(message)
+                    self._result_writer.say(message)
             case JobSettled():
                 self._settle(event)
             case SessionFenced():
@@ -242,14 +241,14 @@ class Speaker:
     async def _submit_cuts(self, cuts: Iterable[Cut]) -> None:
         for cut in cuts:
             by_hand = cut.is_manual_cut
-            self._journal.count("web_task_finalized_total", "send" if by_hand else "pause")
+            self._metrics.count("web_task_finalized_total", "send" if by_hand else "pause")
             audio = base64.b64encode(cut.audio).decode()
             await self._submit_to_all(
                 request_from_cut(self.profile, session_id=self.session_id, cut=cut, audio=audio)
             )
         empty, self._segmenter.empty_marks = self._segmenter.empty_marks, 0
         if empty:
-            self._journal.count("web_task_empty_finalize_total", by=empty)
+            self._metrics.count("web_task_empty_finalize_total", by=empty)
         self._set_alarm()
 
     async def _submit_to_all(self, request: Request) -> None:
@@ -291,10 +290,10 @@ class Speaker:
 
     def _skip(self, job_id: str, *, utterance_index: int) -> None:
         """Say nothing of a job; nothing waits for it any longer."""
-        departures = self._outbox.settle_silently(
+        ordered_sender = self._reorder_buffer.settle_silently(
             utterance_index=utterance_index, job_id=job_id, now_ms=clock.now_ms()
         )
-        self._departures.send(departures)
+        self._ordered_sender.send(ordered_sender)
 
     def _bear(self, request: Request, down: DependencyDown) -> None:
         """Redis is away: refuse a new utterance; one said before was accepted, and is asked again.
@@ -305,9 +304,9 @@ class Speaker:
         job_id = request.assignment.job_id
         if request.assignment.utterance_index >= self._known_below:
             refused = refuse(request, down)
-            self._teller.announce(refused)
+            self._result_writer.announce(refused)
             self._settle(refused)
-            self._endings.end_later(job_id)
+            self._job_cancellation.end_later(job_id)
             return
         self._await_no_more(request)
         self._background.run(self._submit_later(request), name="a repeated utterance")
@@ -333,7 +332,7 @@ class Speaker:
             self._track(asked)
         ended = await self._sessions.find_end(session_id=self.session_id, job_id=job_id)
         if asked is None:
-            self._teller.tell(ended or kept_no_longer(request, job_id))
+            self._result_writer.tell(ended or kept_no_longer(request, job_id))
         elif ended is not None:
             self._settle(ended)
 
@@ -357,14 +356,14 @@ class Speaker:
             self._settlement.release(session_id=self.session_id, job_id=job_id)
             self._skip(job_id, utterance_index=index)
         else:
-            departures = self._outbox.settle(
+            ordered_sender = self._reorder_buffer.settle(
                 utterance_index=index, job_id=job_id, item=event, now_ms=clock.now_ms()
             )
-            self._departures.send(departures)
+            self._ordered_sender.send(ordered_sender)
         self._set_alarm()
 
     def _let_leave(self, leaving: Leaving[JobSettled]) -> None:
-        if self._teller.tell(leaving.item):
+        if self._result_writer.tell(leaving.item):
             self._settlement.release(session_id=self.session_id, job_id=leaving.job_id)
 
     def _step_aside(self) -> None:
@@ -376,24 +375,26 @@ class Speaker:
 
     async def _give_up(self, missing: Missing) -> None:
         """End an utterance's jobs in Redis, then say that it is missing, or what it ended in."""
-        self._journal.count("result_missing_total", missing.reason)
+        self._metrics.count("result_missing_total", missing.reason)
         for job_id in missing.job_ids:
             request = self._live.give_up(job_id)
             if request is None:
                 continue
             self._dispatcher.discard(job_id)
-            ended = await self._endings.end_now_or_later(job_id, reason=missing.reason)
+            ended = await self._job_cancellation.end_now_or_later(job_id, reason=missing.reason)
             if ended is not None and not isinstance(ended.outcome, Refused):
                 self._let_leave(Leaving(utterance_index=-1, job_id=job_id, item=ended))
             else:
-                self._teller.tell_missing(request, reason=missing.reason)
+                self._result_writer.tell_missing(request, reason=missing.reason)
             self._live.end(job_id)
 
     def _set_alarm(self) -> None:
         """Wake up for whatever is due next."""
-        self._alarm.set_for(self._segmenter.next_wakeup_at_ms, self._outbox.next_wakeup_at_ms)
+        self._deadline_timer.set_for(
+            self._segmenter.next_wakeup_at_ms, self._reorder_buffer.next_wakeup_at_ms
+        )
 
     async def _wake(self) -> None:
         now_ms = clock.now_ms()
-        self._departures.send(self._outbox.on_tick(now_ms=now_ms))
+        self._ordered_sender.send(self._reorder_buffer.on_tick(now_ms=now_ms))
         await self._submit_cuts(self._segmenter.on_tick(now_ms=now_ms))

@@ -4,7 +4,7 @@ from scheduling.model.delivery import Delivery
 from sessions_app.speaker import Speaker
 
 
-class LateAnswers:
+class StaleRequests:
     """A loop. While Redis can be asked, timers see to every job; this is for when it cannot.
 
     An utterance whose job nobody can tell anything of for `patience_ms` is refused: its part of a

@@ -23,7 +23,7 @@ class _Target(NamedTuple):
     is_listed: bool
 
 
-class Courier:
+class WebhookClient:
     """Posts to https at public addresses; elsewhere only where `hosts` lists ``host:port``.
 
     The address that was checked is the one that is connected to, so that a name which points

@@ -9,7 +9,7 @@ from channels.consumer import AsyncConsumer
 
 from scheduling.model.errors import Refusal
 from sockets.outbound import WRITE_TEXT, Outbound, OutboundLimits
-from sockets.socket_auth import Door, OpenDoor, Visitor, turn_away
+from sockets.socket_auth import OpenSocketAuth, Peer, SocketAuth, reject
 from sockets.wire import Message, encode_text
 
 logger = logging.getLogger(__name__)
@@ -29,11 +29,11 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
 
     decode: ClassVar[Any]
     outbound_limits: OutboundLimits = OutboundLimits()
-    door: Door = OpenDoor()
+    auth: SocketAuth = OpenSocketAuth()
     most_frame_bytes: int | None = None
 
     outbound: Outbound
-    visitor: Visitor
+    peer: Peer
     _task: asyncio.Task[Any] | None = None
     _overdue: asyncio.TimerHandle | None = None
     _is_overdue = False
@@ -42,22 +42,22 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
         self.scope = scope
         await receive()
         try:
-            self.visitor = await self.door.admit(scope)
+            self.peer = await self.auth.admit(scope)
         except Refusal as refusal:
-            await turn_away(scope, send, refusal=refusal)
+            await reject(scope, send, refusal=refusal)
             return
         try:
             await self._converse(receive, send)
         finally:
-            self.door.leave(self.visitor)
+            self.auth.leave(self.peer)
 
     async def _converse(self, receive: Any, send: Any) -> None:
-        await send({"type": "websocket.accept", "subprotocol": self.visitor.subprotocol})
+        await send({"type": "websocket.accept", "subprotocol": self.peer.subprotocol})
         at_once = self.scope.get("extensions", {}).get(WRITE_TEXT, {})
         self.outbound = Outbound(send, limits=self.outbound_limits, write=at_once.get("write"))
         self._task = asyncio.current_task()
-        if self.visitor.admission is not None:
-            self.visitor.admission.attend(self._evict)
+        if self.peer.admission is not None:
+            self.peer.admission.attend(self._evict)
         writer = asyncio.create_task(self.outbound.run(), name="socket writer")
         code = 1006
         try:

@@ -10,7 +10,7 @@ import msgspec
 
 from scheduling.model.credentials import Principal
 from scheduling.model.errors import BadInput, Refusal
-from sockets.request_auth import RequestDoor
+from sockets.request_auth import RequestAuth
 from sockets.socket_auth import find_header
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     details: Any = None
 
 
-class Answer(msgspec.Struct, frozen=True):
+class HttpAnswer(msgspec.Struct, frozen=True):
     """What a request is answered with; `body` is JSON that is encoded already."""
 
     body: bytes
@@ -70,7 +70,7 @@ class Call(msgspec.Struct, Generic[Incoming], frozen=True):
     wait_gone: Callable[[], Awaitable[None]]
 
 
-Answering = Callable[[Call[Any]], Awaitable[msgspec.Struct | Answer]]
+Answering = Callable[[Call[Any]], Awaitable[msgspec.Struct | HttpAnswer]]
 
 
 class Endpoint:
@@ -84,13 +84,13 @@ class Endpoint:
         self,
         answer: Answering,
         *,
-        door: RequestDoor,
+        auth: RequestAuth,
         decode: Callable[[bytes], Any] | None,
         most_bytes: int,
         media_type: str = _JSON,
     ) -> None:
         self._answer = answer
-        self._door = door
+        self._auth = auth
         self._decode = decode
         self._most_bytes = most_bytes
         self._media_type = media_type
@@ -106,11 +106,11 @@ class Endpoint:
         except Exception:
             logger.exception("a request could not be handled")
             problem = Problem(error="INTERNAL_ERROR", detail="The request could not be handled.")
-            answer = Answer(body=msgspec.json.encode(problem), status=500)
+            answer = HttpAnswer(body=msgspec.json.encode(problem), status=500)
         await respond(send, answer)
 
-    async def _take(self, scope: Any, receive: Any, name: str) -> Answer:
-        principal = await self._door.identify(scope)
+    async def _take(self, scope: Any, receive: Any, name: str) -> HttpAnswer:
+        principal = await self._auth.identify(scope)
         body = await self._read(scope, receive)
         message = None
         if self._decode is not None:
@@ -125,7 +125,11 @@ class Endpoint:
 
         call = Call(principal=principal, message=message, name=name, wait_gone=wait_gone)
         answer = await self._answer(call)
-        return answer if isinstance(answer, Answer) else Answer(body=msgspec.json.encode(answer))
+        return (
+            answer
+            if isinstance(answer, HttpAnswer)
+            else HttpAnswer(body=msgspec.json.encode(answer))
+        )
 
     async def _read(self, scope: Any, receive: Any) -> bytes:
         if self._decode is not None:
@@ -177,14 +181,14 @@ class Endpoints:
         await endpoint(scope, receive, send, name=name)
 
 
-def refuse(refusal: Refusal) -> Answer:
+def refuse(refusal: Refusal) -> HttpAnswer:
     """Return the answer that tells of a refusal; 500 for one without a status of its own."""
     problem = Problem(error=refusal.code, detail=str(refusal), details=refusal.details)
     status = _STATUSES.get(refusal.code, http.HTTPStatus.INTERNAL_SERVER_ERROR)
-    return Answer(body=msgspec.json.encode(problem), status=status)
+    return HttpAnswer(body=msgspec.json.encode(problem), status=status)
 
 
-async def respond(send: Any, answer: Answer, *, allow: str = "") -> None:
+async def respond(send: Any, answer: HttpAnswer, *, allow: str = "") -> None:
     """Send an answer; whoever asked may be gone by then."""
     headers = [
         (b"content-type", _JSON.encode()),

@@ -8,7 +8,7 @@ from scheduling.model.errors import AccessDenied, TooManyRequests
 from sockets.socket_auth import find_bearer
 
 
-class RequestDoor(Protocol):
+class RequestAuth(Protocol):
     """What an endpoint asks before it reads a request."""
 
     async def identify(self, scope: Any) -> Principal | None:
@@ -18,14 +18,14 @@ class RequestDoor(Protocol):
         """
 
 
-class OpenRequests:
+class OpenRequestAuth:
     """Authentication is off: everybody on this machine may ask."""
 
     async def identify(self, scope: Any) -> Principal | None:
         return None
 
 
-class GuardedRequests:
+class GuardedRequestAuth:
     """Lets in who shows a bearer token for `scope`, as often as its principal may ask."""
 
     def __init__(self, *, access: Access, scope: Scope) -> None:

@@ -26,7 +26,7 @@ _CLOSE_CODES: tuple[tuple[type[Refusal], int], ...] = (
 _UNAUTHORIZED, _FORBIDDEN = 4401, 4403
 
 
-class Visitor(msgspec.Struct, frozen=True):
+class Peer(msgspec.Struct, frozen=True):
     """Who came in: nobody in particular where authentication is off."""
 
     admission: Admission | None = None
@@ -37,30 +37,30 @@ class Visitor(msgspec.Struct, frozen=True):
         return self.admission.principal if self.admission else None
 
 
-class Door(Protocol):
+class SocketAuth(Protocol):
     """What a consumer asks before it accepts, and tells when the socket is gone."""
 
-    async def admit(self, scope: Any) -> Visitor:
+    async def admit(self, scope: Any) -> Peer:
         """Let a connection in.
 
         :raises Refusal: it may not come in
         """
 
-    def leave(self, visitor: Visitor) -> None:
+    def leave(self, peer: Peer) -> None:
         """A socket that was let in is gone."""
 
 
-class OpenDoor:
+class OpenSocketAuth:
     """Authentication is off: everybody on this machine may come in, unchanged."""
 
-    async def admit(self, scope: Any) -> Visitor:
-        return Visitor()
+    async def admit(self, scope: Any) -> Peer:
+        return Peer()
 
-    def leave(self, visitor: Visitor) -> None:
+    def leave(self, peer: Peer) -> None:
         """Nothing was kept of who came in."""
 
 
-class GuardedDoor:
+class GuardedSocketAuth:
     """Lets in who shows a credential for `scope`; web pages only from `origins`, where given."""
 
     def __init__(
@@ -76,7 +76,7 @@ class GuardedDoor:
         self._takes_tickets = takes_tickets
         self._origins = origins
 
-    async def admit(self, scope: Any) -> Visitor:
+    async def admit(self, scope: Any) -> Peer:
         """Let a connection in.
 
         :raises AccessDenied: no valid credential, or a page of a foreign site
@@ -86,11 +86,11 @@ class GuardedDoor:
         self._check_origin(scope)
         principal, subprotocol = await self._identify(scope)
         admission = await self._access.open(principal)
-        return Visitor(admission=admission, subprotocol=subprotocol)
+        return Peer(admission=admission, subprotocol=subprotocol)
 
-    def leave(self, visitor: Visitor) -> None:
-        if visitor.admission is not None:
-            self._access.leave(visitor.admission)
+    def leave(self, peer: Peer) -> None:
+        if peer.admission is not None:
+            self._access.leave(peer.admission)
 
     async def _identify(self, scope: Any) -> tuple[Principal, str | None]:
         bearer = find_bearer(scope)
@@ -121,7 +121,7 @@ class GuardedDoor:
             raise AccessDenied("Web pages of this origin may not connect.", forbidden=True)
 
 
-async def turn_away(scope: Any, send: Any, *, refusal: Refusal) -> None:
+async def reject(scope: Any, send: Any, *, refusal: Refusal) -> None:
     """Refuse a handshake: with 403, or, where a browser would hide that, with a close code.
 
     An outage is told as such to everybody: a program must not take it for a wrong credential.

@@ -6,7 +6,7 @@ import msgspec
 
 from bench.simulation.virtual_time import START_MS
 from scheduling.model.nodes import Node
-from scheduling.placement.candidate_view import Contender
+from scheduling.placement.candidate_view import CandidateView
 from scheduling.placement.candidates import Members, PoolTable, compute_members
 from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule, wish_pools
 from scheduling.placement.pool_matching import PoolMatcher
@@ -58,7 +58,7 @@ def build_fleet(nodes: Mapping[str, Node], table: PoolTable) -> Fleet:
         groups.setdefault(node.description, []).append(node.node_id)
     by_description = {node.description: tuple(groups[node.description]) for node in nodes.values()}
     fleet.put_pools(table)
-    fleet.contenders.update((node_id, Contender(node)) for node_id, node in nodes.items())
+    fleet.candidates_seen.update((node_id, CandidateView(node)) for node_id, node in nodes.items())
     fleet.swap(nodes, NodeIndex(by_description, require_gpu=False))
     for node_id in nodes:
         fleet.learn_load(node_id, 0)

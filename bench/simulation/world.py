@@ -19,7 +19,7 @@ from bench.simulation.virtual_time import START_MS
 from bench.simulation.workload import Arrival, Machine, Setting
 from scheduling.jobs.attempts import Attempts
 from scheduling.jobs.dispatch import Dispatcher
-from scheduling.jobs.retries import Recovery
+from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Settlement, Stores
 from scheduling.jobs.tenants import Tenants
 from scheduling.jobs.watchdog import Watchdog
@@ -105,7 +105,7 @@ class SimulatedNode:
         if not self._forget(event):
             return
         if world.rng.random() < self._failing:
-            await instance.recovery.retry(
+            await instance.retries.retry(
                 session_id=event.session_id,
                 job_id=event.job_id,
                 attempt=event.attempt,
@@ -216,7 +216,7 @@ class Instance:
             tenants=self.tenants,
             rng=random.Random(f"{world.setting.seed} instance {number}"),
         )
-        self.recovery = Recovery(
+        self.retries = Retries(
             stores=stores,
             fleet=fleet,
             delivery=self.delivery,
@@ -227,7 +227,7 @@ class Instance:
         self.attempts = Attempts(
             stores=stores,
             fleet=fleet,
-            recovery=self.recovery,
+            retries=self.retries,
             limits=limits,
             wait_until_up=connection.wait_until_up,
         )
@@ -235,7 +235,7 @@ class Instance:
             stores=stores,
             fleet=fleet,
             delivery=self.delivery,
-            recovery=self.recovery,
+            retries=self.retries,
             silent_ms=_NODE_LIMITS.heartbeat_timeout_ms,
             grace_ms=_NODE_LIMITS.grace_ms,
             interval_s=_TIMER_TICK_S,
@@ -354,8 +354,8 @@ class World:
                 instance.news.clear()
             await asyncio.sleep(self.network_s * 2)
             for hearer in self._instances:
-                for teller, news in zip(self._instances, told, strict=True):
-                    if teller is not hearer:
+                for result_writer, news in zip(self._instances, told, strict=True):
+                    if result_writer is not hearer:
                         for node_id, load in news.items():
                             hearer.fleet.learn_load(node_id, load)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from lingua import settings
 from lingua.composition.limits import read_access_limits
-from lingua.composition.services import Ground
+from lingua.composition.services import Infrastructure
 from lingua.serving.supervisor import Loop
 from operators.db.publisher import CredentialPublisher
 from operators.db.publishing import build_publication
@@ -13,8 +13,8 @@ from scheduling.access.access import Access, CredentialWatch
 from scheduling.model.credentials import Scope
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
-from sockets.request_auth import GuardedRequests, OpenRequests, RequestDoor
-from sockets.socket_auth import Door, GuardedDoor, OpenDoor
+from sockets.request_auth import GuardedRequestAuth, OpenRequestAuth, RequestAuth
+from sockets.socket_auth import GuardedSocketAuth, OpenSocketAuth, SocketAuth
 
 # A third of the lease of a connection.
 _RENEW_EVERY_MS = 20_000
@@ -25,33 +25,35 @@ class AccessParts:
     """Who may come in, the doors that ask, and the loops that keep both up to date."""
 
     access: Access
-    node_door: Door
-    session_door: Door
-    node_requests: RequestDoor
-    session_requests: RequestDoor
+    node_auth: SocketAuth
+    session_auth: SocketAuth
+    node_requests: RequestAuth
+    session_requests: RequestAuth
     loops: Sequence[Loop]
 
 
-def build_access(ground: Ground) -> AccessParts:
+def build_access(infrastructure: Infrastructure) -> AccessParts:
     """Build the doors as the settings want them: guarded, or open on loopback."""
     credentials = CredentialStore(
-        ground.connection, keys=ground.keys, life_ms=settings.LINGUA_CREDENTIAL_TTL_S * 1000
+        infrastructure.connection,
+        keys=infrastructure.keys,
+        life_ms=settings.LINGUA_CREDENTIAL_TTL_S * 1000,
     )
     access = Access(
         credentials=credentials,
-        allowances=AllowanceStore(ground.connection, keys=ground.keys),
+        allowances=AllowanceStore(infrastructure.connection, keys=infrastructure.keys),
         limits=read_access_limits(),
     )
     return AccessParts(
         access=access,
-        node_door=_build_node_door(access),
-        session_door=_build_session_door(access),
-        node_requests=GuardedRequests(access=access, scope=Scope.NODE)
+        node_auth=_build_node_auth(access),
+        session_auth=_build_session_auth(access),
+        node_requests=GuardedRequestAuth(access=access, scope=Scope.NODE)
         if settings.LINGUA_NODE_AUTH
-        else OpenRequests(),
-        session_requests=GuardedRequests(access=access, scope=Scope.SESSION)
+        else OpenRequestAuth(),
+        session_requests=GuardedRequestAuth(access=access, scope=Scope.SESSION)
         if settings.LINGUA_SESSION_AUTH
-        else OpenRequests(),
+        else OpenRequestAuth(),
         loops=[
             CredentialWatch(
                 access=access,
@@ -62,22 +64,22 @@ def build_access(ground: Ground) -> AccessParts:
             CredentialPublisher(
                 access=access,
                 credentials=credentials,
-                publication=build_publication(ground.connection, keys=ground.keys),
+                publication=build_publication(infrastructure.connection, keys=infrastructure.keys),
             ),
         ],
     )
 
 
-def _build_node_door(access: Access) -> Door:
+def _build_node_auth(access: Access) -> SocketAuth:
     if not settings.LINGUA_NODE_AUTH:
-        return OpenDoor()
-    return GuardedDoor(access=access, scope=Scope.NODE)
+        return OpenSocketAuth()
+    return GuardedSocketAuth(access=access, scope=Scope.NODE)
 
 
-def _build_session_door(access: Access) -> Door:
+def _build_session_auth(access: Access) -> SocketAuth:
     if not settings.LINGUA_SESSION_AUTH:
-        return OpenDoor()
-    return GuardedDoor(
+        return OpenSocketAuth()
+    return GuardedSocketAuth(
         access=access,
         scope=Scope.SESSION,
         takes_tickets=True,

@@ -13,19 +13,19 @@ from lingua.composition.access import build_access
 from lingua.composition.faces import (
     build_attempts,
     build_job_service,
-    build_late_answers,
     build_node_service,
     build_operators_console,
     build_session_service,
     build_sockets,
+    build_stale_requests,
 )
 from lingua.composition.http_api import WorkParts, build_work
 from lingua.composition.job_history import build_history
 from lingua.composition.mirrors import build_mirrors
 from lingua.composition.network import Network, build_network, open_network
 from lingua.composition.pools import PoolParts, build_pools, read_pool_rules
-from lingua.composition.services import Ground, build_core
-from lingua.composition.transport import LayerCarrier
+from lingua.composition.services import Infrastructure, build_services
+from lingua.composition.transport import LayerTransport
 from lingua.serving import logs
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
@@ -38,11 +38,11 @@ from scheduling.jobs.explaining import Explainer
 from scheduling.model import ids
 from scheduling.model.errors import DependencyDown
 from scheduling.model.instances import InstanceRecord
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection, open_client
 from sessions_app.in_flight import InFlight
-from sessions_app.session_drain import Farewell
+from sessions_app.session_drain import SessionDrain
 
 if TYPE_CHECKING:
     from lingua.composition.tracing import Spans
@@ -58,9 +58,9 @@ class Instance:
     work_parts: WorkParts
     loops: Sequence[Loop]
     connection: Connection
-    journal: Journal
+    metrics: Metrics
     in_flight: InFlight
-    farewell: Farewell
+    session_drain: SessionDrain
     console: Console
     pools: PoolParts
     explainer: Explainer
@@ -80,9 +80,9 @@ class Instance:
     def list_troubles(self) -> list[str]:
         """Return what this instance depends on and misses, as it knows without asking anybody."""
         told = {
-            "Redis does not answer": self.journal.gauges.get(("degrade_mode",)),
+            "Redis does not answer": self.metrics.gauges.get(("degrade_mode",)),
             "other instances do not see this one": not self.network.peers.is_present,
-            "the history of jobs is not written": self.journal.gauges.get(("history_down",)),
+            "the history of jobs is not written": self.metrics.gauges.get(("history_down",)),
         }
         return [trouble for trouble, is_so in told.items() if is_so]
 
@@ -91,7 +91,7 @@ class Instance:
         self.work_parts.leave()
         try:
             async with asyncio.timeout(deadline_s):
-                await self.farewell.run(within_s=deadline_s)
+                await self.session_drain.run(within_s=deadline_s)
                 await self.in_flight.wait_until_idle()
         except TimeoutError:
             return
@@ -120,23 +120,23 @@ async def build_application() -> Instance:
         if settings.LINGUA_INSTANCE_ID == "auto"
         else settings.LINGUA_INSTANCE_ID
     )
-    journal = Journal(
+    metrics = Metrics(
         wait_warn_ms=settings.LINGUA_LOCK_WAIT_WARN_MS, path_warn_ms=settings.LINGUA_PATH_WARN_MS
     )
     connection = Connection(
-        client, journal=journal, overdue_s=settings.LINGUA_REDIS_OVERDUE_MS / 1000
+        client, metrics=metrics, overdue_s=settings.LINGUA_REDIS_OVERDUE_MS / 1000
     )
     await _await_redis(connection)
-    carrier = LayerCarrier(get_channel_layer(), trouble=(RedisError, OSError, TimeoutError))
+    transport = LayerTransport(get_channel_layer(), trouble=(RedisError, OSError, TimeoutError))
     record = await open_network(
-        carrier,
+        transport,
         instance_id=instance_id,
         version=VERSION,
         must_be_alone=settings.LINGUA_DEGRADE == "local_single_instance"
         or settings.LINGUA_CHANNEL_LAYER == "memory",
     )
     logs.name_instance(record.instance_id)
-    instance = _compose(record, connection=connection, carrier=carrier, journal=journal)
+    instance = _compose(record, connection=connection, transport=transport, metrics=metrics)
     await instance.network.start()
     await instance.pools.start()
     return instance
@@ -156,34 +156,41 @@ async def _await_redis(connection: Connection) -> None:
 
 
 def _compose(
-    record: InstanceRecord, *, connection: Connection, carrier: LayerCarrier, journal: Journal
+    record: InstanceRecord, *, connection: Connection, transport: LayerTransport, metrics: Metrics
 ) -> Instance:
     spans = _open_spans(record.instance_id)
-    ground = Ground(
+    infrastructure = Infrastructure(
         instance_id=record.instance_id,
         connection=connection,
         keys=Keys(settings.LINGUA_KEY_PREFIX),
-        journal=journal,
+        metrics=metrics,
         make_dispatcher=spans.make_dispatcher if spans else Dispatcher,
     )
-    core = build_core(ground)
-    pools = build_pools(ground, fleet=core.fleet, source=DatabaseSource(read_pool_rules()))
-    network = build_network(record, ground, core, carrier=carrier)
-    entrance = build_access(ground)
-    link.connect(entrance.access)
-    console = build_operators_console(ground, core, pools=pools, network=network)
+    services = build_services(infrastructure)
+    pools = build_pools(
+        infrastructure, fleet=services.fleet, source=DatabaseSource(read_pool_rules())
+    )
+    network = build_network(record, infrastructure, services, transport=transport)
+    access = build_access(infrastructure)
+    link.connect(access.access)
+    console = build_operators_console(infrastructure, services, pools=pools, network=network)
     in_flight = spans.make_in_flight() if spans else InFlight()
-    attempts = build_attempts(ground, core)
-    jobs = build_job_service(ground, core, attempts=attempts, pools=pools)
-    nodes_service = build_node_service(ground, core, entrance=entrance, jobs=jobs)
+    attempts = build_attempts(infrastructure, services)
+    jobs = build_job_service(infrastructure, services, attempts=attempts, pools=pools)
+    nodes_service = build_node_service(infrastructure, services, access=access, jobs=jobs)
     work = build_work(
-        ground, core, entrance=entrance, nodes_service=nodes_service, jobs=jobs, attempts=attempts
+        infrastructure,
+        services,
+        access=access,
+        nodes_service=nodes_service,
+        jobs=jobs,
+        attempts=attempts,
     )
     return Instance(
         instance_id=record.instance_id,
         websocket=build_sockets(
-            entrance=entrance,
-            sessions=build_session_service(ground, core, in_flight=in_flight),
+            access=access,
+            sessions=build_session_service(infrastructure, services, in_flight=in_flight),
             nodes_service=nodes_service,
             jobs=jobs,
             console=console,
@@ -191,27 +198,32 @@ def _compose(
         work=work.application,
         work_parts=work,
         loops=[
-            core.watchdog,
-            build_late_answers(core),
-            core.tenants,
-            core.cordons,
+            services.watchdog,
+            build_stale_requests(services),
+            services.tenants,
+            services.cordons,
             *pools.loops,
             *network.loops,
-            *entrance.loops,
-            *build_history(ground.journal),
+            *access.loops,
+            *build_history(infrastructure.metrics),
             *work.loops,
-            *build_mirrors(ground, core, board=console.board, leads=lambda: pools.leader.leads),
-            console.board,
+            *build_mirrors(
+                infrastructure,
+                services,
+                stats_cache=console.stats_cache,
+                leads=lambda: pools.leader.leads,
+            ),
+            console.stats_cache,
             console.live,
             console.catalog,
         ],
         connection=connection,
-        journal=ground.journal,
+        metrics=infrastructure.metrics,
         in_flight=in_flight,
-        farewell=Farewell(delivery=core.delivery),
+        session_drain=SessionDrain(delivery=services.delivery),
         console=console,
         pools=pools,
-        explainer=core.explainer,
+        explainer=services.explainer,
         network=network,
     )
 

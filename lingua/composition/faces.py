@@ -11,126 +11,130 @@ from lingua.composition.console import build_console
 from lingua.composition.limits import read_node_outbound, read_session_limits
 from lingua.composition.network import Network
 from lingua.composition.pools import PoolParts
-from lingua.composition.services import Core, Ground, build_sessions
-from nodes.asr_metrics import Recognition
+from lingua.composition.services import Infrastructure, Services, build_sessions
+from nodes.asr_metrics import AsrMetrics
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
-from operators.console.cluster_stats import Gathering
+from operators.console.cluster_stats import ClusterStats
 from operators.console.console import Console, Parts
-from operators.console.dead_letters import LetterDesk
-from operators.console.fleet import FleetDesk
-from operators.console.sessions import SessionDesk
+from operators.console.dead_letters import DeadLetterService
+from operators.console.fleet import FleetService
+from operators.console.sessions import SessionQueries
 from scheduling.jobs.attempts import Attempts
 from sessions_app.in_flight import InFlight
 from sessions_app.services import SessionService
-from sessions_app.stale_requests import LateAnswers
+from sessions_app.stale_requests import StaleRequests
 from sockets.outbound import OutboundLimits
 
 _LATE_ANSWERS_EVERY_S = 1.0
 
 
-def build_session_service(ground: Ground, core: Core, *, in_flight: InFlight) -> SessionService:
+def build_session_service(
+    infrastructure: Infrastructure, services: Services, *, in_flight: InFlight
+) -> SessionService:
     """Build what the sockets of speakers call."""
     return SessionService(
-        sessions=build_sessions(ground, core),
-        delivery=core.delivery,
-        dispatcher=core.dispatcher,
-        settlement=core.settlement,
+        sessions=build_sessions(infrastructure, services),
+        delivery=services.delivery,
+        dispatcher=services.dispatcher,
+        settlement=services.settlement,
         in_flight=in_flight,
         limits=read_session_limits(),
         use_binary_frames=settings.LINGUA_SESSION_BINARY_FRAMES,
-        journal=ground.journal,
+        metrics=infrastructure.metrics,
         grace_s=settings.LINGUA_SESSION_GRACE_S,
     )
 
 
-def build_late_answers(core: Core) -> LateAnswers:
+def build_stale_requests(services: Services) -> StaleRequests:
     """Build the loop that asks about what speakers wait for too long."""
-    return LateAnswers(
-        delivery=core.delivery,
-        patience_ms=core.job_limits.patience_ms,
+    return StaleRequests(
+        delivery=services.delivery,
+        patience_ms=services.job_limits.patience_ms,
         interval_s=_LATE_ANSWERS_EVERY_S,
     )
 
 
-def build_attempts(ground: Ground, core: Core) -> Attempts:
+def build_attempts(infrastructure: Infrastructure, services: Services) -> Attempts:
     """Build what the word of a node does to its attempts."""
     return Attempts(
-        stores=core.stores,
-        fleet=core.fleet,
-        recovery=core.recovery,
-        limits=core.job_limits,
-        wait_until_up=ground.connection.wait_until_up,
+        stores=services.stores,
+        fleet=services.fleet,
+        retries=services.retries,
+        limits=services.job_limits,
+        wait_until_up=infrastructure.connection.wait_until_up,
     )
 
 
 def build_job_service(
-    ground: Ground, core: Core, *, attempts: Attempts, pools: PoolParts
+    infrastructure: Infrastructure, services: Services, *, attempts: Attempts, pools: PoolParts
 ) -> NodeJobService:
     """Build what takes the words of nodes about their jobs."""
     return NodeJobService(
         attempts=attempts,
-        delivery=core.delivery,
-        settlement=core.settlement,
-        recovery=core.recovery,
-        recognition=Recognition(ground.journal),
-        absences=pools.absences,
+        delivery=services.delivery,
+        settlement=services.settlement,
+        retries=services.retries,
+        asr_metrics=AsrMetrics(infrastructure.metrics),
+        unavailable_services=pools.unavailable_services,
     )
 
 
 def build_node_service(
-    ground: Ground, core: Core, *, entrance: AccessParts, jobs: NodeJobService
+    infrastructure: Infrastructure, services: Services, *, access: AccessParts, jobs: NodeJobService
 ) -> NodeService:
     """Build what registers nodes, over whatever they come."""
     return NodeService(
-        registry=core.registry,
-        delivery=core.delivery,
+        registry=services.registry,
+        delivery=services.delivery,
         jobs=jobs,
-        credentials=NodeCredentials(access=entrance.access),
-        recognition=Recognition(ground.journal),
+        credentials=NodeCredentials(access=access.access),
+        asr_metrics=AsrMetrics(infrastructure.metrics),
         require_gpu=settings.LINGUA_REQUIRE_GPU,
     )
 
 
 def build_operators_console(
-    ground: Ground, core: Core, *, pools: PoolParts, network: Network
+    infrastructure: Infrastructure, services: Services, *, pools: PoolParts, network: Network
 ) -> Console:
     """Build what the pages and the API of operators ask."""
-    gathering = Gathering(
-        instance_id=ground.instance_id,
+    cluster_stats = ClusterStats(
+        instance_id=infrastructure.instance_id,
         store=network.instances,
         list_others=network.peers.list_others,
-        measure_inbox=network.carrier.measure,
-        count_letters=network.carrier.count_letters,
-        delivery=core.delivery,
-        waiting=core.dispatcher.waiting,
+        measure_inbox=network.transport.measure,
+        count_letters=network.transport.count_letters,
+        delivery=services.delivery,
+        waiting=services.dispatcher.waiting,
         interval_s=settings.LINGUA_STATS_INTERVAL_S,
     )
-    dead_letters = network.carrier.dead_letters
+    dead_letters = network.transport.dead_letters
     return build_console(
-        ground.instance_id,
+        infrastructure.instance_id,
         Parts(
-            journal=ground.journal,
-            fleet=core.fleet,
-            delivery=core.delivery,
-            waiting=core.dispatcher.waiting,
-            jobs=core.stores.jobs,
-            decisions=core.stores.decisions,
-            desk=FleetDesk(
-                fleet=core.fleet,
-                explainer=core.explainer,
-                steering=core.steering,
+            metrics=infrastructure.metrics,
+            fleet=services.fleet,
+            delivery=services.delivery,
+            waiting=services.dispatcher.waiting,
+            jobs=services.stores.jobs,
+            decisions=services.stores.decisions,
+            fleet_service=FleetService(
+                fleet=services.fleet,
+                explainer=services.explainer,
+                node_control=services.node_control,
                 leader=pools.leader,
                 follower=pools.follower,
-                sample_size=core.rules.sample_size,
+                sample_size=services.rules.sample_size,
             ),
             leads=lambda: pools.leader.leads,
-            gathering=gathering,
+            cluster_stats=cluster_stats,
             exchange=network.exchange,
-            list_coverage=core.explainer.list_coverage,
-            sessions=SessionDesk(gathering=gathering, sessions=core.sessions),
-            letters=LetterDesk(letters=dead_letters, find_channel=network.readdressing.find_channel)
+            list_coverage=services.explainer.list_coverage,
+            sessions=SessionQueries(cluster_stats=cluster_stats, sessions=services.sessions),
+            letters=DeadLetterService(
+                letters=dead_letters, find_channel=network.redelivery.find_channel
+            )
             if dead_letters
             else None,
         ),
@@ -139,7 +143,7 @@ def build_operators_console(
 
 def build_sockets(
     *,
-    entrance: AccessParts,
+    access: AccessParts,
     sessions: SessionService,
     nodes_service: NodeService,
     jobs: NodeJobService,
@@ -155,14 +159,14 @@ def build_sockets(
                     most_frames=settings.LINGUA_SESSION_OUTBOUND_MAX_MESSAGES,
                 ),
                 rate=(settings.LINGUA_SESSION_RATE_PER_S, settings.LINGUA_SESSION_BURST),
-                door=entrance.session_door,
+                auth=access.session_auth,
                 most_frame_bytes=_find_own_limit(settings.LINGUA_SESSION_MAX_FRAME_BYTES),
             ),
             *nodes.routing.build_routes(
                 service=nodes_service,
                 jobs=jobs,
                 outbound_limits=read_node_outbound(),
-                door=entrance.node_door,
+                auth=access.node_auth,
                 most_frame_bytes=_find_own_limit(settings.LINGUA_NODE_MAX_FRAME_BYTES),
             ),
             *operators.live.routing.build_routes(

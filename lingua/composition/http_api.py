@@ -8,10 +8,10 @@ import sessions_app.http
 from lingua import settings
 from lingua.composition.access import AccessParts
 from lingua.composition.limits import read_node_outbound
-from lingua.composition.services import Core, Ground, build_sessions
+from lingua.composition.services import Infrastructure, Services, build_sessions
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
-from nodes.http_nodes import NodeLinks
+from nodes.http_nodes import HttpNodes
 from nodes.job_reports import JobReports
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
@@ -20,8 +20,8 @@ from scheduling.jobs.hooks import Hooks
 from scheduling.jobs.recordings import Recordings
 from scheduling.store.hooks import HookStore
 from scheduling.store.recordings import RecordingStore
-from sessions_app.http_sessions import CallService
-from sessions_app.webhook_client import Courier
+from sessions_app.http_sessions import HttpSessionService
+from sessions_app.webhook_client import WebhookClient
 from sockets.endpoints import Endpoints
 
 
@@ -30,8 +30,8 @@ class WorkParts:
     """The application below ``/v1/``, its loops, and how it is told that the process ends."""
 
     application: AsgiApp
-    links: NodeLinks
-    calls: CallService
+    links: HttpNodes
+    calls: HttpSessionService
     loops: Sequence[Loop]
 
     def leave(self) -> None:
@@ -41,22 +41,22 @@ class WorkParts:
 
 
 def build_work(
-    ground: Ground,
-    core: Core,
+    infrastructure: Infrastructure,
+    services: Services,
     *,
-    entrance: AccessParts,
+    access: AccessParts,
     nodes_service: NodeService,
     jobs: NodeJobService,
     attempts: Attempts,
 ) -> WorkParts:
     """Build the paths of nodes and speakers without a socket."""
-    links = NodeLinks(
+    links = HttpNodes(
         service=nodes_service,
         jobs=jobs,
-        registry=core.registry,
+        registry=services.registry,
         attempts=attempts,
-        delivery=core.delivery,
-        access=entrance.access,
+        delivery=services.delivery,
+        access=access.access,
         limits=read_node_outbound(),
         idle_ms=round(settings.LINGUA_NODE_POLL_IDLE_S * 1000),
         heartbeat_ms=round(settings.LINGUA_HEARTBEAT_INTERVAL_S * 1000),
@@ -64,23 +64,23 @@ def build_work(
     reports = JobReports(
         links=links,
         jobs=jobs,
-        registry=core.registry,
+        registry=services.registry,
         attempts=attempts,
-        delivery=core.delivery,
-        access=entrance.access,
+        delivery=services.delivery,
+        access=access.access,
     )
-    calls = _build_calls(ground, core)
+    calls = _build_calls(infrastructure, services)
     application = Endpoints(
         {
             **nodes.http.build_paths(
                 links=links,
                 reports=reports,
-                door=entrance.node_requests,
+                auth=access.node_requests,
                 most_bytes=_find_limit(settings.LINGUA_NODE_MAX_FRAME_BYTES),
             ),
             **sessions_app.http.build_paths(
                 service=calls,
-                door=entrance.session_requests,
+                auth=access.session_requests,
                 most_bytes=_find_limit(settings.LINGUA_SESSION_MAX_FRAME_BYTES),
             ),
         }
@@ -88,30 +88,34 @@ def build_work(
     return WorkParts(application=application, links=links, calls=calls, loops=[links])
 
 
-def _build_calls(ground: Ground, core: Core) -> CallService:
-    stores = core.stores
+def _build_calls(infrastructure: Infrastructure, services: Services) -> HttpSessionService:
+    stores = services.stores
     hooks = Hooks(
         hooks=HookStore(
-            ground.connection, keys=ground.keys, life_ms=core.job_limits.live_record_ms
+            infrastructure.connection,
+            keys=infrastructure.keys,
+            life_ms=services.job_limits.live_record_ms,
         ),
         jobs=stores.jobs,
         timer_store=stores.timers,
-        settlement=core.settlement,
-        courier=Courier(hosts=tuple(settings.LINGUA_HOOK_HOSTS)),
+        settlement=services.settlement,
+        webhook_client=WebhookClient(hosts=tuple(settings.LINGUA_HOOK_HOSTS)),
         most_tries=settings.LINGUA_HOOK_MAX_TRIES,
         timeout_ms=round(settings.LINGUA_HOOK_TIMEOUT_S * 1000),
     )
-    core.watchdog.on_hook = hooks.look_soon
+    services.watchdog.on_hook = hooks.look_soon
     recordings = RecordingStore(
-        ground.connection, keys=ground.keys, life_ms=settings.LINGUA_AUDIO_REF_TTL_S * 1000
+        infrastructure.connection,
+        keys=infrastructure.keys,
+        life_ms=settings.LINGUA_AUDIO_REF_TTL_S * 1000,
     )
-    return CallService(
-        sessions=build_sessions(ground, core),
+    return HttpSessionService(
+        sessions=build_sessions(infrastructure, services),
         recordings=Recordings(store=recordings),
         hooks=hooks,
-        delivery=core.delivery,
-        dispatcher=core.dispatcher,
-        settlement=core.settlement,
+        delivery=services.delivery,
+        dispatcher=services.dispatcher,
+        settlement=services.settlement,
     )
 
 

@@ -1,8 +1,8 @@
 """What the channel layer counts, as metrics of this instance (O5, O6)."""
 
-from lingua.composition.transport import LayerCarrier
+from lingua.composition.transport import LayerTransport
 from scheduling.model.errors import DependencyDown
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 
 
 class InboxMeter:
@@ -10,27 +10,27 @@ class InboxMeter:
 
     name = "inbox meter"
 
-    def __init__(self, *, carrier: LayerCarrier, journal: Journal, interval_s: float) -> None:
+    def __init__(self, *, transport: LayerTransport, metrics: Metrics, interval_s: float) -> None:
         self.interval_s = interval_s
-        self._carrier = carrier
-        self._journal = journal
+        self._transport = transport
+        self._metrics = metrics
         self._reported: dict[str, int] = {}
 
     async def run_once(self) -> int:
         """Report what changed; return how many messages were given up or taken over since."""
-        moved = self._carrier.count_moved()
+        moved = self._transport.count_moved()
         changed = 0
         for name, total in moved.items():
             since = total - self._reported.get(name, 0)
-            self._journal.count(name, by=since)
+            self._metrics.count(name, by=since)
             self._reported[name] = total
             changed += since
         try:
-            inbox = await self._carrier.measure()
+            inbox = await self._transport.measure()
         except DependencyDown:
             return changed
-        self._journal.gauge("phase2_inbox_pending", inbox.pending)
-        self._journal.gauge("dlq_length", inbox.dead_letters)
-        age_ms = self._carrier.oldest_age_ms
-        self._journal.gauge("inbox_oldest_pending_seconds", age_ms / 1000)
+        self._metrics.gauge("phase2_inbox_pending", inbox.pending)
+        self._metrics.gauge("dlq_length", inbox.dead_letters)
+        age_ms = self._transport.oldest_age_ms
+        self._metrics.gauge("inbox_oldest_pending_seconds", age_ms / 1000)
         return changed

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from lingua import settings
 from lingua.composition.process_messages import note_told
 from lingua.serving.supervisor import Loop
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 
 _logger = logging.getLogger(__name__)
 _ENDS_WITHIN_S = 10.0
@@ -23,16 +23,16 @@ main()
 """
 
 
-def build_history(journal: Journal) -> list[Loop]:
+def build_history(metrics: Metrics) -> list[Loop]:
     """Return the loops of the history; none where none is kept."""
     if not settings.LINGUA_HISTORY_DAYS:
         return []
     command = (sys.executable, "-c", _PROGRAM, str(settings.BASE_DIR))
-    return [HistoryProcess(command=command, journal=journal)]
+    return [HistoryProcess(command=command, metrics=metrics)]
 
 
 class HistoryProcess:
-    """Keeps a writer running beside this process, and notes in `journal` what it tells.
+    """Keeps a writer running beside this process, and notes in `metrics` what it tells.
 
     It ends with us, however we end: its standard input does. Wherever it is stopped, what it had
     taken is taken again once its lease ends.
@@ -41,9 +41,9 @@ class HistoryProcess:
     name = "job history"
     interval_s = 1.0
 
-    def __init__(self, *, command: Sequence[str], journal: Journal) -> None:
+    def __init__(self, *, command: Sequence[str], metrics: Metrics) -> None:
         self._command = command
-        self._journal = journal
+        self._metrics = metrics
 
     async def run_once(self) -> int:
         """Start the writer; return how many things it told once it has ended.
@@ -65,7 +65,7 @@ class HistoryProcess:
                     process.kill()
                 await process.wait()
         if not noted:
-            self._journal.gauge("history_down", 1)
+            self._metrics.gauge("history_down", 1)
             raise RuntimeError(f"the writer of the history cannot start: it ended with {code}")
         _logger.warning("the writer of the history ended with %s and is started again", code)
         return noted
@@ -76,7 +76,7 @@ class HistoryProcess:
             raise RuntimeError("the writer of the history has no output")
         async for line in process.stdout:
             if not noted:
-                self._journal.gauge("history_down", 0)
-            note_told(line, self._journal)
+                self._metrics.gauge("history_down", 0)
+            note_told(line, self._metrics)
             noted += 1
         return noted

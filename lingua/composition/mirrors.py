@@ -3,28 +3,32 @@
 from collections.abc import Callable
 
 from lingua import settings
-from lingua.composition.services import Core, Ground
+from lingua.composition.services import Infrastructure, Services
 from lingua.serving.supervisor import Loop
 from operators.console.shared_statistics import SharedStatistics
-from operators.console.stats_cache import Board
+from operators.console.stats_cache import StatsCache
 from scheduling.network.mirrors import NodeMirror, SessionMirror
 from scheduling.store.mirrors import MirrorStore
 
 
 def build_mirrors(
-    ground: Ground, core: Core, *, board: Board, leads: Callable[[], bool]
+    infrastructure: Infrastructure,
+    services: Services,
+    *,
+    stats_cache: StatsCache,
+    leads: Callable[[], bool],
 ) -> list[Loop]:
     """Build the loops that the settings ask for; none of them by default."""
     if not settings.LINGUA_MIRRORS:
         return []
-    store = MirrorStore(ground.connection, keys=ground.keys)
+    store = MirrorStore(infrastructure.connection, keys=infrastructure.keys)
     loops: list[Loop] = []
     if settings.LINGUA_MIRROR_NODE_CAPS:
         loops.append(
             NodeMirror(
                 store=store,
-                delivery=core.delivery,
-                fleet=core.fleet,
+                delivery=services.delivery,
+                fleet=services.fleet,
                 life_ms=settings.LINGUA_MIRROR_NODE_CAPS_TTL_S * 1000,
             )
         )
@@ -32,15 +36,15 @@ def build_mirrors(
         loops.append(
             SessionMirror(
                 store=store,
-                jobs=core.stores.jobs,
-                journal=ground.journal,
+                jobs=services.stores.jobs,
+                metrics=infrastructure.metrics,
                 life_ms=settings.LINGUA_MIRROR_SESSION_BIND_TTL_S * 1000,
             )
         )
     if settings.LINGUA_MIRROR_STATS:
         loops.append(
             SharedStatistics(
-                board=board,
+                stats_cache=stats_cache,
                 store=store,
                 leads=leads,
                 interval_s=settings.LINGUA_MIRROR_STATS_INTERVAL_MS / 1000,

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 
 from lingua import settings
 from lingua.composition.inbox_meter import InboxMeter
-from lingua.composition.services import Core, Ground
-from lingua.composition.transport import LayerCarrier
+from lingua.composition.services import Infrastructure, Services
+from lingua.composition.transport import LayerTransport
 from lingua.serving.supervisor import Loop
 from operators.live.exchange import LiveExchange
 from scheduling.fleet.fleet_watch import FleetWatch
 from scheduling.fleet.reconciler import Reconciler
-from scheduling.fleet.state_recovery import Restoring
+from scheduling.fleet.state_recovery import StateRecovery
 from scheduling.model import clock, errors, ids, instance_messages
 from scheduling.model.instance_messages import PeerCame, PeerLeft
 from scheduling.model.instances import InstanceRecord
-from scheduling.network.fleet_broadcast import Herald
-from scheduling.network.inbox import Inbox
-from scheduling.network.load_broadcast import LoadNews
+from scheduling.network.fleet_broadcast import FleetBroadcast
+from scheduling.network.inbox import InstanceInbox
+from scheduling.network.load_broadcast import LoadBroadcast
 from scheduling.network.peers import Peers
-from scheduling.network.redelivery import Readdressing
-from scheduling.network.remote_delivery import PostOffice
+from scheduling.network.redelivery import Redelivery
+from scheduling.network.remote_delivery import RemoteDelivery
 from scheduling.store.instances import InstanceStore
 from scheduling.store.node_index import NodeIndexStore
 
@@ -31,14 +31,14 @@ from scheduling.store.node_index import NodeIndexStore
 class Network:
     """What joins this instance to the others, and lets it leave."""
 
-    carrier: LayerCarrier
+    transport: LayerTransport
     peers: Peers
     loops: Sequence[Loop]
     fleet_watch: FleetWatch
-    restoring: Restoring
+    state_recovery: StateRecovery
     exchange: LiveExchange
     instances: InstanceStore
-    readdressing: Readdressing
+    redelivery: Redelivery
     must_be_alone: bool
 
     async def start(self) -> None:
@@ -55,27 +55,27 @@ class Network:
             await self.peers.leave()
             raise errors.NotAlone
         self.peers.on_lost = self._restore
-        self.peers.on_dead = self.fleet_watch.bury
-        await self.carrier.broadcast(instance_messages.encode(PeerCame(record=self.peers.record)))
+        self.peers.on_dead = self.fleet_watch.retire_instance_nodes
+        await self.transport.broadcast(instance_messages.encode(PeerCame(record=self.peers.record)))
         await self.fleet_watch.run_once()
 
     async def leave(self) -> None:
         """Say farewell: others stop writing to us, our id is free."""
         try:
-            farewell = PeerLeft(instance_id=self.peers.record.instance_id)
+            session_drain = PeerLeft(instance_id=self.peers.record.instance_id)
             await self.peers.leave()
-            await self.carrier.broadcast(instance_messages.encode(farewell))
-            await self.carrier.close()
+            await self.transport.broadcast(instance_messages.encode(session_drain))
+            await self.transport.close()
         except errors.DependencyDown:
             return
 
     async def _restore(self) -> None:
-        await self.carrier.join_again()
-        await self.restoring.run_once()
+        await self.transport.join_again()
+        await self.state_recovery.run_once()
 
 
 async def open_network(
-    carrier: LayerCarrier, *, instance_id: str, version: str, must_be_alone: bool
+    transport: LayerTransport, *, instance_id: str, version: str, must_be_alone: bool
 ) -> InstanceRecord:
     """Open this process's inbox and return what others will know of it.
 
@@ -84,7 +84,7 @@ async def open_network(
     return InstanceRecord(
         instance_id=instance_id,
         boot_id=ids.new_token(),
-        channel=await carrier.open(),
+        channel=await transport.open(),
         hostname=socket.gethostname(),
         pid=os.getpid(),
         version=version,
@@ -94,79 +94,93 @@ async def open_network(
 
 
 def build_network(
-    record: InstanceRecord, ground: Ground, core: Core, *, carrier: LayerCarrier
+    record: InstanceRecord,
+    infrastructure: Infrastructure,
+    services: Services,
+    *,
+    transport: LayerTransport,
 ) -> Network:
     """Build the parts and connect them to what serves this process's own sockets."""
-    stores = core.stores
+    stores = services.stores
     presence_ms = round(settings.LINGUA_PRESENCE_TTL_S * 1000)
     refresh_s = settings.LINGUA_SNAPSHOT_REFRESH_MS / 1000
-    instances = InstanceStore(ground.connection, keys=ground.keys, presence_ms=presence_ms)
+    instances = InstanceStore(
+        infrastructure.connection, keys=infrastructure.keys, presence_ms=presence_ms
+    )
     peers = Peers(
         record=record,
         store=instances,
         interval_s=min(refresh_s, settings.LINGUA_PRESENCE_INTERVAL_S, presence_ms / 3000),
-        journal=ground.journal,
+        metrics=infrastructure.metrics,
     )
-    post = PostOffice(
-        peers=peers, carrier=carrier, fleet=core.fleet, nodes=stores.nodes, sessions=core.sessions
+    post = RemoteDelivery(
+        peers=peers,
+        transport=transport,
+        fleet=services.fleet,
+        nodes=stores.nodes,
+        sessions=services.sessions,
     )
-    core.delivery.connect(post)
-    readdressing = Readdressing(
-        instances=instances, nodes=stores.nodes, sessions=core.sessions, jobs=stores.jobs
+    services.delivery.connect(post)
+    redelivery = Redelivery(
+        instances=instances, nodes=stores.nodes, sessions=services.sessions, jobs=stores.jobs
     )
-    carrier.readdress(readdressing.find_channel)
-    index = NodeIndexStore(ground.connection, keys=ground.keys)
+    transport.redeliver(redelivery.find_channel)
+    index = NodeIndexStore(infrastructure.connection, keys=infrastructure.keys)
     fleet_watch = FleetWatch(
         index=index,
         stores=stores,
-        fleet=core.fleet,
-        delivery=core.delivery,
+        fleet=services.fleet,
+        delivery=services.delivery,
         interval_s=refresh_s,
-        forget_ms=core.node_limits.forget_ms,
-        grace_ms=core.node_limits.grace_ms,
+        forget_ms=services.node_limits.forget_ms,
+        grace_ms=services.node_limits.grace_ms,
     )
     return Network(
-        carrier=carrier,
+        transport=transport,
         peers=peers,
         fleet_watch=fleet_watch,
-        restoring=Restoring(delivery=core.delivery, registry=core.registry),
-        exchange=carrier.open_exchange(record.instance_id),
+        state_recovery=StateRecovery(delivery=services.delivery, registry=services.registry),
+        exchange=transport.open_exchange(record.instance_id),
         instances=instances,
-        readdressing=readdressing,
+        redelivery=redelivery,
         must_be_alone=record.is_exclusive,
         loops=[
             peers,
-            _build_inbox(core, carrier=carrier, peers=peers, post=post),
-            Herald(fleet=core.fleet, peers=peers, post=post, index=index),
-            LoadNews(fleet=core.fleet, peers=peers, post=post),
+            _build_inbox(services, transport=transport, peers=peers, post=post),
+            FleetBroadcast(fleet=services.fleet, peers=peers, post=post, index=index),
+            LoadBroadcast(fleet=services.fleet, peers=peers, post=post),
             fleet_watch,
-            _build_reconciler(ground, core),
+            _build_reconciler(infrastructure, services),
             InboxMeter(
-                carrier=carrier, journal=ground.journal, interval_s=settings.LINGUA_STATS_INTERVAL_S
+                transport=transport,
+                metrics=infrastructure.metrics,
+                interval_s=settings.LINGUA_STATS_INTERVAL_S,
             ),
         ],
     )
 
 
-def _build_inbox(core: Core, *, carrier: LayerCarrier, peers: Peers, post: PostOffice) -> Inbox:
-    return Inbox(
-        carrier=carrier,
+def _build_inbox(
+    services: Services, *, transport: LayerTransport, peers: Peers, post: RemoteDelivery
+) -> InstanceInbox:
+    return InstanceInbox(
+        transport=transport,
         peers=peers,
         post=post,
-        delivery=core.delivery,
-        fleet=core.fleet,
-        jobs=core.stores.jobs,
-        recovery=core.recovery,
+        delivery=services.delivery,
+        fleet=services.fleet,
+        jobs=services.stores.jobs,
+        retries=services.retries,
     )
 
 
-def _build_reconciler(ground: Ground, core: Core) -> Reconciler:
+def _build_reconciler(infrastructure: Infrastructure, services: Services) -> Reconciler:
     return Reconciler(
-        stores=core.stores,
-        fleet=core.fleet,
-        delivery=core.delivery,
-        journal=ground.journal,
-        run_timeout_ms=core.job_limits.run_timeout_ms,
+        stores=services.stores,
+        fleet=services.fleet,
+        delivery=services.delivery,
+        metrics=infrastructure.metrics,
+        run_timeout_ms=services.job_limits.run_timeout_ms,
         interval_s=settings.LINGUA_RECONCILE_INTERVAL_S,
     )
 

@@ -7,10 +7,10 @@ from typing import Any
 import redis.asyncio
 
 from lingua import settings
-from lingua.composition.services import Ground
+from lingua.composition.services import Infrastructure
 from lingua.serving.supervisor import Loop
 from lingua.settings import pools
-from scheduling.fleet.unavailable_services import Absences
+from scheduling.fleet.unavailable_services import UnavailableServices
 from scheduling.placement.pool_config import PoolRules
 from scheduling.placement.snapshot import Fleet
 from scheduling.pools.follower import HintReader, PoolFollower
@@ -19,7 +19,7 @@ from scheduling.pools.membership import Membership
 from scheduling.store.hints import HintListener
 from scheduling.store.membership import MembershipStore
 from scheduling.store.pools import PoolStore
-from scheduling.store.unavailable_services import AbsenceStore
+from scheduling.store.unavailable_services import UnavailableServiceStore
 
 _REASSERT_S = 600.0
 _PASS_S = 0.5
@@ -33,7 +33,7 @@ class PoolParts:
     leader: Leader
     membership: Membership
     follower: PoolFollower
-    absences: Absences
+    unavailable_services: UnavailableServices
     store: PoolStore
     members: MembershipStore
     listener: HintListener
@@ -50,9 +50,13 @@ class PoolParts:
         await self.listener.close()
 
 
-def build_pools(ground: Ground, *, fleet: Fleet, source: OwnedSource) -> PoolParts:
+def build_pools(infrastructure: Infrastructure, *, fleet: Fleet, source: OwnedSource) -> PoolParts:
     """Build everything about pools but their use, which is the dispatcher's."""
-    instance_id, connection, keys = ground.instance_id, ground.connection, ground.keys
+    instance_id, connection, keys = (
+        infrastructure.instance_id,
+        infrastructure.connection,
+        infrastructure.keys,
+    )
     store, members = PoolStore(connection, keys=keys), MembershipStore(connection, keys=keys)
     membership = Membership(
         instance_id=instance_id,
@@ -70,7 +74,7 @@ def build_pools(ground: Ground, *, fleet: Fleet, source: OwnedSource) -> PoolPar
         fresh_ms=pools.LINGUA_POOL_MEMBERS_FRESH_MS,
         check_ms=pools.LINGUA_POOL_CHECK_MS,
         interval_s=_PASS_S,
-        journal=ground.journal,
+        metrics=infrastructure.metrics,
     )
     leader = Leader(
         instance_id=instance_id,
@@ -83,8 +87,8 @@ def build_pools(ground: Ground, *, fleet: Fleet, source: OwnedSource) -> PoolPar
         gone_ms=round(settings.LINGUA_NODE_GRACE_S * 1000),
         interval_s=_PASS_S,
     )
-    absences = Absences(
-        store=AbsenceStore(
+    unavailable_services = UnavailableServices(
+        store=UnavailableServiceStore(
             connection,
             keys=keys,
             mark_ms=settings.LINGUA_SERVICE_UNAVAILABLE_TTL_S * 1000,
@@ -93,16 +97,16 @@ def build_pools(ground: Ground, *, fleet: Fleet, source: OwnedSource) -> PoolPar
             most_per_window=pools.LINGUA_ABSENCE_MAX_PER_WINDOW,
         ),
         most=pools.LINGUA_ABSENCE_QUEUE_MAX,
-        journal=ground.journal,
+        metrics=infrastructure.metrics,
     )
     listener = HintListener(_open_hint_client(), channel=keys.pool_hints())
     hint_reader = HintReader(listener=listener, follower=follower, on_wish=leader.wake)
     return PoolParts(
-        loops=[leader, follower, membership, absences, hint_reader],
+        loops=[leader, follower, membership, unavailable_services, hint_reader],
         leader=leader,
         membership=membership,
         follower=follower,
-        absences=absences,
+        unavailable_services=unavailable_services,
         store=store,
         members=members,
         listener=listener,

@@ -6,13 +6,13 @@ from typing import BinaryIO, Literal
 
 import msgspec
 
-from scheduling.model.metrics import Journal, Name
+from scheduling.model.metrics import Metrics, Name
 
 _LONGEST_TEXT = 8_000
 
 
-class Told(msgspec.Struct, frozen=True, array_like=True):
-    """One figure of a journal, or one line of a log: then `value` is its level."""
+class ProcessMessage(msgspec.Struct, frozen=True, array_like=True):
+    """One figure of metrics, or one line of a log: then `value` is its level."""
 
     what: Literal["count", "gauge", "observe", "log"]
     name: str
@@ -22,61 +22,63 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     job_id: str = ""
 
 
-_decode = msgspec.json.Decoder(Told).decode
+_decode = msgspec.json.Decoder(ProcessMessage).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class TellingJournal(Journal):
-    """A journal that tells whoever reads `output`; of a gauge only that it changed."""
+class ForwardingMetrics(Metrics):
+    """Metrics that tell whoever reads `output`; of a gauge only that it changed."""
 
     def __init__(self, output: BinaryIO) -> None:
         super().__init__()
         self._output = output
 
     def count(self, name: str, *labels: str, by: int = 1) -> None:
-        self.tell(Told("count", name, by, labels))
+        self.tell(ProcessMessage("count", name, by, labels))
 
     def gauge(self, name: str, value: float, *labels: str) -> None:
         if self.gauges.get((name, *labels)) != value:
             super().gauge(name, value, *labels)
-            self.tell(Told("gauge", name, value, labels))
+            self.tell(ProcessMessage("gauge", name, value, labels))
 
     def observe(self, name: str, value: float, *labels: str) -> None:
-        self.tell(Told("observe", name, value, labels))
+        self.tell(ProcessMessage("observe", name, value, labels))
 
-    def tell(self, told: Told) -> None:
+    def tell(self, told: ProcessMessage) -> None:
         """Write one line; nobody hears it once the reader has gone."""
         with contextlib.suppress(BrokenPipeError):
             self._output.write(_encode(told) + b"\n")
             self._output.flush()
 
 
-class TellingHandler(logging.Handler):
+class ForwardingHandler(logging.Handler):
     """Hands log lines to the process that keeps the log."""
 
-    def __init__(self, teller: TellingJournal) -> None:
+    def __init__(self, result_writer: ForwardingMetrics) -> None:
         super().__init__()
-        self._teller = teller
+        self._result_writer = result_writer
 
     def emit(self, record: logging.LogRecord) -> None:
         job_id = str(getattr(record, "job_id", ""))
         text = self.format(record)[:_LONGEST_TEXT]
-        self._teller.tell(Told("log", record.name, record.levelno, text=text, job_id=job_id))
+        self._result_writer.tell(
+            ProcessMessage("log", record.name, record.levelno, text=text, job_id=job_id)
+        )
 
 
-def note_told(line: bytes, journal: Journal) -> None:
-    """Note in `journal`, or in our log, what another process told.
+def note_told(line: bytes, metrics: Metrics) -> None:
+    """Note in `metrics`, or in our log, what another process told.
 
-    :raises msgspec.DecodeError: it is no line of a `TellingJournal`
+    :raises msgspec.DecodeError: it is no line of a `ForwardingMetrics`
     """
     told = _decode(line)
     match told.what:
         case "count":
-            journal.count(told.name, *told.labels, by=int(told.value))
+            metrics.count(told.name, *told.labels, by=int(told.value))
         case "gauge":
-            journal.gauge(told.name, told.value, *told.labels)
+            metrics.gauge(told.name, told.value, *told.labels)
         case "observe":
-            journal.observe(told.name, told.value, *told.labels)
+            metrics.observe(told.name, told.value, *told.labels)
         case "log":
             ids = {"job_id": told.job_id} if told.job_id else None
             logging.getLogger(told.name).log(int(told.value), told.text, extra=ids)

@@ -57,9 +57,9 @@ class Spans:
         if len(self._open) >= _MOST_OPEN:
             self.end(next(iter(self._open)))
         self._open[job.job_id] = span
-        carrier: dict[str, str] = {}
-        _w3c.inject(carrier, context=trace.set_span_in_context(span))
-        told = msgspec.structs.replace(job, traceparent=carrier[_PARENT])
+        transport: dict[str, str] = {}
+        _w3c.inject(transport, context=trace.set_span_in_context(span))
+        told = msgspec.structs.replace(job, traceparent=transport[_PARENT])
         return msgspec.structs.replace(request, assignment=told)
 
     def make_in_flight(self) -> InFlight:

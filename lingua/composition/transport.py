@@ -30,7 +30,7 @@ class Layer(Protocol):
     async def group_send(self, group: str, message: dict[str, Any]) -> None: ...
 
 
-class LayerCarrier:
+class LayerTransport:
     """One channel of the layer is this instance's inbox; all of them form one group.
 
     `trouble` are the exceptions by which the layer says that it cannot reach its Redis.
@@ -165,7 +165,7 @@ class LayerCarrier:
         """What was given up, where the layer keeps it."""
         return getattr(self._layer, "dead_letters", None)
 
-    def readdress(self, find_channel: Callable[[bytes], Awaitable[str | None]]) -> None:
+    def redeliver(self, find_channel: Callable[[bytes], Awaitable[str | None]]) -> None:
         """Let letters to an instance that ended go where `find_channel` says (T4).
 
         Only the Streams layer keeps them; with others a timer repairs what was lost.

@@ -12,10 +12,10 @@ import sys
 import uvloop
 
 from lingua import settings
-from lingua.composition.process_messages import TellingHandler, TellingJournal
+from lingua.composition.process_messages import ForwardingHandler, ForwardingMetrics
 from lingua.serving.supervisor import Loop, Supervisor
 from operators.db.job_history import HistoryPurge, HistoryWriter
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.store.job_history import HistoryStore
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection, open_client
@@ -25,14 +25,14 @@ def main() -> None:
     """Write until standard input ends: a signal to the whole group is for who serves."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    teller = TellingJournal(sys.stdout.buffer)
-    logging.root.addHandler(TellingHandler(teller))
+    result_writer = ForwardingMetrics(sys.stdout.buffer)
+    logging.root.addHandler(ForwardingHandler(result_writer))
     logging.root.setLevel(settings.LINGUA_LOG_LEVEL)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_write(teller))
+        runner.run(_write(result_writer))
 
 
-async def _write(teller: TellingJournal) -> None:
+async def _write(result_writer: ForwardingMetrics) -> None:
     connection = Connection(
         open_client(
             url=settings.LINGUA_REDIS_URL,
@@ -41,19 +41,19 @@ async def _write(teller: TellingJournal) -> None:
             connect_timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
         )
     )
-    supervisor = Supervisor(loops=_build_loops(connection, teller))
+    supervisor = Supervisor(loops=_build_loops(connection, result_writer))
     supervisor.start()
     await _await_end_of_input()
     await supervisor.stop()
     await connection.close()
 
 
-def _build_loops(connection: Connection, journal: Journal) -> list[Loop]:
+def _build_loops(connection: Connection, metrics: Metrics) -> list[Loop]:
     shards, record_ms = settings.LINGUA_TIMER_SHARDS, settings.LINGUA_JOB_RETENTION_S * 1000
     keys = Keys(settings.LINGUA_KEY_PREFIX)
     writer = HistoryWriter(
         store=HistoryStore(connection, keys=keys, shards=shards, record_ms=record_ms),
-        journal=journal,
+        metrics=metrics,
         shards=shards,
         record_ms=record_ms,
         most_kept=settings.LINGUA_HISTORY_MAX_WAITING,

@@ -14,7 +14,7 @@ CHECK_READY = "lingua.check_ready"
 LIST_TROUBLES = "lingua.list_troubles"
 
 
-class Entrance:
+class AsgiRouter:
     """Routes lifespan, HTTP and WebSocket; sockets only while the instance takes new ones."""
 
     def __init__(self, *, lifespan: Lifespan, http: AsgiApp) -> None:

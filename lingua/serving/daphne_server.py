@@ -19,7 +19,7 @@ from twisted.logger import (
     globalLogBeginner,
 )
 
-from lingua.serving.asgi_router import Entrance
+from lingua.serving.asgi_router import AsgiRouter
 from lingua.serving.asgi_types import Message, Scope
 from lingua.serving.daphne_http import BoundedHttpFactory
 from lingua.serving.daphne_socket import BoundedWebSocket
@@ -35,7 +35,7 @@ _INTERNAL_ERROR = 1011
 _NORMAL = 1000
 
 
-def run(*, entrance: Entrance, options: ServerOptions) -> None:
+def run(*, router: AsgiRouter, options: ServerOptions) -> None:
     """Serve until a signal; daphne brought the event loop when it was imported.
 
     :raises CannotServe: the port is taken, or the instance could not start
@@ -43,9 +43,9 @@ def run(*, entrance: Entrance, options: ServerOptions) -> None:
     loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop  # noqa: SLF001 - Twisted has no public name for it
     asyncio.set_event_loop(loop)
     reactor.startRunning(installSignalHandlers=False)
-    server = DaphneServer(entrance=entrance, options=options)
+    server = DaphneServer(router=router, options=options)
     try:
-        loop.run_until_complete(serve(server=server, entrance=entrance, options=options))
+        loop.run_until_complete(serve(server=server, router=router, options=options))
         loop.run_until_complete(loop.shutdown_default_executor())
     finally:
         reactor.disconnectAll()
@@ -64,9 +64,9 @@ class DaphneServer(Server):
 
     name = "daphne"
 
-    def __init__(self, *, entrance: Entrance, options: ServerOptions) -> None:
+    def __init__(self, *, router: AsgiRouter, options: ServerOptions) -> None:
         super().__init__(
-            application=entrance,
+            application=router,
             endpoints=["not used: we listen ourselves"],
             websocket_timeout=-1,
             websocket_max_message_size=options.max_frame_bytes,

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from lingua.serving.asgi_router import Entrance
+from lingua.serving.asgi_router import AsgiRouter
 from lingua.serving.asgi_types import Message
 
 _logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class HttpServer(Protocol):
         """Cancel the applications that still run and wait until they have ended."""
 
 
-async def serve(*, server: HttpServer, entrance: Entrance, options: ServerOptions) -> None:
+async def serve(*, server: HttpServer, router: AsgiRouter, options: ServerOptions) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal cuts the drain short.
 
     :raises CannotServe: the port is taken, or the instance could not start
@@ -75,22 +75,22 @@ async def serve(*, server: HttpServer, entrance: Entrance, options: ServerOption
     stop, hurry = asyncio.Event(), asyncio.Event()
     _catch_signals(stop, hurry)
     with listener:
-        async with _lifespan(entrance, stop):
+        async with _lifespan(router, stop):
             _listen(listener, options)
             host, port = listener.getsockname()[:2]
             await server.listen(listener)
-            _say_ready(server.name, f"[{host}]" if ":" in host else host, port, entrance)
+            _say_ready(server.name, f"[{host}]" if ":" in host else host, port, router)
             await stop.wait()
-            await _drain(server, entrance, options, hurry)
+            await _drain(server, router, options, hurry)
 
 
 async def _drain(
-    server: HttpServer, entrance: Entrance, options: ServerOptions, hurry: asyncio.Event
+    server: HttpServer, router: AsgiRouter, options: ServerOptions, hurry: asyncio.Event
 ) -> None:
     """Finish what is in flight while sockets stay open, then close them, then insist."""
     _logger.info("draining for up to %g s", options.drain_timeout_s)
     await server.stop_listening()
-    drain = asyncio.create_task(entrance.lifespan.drain(deadline_s=options.drain_timeout_s))
+    drain = asyncio.create_task(router.lifespan.drain(deadline_s=options.drain_timeout_s))
     cut_short = asyncio.create_task(hurry.wait())
     await asyncio.wait(
         {drain, cut_short}, timeout=options.drain_timeout_s, return_when=asyncio.FIRST_COMPLETED
@@ -120,7 +120,7 @@ async def _close_in_steps(server: HttpServer, options: ServerOptions, hurry: asy
 
 
 @asynccontextmanager
-async def _lifespan(entrance: Entrance, stop: asyncio.Event) -> AsyncIterator[None]:
+async def _lifespan(router: AsgiRouter, stop: asyncio.Event) -> AsyncIterator[None]:
     """Hold the lifespan conversation that surrounds serving.
 
     :raises CannotServe: startup failed, or we were told to stop before it was done
@@ -128,7 +128,7 @@ async def _lifespan(entrance: Entrance, stop: asyncio.Event) -> AsyncIterator[No
     to_app: asyncio.Queue[Message] = asyncio.Queue()
     from_app: asyncio.Queue[Message] = asyncio.Queue()
     scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}
-    conversation = asyncio.create_task(entrance(scope, to_app.get, from_app.put))
+    conversation = asyncio.create_task(router(scope, to_app.get, from_app.put))
     to_app.put_nowait({"type": "lifespan.startup"})
     await _first_of(from_app, conversation, stop)
     if from_app.empty():
@@ -205,8 +205,8 @@ def _catch_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ask_to_stop)
 
 
-def _say_ready(name: str, host: str, port: int, entrance: Entrance) -> None:
+def _say_ready(name: str, host: str, port: int, router: AsgiRouter) -> None:
     """Print the one line that whoever started us waits for."""
-    instance = entrance.lifespan.instance_id
+    instance = router.lifespan.instance_id
     sys.stdout.write(f"Lingua is ready on http://{host}:{port} ({name}, instance {instance})\n")
     sys.stdout.flush()

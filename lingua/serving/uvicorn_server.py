@@ -9,21 +9,21 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
-from lingua.serving.asgi_router import Entrance
+from lingua.serving.asgi_router import AsgiRouter
 from lingua.serving.server import ServerOptions, serve
 from lingua.serving.uvicorn_socket import PatientWebSocket
 
 _CLOSED_POLL_S = 0.01
 
 
-def run(*, entrance: Entrance, options: ServerOptions) -> None:
+def run(*, router: AsgiRouter, options: ServerOptions) -> None:
     """Serve until a signal.
 
     :raises CannotServe: the port is taken, or the instance could not start
     """
-    server = UvicornServer(entrance=entrance, options=options)
+    server = UvicornServer(router=router, options=options)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(server=server, entrance=entrance, options=options))
+        runner.run(serve(server=server, router=router, options=options))
 
 
 class UvicornServer:
@@ -31,10 +31,10 @@ class UvicornServer:
 
     name = "uvicorn"
 
-    def __init__(self, *, entrance: Entrance, options: ServerOptions) -> None:
+    def __init__(self, *, router: AsgiRouter, options: ServerOptions) -> None:
         self._handshake_timeout_s = options.handshake_timeout_s
         self._config = uvicorn.Config(
-            entrance,
+            router,
             loop="none",
             lifespan="off",
             ws=PatientWebSocket,

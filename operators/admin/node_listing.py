@@ -25,7 +25,7 @@ _COLUMNS: Mapping[str, Callable[[Json], Any]] = {
 }
 
 
-class Choice(msgspec.Struct, frozen=True):
+class ListChoice(msgspec.Struct, frozen=True):
     """One link beside the list, or above it."""
 
     text: str
@@ -40,9 +40,9 @@ class NodeListing(msgspec.Struct, frozen=True):
     total: int
     matching: int
     search: str
-    filters: list[tuple[str, list[Choice]]]
-    columns: dict[str, Choice]
-    pages: list[Choice]
+    filters: list[tuple[str, list[ListChoice]]]
+    columns: dict[str, ListChoice]
+    pages: list[ListChoice]
     kept: list[tuple[str, str]]
 
 
@@ -65,7 +65,7 @@ def list_nodes(nodes: Sequence[Json], asked: QueryDict) -> NodeListing:
         filters=[(name, _list_choices(name, nodes, asked)) for name in _FILTERS],
         columns={name: _sort_by(name, order, asked) for name in _COLUMNS},
         pages=[
-            Choice(text=str(each), query=_query(asked, PAGE, str(each)), selected=each == page)
+            ListChoice(text=str(each), query=_query(asked, PAGE, str(each)), selected=each == page)
             for each in range(1, count + 1)
         ],
         kept=[(name, asked.get(name, "")) for name in asked if name not in {SEARCH, PAGE}],
@@ -84,18 +84,18 @@ def _has(node: Json, search: str) -> bool:
     return all(word in text for word in search.lower().split())
 
 
-def _list_choices(name: str, nodes: Sequence[Json], asked: QueryDict) -> list[Choice]:
+def _list_choices(name: str, nodes: Sequence[Json], asked: QueryDict) -> list[ListChoice]:
     values = sorted({value for node in nodes for value in _FILTERS[name](node)})
     chosen = asked.get(name, "")
     return [
-        Choice(text=value or "All", query=_query(asked, name, value), selected=value == chosen)
+        ListChoice(text=value or "All", query=_query(asked, name, value), selected=value == chosen)
         for value in ("", *values)
     ]
 
 
-def _sort_by(name: str, order: str, asked: QueryDict) -> Choice:
+def _sort_by(name: str, order: str, asked: QueryDict) -> ListChoice:
     turned = f"-{name}" if order == name else name
-    return Choice(
+    return ListChoice(
         text=name.capitalize(),
         query=_query(asked, ORDER, turned),
         selected=order.removeprefix("-") == name,

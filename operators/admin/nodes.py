@@ -14,8 +14,8 @@ from django.urls import reverse
 
 from operators.admin.node_listing import list_nodes
 from operators.console.console import Console
-from operators.console.fleet import FleetDesk
-from operators.console.node_commands import ORDERS, give_order
+from operators.console.fleet import FleetService
+from operators.console.node_commands import ORDERS, give_command
 from operators.console.permissions import find_console
 from operators.db import audit
 from operators.db.node_models import Cordon, FleetNode
@@ -49,12 +49,12 @@ class FleetNodeAdmin(NodePages):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the fleet; a POST gives an order to the nodes that were ticked."""
-        console, desk = self._find_desk(request)
+        console, service = self._find_service(request)
         if request.method == "POST":
             return self._take_orders(
-                request, console, desk, node_ids=request.POST.getlist("node"), back=""
+                request, console, service, node_ids=request.POST.getlist("node"), back=""
             )
-        rows = [_make_row(node) for node in console.ask(desk.list_nodes())]
+        rows = [_make_row(node) for node in console.ask(service.list_nodes())]
         page = {"listing": list_nodes(rows, request.GET)}
         return self._render(request, "admin/operators/nodes.html", "Nodes", page)
 
@@ -66,17 +66,17 @@ class FleetNodeAdmin(NodePages):
         extra_context: Any = None,
     ) -> HttpResponse:
         """Show one node; a POST gives it an order."""
-        console, desk = self._find_desk(request)
+        console, service = self._find_service(request)
         node_id = unquote(object_id)
         if request.method == "POST":
-            return self._take_orders(request, console, desk, node_ids=[node_id], back=object_id)
-        node = console.ask(desk.find_node(node_id))
+            return self._take_orders(request, console, service, node_ids=[node_id], back=object_id)
+        node = console.ask(service.find_node(node_id))
         if node is None:
             raise Http404("no node has this id here")
         page = {"node": _make_row(node)}
         return self._render(request, "admin/operators/node.html", node_id, page)
 
-    def _find_desk(self, request: HttpRequest) -> tuple[Console, FleetDesk]:
+    def _find_service(self, request: HttpRequest) -> tuple[Console, FleetService]:
         """Return who to ask.
 
         :raises PermissionDenied: whoever asks may not see nodes, or not give orders
@@ -87,15 +87,15 @@ class FleetNodeAdmin(NodePages):
         if request.method == "POST" and not self.has_change_permission(request):
             raise PermissionDenied
         console = find_console(request)
-        if console is None or console.desk is None:
+        if console is None or console.fleet_service is None:
             raise Http404("no running instance serves this request")
-        return console, console.desk
+        return console, console.fleet_service
 
     def _take_orders(
         self,
         request: HttpRequest,
         console: Console,
-        desk: FleetDesk,
+        service: FleetService,
         *,
         node_ids: list[str],
         back: str,
@@ -107,7 +107,7 @@ class FleetNodeAdmin(NodePages):
         for node_id in node_ids:
             told, level = f"{action}: {node_id}", messages.SUCCESS
             try:
-                if not give_order(console, desk, node_id, action=action, actor=actor):
+                if not give_command(console, service, node_id, action=action, actor=actor):
                     told, level = f"{node_id} is not connected", messages.ERROR
             except (DependencyDown, DatabaseError) as down:
                 told, level = f"{action}: {node_id}: {down}", messages.ERROR
@@ -163,10 +163,10 @@ class CordonAdmin(CordonPages):
     def _order(self, request: HttpRequest, node_id: str, *, action: str) -> None:
         """Tell a connected node's slot at once; else the configuration brings it."""
         console = find_console(request)
-        if console is None or console.desk is None:
+        if console is None or console.fleet_service is None:
             return
         try:
-            console.ask(console.desk.order(node_id, action=action))
+            console.ask(console.fleet_service.order(node_id, action=action))
         except DependencyDown as down:
             self.message_user(request, f"{action}: {node_id}: {down}", messages.WARNING)
 

@@ -81,8 +81,8 @@ class OwnedPoolAdmin(PoolPages):
         """Save, and tell where jobs will not go by it."""
         super().save_model(request, obj, form, change)
         console = find_console(request)
-        desk = console.desk if console else None
-        if obj.kind == PoolKind.CAPABILITY and desk is not None and desk.places_by_language:
+        service = console.fleet_service if console else None
+        if obj.kind == PoolKind.CAPABILITY and service is not None and service.places_by_language:
             told = (
                 "Jobs go by pools of languages: nodes join this pool, and only tenants sent there"
                 " use it, until auto_language is switched off."

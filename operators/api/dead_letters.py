@@ -6,9 +6,9 @@ from rest_framework.response import Response
 
 from operators.api import examples, session_serializers
 from operators.api.schema import describe
-from operators.api.views import MAY_MISS, PAGE, PROBLEMS, AskingView, OrderView, paginate, refuse
+from operators.api.views import MAY_MISS, PAGE, PROBLEMS, AskingView, CommandView, paginate, refuse
 from operators.console.console import Console
-from operators.console.dead_letters import LetterDesk
+from operators.console.dead_letters import DeadLetterService
 
 _NOT_FOUND, _UNAVAILABLE = 404, 503
 _TRUE = frozenset({"true", "1", "yes", "on"})
@@ -28,16 +28,18 @@ _EXAMPLE = {
 _DRY_RUN = OpenApiParameter("dry_run", bool, description="Say what would happen; change nothing.")
 
 
-class LetterView(AskingView):
+class DeadLetterView(AskingView):
     """A view over the desk of dead letters; 503 where the channel layer keeps none."""
 
     async def ask(self, console: Console, request: Request, **named: str) -> Response:
         if console.letters is None:
             told = "This channel layer keeps no dead letters."
             return refuse(_UNAVAILABLE, "NO_DEAD_LETTERS", told)
-        return await self.ask_desk(console.letters, request, **named)
+        return await self.ask_service(console.letters, request, **named)
 
-    async def ask_desk(self, desk: LetterDesk, request: Request, **named: str) -> Response:
+    async def ask_service(
+        self, service: DeadLetterService, request: Request, **named: str
+    ) -> Response:
         """Return the answer, from the event loop."""
         raise NotImplementedError
 
@@ -52,12 +54,14 @@ class LetterView(AskingView):
     responses={200: session_serializers.DeadLetterPage, **PROBLEMS},
     examples=examples.show("An assignment", examples.page_of(_EXAMPLE)),
 )
-class LettersView(LetterView):
+class DeadLettersView(DeadLetterView):
     """Events between instances that nobody took: all instances', the oldest of each first."""
 
-    async def ask_desk(self, desk: LetterDesk, request: Request, **named: str) -> Response:
+    async def ask_service(
+        self, service: DeadLetterService, request: Request, **named: str
+    ) -> Response:
         asked = request.query_params
-        rows = await desk.list_letters(
+        rows = await service.list_letters(
             reason=asked.get("reason", ""), event_type=asked.get("event_type", "")
         )
         return paginate(rows, request, view=self)
@@ -68,11 +72,13 @@ class LettersView(LetterView):
     responses={200: session_serializers.DeadLetter, **MAY_MISS},
     examples=examples.show("An assignment", _EXAMPLE),
 )
-class OneLetterView(LetterView):
+class OneDeadLetterView(DeadLetterView):
     """One dead letter with its story; its body is not shown."""
 
-    async def ask_desk(self, desk: LetterDesk, request: Request, **named: str) -> Response:
-        letter = await desk.find_letter(named["letter_id"])
+    async def ask_service(
+        self, service: DeadLetterService, request: Request, **named: str
+    ) -> Response:
+        letter = await service.find_letter(named["letter_id"])
         if letter is None:
             return refuse(_NOT_FOUND, "NO_SUCH_LETTER", _NO_LETTER)
         return Response(letter)
@@ -85,12 +91,14 @@ class OneLetterView(LetterView):
     responses={200: session_serializers.Replayed, **MAY_MISS},
     examples=examples.show("Sent", {"letter_id": _EXAMPLE["letter_id"], "outcome": "replayed"}),
 )
-class ReplayView(LetterView, OrderView):
+class ReplayView(DeadLetterView, CommandView):
     """Send a letter to whoever holds its connection now, once; what is over is refused."""
 
-    async def ask_desk(self, desk: LetterDesk, request: Request, **named: str) -> Response:
+    async def ask_service(
+        self, service: DeadLetterService, request: Request, **named: str
+    ) -> Response:
         letter_id = named["letter_id"]
-        outcome = await desk.replay(letter_id, dry_run=_is_dry(request))
+        outcome = await service.replay(letter_id, dry_run=_is_dry(request))
         if outcome == "missing":
             return refuse(_NOT_FOUND, "NO_SUCH_LETTER", _NO_LETTER)
         return Response({"letter_id": letter_id, "outcome": outcome})
@@ -103,11 +111,13 @@ class ReplayView(LetterView, OrderView):
     responses={200: session_serializers.Purged, **MAY_MISS},
     examples=examples.show("Removed", {"removed": 1}),
 )
-class PurgeOneView(LetterView, OrderView):
+class PurgeOneView(DeadLetterView, CommandView):
     """Remove one dead letter."""
 
-    async def ask_desk(self, desk: LetterDesk, request: Request, **named: str) -> Response:
-        removed = await desk.purge([named["letter_id"]], dry_run=_is_dry(request))
+    async def ask_service(
+        self, service: DeadLetterService, request: Request, **named: str
+    ) -> Response:
+        removed = await service.purge([named["letter_id"]], dry_run=_is_dry(request))
         if not removed:
             return refuse(_NOT_FOUND, "NO_SUCH_LETTER", _NO_LETTER)
         return Response({"removed": removed})
@@ -120,11 +130,13 @@ class PurgeOneView(LetterView, OrderView):
     responses={200: session_serializers.Purged, **PROBLEMS},
     examples=examples.show("Removed", {"removed": 3}),
 )
-class PurgeView(LetterView, OrderView):
+class PurgeView(DeadLetterView, CommandView):
     """Remove every dead letter of every instance."""
 
-    async def ask_desk(self, desk: LetterDesk, request: Request, **named: str) -> Response:
-        return Response({"removed": await desk.purge(None, dry_run=_is_dry(request))})
+    async def ask_service(
+        self, service: DeadLetterService, request: Request, **named: str
+    ) -> Response:
+        return Response({"removed": await service.purge(None, dry_run=_is_dry(request))})
 
 
 def _is_dry(request: Request) -> bool:

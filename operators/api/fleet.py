@@ -8,9 +8,16 @@ from rest_framework.response import Response
 
 from operators.api import examples, fleet_serializers, serializers
 from operators.api.schema import describe
-from operators.api.views import MAY_MISS, PROBLEMS, ConsoleView, OrderView, refuse, refuse_unserved
+from operators.api.views import (
+    MAY_MISS,
+    PROBLEMS,
+    CommandView,
+    ConsoleView,
+    refuse,
+    refuse_unserved,
+)
 from operators.console.console import Console
-from operators.console.fleet import FleetDesk, Question
+from operators.console.fleet import FleetService, Question
 from operators.db.pool_models import SERVICE_TYPES
 from scheduling.model.jobs import Need
 from scheduling.model.languages import normalize
@@ -35,15 +42,15 @@ _EXAMPLE_POOL = {
 }
 
 
-class DeskView(ConsoleView):
+class FleetServiceView(ConsoleView):
     """A view over the desk of the instance that serves it."""
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
-        if console.desk is None:
+        if console.fleet_service is None:
             return refuse_unserved()
-        return console.ask(self.ask(console.desk, request, **named))
+        return console.ask(self.ask(console.fleet_service, request, **named))
 
-    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+    async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
         """Return the answer, from the event loop."""
         raise NotImplementedError
 
@@ -56,11 +63,11 @@ class DeskView(ConsoleView):
         {"version": 4, "config": {"mode": "two_level"}, "pools": [_EXAMPLE_POOL]},
     ),
 )
-class PoolsView(DeskView):
+class PoolsView(FleetServiceView):
     """The configuration in force and its pools; services installed against ready (P14)."""
 
-    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
-        return Response(await desk.list_pools())
+    async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
+        return Response(await service.list_pools())
 
 
 @describe(
@@ -81,11 +88,11 @@ class AdminPoolsView(PoolsView):
         "A capability pool", {**_EXAMPLE_POOL, "node_ids": ["node-7F3A91C2", "node-A0B1C2D3"]}
     ),
 )
-class AdminPoolView(DeskView):
+class AdminPoolView(FleetServiceView):
     """One pool with all its members (P16)."""
 
-    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
-        pool = await desk.find_pool(named["pool_id"])
+    async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
+        pool = await service.find_pool(named["pool_id"])
         if pool is None:
             return refuse(_NOT_FOUND, "NO_SUCH_POOL", "No pool in force has this id.")
         return Response(pool)
@@ -102,11 +109,11 @@ class AdminPoolView(DeskView):
         ),
     ],
 )
-class RebuildView(DeskView, OrderView):
+class RebuildView(FleetServiceView, CommandView):
     """Clear up pools and publish the configuration as one new version (P16)."""
 
-    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
-        version = await desk.rebuild()
+    async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
+        version = await service.rebuild()
         if version is None:
             return Response({"asked": True}, status=_ACCEPTED)
         return Response({"version": version})
@@ -147,16 +154,16 @@ class RebuildView(DeskView, OrderView):
         },
     ),
 )
-class SimulateView(DeskView):
+class SimulateView(FleetServiceView):
     """Where a job would go, by exactly the code that dispatches; nothing changes (P15)."""
 
-    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
+    async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
         question = _read_question(request)
         unknown = sorted(set(question.need.types) - set(SERVICE_TYPES))
         if unknown:
             told = f"required: no service is called {unknown[0]}; {', '.join(SERVICE_TYPES)}"
             return refuse(_BAD_REQUEST, "INVALID_PARAMETER", told)
-        return Response(await desk.simulate(question))
+        return Response(await service.simulate(question))
 
 
 @describe(
@@ -166,11 +173,11 @@ class SimulateView(DeskView):
         "One node alone", {"pairs": [{"src": "zh", "tgt": "en", "ready_nodes": 1, "free_slots": 4}]}
     ),
 )
-class CoverageView(DeskView):
+class CoverageView(FleetServiceView):
     """Each language pair with ready nodes and free slots, those served worst first."""
 
-    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
-        return Response({"pairs": await desk.list_coverage()})
+    async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
+        return Response({"pairs": await service.list_coverage()})
 
 
 @describe(
@@ -178,11 +185,11 @@ class CoverageView(DeskView):
     responses={200: fleet_serializers.Why, **MAY_MISS},
     examples=examples.show("Placed at once", examples.WHY),
 )
-class WhyView(DeskView):
+class WhyView(FleetServiceView):
     """Every decision about one job of the last hour: who was looked at, and why not."""
 
-    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
-        why = await desk.why(named["job_id"])
+    async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
+        why = await service.why(named["job_id"])
         if why is None:
             return refuse(_NOT_FOUND, "NO_SUCH_JOB", _NO_JOB)
         return Response(why)
@@ -203,11 +210,11 @@ class WhyView(DeskView):
         },
     ),
 )
-class WhyNotView(DeskView):
+class WhyNotView(FleetServiceView):
     """Why one node does not have one job: at this moment, and at each decision that is kept."""
 
-    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
-        verdict = await desk.why_not(job_id=named["job_id"], node_id=named["node_id"])
+    async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
+        verdict = await service.why_not(job_id=named["job_id"], node_id=named["node_id"])
         if verdict is None:
             return refuse(_NOT_FOUND, "NO_SUCH_JOB", _NO_JOB)
         return Response(verdict)

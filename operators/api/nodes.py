@@ -7,12 +7,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from operators.api import examples, fleet_serializers
-from operators.api.fleet import DeskView
+from operators.api.fleet import FleetServiceView
 from operators.api.schema import describe
-from operators.api.views import MAY_MISS, PROBLEMS, OrderView, refuse, refuse_unserved
+from operators.api.views import MAY_MISS, PROBLEMS, CommandView, refuse, refuse_unserved
 from operators.console.console import Console
-from operators.console.fleet import FleetDesk
-from operators.console.node_commands import give_order
+from operators.console.fleet import FleetService
+from operators.console.node_commands import give_command
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +46,11 @@ _EXAMPLE_NODE = {
     responses={200: fleet_serializers.NodeList, **PROBLEMS},
     examples=examples.show("A fleet", {"nodes": [_EXAMPLE_NODE]}),
 )
-class NodesView(DeskView):
+class NodesView(FleetServiceView):
     """The fleet: status, slots, languages and services of every node."""
 
-    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
-        return Response({"nodes": await desk.list_nodes()})
+    async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
+        return Response({"nodes": await service.list_nodes()})
 
 
 @describe(
@@ -60,11 +60,11 @@ class NodesView(DeskView):
         "A node that drains", {**_EXAMPLE_NODE, "pools": ["voices"], "language_capabilities": {}}
     ),
 )
-class NodeView(DeskView):
+class NodeView(FleetServiceView):
     """One node with its pools and what it declared of languages."""
 
-    async def ask(self, desk: FleetDesk, request: Request, **named: str) -> Response:
-        node = await desk.find_node(named["node_id"])
+    async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
+        node = await service.find_node(named["node_id"])
         return refuse(_NOT_FOUND, "NO_SUCH_NODE", _NO_NODE) if node is None else Response(node)
 
 
@@ -73,19 +73,19 @@ class NodeView(DeskView):
     responses={200: fleet_serializers.Order, **MAY_MISS},
     examples=examples.show("Drained", {"node_id": "node-7F3A91C2", "action": "drain"}),
 )
-class NodeOrderView(OrderView):
+class NodeCommandView(CommandView):
     """Drain: nothing new until resumed or connected anew. Cordon: until resumed. Both finish jobs.
 
     Disconnect closes the socket; the node may come back at once.
     """
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
-        desk, node_id, action = console.desk, named["node_id"], named["action"]
-        if desk is None:
+        service, node_id, action = console.fleet_service, named["node_id"], named["action"]
+        if service is None:
             return refuse_unserved()
         actor = request.user.get_username()
         try:
-            known = give_order(console, desk, node_id, action=action, actor=actor)
+            known = give_command(console, service, node_id, action=action, actor=actor)
         except DatabaseError:
             logger.exception("an order was not kept: %s %s", action, node_id)
             return refuse(_UNAVAILABLE, "DATABASE_DOWN", _NOT_KEPT)

@@ -64,7 +64,7 @@ class AskingView(ConsoleView):
         raise NotImplementedError
 
 
-class OrderView(ConsoleView):
+class CommandView(ConsoleView):
     """A view through which operators act."""
 
     permission_classes = (IsOperator,)
@@ -84,7 +84,7 @@ class StatsView(ConsoleView):
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         begun_ms = clock.steady_ms()
-        answer = Response(console.board.stats)
+        answer = Response(console.stats_cache.stats)
         console.note_request(took_ms=clock.steady_ms() - begun_ms)
         return answer
 
@@ -98,7 +98,7 @@ class ClusterView(ConsoleView):
     """Instances, nodes and totals."""
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
-        return Response(console.board.pages.cluster)
+        return Response(console.stats_cache.pages.cluster)
 
 
 @describe(

@@ -11,7 +11,7 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown
 from scheduling.model.instances import InstanceFigures, InstanceRecord, SessionRow
 from scheduling.model.languages import AUTO
-from scheduling.placement.wait_queue import WaitingLine
+from scheduling.placement.wait_queue import WaitQueue
 from scheduling.store.instances import InstanceStore
 
 _LIVES = 6
@@ -19,7 +19,7 @@ _SHORTEST_LIFE_MS = 15_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
+class GatheredStats:
     """How this instance and every other that lives stand; `total_dlq` counts the dead's, too."""
 
     own: InstanceFigures = InstanceFigures()  # noqa: RUF009 - frozen
@@ -27,7 +27,7 @@ class Gathered:
     total_dlq: int = 0
 
 
-class Gathering:
+class ClusterStats:
     """Publishes figures and sessions of this instance; only what changed since the last time."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Gathering:
         measure_inbox: Callable[[], Awaitable[InboxStanding]],
         count_letters: Callable[[], Awaitable[int]],
         delivery: Delivery,
-        waiting: WaitingLine,
+        waiting: WaitQueue,
         interval_s: float,
     ) -> None:
         self._instance_id = instance_id
@@ -52,15 +52,15 @@ class Gathering:
         self._life_ms = max(round(interval_s * 1000 * _LIVES), _SHORTEST_LIFE_MS)
         self._told: dict[str, SessionRow] = {}
         self._is_told = False
-        self._last = Gathered()
+        self._last = GatheredStats()
 
-    async def run_once(self) -> Gathered:
+    async def run_once(self) -> GatheredStats:
         """Publish, then gather; while Redis does not answer others stay as they were last seen."""
         try:
             inbox = await self._measure_inbox()
             own = self._count(inbox)
             await self._publish(own)
-            self._last = Gathered(
+            self._last = GatheredStats(
                 own=own,
                 others=await self._read_others(),
                 total_dlq=await self._count_letters(),

@@ -14,15 +14,15 @@ import msgspec
 
 from operators.console.catalog import Catalog
 from operators.console.cluster import InstanceView, describe_cluster, show_instance
-from operators.console.cluster_stats import Gathered, Gathering
+from operators.console.cluster_stats import ClusterStats, GatheredStats
 from operators.console.counters import describe_counters
-from operators.console.dead_letters import LetterDesk
-from operators.console.fleet import FleetDesk
+from operators.console.dead_letters import DeadLetterService
+from operators.console.fleet import FleetService
 from operators.console.job_timeline import describe_job, describe_step
-from operators.console.metrics import Gauges, JournalCollector, render
-from operators.console.sessions import SessionDesk
+from operators.console.metrics import Gauges, MetricsCollector, render
+from operators.console.sessions import SessionQueries
 from operators.console.statistics import Facts, describe_statistics
-from operators.console.stats_cache import Board, Pages
+from operators.console.stats_cache import Pages, StatsCache
 from operators.live.exchange import LiveExchange
 from operators.live.feed import LiveFeed
 from operators.live.news import Reporter
@@ -30,11 +30,11 @@ from scheduling.jobs.explaining import Coverage
 from scheduling.model import clock, ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import NodeStatus
 from scheduling.placement.decisions import Decision
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import WaitingLine
+from scheduling.placement.wait_queue import WaitQueue
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
 
@@ -50,17 +50,17 @@ _encode = msgspec.json.encode
 class Parts:
     """What of the running instance can be seen."""
 
-    journal: Journal
+    metrics: Metrics
     fleet: Fleet
     delivery: Delivery
-    waiting: WaitingLine
+    waiting: WaitQueue
     jobs: JobStore
     decisions: DecisionStore | None = None
-    desk: FleetDesk | None = None
+    fleet_service: FleetService | None = None
     leads: Callable[[], bool] | None = None
-    gathering: Gathering | None = None
-    sessions: SessionDesk | None = None
-    letters: LetterDesk | None = None
+    cluster_stats: ClusterStats | None = None
+    sessions: SessionQueries | None = None
+    letters: DeadLetterService | None = None
     exchange: LiveExchange | None = None
     list_coverage: Callable[[], Sequence[Coverage]] = list
 
@@ -89,7 +89,7 @@ class Console:
         self.live = LiveFeed(
             reporter=Reporter(
                 instance_id=instance.instance_id,
-                journal=parts.journal,
+                metrics=parts.metrics,
                 delivery=parts.delivery,
                 waiting=parts.waiting,
             ),
@@ -97,31 +97,31 @@ class Console:
             exchange=parts.exchange,
             list_coverage=parts.list_coverage,
         )
-        self.board = Board(
+        self.stats_cache = StatsCache(
             make=self._make_pages,
             empty=self._encode_pages(facts=Facts(), instances=(instance,), now_ms=0),
-            journal=parts.journal,
+            metrics=parts.metrics,
             interval_s=stats_interval_s,
         )
 
     @property
-    def journal(self) -> Journal:
-        return self._parts.journal
+    def metrics(self) -> Metrics:
+        return self._parts.metrics
 
     @property
-    def sessions(self) -> SessionDesk | None:
+    def sessions(self) -> SessionQueries | None:
         """What operators may ask about sessions; methods for the event loop."""
         return self._parts.sessions
 
     @property
-    def letters(self) -> LetterDesk | None:
+    def letters(self) -> DeadLetterService | None:
         """What they may do with dead letters, where the channel layer keeps any."""
         return self._parts.letters
 
     @property
-    def desk(self) -> FleetDesk | None:
+    def fleet_service(self) -> FleetService | None:
         """What operators may ask and do about nodes and pools; methods for the event loop."""
-        return self._parts.desk
+        return self._parts.fleet_service
 
     def ask(self, question: Coroutine[Any, Any, T]) -> T:
         """Return what the event loop answers. Not on the event loop.
@@ -137,7 +137,9 @@ class Console:
 
     def note_request(self, *, took_ms: float) -> None:
         """Count a request for statistics; the first one begins to make them."""
-        self._event_loop.call_soon_threadsafe(lambda: self.board.note_request(took_ms=took_ms))
+        self._event_loop.call_soon_threadsafe(
+            lambda: self.stats_cache.note_request(took_ms=took_ms)
+        )
 
     def find_job(self, job_id: str) -> Json | None:
         """Return a job with its timeline; None when there is none. Not on the event loop.
@@ -161,7 +163,7 @@ class Console:
         """Return the jobs of this process that ended last, newest first, filtered."""
         return [
             describe_step(step)
-            for step in reversed(list(self.journal.ended))
+            for step in reversed(list(self.metrics.recent_jobs))
             if (not state or step.state == state)
             and (not reason or step.reason == reason)
             and (not session_id or step.session_id == session_id)
@@ -170,20 +172,20 @@ class Console:
     def describe_counters(self) -> Json:
         """Return what ``/api/v1/metrics`` answers."""
         return describe_counters(
-            journal=self.journal,
+            metrics=self.metrics,
             catalog=self.catalog.state,
-            snapshot_at_ms=self.board.pages.made_at_ms,
+            snapshot_at_ms=self.stats_cache.pages.made_at_ms,
             pause_ms=self._pause_ms,
         )
 
     def render_metrics(self) -> bytes:
         """Return our metrics as Prometheus text."""
-        return render(JournalCollector(journal=self.journal, read_gauges=self._read_gauges))
+        return render(MetricsCollector(metrics=self.metrics, read_gauges=self._read_gauges))
 
     def _read_gauges(self) -> Gauges:
         fleet, held = self._parts.fleet, self._parts.delivery.held
         statuses = collections.Counter(node.shown_status for node in fleet.snapshot.nodes.values())
-        catalog, age_ms = self.catalog.state, self.board.age_ms
+        catalog, age_ms = self.catalog.state, self.stats_cache.age_ms
         fetched_at_ms = catalog.last_success_at_ms
         leads = self._parts.leads
         return {
@@ -205,7 +207,7 @@ class Console:
     async def _make_pages(self) -> Pages:
         """Copy what changes, then count in a thread: jobs do not wait for statistics (D9)."""
         parts = self._parts
-        gathered = await parts.gathering.run_once() if parts.gathering else Gathered()
+        gathered = await parts.cluster_stats.run_once() if parts.cluster_stats else GatheredStats()
         facts = Facts(
             nodes=tuple(parts.fleet.snapshot.nodes.values()),
             loads=parts.fleet.list_loads(),

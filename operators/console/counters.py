@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from operators.console.catalog import CatalogState
-from scheduling.model.metrics import Histogram, Journal
+from scheduling.model.metrics import Histogram, Metrics
 
 Json = dict[str, Any]
 _TOP = 10
 
 
 def describe_counters(
-    *, journal: Journal, catalog: CatalogState, snapshot_at_ms: int, pause_ms: int
+    *, metrics: Metrics, catalog: CatalogState, snapshot_at_ms: int, pause_ms: int
 ) -> Json:
     """Return every counter as JSON."""
-    counts = _Counts(journal.counts)
+    counts = _Counts(metrics.counts)
     return {
         "stats": {
             "requests_total": counts.total("stats_requests_total"),
@@ -28,11 +28,11 @@ def describe_counters(
             "last_error": catalog.last_error,
         },
         "model_not_available": _describe_not_available(counts),
-        "dispatch_exclude": {"by_reason": _describe_excluded(journal)},
+        "dispatch_exclude": {"by_reason": _describe_excluded(metrics)},
         "web_task_segmentation": _describe_segmentation(counts, pause_ms),
-        "observability": _describe_slow(journal, counts),
+        "observability": _describe_slow(metrics, counts),
         "rerun": _describe_reruns(counts),
-        "asr": _describe_recognition(journal, counts),
+        "asr": _describe_recognition(metrics, counts),
         "jobs": {
             status: counts.total("jobs_total", status) for status in ("done", "failed", "cancelled")
         },
@@ -43,7 +43,7 @@ def describe_counters(
 
 
 class _Counts:
-    """Sums of the journal's counters."""
+    """Sums of the counters."""
 
     def __init__(self, counts: Mapping[tuple[str, ...], int]) -> None:
         self._counts = dict(counts)
@@ -72,11 +72,11 @@ def _describe_not_available(counts: _Counts) -> Json:
     }
 
 
-def _describe_excluded(journal: Journal) -> list[Json]:
-    rows = [(key[1], n) for key, n in dict(journal.counts).items() if key[0] == _EXCLUDED]
+def _describe_excluded(metrics: Metrics) -> list[Json]:
+    rows = [(key[1], n) for key, n in dict(metrics.counts).items() if key[0] == _EXCLUDED]
     rows.sort(key=lambda row: -row[1])
     return [
-        {"reason": reason, "total": n, "sample_node_ids": list(journal.examples.get(reason, ()))}
+        {"reason": reason, "total": n, "sample_node_ids": list(metrics.examples.get(reason, ()))}
         for reason, n in rows
     ]
 
@@ -96,14 +96,14 @@ def _describe_segmentation(counts: _Counts, pause_ms: int) -> Json:
     }
 
 
-def _describe_slow(journal: Journal, counts: _Counts) -> Json:
+def _describe_slow(metrics: Metrics, counts: _Counts) -> Json:
     locks = {row["key"]: row["count"] for row in counts.top("slow_lock_wait_total")}
     paths = {row["key"]: row["count"] for row in counts.top("slow_path_total")}
     return {
         "slow_lock_wait_total": sum(locks.values()),
         "slow_path_total": sum(paths.values()),
-        "lock_wait_warn_ms": journal.wait_warn_ms,
-        "path_warn_ms": journal.path_warn_ms,
+        "lock_wait_warn_ms": metrics.wait_warn_ms,
+        "path_warn_ms": metrics.path_warn_ms,
         "slow_lock_wait_by_lock": {
             "redis_pipeline_total": locks.get("redis_pipeline", 0),
             "other_total": 0,
@@ -123,13 +123,13 @@ def _describe_reruns(counts: _Counts) -> Json:
     }
 
 
-def _describe_recognition(journal: Journal, counts: _Counts) -> Json:
+def _describe_recognition(metrics: Metrics, counts: _Counts) -> Json:
     """Return how sure and how good nodes were; results of unknown quality are in no rate of it."""
     results = counts.total("asr_results_total")
     judged = results - counts.total("asr_results_total", "unknown")
-    sure = journal.spans.get(("asr_language_probability",))
+    sure = metrics.spans.get(("asr_language_probability",))
     return {
-        "e2e_latency": _describe_span(journal.spans.get(("job_duration_seconds",))),
+        "e2e_latency": _describe_span(metrics.spans.get(("job_duration_seconds",))),
         "lang_prob_distribution": {
             f"{bound:.1f}": n for bound, n in zip(sure.bounds, sure.counts, strict=False) if n
         }

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 _MOST_LISTED = 10_000
 
 
-class LetterDesk:
+class DeadLetterService:
     """The dead letters of all instances; `find_channel` says where the body of one belongs now."""
 
     def __init__(

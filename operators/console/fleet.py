@@ -9,7 +9,7 @@ import msgspec
 
 from operators.console.cluster import describe_node
 from operators.console.job_timeline import describe_decision
-from scheduling.fleet.node_control import Steering
+from scheduling.fleet.node_control import NodeControl
 from scheduling.jobs.explaining import Explainer
 from scheduling.model.jobs import Need, phase2_state
 from scheduling.placement.pool_config import PoolConfig
@@ -36,7 +36,7 @@ class Question:
     preferred_node_id: str = ""
 
 
-class FleetDesk:
+class FleetService:
     """Shows the fleet and its pools as this instance has them, and takes operators' orders."""
 
     def __init__(
@@ -44,7 +44,7 @@ class FleetDesk:
         *,
         fleet: Fleet,
         explainer: Explainer,
-        steering: Steering,
+        node_control: NodeControl,
         leader: Leader,
         follower: PoolFollower,
         sample_size: int,
@@ -55,10 +55,10 @@ class FleetDesk:
         self._follower = follower
         self._sample_size = sample_size
         self._orders = {
-            "drain": steering.drain,
-            "cordon": lambda node_id: steering.drain(node_id, lasting=True),
-            "resume": steering.resume,
-            "disconnect": steering.disconnect,
+            "drain": node_control.drain,
+            "cordon": lambda node_id: node_control.drain(node_id, lasting=True),
+            "resume": node_control.resume,
+            "disconnect": node_control.disconnect,
         }
 
     @property

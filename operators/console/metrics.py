@@ -1,4 +1,4 @@
-"""Export the journal and the instance's state to Prometheus, at the moment of a scrape (O1)."""
+"""Export the metrics and the instance's state to Prometheus, at the moment of a scrape (O1)."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,17 +14,17 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from operators.console.metric_names import METRICS, PREFIX
-from scheduling.model.metrics import Histogram, Journal, Name, make_histogram
+from scheduling.model.metrics import Histogram, Metrics, Name, make_histogram
 
 T = TypeVar("T")
 Gauges = Mapping[Name, float]
 
 
-class JournalCollector(Collector):
-    """Turns what the journal holds into metric families; names it does not know are a fault."""
+class MetricsCollector(Collector):
+    """Turns what was counted into metric families; names it does not know are a fault."""
 
-    def __init__(self, *, journal: Journal, read_gauges: Callable[[], Gauges]) -> None:
-        self._journal = journal
+    def __init__(self, *, metrics: Metrics, read_gauges: Callable[[], Gauges]) -> None:
+        self._metrics = metrics
         self._read_gauges = read_gauges
 
     def describe(self) -> Iterable[Metric]:
@@ -33,9 +33,9 @@ class JournalCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric, with the series it has now."""
-        counts = _group(dict(self._journal.counts))
-        gauges = _group({**self._journal.gauges, **self._read_gauges()})
-        spans = _group(dict(self._journal.spans))
+        counts = _group(dict(self._metrics.counts))
+        gauges = _group({**self._metrics.gauges, **self._read_gauges()})
+        spans = _group(dict(self._metrics.spans))
         for name, metric in METRICS.items():
             full, labels = f"{PREFIX}{name}", list(metric.labels)
             if metric.kind == "counter":

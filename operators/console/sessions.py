@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from operators.console.cluster_stats import Gathering
+from operators.console.cluster_stats import ClusterStats
 from scheduling.model.instances import SessionRow
 from scheduling.store.sessions import SessionStore
 
@@ -29,11 +29,11 @@ class SessionFilter:
         )
 
 
-class SessionDesk:
+class SessionQueries:
     """Lists sessions as instances published them; one alone is read from its own record."""
 
-    def __init__(self, *, gathering: Gathering, sessions: SessionStore) -> None:
-        self._gathering = gathering
+    def __init__(self, *, cluster_stats: ClusterStats, sessions: SessionStore) -> None:
+        self._cluster_stats = cluster_stats
         self._sessions = sessions
 
     async def list_sessions(self, wanted: SessionFilter) -> list[Json]:
@@ -41,7 +41,7 @@ class SessionDesk:
 
         :raises DependencyDown: Redis did not answer
         """
-        rows = await self._gathering.list_sessions()
+        rows = await self._cluster_stats.list_sessions()
         return [_describe(row) for row in rows if wanted.takes(row)]
 
     async def find_session(self, session_id: str) -> Json | None:

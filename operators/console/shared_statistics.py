@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from operators.console.stats_cache import Board
+from operators.console.stats_cache import StatsCache
 from scheduling.store.mirrors import MirrorStore
 
 
@@ -14,13 +14,13 @@ class SharedStatistics:
     def __init__(
         self,
         *,
-        board: Board,
+        stats_cache: StatsCache,
         store: MirrorStore,
         leads: Callable[[], bool],
         interval_s: float,
         life_ms: int,
     ) -> None:
-        self._board = board
+        self._stats_cache = stats_cache
         self._store = store
         self._leads = leads
         self._life_ms = life_ms
@@ -28,8 +28,8 @@ class SharedStatistics:
 
     async def run_once(self) -> int:
         """Share, where this instance leads; then serve what is shared, or else one's own."""
-        pages = self._board.pages
+        pages = self._stats_cache.pages
         if self._leads() and pages.made_at_ms:
             await self._store.write_statistics(pages.stats, life_ms=self._life_ms)
-        self._board.shared = await self._store.find_statistics()
-        return 1 if self._board.shared else 0
+        self._stats_cache.shared = await self._store.find_statistics()
+        return 1 if self._stats_cache.shared else 0

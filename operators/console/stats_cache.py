@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from scheduling.model import clock
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 
 _STALE_MS = 10_000
 _COLD_START_EVERY_MS = 30_000
@@ -20,7 +20,7 @@ class Pages(msgspec.Struct, frozen=True):
     made_at_ms: int = 0
 
 
-class Board:
+class StatsCache:
     """A loop that makes the answers; whoever asks gets the last ones, or empty ones, at once."""
 
     name = "statistics"
@@ -30,11 +30,11 @@ class Board:
         *,
         make: Callable[[], Awaitable[Pages]],
         empty: Pages,
-        journal: Journal,
+        metrics: Metrics,
         interval_s: float,
     ) -> None:
         self._make = make
-        self._journal = journal
+        self._metrics = metrics
         self._making: asyncio.Task[Pages] | None = None
         self._triggered_at_ms = -float("inf")
         self.pages = empty
@@ -69,10 +69,10 @@ class Board:
 
     def note_request(self, *, took_ms: float) -> None:
         """Count a request; called on the instance's own event loop."""
-        self._journal.count("stats_requests_total")
-        self._journal.observe("stats_request_duration_seconds", took_ms / 1000)
+        self._metrics.count("stats_requests_total")
+        self._metrics.observe("stats_request_duration_seconds", took_ms / 1000)
         if self.is_stale:
-            self._journal.count("stats_stale_total")
+            self._metrics.count("stats_stale_total")
         if not self.pages.made_at_ms:
             self.trigger()
 

@@ -13,7 +13,7 @@ from operators.db import datetimes
 from operators.db.job_rows import Row, ask_database, delete_older, make_row, write_rows
 from operators.db.threads import read_database
 from scheduling.model import clock
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.store.job_history import Fields, HistoryStore
 
 logger = logging.getLogger(__name__)
@@ -39,14 +39,14 @@ class HistoryWriter:
         self,
         *,
         store: HistoryStore,
-        journal: Journal,
+        metrics: Metrics,
         shards: int,
         record_ms: int,
         most_kept: int,
         interval_s: float = 1.0,
     ) -> None:
         self._store = store
-        self._journal = journal
+        self._metrics = metrics
         self._per_shard = max(_BATCH // shards, 1)
         self._keep_every_ms = record_ms // 4
         self._most_kept = most_kept
@@ -62,7 +62,7 @@ class HistoryWriter:
         written = 0
         while True:
             waiting, entities = await self._store.take(most=self._per_shard, lease_ms=_LEASE_MS)
-            self._journal.gauge("history_waiting_jobs", waiting)
+            self._metrics.gauge("history_waiting_jobs", waiting)
             if not entities:
                 return written
             rows = await self._read_rows(entities)
@@ -89,7 +89,7 @@ class HistoryWriter:
         try:
             return make_row(record)
         except (KeyError, ValueError) as fault:
-            self._journal.count("history_lost_total")
+            self._metrics.count("history_lost_total")
             logger.warning(
                 "a job is not in the history: its record is %s",
                 f"incomplete ({fault})" if record else "gone",
@@ -105,10 +105,10 @@ class HistoryWriter:
             if not self._is_down:
                 logger.warning("the history is not written until the database is back: %s", error)
             self._is_down = True
-            self._journal.gauge("history_down", 1)
+            self._metrics.gauge("history_down", 1)
             return False
-        self._journal.count("history_written_total", by=len(rows))
-        self._journal.observe("history_write_seconds", (clock.steady_ms() - begun_ms) / 1000)
+        self._metrics.count("history_written_total", by=len(rows))
+        self._metrics.observe("history_write_seconds", (clock.steady_ms() - begun_ms) / 1000)
         return True
 
     async def _is_back(self) -> bool:
@@ -118,7 +118,7 @@ class HistoryWriter:
             return False
         logger.info("the database is back; the history is written again")
         self._is_down = False
-        self._journal.gauge("history_down", 0)
+        self._metrics.gauge("history_down", 0)
         return True
 
     async def _keep(self) -> None:

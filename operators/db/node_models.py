@@ -36,7 +36,7 @@ class FleetNode(models.Model):  # noqa: DJ008 - there are no rows to name
         verbose_name = "node"
 
 
-def note_order(node_id: str, *, action: str, actor: str) -> bool:
+def note_command(node_id: str, *, action: str, actor: str) -> bool:
     """Keep a cordon, or end one with a resumption; False where there was nothing to change."""
     if action == "cordon":
         _, is_new = Cordon.objects.get_or_create(node_id=node_id, defaults={"created_by": actor})

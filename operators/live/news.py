@@ -10,8 +10,8 @@ import msgspec
 from scheduling.model import clock
 from scheduling.model.delivery import Delivery
 from scheduling.model.jobs import JobState
-from scheduling.model.metrics import Journal, Step
-from scheduling.placement.wait_queue import WaitingLine
+from scheduling.model.metrics import Metrics, Step
+from scheduling.placement.wait_queue import WaitQueue
 
 _MOST_STEPS = 60
 # Spans are counted in buckets each a twentieth wider than the one before: 5 % exact, and small.
@@ -50,25 +50,25 @@ class LiveNews(msgspec.Struct, frozen=True):
 
 
 class Reporter:
-    """Reads this instance's journal; what it has told once it does not tell again."""
+    """Reads this instance's metrics; what it has told once it does not tell again."""
 
     def __init__(
-        self, *, instance_id: str, journal: Journal, delivery: Delivery, waiting: WaitingLine
+        self, *, instance_id: str, metrics: Metrics, delivery: Delivery, waiting: WaitQueue
     ) -> None:
         self.instance_id = instance_id
-        self._journal = journal
+        self._metrics = metrics
         self._delivery = delivery
         self._waiting = waiting
         self._last_number = 0
 
     def skip(self) -> None:
         """Nobody watches: what happened is not told later."""
-        steps = self._journal.steps
+        steps = self._metrics.steps
         self._last_number = steps[-1].number if steps else 0
 
     def report(self) -> LiveNews:
         """Return what happened since the last report."""
-        steps = list(self._journal.list_steps_after(self._last_number))
+        steps = list(self._metrics.list_steps_after(self._last_number))
         if steps:
             self._last_number = steps[-1].number
         held = self._delivery.held
@@ -86,7 +86,7 @@ class Reporter:
 
     def list_ended(self, most: int) -> list[list[Any]]:
         """Return the last jobs that ended here, as rows."""
-        return [describe_step(step) for step in list(self._journal.ended)[-most:]]
+        return [describe_step(step) for step in list(self._metrics.recent_jobs)[-most:]]
 
 
 class Second:

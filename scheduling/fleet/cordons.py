@@ -2,7 +2,7 @@
 
 import logging
 
-from scheduling.fleet.node_control import Steering
+from scheduling.fleet.node_control import NodeControl
 from scheduling.model import clock, errors
 from scheduling.model.nodes import Hold, Node
 from scheduling.placement.snapshot import Fleet
@@ -24,13 +24,13 @@ class Cordons:
         *,
         instance_id: str,
         fleet: Fleet,
-        steering: Steering,
+        node_control: NodeControl,
         settle_ms: int = 3_000,
         interval_s: float = 0.5,
     ) -> None:
         self._instance_id = instance_id
         self._fleet = fleet
-        self._steering = steering
+        self._node_control = node_control
         self._settle_ms = settle_ms
         self.interval_s = interval_s
         self._followed = 0
@@ -65,7 +65,7 @@ class Cordons:
 
     async def _mend(self, node_id: str) -> None:
         if self._is_wanted(node_id):
-            await self._steering.drain(node_id, lasting=True)
+            await self._node_control.drain(node_id, lasting=True)
         else:
-            await self._steering.resume(node_id)
+            await self._node_control.resume(node_id)
         logger.info("cordon follows the configuration", extra={"node_id": node_id})

@@ -64,7 +64,7 @@ class FleetWatch:
             return 0
         return len(changed)
 
-    async def bury(self, instance_id: str) -> None:
+    async def retire_instance_nodes(self, instance_id: str) -> None:
         """An instance is gone without a farewell: so are its nodes, until they are back (C13)."""
         for node in list(self._fleet.snapshot.nodes.values()):
             if node.instance_id != instance_id:
@@ -80,7 +80,7 @@ class FleetWatch:
                 )
 
     def _was_told(self, node_id: str, *, since_ms: int) -> bool:
-        """Say whether news of a node came since; `Inbox` dates a node with the moment they do."""
+        """Say whether news of a node came since; `InstanceInbox` dates a node with that moment."""
         known = self._fleet.find(node_id)
         return known is not None and known.heartbeat_at_ms >= since_ms
 

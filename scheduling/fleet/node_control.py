@@ -12,7 +12,7 @@ _DISCONNECT = "disconnect"
 _REASON = "disconnected by an operator"
 
 
-class Steering:
+class NodeControl:
     """Changes whether a node gets new jobs; what it has it finishes."""
 
     def __init__(self, *, nodes: NodeStore, fleet: Fleet, delivery: Delivery) -> None:

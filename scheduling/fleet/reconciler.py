@@ -7,7 +7,7 @@ from scheduling.jobs.settlement import Stores
 from scheduling.model import clock, errors, ids
 from scheduling.model.delivery import Delivery, NodeMailbox
 from scheduling.model.events import JobCancelled
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.placement.snapshot import Fleet
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Reconciler:
         stores: Stores,
         fleet: Fleet,
         delivery: Delivery,
-        journal: Journal,
+        metrics: Metrics,
         run_timeout_ms: int,
         interval_s: float,
     ) -> None:
@@ -43,7 +43,7 @@ class Reconciler:
         self._stores = stores
         self._fleet = fleet
         self._delivery = delivery
-        self._journal = journal
+        self._metrics = metrics
         self._run_timeout_ms = run_timeout_ms
         self._suspected_at_ms: dict[Drift, float] = {}
 
@@ -100,7 +100,7 @@ class Reconciler:
             mailbox.post(JobCancelled(job_id=job_id, reason="no_longer_yours"))
         slot = await self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt)
         self._fleet.record_load(node_id, slot.load)
-        self._journal.count("drift_repaired_total", kind)
+        self._metrics.count("drift_repaired_total", kind)
         logger.warning(
             "slot held for nothing freed",
             extra={"node_id": node_id, "job_id": job_id, "attempt_id": attempt, "kind": kind},

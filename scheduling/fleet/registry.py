@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from scheduling.jobs.retries import Recovery
+from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Stores
 from scheduling.model import clock, errors, ids
 from scheduling.model.limits import NodeLimits
@@ -33,13 +33,13 @@ class Registry:
         instance_id: str,
         stores: Stores,
         fleet: Fleet,
-        recovery: Recovery,
+        retries: Retries,
         limits: NodeLimits,
     ) -> None:
         self._instance_id = instance_id
         self._stores = stores
         self._fleet = fleet
-        self._recovery = recovery
+        self._retries = retries
         self._limits = limits
 
     async def register(
@@ -249,4 +249,4 @@ class Registry:
 
     async def _abandon(self, node_id: str, attempts: Collection[Attempt]) -> None:
         for job_id, attempt in attempts:
-            await self._recovery.abandon(node_id=node_id, job_id=job_id, attempt=attempt)
+            await self._retries.abandon(node_id=node_id, job_id=job_id, attempt=attempt)

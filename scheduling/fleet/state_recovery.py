@@ -10,7 +10,7 @@ from scheduling.model.events import NodeFenced
 logger = logging.getLogger(__name__)
 
 
-class Restoring:
+class StateRecovery:
     """Nodes first, with their leases, so that nothing is granted twice; then sessions."""
 
     def __init__(self, *, delivery: Delivery, registry: Registry) -> None:

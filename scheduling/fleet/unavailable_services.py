@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from scheduling.model import clock, errors
-from scheduling.model.metrics import OTHER, Journal
+from scheduling.model.metrics import OTHER, Metrics
 from scheduling.model.nodes import Node
-from scheduling.store.unavailable_services import AbsenceStore
+from scheduling.store.unavailable_services import UnavailableServiceStore
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _BY = {
 }
 
 
-class Absence(msgspec.Struct, frozen=True):
+class UnavailableService(msgspec.Struct, frozen=True):
     """A node said that it cannot run a service now."""
 
     node_id: str
@@ -38,7 +38,7 @@ class Absence(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class Absences:
+class UnavailableServices:
     """A bounded queue and the worker that empties it.
 
     The path of a job only queues. The worker marks the service in the node's own slot, so that no
@@ -51,19 +51,19 @@ class Absences:
     def __init__(
         self,
         *,
-        store: AbsenceStore,
+        store: UnavailableServiceStore,
         most: int,
-        on_absent: Callable[[Absence], None] | None = None,
-        journal: Journal | None = None,
+        on_absent: Callable[[UnavailableService], None] | None = None,
+        metrics: Metrics | None = None,
         interval_s: float = 0.05,
     ) -> None:
         self._store = store
         self._most = most
         self._on_absent = on_absent or _report
         self.interval_s = interval_s
-        self._queue: collections.deque[Absence] = collections.deque()
+        self._queue: collections.deque[UnavailableService] = collections.deque()
         self._limited_until_ms: dict[str, float] = {}
-        self._journal = journal or Journal()
+        self._metrics = metrics or Metrics()
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -72,21 +72,23 @@ class Absences:
         """Queue what a failed job says about a node, where it names a service the node has."""
         service_id = _read_text(details, "service_id", "model_id")
         reason = _read_text(details, "reason")
-        self._journal.count("model_na_received_total")
+        self._metrics.count("model_na_received_total")
         self._count("service", "service_id", service_id or "unknown")
         self._count("reason", "said_reason", reason or "unknown")
         if any(service.service_id == service_id for service in node.description.services):
             version = _read_text(details, "service_version", "version") or _ANY
             self.put(
-                Absence(node_id=node.node_id, service_id=service_id, version=version, reason=reason)
+                UnavailableService(
+                    node_id=node.node_id, service_id=service_id, version=version, reason=reason
+                )
             )
 
-    def put(self, absence: Absence) -> None:
+    def put(self, unavailable: UnavailableService) -> None:
         """Queue one event; a full queue drops it, and the next failure says the same."""
         if len(self._queue) >= self._most:
-            self._journal.count("model_na_dropped_total")
+            self._metrics.count("model_na_dropped_total")
         else:
-            self._queue.append(absence)
+            self._queue.append(unavailable)
 
     async def run_once(self) -> int:
         """Handle everything queued so far; return how many services were marked."""
@@ -94,21 +96,21 @@ class Absences:
         marked = await asyncio.gather(*map(self._handle, batch))
         return sum(marked)
 
-    async def _handle(self, absence: Absence) -> bool:
+    async def _handle(self, unavailable: UnavailableService) -> bool:
         try:
-            if await self._is_limited(absence.node_id):
-                self._journal.count("model_na_rate_limited_total")
-                self._count("rate_limited_node", "node_id", absence.node_id)
+            if await self._is_limited(unavailable.node_id):
+                self._metrics.count("model_na_rate_limited_total")
+                self._count("rate_limited_node", "node_id", unavailable.node_id)
                 return False
-            await self._store.mark(node_id=absence.node_id, service_id=absence.service_id)
-            first = await self._store.is_first(f"{absence.service_id}@{absence.version}")
+            await self._store.mark(node_id=unavailable.node_id, service_id=unavailable.service_id)
+            first = await self._store.is_first(f"{unavailable.service_id}@{unavailable.version}")
         except errors.DependencyDown:
             logger.warning("a missing model was not noted")
             return False
-        self._journal.count("model_na_marked_total")
-        self._count("marked_node", "node_id", absence.node_id)
+        self._metrics.count("model_na_marked_total")
+        self._count("marked_node", "node_id", unavailable.node_id)
         if first:
-            self._on_absent(absence)
+            self._on_absent(unavailable)
         return True
 
     async def _is_limited(self, node_id: str) -> bool:
@@ -126,17 +128,17 @@ class Absences:
     def _count(self, what: str, label: str, value: str) -> None:
         """Count by a value from outside, or, beyond the most that are named, beside it."""
         named, beyond = _BY[what]
-        bounded = self._journal.bound(label, value)
+        bounded = self._metrics.bound(label, value)
         if bounded == OTHER:
-            self._journal.count(beyond)
+            self._metrics.count(beyond)
         else:
-            self._journal.count(named, bounded)
+            self._metrics.count(named, bounded)
 
 
-def _report(absence: Absence) -> None:
+def _report(unavailable: UnavailableService) -> None:
     logger.warning(
         "a node lacks a model it offered",
-        extra={"node_id": absence.node_id, "service_id": absence.service_id},
+        extra={"node_id": unavailable.node_id, "service_id": unavailable.service_id},
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from scheduling.jobs.retries import Recovery
+from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Stores
 from scheduling.model import errors
 from scheduling.model.events import JobAssigned
@@ -24,14 +24,14 @@ class Attempts:
         *,
         stores: Stores,
         fleet: Fleet,
-        recovery: Recovery,
+        retries: Retries,
         limits: JobLimits,
         wait_until_up: Callable[[], Awaitable[None]],
     ) -> None:
         self.wait_until_up = wait_until_up
         self._stores = stores
         self._fleet = fleet
-        self._recovery = recovery
+        self._retries = retries
         self._limits = limits
 
     async def accept(
@@ -59,7 +59,7 @@ class Attempts:
             return None
         if not slot.done:
             late = Refused(code="NODE_OVERLOADED", message="The node accepted the job too late.")
-            await self._recovery.retry(
+            await self._retries.retry(
                 session_id=session_id,
                 job_id=job_id,
                 attempt=attempt,

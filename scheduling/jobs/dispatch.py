@@ -16,16 +16,16 @@ from scheduling.model.background import Background
 from scheduling.model.delivery import Delivery
 from scheduling.model.jobs import Request
 from scheduling.model.limits import JobLimits, PlacementRules
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.model.outcomes import Refused
 from scheduling.placement.choice_records import record_choice
 from scheduling.placement.chooser import PREFERRED_NOT_CAPABLE, Chooser
-from scheduling.placement.decisions import REFUSED, WAITS, Trail
+from scheduling.placement.decisions import REFUSED, WAITS, DecisionBuilder
 from scheduling.placement.ranking import Choice, Reason
 from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import Placing, WaitingLine
+from scheduling.placement.wait_queue import PlacementRequest, WaitQueue
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Dispatcher:
         tenants: Tenants | None = None,
         memory: SessionMemory | None = None,
         rng: random.Random | None = None,
-        journal: Journal | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._stores = stores
         self._fleet = fleet
@@ -62,8 +62,8 @@ class Dispatcher:
             stores=stores, fleet=fleet, delivery=delivery, chooser=self.chooser, limits=limits
         )
         self._background = Background()
-        self._journal = journal or Journal()
-        self.waiting = WaitingLine(most=limits.waiting_max, priority=self._tenants.priority)
+        self._metrics = metrics or Metrics()
+        self.waiting = WaitQueue(most=limits.waiting_max, priority=self._tenants.priority)
         fleet.on_free = self._serve_soon
 
     async def dispatch(self, request: Request) -> str | None:
@@ -85,15 +85,15 @@ class Dispatcher:
             return await self._admit(request)
         except errors.Refusal as refusal:
             job = request.assignment
-            self._journal.refuse(refusal.code, session_id=job.session_id, job_id=job.job_id)
+            self._metrics.refuse(refusal.code, session_id=job.session_id, job_id=job.job_id)
             logger.info("utterance refused", extra=_name(request) | {"reason": refusal.code})
             raise
         finally:
-            if clock.steady_ms() - begun_ms > self._journal.path_warn_ms:
-                self._journal.count("slow_path_total", "dispatch")
+            if clock.steady_ms() - begun_ms > self._metrics.path_warn_ms:
+                self._metrics.count("slow_path_total", "dispatch")
 
     async def _admit(self, request: Request) -> str | None:
-        placing = Placing(
+        placing = PlacementRequest(
             assignment=request.assignment,
             need=request.need,
             tenant_id=request.tenant_id,
@@ -106,18 +106,18 @@ class Dispatcher:
             admission.keep(existing is None)
         return existing
 
-    async def _dispatch(self, request: Request, placing: Placing) -> str | None:
+    async def _dispatch(self, request: Request, placing: PlacementRequest) -> str | None:
         if self.chooser.must_recall(placing):
             session_id = placing.assignment.session_id
             notes = await self._stores.runtime.find(session_id=session_id)
             self.chooser.recall(placing, notes)
-        trail = Trail()
-        choice = trail.take_choice(await self._choose_with_share(placing))
+        decision_builder = DecisionBuilder()
+        choice = decision_builder.take_choice(await self._choose_with_share(placing))
         if choice.refused:
-            self._offers.note(placing, trail, REFUSED)
+            self._offers.note(placing, decision_builder, REFUSED)
             raise _name_refusal(choice)
         if choice.nodes:
-            return await self._dispatch_to(request, placing, choice.nodes, trail)
+            return await self._dispatch_to(request, placing, choice.nodes, decision_builder)
         if self.waiting.is_full:
             raise errors.QueueFull(details=self._describe_line())
         armed = self._offers.arm(placing, self._limits.first_look_ms, urgent=True)
@@ -130,19 +130,19 @@ class Dispatcher:
         existing = await created
         await armed
         if existing is None:
-            self._offers.note(placing, trail, WAITS)
+            self._offers.note(placing, decision_builder, WAITS)
             await self._wait(placing)
         return existing
 
-    async def place_again(self, placing: Placing) -> None:
+    async def place_again(self, placing: PlacementRequest) -> None:
         """Bring a job without a node to one, or let it wait; its deadline stands."""
-        trail = Trail()
-        choice = trail.take_choice(await self._choose_with_share(placing))
+        decision_builder = DecisionBuilder()
+        choice = decision_builder.take_choice(await self._choose_with_share(placing))
         if choice.refused:
-            self._offers.note(placing, trail, REFUSED)
+            self._offers.note(placing, decision_builder, REFUSED)
             await self._refuse(placing, _name_refusal(choice))
-        elif not await self._try_each(placing, choice.nodes, trail):
-            self._offers.note(placing, trail, WAITS)
+        elif not await self._try_each(placing, choice.nodes, decision_builder):
+            self._offers.note(placing, decision_builder, WAITS)
             await self._wait(placing)
 
     def discard(self, job_id: str) -> None:
@@ -150,7 +150,11 @@ class Dispatcher:
         self.waiting.discard(job_id)
 
     async def _dispatch_to(
-        self, request: Request, placing: Placing, nodes: Sequence[Node], trail: Trail
+        self,
+        request: Request,
+        placing: PlacementRequest,
+        nodes: Sequence[Node],
+        decision_builder: DecisionBuilder,
     ) -> str | None:
         """Create the job at the first node while reserving there; then the others in order."""
         node = nodes[0]
@@ -162,7 +166,7 @@ class Dispatcher:
             node_id=node.node_id,
             deadline_ms=self._limits.ack_timeout_ms,
         )
-        asked = trail.start_asking()
+        asked = decision_builder.start_asking()
         reserved = self._offers.reserve(placing, node, urgent=True)
         try:
             existing = await created
@@ -171,7 +175,7 @@ class Dispatcher:
         except errors.DependencyDown:
             self._offers.let_go(placing, node)
             raise
-        trail.note_answer(node.node_id, slot.word, slot.load, asked=asked)
+        decision_builder.note_answer(node.node_id, slot.word, slot.load, asked=asked)
         if existing is not None:
             self._offers.disarm(placing)
             await self._offers.free(placing, node)
@@ -179,34 +183,39 @@ class Dispatcher:
             return existing
         self._fleet.record_load(node.node_id, slot.load)
         if slot.done:
-            answer = await self._offers.assign(placing, node, frame, trail)
+            answer = await self._offers.assign(placing, node, frame, decision_builder)
             if answer is Answer.PLACED:
-                self._journal.observe("node_selection_attempts", 1)
+                self._metrics.observe("node_selection_attempts", 1)
             if answer is not Answer.REFUSED:
                 return None
         elif not await self._offers.take_back(placing, node):
             return None
-        if not await self._try_each(placing, nodes[1:], trail, tried=1):
-            if trail.lost is not None:
-                raise trail.lost
-            self._offers.note(placing, trail, WAITS)
+        if not await self._try_each(placing, nodes[1:], decision_builder, tried=1):
+            if decision_builder.lost is not None:
+                raise decision_builder.lost
+            self._offers.note(placing, decision_builder, WAITS)
             await self._wait(placing)
         return None
 
     async def _try_each(
-        self, placing: Placing, nodes: Sequence[Node], trail: Trail, *, tried: int = 0
+        self,
+        placing: PlacementRequest,
+        nodes: Sequence[Node],
+        decision_builder: DecisionBuilder,
+        *,
+        tried: int = 0,
     ) -> bool:
         """Offer the job to one node after the other; True once it needs no other."""
         placed = False
         for node in nodes:
             tried += 1
-            placed = await self._offers.offer(placing, node, trail) is not Answer.REFUSED
+            placed = await self._offers.offer(placing, node, decision_builder) is not Answer.REFUSED
             if placed:
                 break
-        self._journal.observe("node_selection_attempts", tried)
+        self._metrics.observe("node_selection_attempts", tried)
         return placed
 
-    async def _wait(self, placing: Placing) -> None:
+    async def _wait(self, placing: PlacementRequest) -> None:
         """Join the line; a slot freed while the job was on its way there is not missed."""
         await self._tenants.give_back(placing.job_id)
         if self.waiting.has(placing):
@@ -218,7 +227,7 @@ class Dispatcher:
         for node in self._choose(placing).nodes[:1]:
             self._serve_soon(node.node_id)
 
-    async def _refuse(self, placing: Placing, refusal: errors.Refusal) -> None:
+    async def _refuse(self, placing: PlacementRequest, refusal: errors.Refusal) -> None:
         await self._settlement.refuse(
             session_id=placing.assignment.session_id,
             job_id=placing.job_id,
@@ -251,22 +260,22 @@ class Dispatcher:
                 self.waiting.put_back(placing)
                 return
 
-    async def _offer(self, placing: Placing, node: Node) -> Answer | None:
+    async def _offer(self, placing: PlacementRequest, node: Node) -> Answer | None:
         """Offer a waiting job to a node; None where what is left is owed to other tenants."""
         if not self._tenants.guarantees_any:
-            return await self._offers.offer(placing, node, Trail())
+            return await self._offers.offer(placing, node, DecisionBuilder())
         share = await self._tenants.take_share(tenant_id=placing.tenant_id, job_id=placing.job_id)
         if not share:
             return None
-        tried = await self._offers.offer(placing, node, Trail())
+        tried = await self._offers.offer(placing, node, DecisionBuilder())
         if tried is Answer.REFUSED and share != ALREADY:
             await self._tenants.give_back(placing.job_id)
         return tried
 
-    def _fits(self, node: Node, owing: Collection[str], placing: Placing) -> bool:
+    def _fits(self, node: Node, owing: Collection[str], placing: PlacementRequest) -> bool:
         return placing.tenant_id not in owing and self.chooser.allows(placing, node)
 
-    async def _choose_with_share(self, placing: Placing) -> Choice:
+    async def _choose_with_share(self, placing: PlacementRequest) -> Choice:
         """Choose nodes; none where all free slots are owed to other tenants."""
         choice = self._choose(placing)
         if not choice.nodes or not self._tenants.guarantees_any:
@@ -274,13 +283,13 @@ class Dispatcher:
         if await self._tenants.take_share(tenant_id=placing.tenant_id, job_id=placing.job_id):
             return choice
         owed = collections.Counter({Reason.RESERVED_FOR_OTHERS: len(choice.nodes)})
-        self._journal.count("no_available_node_total", "sample", Reason.RESERVED_FOR_OTHERS)
+        self._metrics.count("no_available_node_total", "sample", Reason.RESERVED_FOR_OTHERS)
         return msgspec.structs.replace(choice, nodes=(), passed_over=owed)
 
-    def _choose(self, placing: Placing) -> Choice:
+    def _choose(self, placing: PlacementRequest) -> Choice:
         begun_ms = clock.steady_ms()
         choice = self.chooser.choose(placing)
-        record_choice(self._journal, choice, took_ms=clock.steady_ms() - begun_ms)
+        record_choice(self._metrics, choice, took_ms=clock.steady_ms() - begun_ms)
         return choice
 
     def _describe_line(self) -> dict[str, int]:

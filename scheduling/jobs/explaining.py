@@ -16,7 +16,7 @@ from scheduling.placement.pools import Pool
 from scheduling.placement.ranking import Choice
 from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import Placing
+from scheduling.placement.wait_queue import PlacementRequest
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
 
@@ -229,7 +229,7 @@ def _imagine(
     session_id: str,
     failed_on: tuple[str, ...],
     preferred_node_id: str = "",
-) -> Placing:
+) -> PlacementRequest:
     """Return a job that only asks."""
     assignment = Assignment(
         job_id="",
@@ -246,7 +246,7 @@ def _imagine(
         enable_streaming_asr=False,
         partial_update_interval_ms=0,
     )
-    return Placing(
+    return PlacementRequest(
         assignment=assignment,
         need=need,
         failed_on=failed_on,

@@ -27,7 +27,7 @@ _LONGEST_WAIT_MS = 60_000
 _MOST_AT_ONCE = 32
 
 
-class Courier(Protocol):
+class WebhookSender(Protocol):
     """What brings a body to an address."""
 
     def check(self, url: str) -> None:
@@ -57,7 +57,7 @@ class Hooks:
         jobs: JobStore,
         timer_store: TimerStore,
         settlement: Settlement,
-        courier: Courier,
+        webhook_client: WebhookSender,
         most_tries: int,
         timeout_ms: int,
     ) -> None:
@@ -65,7 +65,7 @@ class Hooks:
         self._jobs = jobs
         self._timers = timer_store
         self._settlement = settlement
-        self._courier = courier
+        self._webhook_client = webhook_client
         self._most_tries = most_tries
         self._timeout_ms = timeout_ms
         self._busy: set[str] = set()
@@ -77,7 +77,7 @@ class Hooks:
 
         :raises Refusal: it may not
         """
-        self._courier.check(url)
+        self._webhook_client.check(url)
 
     async def keep(self, *, session_id: str, job_id: str, hook: Hook) -> None:
         """Keep a hook before its job is created, so that no death of a process loses it."""
@@ -148,7 +148,7 @@ class Hooks:
         }
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):
-                status = await self._courier.post(hook.url, body=body, headers=headers)
+                status = await self._webhook_client.post(hook.url, body=body, headers=headers)
         except (OSError, TimeoutError, ValueError, errors.Refusal) as error:
             logger.info("a web hook failed: %s", error, extra={"job_id": job_id})
             return False

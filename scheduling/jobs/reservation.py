@@ -11,9 +11,9 @@ from scheduling.model.events import JobAssigned, JobDispatched
 from scheduling.model.limits import JobLimits
 from scheduling.model.nodes import Node
 from scheduling.placement.chooser import Chooser
-from scheduling.placement.decisions import PLACED, Trail
+from scheduling.placement.decisions import PLACED, DecisionBuilder
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import Placing
+from scheduling.placement.wait_queue import PlacementRequest
 from scheduling.store import timers
 from scheduling.store.redis.connection import unattended
 from scheduling.store.replies import SlotReply
@@ -45,16 +45,18 @@ class Offers:
         self._chooser = chooser
         self._limits = limits
 
-    async def offer(self, placing: Placing, node: Node, trail: Trail) -> Answer:
+    async def offer(
+        self, placing: PlacementRequest, node: Node, decision_builder: DecisionBuilder
+    ) -> Answer:
         """Take a waiting job: reserve at `node`, then say so in the job's record, and assign.
 
         The record changes only for a slot that is surely ours, so that a refusal leaves a waiting
         job and its deadline as they were, and of two instances with a slot for it one goes on.
         """
         job = placing.assignment
-        asked = trail.start_asking()
+        asked = decision_builder.start_asking()
         slot = await self.reserve(placing, node)
-        trail.note_answer(node.node_id, slot.word, slot.load, asked=asked)
+        decision_builder.note_answer(node.node_id, slot.word, slot.load, asked=asked)
         if not slot.done:
             self._fleet.correct_load(node.node_id, slot.load)
             return Answer.REFUSED
@@ -73,9 +75,11 @@ class Offers:
         if not place.done:
             await self.free(placing, node)
             return Answer.JOB_GONE
-        return await self.assign(placing, node, placing.encode_frame(), trail)
+        return await self.assign(placing, node, placing.encode_frame(), decision_builder)
 
-    async def assign(self, placing: Placing, node: Node, frame: str, trail: Trail) -> Answer:
+    async def assign(
+        self, placing: PlacementRequest, node: Node, frame: str, decision_builder: DecisionBuilder
+    ) -> Answer:
         """Hand the job to the node's connection; when that fails the job waits without a slot.
 
         Where the way there is lost, the node may have it all the same: its slot is given back
@@ -93,17 +97,21 @@ class Offers:
         try:
             taken = await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch)
         except errors.DependencyDown as lost:
-            trail.lost = lost
-            trail.note_answer(node.node_id, "unreachable", 0, asked=trail.start_asking())
+            decision_builder.lost = lost
+            decision_builder.note_answer(
+                node.node_id, "unreachable", 0, asked=decision_builder.start_asking()
+            )
             if not await self.take_back(placing, node):
                 return Answer.JOB_GONE
             await self.free(placing, node)
             return Answer.REFUSED
         if not taken:
-            trail.note_answer(node.node_id, "unreachable", 0, asked=trail.start_asking())
+            decision_builder.note_answer(
+                node.node_id, "unreachable", 0, asked=decision_builder.start_asking()
+            )
             await self.free(placing, node)
             return Answer.REFUSED if await self.take_back(placing, node) else Answer.JOB_GONE
-        self._note_dispatch(placing, node, trail)
+        self._note_dispatch(placing, node, decision_builder)
         dispatched = JobDispatched(
             session_id=job.session_id,
             job_id=job.job_id,
@@ -114,21 +122,21 @@ class Offers:
             await self._delivery.to_session(job.session_id, dispatched)
         return Answer.PLACED
 
-    async def free(self, placing: Placing, node: Node) -> None:
+    async def free(self, placing: PlacementRequest, node: Node) -> None:
         """Give the slot back that was reserved for an attempt."""
         freed = await self._stores.nodes.release(
             node_id=node.node_id, job_id=placing.job_id, attempt=placing.attempt
         )
         self._fleet.record_load(node.node_id, freed.load)
 
-    def let_go(self, placing: Placing, node: Node) -> None:
+    def let_go(self, placing: PlacementRequest, node: Node) -> None:
         """Give a slot back that may have been reserved for a job nobody was told of."""
         freed = self._stores.nodes.release(
             node_id=node.node_id, job_id=placing.job_id, attempt=placing.attempt
         )
         unattended(freed, what="a slot's end")
 
-    async def take_back(self, placing: Placing, node: Node) -> bool:
+    async def take_back(self, placing: PlacementRequest, node: Node) -> bool:
         """A node refused: the job waits again, with the whole time; False when it has moved on."""
         job = placing.assignment
         armed = self.arm(placing, self._limits.first_look_ms)
@@ -143,18 +151,22 @@ class Offers:
         await armed
         return (await placed).done
 
-    def note(self, placing: Placing, trail: Trail, outcome: str) -> None:
+    def note(
+        self, placing: PlacementRequest, decision_builder: DecisionBuilder, outcome: str
+    ) -> None:
         """Keep why a job was not placed."""
-        decision = trail.decide(outcome, attempt=placing.attempt, at_ms=clock.now_ms())
+        decision = decision_builder.decide(outcome, attempt=placing.attempt, at_ms=clock.now_ms())
         noted = self._stores.decisions.note(
             session_id=placing.assignment.session_id, job_id=placing.job_id, decision=decision
         )
         unattended(noted, what="a decision")
 
-    def _note_dispatch(self, placing: Placing, node: Node, trail: Trail) -> None:
+    def _note_dispatch(
+        self, placing: PlacementRequest, node: Node, decision_builder: DecisionBuilder
+    ) -> None:
         """Write the step and why it was taken, and remember what matters for the session."""
         session_id, node_id = placing.assignment.session_id, node.node_id
-        decision = trail.decide(
+        decision = decision_builder.decide(
             PLACED, attempt=placing.attempt, at_ms=clock.now_ms(), node_id=node_id
         )
         dispatched = self._stores.jobs.dispatch(
@@ -171,7 +183,7 @@ class Offers:
             unattended(kept, what="a session's preference")
 
     def reserve(
-        self, placing: Placing, node: Node, *, urgent: bool = False
+        self, placing: PlacementRequest, node: Node, *, urgent: bool = False
     ) -> "asyncio.Future[SlotReply]":
         """Ask for a slot for the attempt; the reply says whether it is ours."""
         return self._stores.nodes.reserve(
@@ -183,15 +195,15 @@ class Offers:
         )
 
     def arm(
-        self, placing: Placing, delay_ms: int, *, urgent: bool = False
+        self, placing: PlacementRequest, delay_ms: int, *, urgent: bool = False
     ) -> "asyncio.Future[list[int]]":
         """Have somebody look at the job in `delay_ms`."""
         return self._stores.timers.arm(_entity(placing), delay_ms=delay_ms, urgent=urgent)
 
-    def disarm(self, placing: Placing) -> None:
+    def disarm(self, placing: PlacementRequest) -> None:
         """Nobody needs to look at the job."""
         unattended(self._stores.timers.disarm(_entity(placing)), what="a timer's end")
 
 
-def _entity(placing: Placing) -> str:
+def _entity(placing: PlacementRequest) -> str:
     return timers.name_job(placing.assignment.session_id, placing.job_id)

@@ -14,12 +14,12 @@ from scheduling.model.events import JobCancelled
 from scheduling.model.jobs import JobRecord
 from scheduling.model.outcomes import Refused
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import Placing
+from scheduling.placement.wait_queue import PlacementRequest
 
 logger = logging.getLogger(__name__)
 
 
-class Recovery:
+class Retries:
     """Every further attempt of a job begins here; exactly one caller wins each."""
 
     def __init__(
@@ -116,7 +116,7 @@ class Recovery:
         )
         if record is None or assignment is None:
             return
-        placing = Placing(
+        placing = PlacementRequest(
             assignment=msgspec.structs.replace(assignment, attempt_id=record.attempt),
             need=record.need,
             failed_on=record.failed_on,

@@ -10,7 +10,7 @@ from scheduling.model.jobs import ENDED, Assignment, JobRecord, Request
 from scheduling.model.outcomes import Outcome, Refused
 from scheduling.store.jobs import JobStore
 from scheduling.store.redis.connection import unattended
-from scheduling.store.sessions import SessionStore, Spoken
+from scheduling.store.sessions import LastUtterance, SessionStore
 
 _DRAWS = 5
 
@@ -92,7 +92,7 @@ class Sessions:
             next_index=resumed.next_index,
         )
 
-    async def speak(self, session_id: str, *, wanted_index: int | None) -> Spoken | None:
+    async def speak(self, session_id: str, *, wanted_index: int | None) -> LastUtterance | None:
         """Give an utterance that came without a socket its index; None: no such session.
 
         The session's answers come to this instance from now on.

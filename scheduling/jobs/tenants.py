@@ -13,7 +13,7 @@ from scheduling.store.tenants import TenantStore
 ALREADY = "already"
 
 
-class Admission:
+class TenantAdmission:
     """Whether what a tenant was allowed is still wanted when the block ends."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Tenants:
         return len(held)
 
     @contextlib.asynccontextmanager
-    async def admitting(self, tenant_id: str, job_id: str) -> AsyncIterator[Admission]:
+    async def admitting(self, tenant_id: str, job_id: str) -> AsyncIterator[TenantAdmission]:
         """Count a job for its tenant; it is no longer counted where the block does not keep it.
 
         :raises TenantLimited: the tenant has as much as it may
@@ -60,7 +60,7 @@ class Tenants:
         if not reply.done:
             details = {"reason": f"tenant_{reply.reason}", "retry_after_ms": reply.values[0]}
             raise errors.TenantLimited(details=details)
-        admission = Admission()
+        admission = TenantAdmission()
         try:
             yield admission
         finally:

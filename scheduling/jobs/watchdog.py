@@ -4,13 +4,13 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
-from scheduling.jobs.retries import Recovery
+from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Stores
 from scheduling.model import clock, errors
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import NodeStatusChanged
 from scheduling.model.jobs import ENDED, SENT, WAITING, JobRecord, JobState
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import NodeStatus
 from scheduling.model.outcomes import Refused
 from scheduling.placement.snapshot import Fleet
@@ -37,19 +37,19 @@ class Watchdog:
         stores: Stores,
         fleet: Fleet,
         delivery: Delivery,
-        recovery: Recovery,
+        retries: Retries,
         silent_ms: int,
         grace_ms: int,
         interval_s: float,
-        journal: Journal | None = None,
+        metrics: Metrics | None = None,
         look_again_ms: int = 3_000,
     ) -> None:
-        self._journal = journal or Journal()
+        self._metrics = metrics or Metrics()
         self._lag_ms = 0
         self._stores = stores
         self._fleet = fleet
         self._delivery = delivery
-        self._recovery = recovery
+        self._retries = retries
         self._silent_ms = silent_ms
         self._grace_ms = grace_ms
         self._look_again_ms = look_again_ms
@@ -64,7 +64,7 @@ class Watchdog:
             # What lives on a lost master holds up nothing else: it is due again after its lease.
             with contextlib.suppress(errors.DependencyDown):
                 await self._look_at(kind, parts, now_ms)
-        self._journal.gauge("timer_lag_seconds", self._lag_ms / 1000)
+        self._metrics.gauge("timer_lag_seconds", self._lag_ms / 1000)
         return len(due)
 
     async def _look_at(self, kind: str, parts: Sequence[str], now_ms: int) -> None:
@@ -94,7 +94,7 @@ class Watchdog:
         entity = timers.name_job(record.session_id, record.job_id)
         await self._stores.timers.arm(entity, delay_ms=delay_ms)
         if waits:
-            await self._recovery.adopt(record)
+            await self._retries.adopt(record)
 
     async def _expire(self, record: JobRecord, *, late_ms: int) -> None:
         """A job's time is over: refuse it where it waits, else try it elsewhere."""
@@ -113,10 +113,10 @@ class Watchdog:
         if record.state in WAITING:
             gone = errors.NoNodeInTime(details={"retry_after_ms": 1_000})
             refused = Refused(code=gone.code, message=str(gone), details=gone.details)
-            await self._recovery.refuse(record, refused)
+            await self._retries.refuse(record, refused)
             return
         late = errors.JobTimedOut()
-        await self._recovery.retry(
+        await self._retries.retry(
             session_id=record.session_id,
             job_id=record.job_id,
             attempt=record.attempt,
@@ -132,7 +132,7 @@ class Watchdog:
         its instance may sleep, or have died with the letter.
         """
         is_untold = record.state is not JobState.RELEASED
-        is_due_soon = is_untold and not await self._recovery.tell_again(record, now_ms=now_ms)
+        is_due_soon = is_untold and not await self._retries.tell_again(record, now_ms=now_ms)
         if record.node_id:
             freed = await self._stores.nodes.finish(
                 node_id=record.node_id, job_id=record.job_id, attempt=record.attempt
@@ -172,4 +172,4 @@ class Watchdog:
             )
             await self._delivery.to_node(node_id, silenced, conn_epoch=conn_epoch)
         for job_id, attempt in retired.attempts:
-            await self._recovery.abandon(node_id=node_id, job_id=job_id, attempt=attempt)
+            await self._retries.abandon(node_id=node_id, job_id=job_id, attempt=attempt)

@@ -56,7 +56,7 @@ class SessionMailbox(Protocol):
         """Redis lost its data: write back what this process knows of the session."""
 
 
-class Post(Protocol):
+class RemoteRoute(Protocol):
     """The way to connections that other instances hold."""
 
     async def to_node(self, node_id: str, event: ToNode, *, conn_epoch: int | None) -> bool: ...
@@ -76,7 +76,7 @@ class SocketsHeld(msgspec.Struct, frozen=True):
 class Delivery:
     """Knows the connections of this process; others are reached through their instance."""
 
-    def __init__(self, post: Post | None = None) -> None:
+    def __init__(self, post: RemoteRoute | None = None) -> None:
         self._post = post
         self._nodes: dict[str, NodeMailbox] = {}
         self._sessions: dict[str, SessionMailbox] = {}
@@ -113,7 +113,7 @@ class Delivery:
         if not self.to_session_here(session_id, event) and self._post is not None:
             await self._post.to_session_at(was_at, session_id, event)
 
-    def connect(self, post: Post) -> None:
+    def connect(self, post: RemoteRoute) -> None:
         """Let what is not held here go to the instance that holds it."""
         self._post = post
 

@@ -1,4 +1,4 @@
-"""The journal: what happened in this process, counted and timed, and the last of it remembered.
+"""Metrics: what happened in this process, counted and timed, and the jobs that ended last.
 
 Writing costs about a microsecond and never waits; `operators` reads. A metric is named without
 the `scheduler_` prefix, labels follow in the order of `operators/console/metric_names.py`.
@@ -31,7 +31,7 @@ _FAILED, _CANCELLED = JobState.FAILED, JobState.CANCELLED
 OTHER = "other"
 _MOST_VALUES = {"node_id": 100, "reason": 200, "service_id": 200, "said_reason": 200, "pool": 200}
 _MOST_STEPS = 4_096
-_MOST_ENDED = 1_000
+_MOST_RECENT = 1_000
 _MOST_FLIGHTS = 20_000
 
 
@@ -77,7 +77,7 @@ class _Flight(msgspec.Struct):
     stepped_ms: float
 
 
-class Journal:
+class Metrics:
     """Counters, gauges and histograms by name, and the latest steps of jobs.
 
     A wait for Redis longer than `wait_warn_ms` and a dispatch longer than `path_warn_ms` are
@@ -91,7 +91,7 @@ class Journal:
         self.gauges: dict[Name, float] = {}
         self.spans: dict[Name, Histogram] = {}
         self.steps: collections.deque[Step] = collections.deque(maxlen=_MOST_STEPS)
-        self.ended: collections.deque[Step] = collections.deque(maxlen=_MOST_ENDED)
+        self.recent_jobs: collections.deque[Step] = collections.deque(maxlen=_MOST_RECENT)
         self.examples: dict[str, collections.deque[str]] = {}
         self._flights: dict[str, _Flight] = {}
         self._known: dict[str, set[str]] = {}
@@ -139,7 +139,7 @@ class Journal:
         now_ms = clock.steady_ms() if issued_ms is None else issued_ms
         flight = self._flights.get(job_id)
         if flight is None:
-            flight = self._board(job_id, now_ms)
+            flight = self._stats_cache(job_id, now_ms)
         since_ms, flight.stepped_ms = now_ms - flight.stepped_ms, now_ms
         age_ms = now_ms - flight.created_ms
         self._number = number = self._number + 1
@@ -161,12 +161,12 @@ class Journal:
             self.count("dispatched_jobs_total")
         elif state is _DONE or state is _FAILED or state is _CANCELLED:
             self._flights.pop(job_id, None)
-            self.ended.append(step)
+            self.recent_jobs.append(step)
             self.count("jobs_total", state.lower())
             if state is _DONE:
                 self.observe("job_duration_seconds", step.age_ms / 1000)
 
-    def _board(self, job_id: str, now_ms: float) -> _Flight:
+    def _stats_cache(self, job_id: str, now_ms: float) -> _Flight:
         """Begin to time a job; the oldest is forgotten when there are too many."""
         if len(self._flights) >= _MOST_FLIGHTS:
             del self._flights[next(iter(self._flights))]
@@ -187,7 +187,7 @@ class Journal:
             reason=code,
         )
         self.steps.append(step)
-        self.ended.append(step)
+        self.recent_jobs.append(step)
 
     def pass_over(self, counts: Mapping[Any, int], examples: Mapping[Any, str]) -> None:
         """Note why nodes were passed over, and one node for each reason (O13)."""

@@ -6,26 +6,26 @@ from scheduling.model import errors
 from scheduling.model.instance_messages import FleetNews
 from scheduling.model.nodes import Node
 from scheduling.network.peers import Peers
-from scheduling.network.remote_delivery import PostOffice
+from scheduling.network.remote_delivery import RemoteDelivery
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.node_index import NodeIndexStore
 from scheduling.store.redis.connection import unattended
 
 
-class Herald:
+class FleetBroadcast:
     """A loop that sends what the fleet reports; a lost broadcast is repaired by the fleet's watch.
 
     A node goes with its load, lest that arrives where the node is not known yet.
     """
 
-    name = "herald"
+    name = "fleet broadcast"
 
     def __init__(
         self,
         *,
         fleet: Fleet,
         peers: Peers,
-        post: PostOffice,
+        post: RemoteDelivery,
         index: NodeIndexStore,
         interval_s: float = 0.02,
     ) -> None:

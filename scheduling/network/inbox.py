@@ -5,7 +5,7 @@ import logging
 
 import msgspec
 
-from scheduling.jobs.retries import Recovery
+from scheduling.jobs.retries import Retries
 from scheduling.model import clock, errors, instance_messages
 from scheduling.model.background import Background
 from scheduling.model.delivery import Delivery
@@ -13,7 +13,7 @@ from scheduling.model.events import JobAssigned, NodeFenced, SessionFenced
 from scheduling.model.instance_messages import FleetNews, ForNode, ForSession, PeerCame, PeerLeft
 from scheduling.model.outcomes import Refused
 from scheduling.network.peers import Peers
-from scheduling.network.remote_delivery import Carrier, PostOffice
+from scheduling.network.remote_delivery import RemoteDelivery, Transport
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.jobs import JobStore
 
@@ -23,7 +23,7 @@ _RETRY_AFTER_S = 0.2
 _LETTERS_A_PASS = 64
 
 
-class Inbox:
+class InstanceInbox:
     """A loop; what needs Redis is done beside it, so that no letter waits for another's answer."""
 
     name = "inbox"
@@ -32,21 +32,21 @@ class Inbox:
     def __init__(
         self,
         *,
-        carrier: Carrier,
+        transport: Transport,
         peers: Peers,
-        post: PostOffice,
+        post: RemoteDelivery,
         delivery: Delivery,
         fleet: Fleet,
         jobs: JobStore,
-        recovery: Recovery,
+        retries: Retries,
     ) -> None:
-        self._carrier = carrier
+        self._transport = transport
         self._peers = peers
         self._post = post
         self._delivery = delivery
         self._fleet = fleet
         self._jobs = jobs
-        self._recovery = recovery
+        self._retries = retries
         self._background = Background()
         self.dropped = 0
 
@@ -63,7 +63,7 @@ class Inbox:
     async def _take_next(self) -> bool:
         """Wait for a letter and take it; False when there was none to be taken."""
         try:
-            body = await self._carrier.receive()
+            body = await self._transport.receive()
         except errors.DependencyDown:
             await asyncio.sleep(_RETRY_AFTER_S)
             return False
@@ -114,7 +114,7 @@ class Inbox:
         if here or (here is None and await self._post.forward(letter)):
             return
         late = errors.JobTimedOut()
-        await self._recovery.retry(
+        await self._retries.retry(
             session_id=event.session_id,
             job_id=event.job_id,
             attempt=event.attempt,

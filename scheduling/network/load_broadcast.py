@@ -6,11 +6,11 @@ import contextlib
 from scheduling.model import errors
 from scheduling.model.instance_messages import FleetNews
 from scheduling.network.peers import Peers
-from scheduling.network.remote_delivery import PostOffice
+from scheduling.network.remote_delivery import RemoteDelivery
 from scheduling.placement.snapshot import Fleet
 
 
-class LoadNews:
+class LoadBroadcast:
     """A loop that sends loads, which are hints: the script that takes a slot decides.
 
     Every job changes loads twice, so they wait for each other up to `gather_s`; a full node that
@@ -26,7 +26,7 @@ class LoadNews:
         *,
         fleet: Fleet,
         peers: Peers,
-        post: PostOffice,
+        post: RemoteDelivery,
         gather_s: float = 0.1,
         interval_s: float = 0.02,
     ) -> None:
@@ -59,10 +59,10 @@ class LoadNews:
 
     def _note(self, node_id: str, load: int) -> None:
         # Asked before the fleet takes the load: what it knew until now.
-        contender = self._fleet.contenders.get(node_id)
-        if contender is not None and contender.load == load:
+        candidate = self._fleet.candidates_seen.get(node_id)
+        if candidate is not None and candidate.load == load:
             return
         self._loads[node_id] = load
         self._wake.set()
-        if contender is not None and contender.load >= contender.max_jobs > load:
+        if candidate is not None and candidate.load >= candidate.max_jobs > load:
             self._hurry.set()

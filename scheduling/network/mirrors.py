@@ -7,7 +7,7 @@ import msgspec
 from scheduling.model import clock, ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.jobs import JobState
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.jobs import JobStore
@@ -53,18 +53,18 @@ class SessionMirror:
     interval_s = 0.2
 
     def __init__(
-        self, *, store: MirrorStore, jobs: JobStore, journal: Journal, life_ms: int
+        self, *, store: MirrorStore, jobs: JobStore, metrics: Metrics, life_ms: int
     ) -> None:
         self._store = store
         self._jobs = jobs
-        self._journal = journal
+        self._metrics = metrics
         self._life_ms = life_ms
         self._seen = 0
 
     async def run_once(self) -> int:
         """Write the copies of sessions with a job that was dispatched since the last pass."""
         latest = {}
-        for step in self._journal.list_steps_after(self._seen):
+        for step in self._metrics.list_steps_after(self._seen):
             self._seen = step.number
             if step.state is JobState.DISPATCHED and ids.is_session_id(step.session_id):
                 latest[step.session_id] = step

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from scheduling.model import errors
 from scheduling.model.instances import InstanceRecord
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.store.instances import InstanceStore
 
 logger = logging.getLogger(__name__)
@@ -39,9 +39,9 @@ class Peers:
         record: InstanceRecord,
         store: InstanceStore,
         interval_s: float,
-        journal: Journal | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        self._journal = journal or Journal()
+        self._metrics = metrics or Metrics()
         self.record = record
         self.interval_s = interval_s
         self.on_lost: Callable[[], Awaitable[None]] = _nothing_lost
@@ -51,7 +51,7 @@ class Peers:
         self._failures = 0
         self._missed: dict[str, int] = {}
         self._claimed = False
-        self._restoring = False
+        self._state_recovery = False
         self.id_is_taken = False
 
     @property
@@ -91,13 +91,15 @@ class Peers:
         """Renew our presence and look who else lives; return how many others do."""
         try:
             claimed = await self._store.claim(self.record)
-            self._journal.count("phase2_presence_heartbeat_total")
+            self._metrics.count("phase2_presence_heartbeat_total")
             self.id_is_taken = claimed.taken_by is not None
-            self._restoring = self._restoring or not (claimed.was_there or self.id_is_taken)
-            if self._restoring:
+            self._state_recovery = self._state_recovery or not (
+                claimed.was_there or self.id_is_taken
+            )
+            if self._state_recovery:
                 logger.warning("our presence was lost; writing back what we know")
                 await self.on_lost()
-                self._restoring = False
+                self._state_recovery = False
         except errors.DependencyDown:
             self._failures += 1
             # While Redis was down nobody could renew: all get the full time again.

@@ -11,7 +11,7 @@ from scheduling.store.nodes import NodeStore
 from scheduling.store.sessions import SessionStore
 
 
-class Readdressing:
+class Redelivery:
     """Answers for letters of instances that ended, and for dead letters that are replayed."""
 
     def __init__(

@@ -24,7 +24,7 @@ from scheduling.store.sessions import SessionStore
 _MOST_OWNERS = 10_000
 
 
-class Carrier(Protocol):
+class Transport(Protocol):
     """What brings letters to inboxes: a channel layer."""
 
     async def send(self, channel: str, body: bytes, *, facts: dict[str, str]) -> bool:
@@ -40,7 +40,7 @@ class Carrier(Protocol):
         """Wait for the next letter to this instance's inbox."""
 
 
-class PostOffice:
+class RemoteDelivery:
     """Finds who holds a connection and sends there; never to an instance without presence.
 
     Owners of sessions are remembered; a letter that reaches the wrong instance is sent on from
@@ -51,13 +51,13 @@ class PostOffice:
         self,
         *,
         peers: Peers,
-        carrier: Carrier,
+        transport: Transport,
         fleet: Fleet,
         nodes: NodeStore,
         sessions: SessionStore,
     ) -> None:
         self._peers = peers
-        self._carrier = carrier
+        self._transport = transport
         self._fleet = fleet
         self._nodes = nodes
         self._sessions = sessions
@@ -94,13 +94,15 @@ class PostOffice:
 
     async def broadcast(self, letter: Letter) -> None:
         """Tell every instance."""
-        await self._carrier.broadcast(instance_messages.encode(letter))
+        await self._transport.broadcast(instance_messages.encode(letter))
 
     async def hint(self, letter: Letter) -> None:
         """Tell the instances known to live; one that has just come may miss it."""
         body = instance_messages.encode(letter)
         others = self._peers.list_others()
-        await asyncio.gather(*(self._carrier.send(peer.channel, body, facts={}) for peer in others))
+        await asyncio.gather(
+            *(self._transport.send(peer.channel, body, facts={}) for peer in others)
+        )
 
     async def _find_owner(self, letter: ForNode | ForSession) -> str | None:
         if isinstance(letter, ForNode):
@@ -122,7 +124,7 @@ class PostOffice:
         channel = await self._peers.find_channel(owner)
         if channel is None:
             return False
-        sent = await self._carrier.send(
+        sent = await self._transport.send(
             channel,
             instance_messages.encode(letter),
             facts=_describe(letter, sender=self._peers.record.instance_id),

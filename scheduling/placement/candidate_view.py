@@ -10,7 +10,7 @@ from scheduling.model.nodes import Node
 _GPU_COUNTS_ALIKE_PERCENT = 10
 
 
-class Contender(msgspec.Struct, gc=False, eq=False):
+class CandidateView(msgspec.Struct, gc=False, eq=False):
     """One node as placement looks at it; the same object for as long as the node is known.
 
     A choice looks at twenty drawn from thousands, so it is memory that it waits for: here are one
@@ -50,9 +50,9 @@ class Contender(msgspec.Struct, gc=False, eq=False):
 class Able:
     """Who could serve a need: as a sequence to sample from, and by id."""
 
-    def __init__(self, contenders: Sequence[Contender]) -> None:
-        self.contenders = contenders
+    def __init__(self, candidates_seen: Sequence[CandidateView]) -> None:
+        self.candidates_seen = candidates_seen
 
     @functools.cached_property
-    def by_id(self) -> Mapping[str, Contender]:
-        return {contender.node_id: contender for contender in self.contenders}
+    def by_id(self) -> Mapping[str, CandidateView]:
+        return {candidate.node_id: candidate for candidate in self.candidates_seen}

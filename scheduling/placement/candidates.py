@@ -6,7 +6,7 @@ import msgspec
 
 from scheduling.model.jobs import Need
 from scheduling.model.nodes import Node
-from scheduling.placement.candidate_view import Able, Contender
+from scheduling.placement.candidate_view import Able, CandidateView
 from scheduling.placement.pool_config import PoolConfig, list_pools_of
 from scheduling.placement.pool_matching import ALL_NODES, PoolMatcher
 
@@ -42,12 +42,12 @@ class Candidates:
         self,
         *,
         find: Callable[[Need], Sequence[str]],
-        contenders: Mapping[str, Contender],
+        candidates_seen: Mapping[str, CandidateView],
         pools_of: Callable[[PoolConfig], Mapping[str, frozenset[str]]],
         table: PoolTable,
     ) -> None:
         self._find = find
-        self._contenders = contenders
+        self._candidates_seen = candidates_seen
         self._pools_of = pools_of
         self._table = table
         self._answers: dict[tuple[str, Need], Able] = {}
@@ -61,7 +61,7 @@ class Candidates:
             if pool_id != ALL_NODES:
                 members = self._list_members(pool_id)
                 node_ids = [node_id for node_id in node_ids if node_id in members]
-            answer = Able([self._contenders[node_id] for node_id in node_ids])
+            answer = Able([self._candidates_seen[node_id] for node_id in node_ids])
             if len(self._answers) >= _MOST_REMEMBERED:
                 self._answers.clear()
             self._answers[pool_id, need] = answer

@@ -1,30 +1,30 @@
-"""What the journal is told of every choice of nodes (O4, O13)."""
+"""What the metrics are told of every choice of nodes (O4, O13)."""
 
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.placement.ranking import Choice
 
 
-def record_choice(journal: Journal, choice: Choice, *, took_ms: float) -> None:
+def record_choice(metrics: Metrics, choice: Choice, *, took_ms: float) -> None:
     """Count a choice, its pools and what it passed over; `took_ms` is how long it took."""
     found = bool(choice.nodes)
-    journal.observe("node_selection_duration_seconds", took_ms / 1000)
-    journal.observe("node_selection_random_sample_size", len(choice.looked_at))
-    journal.count("pool_query_total", "found" if found else "empty")
+    metrics.observe("node_selection_duration_seconds", took_ms / 1000)
+    metrics.observe("node_selection_random_sample_size", len(choice.looked_at))
+    metrics.count("pool_query_total", "found" if found else "empty")
     if choice.passed_over:
-        journal.pass_over(choice.passed_over, choice.examples)
+        metrics.pass_over(choice.passed_over, choice.examples)
     if not found:
-        journal.count("no_available_node_total", "sample", choice.best_reason)
+        metrics.count("no_available_node_total", "sample", choice.best_reason)
     for how in choice.known:
-        journal.count("cache_hits_total", how, "pool_members")
+        metrics.count("cache_hits_total", how, "pool_members")
     if choice.affinity:
-        journal.count("affinity_total", choice.affinity)
+        metrics.count("affinity_total", choice.affinity)
     if choice.spread:
-        journal.count("spread_skips_total")
+        metrics.count("spread_skips_total")
     fallback = "yes" if choice.fallback else "no"
     for pool_id in choice.pools:
         hit = found and pool_id == choice.pool_id
-        pool, result = journal.bound("pool", pool_id), "hit" if hit else "miss"
+        pool, result = metrics.bound("pool", pool_id), "hit" if hit else "miss"
         reason = "" if hit else choice.best_reason
-        journal.count("phase3_pool_attempt_total", pool, result, reason)
-    selected = journal.bound("pool", choice.pool_id) if found else "none"
-    journal.count("phase3_pool_selected_total", selected, "hit" if found else "miss", fallback)
+        metrics.count("phase3_pool_attempt_total", pool, result, reason)
+    selected = metrics.bound("pool", choice.pool_id) if found else "none"
+    metrics.count("phase3_pool_selected_total", selected, "hit" if found else "miss", fallback)

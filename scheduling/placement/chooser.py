@@ -8,12 +8,12 @@ import msgspec
 from scheduling.model import clock
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node
-from scheduling.placement.candidate_view import Able, Contender
+from scheduling.placement.candidate_view import Able, CandidateView
 from scheduling.placement.pool_matching import ALL_NODES, ANY_ABLE_NODE, Route
 from scheduling.placement.ranking import Choice, Reason, choose, count_reasons, why_not_now
 from scheduling.placement.session_memory import SessionMemory, SessionNotes
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import Placing
+from scheduling.placement.wait_queue import PlacementRequest
 
 PREFERRED_NOT_CAPABLE = "preferred_node_not_capable"
 HIT = "hit"
@@ -35,7 +35,7 @@ class Chooser:
         self._memory = memory
         self._rng = rng
 
-    def choose(self, placing: Placing) -> Choice:
+    def choose(self, placing: PlacementRequest) -> Choice:
         """Return the nodes to ask, from the first pool that has any."""
         now_ms = clock.now_ms()
         session = self._memory.recall(placing.assignment.session_id)
@@ -45,7 +45,7 @@ class Chooser:
         choice = self._look_into(placing, route, self._avoid(placing, session, now_ms), now_ms)
         return self._put_first(placing, route, session, choice, now_ms)
 
-    def allows(self, placing: Placing, node: Node) -> bool:
+    def allows(self, placing: PlacementRequest, node: Node) -> bool:
         """Say whether a node that has a free slot may have this job."""
         snapshot = self._fleet.snapshot
         if snapshot.index.judge(placing.need, node.description) is not None:
@@ -58,7 +58,7 @@ class Chooser:
             return False
         return self._why_not_now(node, clock.now_ms()) is None
 
-    def why_not(self, placing: Placing, node: Node) -> str:
+    def why_not(self, placing: PlacementRequest, node: Node) -> str:
         """Return the first reason why `node` would not get this job now, ``""`` for none."""
         snapshot = self._fleet.snapshot
         never = snapshot.index.judge(placing.need, node.description)
@@ -73,7 +73,9 @@ class Chooser:
             return Reason.EXCLUDED
         return self._why_not_now(node, clock.now_ms()) or ""
 
-    def note_placed(self, placing: Placing, node_id: str, pool_id: str) -> SessionNotes | None:
+    def note_placed(
+        self, placing: PlacementRequest, node_id: str, pool_id: str
+    ) -> SessionNotes | None:
         """Remember where a job went; return the notes where other instances need them too."""
         job, rules = placing.assignment, self._fleet.snapshot.pools.matcher.config.rules
         now_ms = clock.now_ms()
@@ -92,18 +94,18 @@ class Chooser:
         self._memory.note(job.session_id, notes)
         return notes if rules.spread or in_chain or before.turn_id else None
 
-    def must_recall(self, placing: Placing) -> bool:
+    def must_recall(self, placing: PlacementRequest) -> bool:
         """Say whether what other instances noted of the session matters for this job."""
         job, rules = placing.assignment, self._fleet.snapshot.pools.matcher.config.rules
         if rules.spread:
             return True
         return job.is_max_duration_triggered and not self._memory.knows(job.session_id)
 
-    def recall(self, placing: Placing, notes: SessionNotes) -> None:
+    def recall(self, placing: PlacementRequest, notes: SessionNotes) -> None:
         """Take what another instance noted of the job's session."""
         self._memory.note(placing.assignment.session_id, notes)
 
-    def _route(self, placing: Placing, session: SessionNotes) -> Route:
+    def _route(self, placing: PlacementRequest, session: SessionNotes) -> Route:
         """Return the pools to look into; where a new language's pool is still empty, all nodes."""
         job, need, snapshot = placing.assignment, placing.need, self._fleet.snapshot
         matcher, candidates = snapshot.pools.matcher, snapshot.candidates
@@ -114,12 +116,12 @@ class Chooser:
             session_pool=session.pool_for(src=need.src, tgt=need.tgt),
             rng=self._rng,
         )
-        if any(candidates.find(pool_id, need).contenders for pool_id in route.pool_ids):
+        if any(candidates.find(pool_id, need).candidates_seen for pool_id in route.pool_ids):
             return route
         return ANY_ABLE_NODE if matcher.is_as_good_as_none(route) else route
 
     def _look_into(
-        self, placing: Placing, route: Route, avoid: Collection[str], now_ms: int
+        self, placing: PlacementRequest, route: Route, avoid: Collection[str], now_ms: int
     ) -> Choice:
         """Look into one pool after the other; a spread session's last node is better than none."""
         tried = self._look(placing, route, avoid, now_ms)
@@ -130,7 +132,9 @@ class Chooser:
             return msgspec.structs.replace(tried, spread=True)
         return self._look(placing, route, failed_on, now_ms)
 
-    def _look(self, placing: Placing, route: Route, avoid: Collection[str], now_ms: int) -> Choice:
+    def _look(
+        self, placing: PlacementRequest, route: Route, avoid: Collection[str], now_ms: int
+    ) -> Choice:
         snapshot, need = self._fleet.snapshot, placing.need
         looked_at: list[tuple[str, int, str]] = []
         known: list[str] = []
@@ -173,13 +177,18 @@ class Chooser:
         if not self._fleet.snapshot.pools.matcher.config.rules.session_affinity:
             return self._rules
         return PlacementRules(
-            sample_size=max(len(able.contenders), 1),
+            sample_size=max(len(able.candidates_seen), 1),
             resource_threshold_percent=self._rules.resource_threshold_percent,
             heartbeat_timeout_ms=self._rules.heartbeat_timeout_ms,
         )
 
     def _put_first(
-        self, placing: Placing, route: Route, session: SessionNotes, choice: Choice, now_ms: int
+        self,
+        placing: PlacementRequest,
+        route: Route,
+        session: SessionNotes,
+        choice: Choice,
+        now_ms: int,
     ) -> Choice:
         """Put the designated node first, else the one that has the earlier parts of the turn."""
         job = placing.assignment
@@ -212,7 +221,9 @@ class Chooser:
             return msgspec.structs.replace(choice, nodes=(), refused=PREFERRED_NOT_CAPABLE)
         return choice
 
-    def _avoid(self, placing: Placing, session: SessionNotes, now_ms: int) -> frozenset[str]:
+    def _avoid(
+        self, placing: PlacementRequest, session: SessionNotes, now_ms: int
+    ) -> frozenset[str]:
         """Return nodes to leave out: where the job failed, and where the session just was."""
         failed_on = self._failed_on(placing)
         rules = self._fleet.snapshot.pools.matcher.config.rules
@@ -221,7 +232,7 @@ class Chooser:
         last = session.last_node(now_ms=now_ms, window_ms=rules.spread_window_ms)
         return failed_on | {last} if last else failed_on
 
-    def _failed_on(self, placing: Placing) -> frozenset[str]:
+    def _failed_on(self, placing: PlacementRequest) -> frozenset[str]:
         """Return the nodes the job failed on, unless no other could serve it at all."""
         if not placing.failed_on:
             return frozenset()
@@ -230,5 +241,5 @@ class Chooser:
         return failed_on if any(node_id not in failed_on for node_id in able) else frozenset()
 
     def _why_not_now(self, node: Node, now_ms: int) -> Reason | None:
-        contender = self._fleet.contenders.get(node.node_id) or Contender(node)
-        return why_not_now(contender, now_ms=now_ms, rules=self._rules)
+        candidate = self._fleet.candidates_seen.get(node.node_id) or CandidateView(node)
+        return why_not_now(candidate, now_ms=now_ms, rules=self._rules)

@@ -11,7 +11,7 @@ PLACED, WAITS, REFUSED = "placed", "waits", "refused"
 MOST_DECISIONS = 20
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True):
+class SlotAnswer(msgspec.Struct, frozen=True, array_like=True):
     """What a node's slot said when it was asked; `elapsed_us` with everything sent beside it."""
 
     node_id: str
@@ -36,7 +36,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     fallback: bool = False
     reason: str = ""
     looked_at: tuple[tuple[str, int, str], ...] = ()
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[SlotAnswer, ...] = ()
     choosing_us: int = 0
     elapsed_us: int = 0
 
@@ -44,7 +44,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
 encode_decision = msgspec.json.Encoder().encode
 
 
-class Trail:
+class DecisionBuilder:
     """Collects one decision while it is made; nothing is encoded before it is written."""
 
     __slots__ = ("_began", "_chosen", "answers", "choice", "lost")
@@ -53,7 +53,7 @@ class Trail:
         self._began = time.perf_counter_ns()
         self._chosen = self._began
         self.choice: Choice | None = None
-        self.answers: list[Answer] = []
+        self.answers: list[SlotAnswer] = []
         # Why a node that had a slot could not be reached, if that is Redis.
         self.lost: DependencyDown | None = None
 
@@ -70,7 +70,7 @@ class Trail:
     def note_answer(self, node_id: str, word: str, load: int, *, asked: int) -> None:
         """Note what a node's slot, or the way to the node, answered."""
         elapsed_us = (time.perf_counter_ns() - asked) // 1_000
-        self.answers.append(Answer(node_id, word, load, elapsed_us))
+        self.answers.append(SlotAnswer(node_id, word, load, elapsed_us))
 
     def decide(self, outcome: str, *, attempt: int, at_ms: int, node_id: str = "") -> Decision:
         """Return the decision as it stands."""

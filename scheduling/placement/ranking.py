@@ -14,7 +14,7 @@ from scheduling.model.jobs import Need
 from scheduling.model.languages import AUTO
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node, NodeDescription, NodeStatus
-from scheduling.placement.candidate_view import Able, Contender
+from scheduling.placement.candidate_view import Able, CandidateView
 
 T = TypeVar("T")
 
@@ -104,22 +104,22 @@ def _why_not_pair(description: NodeDescription, need: Need, src: str, tgt: str) 
     return None
 
 
-def why_not_now(contender: Contender, *, now_ms: int, rules: PlacementRules) -> Reason | None:
+def why_not_now(candidate: CandidateView, *, now_ms: int, rules: PlacementRules) -> Reason | None:
     """Return why a node that could serve the job cannot take it at this moment, or None."""
     oldest_ms = now_ms - rules.heartbeat_timeout_ms
-    return _why_not_now(contender, oldest_ms, rules.resource_threshold_percent)
+    return _why_not_now(candidate, oldest_ms, rules.resource_threshold_percent)
 
 
-def _why_not_now(contender: Contender, oldest_ms: int, most_percent: float) -> Reason | None:
+def _why_not_now(candidate: CandidateView, oldest_ms: int, most_percent: float) -> Reason | None:
     """Answer `why_not_now`: twenty times a job, so by position and with the sums done before."""
-    if not contender.is_open:
-        offline = contender.node.status is NodeStatus.OFFLINE
+    if not candidate.is_open:
+        offline = candidate.node.status is NodeStatus.OFFLINE
         return Reason.OFFLINE if offline else Reason.STATUS_NOT_READY
-    if contender.heartbeat_at_ms < oldest_ms:
+    if candidate.heartbeat_at_ms < oldest_ms:
         return Reason.HEARTBEAT_STALE
-    if contender.load >= contender.max_jobs:
+    if candidate.load >= candidate.max_jobs:
         return Reason.CAPACITY_EXCEEDED
-    if contender.peak_percent > most_percent:
+    if candidate.peak_percent > most_percent:
         return Reason.RESOURCE_THRESHOLD_EXCEEDED
     return None
 
@@ -151,14 +151,14 @@ def choose(
     to have a slot (`free`) are looked at instead, so that a fleet nearly full is not taken for a
     full one.
     """
-    sampled = sample(able.contenders, size=rules.sample_size, rng=rng)
+    sampled = sample(able.candidates_seen, size=rules.sample_size, rng=rng)
     looked_at: list[tuple[str, int, str]] = []
     rank = functools.partial(
         _rank, looked_at=looked_at, exclude=exclude, need=need, now_ms=now_ms, rules=rules, rng=rng
     )
     ranked = rank(sampled)
-    if not ranked and len(able.contenders) > len(sampled):
-        seen, by_id = {contender.node_id for contender in sampled}, able.by_id
+    if not ranked and len(able.candidates_seen) > len(sampled):
+        seen, by_id = {candidate.node_id for candidate in sampled}, able.by_id
         unseen = [by_id[one] for one in free if one in by_id and one not in seen]
         ranked = rank(sample(unseen, size=rules.sample_size, rng=rng))
     return Choice(nodes=ranked, passed_over=count_reasons(looked_at), looked_at=tuple(looked_at))
@@ -171,7 +171,7 @@ def count_reasons(looked_at: Iterable[tuple[str, int, str]]) -> Mapping[Reason, 
 
 
 def _rank(
-    sampled: Iterable[Contender],
+    sampled: Iterable[CandidateView],
     *,
     looked_at: list[tuple[str, int, str]],
     exclude: Collection[str],
@@ -189,21 +189,21 @@ def _rank(
     auto = need.src == AUTO
     oldest_ms, most_percent = now_ms - rules.heartbeat_timeout_ms, rules.resource_threshold_percent
     near = rules.near_instance_id if rng.random() < rules.near_share else ""
-    for contender in sampled:
-        load = contender.load
-        if exclude and contender.node_id in exclude:
+    for candidate in sampled:
+        load = candidate.load
+        if exclude and candidate.node_id in exclude:
             reason: Reason | None = Reason.EXCLUDED
         else:
-            reason = _why_not_now(contender, oldest_ms, most_percent)
-        looked_at.append((contender.node_id, load, reason or ""))
+            reason = _why_not_now(candidate, oldest_ms, most_percent)
+        looked_at.append((candidate.node_id, load, reason or ""))
         if reason is None:
             score = (
                 load,
-                -contender.hears if auto else 0,
-                contender.gpu_class,
-                (now_ms - contender.heartbeat_at_ms) // _HEARTBEATS_COUNT_ALIKE_MS,
-                contender.instance_id != near,
+                -candidate.hears if auto else 0,
+                candidate.gpu_class,
+                (now_ms - candidate.heartbeat_at_ms) // _HEARTBEATS_COUNT_ALIKE_MS,
+                candidate.instance_id != near,
             )
-            scored.append((score, contender))
+            scored.append((score, candidate))
     scored.sort(key=_by_score)
-    return tuple([contender.node for _, contender in scored])
+    return tuple([candidate.node for _, candidate in scored])

@@ -8,7 +8,7 @@ import msgspec
 
 from scheduling.model.jobs import Need
 from scheduling.model.nodes import Node, NodeDescription
-from scheduling.placement.candidate_view import Contender
+from scheduling.placement.candidate_view import CandidateView
 from scheduling.placement.candidates import (
     NO_POOLS,
     Candidates,
@@ -106,7 +106,7 @@ class Fleet:
     """
 
     def __init__(self, *, require_gpu: bool) -> None:
-        self.contenders: dict[str, Contender] = {}
+        self.candidates_seen: dict[str, CandidateView] = {}
         self.snapshot = self._build({}, NodeIndex({}, require_gpu=require_gpu), NO_POOLS)
         self.free: dict[str, None] = {}
         self.on_free: Callable[[str], None] = lambda _node_id: None
@@ -142,13 +142,13 @@ class Fleet:
         before = known.description if known else None
         if before != node.description:
             index = index.replace(node.node_id, before, node.description)
-        contender = self.contenders.get(node.node_id)
-        if contender is None:
-            contender = self.contenders[node.node_id] = Contender(node)
+        candidate = self.candidates_seen.get(node.node_id)
+        if candidate is None:
+            candidate = self.candidates_seen[node.node_id] = CandidateView(node)
         else:
-            contender.take(node)
+            candidate.take(node)
         self.swap({**self.snapshot.nodes, node.node_id: node}, index)
-        self.learn_load(node.node_id, contender.load)
+        self.learn_load(node.node_id, candidate.load)
         if before != node.description or (known and known.conn_epoch != node.conn_epoch):
             self.on_described(node)
 
@@ -166,7 +166,7 @@ class Fleet:
         nodes = {key: node for key, node in self.snapshot.nodes.items() if key != node_id}
         index = self.snapshot.index.replace(node_id, known.description, None)
         self.swap(nodes, index)
-        del self.contenders[node_id]
+        del self.candidates_seen[node_id]
         self.free.pop(node_id, None)
 
     def put_pools(self, table: PoolTable) -> None:
@@ -182,12 +182,12 @@ class Fleet:
 
     def list_loads(self) -> dict[str, int]:
         """Return the last known load of every node; not for another thread than the loop's."""
-        return {node_id: contender.load for node_id, contender in self.contenders.items()}
+        return {node_id: candidate.load for node_id, candidate in self.candidates_seen.items()}
 
     def find_load(self, node_id: str) -> int:
         """Return the last known load of a node, 0 where it is not known."""
-        contender = self.contenders.get(node_id)
-        return contender.load if contender else 0
+        candidate = self.candidates_seen.get(node_id)
+        return candidate.load if candidate else 0
 
     def swap(self, nodes: Mapping[str, Node], index: NodeIndex) -> None:
         """Take other nodes, whose contenders there are; what is known of pools stays if it can."""
@@ -200,7 +200,7 @@ class Fleet:
     def _build(self, nodes: Mapping[str, Node], index: NodeIndex, pools: PoolTable) -> Snapshot:
         candidates = Candidates(
             find=index.find,
-            contenders=self.contenders,
+            candidates_seen=self.candidates_seen,
             pools_of=functools.partial(compute_members, nodes),
             table=pools,
         )
@@ -217,11 +217,11 @@ class Fleet:
 
     def correct_load(self, node_id: str, load: int) -> None:
         """Take a load that came with a refusal: nobody is woken to be refused again."""
-        contender = self.contenders.get(node_id)
-        if contender is None:
+        candidate = self.candidates_seen.get(node_id)
+        if candidate is None:
             return
-        contender.load = load
-        if load < contender.max_jobs:
+        candidate.load = load
+        if load < candidate.max_jobs:
             self.free[node_id] = None
         else:
             self.free.pop(node_id, None)

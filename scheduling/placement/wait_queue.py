@@ -8,7 +8,7 @@ import msgspec
 from scheduling.model.jobs import Assignment, Need
 
 
-class Placing(msgspec.Struct, frozen=True):
+class PlacementRequest(msgspec.Struct, frozen=True):
     """One attempt of a job on its way to a node; `failed_on` are nodes to avoid if others can.
 
     `preferred_node_id` is the node to try first, ``""`` where any will do.
@@ -43,7 +43,7 @@ class Priority(msgspec.Struct, frozen=True):
 _PLAIN = Priority()
 
 
-class WaitingLine:
+class WaitQueue:
     """One line per tenant and need, so that a freed slot finds its next job without a search.
 
     Tenants are served in proportion to their weights: each has a clock that a job moves by one
@@ -56,10 +56,10 @@ class WaitingLine:
     ) -> None:
         self._most = most
         self._priority = priority
-        self._lines: dict[str, dict[Need, collections.deque[Placing]]] = {}
+        self._lines: dict[str, dict[Need, collections.deque[PlacementRequest]]] = {}
         self._clocks: dict[str, float] = {}
         self._now = 0.0
-        self._jobs: dict[str, Placing] = {}
+        self._jobs: dict[str, PlacementRequest] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -71,7 +71,7 @@ class WaitingLine:
         """Say whether a job stands in line, or there is room for it."""
         return job_id in self._jobs or not self.is_full
 
-    def has(self, placing: Placing) -> bool:
+    def has(self, placing: PlacementRequest) -> bool:
         """Say whether this very attempt stands in line."""
         waiting = self._jobs.get(placing.job_id)
         return waiting is not None and waiting.attempt == placing.attempt
@@ -80,11 +80,11 @@ class WaitingLine:
     def is_full(self) -> bool:
         return len(self._jobs) >= self._most
 
-    def add(self, placing: Placing) -> None:
+    def add(self, placing: PlacementRequest) -> None:
         """Put a job at the end of its line; a job that waits already takes its newer attempt."""
         self._line_of(placing).append(placing)
 
-    def put_back(self, placing: Placing) -> None:
+    def put_back(self, placing: PlacementRequest) -> None:
         """Put a job at the head again: the slot it was taken for went to somebody else."""
         self._line_of(placing).appendleft(placing)
         self._move_clock(placing.tenant_id, -1)
@@ -96,7 +96,7 @@ class WaitingLine:
             self._move_up(self._lines[placing.tenant_id], placing.need)
             self._close_if_empty(placing.tenant_id)
 
-    def take(self, fits: Callable[[Placing], bool]) -> Placing | None:
+    def take(self, fits: Callable[[PlacementRequest], bool]) -> PlacementRequest | None:
         """Take the first job of a line whose head `fits`, of the tenant whose turn it is."""
         for tenant_id in self._list_turns():
             lines = self._lines[tenant_id]
@@ -119,7 +119,7 @@ class WaitingLine:
             key=lambda tenant_id: (not priorities[tenant_id].first, self._clocks[tenant_id]),
         )
 
-    def _line_of(self, placing: Placing) -> collections.deque[Placing]:
+    def _line_of(self, placing: PlacementRequest) -> collections.deque[PlacementRequest]:
         self._jobs[placing.job_id] = placing
         tenant_id = placing.tenant_id
         if tenant_id not in self._lines:
@@ -129,10 +129,10 @@ class WaitingLine:
 
     def _take_head(
         self,
-        lines: dict[Need, collections.deque[Placing]],
+        lines: dict[Need, collections.deque[PlacementRequest]],
         need: Need,
-        fits: Callable[[Placing], bool],
-    ) -> Placing | None:
+        fits: Callable[[PlacementRequest], bool],
+    ) -> PlacementRequest | None:
         line = self._move_up(lines, need)
         if not line or not fits(line[0]):
             return None
@@ -142,8 +142,8 @@ class WaitingLine:
         return placing
 
     def _move_up(
-        self, lines: dict[Need, collections.deque[Placing]], need: Need
-    ) -> collections.deque[Placing]:
+        self, lines: dict[Need, collections.deque[PlacementRequest]], need: Need
+    ) -> collections.deque[PlacementRequest]:
         """Drop what is forgotten from the head of a line, and the line with its last job.
 
         A job carries its audio: nothing of it may stay until somebody asks for the line.

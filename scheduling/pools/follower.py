@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable
 
 from scheduling.model import clock, errors
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.placement.candidates import Members, PoolTable
 from scheduling.placement.pool_matching import PoolMatcher
 from scheduling.placement.snapshot import Fleet
@@ -42,7 +42,7 @@ class PoolFollower:
         check_ms: int,
         interval_s: float,
         rng: random.Random | None = None,
-        journal: Journal | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._fleet = fleet
         self._pools = pools
@@ -52,7 +52,7 @@ class PoolFollower:
         self._check_ms = check_ms
         self.interval_s = interval_s
         self._rng = rng or random.Random()
-        self._journal = journal or Journal()
+        self._metrics = metrics or Metrics()
         self._checked_at_ms = 0
         self._turn = asyncio.Lock()
         self._followed = asyncio.Event()
@@ -77,7 +77,7 @@ class PoolFollower:
             members = await self._read(matcher.pools)
             self._fleet.put_pools(PoolTable(version=version, matcher=matcher, members=members))
         if before:
-            self._journal.gauge("pool_config_sync_lag_seconds", age_ms / 1000)
+            self._metrics.gauge("pool_config_sync_lag_seconds", age_ms / 1000)
         self._followed.set()
         logger.info("pool configuration %d is in force", version)
         self._on_config()

@@ -9,7 +9,7 @@ import msgspec
 from scheduling.model import ids
 from scheduling.model.jobs import SENT, Assignment, JobRecord, JobState, Need, Request
 from scheduling.model.limits import JobLimits
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.model.outcomes import Outcome
 from scheduling.placement.decisions import MOST_DECISIONS, Decision, encode_decision
 from scheduling.store.keys import Keys
@@ -39,10 +39,10 @@ class JobStore:
         *,
         keys: Keys,
         limits: JobLimits,
-        journal: Journal | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._connection = connection
-        self._notes = JobNotes(journal or Journal())
+        self._notes = JobNotes(metrics or Metrics())
         self._keys = keys
         self._limits = limits
         self.test_clock = ""

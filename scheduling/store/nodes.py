@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from scheduling.model.limits import JobLimits, NodeLimits
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
 from scheduling.store.keys import Keys
 from scheduling.store.notes import SlotNotes
@@ -98,10 +98,10 @@ class NodeStore:
         keys: Keys,
         node_limits: NodeLimits,
         job_limits: JobLimits,
-        journal: Journal | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._connection = connection
-        self._notes = SlotNotes(journal or Journal())
+        self._notes = SlotNotes(metrics or Metrics())
         self._keys = keys
         self._limits = node_limits
         self._jobs = job_limits

@@ -1,4 +1,4 @@
-"""What replies of scripts tell the journal: each script is one transition, so each is noted here.
+"""What replies of scripts tell the metrics: each script is one transition, so each is noted here.
 
 Every method returns a reader for one call, made when the command is issued: that moment counts.
 """
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from scheduling.model import clock
 from scheduling.model.jobs import JobState, Request
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.store.replies import Reply, SlotReply, read_reply, read_slot
 
@@ -21,8 +21,8 @@ _REJECTED = {"full": "full", "not_ready": "not_ready"}
 class JobNotes:
     """Notes the steps of jobs and the transitions that were refused."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
     def created(
         self, request: Request, *, node_id: str, read: Callable[[Any], str | None]
@@ -35,7 +35,7 @@ class JobNotes:
             existing = read(raw)
             self._transition("", state, done=existing is None)
             if existing is None:
-                self._journal.step(
+                self._metrics.step(
                     state,
                     session_id=job.session_id,
                     job_id=job.job_id,
@@ -58,7 +58,7 @@ class JobNotes:
             before = str(reply.values[0]) if reply.values else _UNKNOWN
             self._transition(before, state, done=reply.done)
             if reply.done:
-                self._journal.step(
+                self._metrics.step(
                     state,
                     session_id=session_id,
                     job_id=job_id,
@@ -98,9 +98,9 @@ class JobNotes:
             if reply.done or reply.reason == "exhausted":
                 stage = _STAGES.get(reason)
                 if stage:
-                    self._journal.count("ack_timeout_total", stage)
+                    self._metrics.count("ack_timeout_total", stage)
             if reply.done:
-                self._journal.step(
+                self._metrics.step(
                     JobState.RETRYING,
                     session_id=session_id,
                     job_id=job_id,
@@ -127,7 +127,7 @@ class JobNotes:
             done = raw[0] == 1
             self._transition(str(raw[1]) if done else _UNKNOWN, state, done=done)
             if done:
-                self._journal.step(
+                self._metrics.step(
                     state,
                     session_id=session_id,
                     job_id=job_id,
@@ -136,36 +136,36 @@ class JobNotes:
                     reason=reason,
                 )
                 if reason:
-                    bounded = self._journal.bound("reason", reason)
-                    self._journal.count("jobs_without_result_total", bounded)
+                    bounded = self._metrics.bound("reason", reason)
+                    self._metrics.count("jobs_without_result_total", bounded)
             return read(raw)
 
         return note
 
     def _transition(self, before: str, after: JobState, *, done: bool) -> None:
         result = "ok" if done else "refused"
-        self._journal.count("fsm_transition_total", before or "none", after, result)
+        self._metrics.count("fsm_transition_total", before or "none", after, result)
 
 
 class SlotNotes:
     """Notes what became of slots asked for."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
     def reserved(self, node: Node) -> Callable[[Any], SlotReply]:
         """Note a slot given, or refused and why; one too many would be a broken promise."""
 
         def note(raw: Any) -> SlotReply:
             reply = read_slot(raw)
-            journal = self._journal
-            journal.count("reserve_attempt_total", "success" if reply.done else "fail")
+            metrics = self._metrics
+            metrics.count("reserve_attempt_total", "success" if reply.done else "fail")
             if reply.load > node.max_jobs:
-                journal.count("overcommit_total")
+                metrics.count("overcommit_total")
             if not reply.done:
                 reason = _REJECTED.get(reply.word, "other")
-                bounded = journal.bound("node_id", node.node_id)
-                journal.count("node_overload_reject_total", bounded, reason)
+                bounded = metrics.bound("node_id", node.node_id)
+                metrics.count("node_overload_reject_total", bounded, reason)
             return reply
 
         return note
@@ -174,6 +174,6 @@ class SlotNotes:
         """Note an acceptance that came after its reservation had ended."""
         reply = read_slot(raw)
         if reply.word in {"late", "full"}:
-            self._journal.count("reservation_expired_total")
-            self._journal.count("commit_late_total", "taken" if reply.done else "refused")
+            self._metrics.count("reservation_expired_total")
+            self._metrics.count("commit_late_total", "taken" if reply.done else "refused")
         return reply

@@ -28,7 +28,7 @@ class SessionRecord(msgspec.Struct, frozen=True):
     is_resumable: bool
 
 
-class Spoken(msgspec.Struct, frozen=True):
+class LastUtterance(msgspec.Struct, frozen=True):
     """The place of an utterance in a session, and what that session said of itself."""
 
     utterance_index: int
@@ -70,14 +70,14 @@ class SessionStore:
 
     def next_utterance(
         self, *, session_id: str, instance_id: str, wanted_index: int | None
-    ) -> "Future[Spoken | None]":
+    ) -> "Future[LastUtterance | None]":
         """Give an utterance that came without a socket its index; None: no such session."""
         return self._connection.run_script(
             "next_utterance",
             keys=[self._keys.session_info(session_id)],
             args=["" if wanted_index is None else wanted_index, instance_id, self._life_ms],
             read=lambda raw: (
-                Spoken(utterance_index=int(raw[1]), profile=raw[2].encode())
+                LastUtterance(utterance_index=int(raw[1]), profile=raw[2].encode())
                 if raw[0] == 1
                 else None
             ),

@@ -9,7 +9,7 @@ from scheduling.store.replies import is_done
 _WHAT = "model_na"
 
 
-class AbsenceStore:
+class UnavailableServiceStore:
     """Marks services in the node's slot; both limits always end."""
 
     def __init__(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from channels.exceptions import ChannelFull
-from channels_streams.batching import Lane, Parcel
+from channels_streams.batching import Batcher, Parcel
 from redis.exceptions import RedisError
 
 from tests.channels_streams.conftest import MakeLayer
@@ -58,7 +58,7 @@ class Road:
     """Where a lane's batches go: each arrives, or breaks down, when the test says so."""
 
     def __init__(self) -> None:
-        self.lane = Lane()
+        self.lane = Batcher()
         self.lane.send_batch = self._carry
         self.batches: list[tuple[str, list[bytes], asyncio.Future[Any]]] = []
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from channels_streams.redis.connection import Line, ReadLines
+from channels_streams.redis.connection import CommandConnection, ReadConnections
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -81,14 +81,14 @@ async def soon(waiting: Awaitable[Any]) -> Any:
 
 
 async def test_replies_come_in_the_order_of_the_commands(open_client: OpenClient, prefix):
-    line = Line(open_client())
+    line = CommandConnection(open_client())
     replies = await soon(line.run([("SET", prefix, "1"), ("INCR", prefix), ("GET", prefix)]))
     assert replies == [True, 2, b"2"]
     assert line.replies == 3
 
 
 async def test_a_refused_command_has_its_error_for_a_reply(open_client: OpenClient, prefix):
-    line = Line(open_client())
+    line = CommandConnection(open_client())
     before, refused, after = await soon(
         line.run([("SET", prefix, "text"), ("INCR", prefix), ("GET", prefix)])
     )
@@ -99,7 +99,7 @@ async def test_a_refused_command_has_its_error_for_a_reply(open_client: OpenClie
 async def test_many_callers_share_one_connection_and_get_their_own_replies(
     open_client: OpenClient, connections: Connections
 ):
-    line = Line(open_client())
+    line = CommandConnection(open_client())
     batches = [[("ECHO", f"{n}.{part}") for part in range(n % 4 + 1)] for n in range(100)]
     replies = await soon(asyncio.gather(*(line.run(batch) for batch in batches)))
     assert replies == [[words[1].encode() for words in batch] for batch in batches]
@@ -109,7 +109,7 @@ async def test_many_callers_share_one_connection_and_get_their_own_replies(
 async def test_a_command_is_on_its_way_before_anybody_waits(
     open_client: OpenClient, redis_client: Client, prefix
 ):
-    line = Line(open_client())
+    line = CommandConnection(open_client())
     await soon(line.run([("PING",)]))
     begun = line.run([("SET", prefix, "there")])
 
@@ -121,7 +121,7 @@ async def test_a_command_is_on_its_way_before_anybody_waits(
 
 
 async def test_replies_are_seen_before_those_who_wait_are_woken(open_client: OpenClient):
-    line, order = Line(open_client()), []
+    line, order = CommandConnection(open_client()), []
     loop = asyncio.get_running_loop()
 
     def look(replies: list[Any]) -> None:
@@ -137,7 +137,7 @@ async def test_replies_are_seen_before_those_who_wait_are_woken(open_client: Ope
 async def test_what_the_first_look_raises_reaches_the_caller_and_the_line_lives(
     open_client: OpenClient, connections: Connections
 ):
-    line = Line(open_client())
+    line = CommandConnection(open_client())
 
     def stumble(_replies: list[Any]) -> None:
         raise ZeroDivisionError
@@ -153,7 +153,7 @@ async def test_what_the_first_look_raises_reaches_the_caller_and_the_line_lives(
 async def test_a_caller_that_left_takes_nobodys_reply(
     open_client: OpenClient, connections: Connections, redis_client: Client, prefix
 ):
-    line, seen = Line(open_client()), []
+    line, seen = CommandConnection(open_client()), []
     left = asyncio.create_task(line.run([("BLPOP", prefix, ENDLESS)], take=seen.append))
     await eventually(connections.are_blocked(1))
     left.cancel()
@@ -167,7 +167,7 @@ async def test_a_caller_that_left_takes_nobodys_reply(
 async def test_what_is_lost_with_its_connection_is_sent_again(
     open_client: OpenClient, connections: Connections, redis_client: Client, prefix
 ):
-    line = Line(open_client(retries=1))
+    line = CommandConnection(open_client(retries=1))
     waiting = asyncio.create_task(line.run([("BLPOP", prefix, ENDLESS), ("ECHO", "after")]))
     await eventually(connections.are_blocked(1))
     (first,) = await connections.list()
@@ -183,7 +183,7 @@ async def test_what_is_lost_with_its_connection_is_sent_again(
 async def test_every_batch_is_lost_with_its_connection_and_the_next_gets_a_new_one(
     open_client: OpenClient, connections: Connections, prefix
 ):
-    line = Line(open_client())
+    line = CommandConnection(open_client())
     waiting = [asyncio.create_task(line.run([("BLPOP", prefix, ENDLESS)])) for _ in range(3)]
     await eventually(connections.are_blocked(1))
     await connections.kill()
@@ -193,7 +193,7 @@ async def test_every_batch_is_lost_with_its_connection_and_the_next_gets_a_new_o
 
 
 async def test_a_silent_redis_is_given_up(open_client: OpenClient, prefix):
-    line = Line(open_client(timeout_s=0.3))
+    line = CommandConnection(open_client(timeout_s=0.3))
     await soon(line.run([("PING",)]))
     with pytest.raises(NoReply):
         await soon(line.run([("BLPOP", prefix, ENDLESS)]))
@@ -211,7 +211,9 @@ async def test_an_answer_that_is_none_ends_the_connection(open_client: OpenClien
 
     server = await asyncio.start_server(babble, "127.0.0.1", 0)
     async with server:
-        line = Line(open_client(url=f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"))
+        line = CommandConnection(
+            open_client(url=f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+        )
         with pytest.raises(InvalidResponse):
             await soon(line.run([("PING",)]))
         # Nobody takes the rest for an answer: the next command has a connection of its own.
@@ -221,7 +223,7 @@ async def test_an_answer_that_is_none_ends_the_connection(open_client: OpenClien
 async def test_reads_that_block_have_a_connection_each(
     open_client: OpenClient, connections: Connections, redis_client: Client, prefix
 ):
-    lines = ReadLines(open_client(), limit=2)
+    lines = ReadConnections(open_client(), limit=2)
     reads = [
         asyncio.create_task(lines.run([("BLPOP", f"{prefix}.{n}", ENDLESS)])) for n in range(3)
     ]
@@ -240,7 +242,7 @@ async def test_who_stops_waiting_ends_the_read_in_redis_too(
     open_client: OpenClient, connections: Connections, redis_client: Client, prefix
 ):
     """A read that went on would be given an element that nobody sees."""
-    lines = ReadLines(open_client(), limit=1)
+    lines = ReadConnections(open_client(), limit=1)
     read = asyncio.create_task(lines.run([("BLPOP", prefix, ENDLESS)]))
     await eventually(connections.are_blocked(1))
     read.cancel()

@@ -9,7 +9,7 @@ import redis.asyncio
 from lingua.settings.embedded_redis import EmbeddedRedis
 from operators.db.job_history import HistoryWriter
 from operators.db.job_models import EndedJob
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.store.job_history import HistoryStore
 from scheduling.store.keys import Keys, pick_shard
 from scheduling.store.redis.connection import Connection
@@ -53,7 +53,7 @@ async def write_all(url: str) -> int:
     connection = Connection(redis.asyncio.Redis.from_url(url, decode_responses=True))
     writer = HistoryWriter(
         store=HistoryStore(connection, keys=_KEYS, shards=_SHARDS, record_ms=_RECORD_MS),
-        journal=Journal(),
+        metrics=Metrics(),
         shards=_SHARDS,
         record_ms=_RECORD_MS,
         most_kept=1_000_000,

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from lingua.composition.job_history import HistoryProcess
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from tests.history.conftest import History
 from tests.history.test_job_history import await_history, work
 from tests.history.writers import is_alive, list_writers
@@ -124,12 +124,12 @@ async def test_without_a_history_there_is_no_writer(cluster: Cluster) -> None:
 
 
 async def test_a_writer_that_cannot_start_is_told_of() -> None:
-    journal = Journal()
-    process = HistoryProcess(command=(sys.executable, "-c", "raise SystemExit(7)"), journal=journal)
+    metrics = Metrics()
+    process = HistoryProcess(command=(sys.executable, "-c", "raise SystemExit(7)"), metrics=metrics)
 
     with pytest.raises(RuntimeError, match="it ended with 7"):
         await process.run_once()
-    assert journal.gauges == {("history_down",): 1}
+    assert metrics.gauges == {("history_down",): 1}
 
 
 async def _await_metric(instance: Instance, name: str, value: float) -> None:

@@ -6,26 +6,26 @@ import logging
 import msgspec
 import pytest
 
-from lingua.composition.process_messages import TellingHandler, TellingJournal, note_told
-from scheduling.model.metrics import Journal
+from lingua.composition.process_messages import ForwardingHandler, ForwardingMetrics, note_told
+from scheduling.model.metrics import Metrics
 
 
-def hear(output: io.BytesIO) -> Journal:
-    """Return the journal of who heard everything."""
-    journal = Journal()
+def hear(output: io.BytesIO) -> Metrics:
+    """Return the metrics of who heard everything."""
+    metrics = Metrics()
     for line in output.getvalue().splitlines():
-        note_told(line, journal)
-    return journal
+        note_told(line, metrics)
+    return metrics
 
 
 def test_figures_arrive_as_they_were_told() -> None:
     output = io.BytesIO()
-    teller = TellingJournal(output)
+    result_writer = ForwardingMetrics(output)
 
-    teller.count("jobs_total", "done", by=3)
-    teller.count("jobs_total", "done")
-    teller.gauge("history_waiting_jobs", 7)
-    teller.observe("history_write_seconds", 0.02)
+    result_writer.count("jobs_total", "done", by=3)
+    result_writer.count("jobs_total", "done")
+    result_writer.gauge("history_waiting_jobs", 7)
+    result_writer.observe("history_write_seconds", 0.02)
 
     heard = hear(output)
     assert heard.counts == {("jobs_total", "done"): 4}
@@ -35,10 +35,10 @@ def test_figures_arrive_as_they_were_told() -> None:
 
 def test_a_gauge_that_stands_still_is_told_once() -> None:
     output = io.BytesIO()
-    teller = TellingJournal(output)
+    result_writer = ForwardingMetrics(output)
 
     for value in (0, 0, 5, 5, 0):
-        teller.gauge("history_waiting_jobs", value)
+        result_writer.gauge("history_waiting_jobs", value)
 
     assert len(output.getvalue().splitlines()) == 3
 
@@ -49,7 +49,7 @@ def test_a_log_line_keeps_its_logger_its_level_and_its_job(
     output = io.BytesIO()
     logger = logging.getLogger("a.writer")
     logger.propagate = False
-    logger.addHandler(TellingHandler(TellingJournal(output)))
+    logger.addHandler(ForwardingHandler(ForwardingMetrics(output)))
     try:
         raise ValueError("broken")  # noqa: TRY301 - a log line with a traceback is what is wanted
     except ValueError:
@@ -70,9 +70,9 @@ def test_nobody_listening_is_no_fault_of_who_tells() -> None:
         def flush(self) -> None:
             raise BrokenPipeError
 
-    TellingJournal(Closed()).count("history_written_total")
+    ForwardingMetrics(Closed()).count("history_written_total")
 
 
 def test_a_line_that_is_none_is_refused() -> None:
     with pytest.raises(msgspec.DecodeError):
-        note_told(b"Traceback (most recent call last):", Journal())
+        note_told(b"Traceback (most recent call last):", Metrics())

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from operators.console.stats_cache import Board, Pages
-from scheduling.model.metrics import Journal
+from operators.console.stats_cache import Pages, StatsCache
+from scheduling.model.metrics import Metrics
 
 _EMPTY = Pages(stats=b"{}", cluster=b"{}")
 
@@ -29,65 +29,71 @@ def maker() -> _Maker:
 
 
 @pytest.fixture
-def board(maker: _Maker) -> Board:
-    return Board(make=maker.make, empty=_EMPTY, journal=Journal(), interval_s=5)
+def stats_cache(maker: _Maker) -> StatsCache:
+    return StatsCache(make=maker.make, empty=_EMPTY, metrics=Metrics(), interval_s=5)
 
 
 @pytest.mark.req("D2")
-async def test_five_hundred_cold_requests_begin_one_generation(board: Board, maker: _Maker) -> None:
+async def test_five_hundred_cold_requests_begin_one_generation(
+    stats_cache: StatsCache, maker: _Maker
+) -> None:
     for _ in range(500):
-        assert board.pages is _EMPTY
-        board.note_request(took_ms=0.1)
+        assert stats_cache.pages is _EMPTY
+        stats_cache.note_request(took_ms=0.1)
     await asyncio.sleep(0)
 
     assert maker.asked == 1
     maker.go_on.set()
-    await board.run_once()
+    await stats_cache.run_once()
     assert maker.asked == 1
-    assert board.pages.stats == b"new"
+    assert stats_cache.pages.stats == b"new"
 
 
 @pytest.mark.req("D2")
-async def test_a_cold_start_that_failed_is_tried_again_only_after_a_while(board: Board) -> None:
+async def test_a_cold_start_that_failed_is_tried_again_only_after_a_while(
+    stats_cache: StatsCache,
+) -> None:
     async def fail() -> Pages:
         raise OSError("no")
 
-    board._make = fail
-    board.trigger()
-    task = board._making
+    stats_cache._make = fail
+    stats_cache.trigger()
+    task = stats_cache._making
     assert task is not None
     await asyncio.wait([task])
     assert isinstance(task.exception(), OSError)
     await asyncio.sleep(0)
 
-    board.trigger()
+    stats_cache.trigger()
 
-    assert board._making is None
+    assert stats_cache._making is None
 
 
 async def test_a_failed_pass_is_the_loops_to_report_and_the_next_one_works(
-    board: Board, maker: _Maker
+    stats_cache: StatsCache, maker: _Maker
 ) -> None:
     async def fail() -> Pages:
         raise OSError("no")
 
-    board._make = fail
+    stats_cache._make = fail
     with pytest.raises(OSError, match="no"):
-        await board.run_once()
-    board._make = maker.make
+        await stats_cache.run_once()
+    stats_cache._make = maker.make
     maker.go_on.set()
 
-    await board.run_once()
+    await stats_cache.run_once()
 
-    assert board.pages.stats == b"new"
+    assert stats_cache.pages.stats == b"new"
 
 
 @pytest.mark.req("D1")
-async def test_old_answers_are_given_and_counted_as_stale(board: Board, maker: _Maker) -> None:
+async def test_old_answers_are_given_and_counted_as_stale(
+    stats_cache: StatsCache, maker: _Maker
+) -> None:
     maker.go_on.set()
-    await board.run_once()
-    board.note_request(took_ms=0.1)
+    await stats_cache.run_once()
+    stats_cache.note_request(took_ms=0.1)
 
-    assert board.pages.stats == b"new"
-    assert board.is_stale
-    assert board._journal.counts[("stats_stale_total",)] == 1
+    assert stats_cache.pages.stats == b"new"
+    assert stats_cache.is_stale
+    assert stats_cache._metrics.counts[("stats_stale_total",)] == 1

@@ -7,14 +7,14 @@ from typing import Any, Self
 import pytest
 from channels.layers import InMemoryChannelLayer
 
-from lingua.composition.transport import LayerCarrier
+from lingua.composition.transport import LayerTransport
 from operators.live.feed import LiveFeed
 from operators.live.news import LiveNews, Reporter, Second, find_percentile
 from scheduling.model.delivery import Delivery
 from scheduling.model.jobs import JobState
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import WaitingLine
+from scheduling.placement.wait_queue import WaitQueue
 from sockets.outbound import Outbound, OutboundLimits
 
 _DEADLINE_S = 10
@@ -35,25 +35,25 @@ class CountingLayer(InMemoryChannelLayer):
 class Instance:
     """One instance's feed and exchange on a shared layer; passes run when told."""
 
-    def __init__(self, name: str, carrier: LayerCarrier) -> None:
-        self.journal = Journal()
-        self.exchange = carrier.open_exchange(name)
+    def __init__(self, name: str, transport: LayerTransport) -> None:
+        self.metrics = Metrics()
+        self.exchange = transport.open_exchange(name)
         reporter = Reporter(
             instance_id=name,
-            journal=self.journal,
+            metrics=self.metrics,
             delivery=Delivery(),
-            waiting=WaitingLine(most=1),
+            waiting=WaitQueue(most=1),
         )
         self.feed = LiveFeed(
             reporter=reporter, fleet=Fleet(require_gpu=False), exchange=self.exchange
         )
-        self._reading = asyncio.create_task(carrier.receive())
+        self._reading = asyncio.create_task(transport.receive())
 
     @classmethod
     async def open(cls, name: str, layer: CountingLayer) -> Self:
-        carrier = LayerCarrier(layer, trouble=(OSError,))
-        await carrier.open()
-        return cls(name, carrier)
+        transport = LayerTransport(layer, trouble=(OSError,))
+        await transport.open()
+        return cls(name, transport)
 
     async def run_once(self) -> None:
         await self.feed.run_once()
@@ -80,15 +80,15 @@ def _frames(outbound: Outbound) -> list[Any]:
     return [json.loads(text) for text, _ in outbound._frames]
 
 
-def _work(journal: Journal, job_id: str) -> None:
+def _work(metrics: Metrics, job_id: str) -> None:
     for state in (JobState.RESERVED, JobState.DISPATCHED, JobState.ACKED, JobState.DONE):
-        journal.step(state, session_id="s", job_id=job_id, attempt=1)
+        metrics.step(state, session_id="s", job_id=job_id, attempt=1)
 
 
 async def test_nothing_is_sent_while_nobody_watches_and_old_steps_are_not_told_later() -> None:
     layer = CountingLayer()
     one, two = await Instance.open("i1", layer), await Instance.open("i2", layer)
-    _work(two.journal, "before")
+    _work(two.metrics, "before")
     for _ in range(5):
         await one.run_once()
         await two.run_once()
@@ -97,7 +97,7 @@ async def test_nothing_is_sent_while_nobody_watches_and_old_steps_are_not_told_l
     watcher = _watch(one.feed)
     await one.run_once()
     await two.run_once()
-    _work(two.journal, "after")
+    _work(two.metrics, "after")
     await two.run_once()
     await one.run_once()
 
@@ -132,15 +132,15 @@ async def test_news_of_all_instances_are_one_second_of_figures() -> None:
 
 
 def test_percentiles_are_five_percent_exact() -> None:
-    journal = Journal()
+    metrics = Metrics()
     reporter = Reporter(
-        instance_id="i1", journal=journal, delivery=Delivery(), waiting=WaitingLine(most=1)
+        instance_id="i1", metrics=metrics, delivery=Delivery(), waiting=WaitQueue(most=1)
     )
     for number in range(100):
-        journal.step(
+        metrics.step(
             JobState.RESERVED, session_id="s", job_id=f"j{number}", attempt=1, issued_ms=0.0
         )
-        journal.step(
+        metrics.step(
             JobState.DONE, session_id="s", job_id=f"j{number}", attempt=1, issued_ms=number + 1.0
         )
 
@@ -157,7 +157,7 @@ async def test_a_burst_is_told_as_counts_and_its_latest_steps() -> None:
     watcher = _watch(one.feed)
     await one.run_once()
     for number in range(500):
-        _work(one.journal, f"j{number}")
+        _work(one.metrics, f"j{number}")
     await one.run_once()
 
     burst = _frames(watcher)[-1]

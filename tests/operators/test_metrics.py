@@ -10,10 +10,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from operators.console.metric_names import METRICS, PREFIX
-from operators.console.metrics import JournalCollector, render
+from operators.console.metrics import MetricsCollector, render
 from scheduling.model.errors import DependencyDown
 from scheduling.model.jobs import JobState
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.store.redis.connection import Connection, open_client
 from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Lingua
@@ -43,14 +43,14 @@ _KNOWN = """
 """
 
 
-def _export(journal: Journal) -> dict[str, str]:
-    text = render(JournalCollector(journal=journal, read_gauges=dict)).decode()
+def _export(metrics: Metrics) -> dict[str, str]:
+    text = render(MetricsCollector(metrics=metrics, read_gauges=dict)).decode()
     return {family.name: family.type for family in text_string_to_metric_families(text)}
 
 
 @pytest.mark.req("O1", "O4", "O5", "O6")
 def test_every_metric_is_exported_before_anything_happened() -> None:
-    exported = _export(Journal())
+    exported = _export(Metrics())
 
     for name, metric in METRICS.items():
         full = f"{PREFIX}{name}"
@@ -115,47 +115,47 @@ def test_a_metric_that_nobody_writes_is_noticed() -> None:
 
 @pytest.mark.req("I-43")
 def test_a_label_from_outside_has_a_bounded_number_of_values() -> None:
-    journal = Journal()
+    metrics = Metrics()
     for number in range(1_000):
-        journal.count("node_overload_reject_total", journal.bound("node_id", f"n{number}"), "full")
+        metrics.count("node_overload_reject_total", metrics.bound("node_id", f"n{number}"), "full")
 
-    assert len(journal.counts) == 101
-    assert journal.counts[("node_overload_reject_total", "other", "full")] == 900
+    assert len(metrics.counts) == 101
+    assert metrics.counts[("node_overload_reject_total", "other", "full")] == 900
 
 
 @pytest.mark.req("I-43")
 def test_hostile_label_values_stay_one_sample() -> None:
-    journal = Journal()
-    journal.count("jobs_without_result_total", 'a"} 1\nscheduler_overcommit_total 9\n\\')
+    metrics = Metrics()
+    metrics.count("jobs_without_result_total", 'a"} 1\nscheduler_overcommit_total 9\n\\')
 
-    text = render(JournalCollector(journal=journal, read_gauges=dict)).decode()
+    text = render(MetricsCollector(metrics=metrics, read_gauges=dict)).decode()
     families = {family.name: family for family in text_string_to_metric_families(text)}
     assert [s.value for s in families["scheduler_overcommit"].samples] == [0.0]
 
 
 def test_the_latest_steps_are_remembered_and_the_oldest_forgotten() -> None:
-    journal = Journal()
+    metrics = Metrics()
     for number in range(10_000):
-        journal.step(JobState.RESERVED, session_id="s", job_id=f"j{number}", attempt=1)
+        metrics.step(JobState.RESERVED, session_id="s", job_id=f"j{number}", attempt=1)
 
-    assert len(journal.steps) < 5_000
-    assert [step.job_id for step in journal.list_steps_after(9_998)] == ["j9998", "j9999"]
+    assert len(metrics.steps) < 5_000
+    assert [step.job_id for step in metrics.list_steps_after(9_998)] == ["j9998", "j9999"]
 
 
 @pytest.mark.req("O3", "O8")
 async def test_a_redis_that_does_not_answer_is_seen() -> None:
-    journal = Journal()
+    metrics = Metrics()
     client = open_client(
         url="redis://127.0.0.1:1/0", cluster_urls=(), timeout_s=0.2, connect_timeout_s=0.2
     )
-    connection = Connection(client, journal=journal)
+    connection = Connection(client, metrics=metrics)
     with pytest.raises(DependencyDown):
         await connection.execute("PING")
     await connection.close()
 
-    assert journal.gauges[("degrade_mode",)] == 1
-    assert journal.counts[("phase2_redis_op_total", "ping", "err")] == 1
-    assert journal.counts[("slow_lock_wait_total", "redis_pipeline")] == 1
+    assert metrics.gauges[("degrade_mode",)] == 1
+    assert metrics.counts[("phase2_redis_op_total", "ping", "err")] == 1
+    assert metrics.counts[("slow_lock_wait_total", "redis_pipeline")] == 1
 
 
 def _moved(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:

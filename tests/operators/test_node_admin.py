@@ -13,7 +13,7 @@ from django.http import QueryDict
 from django.test import Client
 
 from operators.admin.node_listing import PAGE_SIZE, list_nodes
-from operators.db.node_models import Cordon, note_order
+from operators.db.node_models import Cordon, note_command
 from tests.e2e.peers import FakeNode, draw_languages
 from tests.e2e.servers import Lingua
 from tests.manage import NO_REDIS, manage
@@ -91,7 +91,7 @@ def test_a_long_list_has_pages_that_keep_what_was_asked() -> None:
     assert listing.columns["node"].query == "?status=Ready&o=-node"
 
 
-class Visitor:
+class Peer:
     """Somebody logged in, with a browser's cookies."""
 
     def __init__(self, lingua: Lingua, name: str) -> None:
@@ -144,7 +144,7 @@ async def test_an_operator_finds_nodes_in_the_admin_and_orders_them(
     lingua: Lingua, api: Api
 ) -> None:
     languages = draw_languages()
-    operator = Visitor(lingua, "operator")
+    operator = Peer(lingua, "operator")
     await operator.log_in()
     _, index = await operator.see("/admin/")
     assert f'href="{_NODES}"' in index
@@ -179,13 +179,13 @@ async def test_an_operator_finds_nodes_in_the_admin_and_orders_them(
 @pytest.mark.req("N6")
 @pytest.mark.usefixtures("people")
 async def test_a_viewer_sees_nodes_and_orders_none(lingua: Lingua) -> None:
-    viewer = Visitor(lingua, "viewer")
+    viewer = Peer(lingua, "viewer")
     await viewer.log_in()
     async with FakeNode.open(lingua.url("/ws/node"), draw_languages()) as node:
         status, page = await viewer.see(_NODES)
         assert (status, find_status(page, node.node_id)) == (200, "Ready")
         assert 'name="action"' not in page
-    stranger = Visitor(lingua, "nobody")
+    stranger = Peer(lingua, "nobody")
     _, page = await stranger.see(_NODES)
     assert 'id="id_password"' in page
 
@@ -220,7 +220,7 @@ def test_an_operator_cordons_a_node_that_is_not_connected() -> None:
 @pytest.mark.django_db
 def test_a_cordon_is_kept_once_and_ended_once() -> None:
     told = [
-        note_order("node-1", action=action, actor="desk")
+        note_command("node-1", action=action, actor="desk")
         for action in ("cordon", "cordon", "drain", "resume", "resume")
     ]
 

@@ -8,7 +8,7 @@ import pytest
 import redis.asyncio
 
 from scheduling.model.limits import JobLimits, NodeLimits
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import NodeDescription
 from scheduling.placement.pool_config import Owned
 from scheduling.placement.snapshot import Fleet
@@ -41,7 +41,7 @@ class Peer:
     follower: PoolFollower
     leader: Leader
     hint_reader: HintReader
-    journal: Journal
+    metrics: Metrics
 
     async def register(self, node_id: str, description: NodeDescription, **more: int) -> None:
         """Register a node here as far as the store and the fleet are concerned."""
@@ -96,7 +96,7 @@ async def make_peer(
     def make(
         instance_id: str = "i-1", *, owned: Owned | None = None, lease_ms: int = 10_000
     ) -> Peer:
-        fleet, journal = Fleet(require_gpu=False), Journal()
+        fleet, metrics = Fleet(require_gpu=False), Metrics()
         pools = PoolStore(connection, keys=keys)
         members = MembershipStore(connection, keys=keys)
         membership = Membership(
@@ -111,7 +111,7 @@ async def make_peer(
             fresh_ms=5_000,
             check_ms=10_000,
             interval_s=0.5,
-            journal=journal,
+            metrics=metrics,
         )
         leader = Leader(
             instance_id=instance_id,
@@ -141,7 +141,7 @@ async def make_peer(
             follower=follower,
             leader=leader,
             hint_reader=HintReader(listener=listener, follower=follower, on_wish=leader.wake),
-            journal=journal,
+            metrics=metrics,
         )
 
     yield make

@@ -10,7 +10,7 @@ import msgspec
 
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.explaining import Explainer
-from scheduling.jobs.retries import Recovery
+from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Settlement, Stores
 from scheduling.jobs.tenants import Tenants
 from scheduling.model import clock, errors
@@ -18,7 +18,7 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, ToNode
 from scheduling.model.jobs import Assignment, JobRecord, Pipeline, Request, quote_base64
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import NodeDescription, Usage
 from scheduling.model.outcomes import Refused
 from scheduling.placement.candidates import Members, PoolTable
@@ -74,7 +74,7 @@ class Scheduler:
             runtime=RuntimeStore(connection, keys=keys),
             tenants=TenantStore(connection, keys=keys, limits=limits),
         )
-        self.journal = Journal()
+        self.metrics = Metrics()
         self.fleet = Fleet(require_gpu=False)
         self.delivery = Delivery()
         self.tenants = Tenants(fleet=self.fleet, store=self.stores.tenants)
@@ -90,10 +90,10 @@ class Scheduler:
             limits=limits,
             rules=rules,
             tenants=self.tenants,
-            journal=self.journal,
+            metrics=self.metrics,
             rng=random.Random(seed),
         )
-        self.recovery = Recovery(
+        self.retries = Retries(
             stores=self.stores,
             fleet=self.fleet,
             delivery=self.delivery,
@@ -195,7 +195,7 @@ class Scheduler:
     async def fail(self, job_id: str) -> None:
         """Let the node of a job report an error."""
         record = await self.find(job_id)
-        await self.recovery.retry(
+        await self.retries.retry(
             session_id=record.session_id,
             job_id=job_id,
             attempt=record.attempt,

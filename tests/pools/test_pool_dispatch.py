@@ -167,7 +167,7 @@ async def test_an_empty_pool_is_passed_over_and_the_session_remembers_the_other(
     scheduler.use(TWO_POOLS, a=set(), b={"n-1", "n-2"})
     dry = [scheduler.explainer.simulate(need=make_need()) for _ in range(10)]
     assert {choice.pool_id for choice in dry} == {"b"}
-    assert not scheduler.journal.counts, "a dry run counts nothing"
+    assert not scheduler.metrics.counts, "a dry run counts nothing"
     jobs = [await scheduler.ask() for _ in range(3)]
     decisions = [
         (await scheduler.stores.decisions.list_all(session_id="s-00000001", job_id=job_id))[0]
@@ -216,7 +216,7 @@ async def test_a_spread_session_alternates_over_two_instances(
         nodes.append(await scheduler.find_node(await scheduler.ask()))
     assert nodes == [nodes[0], nodes[1]] * 5
     assert nodes[0] != nodes[1]
-    counts = [scheduler.journal.counts["spread_skips_total",] for scheduler in (one, other)]
+    counts = [scheduler.metrics.counts["spread_skips_total",] for scheduler in (one, other)]
     assert sum(counts) == 9
 
 
@@ -297,7 +297,7 @@ async def test_a_turn_goes_on_elsewhere_when_its_node_is_gone(scheduler: Schedul
     assert {first, second} == {"n-1", "n-2"}
     third = await scheduler.find_node(await scheduler.ask(turn_id="turn", max_duration=True))
     assert third == second
-    counts = scheduler.journal.counts
+    counts = scheduler.metrics.counts
     assert counts["affinity_total", "unknown"] == counts["affinity_total", "hit"] == 1
 
 

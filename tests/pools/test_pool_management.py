@@ -72,7 +72,7 @@ async def test_a_change_is_in_force_on_a_follower_within_a_tenth_of_a_second(
 
     await eventually(followed)
     assert asyncio.get_running_loop().time() - began < 0.1
-    assert follower.journal.gauges["pool_config_sync_lag_seconds",] < 0.1
+    assert follower.metrics.gauges["pool_config_sync_lag_seconds",] < 0.1
 
 
 @pytest.mark.req("P11")
@@ -139,7 +139,7 @@ async def test_members_are_known_when_jobs_want_them(make_peer: Callable[..., Pe
     snapshot = peer.fleet.snapshot
     now_ms = max(known.fresh_until_ms for known in snapshot.pools.members.values()) - 2_000
     found = [snapshot.candidates.find(f"bucket-{n}", make_need()) for n in (0, 1)]
-    assert sorted(contender.node_id for able in found for contender in able.contenders) == [
+    assert sorted(candidate.node_id for able in found for candidate in able.candidates_seen) == [
         f"n-{number}" for number in range(8)
     ]
     known = [snapshot.candidates.say_how_known(f"bucket-{n}", now_ms=now_ms) for n in (0, 1)]

@@ -9,7 +9,7 @@ import pytest
 import redis.asyncio
 
 from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule
-from scheduling.placement.wait_queue import Placing, Priority, WaitingLine
+from scheduling.placement.wait_queue import PlacementRequest, Priority, WaitQueue
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
 from scheduling.store.tenants import TenantStore
@@ -26,9 +26,9 @@ def rules(*tenants: TenantRule) -> PoolConfig:
     return PoolConfig(tenants=tenants, rules=PoolRules(enabled=False))
 
 
-def place(tenant_id: str) -> Placing:
+def place(tenant_id: str) -> PlacementRequest:
     request = make_request(tenant_id=tenant_id)
-    return Placing(assignment=request.assignment, need=request.need, tenant_id=tenant_id)
+    return PlacementRequest(assignment=request.assignment, need=request.need, tenant_id=tenant_id)
 
 
 @pytest.mark.req("L14")
@@ -116,7 +116,7 @@ async def test_what_is_guaranteed_and_not_owed_any_more_is_lent(scheduler: Sched
 
 def test_waiting_jobs_are_served_by_weight() -> None:
     weights = {"heavy": 3.0, "light": 1.0}
-    line = WaitingLine(most=1_000, priority=lambda tenant: Priority(weight=weights[tenant]))
+    line = WaitQueue(most=1_000, priority=lambda tenant: Priority(weight=weights[tenant]))
     for tenant_id in ("light", "heavy"):
         for _ in range(100):
             line.add(place(tenant_id))
@@ -125,7 +125,7 @@ def test_waiting_jobs_are_served_by_weight() -> None:
 
 
 def test_a_flood_makes_a_newcomer_wait_for_one_job_at_most() -> None:
-    line = WaitingLine(most=10_000)
+    line = WaitQueue(most=10_000)
     for _ in range(1_000):
         line.add(place("flood"))
     for _ in range(500):
@@ -137,7 +137,7 @@ def test_a_flood_makes_a_newcomer_wait_for_one_job_at_most() -> None:
 
 def test_a_tenant_under_its_guarantee_is_served_first_whatever_its_weight() -> None:
     priorities = {"sure": Priority(first=True, weight=0.1), "flood": Priority(weight=100)}
-    line = WaitingLine(most=100, priority=priorities.__getitem__)
+    line = WaitQueue(most=100, priority=priorities.__getitem__)
     for tenant_id in ("flood", "flood", "sure", "sure"):
         line.add(place(tenant_id))
     served: list[Any] = [line.take(lambda _: True) for _ in range(4)]

@@ -13,7 +13,7 @@ from scheduling.model.events import JobAssigned, ToNode
 from scheduling.model.jobs import Request
 from scheduling.model.nodes import Node
 from tests.redis_under_test import OwnRedis, open_redis
-from tests.scheduling.core import Core
+from tests.scheduling.core import Services
 from tests.scripts.fixtures import make_ready, make_request, make_stores, reserve
 
 INSTANCES, NODES, SLOTS = 8, 20, 5
@@ -33,20 +33,20 @@ class Socket:
 
 
 @pytest.fixture
-async def instances(redis_server: OwnRedis, prefix: str) -> AsyncIterator[list[Core]]:
+async def instances(redis_server: OwnRedis, prefix: str) -> AsyncIterator[list[Services]]:
     cores = []
     for number in range(INSTANCES):
         client = open_redis(redis_server.url)
         stores = make_stores(client, prefix=prefix)
         await stores.connection.open()
         stores.use_redis_clock()
-        cores.append(Core(stores, seed=number))
+        cores.append(Services(stores, seed=number))
     yield cores
     for core in cores:
         await core.held.connection.close()
 
 
-async def connect_nodes(instances: list[Core], *, count: int, slots: int) -> dict[str, Socket]:
+async def connect_nodes(instances: list[Services], *, count: int, slots: int) -> dict[str, Socket]:
     """Let every instance know `count` nodes and reach their connections."""
     sockets = {}
     for number in range(count):
@@ -58,7 +58,7 @@ async def connect_nodes(instances: list[Core], *, count: int, slots: int) -> dic
     return sockets
 
 
-def introduce(core: Core, node: Node, socket: Socket) -> None:
+def introduce(core: Services, node: Node, socket: Socket) -> None:
     core.fleet.put(node)
     core.delivery.attach_node(node.node_id, socket)
 
@@ -71,7 +71,7 @@ def make_requests(count: int) -> list[Request]:
 
 
 @pytest.mark.req("L2", "P1", "R1", "J10")
-async def test_as_many_jobs_as_slots_are_all_placed_at_once(instances: list[Core]) -> None:
+async def test_as_many_jobs_as_slots_are_all_placed_at_once(instances: list[Services]) -> None:
     sockets = await connect_nodes(instances, count=NODES, slots=SLOTS)
     requests = make_requests(NODES * SLOTS)
 
@@ -91,7 +91,7 @@ async def test_as_many_jobs_as_slots_are_all_placed_at_once(instances: list[Core
 
 @pytest.mark.req("L2", "J10", "V3", "I-14")
 async def test_a_node_filled_since_it_was_looked_at_leaves_the_job_to_the_next(
-    instances: list[Core],
+    instances: list[Services],
 ) -> None:
     core, other = instances[:2]
     sockets = await connect_nodes([core], count=2, slots=1)
@@ -105,7 +105,7 @@ async def test_a_node_filled_since_it_was_looked_at_leaves_the_job_to_the_next(
 
 
 @pytest.mark.req("L3")
-async def test_one_sessions_jobs_spread_over_idle_nodes(instances: list[Core]) -> None:
+async def test_one_sessions_jobs_spread_over_idle_nodes(instances: list[Services]) -> None:
     (core,) = instances[:1]
     sockets = await connect_nodes([core], count=NODES, slots=20)
 

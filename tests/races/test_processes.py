@@ -23,7 +23,7 @@ KILLS = 100
 ROOMY = 3 * KILLS + 1  # so that what was left behind never stops the next process
 
 
-class Contenders:
+class CandidateViews:
     """Processes forked from one that has everything loaded; each says when it is ready to go."""
 
     def __init__(self, client: "redis.asyncio.Redis", *, url: str, prefix: str) -> None:
@@ -71,26 +71,29 @@ class Contenders:
 
 
 @pytest.fixture
-async def contenders(
+async def candidates_seen(
     own_redis: OwnRedis, own_client: "redis.asyncio.Redis", prefix: str
-) -> AsyncIterator[Contenders]:
-    started = Contenders(own_client, url=own_redis.url, prefix=prefix)
+) -> AsyncIterator[CandidateViews]:
+    started = CandidateViews(own_client, url=own_redis.url, prefix=prefix)
     yield started
     started.end()
 
 
 @pytest.mark.req("R1", "P1")
 async def test_eight_processes_never_hold_more_than_the_node_offers(
-    contenders: Contenders, own_stores: Stores, own_client: "redis.asyncio.Redis", prefix: str
+    candidates_seen: CandidateViews,
+    own_stores: Stores,
+    own_client: "redis.asyncio.Redis",
+    prefix: str,
 ) -> None:
     own_stores.use_redis_clock()
     node = await make_ready(own_stores, max_jobs=OFFERED)
     names = [f"p{number}" for number in range(8)]
     for name in names:
-        await contenders.start(name, do="contend", attempts=1_000, conn_epoch=node.conn_epoch)
+        await candidates_seen.start(name, do="contend", attempts=1_000, conn_epoch=node.conn_epoch)
 
-    await contenders.go(*names)
-    reports = await contenders.collect(len(names))
+    await candidates_seen.go(*names)
+    reports = await candidates_seen.collect(len(names))
 
     assert max(report["peak"] for report in reports) == OFFERED
     assert len([report for report in reports if report["won"]]) > 1
@@ -103,22 +106,22 @@ async def test_eight_processes_never_hold_more_than_the_node_offers(
 @pytest.mark.parametrize("utterances", ["one utterance", "an utterance each"])
 async def test_fifty_creates_of_one_request_make_one_job(
     utterances: str,
-    contenders: Contenders,
+    candidates_seen: CandidateViews,
     own_client: "redis.asyncio.Redis",
     prefix: str,
 ) -> None:
     names = [f"p{number}" for number in range(5)]
     job_ids = [f"job-AAAA0001-{number:012x}" for number in range(50)]
     for number, name in enumerate(names):
-        await contenders.start(
+        await candidates_seen.start(
             name,
             do="create",
             job_ids=job_ids[number::5],
             utterance_index=0 if utterances == "one utterance" else number,
         )
 
-    await contenders.go(*names)
-    reports = await contenders.collect(len(names))
+    await candidates_seen.go(*names)
+    reports = await candidates_seen.collect(len(names))
 
     told = {job_id: reply for report in reports for job_id, reply in report["told"].items()}
     (created,) = [job_id for job_id, existing in told.items() if existing is None]
@@ -130,7 +133,7 @@ async def test_fifty_creates_of_one_request_make_one_job(
 
 @pytest.mark.req("R2", "R9")
 async def test_what_killed_processes_held_is_free_again_and_what_lives_is_kept(
-    contenders: Contenders, own_stores: Stores, own_client: "redis.asyncio.Redis"
+    candidates_seen: CandidateViews, own_stores: Stores, own_client: "redis.asyncio.Redis"
 ) -> None:
     own_stores.use_redis_clock()
     node = await make_ready(own_stores, max_jobs=ROOMY)
@@ -139,8 +142,8 @@ async def test_what_killed_processes_held_is_free_again_and_what_lives_is_kept(
     run_key, resv_key = own_stores.keys.node_run("n1"), own_stores.keys.node_resv("n1")
     for number in range(KILLS):
         name = f"p{number}"
-        pid = await contenders.start(name, do="work", conn_epoch=node.conn_epoch)
-        await contenders.go(name)
+        pid = await candidates_seen.start(name, do="work", conn_epoch=node.conn_epoch)
+        await candidates_seen.go(name)
         for _ in range(rng.randint(1, 12)):
             assert await own_client.blpop(["steps"], timeout=10) is not None
         os.kill(pid, signal.SIGKILL)

@@ -5,7 +5,7 @@ import random
 from scheduling.fleet.registry import Registry
 from scheduling.jobs import settlement
 from scheduling.jobs.dispatch import Dispatcher
-from scheduling.jobs.retries import Recovery
+from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Settlement
 from scheduling.jobs.watchdog import Watchdog
 from scheduling.model.delivery import Delivery
@@ -17,7 +17,7 @@ from tests.scripts.fixtures import DESCRIPTION, JOB_LIMITS, NODE_LIMITS, Stores
 SILENT_MS = NODE_LIMITS.heartbeat_timeout_ms
 
 
-class Core:
+class Services:
     """One instance without its sockets."""
 
     def __init__(self, held: Stores, *, seed: int = 1) -> None:
@@ -43,7 +43,7 @@ class Core:
             rules=PlacementRules(),
             rng=random.Random(seed),
         )
-        self.recovery = recovery = Recovery(
+        self.retries = retries = Retries(
             stores=stores,
             fleet=self.fleet,
             delivery=self.delivery,
@@ -55,13 +55,13 @@ class Core:
             instance_id="i1",
             stores=stores,
             fleet=self.fleet,
-            recovery=recovery,
+            retries=retries,
             limits=NODE_LIMITS,
         )
         self.watchdog = Watchdog(
             stores=stores,
             fleet=self.fleet,
-            recovery=recovery,
+            retries=retries,
             delivery=self.delivery,
             silent_ms=SILENT_MS,
             grace_ms=NODE_LIMITS.grace_ms,

@@ -13,14 +13,14 @@ from scheduling.model.nodes import Node, NodeStatus, Usage
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.node_index import NodeIndexStore
 from tests.redis_under_test import make_redis, open_redis
-from tests.scheduling.core import Core
+from tests.scheduling.core import Services
 from tests.scripts.fixtures import make_stores
 
 
 class Watcher:
     """Another instance, which holds no node."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Services) -> None:
         self.index = NodeIndexStore(core.held.connection, keys=core.held.keys)
         self.fleet = Fleet(require_gpu=False)
         self.watch = FleetWatch(
@@ -39,7 +39,7 @@ class Watcher:
         return node
 
 
-async def beat(core: Core, watcher: Watcher, node: Node, *, cpu: float) -> Node:
+async def beat(core: Services, watcher: Watcher, node: Node, *, cpu: float) -> Node:
     """Let a node be heard of at its instance, and leave out the news."""
     heard = await core.registry.record_heartbeat(
         node=node,
@@ -54,7 +54,7 @@ async def beat(core: Core, watcher: Watcher, node: Node, *, cpu: float) -> Node:
 
 
 @pytest.mark.req("N12", "I-32")
-async def test_a_node_of_which_news_came_is_not_read_again(core: Core) -> None:
+async def test_a_node_of_which_news_came_is_not_read_again(core: Services) -> None:
     watcher = Watcher(core)
     node = await core.register()
     await watcher.index.note_seen(node.node_id)
@@ -67,7 +67,7 @@ async def test_a_node_of_which_news_came_is_not_read_again(core: Core) -> None:
 
 
 @pytest.mark.req("N12", "I-32")
-async def test_a_node_whose_news_were_lost_is_read(core: Core) -> None:
+async def test_a_node_whose_news_were_lost_is_read(core: Services) -> None:
     watcher = Watcher(core)
     node = await core.register()
     await watcher.index.note_seen(node.node_id)
@@ -86,7 +86,7 @@ async def test_a_node_whose_news_were_lost_is_read(core: Core) -> None:
 async def test_who_cannot_be_asked_about_is_not_taken_for_gone(tmp_path: Path, prefix: str) -> None:
     server = make_redis(directory=tmp_path)
     await asyncio.to_thread(server.start)
-    core = Core(make_stores(open_redis(server.url), prefix=prefix))
+    core = Services(make_stores(open_redis(server.url), prefix=prefix))
     watcher = Watcher(core)
     node = await core.register()
     await watcher.index.note_seen(node.node_id)

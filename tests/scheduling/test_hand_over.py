@@ -5,7 +5,7 @@ import pytest
 from scheduling.model.events import JobSettled, ToNode, ToSession
 from scheduling.model.jobs import JobState
 from scheduling.model.nodes import Node
-from tests.scheduling.core import Core
+from tests.scheduling.core import Services
 from tests.scripts.fixtures import JOB, JOB_LIMITS, RESULT, SESSION, make_request
 
 
@@ -31,7 +31,7 @@ class RecordingNode:
         return True
 
 
-async def finish_untold(core: Core) -> Node:
+async def finish_untold(core: Services) -> Node:
     """Let a job be done whose result was taken by a process that died before it told anybody."""
     node = await core.beat(await core.register())
     core.delivery.attach_node(node.node_id, RecordingNode(node.conn_epoch))
@@ -48,7 +48,7 @@ async def finish_untold(core: Core) -> Node:
 
 
 @pytest.mark.req("J13", "R9")
-async def test_an_outcome_nobody_told_is_told_by_the_watchdog(core: Core) -> None:
+async def test_an_outcome_nobody_told_is_told_by_the_watchdog(core: Services) -> None:
     speaker = RecordingSpeaker()
     core.delivery.attach_session(SESSION, speaker)
     node = await finish_untold(core)
@@ -63,7 +63,7 @@ async def test_an_outcome_nobody_told_is_told_by_the_watchdog(core: Core) -> Non
 
 
 @pytest.mark.req("J13", "I-51")
-async def test_a_speaker_is_told_until_it_has_the_outcome(core: Core) -> None:
+async def test_a_speaker_is_told_until_it_has_the_outcome(core: Services) -> None:
     await finish_untold(core)
     await core.let_time_pass(JOB_LIMITS.ack_timeout_ms)
     speaker = RecordingSpeaker()
@@ -78,7 +78,7 @@ async def test_a_speaker_is_told_until_it_has_the_outcome(core: Core) -> None:
 
 
 @pytest.mark.req("J13")
-async def test_a_handed_over_outcome_is_not_told_again(core: Core) -> None:
+async def test_a_handed_over_outcome_is_not_told_again(core: Services) -> None:
     speaker = RecordingSpeaker()
     core.delivery.attach_session(SESSION, speaker)
     await finish_untold(core)

@@ -8,12 +8,12 @@ import pytest
 from scheduling.model import instance_messages
 from scheduling.model.instance_messages import FleetNews
 from scheduling.model.instances import InstanceRecord
-from scheduling.network.fleet_broadcast import Herald
-from scheduling.network.load_broadcast import LoadNews
+from scheduling.network.fleet_broadcast import FleetBroadcast
+from scheduling.network.load_broadcast import LoadBroadcast
 from scheduling.network.peers import Peers
-from scheduling.network.remote_delivery import PostOffice
+from scheduling.network.remote_delivery import RemoteDelivery
 from scheduling.store.node_index import NodeIndexStore
-from tests.scheduling.core import Core
+from tests.scheduling.core import Services
 from tests.scheduling.test_placement import make_node
 
 LONG_S = 3_600.0
@@ -30,7 +30,7 @@ OWN = InstanceRecord(
 OTHER = msgspec.structs.replace(OWN, instance_id="i2", channel="inbox!2")
 
 
-class Wire:
+class RedisProtocol:
     """A channel layer that keeps what it was to carry."""
 
     def __init__(self) -> None:
@@ -49,23 +49,25 @@ class Wire:
         raise NotImplementedError
 
 
-class Teller:
+class Broadcaster:
     """The part of an instance that tells others of its nodes."""
 
-    def __init__(self, core: Core, *, gather_s: float) -> None:
-        self.wire = Wire()
+    def __init__(self, core: Services, *, gather_s: float) -> None:
+        self.wire = RedisProtocol()
         self.fleet = core.fleet
         self.peers = Peers(record=OWN, store=core.held.instances, interval_s=1)
-        post = PostOffice(
+        post = RemoteDelivery(
             peers=self.peers,
-            carrier=self.wire,
+            transport=self.wire,
             fleet=self.fleet,
             nodes=core.held.nodes,
             sessions=core.held.sessions,
         )
         index = NodeIndexStore(core.held.connection, keys=core.held.keys)
-        self.herald = Herald(fleet=self.fleet, peers=self.peers, post=post, index=index)
-        self.news = LoadNews(fleet=self.fleet, peers=self.peers, post=post, gather_s=gather_s)
+        self.fleet_broadcast = FleetBroadcast(
+            fleet=self.fleet, peers=self.peers, post=post, index=index
+        )
+        self.news = LoadBroadcast(fleet=self.fleet, peers=self.peers, post=post, gather_s=gather_s)
 
 
 def loads(**by_node: int) -> FleetNews:
@@ -73,70 +75,72 @@ def loads(**by_node: int) -> FleetNews:
 
 
 @pytest.mark.req("N12")
-async def test_loads_that_change_together_are_one_letter_to_each_other_instance(core: Core) -> None:
-    teller = Teller(core, gather_s=0.01)
-    teller.peers.note_came(OTHER)
-    teller.fleet.learn(make_node("n1", max_jobs=4))
-    telling = asyncio.create_task(teller.news.run_once())
+async def test_loads_that_change_together_are_one_letter_to_each_other_instance(
+    core: Services,
+) -> None:
+    broadcaster = Broadcaster(core, gather_s=0.01)
+    broadcaster.peers.note_came(OTHER)
+    broadcaster.fleet.learn(make_node("n1", max_jobs=4))
+    telling = asyncio.create_task(broadcaster.news.run_once())
 
     for load in (1, 2, 1):
-        teller.fleet.record_load("n1", load)
+        broadcaster.fleet.record_load("n1", load)
     told = await asyncio.wait_for(telling, WITHIN_S)
 
-    assert (told, teller.wire.sent) == (1, [(OTHER.channel, loads(n1=1))])
+    assert (told, broadcaster.wire.sent) == (1, [(OTHER.channel, loads(n1=1))])
 
 
 @pytest.mark.req("N12")
-async def test_a_slot_at_a_full_node_is_told_at_once(core: Core) -> None:
-    teller = Teller(core, gather_s=LONG_S)
-    teller.peers.note_came(OTHER)
-    teller.fleet.learn(make_node("n1", max_jobs=2))
-    telling = asyncio.create_task(teller.news.run_once())
+async def test_a_slot_at_a_full_node_is_told_at_once(core: Services) -> None:
+    broadcaster = Broadcaster(core, gather_s=LONG_S)
+    broadcaster.peers.note_came(OTHER)
+    broadcaster.fleet.learn(make_node("n1", max_jobs=2))
+    telling = asyncio.create_task(broadcaster.news.run_once())
 
-    teller.fleet.record_load("n1", 1)
-    teller.fleet.record_load("n1", 2)
+    broadcaster.fleet.record_load("n1", 1)
+    broadcaster.fleet.record_load("n1", 2)
     await asyncio.sleep(0)
     assert not telling.done()
-    teller.fleet.record_load("n1", 1)
+    broadcaster.fleet.record_load("n1", 1)
     await asyncio.wait_for(telling, WITHIN_S)
 
-    assert teller.wire.sent == [(OTHER.channel, loads(n1=1))]
+    assert broadcaster.wire.sent == [(OTHER.channel, loads(n1=1))]
 
 
 @pytest.mark.req("N12")
-async def test_a_load_that_is_as_it_was_is_no_news(core: Core) -> None:
-    teller = Teller(core, gather_s=0.01)
-    teller.peers.note_came(OTHER)
+async def test_a_load_that_is_as_it_was_is_no_news(core: Services) -> None:
+    broadcaster = Broadcaster(core, gather_s=0.01)
+    broadcaster.peers.note_came(OTHER)
     for node_id in ("n1", "n2"):
-        teller.fleet.learn(make_node(node_id))
-    telling = asyncio.create_task(teller.news.run_once())
+        broadcaster.fleet.learn(make_node(node_id))
+    telling = asyncio.create_task(broadcaster.news.run_once())
 
-    teller.fleet.record_load("n1", 0)
-    teller.fleet.record_load("n2", 1)
+    broadcaster.fleet.record_load("n1", 0)
+    broadcaster.fleet.record_load("n2", 1)
     await asyncio.wait_for(telling, WITHIN_S)
 
-    assert teller.wire.sent == [(OTHER.channel, loads(n2=1))]
+    assert broadcaster.wire.sent == [(OTHER.channel, loads(n2=1))]
 
 
 @pytest.mark.req("N12")
-async def test_whoever_is_alone_tells_nobody(core: Core) -> None:
-    teller = Teller(core, gather_s=0.01)
-    teller.fleet.learn(make_node("n1"))
+async def test_whoever_is_alone_tells_nobody(core: Services) -> None:
+    broadcaster = Broadcaster(core, gather_s=0.01)
+    broadcaster.fleet.learn(make_node("n1"))
 
-    teller.fleet.record_load("n1", 1)
+    broadcaster.fleet.record_load("n1", 1)
 
-    assert await asyncio.wait_for(teller.news.run_once(), WITHIN_S) == 0
-    assert teller.wire.sent == []
+    assert await asyncio.wait_for(broadcaster.news.run_once(), WITHIN_S) == 0
+    assert broadcaster.wire.sent == []
 
 
 @pytest.mark.req("N12")
-async def test_a_node_that_comes_is_told_with_its_load(core: Core) -> None:
-    teller = Teller(core, gather_s=LONG_S)
-    teller.peers.note_came(OTHER)
+async def test_a_node_that_comes_is_told_with_its_load(core: Services) -> None:
+    broadcaster = Broadcaster(core, gather_s=LONG_S)
+    broadcaster.peers.note_came(OTHER)
     node = make_node("n1")
 
-    teller.fleet.put(node)
-    teller.fleet.record_load("n1", 3)
-    await asyncio.wait_for(teller.herald.run_once(), WITHIN_S)
+    broadcaster.fleet.put(node)
+    broadcaster.fleet.record_load("n1", 3)
+    await asyncio.wait_for(broadcaster.fleet_broadcast.run_once(), WITHIN_S)
 
-    assert teller.wire.told == [FleetNews(sender="i1", nodes=(node,), loads={"n1": 3})]
+    assert broadcaster.wire.told == [FleetNews(sender="i1", nodes=(node,), loads={"n1": 3})]

@@ -3,12 +3,12 @@
 import pytest
 
 from scheduling.store import timers
-from tests.scheduling.core import Core
+from tests.scheduling.core import Services
 from tests.scheduling.mailboxes import RecordingNode
 from tests.scripts.fixtures import JOB, NODE_LIMITS, SESSION, create, run
 
 
-async def hold_a_job(core: Core) -> RecordingNode:
+async def hold_a_job(core: Services) -> RecordingNode:
     """Return a node of this process that runs attempt 1."""
     node = await core.beat(await core.register())
     mailbox = RecordingNode(node)
@@ -18,12 +18,12 @@ async def hold_a_job(core: Core) -> RecordingNode:
     return mailbox
 
 
-async def move_on(core: Core) -> None:
-    await core.recovery.abandon(node_id="n1", job_id=JOB, attempt=1)
+async def move_on(core: Services) -> None:
+    await core.retries.abandon(node_id="n1", job_id=JOB, attempt=1)
 
 
 @pytest.mark.req("R1", "I-28")
-async def test_a_node_is_told_to_stop_before_its_slot_is_free(core: Core) -> None:
+async def test_a_node_is_told_to_stop_before_its_slot_is_free(core: Services) -> None:
     mailbox = await hold_a_job(core)
     held_when_told = []
     post = mailbox.post
@@ -37,7 +37,7 @@ async def test_a_node_is_told_to_stop_before_its_slot_is_free(core: Core) -> Non
 
 
 @pytest.mark.req("I-4")
-async def test_who_comes_second_stops_no_newer_attempt(core: Core) -> None:
+async def test_who_comes_second_stops_no_newer_attempt(core: Services) -> None:
     mailbox = await hold_a_job(core)
 
     await move_on(core)
@@ -48,7 +48,7 @@ async def test_who_comes_second_stops_no_newer_attempt(core: Core) -> None:
 
 @pytest.mark.req("G5", "R1")
 async def test_an_attempt_that_went_elsewhere_gets_no_lease_when_its_node_is_written_back(
-    core: Core,
+    core: Services,
 ) -> None:
     mailbox = await hold_a_job(core)
     await core.stores.jobs.requeue(
@@ -64,7 +64,7 @@ async def test_an_attempt_that_went_elsewhere_gets_no_lease_when_its_node_is_wri
 
 
 @pytest.mark.req("N14")
-async def test_a_node_that_was_heard_since_is_not_gone(core: Core) -> None:
+async def test_a_node_that_was_heard_since_is_not_gone(core: Services) -> None:
     mailbox = await hold_a_job(core)
     gone = timers.name_node(timers.GONE, "n1", mailbox.conn_epoch)
     await core.stores.timers.arm(gone, delay_ms=NODE_LIMITS.grace_ms)

@@ -14,7 +14,7 @@ from scheduling.model.jobs import Need
 from scheduling.model.languages import LanguageOffer, Nmt
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node, NodeDescription, NodeStatus, Usage
-from scheduling.placement.candidate_view import Able, Contender
+from scheduling.placement.candidate_view import Able, CandidateView
 from scheduling.placement.ranking import Choice, Reason, choose, sample, why_never, why_not_now
 
 NOW_MS = 1_000_000
@@ -56,7 +56,7 @@ def make_node(node_id: str, **other: object) -> Node:
 def choose_among(
     nodes: list[Node], *, seed: int = 0, loads: Mapping[str, int] | None = None, **other: object
 ) -> Choice:
-    able = Able([Contender(node, load=(loads or {}).get(node.node_id, 0)) for node in nodes])
+    able = Able([CandidateView(node, load=(loads or {}).get(node.node_id, 0)) for node in nodes])
     options = {
         "need": NEED,
         "now_ms": NOW_MS,
@@ -228,7 +228,7 @@ def test_usage_above_the_threshold_excludes_at_it_does_not(
 ) -> None:
     node = make_node("n1", usage=msgspec.structs.replace(Usage(), **{resource: percent}))
 
-    reason = why_not_now(Contender(node), now_ms=NOW_MS, rules=RULES)
+    reason = why_not_now(CandidateView(node), now_ms=NOW_MS, rules=RULES)
 
     assert reason == (None if passes else Reason.RESOURCE_THRESHOLD_EXCEEDED)
 
@@ -299,7 +299,7 @@ def test_of_passing_faults_the_first_gives_the_reason(first: int) -> None:
     for _, change in PASSING[first:]:
         node = msgspec.structs.replace(node, **change)
 
-    assert why_not_now(Contender(node), now_ms=NOW_MS, rules=RULES) is PASSING[first][0]
+    assert why_not_now(CandidateView(node), now_ms=NOW_MS, rules=RULES) is PASSING[first][0]
 
 
 @pytest.mark.req("L17", "N6")
@@ -320,7 +320,7 @@ def test_only_a_ready_node_gets_jobs(
 ) -> None:
     node = make_node("n1", status=status, draining=draining)
 
-    assert why_not_now(Contender(node), now_ms=NOW_MS, rules=RULES) == reason
+    assert why_not_now(CandidateView(node), now_ms=NOW_MS, rules=RULES) == reason
 
 
 @pytest.mark.req("L17", "N16")

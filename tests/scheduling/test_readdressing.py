@@ -6,8 +6,8 @@ from scheduling.model import instance_messages
 from scheduling.model.events import JobAssigned, JobCancelled, JobDispatched, ToNode
 from scheduling.model.instance_messages import ForNode, ForSession, Letter, PeerLeft
 from scheduling.model.instances import InstanceRecord
-from scheduling.network.redelivery import Readdressing
-from tests.scheduling.core import Core
+from scheduling.network.redelivery import Redelivery
+from tests.scheduling.core import Services
 from tests.scripts.fixtures import JOB, SESSION, create, make_ready
 
 RECORD = InstanceRecord(
@@ -25,16 +25,16 @@ ASSIGNED = JobAssigned(
 DISPATCHED = JobDispatched(session_id=SESSION, job_id=JOB, utterance_index=0, trace_id="t")
 
 
-async def readdress(core: Core, letter: Letter | bytes) -> str | None:
+async def redeliver(core: Services, letter: Letter | bytes) -> str | None:
     stores = core.held
-    readdressing = Readdressing(
+    redelivery = Redelivery(
         instances=stores.instances, nodes=stores.nodes, sessions=stores.sessions, jobs=stores.jobs
     )
     body = letter if isinstance(letter, bytes) else instance_messages.encode(letter)
-    return await readdressing.find_channel(body)
+    return await redelivery.find_channel(body)
 
 
-async def live(core: Core) -> int:
+async def live(core: Services) -> int:
     """Let the instance live, with a node and a session; return the node's epoch."""
     await core.held.instances.claim(RECORD)
     await core.held.sessions.open(session_id=SESSION, instance_id="i1", profile=b"{}")
@@ -46,31 +46,31 @@ def to_node(event: ToNode, conn_epoch: int | None) -> ForNode:
 
 
 @pytest.mark.req("T4", "I-23", "I-26")
-async def test_letters_follow_their_receivers(core: Core) -> None:
+async def test_letters_follow_their_receivers(core: Services) -> None:
     epoch = await live(core)
     await create(core.held)
 
-    assert await readdress(core, to_node(ASSIGNED, epoch)) == RECORD.channel
-    assert await readdress(core, to_node(JobCancelled(job_id=JOB), None)) == RECORD.channel
-    assert await readdress(core, ForSession(session_id=SESSION, event=DISPATCHED)) == RECORD.channel
+    assert await redeliver(core, to_node(ASSIGNED, epoch)) == RECORD.channel
+    assert await redeliver(core, to_node(JobCancelled(job_id=JOB), None)) == RECORD.channel
+    assert await redeliver(core, ForSession(session_id=SESSION, event=DISPATCHED)) == RECORD.channel
 
 
 @pytest.mark.req("T7", "I-28")
-async def test_what_is_over_goes_to_nobody(core: Core) -> None:
+async def test_what_is_over_goes_to_nobody(core: Services) -> None:
     epoch = await live(core)
 
-    assert await readdress(core, to_node(ASSIGNED, epoch)) is None, "no such job"
+    assert await redeliver(core, to_node(ASSIGNED, epoch)) is None, "no such job"
     await create(core.held, node_id="another")
-    assert await readdress(core, to_node(ASSIGNED, epoch)) is None, "another node has it"
-    assert await readdress(core, to_node(JobCancelled(job_id=JOB), epoch - 1)) is None, "old socket"
-    assert await readdress(core, ForSession(session_id="s-0", event=DISPATCHED)) is None
-    assert await readdress(core, PeerLeft(instance_id="i2")) is None, "news"
-    assert await readdress(core, b"garbage") is None
+    assert await redeliver(core, to_node(ASSIGNED, epoch)) is None, "another node has it"
+    assert await redeliver(core, to_node(JobCancelled(job_id=JOB), epoch - 1)) is None, "old socket"
+    assert await redeliver(core, ForSession(session_id="s-0", event=DISPATCHED)) is None
+    assert await redeliver(core, PeerLeft(instance_id="i2")) is None, "news"
+    assert await redeliver(core, b"garbage") is None
 
 
 @pytest.mark.req("I3")
-async def test_nothing_goes_to_an_instance_without_presence(core: Core) -> None:
+async def test_nothing_goes_to_an_instance_without_presence(core: Services) -> None:
     epoch = await live(core)
     await core.held.instances.resign(RECORD)
 
-    assert await readdress(core, to_node(JobCancelled(job_id=JOB), epoch)) is None
+    assert await redeliver(core, to_node(JobCancelled(job_id=JOB), epoch)) is None

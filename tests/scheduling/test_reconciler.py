@@ -4,9 +4,9 @@ import pytest
 
 from scheduling.fleet.reconciler import Reconciler
 from scheduling.model.jobs import JobState
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.model.outcomes import Refused
-from tests.scheduling.core import Core
+from tests.scheduling.core import Services
 from tests.scheduling.mailboxes import RecordingNode
 from tests.scripts.fixtures import JOB, SESSION, create, run
 
@@ -16,15 +16,15 @@ REPAIRED = "drift_repaired_total"
 class Scene:
     """A node of this process that runs one attempt, and the reconciler."""
 
-    def __init__(self, core: Core, mailbox: RecordingNode, *, run_timeout_ms: int) -> None:
+    def __init__(self, core: Services, mailbox: RecordingNode, *, run_timeout_ms: int) -> None:
         self.core = core
         self.mailbox = mailbox
-        self.journal = Journal()
+        self.metrics = Metrics()
         self.reconciler = Reconciler(
             stores=core.stores,
             fleet=core.fleet,
             delivery=core.delivery,
-            journal=self.journal,
+            metrics=self.metrics,
             run_timeout_ms=run_timeout_ms,
             interval_s=1,
         )
@@ -37,7 +37,7 @@ class Scene:
         return list(await self.core.stores.nodes.list_attempts(node_id=node_id))
 
 
-async def set_scene(core: Core, *, has_job: bool, run_timeout_ms: int = 60_000) -> Scene:
+async def set_scene(core: Services, *, has_job: bool, run_timeout_ms: int = 60_000) -> Scene:
     node = await core.beat(await core.register())
     mailbox = RecordingNode(node)
     core.delivery.attach_node(node.node_id, mailbox)
@@ -49,7 +49,7 @@ async def set_scene(core: Core, *, has_job: bool, run_timeout_ms: int = 60_000) 
 
 
 @pytest.mark.req("R8")
-async def test_a_slot_whose_job_goes_on_is_left_alone(core: Core) -> None:
+async def test_a_slot_whose_job_goes_on_is_left_alone(core: Services) -> None:
     scene = await set_scene(core, has_job=True)
 
     assert await scene.look(times=3) == 0
@@ -57,7 +57,7 @@ async def test_a_slot_whose_job_goes_on_is_left_alone(core: Core) -> None:
 
 
 @pytest.mark.req("R8", "I-1", "I-4")
-async def test_a_slot_whose_job_is_over_is_freed_when_seen_twice(core: Core) -> None:
+async def test_a_slot_whose_job_is_over_is_freed_when_seen_twice(core: Services) -> None:
     scene = await set_scene(core, has_job=True)
     refused = Refused(code="CANCELLED", message="")
     await core.stores.jobs.finish(
@@ -70,12 +70,14 @@ async def test_a_slot_whose_job_is_over_is_freed_when_seen_twice(core: Core) -> 
 
     assert not await scene.list_held()
     assert scene.mailbox.cancelled == [JOB]
-    assert scene.journal.counts[(REPAIRED, "job_elsewhere")] == 1
+    assert scene.metrics.counts[(REPAIRED, "job_elsewhere")] == 1
     assert core.fleet.find_load("n1") == 0
 
 
 @pytest.mark.req("G5", "R8")
-async def test_a_node_keeps_its_slot_while_it_works_on_a_job_that_redis_lost(core: Core) -> None:
+async def test_a_node_keeps_its_slot_while_it_works_on_a_job_that_redis_lost(
+    core: Services,
+) -> None:
     scene = await set_scene(core, has_job=False)
 
     assert await scene.look(times=5) == 0
@@ -85,11 +87,11 @@ async def test_a_node_keeps_its_slot_while_it_works_on_a_job_that_redis_lost(cor
     assert await scene.look() == 1
     assert not await scene.list_held()
     assert scene.mailbox.cancelled == []
-    assert scene.journal.counts[(REPAIRED, "job_unknown")] == 1
+    assert scene.metrics.counts[(REPAIRED, "job_unknown")] == 1
 
 
 @pytest.mark.req("G5")
-async def test_a_node_that_never_ends_a_lost_job_is_told_to_stop(core: Core) -> None:
+async def test_a_node_that_never_ends_a_lost_job_is_told_to_stop(core: Services) -> None:
     scene = await set_scene(core, has_job=False, run_timeout_ms=0)
 
     assert await scene.look(times=2) == 1

@@ -8,7 +8,7 @@ from lua import scripts
 from scheduling.model.events import ToNode
 from scheduling.store.redis import routes
 from tests.redis_under_test import IS_CLUSTER
-from tests.scheduling.core import Core
+from tests.scheduling.core import Services
 from tests.scripts.fixtures import make_request
 
 
@@ -26,7 +26,7 @@ class CountingNode:
 
 
 @pytest.fixture
-async def batches(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+async def batches(core: Services, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many commands each batch carried, from now on; Redis knows every script.
 
     On a cluster, what leaves at once is a batch for each master.
@@ -56,7 +56,9 @@ async def batches(core: Core, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.req("V7", "I9", "I13")
-async def test_the_node_has_the_job_after_one_round_trip(core: Core, batches: list[int]) -> None:
+async def test_the_node_has_the_job_after_one_round_trip(
+    core: Services, batches: list[int]
+) -> None:
     node = await core.beat(await core.register())
     mailbox = CountingNode(node.conn_epoch, batches)
     core.delivery.attach_node(node.node_id, mailbox)

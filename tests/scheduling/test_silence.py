@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from scheduling.model.nodes import NodeStatus
-from tests.scheduling.core import SILENT_MS, Core
+from tests.scheduling.core import SILENT_MS, Services
 
 
 @pytest.mark.req("N5", "N6")
-async def test_a_node_is_watched_for_silence_each_time_it_comes_back(core: Core) -> None:
+async def test_a_node_is_watched_for_silence_each_time_it_comes_back(core: Services) -> None:
     node = await core.beat(await core.register())
 
     for _ in range(3):
@@ -23,7 +23,7 @@ async def test_a_node_is_watched_for_silence_each_time_it_comes_back(core: Core)
 
 
 @pytest.mark.req("N5")
-async def test_a_node_that_speaks_in_time_stays(core: Core) -> None:
+async def test_a_node_that_speaks_in_time_stays(core: Services) -> None:
     node = await core.beat(await core.register())
 
     for _ in range(5):
@@ -35,7 +35,7 @@ async def test_a_node_that_speaks_in_time_stays(core: Core) -> None:
 
 @pytest.mark.req("N6", "N12")
 async def test_a_node_that_came_back_gets_no_work_before_it_can_be_told(
-    core: Core, monkeypatch: pytest.MonkeyPatch
+    core: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A job that waited overtook the word that the node was ready."""
     node = await core.beat(await core.register())

@@ -31,7 +31,7 @@ from scheduling.store.runtime import RuntimeStore
 from scheduling.store.sessions import SessionStore
 from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
-from scheduling.store.unavailable_services import AbsenceStore
+from scheduling.store.unavailable_services import UnavailableServiceStore
 from tests.redis_under_test import UNHURRIED_S
 
 START_MS = 1_000_000
@@ -114,7 +114,7 @@ class Stores:
     decisions: DecisionStore
     runtime: RuntimeStore
     tenants: TenantStore
-    absences: AbsenceStore
+    unavailable_services: UnavailableServiceStore
     credentials: CredentialStore
     allowances: AllowanceStore
     instances: InstanceStore
@@ -136,7 +136,7 @@ class Stores:
         ):
             store.test_clock = str(now_ms)
         for other in (
-            *(self.pools, self.tenants, self.absences),
+            *(self.pools, self.tenants, self.unavailable_services),
             *(self.credentials, self.allowances),
         ):
             other.test_clock = now_ms
@@ -168,7 +168,7 @@ def make_stores(
         decisions=DecisionStore(connection, keys=keys, limits=job_limits),
         runtime=RuntimeStore(connection, keys=keys),
         tenants=TenantStore(connection, keys=keys, limits=job_limits),
-        absences=AbsenceStore(
+        unavailable_services=UnavailableServiceStore(
             connection,
             keys=keys,
             mark_ms=60_000,

@@ -149,7 +149,7 @@ CALLS = {
         "give_back": {"job_id": JOB, "tenant_ids": ["t1"]},
         "count_own": {"entity": "t1"},
     },
-    "absences": {
+    "unavailable_services": {
         "mark": {"node_id": "n1", "service_id": "asr-1"},
         "count_report": {"entity": "n1"},
         "is_first": {"entity": "asr-1@any"},

@@ -3,7 +3,7 @@
 import pytest
 
 from scheduling.model.jobs import JobState
-from scheduling.model.metrics import Journal
+from scheduling.model.metrics import Metrics
 from scheduling.placement.decisions import MOST_DECISIONS, Decision, encode_decision
 from scheduling.store.replies import Reply
 from tests.scripts.conftest import Watcher
@@ -94,9 +94,9 @@ async def test_the_newest_decisions_are_kept_for_an_hour(
 @pytest.mark.req("O4")
 async def test_a_step_not_taken_is_not_counted_as_one(stores: Stores) -> None:
     await bring_to(stores, JobState.ACKED)
-    journal: Journal = stores.jobs._notes._journal
-    before = len(journal.steps)
+    metrics: Metrics = stores.jobs._notes._metrics
+    before = len(metrics.steps)
 
     await dispatch(stores)
 
-    assert len(journal.steps) == before
+    assert len(metrics.steps) == before

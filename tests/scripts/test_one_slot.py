@@ -8,7 +8,7 @@ from redis.crc import key_slot
 from lua import scripts
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
-from scheduling.store.redis.script_cache import Spellings
+from scheduling.store.redis.script_cache import ScriptCache
 from tests.scripts.fixtures import START_MS, Stores
 from tests.scripts.store_calls import CALLS, EVERY_CALL, call
 
@@ -75,7 +75,7 @@ async def test_every_script_has_a_method_that_calls_it(
     for store, method in EVERY_CALL:
         await call(stores, store, method)
 
-    spellings = Spellings()
+    spellings = ScriptCache()
     digests = {spellings.get_digest(name) for name in scripts.list_names()}
     assert {command[1] for command in commands if command[0] == "EVALSHA"} == digests
 

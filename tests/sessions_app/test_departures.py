@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sessions_app.ordered_sender import Departures
+from sessions_app.ordered_sender import OrderedSender
 from sessions_app.reorder_buffer import Leaving, Missing, MissingReason
 
 _DEADLINE_S = 10.0
@@ -28,7 +28,7 @@ class Session:
         self.left: list[str] = []
         self.begun: asyncio.Queue[int] = asyncio.Queue()
         self._may_end: asyncio.Queue[Exception | None] = asyncio.Queue()
-        self.departures = Departures[str](tell=self._tell, give_up=self._give_up)
+        self.ordered_sender = OrderedSender[str](tell=self._tell, give_up=self._give_up)
 
     def end_one(self, fault: Exception | None = None) -> None:
         self._may_end.put_nowait(fault)
@@ -63,8 +63,8 @@ async def session() -> AsyncIterator[Session]:
 
 @pytest.mark.req("J13")
 async def test_results_leave_at_once_and_in_order(session: Session) -> None:
-    session.departures.send([leaving(0), leaving(1)])
-    session.departures.send([leaving(2)])
+    session.ordered_sender.send([leaving(0), leaving(1)])
+    session.ordered_sender.send([leaving(2)])
 
     assert session.left == ["result 0", "result 1", "result 2"]
 
@@ -73,9 +73,9 @@ async def test_results_leave_at_once_and_in_order(session: Session) -> None:
 async def test_what_is_behind_a_given_up_utterance_waits_until_that_has_ended(
     session: Session,
 ) -> None:
-    session.departures.send([leaving(0), missing(1), leaving(2)])
+    session.ordered_sender.send([leaving(0), missing(1), leaving(2)])
     assert await session.until_begun() == 1
-    session.departures.send([leaving(3)])
+    session.ordered_sender.send([leaving(3)])
 
     assert session.left == ["result 0"]
     session.end_one()
@@ -85,7 +85,7 @@ async def test_what_is_behind_a_given_up_utterance_waits_until_that_has_ended(
 
 @pytest.mark.req("J13", "J19")
 async def test_utterances_are_given_up_one_after_the_other(session: Session) -> None:
-    session.departures.send([missing(0), missing(1), leaving(2)])
+    session.ordered_sender.send([missing(0), missing(1), leaving(2)])
     assert await session.until_begun() == 0
     assert session.begun.empty()
     session.end_one()
@@ -100,7 +100,7 @@ async def test_utterances_are_given_up_one_after_the_other(session: Session) -> 
 async def test_a_fault_while_giving_up_is_logged_and_holds_up_nobody(
     session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
-    session.departures.send([missing(0), leaving(1)])
+    session.ordered_sender.send([missing(0), leaving(1)])
     await session.until_begun()
     session.end_one(ValueError("planted"))
 

@@ -11,9 +11,9 @@ from scheduling.jobs.settlement import Settlement
 from scheduling.model.errors import DependencyDown, TenantLimited
 from scheduling.model.jobs import JobState
 from scheduling.model.outcomes import Refused
-from sessions_app.job_cancellation import Endings, kept_no_longer, refuse
+from sessions_app.job_cancellation import JobCancellation, kept_no_longer, refuse
 from tests.redis_under_test import OwnRedis, make_redis, open_redis
-from tests.scheduling.core import Core
+from tests.scheduling.core import Services
 from tests.scheduling.mailboxes import RecordingNode
 from tests.scripts.fixtures import (
     JOB,
@@ -31,8 +31,10 @@ from tests.scripts.fixtures import (
 _DEADLINE_S = 20.0
 
 
-def make_endings(core: Core, *, goes_on: Callable[[], bool] = lambda: True) -> Endings:
-    return Endings(
+def make_job_cancellation(
+    core: Services, *, goes_on: Callable[[], bool] = lambda: True
+) -> JobCancellation:
+    return JobCancellation(
         session_id=SESSION,
         settlement=Settlement(stores=core.stores, fleet=core.fleet, delivery=core.delivery),
         sessions=Sessions(instance_id="i1", store=core.held.sessions, jobs=core.held.jobs),
@@ -62,15 +64,15 @@ async def own_redis(tmp_path: Path) -> AsyncIterator[OwnRedis]:
 
 
 @pytest.fixture
-async def own_core(own_redis: OwnRedis, prefix: str) -> AsyncIterator[Core]:
+async def own_core(own_redis: OwnRedis, prefix: str) -> AsyncIterator[Services]:
     """A core whose Redis the test may stop."""
     stores = make_stores(open_redis(own_redis.url, timeout_s=1.0), prefix=prefix)
     stores.use_redis_clock()
-    yield Core(stores)
+    yield Services(stores)
     await stores.connection.close()
 
 
-async def until_down(core: Core) -> None:
+async def until_down(core: Services) -> None:
     """Wait until commands are refused."""
     async with asyncio.timeout(_DEADLINE_S):
         while True:
@@ -81,14 +83,14 @@ async def until_down(core: Core) -> None:
 
 
 @pytest.mark.req("J19", "R5")
-async def test_a_running_job_is_cancelled_its_slot_freed_and_its_node_told(core: Core) -> None:
+async def test_a_running_job_is_cancelled_its_slot_freed_and_its_node_told(core: Services) -> None:
     node = await make_ready(core.held)
     mailbox = RecordingNode(node)
     core.delivery.attach_node(node.node_id, mailbox)
     await bring_to(core.held, JobState.RUNNING)
     await run(core.held, node)
 
-    ended = await make_endings(core).end_now_or_later(JOB, reason="gap_timeout")
+    ended = await make_job_cancellation(core).end_now_or_later(JOB, reason="gap_timeout")
 
     assert ended is None
     await until_released(core.held)
@@ -97,11 +99,11 @@ async def test_a_running_job_is_cancelled_its_slot_freed_and_its_node_told(core:
 
 
 @pytest.mark.req("J19", "I-51")
-async def test_a_job_that_had_ended_keeps_its_end(core: Core) -> None:
+async def test_a_job_that_had_ended_keeps_its_end(core: Services) -> None:
     await make_ready(core.held)
     await bring_to(core.held, JobState.DONE)
 
-    ended = await make_endings(core).end_now_or_later(JOB, reason="gap_timeout")
+    ended = await make_job_cancellation(core).end_now_or_later(JOB, reason="gap_timeout")
 
     assert ended is not None
     assert (ended.job_id, ended.outcome) == (JOB, RESULT)
@@ -110,35 +112,35 @@ async def test_a_job_that_had_ended_keeps_its_end(core: Core) -> None:
 
 @pytest.mark.req("J19")
 @pytest.mark.parametrize("job_id", [OTHER_JOB, "no job of anybody"])
-async def test_a_job_nobody_knows_has_no_end(core: Core, job_id: str) -> None:
-    assert await make_endings(core).end_now_or_later(job_id, reason="gap_timeout") is None
+async def test_a_job_nobody_knows_has_no_end(core: Services, job_id: str) -> None:
+    assert await make_job_cancellation(core).end_now_or_later(job_id, reason="gap_timeout") is None
 
 
 @pytest.mark.req("J19")
-async def test_who_has_gone_ends_no_more(core: Core) -> None:
+async def test_who_has_gone_ends_no_more(core: Services) -> None:
     await bring_to(core.held, JobState.DISPATCHED)
 
-    endings = make_endings(core, goes_on=lambda: False)
+    job_cancellation = make_job_cancellation(core, goes_on=lambda: False)
 
-    assert await endings.end_now_or_later(JOB, reason="gap_timeout") is None
+    assert await job_cancellation.end_now_or_later(JOB, reason="gap_timeout") is None
     assert await find_state(core.held) is JobState.DISPATCHED
 
 
 @pytest.mark.req("G1", "G5", "J19")
 @pytest.mark.parametrize("refused", [True, False], ids=["refused", "given up"])
 async def test_a_job_is_ended_once_redis_is_back_and_nobody_waits_for_that(
-    own_core: Core, own_redis: OwnRedis, *, refused: bool
+    own_core: Services, own_redis: OwnRedis, *, refused: bool
 ) -> None:
     await make_ready(own_core.held)
     await bring_to(own_core.held, JobState.DISPATCHED)
     await asyncio.to_thread(own_redis.stop)
     await until_down(own_core)
 
-    endings = make_endings(own_core)
+    job_cancellation = make_job_cancellation(own_core)
     if refused:
-        endings.end_later(JOB)
+        job_cancellation.end_later(JOB)
     else:
-        assert await endings.end_now_or_later(JOB, reason="gap_timeout") is None
+        assert await job_cancellation.end_now_or_later(JOB, reason="gap_timeout") is None
     await until_down(own_core)
     await asyncio.to_thread(own_redis.start)
 

@@ -2,22 +2,22 @@
 
 import pytest
 
-from sessions_app.reorder_buffer import Leaving, Missing, MissingReason, Outbox
+from sessions_app.reorder_buffer import Leaving, Missing, MissingReason, ReorderBuffer
 
 pytestmark = pytest.mark.req("J13")
 
 
 @pytest.fixture
-def outbox() -> Outbox[str]:
-    return Outbox(gap_ms=10_000, max_held=3)
+def outbox() -> ReorderBuffer[str]:
+    return ReorderBuffer(gap_ms=10_000, max_held=3)
 
 
-def expect(outbox: Outbox[str], *indices: int) -> None:
+def expect(outbox: ReorderBuffer[str], *indices: int) -> None:
     for index in indices:
         outbox.expect(utterance_index=index, job_id=f"job-{index}")
 
 
-def settle(outbox: Outbox[str], index: int, now_ms: int = 0) -> list[Leaving[str] | Missing]:
+def settle(outbox: ReorderBuffer[str], index: int, now_ms: int = 0) -> list[Leaving[str] | Missing]:
     return outbox.settle(
         utterance_index=index, job_id=f"job-{index}", item=f"r{index}", now_ms=now_ms
     )
@@ -122,7 +122,7 @@ def test_overflow_gives_up_the_earliest_and_drops_no_result(outbox):
 
 
 def test_the_defaults_are_the_documented_ones():
-    outbox: Outbox[str] = Outbox()
+    outbox: ReorderBuffer[str] = ReorderBuffer()
     expect(outbox, *range(203))
     for index in range(2, 202):
         assert settle(outbox, index) == []

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sessions_app.reorder_buffer import Leaving, Missing, MissingReason, Outbox
+from sessions_app.reorder_buffer import Leaving, Missing, MissingReason, ReorderBuffer
 
 GAP_MS, MAX_HELD = 1000, 4
 
@@ -15,7 +15,7 @@ class OutboxAgainstModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.outbox: Outbox[int] = Outbox(gap_ms=GAP_MS, max_held=MAX_HELD)
+        self.outbox: ReorderBuffer[int] = ReorderBuffer(gap_ms=GAP_MS, max_held=MAX_HELD)
         self.now_ms = 0
         self.jobs = 0
         self.next_index = 0
@@ -24,8 +24,8 @@ class OutboxAgainstModel(RuleBasedStateMachine):
         self.done: set[int] = set()
         self.left: list[int] = []
 
-    def note(self, departures: list[Leaving[int] | Missing]) -> None:
-        for departure in departures:
+    def note(self, ordered_sender: list[Leaving[int] | Missing]) -> None:
+        for departure in ordered_sender:
             match departure:
                 case Missing():
                     self.note_missing(departure)
@@ -67,15 +67,15 @@ class OutboxAgainstModel(RuleBasedStateMachine):
         index = self.live.pop(job)
         if is_silent:
             self.done.add(job)
-            departures = self.outbox.settle_silently(
+            ordered_sender = self.outbox.settle_silently(
                 utterance_index=index, job_id=str(job), now_ms=self.now_ms
             )
         else:
             self.waiting[job] = (index, self.now_ms)
-            departures = self.outbox.settle(
+            ordered_sender = self.outbox.settle(
                 utterance_index=index, job_id=str(job), item=job, now_ms=self.now_ms
             )
-        self.note(departures)
+        self.note(ordered_sender)
 
     @precondition(lambda self: self.done)
     @rule(data=st.data(), index=st.integers(0, 20))

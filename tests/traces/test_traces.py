@@ -53,8 +53,8 @@ async def test_one_trace_covers_speaker_scheduler_and_node(
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(kept))
     speaking = provider.get_tracer("speaker").start_span("speak")
-    carrier: dict[str, str] = {}
-    TraceContextTextMapPropagator().inject(carrier, context=trace.set_span_in_context(speaking))
+    transport: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(transport, context=trace.set_span_in_context(speaking))
     one, other = draw_languages()
     node = Node(
         services=[Service(service_id=f"t-{kind}", type=kind) for kind in ("asr", "nmt", "tts")],
@@ -67,7 +67,7 @@ async def test_one_trace_covers_speaker_scheduler_and_node(
     async with asyncio.timeout(_DEADLINE_S):
         await node.wait_registered()
     async with Speaker.open(
-        lingua.url("/ws/session"), (one, other), traceparent=carrier["traceparent"]
+        lingua.url("/ws/session"), (one, other), traceparent=transport["traceparent"]
     ) as speaker:
         await speaker.say(0)
         await speaker.next("translation_result")

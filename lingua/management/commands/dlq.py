@@ -12,9 +12,9 @@ from django.core.management import BaseCommand, CommandError
 
 from lingua import settings
 from lingua.commands.store_access import open_connection, telling_of_redis
-from operators.console.dead_letters import LetterDesk
+from operators.console.dead_letters import DeadLetterService
 from scheduling.model.limits import JobLimits, NodeLimits
-from scheduling.network.redelivery import Readdressing
+from scheduling.network.redelivery import Redelivery
 from scheduling.store.instances import InstanceStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
@@ -88,19 +88,19 @@ async def _show(letters: DeadLetters, letter_id: str) -> list[str]:
 async def _replay(letters: DeadLetters, options: dict[str, Any]) -> list[str]:
     ids = options["letter_id"] or [found.letter_id for found in await letters.list_letters()]
     async with open_connection() as connection:
-        desk = LetterDesk(
-            letters=letters, find_channel=_build_readdressing(connection).find_channel
+        service = DeadLetterService(
+            letters=letters, find_channel=_build_redelivery(connection).find_channel
         )
         return [
-            f"{letter_id} {await desk.replay(letter_id, dry_run=options['dry_run'])}"
+            f"{letter_id} {await service.replay(letter_id, dry_run=options['dry_run'])}"
             for letter_id in ids
         ]
 
 
-def _build_readdressing(connection: Connection) -> Readdressing:
+def _build_redelivery(connection: Connection) -> Redelivery:
     keys = Keys(settings.LINGUA_KEY_PREFIX)
     job_limits = JobLimits()
-    return Readdressing(
+    return Redelivery(
         instances=InstanceStore(connection, keys=keys, presence_ms=1),
         nodes=NodeStore(connection, keys=keys, node_limits=NodeLimits(), job_limits=job_limits),
         sessions=SessionStore(connection, keys=keys, life_ms=1),

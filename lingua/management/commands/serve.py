@@ -62,8 +62,8 @@ class Command(BaseCommand):
         redis = _start_redis() if settings.LINGUA_REDIS_EMBEDDED else None
         try:
             run = import_string(f"lingua.serving.{server}_server.run")
-            entrance = import_string("lingua.asgi.application")
-            run(entrance=entrance, options=_server_options(host=host, port=port))
+            router = import_string("lingua.asgi.application")
+            run(router=router, options=_server_options(host=host, port=port))
         except CannotServe as error:
             raise CommandError(str(error)) from error
         finally:

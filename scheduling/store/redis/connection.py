@@ -12,10 +12,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
 from scheduling.model import errors
-from scheduling.model.metrics import Journal
-from scheduling.store.redis.pipeline import LOST, Issued, Way, fail, name_error
-from scheduling.store.redis.routes import Argument, Command, open_pipe
-from scheduling.store.redis.script_cache import Spellings
+from scheduling.model.metrics import Metrics
+from scheduling.store.redis.pipeline import LOST, Issued, Pipeline, fail, name_error
+from scheduling.store.redis.routes import Argument, Command, open_route
+from scheduling.store.redis.script_cache import ScriptCache
 
 logger = logging.getLogger(__name__)
 
@@ -71,16 +71,16 @@ class Connection:
         self,
         client: "redis.asyncio.Redis | ClusterClient",
         *,
-        journal: Journal | None = None,
+        metrics: Metrics | None = None,
         overdue_s: float = 0.08,
     ) -> None:
         self._client = client
-        self._pipe = open_pipe(client)
+        self._pipe = open_route(client)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._journal = journal or Journal()
+        self._metrics = metrics or Metrics()
         self._overdue_s = overdue_s
-        self._spellings = Spellings()
-        self._ways: dict[str, Way] = {}
+        self._spellings = ScriptCache()
+        self._ways: dict[str, Pipeline] = {}
         self._is_closed = False
 
     async def open(self) -> None:
@@ -171,12 +171,12 @@ class Connection:
         for way in list(self._ways.values()):
             await way.wait_until_up()
 
-    def _open_way(self, master: str) -> Way:
-        way = self._ways[master] = Way(
+    def _open_way(self, master: str) -> Pipeline:
+        way = self._ways[master] = Pipeline(
             master,
             pipe=self._pipe,
             spellings=self._spellings,
-            journal=self._journal,
+            metrics=self._metrics,
             overdue_s=self._overdue_s,
             on_turn=self._note_turn,
         )
@@ -184,7 +184,7 @@ class Connection:
 
     def _note_turn(self) -> None:
         down = any(way.is_down for way in self._ways.values())
-        self._journal.gauge("degrade_mode", down)
+        self._metrics.gauge("degrade_mode", down)
 
 
 def unattended(future: "asyncio.Future[Any]", *, what: str) -> None:

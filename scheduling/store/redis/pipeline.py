@@ -23,10 +23,10 @@ from redis.exceptions import (
 )
 
 from scheduling.model import clock, errors
-from scheduling.model.metrics import Journal
-from scheduling.store.redis.reply_timeout import Patience
-from scheduling.store.redis.routes import Command, Pipe
-from scheduling.store.redis.script_cache import Spellings
+from scheduling.model.metrics import Metrics
+from scheduling.store.redis.reply_timeout import ReplyTimeout
+from scheduling.store.redis.routes import Command, RedisRoute
+from scheduling.store.redis.script_cache import ScriptCache
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Issued(msgspec.Struct, gc=False, eq=False):
     urgent: bool
 
 
-class Way:
+class Pipeline:
     """Sends commands in the order they came, together where they came together.
 
     A few pipelines are under way at a time, so that Redis works while we do; then the next fills
@@ -71,9 +71,9 @@ class Way:
         self,
         name: str,
         *,
-        pipe: Pipe,
-        spellings: Spellings,
-        journal: Journal,
+        pipe: RedisRoute,
+        spellings: ScriptCache,
+        metrics: Metrics,
         overdue_s: float,
         on_turn: Callable[[], None],
     ) -> None:
@@ -81,7 +81,7 @@ class Way:
         self._name = name
         self._pipe = pipe
         self._spellings = spellings
-        self._journal = journal
+        self._metrics = metrics
         self._on_turn = on_turn
         self._waiting: list[Issued] = []
         self._under_way: list[list[Issued]] = []
@@ -91,7 +91,7 @@ class Way:
         self._probe: asyncio.Task[None] | None = None
         self._stalled = False
         self._answered = 0
-        self._patience = Patience(
+        self._patience = ReplyTimeout(
             overdue_s=overdue_s,
             stalled_s=_PATIENCE_S,
             count_replies=lambda: self._answered + self._pipe.replies,
@@ -208,7 +208,7 @@ class Way:
         for issued, reply in zip(batch, replies, strict=True):
             is_error = isinstance(reply, BaseException)
             op = self._spellings.name(issued.command)
-            self._journal.count("phase2_redis_op_total", op, "err" if is_error else "ok")
+            self._metrics.count("phase2_redis_op_total", op, "err" if is_error else "ok")
             if is_error:
                 fail(issued.future, name_error(reply))
             elif not issued.future.done():
@@ -222,12 +222,12 @@ class Way:
         self._send_waiting()
 
     def _note(self, took_ms: float, *, is_down: bool) -> None:
-        """Tell the journal of a round trip, and whether Redis answers."""
-        journal = self._journal
-        journal.observe("redis_op_duration_seconds", took_ms / 1000, "pipeline")
+        """Count a round trip, and whether Redis answers."""
+        metrics = self._metrics
+        metrics.observe("redis_op_duration_seconds", took_ms / 1000, "pipeline")
         self._turn(is_down=is_down)
-        if took_ms > journal.wait_warn_ms:
-            journal.count("slow_lock_wait_total", "redis_pipeline")
+        if took_ms > metrics.wait_warn_ms:
+            metrics.count("slow_lock_wait_total", "redis_pipeline")
 
     def _turn(self, *, is_down: bool) -> None:
         self.is_down = is_down

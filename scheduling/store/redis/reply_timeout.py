@@ -9,7 +9,7 @@ _MOST_A_TICK_S = 0.02
 _A_COMMAND_S = 0.0001
 
 
-class Patience:
+class ReplyTimeout:
     """Ticks while replies are awaited, and says when none came for too long.
 
     Each reply begins the wait anew, and each command under way lengthens it, so that a long

@@ -6,14 +6,14 @@ from typing import Any, Protocol
 
 import redis.asyncio
 from channels_streams.redis.cluster import ClusterClient, is_loss
-from channels_streams.redis.connection import Line
+from channels_streams.redis.connection import CommandConnection
 
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
 _PING = ("PING",)
 
 
-class Pipe(Protocol):
+class RedisRoute(Protocol):
     """Takes commands to Redis together; how many batches to a master may be under way it says.
 
     `replies` moves with every reply that comes before its batch is whole.
@@ -63,18 +63,18 @@ class Pipe(Protocol):
         """
 
 
-def open_pipe(client: "redis.asyncio.Redis | ClusterClient") -> Pipe:
+def open_route(client: "redis.asyncio.Redis | ClusterClient") -> RedisRoute:
     """Return the way to the Redis or the cluster of `client`."""
-    return ClusterPipe(client) if isinstance(client, ClusterClient) else DirectPipe(client)
+    return ClusterRoute(client) if isinstance(client, ClusterClient) else DirectRoute(client)
 
 
-class DirectPipe:
+class DirectRoute:
     """One line to one Redis. Batches overlap: Redis works on one while the last is read."""
 
     most_under_way = 2
 
     def __init__(self, client: "redis.asyncio.Redis") -> None:
-        self._line = Line(client)
+        self._line = CommandConnection(client)
 
     @property
     def replies(self) -> int:
@@ -112,7 +112,7 @@ class DirectPipe:
         return await self._line.run(commands)
 
 
-class ClusterPipe:
+class ClusterRoute:
     """The cluster's client, which knows who owns which slot, and has a line to each master."""
 
     most_under_way = 2

@@ -6,7 +6,7 @@ from lua import scripts
 from scheduling.store.redis.routes import Argument, Command
 
 
-class Spellings:
+class ScriptCache:
     """Every script of ours, by name and by digest."""
 
     def __init__(self) -> None:

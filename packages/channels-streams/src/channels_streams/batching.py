@@ -14,7 +14,7 @@ Parcel = tuple[str, bytes]
 SendBatch = Callable[[str, Sequence[Parcel]], Awaitable[Sequence[bool | Exception]]]
 
 
-class Lane:
+class Batcher:
     """The way to one stream: one batch at a time, so the order of sending is kept.
 
     Who finds nothing under way sends at once, in its own task; a task of the lane's own would

@@ -16,7 +16,7 @@ from channels_streams.counters import Counters
 from channels_streams.keys import GROUP
 from channels_streams.options import Options
 from channels_streams.redis.cluster import ClusterClient
-from channels_streams.redis.connection import Line, ReadLines
+from channels_streams.redis.connection import CommandConnection, ReadConnections
 from channels_streams.scripts import Script
 
 Client = Redis | ClusterClient
@@ -38,21 +38,26 @@ class Connections:
         self._counters = counters
         again = Retry(ExponentialBackoff(cap=0.1, base=0.01), _SEND_AGAIN)
         self._commands = _make_client(
-            options, make_line=Line, socket_timeout_s=options.socket_timeout_s, retry=again
+            options,
+            make_line=CommandConnection,
+            socket_timeout_s=options.socket_timeout_s,
+            retry=again,
         )
         # A read may be silent for `block_ms`; sent again it would leave a second one behind.
         self._blocking = _make_client(
             options,
-            make_line=functools.partial(ReadLines, limit=_CONNECTIONS_PER_CLUSTER_NODE),
+            make_line=functools.partial(ReadConnections, limit=_CONNECTIONS_PER_CLUSTER_NODE),
             socket_timeout_s=options.block_ms / 1000 + options.socket_timeout_s,
             retry=Retry(NoBackoff(), 0),
         )
         # A cluster's client keeps lines of its own.
-        self._command_line: Line | ClusterClient = (
-            Line(self._commands) if isinstance(self._commands, Redis) else self._commands
+        self._command_line: CommandConnection | ClusterClient = (
+            CommandConnection(self._commands)
+            if isinstance(self._commands, Redis)
+            else self._commands
         )
-        self._read_line: ReadLines | ClusterClient = (
-            ReadLines(self._blocking, limit=options.max_connections)
+        self._read_line: ReadConnections | ClusterClient = (
+            ReadConnections(self._blocking, limit=options.max_connections)
             if isinstance(self._blocking, Redis)
             else self._blocking
         )
@@ -168,7 +173,7 @@ def _end_if_cancelled(*, since: int) -> None:
 def _make_client(
     options: Options,
     *,
-    make_line: Callable[[ClusterNode], Line | ReadLines],
+    make_line: Callable[[ClusterNode], CommandConnection | ReadConnections],
     socket_timeout_s: float,
     retry: Retry,
 ) -> Client:

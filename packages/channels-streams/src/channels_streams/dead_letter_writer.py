@@ -9,10 +9,10 @@ from channels_streams.keys import GROUP
 from channels_streams.process import Process
 from channels_streams.scripts import load_script
 
-_BURY = load_script("bury")
+_MOVE = load_script("move_to_dead_letters")
 
 
-class Cemetery:
+class DeadLetterWriter:
     """Moves entries to the dead letters of their entity."""
 
     def __init__(self, *, process: Process) -> None:
@@ -21,7 +21,7 @@ class Cemetery:
         self._options = process.options
         self._counters = process.counters
 
-    async def bury(
+    async def write(
         self, entity: str, ids: Sequence[bytes], *, reason: str, connections: Connections
     ) -> int:
         """Move entries of the entity's stream to its dead letters; returns how many were there."""
@@ -32,7 +32,7 @@ class Cemetery:
             )
             args += self.describe(entry_id, found[0][1] if found else None, reason)
         keys = [self._keys.stream(entity), self._keys.dead_letters(entity)]
-        _, moved = await connections.run(_BURY, keys=keys, args=args)
+        _, moved = await connections.run(_MOVE, keys=keys, args=args)
         if moved:
             self._counters.dead_lettered[reason] += moved
             await connections.command("ZADD", self._keys.index(), "NX", _moment_of(ids[-1]), entity)

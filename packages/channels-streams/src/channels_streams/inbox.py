@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable
 
 from channels_streams.connection import Connections, is_missing_group, to_fields
-from channels_streams.dead_letter_writer import Cemetery
+from channels_streams.dead_letter_writer import DeadLetterWriter
 from channels_streams.groups import Groups
 from channels_streams.keys import GROUP
 from channels_streams.mailboxes import Mailboxes, Waiting
-from channels_streams.pending_recovery import Recovery
+from channels_streams.pending_recovery import PendingRecovery
 from channels_streams.presence import Presence
 from channels_streams.process import Process
 from channels_streams.scripts import load_script
@@ -23,7 +23,7 @@ FLUSH_TARGET = "flush:"
 _log = logging.getLogger("channels_streams")
 
 
-class Inbox:
+class ProcessInbox:
     """What came through Redis for this process and is not finished yet.
 
     Every entry is *held* from the moment it is read until Redis confirmed its deletion. So an
@@ -46,13 +46,13 @@ class Inbox:
         self._counters = process.counters
         self._groups = groups
         self._presence = presence
-        self._cemetery = Cemetery(process=process)
+        self._dead_letter_writer = DeadLetterWriter(process=process)
         self._wake_acknowledger = wake_acknowledger
         # entry id -> (channels that have not finished it, channels it was meant for)
         self._held: dict[bytes, tuple[int, int]] = {}
         self._finished: deque[bytes] = deque()
         self._lock = threading.Lock()
-        self._recovery = Recovery(block_ms=process.options.block_ms)
+        self._pending_recovery = PendingRecovery(block_ms=process.options.block_ms)
         self.mailboxes = Mailboxes(
             max_bytes=process.options.mailbox_bytes,
             capacity_of=capacity_of,
@@ -67,7 +67,7 @@ class Inbox:
         :raises RedisError: Redis is not reachable
         """
         try:
-            if self._recovery.is_due:
+            if self._pending_recovery.is_due:
                 await self._recover(connections)
             malformed: list[bytes] = []
 
@@ -79,13 +79,13 @@ class Inbox:
                 self._stream,
                 consumer=self._process.iid,
                 count=self._options.read_count,
-                block_ms=self._recovery.block_ms,
+                block_ms=self._pending_recovery.block_ms,
                 take=take,
             )
             for entry_id in malformed:
-                await self._bury(entry_id, reason="malformed", connections=connections)
+                await self._write_dead_letter(entry_id, reason="malformed", connections=connections)
         except BaseException as error:
-            self._recovery.suspect()
+            self._pending_recovery.suspect()
             if not is_missing_group(error):
                 raise
             await self.beat(connections=connections)
@@ -103,7 +103,7 @@ class Inbox:
                 raise
             self._counters.acked += deleted
             with self._lock:
-                self._recovery.note_departed(batch)
+                self._pending_recovery.note_departed(batch)
                 for entry_id in batch:
                     self._held.pop(entry_id, None)
 
@@ -114,14 +114,14 @@ class Inbox:
             with self._lock:
                 self._held.clear()
                 self._finished.clear()
-            self._recovery.suspect()
+            self._pending_recovery.suspect()
 
-    async def bury_unfinished_once(self, *, connections: Connections) -> None:
+    async def write_unfinished_once(self, *, connections: Connections) -> None:
         """Make dead letters of messages whose consumer took them and never asked again (T5)."""
         self.mailboxes.sweep(idle_ms=self._options.expiry_ms)
         stuck = self.mailboxes.list_unfinished(older_than_ms=self._options.dlq_min_idle_ms)
         for entry_id in stuck:
-            await self._bury(entry_id, reason="unfinished", connections=connections)
+            await self._write_dead_letter(entry_id, reason="unfinished", connections=connections)
 
     def forget_all(self) -> None:
         """Forget every message, as flush asks."""
@@ -130,18 +130,18 @@ class Inbox:
             self._held.clear()
             self._finished.clear()
 
-    async def bury_undecodable(self, entry_id: bytes, *, connections: Connections) -> None:
+    async def write_undecodable(self, entry_id: bytes, *, connections: Connections) -> None:
         """Make a dead letter of an entry that no consumer can read (T8)."""
-        await self._bury(entry_id, reason="undecodable", connections=connections)
+        await self._write_dead_letter(entry_id, reason="undecodable", connections=connections)
 
     async def _recover(self, connections: Connections) -> None:
         """Read what Redis counts as delivered to us and no mailbox ever saw."""
-        for entry_id, fields in await self._recovery.list_lost(
+        for entry_id, fields in await self._pending_recovery.list_lost(
             self._stream, consumer=self._process.iid, held=self._held, connections=connections
         ):
             self._counters.reclaimed += 1
             if not self._accept(entry_id, fields):
-                await self._bury(entry_id, reason="malformed", connections=connections)
+                await self._write_dead_letter(entry_id, reason="malformed", connections=connections)
 
     def _accept(self, entry_id: bytes, fields: list[bytes] | None) -> bool:
         """Put one entry where its consumers look; False if it makes no sense."""
@@ -207,17 +207,19 @@ class Inbox:
             held = self._held.get(entry_id)
             if held is not None and held[1] == 1:
                 del self._held[entry_id]
-                self._recovery.suspect()
+                self._pending_recovery.suspect()
                 return False
         # A group's entry may have reached some of its channels: it is never delivered again.
         self._release(entry_id)
         return False
 
-    async def _bury(self, entry_id: bytes, *, reason: str, connections: Connections) -> None:
+    async def _write_dead_letter(
+        self, entry_id: bytes, *, reason: str, connections: Connections
+    ) -> None:
         _log.warning("message becomes a dead letter", extra={"reason": reason})
-        await self._cemetery.bury(
+        await self._dead_letter_writer.write(
             self._process.entity, [entry_id], reason=reason, connections=connections
         )
         with self._lock:
-            self._recovery.note_departed([entry_id])
+            self._pending_recovery.note_departed([entry_id])
             self._held.pop(entry_id, None)

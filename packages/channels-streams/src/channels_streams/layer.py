@@ -21,7 +21,7 @@ from channels_streams.connection import REDIS_TROUBLE
 from channels_streams.counters import Counters
 from channels_streams.dead_letters import DeadLetters
 from channels_streams.groups import Groups
-from channels_streams.inbox import FLUSH_TARGET, Inbox
+from channels_streams.inbox import FLUSH_TARGET, ProcessInbox
 from channels_streams.keys import GROUP, Keys
 from channels_streams.loops import LoopResources, Loops, Step
 from channels_streams.mailboxes import LayerClosed
@@ -80,7 +80,7 @@ class StreamsChannelLayer(BaseChannelLayer):
         self._loops = Loops(process=process, steps=self._list_steps)
         self._groups = Groups(process=process)
         self._presence = Presence(process=process, groups=self._groups)
-        self._inbox = Inbox(
+        self._inbox = ProcessInbox(
             process=process,
             groups=self._groups,
             presence=self._presence,
@@ -135,7 +135,7 @@ class StreamsChannelLayer(BaseChannelLayer):
             try:
                 message = payloads.decode(payload)
             except payloads.Undecodable:
-                await self._bury_undecodable(channel)
+                await self._write_undecodable(channel)
                 continue
             self.counters.received += 1
             return message
@@ -317,13 +317,13 @@ class StreamsChannelLayer(BaseChannelLayer):
             resources.inbox_wanted.set()
         return reader
 
-    async def _bury_undecodable(self, channel: str) -> None:
+    async def _write_undecodable(self, channel: str) -> None:
         """Make a dead letter of the message just taken (T8)."""
         if not names.is_process_specific(channel):
-            await self._reader(channel).bury_last()
+            await self._reader(channel).write_last()
         elif (entry_id := self._inbox.mailboxes.give_up_taken(channel)) is not None:
             connections = self._resources().connections
-            await self._inbox.bury_undecodable(entry_id, connections=connections)
+            await self._inbox.write_undecodable(entry_id, connections=connections)
 
     def _encode(self, message: object) -> bytes:
         return payloads.encode(message, max_bytes=self.options.max_message_bytes)

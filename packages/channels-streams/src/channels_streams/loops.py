@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 
-from channels_streams.batching import Lane
+from channels_streams.batching import Batcher
 from channels_streams.clock import now_ms
 from channels_streams.connection import REDIS_TROUBLE, Connections
 from channels_streams.counters import Counters
@@ -38,9 +38,9 @@ class LoopResources:
         self.keeper: asyncio.Task[None] | None = None
         self.inbox_wanted = asyncio.Event()
         self.ack_wanted = asyncio.Event()
-        self._lanes: dict[str, tuple[Lane, float]] = {}
+        self._lanes: dict[str, tuple[Batcher, float]] = {}
 
-    def lane(self, entity: str) -> Lane | None:
+    def lane(self, entity: str) -> Batcher | None:
         """Return the lane to an entity's stream, if there is one."""
         found = self._lanes.get(entity)
         if found is None:
@@ -48,7 +48,7 @@ class LoopResources:
         self._lanes[entity] = (found[0], now_ms())
         return found[0]
 
-    def add_lane(self, entity: str, lane: Lane) -> Lane:
+    def add_lane(self, entity: str, lane: Batcher) -> Batcher:
         """Keep a new lane, and forget those unused for a minute."""
         now = now_ms()
         self._lanes = {

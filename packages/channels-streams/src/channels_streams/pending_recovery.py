@@ -10,7 +10,7 @@ _PAGE = 256
 Entry = tuple[bytes, list[bytes] | None]
 
 
-class Recovery:
+class PendingRecovery:
     """Whether Redis may have handed entries to a read of ours whose reply nobody saw.
 
     A read that ended early stays alive in Redis until Redis notices, or until its own time is

@@ -9,12 +9,12 @@ from channels.exceptions import ChannelFull
 from channels_streams import names
 from channels_streams.clock import now_ms
 from channels_streams.groups import Groups
-from channels_streams.inbox import GROUP_TARGET, Inbox
+from channels_streams.inbox import GROUP_TARGET, ProcessInbox
 from channels_streams.keys import process_entity, work_entity
 from channels_streams.loops import LoopResources
 from channels_streams.mailboxes import Waiting
 from channels_streams.process import Process
-from channels_streams.stream_writer import Carrier
+from channels_streams.stream_writer import StreamWriter
 
 _CHANNEL = "channel:"
 _log = logging.getLogger("channels_streams")
@@ -28,13 +28,13 @@ class Sender:
         *,
         process: Process,
         groups: Groups,
-        inbox: Inbox,
+        inbox: ProcessInbox,
         capacity_of: Callable[[str], int],
     ) -> None:
         self._process = process
         self._groups = groups
         self._inbox = inbox
-        self._carrier = Carrier(process=process, capacity_of=capacity_of)
+        self._stream_writer = StreamWriter(process=process, capacity_of=capacity_of)
 
     def is_here(self, channel: str) -> bool:
         """Say whether this process receives on the channel."""
@@ -59,9 +59,9 @@ class Sender:
         :raises RedisError: Redis is not reachable
         """
         if not names.is_process_specific(channel):
-            return await self._carrier.to_queue(resources, channel, payload)
+            return await self._stream_writer.to_queue(resources, channel, payload)
         iid = names.find_owner(channel)
-        return await self._carrier.to_process(resources, iid, target=channel, payload=payload)
+        return await self._stream_writer.to_process(resources, iid, target=channel, payload=payload)
 
     def put_group_here(self, group: str, payload: bytes) -> tuple[int, int]:
         """Put a payload into this process' mailboxes of a group: how many, how many were full."""
@@ -118,7 +118,7 @@ class Sender:
         elif names.is_process_specific(target):
             entities = [process_entity(names.find_owner(target))]
         reached = [
-            await self._carrier.send_once(
+            await self._stream_writer.send_once(
                 resources.connections, entity=entity, parcel=(target, payload), token=token
             )
             for entity in entities
@@ -135,7 +135,7 @@ class Sender:
                 return True
             return await self.send_away(resources, channel, payload)
         iid = member.partition(":")[2]
-        return await self._carrier.to_process(
+        return await self._stream_writer.to_process(
             resources, iid, target=GROUP_TARGET + group, payload=payload
         )
 

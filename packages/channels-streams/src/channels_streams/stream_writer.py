@@ -6,7 +6,7 @@ from typing import Any
 
 from channels.exceptions import ChannelFull
 
-from channels_streams.batching import Lane, Parcel, SendBatch
+from channels_streams.batching import Batcher, Parcel, SendBatch
 from channels_streams.connection import Connections
 from channels_streams.keys import GROUP, process_entity, work_entity
 from channels_streams.loops import LoopResources
@@ -20,7 +20,7 @@ _REMEMBER_BATCH_MS = 60_000
 _REMEMBER_REPLAY_MS = 24 * 3_600_000
 
 
-class Carrier:
+class StreamWriter:
     """Knows the two scripts that add messages, and what their refusals mean."""
 
     def __init__(
@@ -77,8 +77,8 @@ class Carrier:
         connections: Connections,
         entity: str,
         batch: Callable[[Connections, str, str, int], SendBatch],
-    ) -> Lane:
-        lane = Lane()
+    ) -> Batcher:
+        lane = Batcher()
         sent = self._keys.sent(entity, lane.name)
         lane.send_batch = batch(connections, entity, sent, _REMEMBER_BATCH_MS)
         return lane

@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 from channels_streams.connection import Connections
-from channels_streams.dead_letter_writer import Cemetery
+from channels_streams.dead_letter_writer import DeadLetterWriter
 from channels_streams.dead_letters import DeadLetter, DeadLetters
 from channels_streams.presence import Presence
 from channels_streams.process import Process
@@ -33,7 +33,7 @@ class Takeover:
         self._keys = process.keys
         self._options = process.options
         self._counters = process.counters
-        self._cemetery = Cemetery(process=process)
+        self._dead_letter_writer = DeadLetterWriter(process=process)
         self._dead_letters = dead_letters
         self._presence = presence
         self.orphan_handler: OrphanHandler | None = None
@@ -49,7 +49,7 @@ class Takeover:
             if alive:
                 continue
             if entity.startswith("process:"):
-                moved += await self._bury_all(entity, connections)
+                moved += await self._write_all(entity, connections)
             if not await connections.command("EXISTS", self._keys.dead_letters(entity)):
                 await connections.command("ZREM", self._keys.index(), entity)
         return moved
@@ -61,7 +61,7 @@ class Takeover:
         sample = random.sample(unseen, min(len(unseen), _ENTITIES_PER_PASS))
         return [member.decode() for member in sample]
 
-    async def _bury_all(self, entity: str, connections: Connections) -> int:
+    async def _write_all(self, entity: str, connections: Connections) -> int:
         keys = [
             self._keys.stream(entity),
             self._keys.dead_letters(entity),
@@ -69,11 +69,11 @@ class Takeover:
         ]
         moved: list[bytes] = []
         while True:
-            args = self._cemetery.limits()
+            args = self._dead_letter_writer.limits()
             for entry_id, fields in await connections.command(
                 "XRANGE", keys[0], "-", "+", "COUNT", _BATCH
             ):
-                args += self._cemetery.describe(entry_id, fields, "process_gone")
+                args += self._dead_letter_writer.describe(entry_id, fields, "process_gone")
             reply = await connections.run(_TAKE_OVER, keys=keys, args=args)
             if reply[0] == 0:
                 break

@@ -4,7 +4,7 @@ import asyncio
 import random
 
 from channels_streams.connection import REDIS_TROUBLE, Connections
-from channels_streams.inbox import Inbox
+from channels_streams.inbox import ProcessInbox
 from channels_streams.loops import LoopResources, Step
 from channels_streams.options import Options
 from channels_streams.presence import Presence
@@ -15,7 +15,7 @@ def list_steps(
     resources: LoopResources,
     *,
     options: Options,
-    inbox: Inbox,
+    inbox: ProcessInbox,
     presence: Presence,
     takeover: Takeover,
 ) -> list[Step]:
@@ -39,13 +39,13 @@ def list_steps(
         resources.ack_wanted.clear()
         await inbox.acknowledge_once(connections=connections)
 
-    async def bury_unfinished(connections: Connections) -> None:
+    async def write_unfinished(connections: Connections) -> None:
         await asyncio.sleep(options.dlq_scan_interval_ms / 1000)
-        await inbox.bury_unfinished_once(connections=connections)
+        await inbox.write_unfinished_once(connections=connections)
 
     async def take_over(connections: Connections) -> None:
         # Spread, so that the processes do not all look at the same moment.
         await asyncio.sleep(options.takeover_interval_s * random.uniform(0.7, 1.3))
         await takeover.run_once(connections=connections)
 
-    return [beat, read, acknowledge, bury_unfinished, take_over]
+    return [beat, read, acknowledge, write_unfinished, take_over]

@@ -12,10 +12,10 @@ from channels_streams.connection import (
     is_missing_group,
     to_fields,
 )
-from channels_streams.dead_letter_writer import Cemetery
+from channels_streams.dead_letter_writer import DeadLetterWriter
 from channels_streams.keys import GROUP, process_entity, work_entity
 from channels_streams.mailboxes import fail
-from channels_streams.pending_recovery import Entry, Recovery
+from channels_streams.pending_recovery import Entry, PendingRecovery
 from channels_streams.presence import Presence
 from channels_streams.process import Process
 from channels_streams.scripts import load_script
@@ -55,14 +55,14 @@ class WorkReader:
         self._options = process.options
         self._counters = process.counters
         self._presence = presence
-        self._cemetery = Cemetery(process=process)
+        self._dead_letter_writer = DeadLetterWriter(process=process)
         self._connections = connections
         self._waiters: deque[asyncio.Future[Fetched]] = deque()
         self._fetched: deque[Fetched] = deque()
         self._taken: deque[bytes] = deque()
         self._finished: deque[bytes] = deque()
         self._held: set[bytes] = set()
-        self._recovery = Recovery(block_ms=process.options.block_ms)
+        self._pending_recovery = PendingRecovery(block_ms=process.options.block_ms)
         self._is_stopping = False
         self._scan_after = "-"
         self._next_scan_ms = now_ms() + process.options.dlq_scan_interval_ms
@@ -91,12 +91,12 @@ class WorkReader:
                 asyncio.get_running_loop().call_later(_LINGER_S, self._stop_if_idle)
             raise
 
-    async def bury_last(self) -> None:
+    async def write_last(self) -> None:
         """Make a dead letter of the message handed out last: no consumer can read it (T8)."""
         newest = self._taken or self._finished
         if newest:
             entry_id = newest.pop()
-            await self._bury(entry_id, "undecodable")
+            await self._write_dead_letter(entry_id, "undecodable")
 
     def dismiss(self) -> None:
         """Tell who still waits that the layer was closed."""
@@ -133,13 +133,13 @@ class WorkReader:
         alive = await self._connections.command("EXISTS", self._keys.presence(process_entity(iid)))
         if not self._again:
             if not alive or idle_ms > self._options.dlq_min_idle_ms:
-                await self._bury(entry_id, "unfinished")
+                await self._write_dead_letter(entry_id, "unfinished")
             return
         patience_ms = self._options.redeliver_after_ms
         if alive and idle_ms < patience_ms:
             return
         if deliveries >= self._options.dlq_max_deliveries:
-            await self._bury(entry_id, "max_deliveries")
+            await self._write_dead_letter(entry_id, "max_deliveries")
             return
         # The idle time asked for is the guard: of two processes one gets it.
         claimed = await self._connections.command(
@@ -167,7 +167,7 @@ class WorkReader:
             _log.warning("work queue not reachable while leaving it")
         finally:
             self._task = None
-            self._recovery.suspect()
+            self._pending_recovery.suspect()
 
     async def _read_while_wanted(self) -> None:
         while self._waiters:
@@ -180,9 +180,9 @@ class WorkReader:
                 # Our own doing: nobody waits any more, so the blocking read had to end.
                 task.uncancel()
                 self._is_stopping = False
-                self._recovery.suspect()
+                self._pending_recovery.suspect()
             except REDIS_TROUBLE as error:
-                self._recovery.suspect()
+                self._pending_recovery.suspect()
                 if is_missing_group(error):
                     await self._make_group()
                     continue
@@ -194,14 +194,14 @@ class WorkReader:
         # Some process must be alive for its pending entries not to look abandoned.
         if not self._presence.is_registered:
             await self._presence.beat(connections=self._connections)
-        if self._recovery.is_due:
+        if self._pending_recovery.is_due:
             await self._recover()
         entries: list[Entry] = []
         await self._connections.read_group(
             self._stream,
             consumer=self._consumer,
             count=max(1, len(self._waiters) - len(self._fetched)),
-            block_ms=self._recovery.block_ms,
+            block_ms=self._pending_recovery.block_ms,
             take=lambda entry_id, fields: entries.append((entry_id, fields)),
         )
         for entry_id, fields in entries:
@@ -212,7 +212,7 @@ class WorkReader:
 
     async def _recover(self) -> None:
         """Read what Redis counts as delivered to us and nobody here ever saw."""
-        for entry_id, fields in await self._recovery.list_lost(
+        for entry_id, fields in await self._pending_recovery.list_lost(
             self._stream,
             consumer=self._consumer,
             held=self._held,
@@ -225,7 +225,7 @@ class WorkReader:
         self._held.add(entry_id)
         payload = to_fields(fields).get(b"payload")
         if payload is None:
-            await self._bury(entry_id, "malformed")
+            await self._write_dead_letter(entry_id, "malformed")
             return
         created_ms = self._presence.to_local_ms(int(entry_id.partition(b"-")[0]))
         if not self._again and created_ms + self._options.expiry_ms < now_ms():
@@ -272,7 +272,7 @@ class WorkReader:
                 _ACKNOWLEDGE, keys=[self._stream], args=[GROUP, *batch]
             )
             self._counters.acked += deleted
-            self._recovery.note_departed(batch)
+            self._pending_recovery.note_departed(batch)
             for entry_id in batch:
                 self._finished.popleft()
                 self._held.discard(entry_id)
@@ -283,14 +283,14 @@ class WorkReader:
             return
         ids = [entry_id for entry_id, _ in self._fetched]
         self._fetched.clear()
-        self._recovery.suspect()
+        self._pending_recovery.suspect()
         await self._connections.run(_LEAVE, keys=[self._stream], args=[GROUP, self._consumer, *ids])
-        self._recovery.note_departed(ids)
+        self._pending_recovery.note_departed(ids)
         self._held.difference_update(ids)
 
-    async def _bury(self, entry_id: bytes, reason: str) -> None:
+    async def _write_dead_letter(self, entry_id: bytes, reason: str) -> None:
         _log.warning("message becomes a dead letter", extra={"reason": reason})
-        await self._cemetery.bury(
+        await self._dead_letter_writer.write(
             self._entity, [entry_id], reason=reason, connections=self._connections
         )
         self._forget(entry_id)

@@ -26,7 +26,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import TimeoutError as NoReply
 
 from channels_streams.clock import now_ms
-from channels_streams.redis.connection import Line, ReadLines, Replies, Words
+from channels_streams.redis.connection import CommandConnection, ReadConnections, Replies, Words
 from channels_streams.redis.protocol import TakeReplies
 
 _ROUNDS = 8
@@ -46,11 +46,14 @@ class ClusterClient(RedisCluster):
     """
 
     def __init__(
-        self, *, make_line: Callable[[ClusterNode], Line | ReadLines] = Line, **config: Any
+        self,
+        *,
+        make_line: Callable[[ClusterNode], CommandConnection | ReadConnections] = CommandConnection,
+        **config: Any,
     ) -> None:
         super().__init__(require_full_coverage=False, **config)
         self._make_line = make_line
-        self._lines: dict[str, Line | ReadLines] = {}
+        self._lines: dict[str, CommandConnection | ReadConnections] = {}
         # Masters that did not answer, by name: until when they are not asked again.
         self._spared: dict[str, float] = {}
         self._learned_at_ms = 0.0
@@ -243,7 +246,7 @@ class ClusterClient(RedisCluster):
         lines = [self._lines.pop(name) for name in names]
         await asyncio.gather(*(line.close() for line in lines))
 
-    def _find_line(self, master: ClusterNode) -> Line | ReadLines:
+    def _find_line(self, master: ClusterNode) -> CommandConnection | ReadConnections:
         line = self._lines.get(master.name)
         if line is None:
             line = self._lines[master.name] = self._make_line(master)

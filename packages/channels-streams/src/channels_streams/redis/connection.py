@@ -10,7 +10,7 @@ from redis.asyncio import Connection, Redis
 from redis.asyncio.cluster import ClusterNode
 from redis.exceptions import ConnectionError as ConnectionLost
 
-from channels_streams.redis.protocol import TakeReplies, Wire
+from channels_streams.redis.protocol import RedisProtocol, TakeReplies
 
 Words = Sequence[Any]
 Replies = asyncio.Future[list[Any]]
@@ -18,18 +18,18 @@ Replies = asyncio.Future[list[Any]]
 Server = Redis | ClusterNode
 
 
-class Line:
+class CommandConnection:
     """One kept connection, on which batches of several callers are under way at a time.
 
-    redis-py connects, and says who we are; then the connection is a `Wire`: packed and read in C,
-    written at once. Through redis-py a batch of three commands costs 98 µs of CPU, here 20.
+    redis-py connects and says who we are; then the connection is a `RedisProtocol`: packed and read
+    in C, written at once. Through redis-py a batch of three commands costs 98 µs of CPU, here 20.
     """
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._callbacks: dict[Any, Any] = dict(server.response_callbacks)
         self._connection: Connection | None = None
-        self._wire: Wire | None = None
+        self._wire: RedisProtocol | None = None
         self._opening = asyncio.Lock()
 
     @property
@@ -94,7 +94,9 @@ class Line:
         replies: list[Any] = await connection.retry.call_with_retry(bring_once, _note_loss)
         return replies
 
-    def _exchange(self, wire: Wire, commands: Sequence[Words], take: TakeReplies | None) -> Replies:
+    def _exchange(
+        self, wire: RedisProtocol, commands: Sequence[Words], take: TakeReplies | None
+    ) -> Replies:
         # hiredis's stub takes a tuple of one for a tuple of any length.
         packed = b"".join([pack_command(cast("Any", tuple(words))) for words in commands])
         read = functools.partial(self._read, commands, take)
@@ -117,24 +119,24 @@ class Line:
                 self._connection = await _take_connection(self._server)
             return self._connection
 
-    async def _connect(self, connection: Connection) -> Wire:
+    async def _connect(self, connection: Connection) -> RedisProtocol:
         async with self._opening:
             if self._wire is None or self._wire.is_lost:
                 # Also one whose opening was cancelled half way.
                 await connection.disconnect(nowait=True)
                 untyped: Any = connection
                 await untyped.connect()
-                self._wire = Wire(connection)
+                self._wire = RedisProtocol(connection)
             return self._wire
 
 
-class ReadLines:
+class ReadConnections:
     """Lines for commands that block: each has one to itself, and at most `limit` are busy."""
 
     def __init__(self, server: Server, *, limit: int) -> None:
         self._server = server
-        self._lines: list[Line] = []
-        self._free: list[Line] = []
+        self._lines: list[CommandConnection] = []
+        self._free: list[CommandConnection] = []
         self._room = asyncio.Semaphore(limit)
 
     @property
@@ -164,8 +166,8 @@ class ReadLines:
         """End every connection."""
         await asyncio.gather(*(line.close() for line in self._lines))
 
-    def _add_line(self) -> Line:
-        line = Line(self._server)
+    def _add_line(self) -> CommandConnection:
+        line = CommandConnection(self._server)
         self._lines.append(line)
         return line
 

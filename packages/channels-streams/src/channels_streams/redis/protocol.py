@@ -26,7 +26,7 @@ class _Batch(msgspec.Struct, gc=False):
     replies: list[Any]
 
 
-class Wire(asyncio.Protocol):
+class RedisProtocol(asyncio.Protocol):
     """Takes over a connection that redis-py has opened, and is lost with it.
 
     Nobody may take a reply for an answer to a command written on another connection: with the

@@ -13,7 +13,7 @@ Returns  {1, left, id…}  the entries this call moved; `left` stay in the inbox
          {0, 'alive'}    the process is there
 ]]
 --- @include "shared/redis_now"
---- @include "shared/bury_entry"
+--- @include "shared/move_entry"
 --- @include "shared/take_about"
 local inbox, dead_letters, presence = KEYS[1], KEYS[2], KEYS[3]
 local group, maxlen, keep_ms = ARGV[1], ARGV[2], ARGV[3]
@@ -28,7 +28,7 @@ local reply = {1, 0}
 while at <= #ARGV do
   local id, about = ARGV[at]
   about, at = take_about(ARGV, at + 1)
-  if bury_entry(inbox, group, dead_letters, id, about, now_ms, maxlen) then
+  if move_entry(inbox, group, dead_letters, id, about, now_ms, maxlen) then
     reply[#reply + 1] = id
   end
 end

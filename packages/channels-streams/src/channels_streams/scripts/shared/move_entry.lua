@@ -1,6 +1,6 @@
 -- Move one entry of a stream to its dead letters; says whether it was still there.
 -- `about` is a list of further field names and values.
-local function bury_entry(stream, group, dead_letters, id, about, moved_at_ms, maxlen)
+local function move_entry(stream, group, dead_letters, id, about, moved_at_ms, maxlen)
   local entry = redis.call('XRANGE', stream, id, id)[1]
   if not entry then
     -- Deleted, and perhaps still pending: nobody can finish it any more.
