@@ -21,6 +21,7 @@ from scheduling.model import clock
 from scheduling.model.events import JobCancelled, NodeControlled, NodeStatusChanged
 from scheduling.model.jobs import JobState, Request
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node, Usage
 from scheduling.model.outcomes import Result
 from scheduling.placement.pool_matching import ALL_NODES
@@ -152,10 +153,16 @@ def _request(session: int, number: int) -> Request:
 
 async def _measure_scripts(redis: EmbeddedRedis) -> list[Row]:
     client = open_client(url=redis.url, cluster_urls=(), timeout_s=5, connect_timeout_s=5)
-    connection = Connection(client)
+    connection = Connection(client, metrics=Metrics())
     limits = JobLimits()
-    store = NodeStore(connection, keys=Keys("bench"), node_limits=NodeLimits(), job_limits=limits)
-    jobs = JobStore(connection, keys=Keys("bench"), limits=limits)
+    store = NodeStore(
+        connection,
+        keys=Keys("bench"),
+        node_limits=NodeLimits(),
+        job_limits=limits,
+        metrics=Metrics(),
+    )
+    jobs = JobStore(connection, keys=Keys("bench"), limits=limits, metrics=Metrics())
     node = await _register(store)
     rows = []
     for writers in (1, _WRITERS):
@@ -167,9 +174,14 @@ async def _measure_scripts(redis: EmbeddedRedis) -> list[Row]:
         rows += [_row(f"{step}, {who}", times) for step, times in took.items()]
     rows.append(await _reserve_at_rate(store, node))
     other = Connection(
-        open_client(url=redis.url, cluster_urls=(), timeout_s=5, connect_timeout_s=5)
+        open_client(url=redis.url, cluster_urls=(), timeout_s=5, connect_timeout_s=5),
+        metrics=Metrics(),
     )
-    rows.append(await _cross(jobs, JobStore(other, keys=Keys("bench"), limits=limits), node))
+    rows.append(
+        await _cross(
+            jobs, JobStore(other, keys=Keys("bench"), limits=limits, metrics=Metrics()), node
+        )
+    )
     await connection.close()
     await other.close()
     return rows

@@ -36,7 +36,7 @@ class NodeJobService:
         settlement: Settlement,
         retries: Retries,
         asr_metrics: AsrMetrics,
-        unavailable_services: UnavailableServices | None = None,
+        unavailable_services: UnavailableServices,
     ) -> None:
         self._unavailable_services = unavailable_services
         self._asr_metrics = asr_metrics
@@ -168,8 +168,7 @@ class NodeJobService:
         return taken
 
     def _note_unavailable(self, connection: NodeConnection, refused: Refused) -> None:
-        if self._unavailable_services is not None:
-            self._unavailable_services.note(connection.node, details=refused.details)
+        self._unavailable_services.note(connection.node, details=refused.details)
 
     async def accept(
         self, connection: NodeConnection, job_id: str, held: Held, *, tell: bool = False

@@ -38,7 +38,7 @@ class SessionService:
         limits: SessionLimits,
         use_binary_frames: bool,
         grace_s: float,
-        metrics: Metrics | None = None,
+        metrics: Metrics,
     ) -> None:
         self._grace_s = grace_s
         self._background = Background()
@@ -48,7 +48,7 @@ class SessionService:
         self._settlement = settlement
         self._in_flight = in_flight
         self._limits = limits
-        self._metrics = metrics or Metrics()
+        self._metrics = metrics
         self._use_binary_frames = use_binary_frames
 
     async def open(

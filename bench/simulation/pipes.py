@@ -13,6 +13,7 @@ import redis.asyncio
 from bench.simulation import virtual_time
 from bench.simulation.redis_model import RedisModel
 from lua import scripts
+from scheduling.model.metrics import Metrics
 from scheduling.store.redis.connection import Connection
 from scheduling.store.redis.routes import Command
 
@@ -185,7 +186,7 @@ class VirtualConnection(Connection):
     """The store's own connection, over a virtual pipe."""
 
     def __init__(self, pipe: VirtualPipe) -> None:
-        super().__init__(redis.asyncio.Redis())
+        super().__init__(redis.asyncio.Redis(), metrics=Metrics())
         self._pipe = pipe
 
 

@@ -28,8 +28,10 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, JobCancelled, JobSettled, ToNode, ToSession
 from scheduling.model.instances import SessionRow
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.model.outcomes import Refused, Result
+from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
@@ -193,9 +195,12 @@ class Instance:
         limits = JobLimits(waiting_max=policy.waiting_max)
         pipe = VirtualPipe(world.masters, network_s=world.network_s)
         self.connection = connection = VirtualConnection(pipe)
+        metrics = Metrics()
         stores = Stores(
-            nodes=NodeStore(connection, keys=_KEYS, node_limits=_NODE_LIMITS, job_limits=limits),
-            jobs=JobStore(connection, keys=_KEYS, limits=limits),
+            nodes=NodeStore(
+                connection, keys=_KEYS, node_limits=_NODE_LIMITS, job_limits=limits, metrics=metrics
+            ),
+            jobs=JobStore(connection, keys=_KEYS, limits=limits, metrics=metrics),
             timers=TimerStore(connection, keys=_KEYS, shards=_TIMER_SHARDS),
             decisions=DecisionStore(connection, keys=_KEYS, limits=limits),
             runtime=RuntimeStore(connection, keys=_KEYS),
@@ -214,6 +219,8 @@ class Instance:
             limits=limits,
             rules=PlacementRules(sample_size=policy.sample_size),
             tenants=self.tenants,
+            memory=SessionMemory(),
+            metrics=metrics,
             rng=random.Random(f"{world.setting.seed} instance {number}"),
         )
         self.retries = Retries(
@@ -239,6 +246,7 @@ class Instance:
             silent_ms=_NODE_LIMITS.heartbeat_timeout_ms,
             grace_ms=_NODE_LIMITS.grace_ms,
             interval_s=_TIMER_TICK_S,
+            metrics=metrics,
         )
         self.speakers = Speakers(self)
         self.news: dict[str, int] = {}

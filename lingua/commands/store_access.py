@@ -12,6 +12,7 @@ from lingua.composition.pools import read_pool_rules
 from scheduling.jobs.explaining import Explainer
 from scheduling.model.errors import DependencyDown
 from scheduling.model.limits import JobLimits, NodeLimits
+from scheduling.model.metrics import Metrics
 from scheduling.placement.candidates import Members, PoolTable
 from scheduling.placement.pool_config import PoolConfig
 from scheduling.placement.pool_matching import PoolMatcher
@@ -30,13 +31,15 @@ class StoreAccess:
 
     def __init__(self, connection: Connection) -> None:
         keys, limits = Keys(settings.LINGUA_KEY_PREFIX), JobLimits()
-        self._nodes = NodeStore(connection, keys=keys, node_limits=NodeLimits(), job_limits=limits)
+        self._nodes = NodeStore(
+            connection, keys=keys, node_limits=NodeLimits(), job_limits=limits, metrics=Metrics()
+        )
         self._pools = PoolStore(connection, keys=keys)
         self._members = MembershipStore(connection, keys=keys)
         self._fleet = Fleet(require_gpu=settings.LINGUA_REQUIRE_GPU)
         self.explainer = Explainer(
             fleet=self._fleet,
-            jobs=JobStore(connection, keys=keys, limits=limits),
+            jobs=JobStore(connection, keys=keys, limits=limits, metrics=Metrics()),
             decisions=DecisionStore(connection, keys=keys, limits=limits),
             rules=read_placement_rules(instance_id=""),
         )
@@ -91,7 +94,7 @@ async def open_connection() -> AsyncIterator[Connection]:
         timeout_s=settings.LINGUA_REDIS_TIMEOUT_S,
         connect_timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
     )
-    connection = Connection(client)
+    connection = Connection(client, metrics=Metrics())
     try:
         yield connection
     finally:

@@ -1,6 +1,7 @@
 """Composition of the pools' part of an instance, and of what its settings say about pools."""
 
 import dataclasses
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,6 +75,7 @@ def build_pools(infrastructure: Infrastructure, *, fleet: Fleet, source: OwnedSo
         fresh_ms=pools.LINGUA_POOL_MEMBERS_FRESH_MS,
         check_ms=pools.LINGUA_POOL_CHECK_MS,
         interval_s=_PASS_S,
+        rng=random.Random(),
         metrics=infrastructure.metrics,
     )
     leader = Leader(

@@ -1,6 +1,7 @@
 """Composition of the placement core: what takes a job in, places it, watches it and ends it."""
 
 import dataclasses
+import random
 from collections.abc import Callable
 
 from lingua import settings
@@ -18,6 +19,7 @@ from scheduling.jobs.watchdog import Watchdog
 from scheduling.model.delivery import Delivery
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.model.metrics import Metrics
+from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
@@ -80,6 +82,8 @@ def build_services(infrastructure: Infrastructure) -> Services:
         rules=rules,
         metrics=infrastructure.metrics,
         tenants=tenants,
+        memory=SessionMemory(),
+        rng=random.Random(),
     )
     retries = Retries(
         stores=stores,

@@ -39,7 +39,8 @@ async def _write(result_writer: ForwardingMetrics) -> None:
             cluster_urls=settings.LINGUA_REDIS_CLUSTER_URLS,
             timeout_s=settings.LINGUA_REDIS_TIMEOUT_S,
             connect_timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
-        )
+        ),
+        metrics=Metrics(),
     )
     supervisor = Supervisor(loops=_build_loops(connection, result_writer))
     supervisor.start()

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from scheduling.model.credentials import Credential
 from scheduling.model.errors import DependencyDown
+from scheduling.model.metrics import Metrics
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
@@ -82,7 +83,8 @@ async def _publish_once(credentials: Sequence[Credential]) -> None:
             cluster_urls=settings.LINGUA_REDIS_CLUSTER_URLS,
             timeout_s=settings.LINGUA_REDIS_TIMEOUT_S,
             connect_timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
-        )
+        ),
+        metrics=Metrics(),
     )
     try:
         keys = Keys(settings.LINGUA_KEY_PREFIX)

@@ -54,7 +54,7 @@ class UnavailableServices:
         store: UnavailableServiceStore,
         most: int,
         on_absent: Callable[[UnavailableService], None] | None = None,
-        metrics: Metrics | None = None,
+        metrics: Metrics,
         interval_s: float = 0.05,
     ) -> None:
         self._store = store
@@ -63,7 +63,7 @@ class UnavailableServices:
         self.interval_s = interval_s
         self._queue: collections.deque[UnavailableService] = collections.deque()
         self._limited_until_ms: dict[str, float] = {}
-        self._metrics = metrics or Metrics()
+        self._metrics = metrics
 
     def __len__(self) -> int:
         return len(self._queue)

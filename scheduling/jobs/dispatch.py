@@ -42,27 +42,27 @@ class Dispatcher:
         settlement: Settlement,
         limits: JobLimits,
         rules: PlacementRules,
-        tenants: Tenants | None = None,
-        memory: SessionMemory | None = None,
-        rng: random.Random | None = None,
-        metrics: Metrics | None = None,
+        tenants: Tenants,
+        memory: SessionMemory,
+        rng: random.Random,
+        metrics: Metrics,
     ) -> None:
         self._stores = stores
         self._fleet = fleet
         self._settlement = settlement
         self._limits = limits
-        self._tenants = tenants or Tenants(fleet=fleet, store=stores.tenants)
+        self._tenants = tenants
         self.chooser = Chooser(
             fleet=fleet,
             rules=rules,
-            memory=memory or SessionMemory(),
-            rng=rng or random.Random(),
+            memory=memory,
+            rng=rng,
         )
         self._offers = Offers(
             stores=stores, fleet=fleet, delivery=delivery, chooser=self.chooser, limits=limits
         )
         self._background = Background()
-        self._metrics = metrics or Metrics()
+        self._metrics = metrics
         self.waiting = WaitQueue(most=limits.waiting_max, priority=self._tenants.priority)
         fleet.on_free = self._serve_soon
 

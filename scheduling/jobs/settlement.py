@@ -41,9 +41,9 @@ class Settlement:
     """Every end of a job goes through here: slot freed, outcome kept, speaker told."""
 
     def __init__(
-        self, *, stores: Stores, fleet: Fleet, delivery: Delivery, tenants: Tenants | None = None
+        self, *, stores: Stores, fleet: Fleet, delivery: Delivery, tenants: Tenants
     ) -> None:
-        self._tenants = tenants or Tenants(fleet=fleet, store=stores.tenants)
+        self._tenants = tenants
         self._stores = stores
         self._fleet = fleet
         self._delivery = delivery

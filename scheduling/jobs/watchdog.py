@@ -41,10 +41,10 @@ class Watchdog:
         silent_ms: int,
         grace_ms: int,
         interval_s: float,
-        metrics: Metrics | None = None,
+        metrics: Metrics,
         look_again_ms: int = 3_000,
     ) -> None:
-        self._metrics = metrics or Metrics()
+        self._metrics = metrics
         self._lag_ms = 0
         self._stores = stores
         self._fleet = fleet

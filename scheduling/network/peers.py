@@ -39,9 +39,9 @@ class Peers:
         record: InstanceRecord,
         store: InstanceStore,
         interval_s: float,
-        metrics: Metrics | None = None,
+        metrics: Metrics,
     ) -> None:
-        self._metrics = metrics or Metrics()
+        self._metrics = metrics
         self.record = record
         self.interval_s = interval_s
         self.on_lost: Callable[[], Awaitable[None]] = _nothing_lost

@@ -41,8 +41,8 @@ class PoolFollower:
         fresh_ms: int,
         check_ms: int,
         interval_s: float,
-        rng: random.Random | None = None,
-        metrics: Metrics | None = None,
+        rng: random.Random,
+        metrics: Metrics,
     ) -> None:
         self._fleet = fleet
         self._pools = pools
@@ -51,8 +51,8 @@ class PoolFollower:
         self._fresh_ms = fresh_ms
         self._check_ms = check_ms
         self.interval_s = interval_s
-        self._rng = rng or random.Random()
-        self._metrics = metrics or Metrics()
+        self._rng = rng
+        self._metrics = metrics
         self._checked_at_ms = 0
         self._turn = asyncio.Lock()
         self._followed = asyncio.Event()

@@ -39,10 +39,10 @@ class JobStore:
         *,
         keys: Keys,
         limits: JobLimits,
-        metrics: Metrics | None = None,
+        metrics: Metrics,
     ) -> None:
         self._connection = connection
-        self._notes = JobNotes(metrics or Metrics())
+        self._notes = JobNotes(metrics)
         self._keys = keys
         self._limits = limits
         self.test_clock = ""

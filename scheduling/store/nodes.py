@@ -98,10 +98,10 @@ class NodeStore:
         keys: Keys,
         node_limits: NodeLimits,
         job_limits: JobLimits,
-        metrics: Metrics | None = None,
+        metrics: Metrics,
     ) -> None:
         self._connection = connection
-        self._notes = SlotNotes(metrics or Metrics())
+        self._notes = SlotNotes(metrics)
         self._keys = keys
         self._limits = node_limits
         self._jobs = job_limits

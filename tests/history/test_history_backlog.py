@@ -50,7 +50,9 @@ def list_lives_ms(url: str, records: list[str]) -> list[int]:
 
 
 async def write_all(url: str) -> int:
-    connection = Connection(redis.asyncio.Redis.from_url(url, decode_responses=True))
+    connection = Connection(
+        redis.asyncio.Redis.from_url(url, decode_responses=True), metrics=Metrics()
+    )
     writer = HistoryWriter(
         store=HistoryStore(connection, keys=_KEYS, shards=_SHARDS, record_ms=_RECORD_MS),
         metrics=Metrics(),

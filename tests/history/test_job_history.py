@@ -7,6 +7,7 @@ import pytest
 import redis.asyncio
 
 from lingua.settings.embedded_redis import EmbeddedRedis
+from scheduling.model.metrics import Metrics
 from scheduling.store.job_history import HistoryStore
 from scheduling.store.keys import Keys, pick_shard
 from scheduling.store.redis.connection import Connection
@@ -142,7 +143,9 @@ async def test_what_a_dead_writer_had_taken_is_written_by_another(
     history.take_away()
     jobs = await work(instance, jobs=3)
     kill(instance)
-    connection = Connection(redis.asyncio.Redis.from_url(own_redis.url, decode_responses=True))
+    connection = Connection(
+        redis.asyncio.Redis.from_url(own_redis.url, decode_responses=True), metrics=Metrics()
+    )
     store = HistoryStore(connection, keys=Keys("i"), shards=_SHARDS, record_ms=60_000)
     for entity in list_waiting(cluster):
         # The killed instance's own lease, over at once.

@@ -43,7 +43,8 @@ async def connection() -> AsyncIterator[Connection]:
     connection = Connection(
         open_client(
             url="redis://127.0.0.1:1/0", cluster_urls=(), timeout_s=0.1, connect_timeout_s=0.1
-        )
+        ),
+        metrics=Metrics(),
     )
     yield connection
     await connection.close()
@@ -57,7 +58,7 @@ async def console(fleet: Fleet, connection: Connection, tmp_path: Path) -> Conso
             fleet=fleet,
             delivery=Delivery(),
             waiting=WaitQueue(most=10),
-            jobs=JobStore(connection, keys=Keys("p"), limits=JobLimits()),
+            jobs=JobStore(connection, keys=Keys("p"), limits=JobLimits(), metrics=Metrics()),
         ),
         catalog=Catalog(base_url="", storage_path=tmp_path, refresh_s=30),
         instance=InstanceView(instance_id="i1", hostname="h", pid=1, version="1", started_at_ms=1),

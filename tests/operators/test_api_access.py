@@ -20,6 +20,7 @@ from operators.db.publishing import build_publication, publish_now
 from operators.models import ApiToken, AuditEntry
 from scheduling.access.access import Access, AccessLimits
 from scheduling.model.credentials import Scope
+from scheduling.model.metrics import Metrics
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
@@ -167,7 +168,7 @@ def test_a_change_through_the_api_is_noted_whatever_came_of_it() -> None:
 
 @pytest.fixture
 async def access(redis_server: OwnRedis, prefix: str) -> AsyncIterator[Access]:
-    connection = Connection(open_redis(redis_server.url))
+    connection = Connection(open_redis(redis_server.url), metrics=Metrics())
     keys = Keys(prefix)
     limits = AccessLimits(
         most_connections=1,
@@ -208,7 +209,7 @@ async def test_everything_is_published_once_and_again_when_redis_lost_it(
 ) -> None:
     token, headers = await sync_to_async(issue)(Scope.SESSION)
     await access.show_token(headers["Authorization"].split()[1], scope=Scope.SESSION)
-    connection = Connection(open_redis(redis_server.url))
+    connection = Connection(open_redis(redis_server.url), metrics=Metrics())
     keys = Keys(prefix)
     store = CredentialStore(connection, keys=keys, life_ms=60_000)
     publisher = CredentialPublisher(

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -80,7 +81,7 @@ async def connection(
 ) -> AsyncIterator[Connection]:
     client = open_redis(redis_server.url, timeout_s=2.0)
     await redis_client.ping()
-    connection = Connection(client, overdue_s=UNHURRIED_S)
+    connection = Connection(client, overdue_s=UNHURRIED_S, metrics=Metrics())
     await connection.open()
     yield connection
     await connection.close()
@@ -111,6 +112,7 @@ async def make_peer(
             fresh_ms=5_000,
             check_ms=10_000,
             interval_s=0.5,
+            rng=random.Random(),
             metrics=metrics,
         )
         leader = Leader(
@@ -133,7 +135,11 @@ async def make_peer(
             instance_id=instance_id,
             fleet=fleet,
             nodes=NodeStore(
-                connection, keys=keys, node_limits=NodeLimits(), job_limits=JobLimits()
+                connection,
+                keys=keys,
+                node_limits=NodeLimits(),
+                job_limits=JobLimits(),
+                metrics=Metrics(),
             ),
             pools=pools,
             members=members,

@@ -24,6 +24,7 @@ from scheduling.model.outcomes import Refused
 from scheduling.placement.candidates import Members, PoolTable
 from scheduling.placement.pool_config import Owned, PoolConfig
 from scheduling.placement.pool_matching import PoolMatcher
+from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
@@ -67,8 +68,14 @@ class Scheduler:
     def __init__(self, connection: Connection, keys: Keys, *, seed: int = 1) -> None:
         limits = JobLimits()
         self.stores = Stores(
-            nodes=NodeStore(connection, keys=keys, node_limits=NodeLimits(), job_limits=limits),
-            jobs=JobStore(connection, keys=keys, limits=limits),
+            nodes=NodeStore(
+                connection,
+                keys=keys,
+                node_limits=NodeLimits(),
+                job_limits=limits,
+                metrics=Metrics(),
+            ),
+            jobs=JobStore(connection, keys=keys, limits=limits, metrics=Metrics()),
             timers=TimerStore(connection, keys=keys, shards=4),
             decisions=DecisionStore(connection, keys=keys, limits=limits),
             runtime=RuntimeStore(connection, keys=keys),
@@ -91,6 +98,7 @@ class Scheduler:
             rules=rules,
             tenants=self.tenants,
             metrics=self.metrics,
+            memory=SessionMemory(),
             rng=random.Random(seed),
         )
         self.retries = Retries(

@@ -52,7 +52,9 @@ async def test_a_marked_service_sends_the_job_elsewhere_until_the_mark_ends(
 ) -> None:
     scheduler = Scheduler(connection, keys)
     await scheduler.connect("n-1", "n-2", max_jobs=100)
-    unavailable_services = UnavailableServices(store=make_store(connection, keys), most=10)
+    unavailable_services = UnavailableServices(
+        store=make_store(connection, keys), most=10, metrics=Metrics()
+    )
     node = scheduler.fleet.find("n-1")
     assert node is not None
     unavailable_services.note(node, details=DETAILS)
@@ -81,7 +83,10 @@ async def test_a_thousand_events_of_three_instances_cause_one_action(
     actions: list[UnavailableService] = []
     instances = [
         UnavailableServices(
-            store=make_store(connection, keys), most=1_000, on_absent=actions.append
+            store=make_store(connection, keys),
+            most=1_000,
+            on_absent=actions.append,
+            metrics=Metrics(),
         )
         for _ in range(3)
     ]
@@ -114,7 +119,7 @@ async def test_a_node_that_reports_too_much_is_asked_after_once_a_window(
     connection: Connection, keys: Keys, redis_client: "redis.asyncio.Redis"
 ) -> None:
     unavailable_services = UnavailableServices(
-        store=make_store(connection, keys, window_ms=600_000), most=100
+        store=make_store(connection, keys, window_ms=600_000), most=100, metrics=Metrics()
     )
     for _ in range(50):
         unavailable_services.put(UnavailableService(node_id="n-1", service_id="nmt-1"))
@@ -129,7 +134,7 @@ async def test_a_node_that_reported_too_much_is_heard_again_after_the_window(
     connection: Connection, keys: Keys
 ) -> None:
     unavailable_services = UnavailableServices(
-        store=make_store(connection, keys, window_ms=100), most=100
+        store=make_store(connection, keys, window_ms=100), most=100, metrics=Metrics()
     )
     for _ in range(50):
         unavailable_services.put(UnavailableService(node_id="n-1", service_id="nmt-1"))
@@ -201,6 +206,8 @@ def test_reports_of_more_services_than_are_named_are_counted_together(
 def test_a_report_that_names_no_service_of_the_node_marks_nothing(
     connection: Connection, keys: Keys, details: object
 ) -> None:
-    unavailable_services = UnavailableServices(store=make_store(connection, keys), most=10)
+    unavailable_services = UnavailableServices(
+        store=make_store(connection, keys), most=10, metrics=Metrics()
+    )
     unavailable_services.note(make_node("n-1"), details=details)
     assert len(unavailable_services) == 0

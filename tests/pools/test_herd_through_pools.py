@@ -2,11 +2,13 @@
 
 import asyncio
 import collections
+import random
 from collections.abc import AsyncIterator
 
 import pytest
 import redis.asyncio
 
+from scheduling.model.metrics import Metrics
 from scheduling.placement.pool_config import Owned, PoolRules, list_pools_of, wish_pools
 from scheduling.pools.follower import PoolFollower
 from scheduling.pools.leader import Leader
@@ -79,6 +81,8 @@ class Herd:
                 fresh_ms=60_000,
                 check_ms=60_000,
                 interval_s=1,
+                rng=random.Random(),
+                metrics=Metrics(),
             ).follow()
         (pool,) = config.pools
         return pool.pool_id
@@ -89,7 +93,10 @@ async def herd(
     redis_server: OwnRedis, redis_client: "redis.asyncio.Redis", keys: Keys
 ) -> AsyncIterator[Herd]:
     await redis_client.ping()
-    connections = [Connection(open_redis(redis_server.url, timeout_s=10)) for _ in range(INSTANCES)]
+    connections = [
+        Connection(open_redis(redis_server.url, timeout_s=10), metrics=Metrics())
+        for _ in range(INSTANCES)
+    ]
     for connection in connections:
         await connection.open()
     schedulers = [

@@ -7,10 +7,13 @@ from scheduling.jobs import settlement
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Settlement
+from scheduling.jobs.tenants import Tenants
 from scheduling.jobs.watchdog import Watchdog
 from scheduling.model.delivery import Delivery
 from scheduling.model.limits import PlacementRules
+from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node, Usage
+from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
 from tests.scripts.fixtures import DESCRIPTION, JOB_LIMITS, NODE_LIMITS, Stores
 
@@ -33,21 +36,28 @@ class Services:
         )
         self.stores = stores
         self.delivery = Delivery()
-        settle = Settlement(stores=stores, fleet=self.fleet, delivery=self.delivery)
+        self.tenants = Tenants(fleet=self.fleet, store=stores.tenants)
+        self.settlement = Settlement(
+            stores=stores, fleet=self.fleet, delivery=self.delivery, tenants=self.tenants
+        )
+        metrics = Metrics()
         self.dispatcher = Dispatcher(
             stores=stores,
             fleet=self.fleet,
             delivery=self.delivery,
-            settlement=settle,
+            settlement=self.settlement,
             limits=JOB_LIMITS,
             rules=PlacementRules(),
+            tenants=self.tenants,
+            memory=SessionMemory(),
             rng=random.Random(seed),
+            metrics=metrics,
         )
         self.retries = retries = Retries(
             stores=stores,
             fleet=self.fleet,
             delivery=self.delivery,
-            settlement=settle,
+            settlement=self.settlement,
             dispatcher=self.dispatcher,
             send_cancel=True,
         )
@@ -66,6 +76,7 @@ class Services:
             silent_ms=SILENT_MS,
             grace_ms=NODE_LIMITS.grace_ms,
             interval_s=1,
+            metrics=metrics,
         )
 
     async def register(self) -> Node:

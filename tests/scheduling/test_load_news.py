@@ -8,6 +8,7 @@ import pytest
 from scheduling.model import instance_messages
 from scheduling.model.instance_messages import FleetNews
 from scheduling.model.instances import InstanceRecord
+from scheduling.model.metrics import Metrics
 from scheduling.network.fleet_broadcast import FleetBroadcast
 from scheduling.network.load_broadcast import LoadBroadcast
 from scheduling.network.peers import Peers
@@ -55,7 +56,7 @@ class Broadcaster:
     def __init__(self, core: Services, *, gather_s: float) -> None:
         self.wire = RedisProtocol()
         self.fleet = core.fleet
-        self.peers = Peers(record=OWN, store=core.held.instances, interval_s=1)
+        self.peers = Peers(record=OWN, store=core.held.instances, interval_s=1, metrics=Metrics())
         post = RemoteDelivery(
             peers=self.peers,
             transport=self.wire,

@@ -9,6 +9,7 @@ import redis.asyncio
 from scheduling.model.jobs import Assignment, JobState, Need, Pipeline, Request, quote_base64
 from scheduling.model.languages import LanguageOffer
 from scheduling.model.limits import JobLimits, NodeLimits
+from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node, NodeDescription, NodeStatus, Service, Usage
 from scheduling.model.outcomes import Refused, Result
 from scheduling.store.allowances import AllowanceStore
@@ -155,12 +156,14 @@ def make_stores(
     node_limits: NodeLimits = NODE_LIMITS,
 ) -> Stores:
     """Return stores whose clock stands at `START_MS`, and that a busy Redis does not alarm."""
-    connection, keys = Connection(client, overdue_s=UNHURRIED_S), Keys(prefix)
+    connection, keys = Connection(client, overdue_s=UNHURRIED_S, metrics=Metrics()), Keys(prefix)
     stores = Stores(
         connection=connection,
         keys=keys,
-        nodes=NodeStore(connection, keys=keys, node_limits=node_limits, job_limits=job_limits),
-        jobs=JobStore(connection, keys=keys, limits=job_limits),
+        nodes=NodeStore(
+            connection, keys=keys, node_limits=node_limits, job_limits=job_limits, metrics=Metrics()
+        ),
+        jobs=JobStore(connection, keys=keys, limits=job_limits, metrics=Metrics()),
         sessions=SessionStore(connection, keys=keys, life_ms=60_000),
         timers=TimerStore(connection, keys=keys, shards=4, files_ended=True),
         pools=PoolStore(connection, keys=keys),

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from scheduling.model.credentials import Credential, Principal, Scope
+from scheduling.model.metrics import Metrics
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
@@ -21,7 +22,7 @@ _SOCKETS, _BUCKET = "{principal:p1}:sockets", "{principal:p1}:bucket:connect"
 
 @pytest.fixture
 async def connection(redis_server: OwnRedis) -> AsyncIterator[Connection]:
-    made = Connection(open_redis(redis_server.url))
+    made = Connection(open_redis(redis_server.url), metrics=Metrics())
     yield made
     await made.close()
 

@@ -20,6 +20,7 @@ from scheduling.model.credentials import (
     draw_token,
     parse_token,
 )
+from scheduling.model.metrics import Metrics
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
@@ -57,7 +58,7 @@ class Gate:
 
 @pytest.fixture
 async def gate(redis_server: OwnRedis, prefix: str) -> AsyncIterator[Gate]:
-    connection = Connection(open_redis(redis_server.url))
+    connection = Connection(open_redis(redis_server.url), metrics=Metrics())
     store = CredentialStore(connection, keys=Keys(prefix), life_ms=60_000)
     allowances = AllowanceStore(connection, keys=Keys(prefix))
     access = Access(credentials=store, allowances=allowances, limits=_LIMITS)

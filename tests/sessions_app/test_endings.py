@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from scheduling.jobs.sessions import Sessions
-from scheduling.jobs.settlement import Settlement
 from scheduling.model.errors import DependencyDown, TenantLimited
 from scheduling.model.jobs import JobState
 from scheduling.model.outcomes import Refused
@@ -36,7 +35,7 @@ def make_job_cancellation(
 ) -> JobCancellation:
     return JobCancellation(
         session_id=SESSION,
-        settlement=Settlement(stores=core.stores, fleet=core.fleet, delivery=core.delivery),
+        settlement=core.settlement,
         sessions=Sessions(instance_id="i1", store=core.held.sessions, jobs=core.held.jobs),
         goes_on=goes_on,
     )

@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 
 from lingua.settings.embedded_redis import find_free_port
 from scheduling.model.errors import DependencyDown
+from scheduling.model.metrics import Metrics
 from scheduling.store.redis.connection import Connection
 from scripts.redis_cluster import EmbeddedCluster
 from tests.redis_under_test import OwnRedis, make_redis, open_redis
@@ -21,7 +22,7 @@ _DEADLINE_S = 20.0
 @pytest.fixture
 async def connection(redis_server: OwnRedis) -> AsyncIterator[Connection]:
     client = open_redis(redis_server.url, timeout_s=_DEADLINE_S)
-    opened = Connection(client)
+    opened = Connection(client, metrics=Metrics())
     await opened.open()
     yield opened
     await opened.close()
@@ -43,7 +44,7 @@ def count_connections(servers: "list[redis.Redis]") -> int:
 async def test_an_opened_connection_connects_nowhere_later(
     redis_server: OwnRedis, servers: "list[redis.Redis]", prefix: str
 ) -> None:
-    opened = Connection(open_redis(redis_server.url, timeout_s=_DEADLINE_S))
+    opened = Connection(open_redis(redis_server.url, timeout_s=_DEADLINE_S), metrics=Metrics())
     await opened.open()
     before = count_connections(servers)
 
@@ -60,7 +61,7 @@ async def test_an_opened_connection_connects_nowhere_later(
 async def test_a_closed_connection_is_not_opened_by_whoever_comes_late(
     redis_server: OwnRedis, servers: "list[redis.Redis]", prefix: str
 ) -> None:
-    opened = Connection(open_redis(redis_server.url, timeout_s=_DEADLINE_S))
+    opened = Connection(open_redis(redis_server.url, timeout_s=_DEADLINE_S), metrics=Metrics())
     await opened.open()
     issued = opened.execute("SET", prefix, "1", "PX", 60_000)
     before = count_connections(servers)
@@ -83,7 +84,7 @@ async def test_a_closed_connection_is_not_opened_by_whoever_comes_late(
 @pytest.mark.req("G1")
 async def test_where_nobody_answers_opening_is_refused(tmp_path: Path) -> None:
     never_started = make_redis(directory=tmp_path)
-    connection = Connection(open_redis(never_started.url))
+    connection = Connection(open_redis(never_started.url), metrics=Metrics())
 
     with pytest.raises(DependencyDown):
         await connection.open()
@@ -97,7 +98,7 @@ async def test_a_lost_master_leaves_the_others_to_be_opened(tmp_path: Path) -> N
     await asyncio.to_thread(cluster.start)
     try:
         cluster.masters[0].kill()
-        connection = Connection(open_redis(cluster.url))
+        connection = Connection(open_redis(cluster.url), metrics=Metrics())
 
         await connection.open()
 
@@ -192,7 +193,9 @@ async def test_a_refused_command_of_a_bulk_is_its_callers_fault(
 
 
 async def test_a_bulk_is_refused_while_redis_is_away() -> None:
-    connection = Connection(open_redis(f"redis://127.0.0.1:{find_free_port()}/0", timeout_s=1))
+    connection = Connection(
+        open_redis(f"redis://127.0.0.1:{find_free_port()}/0", timeout_s=1), metrics=Metrics()
+    )
     async with asyncio.timeout(_DEADLINE_S):
         with pytest.raises(DependencyDown):
             await connection.execute_all([("PING",)])

@@ -11,6 +11,7 @@ import pytest
 
 from lingua.settings.embedded_redis import EmbeddedRedis
 from scheduling.model.errors import DependencyDown
+from scheduling.model.metrics import Metrics
 from scheduling.store.redis.connection import Connection, open_client
 
 _DEADLINE_S = 20.0
@@ -31,7 +32,7 @@ async def connection(own_redis: EmbeddedRedis) -> AsyncIterator[Connection]:
     client = open_client(
         url=own_redis.url, cluster_urls=(), timeout_s=_DEADLINE_S, connect_timeout_s=_DEADLINE_S
     )
-    opened = Connection(client, overdue_s=_OVERDUE_S)
+    opened = Connection(client, overdue_s=_OVERDUE_S, metrics=Metrics())
     await opened.execute("PING")
     yield opened
     os.kill(own_redis.pid, signal.SIGCONT)

@@ -14,6 +14,7 @@ from lingua import settings
 from lingua.commands.store_access import open_connection, telling_of_redis
 from operators.console.dead_letters import DeadLetterService
 from scheduling.model.limits import JobLimits, NodeLimits
+from scheduling.model.metrics import Metrics
 from scheduling.network.redelivery import Redelivery
 from scheduling.store.instances import InstanceStore
 from scheduling.store.jobs import JobStore
@@ -102,9 +103,15 @@ def _build_redelivery(connection: Connection) -> Redelivery:
     job_limits = JobLimits()
     return Redelivery(
         instances=InstanceStore(connection, keys=keys, presence_ms=1),
-        nodes=NodeStore(connection, keys=keys, node_limits=NodeLimits(), job_limits=job_limits),
+        nodes=NodeStore(
+            connection,
+            keys=keys,
+            node_limits=NodeLimits(),
+            job_limits=job_limits,
+            metrics=Metrics(),
+        ),
         sessions=SessionStore(connection, keys=keys, life_ms=1),
-        jobs=JobStore(connection, keys=keys, limits=job_limits),
+        jobs=JobStore(connection, keys=keys, limits=job_limits, metrics=Metrics()),
     )
 
 

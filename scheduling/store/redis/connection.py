@@ -71,13 +71,13 @@ class Connection:
         self,
         client: "redis.asyncio.Redis | ClusterClient",
         *,
-        metrics: Metrics | None = None,
+        metrics: Metrics,
         overdue_s: float = 0.08,
     ) -> None:
         self._client = client
         self._pipe = open_route(client)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._metrics = metrics or Metrics()
+        self._metrics = metrics
         self._overdue_s = overdue_s
         self._spellings = ScriptCache()
         self._ways: dict[str, Pipeline] = {}
