@@ -20,7 +20,7 @@ PAGES = (
     "pools",
     "coverage",
     "why",
-    "letters",
+    "dead-letters",
     "api-guide",
 )
 
@@ -69,4 +69,6 @@ urlpatterns = [
     # Tools that were there before the API had versions ask without one; it is described once.
     *(path(f"api/{name}", view.as_view(schema=None)) for name, view in _POOLS),
     *(path(name, page(name), name=name) for name in PAGES),
+    # The page's address before it was named for what it shows.
+    path("letters", RedirectView.as_view(url="/dead-letters", query_string=True)),
 ]

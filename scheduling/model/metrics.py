@@ -139,7 +139,7 @@ class Metrics:
         now_ms = clock.steady_ms() if issued_ms is None else issued_ms
         flight = self._flights.get(job_id)
         if flight is None:
-            flight = self._stats_cache(job_id, now_ms)
+            flight = self._begin_flight(job_id, now_ms)
         since_ms, flight.stepped_ms = now_ms - flight.stepped_ms, now_ms
         age_ms = now_ms - flight.created_ms
         self._number = number = self._number + 1
@@ -166,7 +166,7 @@ class Metrics:
             if state is _DONE:
                 self.observe("job_duration_seconds", step.age_ms / 1000)
 
-    def _stats_cache(self, job_id: str, now_ms: float) -> _Flight:
+    def _begin_flight(self, job_id: str, now_ms: float) -> _Flight:
         """Begin to time a job; the oldest is forgotten when there are too many."""
         if len(self._flights) >= _MOST_FLIGHTS:
             del self._flights[next(iter(self._flights))]

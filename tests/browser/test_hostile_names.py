@@ -17,7 +17,7 @@ _SHORT = "<img src=x onerror=pwned=4>"
 _LINES = "a\r\nSet-Cookie: pwned=3\r\n\r\n<b>"
 _PAGES = (
     *("dashboard", "cluster", "compute-power", "models", "languages", "fleet", "pools"),
-    *("coverage", "why", "letters"),
+    *("coverage", "why", "dead-letters"),
 )
 
 

@@ -11,7 +11,7 @@ from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.browser.browser import Browser
 from tests.browser.programs import run_nodes, run_speakers
 from tests.e2e.servers import Lingua, Servers
-from tests.instances.lost_letters import lose_a_letter
+from tests.instances.lost_messages import lose_a_message
 from tests.manage import make_superuser, manage
 
 _PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with the test
@@ -91,15 +91,15 @@ def test_a_new_operator_sees_asks_drains_revokes_and_replays(browser: Browser, d
         browser.open(f"{address}/cluster")
         browser.wait("the nodes gone", lambda: browser.text("[data-tile=nodes]").startswith("0 /"))
 
-    asyncio.run(lose_a_letter(desk.redis_url, prefix=f"{lingua.prefix}:asgi"))
-    browser.open(f"{address}/letters")
+    asyncio.run(lose_a_message(desk.redis_url, prefix=f"{lingua.prefix}:asgi"))
+    browser.open(f"{address}/dead-letters")
     browser.wait("the letter", lambda: browser.texts("[data-letter]"))
-    browser.keep_picture("new-operator-letters")
+    browser.keep_picture("new-operator-dead-letters")
     browser.click("[data-act=replay]")
     browser.wait("what came of it", lambda: "refused" in browser.text("#done"))
     browser.run("window.confirm = () => true")
     browser.click("[data-act=purge]")
-    browser.wait("it gone", lambda: "No letter was given up" in browser.text("#letters"))
+    browser.wait("it gone", lambda: "No dead letters" in browser.text("#kept"))
 
     browser.open(f"{address}/admin/operators/auditentry/")
     browser.wait("the log", lambda: "token.revoke" in browser.text("#result_list"))

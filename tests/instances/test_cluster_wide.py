@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.instances.clients import FakeNode, Speaker, draw_pair
-from tests.instances.lost_letters import lose_a_letter
+from tests.instances.lost_messages import lose_a_message
 from tests.instances.servers import Cluster, kill
 from tests.manage import issue_api_token
 from tests.redis_under_test import OwnRedis
@@ -171,7 +171,7 @@ async def test_an_operator_lists_replays_and_purges_dead_letters(
 ) -> None:
     [one] = _start(cluster, count=1)
     desk = Desk(one)
-    await lose_a_letter(redis_url, prefix="i:asgi")
+    await lose_a_message(redis_url, prefix="i:asgi")
 
     [letter] = (await desk.get("/api/v1/dlq?reason=process_gone"))["results"]
     assert (await desk.get("/api/v1/dlq?reason=undecodable"))["results"] == []

@@ -57,7 +57,7 @@ async def _ask(lingua: Lingua, path: str) -> tuple[int, str]:
         "/pools",
         "/coverage",
         "/why",
-        "/letters",
+        "/dead-letters",
     ],
 )
 async def test_a_page_sends_strangers_to_the_login(path: str, guarded: Lingua) -> None:
@@ -90,6 +90,13 @@ async def test_a_page_sends_strangers_to_the_login(path: str, guarded: Lingua) -
 )
 async def test_the_api_refuses_strangers(path: str, guarded: Lingua) -> None:
     assert (await _ask(guarded, f"/api/v1/{path}"))[0] == 401
+
+
+@pytest.mark.parametrize("query", ["", "?reason=expired"])
+async def test_the_old_address_of_the_dead_letters_leads_to_the_page(
+    query: str, guarded: Lingua
+) -> None:
+    assert await _ask(guarded, f"/letters{query}") == (302, f"/dead-letters{query}")
 
 
 async def test_the_description_is_not_for_strangers(guarded: Lingua) -> None:

@@ -1,4 +1,4 @@
-"""A letter in the inbox of a process that died, so that it becomes a dead letter."""
+"""A message in the inbox of a process that died, so that it becomes a dead letter."""
 
 import asyncio
 
@@ -10,8 +10,8 @@ _DEADLINE_S = 60
 _FIELDS = {"event_type": "job_assigned", "job_id": "j"}
 
 
-async def lose_a_letter(redis_url: str, *, prefix: str) -> None:
-    """Leave a letter for a job that is over, or never was, and wait until it is given up."""
+async def lose_a_message(redis_url: str, *, prefix: str) -> None:
+    """Leave a message for a job that is over, or never was, and wait until it is given up."""
     config = {
         **locate(redis_url),
         "prefix": prefix,

@@ -2,11 +2,11 @@
 import { clockTime, fillRows, find, make, poll, row } from "./dom.js";
 
 const ACTS = { replay: "Replay", purge: "Purge" };
-const mayOperate = find("#desk").dataset.mayOperate === "yes";
+const mayOperate = find("#dead-letters").dataset.mayOperate === "yes";
 const address = (letter) => `/api/v1/dlq/${letter.letter_id.split("/").map(encodeURIComponent).join("/")}`;
 
 async function act(letter, action) {
-  if (action === "purge" && !confirm("Remove this letter for good?")) return;
+  if (action === "purge" && !confirm("Remove this dead letter for good?")) return;
   const answer = await fetch(`${address(letter)}/${action}`, {
     method: "POST",
     headers: { "X-CSRFToken": find("meta[name=csrf]").content, Accept: "application/json" },
@@ -18,8 +18,8 @@ async function act(letter, action) {
 }
 
 function take({ results }) {
-  if (find("#letters").contains(document.activeElement)) return;
-  fillRows("#letters", results.map((letter) => {
+  if (find("#kept").contains(document.activeElement)) return;
+  fillRows("#kept", results.map((letter) => {
     const about = Object.entries(letter.fields).map(([name, value]) => `${name} ${value}`).join(", ");
     const buttons = Object.entries(ACTS).map(([action, label]) => {
       const button = make("button", { type: "button", disabled: !mayOperate, "data-act": action, "aria-label": `${label} ${letter.letter_id}` }, label);
@@ -30,7 +30,7 @@ function take({ results }) {
       make("td", { class: "number" }, letter.deliveries), make("td", { class: "acts" }, ...buttons));
     line.dataset.letter = letter.letter_id;
     return line;
-  }), { empty: "No letter was given up." });
+  }), { empty: "No dead letters." });
 }
 
 poll("/api/v1/dlq", take, { everyMs: 3000 });
