@@ -60,12 +60,13 @@ async def test_a_token_for_something_else_is_403(fortress: Fortress, path: str) 
 
 @pytest.mark.req("N18")
 async def test_another_principals_token_does_nothing_in_a_nodes_name(fortress: Fortress) -> None:
+    # Before the node is there: issuing takes a second, and a node that asks nothing is soon gone.
     own, foreign = fortress.issue("node", "own"), fortress.issue("node", "foreign")
+    speaker = fortress.issue("api", "speaker")
     pair = draw_pair()
     address = fortress.instance.address
     async with HttpNode(address, token=own) as node, HttpNode(address, token=foreign) as thief:
         assert (await node.register(pair)).status == 200
-        speaker = fortress.issue("api", "speaker")
         told = (await speak(fortress, speaker, pair)).json
         job = await node.job()
         thief.node_id, thief.resume_token = node.node_id, node.resume_token
