@@ -61,13 +61,17 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
             case messages.TtsStarted() | messages.TtsPlayEnded():
                 await service.note_playback(self._find(message.session_id), message)
             case messages.CloseSession():
-                if (closing := self._speakers.get(message.session_id)) is not None:
-                    await service.close(closing)
-                self.reply(messages.SessionClosed(session_id=message.session_id))
+                await self._close(message)
             case messages.CreateRoom() | messages.JoinRoom():
                 self._check_opened()
                 self.reply(_NO_ROOMS)
-            case _:
+            case (
+                messages.LeaveRoom()
+                | messages.PreferRawVoice()
+                | messages.OfferWebRtc()
+                | messages.AnswerWebRtc()
+                | messages.ConnectWebRtc()
+            ):
                 self._check_opened()
 
     async def take_bytes(self, frame: bytes) -> None:
@@ -111,6 +115,11 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
     def _check_opened(self) -> None:
         if not self._speakers:
             raise SessionUnknown("Session not initialized")
+
+    async def _close(self, message: messages.CloseSession) -> None:
+        if (speaker := self._speakers.get(message.session_id)) is not None:
+            await self._service.close(speaker)
+        self.reply(messages.SessionClosed(session_id=message.session_id))
 
     def _answer_heartbeat(self, message: messages.ClientHeartbeat) -> Message:
         speaker = self._speakers.get(message.session_id)

@@ -16,7 +16,14 @@ from scheduling.model import clock, errors, ids
 from scheduling.model.callbacks import Hook, Recording
 from scheduling.model.credentials import Principal
 from scheduling.model.delivery import Delivery
-from scheduling.model.events import JobSettled, ToSession
+from scheduling.model.events import (
+    JobAccepted,
+    JobDispatched,
+    JobSettled,
+    PartialHeard,
+    SessionFenced,
+    ToSession,
+)
 from scheduling.model.instances import SessionRow
 from scheduling.model.jobs import Request
 from scheduling.model.reports import JobReport, describe_job
@@ -46,8 +53,13 @@ class HttpSession:
         self.on_settled: Callable[[str], None] = lambda _job_id: None
 
     def post(self, event: ToSession) -> None:
-        if isinstance(event, JobSettled) and event.job_id in self.jobs:
-            self.on_settled(event.job_id)
+        """Take the end of a job; steps before it are told to nobody."""
+        match event:
+            case JobSettled():
+                if event.job_id in self.jobs:
+                    self.on_settled(event.job_id)
+            case JobDispatched() | JobAccepted() | PartialHeard() | SessionFenced():
+                pass
 
     def describe(self, *, instance_id: str) -> SessionRow:
         """Return the session as lists of operators show it."""
