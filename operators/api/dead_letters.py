@@ -6,7 +6,16 @@ from rest_framework.response import Response
 
 from operators.api import examples, session_serializers
 from operators.api.schema import describe
-from operators.api.views import MAY_MISS, PAGE, PROBLEMS, AskingView, CommandView, paginate, refuse
+from operators.api.views import (
+    MAY_MISS,
+    PAGE,
+    PROBLEMS,
+    AskingView,
+    CommandView,
+    ReadView,
+    paginate,
+    refuse,
+)
 from operators.console.console import Console
 from operators.console.dead_letters import DeadLetterService
 
@@ -29,7 +38,7 @@ _DRY_RUN = OpenApiParameter("dry_run", bool, description="Say what would happen;
 
 
 class DeadLetterView(AskingView):
-    """A view over the desk of dead letters; 503 where the channel layer keeps none."""
+    """A view over the dead letters; 503 where the channel layer keeps none."""
 
     async def ask(self, console: Console, request: Request, **named: str) -> Response:
         if console.letters is None:
@@ -54,7 +63,7 @@ class DeadLetterView(AskingView):
     responses={200: session_serializers.DeadLetterPage, **PROBLEMS},
     examples=examples.show("An assignment", examples.page_of(_EXAMPLE)),
 )
-class DeadLettersView(DeadLetterView):
+class DeadLettersView(DeadLetterView, ReadView):
     """Events between instances that nobody took: all instances', the oldest of each first."""
 
     async def ask_service(
@@ -72,7 +81,7 @@ class DeadLettersView(DeadLetterView):
     responses={200: session_serializers.DeadLetter, **MAY_MISS},
     examples=examples.show("An assignment", _EXAMPLE),
 )
-class OneDeadLetterView(DeadLetterView):
+class OneDeadLetterView(DeadLetterView, ReadView):
     """One dead letter with its story; its body is not shown."""
 
     async def ask_service(

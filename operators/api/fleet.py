@@ -13,6 +13,7 @@ from operators.api.views import (
     PROBLEMS,
     CommandView,
     ConsoleView,
+    ReadView,
     refuse,
     refuse_unserved,
 )
@@ -43,7 +44,7 @@ _EXAMPLE_POOL = {
 
 
 class FleetServiceView(ConsoleView):
-    """A view over the desk of the instance that serves it."""
+    """A view over the fleet as the instance that serves it knows it."""
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         if console.fleet_service is None:
@@ -63,7 +64,7 @@ class FleetServiceView(ConsoleView):
         {"version": 4, "config": {"mode": "two_level"}, "pools": [_EXAMPLE_POOL]},
     ),
 )
-class PoolsView(FleetServiceView):
+class PoolsView(FleetServiceView, ReadView):
     """The configuration in force and its pools; services installed against ready (P14)."""
 
     async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
@@ -88,7 +89,7 @@ class AdminPoolsView(PoolsView):
         "A capability pool", {**_EXAMPLE_POOL, "node_ids": ["node-7F3A91C2", "node-A0B1C2D3"]}
     ),
 )
-class AdminPoolView(FleetServiceView):
+class AdminPoolView(FleetServiceView, ReadView):
     """One pool with all its members (P16)."""
 
     async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
@@ -154,7 +155,7 @@ class RebuildView(FleetServiceView, CommandView):
         },
     ),
 )
-class SimulateView(FleetServiceView):
+class SimulateView(FleetServiceView, ReadView):
     """Where a job would go, by exactly the code that dispatches; nothing changes (P15)."""
 
     async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
@@ -173,7 +174,7 @@ class SimulateView(FleetServiceView):
         "One node alone", {"pairs": [{"src": "zh", "tgt": "en", "ready_nodes": 1, "free_slots": 4}]}
     ),
 )
-class CoverageView(FleetServiceView):
+class CoverageView(FleetServiceView, ReadView):
     """Each language pair with ready nodes and free slots, those served worst first."""
 
     async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
@@ -185,7 +186,7 @@ class CoverageView(FleetServiceView):
     responses={200: fleet_serializers.Why, **MAY_MISS},
     examples=examples.show("Placed at once", examples.WHY),
 )
-class WhyView(FleetServiceView):
+class WhyView(FleetServiceView, ReadView):
     """Every decision about one job of the last hour: who was looked at, and why not."""
 
     async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
@@ -210,7 +211,7 @@ class WhyView(FleetServiceView):
         },
     ),
 )
-class WhyNotView(FleetServiceView):
+class WhyNotView(FleetServiceView, ReadView):
     """Why one node does not have one job: at this moment, and at each decision that is kept."""
 
     async def ask(self, service: FleetService, request: Request, **named: str) -> Response:

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from operators.api import examples, serializers
 from operators.api.schema import describe
-from operators.api.views import MAY_MISS, PAGE, PROBLEMS, ConsoleView, paginate, refuse
+from operators.api.views import MAY_MISS, PAGE, PROBLEMS, ReadView, paginate, refuse
 from operators.console.console import Console
 from operators.console.job_timeline import describe_job
 from operators.db import datetimes
@@ -30,7 +30,7 @@ _FILTERS = [
 ]
 
 
-class LatestJobsView(ConsoleView):
+class LatestJobsView(ReadView):
     """The jobs of this instance that ended last; `only` those that ended so, ``""`` for all."""
 
     only = ""
@@ -84,7 +84,7 @@ class FailedJobsView(LatestJobsView):
     },
     examples=examples.show("Done", examples.page_of(examples.ENDED_JOB)),
 )
-class JobHistoryView(ConsoleView):
+class JobHistoryView(ReadView):
     """Every job that is over, of all instances, newest first, while operators keep them."""
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
@@ -111,7 +111,7 @@ class JobHistoryView(ConsoleView):
     responses={200: serializers.Job, **MAY_MISS},
     examples=examples.show("A job that was done", examples.JOB),
 )
-class JobView(ConsoleView):
+class JobView(ReadView):
     """One job with its timeline: every attempt, its states in both vocabularies, its failure."""
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from operators.api import examples, fleet_serializers
 from operators.api.fleet import FleetServiceView
 from operators.api.schema import describe
-from operators.api.views import MAY_MISS, PROBLEMS, CommandView, refuse, refuse_unserved
+from operators.api.views import MAY_MISS, PROBLEMS, CommandView, ReadView, refuse, refuse_unserved
 from operators.console.console import Console
 from operators.console.fleet import FleetService
 from operators.console.node_commands import give_command
@@ -46,7 +46,7 @@ _EXAMPLE_NODE = {
     responses={200: fleet_serializers.NodeList, **PROBLEMS},
     examples=examples.show("A fleet", {"nodes": [_EXAMPLE_NODE]}),
 )
-class NodesView(FleetServiceView):
+class NodesView(FleetServiceView, ReadView):
     """The fleet: status, slots, languages and services of every node."""
 
     async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
@@ -60,7 +60,7 @@ class NodesView(FleetServiceView):
         "A node that drains", {**_EXAMPLE_NODE, "pools": ["voices"], "language_capabilities": {}}
     ),
 )
-class NodeView(FleetServiceView):
+class NodeView(FleetServiceView, ReadView):
     """One node with its pools and what it declared of languages."""
 
     async def ask(self, service: FleetService, request: Request, **named: str) -> Response:

@@ -34,11 +34,11 @@ class LoginScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 def describe(**said: Any) -> Callable[[View], View]:
     """Say in the description what a view takes and answers, as `extend_schema` would of its method.
 
-    A view of ours has one, the first it lists.
+    A view of ours has one handler: to read, or to act.
     """
 
     def decorate(view: View) -> View:
-        method = view.http_method_names[0]
+        method = "post" if hasattr(view, "post") else "get"
         described: View = extend_schema_view(**{method: extend_schema(**said)})(view)
         return described
 

@@ -11,6 +11,7 @@ from operators.api.views import (
     PAGE,
     PROBLEMS,
     AskingView,
+    ReadView,
     paginate,
     refuse,
     refuse_unserved,
@@ -39,7 +40,7 @@ _EXAMPLE_SESSION = {
     responses={200: session_serializers.SessionPage, **PROBLEMS},
     examples=examples.show("One speaker", examples.page_of(_EXAMPLE_SESSION)),
 )
-class SessionsView(AskingView):
+class SessionsView(AskingView, ReadView):
     """The sessions of all instances, the latest first, at most some seconds old."""
 
     async def ask(self, console: Console, request: Request, **named: str) -> Response:
@@ -69,7 +70,7 @@ class SessionsView(AskingView):
         },
     ),
 )
-class SessionView(AskingView):
+class SessionView(AskingView, ReadView):
     """One session as Redis has it now; what lets it resume is not shown."""
 
     async def ask(self, console: Console, request: Request, **named: str) -> Response:

@@ -36,7 +36,8 @@ class ConsoleView(APIView):
     authentication_classes = (TokenAuthentication, LoginAuthentication)
     permission_classes: tuple[type[BasePermission], ...] = (IsViewer,)
 
-    def get(self, request: Request, **named: str) -> Response:
+    def ask_console(self, request: Request, **named: str) -> Response:
+        """Return the answer of the console that serves a request; 503 without one, or Redis."""
         console = find_console(request._request)  # noqa: SLF001 - DRF's way to Django's request
         if console is None:
             return refuse_unserved()
@@ -46,11 +47,27 @@ class ConsoleView(APIView):
             return refuse(_UNAVAILABLE, down.code, str(down))
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
-        """Return what the console knows.
+        """Return what the console knows, or what came of a command.
 
         :raises DependencyDown: Redis did not answer
         """
         raise NotImplementedError
+
+
+class ReadView(ConsoleView):
+    """A view that is read, and changes nothing."""
+
+    def get(self, request: Request, **named: str) -> Response:
+        return self.ask_console(request, **named)
+
+
+class CommandView(ConsoleView):
+    """A view through which operators act."""
+
+    permission_classes = (IsOperator,)
+
+    def post(self, request: Request, **named: str) -> Response:
+        return self.ask_console(request, **named)
 
 
 class AskingView(ConsoleView):
@@ -64,22 +81,12 @@ class AskingView(ConsoleView):
         raise NotImplementedError
 
 
-class CommandView(ConsoleView):
-    """A view through which operators act."""
-
-    permission_classes = (IsOperator,)
-    http_method_names = ("post", "options")
-
-    def post(self, request: Request, **named: str) -> Response:
-        return self.get(request, **named)
-
-
 @describe(
     operation_id="stats",
     responses={200: serializers.Statistics, **PROBLEMS},
     examples=examples.show("Two speakers, one node", examples.STATISTICS),
 )
-class StatsView(ConsoleView):
+class StatsView(ReadView):
     """Sessions, languages, nodes, services and compute power, at most some seconds old."""
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
@@ -94,7 +101,7 @@ class StatsView(ConsoleView):
     responses={200: serializers.Cluster, **PROBLEMS},
     examples=examples.show("One instance", examples.CLUSTER),
 )
-class ClusterView(ConsoleView):
+class ClusterView(ReadView):
     """Instances, nodes and totals."""
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
@@ -106,7 +113,7 @@ class ClusterView(ConsoleView):
     responses={200: OpenApiTypes.OBJECT, **PROBLEMS},
     examples=examples.show("Some of them", examples.COUNTERS),
 )
-class CountersView(ConsoleView):
+class CountersView(ReadView):
     """The counters of this instance as JSON."""
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
