@@ -18,7 +18,6 @@ from bench.figures import Row, percentile
 from bench.fixtures import DESCRIPTION, FLEETS, build_fleet, build_need, build_node, build_request
 from lingua.settings.embedded_redis import EmbeddedRedis
 from scheduling.model import clock
-from scheduling.model.events import JobCancelled, NodeControlled, NodeStatusChanged
 from scheduling.model.jobs import JobState, Request
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.model.metrics import Metrics
@@ -120,7 +119,7 @@ def _measure_messages() -> list[Row]:
         ]
     kinds: list[type[msgspec.Struct]] = [
         *examples.list_members(sessions_app.messages.ToSpeaker),
-        *(nodes.messages.NodeRegistered, JobCancelled, NodeStatusChanged, NodeControlled),
+        *examples.list_members(nodes.messages.ToNode),
     ]
     messages = {examples.read_tag(kind): examples.build(kind) for kind in kinds} | _outgoing()
     for name, message in messages.items():

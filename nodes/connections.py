@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from nodes.messages import RerunMetrics
+from nodes import messages
 from scheduling.model.errors import ConnectionFenced
 from scheduling.model.events import (
     AttemptAnswered,
@@ -48,7 +48,7 @@ class NodeConnection:
         self.node = node
         self.resume_token = resume_token
         self.held: dict[str, Held] = {}
-        self.reruns: RerunMetrics | None = None
+        self.reruns: messages.RerunMetrics | None = None
         self._outbound = outbound
         self._on_written = on_written
 
@@ -66,26 +66,20 @@ class NodeConnection:
             case JobAssigned():
                 return self._post_job(event)
             case JobCancelled():
-                # Its slot is free already: it must not come back when leases are written back.
-                self.held.pop(event.job_id, None)
+                return self._cancel(event)
+            case NodeStatusChanged():
+                return self._show_status(event)
+            case NodeControlled():
+                return self._control(event)
             case AttemptAnswered():
                 if self.find(event.job_id, event.attempt) is not None:
                     del self.held[event.job_id]
                 return True
             case NodeFenced():
                 fenced = ConnectionFenced()
-                self._outbound.post(encode_text(ErrorFrame(code=fenced.code, message=str(fenced))))
+                self._send(ErrorFrame(code=fenced.code, message=str(fenced)))
                 self._outbound.close(FENCED, fenced.code)
                 return True
-            case NodeControlled(command=command) if command == DISCONNECT:
-                self._outbound.close(_NORMAL, event.reason or "")
-                return True
-            case NodeStatusChanged(status=NodeStatus.OFFLINE):
-                # Somebody else noticed its silence; its next heartbeat is told as a change.
-                self.node = msgspec.structs.replace(self.node, status=event.status)
-            case NodeControlled() | NodeStatusChanged():
-                pass
-        return self._outbound.post(encode_text(event))
 
     def list_attempts(self) -> list[tuple[str, int]]:
         """Return the attempts this connection was given and has not answered."""
@@ -113,3 +107,32 @@ class NodeConnection:
         else:
             self.held[event.job_id] = before
         return False
+
+    def _cancel(self, event: JobCancelled) -> bool:
+        # Its slot is free already: it must not come back when leases are written back.
+        self.held.pop(event.job_id, None)
+        return self._send(
+            messages.CancelJob(job_id=event.job_id, trace_id=event.trace_id, reason=event.reason)
+        )
+
+    def _show_status(self, event: NodeStatusChanged) -> bool:
+        if event.status is NodeStatus.OFFLINE:
+            # Somebody else noticed its silence; its next heartbeat is told as a change.
+            self.node = msgspec.structs.replace(self.node, status=event.status)
+        return self._send(
+            messages.NodeStatusShown(
+                node_id=event.node_id,
+                status=event.status,
+                reason=event.reason,
+                timestamp=event.timestamp,
+            )
+        )
+
+    def _control(self, event: NodeControlled) -> bool:
+        if event.command == DISCONNECT:
+            self._outbound.close(_NORMAL, event.reason or "")
+            return True
+        return self._send(messages.ControlNode(command=event.command, reason=event.reason))
+
+    def _send(self, message: messages.ToNode | ErrorFrame) -> bool:
+        return self._outbound.post(encode_text(message))

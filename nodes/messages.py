@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from scheduling.model.languages import NmtRule
+from scheduling.model.nodes import NodeStatus
 from sockets.wire import Message, check_levels
 
 NodeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
@@ -280,9 +281,34 @@ class NodeRegistered(Message, frozen=True, tag="node_register_ack"):
     protocol_version: str = msgspec.field(default_factory=lambda: "1.1")
 
 
+class CancelJob(Message, frozen=True, tag="job_cancel"):
+    """Stop this job if you can; no answer is expected."""
+
+    job_id: str
+    trace_id: str | None = None
+    reason: str | None = None
+
+
+class NodeStatusShown(Message, frozen=True, tag="node_status"):
+    """What the scheduler now takes the node for (N6); `timestamp` is in seconds."""
+
+    node_id: str
+    status: NodeStatus
+    reason: str
+    timestamp: int
+
+
+class ControlNode(Message, frozen=True, tag="node_control"):
+    """An operator's wish, ``shutdown`` or ``reload_config``."""
+
+    command: str
+    reason: str | None = None
+
+
 FromNode = (
     RegisterNode | NodeHeartbeat | JobAck | JobStarted | AsrPartial | JobResult | NodeErrorReported
 )
+ToNode = NodeRegistered | CancelJob | NodeStatusShown | ControlNode
 
 _decoder: msgspec.json.Decoder[FromNode] = msgspec.json.Decoder(FromNode)
 decode = _decoder.decode

@@ -1,4 +1,8 @@
-"""What the scheduler tells a node's or a speaker's connection, wherever it is."""
+"""What the scheduler tells a node's or a speaker's connection, wherever it is.
+
+A tag names an event between instances, and in the list of dead letters. What a node or a speaker
+is sent is written by the connection that takes the event.
+"""
 
 import msgspec
 

@@ -13,7 +13,7 @@ from bench.capacity import Fleet, print_costs, print_example
 from bench.examples import build, list_members, read_tag
 from bench.figures import Row, merge_runs, print_table
 from bench.verdicts import judge_parts
-from nodes.messages import FromNode
+from nodes.messages import FromNode, ToNode
 from sessions_app.messages import FromSpeaker, ToSpeaker
 
 ROOT = Path(__file__).parents[2]
@@ -110,7 +110,7 @@ def test_a_missed_bound_is_told_in_the_table():
     assert print_table(judged).count("**missed**") == 2
 
 
-@pytest.mark.parametrize("union", [FromNode, FromSpeaker, ToSpeaker])
+@pytest.mark.parametrize("union", [FromNode, FromSpeaker, ToNode, ToSpeaker])
 def test_there_is_an_example_of_every_message(union):
     built = [build(kind) for kind in list_members(union)]
     assert [type(message) for message in built] == list_members(union)

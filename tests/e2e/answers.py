@@ -4,21 +4,12 @@ import json
 
 import msgspec
 
-from nodes.messages import NodeRegistered
-from scheduling.model.events import JobCancelled, NodeControlled, NodeStatusChanged
+from nodes.messages import ToNode
 from scheduling.model.jobs import Assignment
 from sessions_app.messages import ToSpeaker
 from sockets.wire import ErrorFrame
 
-_Answer = (
-    ToSpeaker
-    | ErrorFrame
-    | NodeRegistered
-    | Assignment
-    | JobCancelled
-    | NodeStatusChanged
-    | NodeControlled
-)
+_Answer = ToSpeaker | ErrorFrame | ToNode | Assignment
 _decoder: msgspec.json.Decoder[_Answer] = msgspec.json.Decoder(_Answer)
 
 
