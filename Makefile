@@ -4,8 +4,9 @@ PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 # What touches Redis; `make test-cluster` runs it all on a Redis Cluster.
 REDIS_TESTS := $(addprefix tests/,scheduling scripts store races properties pools sessions_app \
-	channels_streams work logs traces security/test_access.py operators/test_api_access.py \
-	operators/test_scraping.py operators/test_tokens.py instances e2e)
+	work logs traces security/test_access.py operators/test_api_access.py \
+	operators/test_scraping.py operators/test_tokens.py runbook/test_channel_layer_guide.py \
+	instances e2e)
 # A node on one instance and a speaker on another, a hundred times in a row.
 CLASSIC := tests/instances/test_two_instances.py tests/instances/test_redis_cluster.py
 .DEFAULT_GOAL := help
@@ -128,7 +129,7 @@ cluster: setup  ## run a Redis Cluster of three masters and print REDIS_CLUSTER_
 
 .PHONY: test-cluster
 test-cluster: setup  ## every test that touches Redis, on a Redis Cluster of three masters
-	@LINGUA_TEST_REDIS_MODE=cluster $(PYTEST) -q -m "not standalone" $(REDIS_TESTS)
+	@LINGUA_TEST_REDIS_MODE=cluster $(PYTEST) -q -m "not standalone" $(REDIS_TESTS) packages/channels-streams
 
 .PHONY: trace
 trace: setup  ## each requirement with its tests, then those with none

@@ -30,20 +30,23 @@ def read_requirements(table: Path) -> list[Requirement]:
     ]
 
 
-def find_proofs(tests: Path) -> dict[str, list[str]]:
+def find_proofs(root: Path) -> dict[str, list[str]]:
     """Return the tests that carry `@pytest.mark.req(id)`, by id; the files are read, not run."""
     proofs: dict[str, set[str]] = defaultdict(set)
-    for path in sorted(tests.rglob("test_*.py")):
-        where = path.relative_to(tests).as_posix()
-        for requirement_id, test in _find_marks(ast.parse(path.read_text()), where):
-            proofs[requirement_id].add(test)
+    for tests in (root / "tests", *sorted(root.glob("packages/*/tests"))):
+        # The house's own tests are named below tests/, those of a package from the root on.
+        named_from = tests if tests.parent == root else root
+        for path in sorted(tests.rglob("test_*.py")):
+            where = path.relative_to(named_from).as_posix()
+            for requirement_id, test in _find_marks(ast.parse(path.read_text()), where):
+                proofs[requirement_id].add(test)
     return {requirement_id: sorted(found) for requirement_id, found in proofs.items()}
 
 
 def main(root: Path) -> int:
     """Print the report; 1 when a test names an id that the table does not have."""
     requirements = read_requirements(root / "docs" / "requirements.md")
-    proofs = find_proofs(root / "tests")
+    proofs = find_proofs(root)
     bare = [row for row in requirements if row.id not in proofs]
     for row in requirements:
         if row.id in proofs:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 from channels_streams.layer import StreamsChannelLayer
+from streams_testing.waiting import eventually
 
 from scheduling.model import instance_messages
 from scheduling.model.events import NodeControlled
 from scheduling.model.instance_messages import ForNode
-from tests.channels_streams.waiting import eventually
 from tests.instances.clients import FakeNode, draw_pair
 from tests.instances.servers import Cluster
 from tests.manage import manage

@@ -6,13 +6,13 @@ import random
 from typing import Any
 
 import pytest
+from streams_testing.waiting import eventually
 
 from scheduling.placement.decisions import PLACED, WAITS
 from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule, wish_pools
 from scheduling.placement.pools import Pool, PoolKind
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
-from tests.channels_streams.waiting import eventually
 from tests.pools.dispatching import Scheduler, with_rules
 from tests.pools.offers import CORE, describe, make_need
 from tests.redis_under_test import list_keys

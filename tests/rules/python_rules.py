@@ -18,7 +18,8 @@ PROJECTS = {
     "channels_streams": "packages/channels-streams/src",
     "lingua_node": "packages/lingua-node/src",
 }
-FOLDERS = (*PACKAGES, "scripts", "bench", "tests")
+TESTS = ("tests", "packages/channels-streams/tests", "packages/lingua-node/tests")
+FOLDERS = (*PACKAGES, "scripts", "bench", *TESTS)
 # Packages that Django looks into, where a file of that name used to be.
 FILLED = {
     "lingua/settings/__init__.py": "the settings module that programs name",
@@ -164,7 +165,7 @@ def modules_say_what_they_are_for(root: Path) -> Iterator[str]:
 def modules_stay_short(root: Path) -> Iterator[str]:
     for path in list_modules(root):
         name = name_module(root, path)
-        most = LONGEST_TEST_MODULE if name.startswith("tests/") else LONGEST_MODULE
+        most = LONGEST_TEST_MODULE if name.startswith(TESTS) else LONGEST_MODULE
         lines = len(path.read_text().splitlines())
         if lines > most:
             yield f"{name} has {lines} lines; {most} is the most"
@@ -186,7 +187,7 @@ def suppressions_have_a_code_and_a_reason(root: Path) -> Iterator[str]:
 
 
 def tests_are_never_skipped(root: Path) -> Iterator[str]:
-    for path in list_modules(root, folders=("tests",)):
+    for path in list_modules(root, folders=TESTS):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and _SKIPS.match(ast.unparse(node)):
                 yield f"{name_module(root, path)}:{node.lineno} skips a test, or expects it to fail"
@@ -223,7 +224,7 @@ def replies_of_stores_are_awaited(root: Path) -> Iterator[str]:
 
 def tests_draw_their_keys(root: Path) -> Iterator[str]:
     """Who shares a Redis with other tests takes the prefix that was drawn for it."""
-    for path in list_modules(root, folders=("tests",)):
+    for path in list_modules(root, folders=TESTS):
         tree = ast.parse(path.read_text())
         if not any(isinstance(n, ast.arg) and n.arg in SHARED_REDIS for n in ast.walk(tree)):
             continue

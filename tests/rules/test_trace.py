@@ -45,7 +45,7 @@ def test_the_tests_name_no_unknown_requirement(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.req("I-70")
 def test_what_is_done_has_a_test() -> None:
-    proofs = trace.find_proofs(ROOT / "tests")
+    proofs = trace.find_proofs(ROOT)
     rows = trace.read_requirements(ROOT / "docs" / "requirements.md")
 
     assert [row.id for row in rows if row.state == "done" and row.id not in proofs] == []
@@ -75,12 +75,20 @@ def test_marks_of_files_and_parameters_count(tree: Path) -> None:
         "def test_x(x): ...\n"
     )
 
-    proofs = trace.find_proofs(tree / "tests")
+    proofs = trace.find_proofs(tree)
 
     assert proofs == {
         "N1": ["test_two.py", "test_two.py::test_x"],
         "N2": ["test_two.py::test_x"],
     }
+
+
+def test_tests_of_packages_count(tree: Path) -> None:
+    tests = tree / "packages" / "node" / "tests"
+    tests.mkdir(parents=True)
+    (tests / "test_one.py").write_text("@pytest.mark.req('N1')\ndef test_x(): ...\n")
+
+    assert trace.find_proofs(tree) == {"N1": ["packages/node/tests/test_one.py::test_x"]}
 
 
 def test_an_unknown_id_fails(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,11 +6,11 @@ import pytest
 import redis.asyncio
 from channels_streams.scripts import list_scripts
 from redis.crc import key_slot
+from streams_testing.exercise import exercise
+from streams_testing.layers import MakeLayer
+from streams_testing.waiting import eventually
 
 from lingua.settings.embedded_redis import EmbeddedRedis
-from tests.channels_streams.conftest import MakeLayer
-from tests.channels_streams.exercise import exercise
-from tests.channels_streams.waiting import eventually
 
 
 @pytest.mark.req("I-3", "I-59")

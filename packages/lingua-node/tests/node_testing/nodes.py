@@ -1,22 +1,10 @@
-"""A scheduler to connect to, and a node whose handler the test holds in its hand."""
+"""A node under test, and a handler whose jobs the test holds in its hand."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import pytest
 from lingua_node.jobs import Job, Result
 from lingua_node.messages import Languages, Service
 from lingua_node.node import Node
-
-from tests.lingua_node.scheduler import FakeScheduler
-
-
-@pytest.fixture
-async def scheduler() -> AsyncIterator[FakeScheduler]:
-    fake = FakeScheduler()
-    await fake.start()
-    yield fake
-    await fake.stop()
 
 
 class Bench:
@@ -39,11 +27,6 @@ class Bench:
             raise
         self.finished.set()
         return Result(text_asr="hello", text_translated="hola", tts_audio=b"\1\2")
-
-
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
 
 
 def make_node(handler, **options) -> Node:

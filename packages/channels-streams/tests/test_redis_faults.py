@@ -8,9 +8,9 @@ import pytest
 import redis.asyncio
 from channels_streams.layer import StreamsChannelLayer
 from redis.exceptions import RedisError
+from streams_testing.waiting import eventually, receive
 
 from lingua.settings.embedded_redis import EmbeddedRedis, find_free_port
-from tests.channels_streams.waiting import eventually, receive
 
 WHOLE_WITHIN_S = 10.0
 

@@ -2,7 +2,7 @@
 
 from channels_streams.layer import StreamsChannelLayer
 
-from tests.channels_streams.waiting import eventually, receive
+from streams_testing.waiting import eventually, receive
 
 
 async def exercise(one: StreamsChannelLayer, two: StreamsChannelLayer) -> None:

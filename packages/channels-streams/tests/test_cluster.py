@@ -11,11 +11,11 @@ import redis
 from channels_streams.layer import StreamsChannelLayer
 from redis.crc import key_slot
 from redis.exceptions import RedisClusterException, RedisError
+from streams_testing.exercise import exercise
+from streams_testing.layers import MakeLayer
+from streams_testing.waiting import eventually, receive
 
 from scripts.redis_cluster import EmbeddedCluster
-from tests.channels_streams.conftest import MakeLayer
-from tests.channels_streams.exercise import exercise
-from tests.channels_streams.waiting import eventually, receive
 
 pytestmark = pytest.mark.cluster
 

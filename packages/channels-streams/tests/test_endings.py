@@ -6,9 +6,9 @@ import inspect
 import pytest
 from channels.exceptions import ChannelFull
 from channels_streams.layer import LayerClosed, StreamsChannelLayer
+from streams_testing.layers import MakeLayer
+from streams_testing.waiting import eventually, nothing_comes, receive
 
-from tests.channels_streams.conftest import MakeLayer
-from tests.channels_streams.waiting import eventually, nothing_comes, receive
 from tests.redis_under_test import list_keys
 
 

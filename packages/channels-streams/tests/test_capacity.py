@@ -5,9 +5,8 @@ import logging
 
 import pytest
 from channels.exceptions import ChannelFull
-
-from tests.channels_streams.conftest import MakeLayer
-from tests.channels_streams.waiting import eventually, nothing_comes, receive
+from streams_testing.layers import MakeLayer
+from streams_testing.waiting import eventually, nothing_comes, receive
 
 
 async def test_a_full_channel_of_this_process_raises(make_layer: MakeLayer):

@@ -5,9 +5,8 @@ import base64
 
 import pytest
 from lingua_node.jobs import JobFailed, Result
-
-from tests.lingua_node.conftest import make_node
-from tests.lingua_node.scheduler import DEADLINE_S, running
+from node_testing.nodes import make_node
+from node_testing.scheduler import DEADLINE_S, running
 
 TRACE = "64eef429-24d6-4830-9b02-d7082acec72d"
 

@@ -7,9 +7,8 @@ from channels.exceptions import MessageTooLarge
 from channels.layers import ChannelLayerManager
 from channels_streams.layer import StreamsChannelLayer
 from django.test import override_settings
-
-from tests.channels_streams.conftest import MakeLayer
-from tests.channels_streams.waiting import nothing_comes, receive
+from streams_testing.layers import MakeLayer
+from streams_testing.waiting import nothing_comes, receive
 
 
 @pytest.mark.req("T1")

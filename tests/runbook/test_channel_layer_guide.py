@@ -2,16 +2,24 @@
 
 import re
 import shlex
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from channels_streams.layer import StreamsChannelLayer
+from streams_testing.layers import MakeLayer, making
+from streams_testing.waiting import eventually, receive
 
-from tests.channels_streams.conftest import MakeLayer
-from tests.channels_streams.waiting import eventually, receive
+from tests.redis_under_test import OwnRedis, locate
 
 GUIDE = Path(__file__).parents[2] / "docs" / "channel-layer.md"
 HASTY = {"dlq_min_idle_ms": 50, "dlq_scan_interval_ms": 20}
+
+
+@pytest.fixture
+async def make_layer(redis_server: OwnRedis, prefix: str) -> AsyncIterator[MakeLayer]:
+    async with making(**locate(redis_server.url), prefix=prefix) as make:
+        yield make
 
 
 def list_commands() -> list[list[str]]:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from lingua_node.backoff import Backoff
-
-from tests.lingua_node.conftest import make_node
-from tests.lingua_node.scheduler import DEADLINE_S, eventually, running
+from node_testing.nodes import make_node
+from node_testing.scheduler import DEADLINE_S, eventually, running
 
 TOKENS = ["resume-1", "resume-2"]
 ATTEMPT = {"job_id": "job-0b9c4d0e", "attempt_id": 1}
@@ -240,7 +239,7 @@ async def test_graphics_cards_are_read_from_nvidia_smi(scheduler, bench, tmp_pat
 
 async def test_the_sdk_needs_nothing_of_the_server(tmp_path):
     """The package alone, copied elsewhere, with everything of the server out of reach."""
-    package = Path(__file__).parents[2] / "lingua_node"
+    package = Path(__file__).parents[1] / "src" / "lingua_node"
     (tmp_path / "lingua_node").symlink_to(package)
     blocked = ["django", "channels", "redis", "lingua", "scheduling", "nodes", "sockets", "lua"]
     program = f"""

@@ -9,9 +9,8 @@ from array import array
 import pytest
 from lingua_node import audio, opus
 from lingua_node.jobs import AudioInvalid, Result
-
-from tests.lingua_node.conftest import make_node
-from tests.lingua_node.scheduler import running
+from node_testing.nodes import make_node
+from node_testing.scheduler import running
 
 
 def tone(*, hertz: float, seconds: float, rate: int = 16000) -> bytes:

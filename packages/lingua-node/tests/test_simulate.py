@@ -8,8 +8,7 @@ import sys
 import pytest
 from lingua_node.__main__ import main
 from lingua_node.simulate import Behavior, Crowd
-
-from tests.lingua_node.scheduler import DEADLINE_S, running
+from node_testing.scheduler import DEADLINE_S, running
 
 
 async def test_two_hundred_nodes_connect_from_one_process_and_work(scheduler):

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streams_testing.layers import MakeLayer
+from streams_testing.waiting import eventually, nothing_comes, receive
 
-from tests.channels_streams.conftest import MakeLayer
-from tests.channels_streams.waiting import eventually, nothing_comes, receive
 from tests.redis_under_test import IS_CLUSTER, Client, OwnRedis, locate
 
-ROOT = Path(__file__).parents[2]
 # A new reader looks often at first, for as long as it will wait at a time.
 PATIENT = {"block_ms": 3_000, "socket_timeout_s": 60.0}
-PROGRAM = Path(__file__).with_name("peer_process.py")
+PROGRAM = Path(__file__).parent / "streams_testing" / "peer_process.py"
 
 
 class Peer:
@@ -53,8 +52,6 @@ async def start_peer(redis_server: OwnRedis, prefix: str) -> AsyncIterator[Calla
         settings = {**locate(redis_server.url), "prefix": prefix, **config}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, str(PROGRAM), json.dumps(settings), *order),
-            cwd=ROOT,
-            env={"PYTHONPATH": str(ROOT)},
             stdout=asyncio.subprocess.PIPE,
             limit=16 * 1024 * 1024,
         )

@@ -5,9 +5,8 @@ import asyncio
 import pytest
 from channels_streams.dead_letters import DeadLetter
 from channels_streams.layer import StreamsChannelLayer
-
-from tests.channels_streams.conftest import MakeLayer
-from tests.channels_streams.waiting import eventually, nothing_comes, receive
+from streams_testing.layers import MakeLayer
+from streams_testing.waiting import eventually, nothing_comes, receive
 
 HASTY = {"dlq_min_idle_ms": 200, "dlq_scan_interval_ms": 50}
 

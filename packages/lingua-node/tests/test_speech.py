@@ -11,8 +11,7 @@ import pytest
 from lingua_node import audio, opus, semantic, workers
 from lingua_node.speech import SpeechNode
 from lingua_node.translator import Translator
-
-from tests.lingua_node.scheduler import DEADLINE_S, running
+from node_testing.scheduler import DEADLINE_S, running
 
 CLIPS = Path(lingua_node.__file__).with_name("clips")
 

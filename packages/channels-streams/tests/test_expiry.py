@@ -3,9 +3,8 @@
 import asyncio
 
 import pytest
-
-from tests.channels_streams.conftest import MakeLayer
-from tests.channels_streams.waiting import eventually, nothing_comes, receive
+from streams_testing.layers import MakeLayer
+from streams_testing.waiting import eventually, nothing_comes, receive
 
 
 @pytest.mark.parametrize("away", [False, True])

@@ -1,29 +1,22 @@
 """Layers for the tests of the Streams channel layer, closed when the test ends."""
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 from channels_streams.layer import StreamsChannelLayer
+from streams_testing.layers import MakeLayer, making
 
+from tests.conftest import prefix, redis_client, redis_server
 from tests.redis_under_test import OwnRedis, locate
 
-MakeLayer = Callable[..., StreamsChannelLayer]
+__all__ = ["prefix", "redis_client", "redis_server"]
 
 
 @pytest.fixture
 async def make_layer(redis_server: OwnRedis, prefix: str) -> AsyncIterator[MakeLayer]:
     """Make layers that share this test's prefix; each stands for one process."""
-    layers: list[StreamsChannelLayer] = []
-
-    def make(**config: Any) -> StreamsChannelLayer:
-        layer = StreamsChannelLayer(**{**locate(redis_server.url), "prefix": prefix, **config})
-        layers.append(layer)
-        return layer
-
-    yield make
-    for layer in layers:
-        await layer.close()
+    async with making(**locate(redis_server.url), prefix=prefix) as make:
+        yield make
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import InvalidResponse, ResponseError
 from redis.exceptions import TimeoutError as NoReply
+from streams_testing.waiting import SOON, eventually
 
-from tests.channels_streams.waiting import SOON, eventually
 from tests.redis_under_test import Client, OwnRedis
 
 pytestmark = pytest.mark.standalone("a cluster's client keeps connections of its own")

@@ -7,9 +7,8 @@ import pytest
 from channels.exceptions import ChannelFull
 from channels_streams.batching import Batcher, Parcel
 from redis.exceptions import RedisError
-
-from tests.channels_streams.conftest import MakeLayer
-from tests.channels_streams.waiting import SOON, receive
+from streams_testing.layers import MakeLayer
+from streams_testing.waiting import SOON, receive
 
 
 async def test_many_senders_share_few_scripts(make_layer: MakeLayer):
