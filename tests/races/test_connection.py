@@ -12,7 +12,7 @@ from tests.redis_under_test import OwnRedis
 from tests.scripts.fixtures import Stores, make_ready, reserve
 from tests.scripts.store_calls import EVERY_CALL, call
 
-# Masters are lost in tests/instances/test_redis_cluster.py and in the channel layer's test_cluster.py.
+# tests/instances/test_redis_cluster.py and the channel layer's test_cluster.py lose masters.
 pytestmark = pytest.mark.standalone("they count one server's reads, pause it, and kill it")
 
 MANY = 200
