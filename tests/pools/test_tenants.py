@@ -9,6 +9,7 @@ import pytest
 import redis.asyncio
 
 from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule
+from scheduling.placement.ranking import Reason
 from scheduling.placement.wait_queue import PlacementRequest, Priority, WaitQueue
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
@@ -94,12 +95,15 @@ async def test_an_allowance_taken_by_a_crashed_instance_comes_back(scheduler: Sc
     assert (await store.admit(rule=rule, job_id="j-2")).done
 
 
+@pytest.mark.reason("reserved_for_others")
 async def test_a_guarantee_is_kept_free_of_borrowers(scheduler: Scheduler) -> None:
     await scheduler.connect("n-1", max_jobs=6)
     scheduler.use(rules(TenantRule(tenant_id="sure", min_slots=2)))
     flood = [await scheduler.ask(session=number, tenant_id="flood") for number in range(10)]
     placed = [job_id for job_id in flood if await scheduler.find_node(job_id)]
     assert len(placed) == 4
+    refused = ("no_available_node_total", "sample", Reason.RESERVED_FOR_OTHERS)
+    assert scheduler.metrics.counts[refused] == 6
     for number in (20, 21):
         job_id = await scheduler.ask(session=number, tenant_id="sure")
         assert await scheduler.find_node(job_id) == "n-1"

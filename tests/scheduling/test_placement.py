@@ -275,6 +275,9 @@ PASSING = [
 
 
 @pytest.mark.req("L9", "L17", "N17", "P18")
+@pytest.mark.reason("not_in_public_pool", "gpu_unavailable", "model_not_available")
+@pytest.mark.reason("lang_pair_unsupported", "tts_lang_unsupported", "asr_lang_unsupported")
+@pytest.mark.reason("semantic_unsupported")
 @pytest.mark.parametrize("first", range(len(LASTING) + len(LANGUAGES)))
 def test_of_lasting_faults_the_first_gives_the_reason(first: int) -> None:
     faults = [*LASTING, *LANGUAGES][first:]
@@ -293,6 +296,8 @@ def test_of_lasting_faults_the_first_gives_the_reason(first: int) -> None:
 
 
 @pytest.mark.req("L17", "N5", "N6")
+@pytest.mark.reason("status_not_ready", "heartbeat_stale", "capacity_exceeded")
+@pytest.mark.reason("resource_threshold_exceeded")
 @pytest.mark.parametrize("first", range(len(PASSING)))
 def test_of_passing_faults_the_first_gives_the_reason(first: int) -> None:
     node = make_node("n1")
@@ -324,6 +329,7 @@ def test_only_a_ready_node_gets_jobs(
 
 
 @pytest.mark.req("L17", "N16")
+@pytest.mark.reason("src_auto_no_candidate")
 def test_an_unknown_source_nobody_hears_has_a_reason_of_its_own() -> None:
     languages = msgspec.structs.replace(SERVES_ALL.languages, asr=frozenset())
     need = Need(src="auto", tgt="es", types=("asr",), pairs=(("auto", "es"),))
@@ -336,6 +342,7 @@ def test_an_unknown_source_nobody_hears_has_a_reason_of_its_own() -> None:
 
 
 @pytest.mark.req("L17")
+@pytest.mark.reason("excluded", "offline")
 def test_a_node_that_left_and_an_excluded_one_are_counted() -> None:
     nodes = [make_node("n1"), make_node("n2", status=NodeStatus.OFFLINE)]
 

@@ -207,6 +207,7 @@ async def test_a_node_that_offers_nothing_has_no_capacity(stores: Stores, watche
 
 
 @pytest.mark.req("L10", "M3", "I-45")
+@pytest.mark.reason("service_unavailable")
 async def test_a_marked_service_is_refused_until_its_mark_ends(
     stores: Stores, watcher: Watcher, redis_client
 ) -> None:
