@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
 from scheduling.model.background import Background
-from sessions_app.reorder_buffer import Leaving, Missing
+from sessions_app.reorder_buffer import Missing, ReadyResult
 
 Item = TypeVar("Item")
 
@@ -21,16 +21,16 @@ class OrderedSender(Generic[Item]):
     def __init__(
         self,
         *,
-        tell: Callable[[Leaving[Item]], None],
+        tell: Callable[[ReadyResult[Item]], None],
         give_up: Callable[[Missing], Awaitable[None]],
     ) -> None:
         self._tell = tell
         self._give_up = give_up
-        self._queue: collections.deque[Leaving[Item] | Missing] = collections.deque()
+        self._queue: collections.deque[ReadyResult[Item] | Missing] = collections.deque()
         self._background = Background()
         self._is_giving_up = False
 
-    def send(self, ordered_sender: Iterable[Leaving[Item] | Missing]) -> None:
+    def send(self, ordered_sender: Iterable[ReadyResult[Item] | Missing]) -> None:
         """Let these leave after those before."""
         self._queue.extend(ordered_sender)
         self._move_on()
@@ -39,7 +39,7 @@ class OrderedSender(Generic[Item]):
         while self._queue and not self._is_giving_up:
             departure = self._queue.popleft()
             match departure:
-                case Leaving():
+                case ReadyResult():
                     self._tell(departure)
                 case Missing():
                     self._is_giving_up = True

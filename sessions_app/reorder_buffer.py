@@ -22,7 +22,7 @@ class MissingReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaving(Generic[Item]):
+class ReadyResult(Generic[Item]):
     """A result to send now."""
 
     utterance_index: int
@@ -41,7 +41,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Held(Generic[Item]):
-    leaving: Leaving[Item]
+    leaving: ReadyResult[Item]
     ready_at_ms: int
     arrival: int
 
@@ -82,23 +82,23 @@ class ReorderBuffer(Generic[Item]):
 
     def settle(
         self, *, utterance_index: int, job_id: str, item: Item, now_ms: int
-    ) -> list[Leaving[Item] | Missing]:
+    ) -> list[ReadyResult[Item] | Missing]:
         """Take the result of a live job; any other job's result is late and dropped."""
         if self._end(utterance_index, job_id):
             self._arrivals += 1
-            leaving = Leaving(utterance_index=utterance_index, job_id=job_id, item=item)
+            leaving = ReadyResult(utterance_index=utterance_index, job_id=job_id, item=item)
             held = _Held(leaving=leaving, ready_at_ms=now_ms, arrival=self._arrivals)
             heapq.heappush(self._held, held)
         return self.on_tick(now_ms=now_ms)
 
     def settle_silently(
         self, *, utterance_index: int, job_id: str, now_ms: int
-    ) -> list[Leaving[Item] | Missing]:
+    ) -> list[ReadyResult[Item] | Missing]:
         """End a job that has nothing for the client; nothing waits for it any longer."""
         self._end(utterance_index, job_id)
         return self.on_tick(now_ms=now_ms)
 
-    def on_tick(self, *, now_ms: int) -> list[Leaving[Item] | Missing]:
+    def on_tick(self, *, now_ms: int) -> list[ReadyResult[Item] | Missing]:
         """Release what may leave; harmless when called early, late or twice."""
         overdue_index = max(
             (
@@ -108,7 +108,7 @@ class ReorderBuffer(Generic[Item]):
             ),
             default=-1,
         )
-        ordered_sender: list[Leaving[Item] | Missing] = []
+        ordered_sender: list[ReadyResult[Item] | Missing] = []
         while self._held:
             blocker = self._blocking_index()
             if blocker is None:
@@ -121,7 +121,7 @@ class ReorderBuffer(Generic[Item]):
                 break
         return ordered_sender
 
-    def flush(self) -> list[Leaving[Item]]:
+    def flush(self) -> list[ReadyResult[Item]]:
         """Release every waiting result in order, without waiting for anyone: the session ends."""
         waiting = [held.leaving for held in sorted(self._held)]
         self._held.clear()

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 
 from scheduling.jobs.dispatch import Dispatcher
-from scheduling.jobs.sessions import Opened, Sessions, TakenOver
+from scheduling.jobs.sessions import Opened, Sessions, SessionTakeover
 from scheduling.jobs.settlement import Settlement
 from scheduling.model.background import Background
 from scheduling.model.credentials import Principal
@@ -76,7 +76,7 @@ class SessionService:
         return speaker, self._describe(speaker)
 
     async def _resume(
-        self, found: TakenOver, *, outbound: Outbound
+        self, found: SessionTakeover, *, outbound: Outbound
     ) -> tuple[Speaker, messages.SessionOpened]:
         """Take a session over: its older socket is closed, its answers come here from now on."""
         await self._delivery.fence_session(

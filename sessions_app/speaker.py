@@ -30,7 +30,7 @@ from sessions_app.in_flight import InFlight
 from sessions_app.job_cancellation import JobCancellation, kept_no_longer, refuse
 from sessions_app.ordered_sender import OrderedSender
 from sessions_app.pending_requests import PendingRequests
-from sessions_app.reorder_buffer import Leaving, Missing, ReorderBuffer
+from sessions_app.reorder_buffer import Missing, ReadyResult, ReorderBuffer
 from sessions_app.requests import Profile, fan_out, request_from_cut, request_from_utterance
 from sessions_app.result_writer import ResultWriter
 from sessions_app.segmentation import Cut, Segmenter
@@ -362,7 +362,7 @@ class Speaker:
             self._ordered_sender.send(ordered_sender)
         self._set_alarm()
 
-    def _let_leave(self, leaving: Leaving[JobSettled]) -> None:
+    def _let_leave(self, leaving: ReadyResult[JobSettled]) -> None:
         if self._result_writer.tell(leaving.item):
             self._settlement.release(session_id=self.session_id, job_id=leaving.job_id)
 
@@ -383,7 +383,7 @@ class Speaker:
             self._dispatcher.discard(job_id)
             ended = await self._job_cancellation.end_now_or_later(job_id, reason=missing.reason)
             if ended is not None and not isinstance(ended.outcome, Refused):
-                self._let_leave(Leaving(utterance_index=-1, job_id=job_id, item=ended))
+                self._let_leave(ReadyResult(utterance_index=-1, job_id=job_id, item=ended))
             else:
                 self._result_writer.tell_missing(request, reason=missing.reason)
             self._live.end(job_id)

@@ -23,7 +23,7 @@ class NotReachable(Exception):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Observation:
     """What an instance said at one moment; `at_s` counts from anywhere."""
 
     at_s: float
@@ -31,7 +31,7 @@ class Look:
     samples: Samples
 
 
-def look(url: str, *, token: str, at_s: float) -> Look:
+def look(url: str, *, token: str, at_s: float) -> Observation:
     """Ask the instance at `url`.
 
     :raises NotReachable: it does not answer, or the token does not let us look
@@ -41,10 +41,12 @@ def look(url: str, *, token: str, at_s: float) -> Look:
     for line in _ask(url, "/metrics", token=token).splitlines():
         if found := _SAMPLE.match(line):
             samples[found["series"]] = float(found["value"])
-    return Look(at_s=at_s, cluster=cluster, samples=samples)
+    return Observation(at_s=at_s, cluster=cluster, samples=samples)
 
 
-def draw(now: Look, before: Look | None, *, width: int, height: int, colors: bool) -> list[str]:
+def draw(
+    now: Observation, before: Observation | None, *, width: int, height: int, colors: bool
+) -> list[str]:
     """Return a frame; rates are of the time since `before`, or since the instance started."""
     lines = [*_draw_head(now, before), "", *_draw_refusals(now, before), ""]
     lines += _draw_nodes(now.cluster["nodes"], most=max(height - len(lines) - 2, 3))
@@ -52,7 +54,7 @@ def draw(now: Look, before: Look | None, *, width: int, height: int, colors: boo
     return [_paint(line) for line in cut] if colors else cut
 
 
-def _draw_head(now: Look, before: Look | None) -> Iterator[str]:
+def _draw_head(now: Observation, before: Observation | None) -> Iterator[str]:
     cluster, samples = now.cluster, now.samples
     online = [row for row in cluster["instances"] if row["is_online"]]
     slots = sum(row["max_concurrent_jobs"] for row in cluster["nodes"] if row["online"])
@@ -77,7 +79,7 @@ def _draw_head(now: Look, before: Look | None) -> Iterator[str]:
     yield f"time    placing p50 {place[0]} p99 {place[1]}  whole job p50 {whole[0]} p99 {whole[1]}"
 
 
-def _draw_refusals(now: Look, before: Look | None) -> Iterator[str]:
+def _draw_refusals(now: Observation, before: Observation | None) -> Iterator[str]:
     yield "REFUSED OR FAILED, BY REASON"
     counts: dict[str, float] = {}
     for series in now.samples:
@@ -111,18 +113,18 @@ def _draw_nodes(nodes: list[Json], *, most: int) -> Iterator[str]:
         yield f"… and {len(order) - most} more"
 
 
-def _difference(now: Look, before: Look | None, series: str) -> float:
+def _difference(now: Observation, before: Observation | None, series: str) -> float:
     return now.samples.get(series, 0) - (before.samples.get(series, 0) if before else 0)
 
 
-def _rate(now: Look, before: Look | None, series: str) -> float:
+def _rate(now: Observation, before: Observation | None, series: str) -> float:
     """Return a second's worth since the look before; none without one."""
     if before is None or now.at_s <= before.at_s:
         return 0.0
     return max(_difference(now, before, series), 0) / (now.at_s - before.at_s)
 
 
-def _percentiles(now: Look, before: Look | None, name: str) -> tuple[str, str]:
+def _percentiles(now: Observation, before: Observation | None, name: str) -> tuple[str, str]:
     """Return upper bounds of the median and the 99th percentile, as text."""
     buckets = []
     for series in now.samples:

@@ -63,7 +63,7 @@ class TextFormatter(logging.Formatter):
         return mask_secrets(f"{head} {told}{found}{traceback}" if told else line)
 
 
-class Thinning(logging.Filter):
+class LogRateFilter(logging.Filter):
     """Lets a message through `most_per_s` times a second, whatever its ids; errors always.
 
     What peers cause must not fill a disk, nor cost a line each: the first line of a later second

@@ -15,14 +15,14 @@ _REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variable:
+class Setting:
     """One variable that something asked for, as `docs/operations.md` must list it."""
 
     name: str
     default: str
 
 
-_variables: dict[str, Variable] = {}
+_settings: dict[str, Setting] = {}
 
 
 def env_str(name: str, *, default: str, choices: tuple[str, ...] = ()) -> str:
@@ -189,18 +189,18 @@ def is_set(name: str) -> bool:
     return bool(os.environ.get(name, "").strip())
 
 
-def list_variables() -> list[Variable]:
+def list_settings() -> list[Setting]:
     """Return every variable asked for so far, by name."""
-    return [_variables[name] for name in sorted(_variables)]
+    return [_settings[name] for name in sorted(_settings)]
 
 
 def list_unknown(*, prefix: str) -> list[str]:
     """Return the variables that are set, start with `prefix`, and that nobody asked for."""
-    return sorted(name for name in os.environ if name.startswith(prefix) and name not in _variables)
+    return sorted(name for name in os.environ if name.startswith(prefix) and name not in _settings)
 
 
 def _read(name: str, shown: str) -> str | None:
-    _variables[name] = Variable(name=name, default=shown)
+    _settings[name] = Setting(name=name, default=shown)
     text = os.environ.get(name, "").strip()
     return text or None
 

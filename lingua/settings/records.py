@@ -33,14 +33,14 @@ def _list_handlers() -> dict[str, dict[str, Any]]:
     console: dict[str, Any] = {
         "class": "logging.StreamHandler",
         "formatter": formatter,
-        "filters": ["console_thinning"],
+        "filters": ["console_rate"],
     }
     if LINGUA_LOG_FILE is None:
         return {"console": console}
     file = {
         "class": "logging.handlers.RotatingFileHandler",
         "formatter": formatter,
-        "filters": ["file_thinning"],
+        "filters": ["file_rate"],
         "filename": str(LINGUA_LOG_FILE),
         "maxBytes": LINGUA_LOG_FILE_MAX_BYTES,
         "backupCount": LINGUA_LOG_FILE_COUNT,
@@ -51,7 +51,7 @@ def _list_handlers() -> dict[str, dict[str, Any]]:
 
 
 _HANDLERS = _list_handlers()
-_THINNING = {"()": "lingua.serving.logs.Thinning", "most_per_s": LINGUA_LOG_MAX_PER_S}
+_RATE_FILTER = {"()": "lingua.serving.logs.LogRateFilter", "most_per_s": LINGUA_LOG_MAX_PER_S}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -64,7 +64,7 @@ LOGGING = {
         },
     },
     # Each handler counts what it writes.
-    "filters": {"console_thinning": _THINNING, "file_thinning": _THINNING},
+    "filters": {"console_rate": _RATE_FILTER, "file_rate": _RATE_FILTER},
     "handlers": _HANDLERS,
     "loggers": {
         # Uvicorn would tell of every connection; on DEBUG both show what is in frames.

@@ -18,7 +18,7 @@ from operators.api.views import (
     refuse_unserved,
 )
 from operators.console.console import Console
-from operators.console.fleet import FleetService, Question
+from operators.console.fleet import FleetService, PlacementQuery
 from operators.db.pool_models import SERVICE_TYPES
 from scheduling.model.jobs import Need
 from scheduling.model.languages import normalize
@@ -159,12 +159,12 @@ class SimulateView(FleetServiceView, ReadView):
     """Where a job would go, by exactly the code that dispatches; nothing changes (P15)."""
 
     async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
-        question = _read_question(request)
-        unknown = sorted(set(question.need.types) - set(SERVICE_TYPES))
+        query = _read_query(request)
+        unknown = sorted(set(query.need.types) - set(SERVICE_TYPES))
         if unknown:
             told = f"required: no service is called {unknown[0]}; {', '.join(SERVICE_TYPES)}"
             return refuse(_BAD_REQUEST, "INVALID_PARAMETER", told)
-        return Response(await service.simulate(question))
+        return Response(await service.simulate(query))
 
 
 @describe(
@@ -221,12 +221,12 @@ class WhyNotView(FleetServiceView, ReadView):
         return Response(verdict)
 
 
-def _read_question(request: Request) -> Question:
+def _read_query(request: Request) -> PlacementQuery:
     asked = request.query_params
     src, tgt = (normalize(asked.get(*pair)) for pair in (("src_lang", "zh"), ("tgt_lang", "en")))
     types = _list_values(asked.getlist("required"))
     key = asked.get("routing_key") or asked.get("tenant_id") or asked.get("session_id")
-    return Question(
+    return PlacementQuery(
         need=Need(
             src=src,
             tgt=tgt,

@@ -25,7 +25,7 @@ _plain = msgspec.to_builtins
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class PlacementQuery:
     """A dry run: where would a job with this need go?"""
 
     need: Need
@@ -125,18 +125,18 @@ class FleetService:
             return None
         return table.version
 
-    async def simulate(self, question: Question) -> Json:
+    async def simulate(self, query: PlacementQuery) -> Json:
         """Return where a job would go; nothing changes (P15)."""
         choice = self._explainer.simulate(
-            need=question.need,
-            tenant_id=question.tenant_id,
-            session_id=question.session_id,
-            exclude=question.exclude,
-            preferred_node_id=question.preferred_node_id,
+            need=query.need,
+            tenant_id=query.tenant_id,
+            session_id=query.session_id,
+            exclude=query.exclude,
+            preferred_node_id=query.preferred_node_id,
         )
         return {
-            "routing_key": question.routing_key,
-            "required": list(question.need.types),
+            "routing_key": query.routing_key,
+            "required": list(query.need.types),
             "selected_node_id": choice.nodes[0].node_id if choice.nodes else None,
             "refused": choice.refused or None,
             "debug": self._describe_search(choice),

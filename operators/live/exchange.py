@@ -34,7 +34,7 @@ class Layer(Protocol):
     async def group_send(self, group: str, message: dict[str, Any]) -> None: ...
 
 
-class TakesNews(Protocol):
+class NewsListener(Protocol):
     """Who shows the news of other instances."""
 
     def take(self, news: LiveNews) -> None: ...
@@ -60,7 +60,7 @@ class LiveExchange:
         self._heed_until_ms = 0.0
         self._called_at_ms = -float("inf")
         self._is_watching = False
-        self.reader: TakesNews | None = None
+        self.reader: NewsListener | None = None
 
     @property
     def is_wanted(self) -> bool:

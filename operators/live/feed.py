@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from operators.live.exchange import LiveExchange
-from operators.live.news import LiveNews, Reporter, Second
+from operators.live.news import LiveNews, LiveSummary, Reporter
 from scheduling.jobs.explaining import Coverage
 from scheduling.model import clock
 from scheduling.model.errors import DependencyDown
@@ -55,7 +55,7 @@ class LiveFeed:
         self._heard: dict[str, tuple[float, LiveNews]] = {}
         self._news: list[LiveNews] = []
         self._ended: collections.deque[list[Any]] = collections.deque(maxlen=_MOST_ENDED)
-        self._second = Second()
+        self._second = LiveSummary()
         self._talking: asyncio.Task[None] | None = None
         self._coverage: list[PairRow] = []
         self._covered_at_ms = -float("inf")

@@ -89,7 +89,7 @@ class Reporter:
         return [describe_step(step) for step in list(self._metrics.recent_jobs)[-most:]]
 
 
-class Second:
+class LiveSummary:
     """Adds up the news of all instances and tells, once a second, how fast jobs went."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ class Opened(msgspec.Struct, frozen=True):
     resume_token: str = ""
 
 
-class TakenOver(msgspec.Struct, frozen=True):
+class SessionTakeover(msgspec.Struct, frozen=True):
     """A session on its new socket; `was_at` is the instance that held the one before.
 
     Utterances go on at `next_index`.
@@ -69,7 +69,7 @@ class Sessions:
                 return Opened(session_id=session_id, conn_epoch=conn_epoch, resume_token=token)
         raise errors.Refusal("No session id was free; please try again.")
 
-    async def resume(self, resume_token: str) -> TakenOver | None:
+    async def resume(self, resume_token: str) -> SessionTakeover | None:
         """Take a session over from wherever it was; None where the token proves nothing.
 
         :raises DependencyDown: Redis did not answer
@@ -85,7 +85,7 @@ class Sessions:
         opened = Opened(
             session_id=session_id, conn_epoch=resumed.conn_epoch, resume_token=resume_token
         )
-        return TakenOver(
+        return SessionTakeover(
             opened=opened,
             was_at=resumed.was_at,
             profile=resumed.profile,

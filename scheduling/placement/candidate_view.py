@@ -47,7 +47,7 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
         self.hears = len(node.description.languages.asr)
 
 
-class Able:
+class AbleNodes:
     """Who could serve a need: as a sequence to sample from, and by id."""
 
     def __init__(self, candidates_seen: Sequence[CandidateView]) -> None:

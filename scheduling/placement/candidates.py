@@ -6,7 +6,7 @@ import msgspec
 
 from scheduling.model.jobs import Need
 from scheduling.model.nodes import Node
-from scheduling.placement.candidate_view import Able, CandidateView
+from scheduling.placement.candidate_view import AbleNodes, CandidateView
 from scheduling.placement.pool_config import PoolConfig, list_pools_of
 from scheduling.placement.pool_matching import ALL_NODES, PoolMatcher
 
@@ -50,10 +50,10 @@ class Candidates:
         self._candidates_seen = candidates_seen
         self._pools_of = pools_of
         self._table = table
-        self._answers: dict[tuple[str, Need], Able] = {}
+        self._answers: dict[tuple[str, Need], AbleNodes] = {}
         self._computed: Mapping[str, frozenset[str]] | None = None
 
-    def find(self, pool_id: str, need: Need) -> Able:
+    def find(self, pool_id: str, need: Need) -> AbleNodes:
         """Return the members of a pool, ``""`` all nodes, that could serve `need` with a slot."""
         answer = self._answers.get((pool_id, need))
         if answer is None:
@@ -61,7 +61,7 @@ class Candidates:
             if pool_id != ALL_NODES:
                 members = self._list_members(pool_id)
                 node_ids = [node_id for node_id in node_ids if node_id in members]
-            answer = Able([self._candidates_seen[node_id] for node_id in node_ids])
+            answer = AbleNodes([self._candidates_seen[node_id] for node_id in node_ids])
             if len(self._answers) >= _MOST_REMEMBERED:
                 self._answers.clear()
             self._answers[pool_id, need] = answer

@@ -8,7 +8,7 @@ import msgspec
 from scheduling.model import clock
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node
-from scheduling.placement.candidate_view import Able, CandidateView
+from scheduling.placement.candidate_view import AbleNodes, CandidateView
 from scheduling.placement.pool_matching import ALL_NODES, ANY_ABLE_NODE, Route
 from scheduling.placement.ranking import Choice, Reason, choose, count_reasons, why_not_now
 from scheduling.placement.session_memory import SessionMemory, SessionNotes
@@ -172,7 +172,7 @@ class Chooser:
             fallback=not route.own,
         )
 
-    def _list_rules(self, able: Able) -> PlacementRules:
+    def _list_rules(self, able: AbleNodes) -> PlacementRules:
         """Return the rules; by hash every member is looked at, as it was before sampling (G7)."""
         if not self._fleet.snapshot.pools.matcher.config.rules.session_affinity:
             return self._rules

@@ -14,7 +14,7 @@ from scheduling.model.jobs import Need
 from scheduling.model.languages import AUTO
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node, NodeDescription, NodeStatus
-from scheduling.placement.candidate_view import Able, CandidateView
+from scheduling.placement.candidate_view import AbleNodes, CandidateView
 
 T = TypeVar("T")
 
@@ -136,7 +136,7 @@ def sample(candidates: Sequence[T], *, size: int, rng: random.Random) -> list[T]
 
 
 def choose(
-    able: Able,
+    able: AbleNodes,
     *,
     free: Iterable[str] = (),
     exclude: Collection[str] = (),

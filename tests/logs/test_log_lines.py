@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lingua.serving.logs import ID_FIELDS, JsonFormatter, TextFormatter, Thinning
+from lingua.serving.logs import ID_FIELDS, JsonFormatter, LogRateFilter, TextFormatter
 from lingua.settings import env
 from tests.e2e.peers import AUDIO, FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Servers
@@ -64,11 +64,11 @@ def test_what_is_too_long_for_an_id_is_cut(formatter: logging.Formatter) -> None
 
 @pytest.mark.req("O7")
 def test_a_message_that_comes_a_thousand_times_a_second_is_a_few_lines() -> None:
-    thinning = Thinning(most_per_s=3)
+    rate_filter = LogRateFilter(most_per_s=3)
 
     def is_written(second: float, message: str = "late result", level: int = 20) -> bool:
         record = make_record(message, created=second, levelno=level)
-        written = thinning.filter(record)
+        written = rate_filter.filter(record)
         left_out.append(getattr(record, "left_out", 0))
         return written
 
@@ -85,9 +85,9 @@ def test_a_message_that_comes_a_thousand_times_a_second_is_a_few_lines() -> None
 
 @pytest.mark.req("O7")
 def test_no_limit_writes_every_line() -> None:
-    thinning = Thinning(most_per_s=0)
+    rate_filter = LogRateFilter(most_per_s=0)
 
-    assert all(thinning.filter(make_record(created=1.0)) for _ in range(100))
+    assert all(rate_filter.filter(make_record(created=1.0)) for _ in range(100))
 
 
 @pytest.mark.req("I-50")

@@ -9,7 +9,7 @@ from channels.layers import InMemoryChannelLayer
 
 from lingua.composition.transport import LayerTransport
 from operators.live.feed import LiveFeed
-from operators.live.news import LiveNews, Reporter, Second, find_percentile
+from operators.live.news import LiveNews, LiveSummary, Reporter, find_percentile
 from scheduling.model.delivery import Delivery
 from scheduling.model.jobs import JobState
 from scheduling.model.metrics import Metrics
@@ -118,7 +118,7 @@ async def test_nothing_is_sent_while_nobody_watches_and_old_steps_are_not_told_l
 
 
 async def test_news_of_all_instances_are_one_second_of_figures() -> None:
-    second = Second()
+    second = LiveSummary()
     for sender, count in (("i1", 98), ("i2", 2)):
         second.add(LiveNews(sender=sender, counts={"done": count}, spans={"total": {count: count}}))
 

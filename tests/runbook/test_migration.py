@@ -96,7 +96,7 @@ _OLD = [
 @pytest.mark.req("X13", "G6")
 def test_every_setting_the_guide_names_exists() -> None:
     assert settings.LINGUA_PORT
-    known = {variable.name for variable in env.list_variables()}
+    known = {variable.name for variable in env.list_settings()}
     named = {name for _, now, _ in _ROW.findall(_GUIDE) for name in _NAME.findall(now)}
 
     assert len(named) > 50

@@ -14,7 +14,7 @@ from scheduling.model.jobs import Need
 from scheduling.model.languages import LanguageOffer, Nmt
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node, NodeDescription, NodeStatus, Usage
-from scheduling.placement.candidate_view import Able, CandidateView
+from scheduling.placement.candidate_view import AbleNodes, CandidateView
 from scheduling.placement.ranking import Choice, Reason, choose, sample, why_never, why_not_now
 
 NOW_MS = 1_000_000
@@ -56,7 +56,9 @@ def make_node(node_id: str, **other: object) -> Node:
 def choose_among(
     nodes: list[Node], *, seed: int = 0, loads: Mapping[str, int] | None = None, **other: object
 ) -> Choice:
-    able = Able([CandidateView(node, load=(loads or {}).get(node.node_id, 0)) for node in nodes])
+    able = AbleNodes(
+        [CandidateView(node, load=(loads or {}).get(node.node_id, 0)) for node in nodes]
+    )
     options = {
         "need": NEED,
         "now_ms": NOW_MS,

@@ -34,7 +34,7 @@ def _documented() -> dict[str, tuple[str, str, str]]:
 
 
 def test_operations_md_names_every_setting_and_no_other() -> None:
-    asked_for = {variable.name for variable in env.list_variables() if "TEST" not in variable.name}
+    asked_for = {variable.name for variable in env.list_settings() if "TEST" not in variable.name}
 
     assert set(_documented()) == asked_for
 
@@ -42,7 +42,7 @@ def test_operations_md_names_every_setting_and_no_other() -> None:
 @pytest.mark.req("I-40")
 def test_operations_md_names_the_defaults() -> None:
     documented = {name: default for name, (default, _, _) in _documented().items()}
-    real = {variable.name: variable.default for variable in env.list_variables()}
+    real = {variable.name: variable.default for variable in env.list_settings()}
 
     assert documented == {name: real[name] for name in documented}
 

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sessions_app.ordered_sender import OrderedSender
-from sessions_app.reorder_buffer import Leaving, Missing, MissingReason
+from sessions_app.reorder_buffer import Missing, MissingReason, ReadyResult
 
 _DEADLINE_S = 10.0
 
 
-def leaving(index: int) -> Leaving[str]:
-    return Leaving(utterance_index=index, job_id=f"job-{index}", item=f"result {index}")
+def leaving(index: int) -> ReadyResult[str]:
+    return ReadyResult(utterance_index=index, job_id=f"job-{index}", item=f"result {index}")
 
 
 def missing(index: int) -> Missing:
@@ -44,7 +44,7 @@ class Session:
                 await asyncio.sleep(0)
         return self.left
 
-    def _tell(self, departure: Leaving[str]) -> None:
+    def _tell(self, departure: ReadyResult[str]) -> None:
         self.left.append(departure.item)
 
     async def _give_up(self, departure: Missing) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessions_app.reorder_buffer import Leaving, Missing, MissingReason, ReorderBuffer
+from sessions_app.reorder_buffer import Missing, MissingReason, ReadyResult, ReorderBuffer
 
 pytestmark = pytest.mark.req("J13")
 
@@ -17,14 +17,16 @@ def expect(outbox: ReorderBuffer[str], *indices: int) -> None:
         outbox.expect(utterance_index=index, job_id=f"job-{index}")
 
 
-def settle(outbox: ReorderBuffer[str], index: int, now_ms: int = 0) -> list[Leaving[str] | Missing]:
+def settle(
+    outbox: ReorderBuffer[str], index: int, now_ms: int = 0
+) -> list[ReadyResult[str] | Missing]:
     return outbox.settle(
         utterance_index=index, job_id=f"job-{index}", item=f"r{index}", now_ms=now_ms
     )
 
 
-def leaving(*indices: int) -> list[Leaving[str] | Missing]:
-    return [Leaving(utterance_index=i, job_id=f"job-{i}", item=f"r{i}") for i in indices]
+def leaving(*indices: int) -> list[ReadyResult[str] | Missing]:
+    return [ReadyResult(utterance_index=i, job_id=f"job-{i}", item=f"r{i}") for i in indices]
 
 
 def missing(index: int, reason: MissingReason) -> Missing:
@@ -160,8 +162,8 @@ def test_jobs_of_one_utterance_leave_apart_and_hold_later_ones_together(outbox):
     first = outbox.settle(utterance_index=0, job_id="es", item="hola", now_ms=1)
     second = outbox.settle(utterance_index=0, job_id="en", item="hello", now_ms=2)
 
-    assert first == [Leaving(utterance_index=0, job_id="es", item="hola")]
-    assert second == [Leaving(utterance_index=0, job_id="en", item="hello"), *leaving(1)]
+    assert first == [ReadyResult(utterance_index=0, job_id="es", item="hola")]
+    assert second == [ReadyResult(utterance_index=0, job_id="en", item="hello"), *leaving(1)]
 
 
 def test_an_overdue_result_does_not_give_up_its_own_utterances_other_jobs(outbox):
@@ -175,7 +177,7 @@ def test_an_overdue_result_does_not_give_up_its_own_utterances_other_jobs(outbox
         *leaving(1),
     ]
     assert outbox.settle(utterance_index=1, job_id="other", item="x", now_ms=10_001) == [
-        Leaving(utterance_index=1, job_id="other", item="x"),
+        ReadyResult(utterance_index=1, job_id="other", item="x"),
         *leaving(2),
     ]
 

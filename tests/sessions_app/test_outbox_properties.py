@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sessions_app.reorder_buffer import Leaving, Missing, MissingReason, ReorderBuffer
+from sessions_app.reorder_buffer import Missing, MissingReason, ReadyResult, ReorderBuffer
 
 GAP_MS, MAX_HELD = 1000, 4
 
@@ -24,12 +24,12 @@ class OutboxAgainstModel(RuleBasedStateMachine):
         self.done: set[int] = set()
         self.left: list[int] = []
 
-    def note(self, ordered_sender: list[Leaving[int] | Missing]) -> None:
+    def note(self, ordered_sender: list[ReadyResult[int] | Missing]) -> None:
         for departure in ordered_sender:
             match departure:
                 case Missing():
                     self.note_missing(departure)
-                case Leaving():
+                case ReadyResult():
                     index, _ = self.waiting.pop(departure.item)
                     assert (str(departure.item), index) == (
                         departure.job_id,

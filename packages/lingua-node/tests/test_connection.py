@@ -75,7 +75,7 @@ async def test_a_result_that_arrived_is_not_sent_again(scheduler, bench):
         await first.register()
         await first.begin()
         await first.expect("job_result")
-        await eventually(lambda: not any(node._workshop.attempts.unconfirmed()))
+        await eventually(lambda: not any(node._runner.attempts.unconfirmed()))
         first.socket.transport.abort()
         second = await scheduler.accept()
         frame = await second.register()

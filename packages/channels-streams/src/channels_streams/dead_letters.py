@@ -48,7 +48,7 @@ class DeadLetter:
 Resolve = Callable[[DeadLetter], Awaitable[str | None]]
 
 
-class Send(Protocol):
+class MessageSender(Protocol):
     """Sends a payload to a channel or group once per token; False if nobody is there to get it."""
 
     async def __call__(
@@ -59,7 +59,9 @@ class Send(Protocol):
 class DeadLetters:
     """What operators do with dead letters; every call can be repeated."""
 
-    def __init__(self, *, keys: Keys, current: Callable[[], LoopResources], send: Send) -> None:
+    def __init__(
+        self, *, keys: Keys, current: Callable[[], LoopResources], send: MessageSender
+    ) -> None:
         self._keys = keys
         self._current = current
         self._send = send

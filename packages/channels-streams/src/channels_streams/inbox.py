@@ -10,7 +10,7 @@ from channels_streams.connection import Connections, is_missing_group, to_fields
 from channels_streams.dead_letter_writer import DeadLetterWriter
 from channels_streams.groups import Groups
 from channels_streams.keys import GROUP
-from channels_streams.mailboxes import Mailboxes, Waiting
+from channels_streams.mailboxes import Mailboxes, QueuedMessage
 from channels_streams.pending_recovery import PendingRecovery
 from channels_streams.presence import Presence
 from channels_streams.process import Process
@@ -165,7 +165,7 @@ class ProcessInbox:
 
     def _deliver(self, entry_id: bytes, channels: list[str], payload: bytes) -> None:
         created_ms = int(entry_id.partition(b"-")[0])
-        message = Waiting(
+        message = QueuedMessage(
             payload=payload,
             expires_at_ms=self._presence.to_local_ms(created_ms) + self._options.expiry_ms,
             entry_id=entry_id,

@@ -21,7 +21,7 @@ class LayerClosed(Exception):
     """The layer was closed while a consumer waited for a message."""
 
 
-class Waiting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One message for one channel; `entry_id` names its inbox entry if it came through Redis."""
 
     payload: bytes
@@ -44,7 +44,7 @@ class Mailbox:
 
     def __init__(self, *, capacity: int) -> None:
         self.capacity = capacity
-        self.messages: deque[Waiting] = deque()
+        self.messages: deque[QueuedMessage] = deque()
         self.waiters: deque[Waiter] = deque()
         # The inbox entry whose message the consumer works on: its next receive() finishes it.
         self.taken: bytes | None = None
@@ -99,7 +99,7 @@ class Mailboxes:
                 self._bytes += _MAILBOX_BYTES
             return box
 
-    def put(self, channel: str, message: Waiting) -> bool:
+    def put(self, channel: str, message: QueuedMessage) -> bool:
         """Add a message; False if the mailbox, or the room for all of them, is full."""
         with self._lock:
             box = self._boxes.get(channel)
@@ -189,7 +189,7 @@ class Mailboxes:
             entry_id, box.taken = box.taken, None
             self._release(entry_id)
 
-    def _pop(self, box: Mailbox) -> Waiting | None:
+    def _pop(self, box: Mailbox) -> QueuedMessage | None:
         now = box.used_at_ms = now_ms()
         while box.messages:
             message = box.messages.popleft()
@@ -214,7 +214,7 @@ class Mailboxes:
             dropped = True
         return dropped
 
-    def _forget(self, message: Waiting, reason: str) -> None:
+    def _forget(self, message: QueuedMessage, reason: str) -> None:
         self._drop(reason)
         if message.entry_id is not None:
             self._release(message.entry_id)
@@ -230,12 +230,12 @@ class Mailboxes:
                 box.is_abandoned = True
                 box.messages = deque(self._let_go(message) for message in box.messages)
 
-    def _let_go(self, message: Waiting) -> Waiting:
+    def _let_go(self, message: QueuedMessage) -> QueuedMessage:
         """Finish a message's entry in Redis and keep the message."""
         if message.entry_id is None:
             return message
         self._release(message.entry_id)
-        return Waiting(payload=message.payload, expires_at_ms=message.expires_at_ms)
+        return QueuedMessage(payload=message.payload, expires_at_ms=message.expires_at_ms)
 
     def _wake_one(self, box: Mailbox) -> None:
         while box.waiters:

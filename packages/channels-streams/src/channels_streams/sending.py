@@ -12,7 +12,7 @@ from channels_streams.groups import Groups
 from channels_streams.inbox import GROUP_TARGET, ProcessInbox
 from channels_streams.keys import process_entity, work_entity
 from channels_streams.loops import LoopResources
-from channels_streams.mailboxes import Waiting
+from channels_streams.mailboxes import QueuedMessage
 from channels_streams.process import Process
 from channels_streams.stream_writer import StreamWriter
 
@@ -47,7 +47,7 @@ class Sender:
         """
         expires_at_ms = now_ms() + self._process.options.expiry_ms
         if not self._inbox.mailboxes.put(
-            channel, Waiting(payload=payload, expires_at_ms=expires_at_ms)
+            channel, QueuedMessage(payload=payload, expires_at_ms=expires_at_ms)
         ):
             raise ChannelFull(f"no room for {channel}")
         self._process.counters.sent += 1

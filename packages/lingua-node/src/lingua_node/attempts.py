@@ -16,7 +16,7 @@ def key_of(assign: AssignJob | JobResult) -> Key:
 
 
 @dataclass(slots=True, kw_only=True)
-class Running:
+class LiveAttempt:
     """An accepted attempt whose handler has not ended."""
 
     assign: AssignJob
@@ -39,16 +39,16 @@ class Attempts:
 
     def __init__(self, *, remembered: int) -> None:
         self._remembered = remembered
-        self._running: dict[Key, Running] = {}
+        self._running: dict[Key, LiveAttempt] = {}
         self._ended: OrderedDict[Key, Ended] = OrderedDict()
 
-    def find_running(self, key: Key) -> Running | None:
+    def find_running(self, key: Key) -> LiveAttempt | None:
         return self._running.get(key)
 
     def find_ended(self, key: Key) -> Ended | None:
         return self._ended.get(key)
 
-    def running_of(self, job_id: str) -> list[Running]:
+    def running_of(self, job_id: str) -> list[LiveAttempt]:
         """Every attempt of a job that still runs here."""
         return [entry for (known, _), entry in self._running.items() if known == job_id]
 
@@ -62,8 +62,8 @@ class Attempts:
     def is_idle(self) -> bool:
         return not self._running
 
-    def begin(self, assign: AssignJob) -> Running:
-        entry = Running(assign=assign)
+    def begin(self, assign: AssignJob) -> LiveAttempt:
+        entry = LiveAttempt(assign=assign)
         self._running[key_of(assign)] = entry
         return entry
 

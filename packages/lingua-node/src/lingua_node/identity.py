@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from lingua_node import clock, machine, messages
-from lingua_node.work import Workshop
+from lingua_node.work import JobRunner
 
 _SCHEMA_VERSION = "2.0"
 _PLATFORMS = {"win32": "windows", "darwin": "macos"}
@@ -66,7 +66,7 @@ class Identity:
         self,
         *,
         offer: Offer,
-        workshop: Workshop,
+        runner: JobRunner,
         drain: Callable[[], None],
         hardware: messages.Hardware | None = None,
         usage: machine.UsageReader | None = None,
@@ -76,7 +76,7 @@ class Identity:
         self.changed = asyncio.Event()  # a heartbeat is due now
         self.drain = drain
         self._offer = offer
-        self._workshop = workshop
+        self._runner = runner
         self._hardware = hardware
         self._usage = usage or machine.UsageGauge().read
         self._resume_token: str | None = None
@@ -113,14 +113,14 @@ class Identity:
             advanced_features=offer.features,
             accept_public_jobs=offer.accept_public_jobs,
             max_concurrent_jobs=offer.slots,
-            running_attempts=self._workshop.attempts.held(connection=None),
+            running_attempts=self._runner.attempts.held(connection=None),
             language_capabilities=offer.languages,
             resume_token=self._resume_token,
         )
 
     async def heartbeat(self) -> messages.NodeHeartbeat:
-        workshop, offer = self._workshop, self._offer
-        usage = await self._usage(workshop.attempts.count_wanted())
+        runner, offer = self._runner, self._offer
+        usage = await self._usage(runner.attempts.count_wanted())
         return messages.NodeHeartbeat(
             node_id=self.node_id or "",
             timestamp=clock.now_ms(),
@@ -129,6 +129,6 @@ class Identity:
             installed_services=offer.services,
             capability_by_type=offer.capabilities(),
             language_capabilities=offer.languages,
-            running_attempts=workshop.attempts.held(connection=workshop.connection),
-            draining=workshop.draining or None,
+            running_attempts=runner.attempts.held(connection=runner.connection),
+            draining=runner.draining or None,
         )

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from lingua_node import messages
 from lingua_node.identity import Identity, RegistrationRefused
-from lingua_node.work import Disconnected, Workshop
+from lingua_node.work import Disconnected, JobRunner
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +28,12 @@ class Link:
         self,
         *,
         socket: ClientConnection,
-        workshop: Workshop,
+        runner: JobRunner,
         identity: Identity,
         heartbeat_s: float,
     ) -> None:
         self._socket = socket
-        self._workshop = workshop
+        self._runner = runner
         self._identity = identity
         self._heartbeat_s = heartbeat_s
 
@@ -44,7 +44,7 @@ class Link:
         :raises ConnectionClosed: the connection ended before the registration
         """
         await self._register()
-        self._workshop.attach(node_id=self._identity.node_id or "", send=self._send)
+        self._runner.attach(node_id=self._identity.node_id or "", send=self._send)
         on_registered()
         try:
             async with asyncio.TaskGroup() as group:
@@ -60,7 +60,7 @@ class Link:
                 for helper in helpers:
                     helper.cancel()
         finally:
-            self._workshop.detach()
+            self._runner.detach()
 
     async def _register(self) -> None:
         await self._socket.send(messages.encode(await self._identity.register()))
@@ -93,9 +93,9 @@ class Link:
     async def _handle(self, message: messages.FromScheduler | None) -> None:
         match message:
             case messages.AssignJob():
-                await self._workshop.assign(message)
+                await self._runner.assign(message)
             case messages.CancelJob():
-                await self._workshop.cancel(message.job_id)
+                await self._runner.cancel(message.job_id)
             case messages.ControlNode(command="shutdown"):
                 logger.info("the scheduler asks us to leave: %s", message.reason)
                 self._identity.drain()
@@ -137,7 +137,7 @@ class Link:
         without that proof are sent again after a reconnect.
         """
         try:
-            await self._workshop.send_unconfirmed()
+            await self._runner.send_unconfirmed()
             while True:
                 await asyncio.sleep(_CONFIRM_EVERY_S)
                 await self._confirm_sent()
@@ -145,10 +145,10 @@ class Link:
             return
 
     async def _confirm_sent(self) -> None:
-        connection = self._workshop.connection
+        connection = self._runner.connection
         sent = [
             ended
-            for ended in self._workshop.attempts.unconfirmed()
+            for ended in self._runner.attempts.unconfirmed()
             if ended.sent_on == connection and ended.sent_on is not None
         ]
         if not sent:
@@ -159,10 +159,10 @@ class Link:
 
     async def _leave_when_quiet(self) -> None:
         """Close once draining is done and the last results have arrived."""
-        await self._workshop.quiet.wait()
+        await self._runner.quiet.wait()
         try:
             async with asyncio.timeout(_LAST_CONFIRM_WITHIN_S):
-                await self._workshop.send_unconfirmed()
+                await self._runner.send_unconfirmed()
                 await self._confirm_sent()
         except (ConnectionClosed, Disconnected, TimeoutError):
             logger.warning("the last results may not have arrived")

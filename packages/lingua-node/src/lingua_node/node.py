@@ -16,7 +16,7 @@ from lingua_node.intake import AudioForm
 from lingua_node.jobs import Handler, Job, Result
 from lingua_node.link import Link
 from lingua_node.signals import run_until_drained
-from lingua_node.work import Counters, Workshop
+from lingua_node.work import Counters, JobRunner
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Node:
         self._max_frame_bytes = max_frame_bytes
         self._leave = asyncio.Event()
         self._registered = asyncio.Event()
-        self._workshop = Workshop(
+        self._runner = JobRunner(
             handler=self._call_handler,
             slots=max_concurrent_jobs,
             audio=audio,
@@ -82,7 +82,7 @@ class Node:
         )
         self._identity = Identity(
             offer=self._offer,
-            workshop=self._workshop,
+            runner=self._runner,
             drain=self.drain,
             hardware=hardware,
             usage=usage,
@@ -99,7 +99,7 @@ class Node:
 
     @property
     def counters(self) -> Counters:
-        return self._workshop.counters
+        return self._runner.counters
 
     def job(self, handler: Handler) -> Handler:
         """Decorate the function that does a job."""
@@ -120,9 +120,9 @@ class Node:
 
     def drain(self) -> None:
         """Take nothing new, finish what runs, deliver the results, then leave."""
-        if not self._workshop.draining:
+        if not self._runner.draining:
             logger.info("draining: nothing new is taken")
-            self._workshop.drain()
+            self._runner.drain()
             self._identity.changed.set()
             self._leave.set()
             self._registered.set()
@@ -151,14 +151,14 @@ class Node:
             await self._stop(serving)
 
     async def _stop(self, serving: asyncio.Task[None]) -> None:
-        self._workshop.abandon()
+        self._runner.abandon()
         if serving.done():
             serving.result()
             return
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await serving
-        tasks = self._workshop.attempts.tasks()
+        tasks = self._runner.attempts.tasks()
         if tasks:
             await asyncio.wait(tasks, timeout=_GIVE_UP_WITHIN_S)
 
@@ -183,7 +183,7 @@ class Node:
         async with self._open(url=url, token=token) as socket:
             link = Link(
                 socket=socket,
-                workshop=self._workshop,
+                runner=self._runner,
                 identity=self._identity,
                 heartbeat_s=self._heartbeat_s,
             )
@@ -211,13 +211,13 @@ class Node:
         deadline = asyncio.get_running_loop().time() + seconds
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
-                await self._workshop.quiet.wait()
+                await self._runner.quiet.wait()
                 if not self._is_done():
                     await asyncio.Event().wait()
 
     def _is_done(self) -> bool:
-        workshop = self._workshop
-        return workshop.quiet.is_set() and not any(workshop.attempts.unconfirmed())
+        runner = self._runner
+        return runner.quiet.is_set() and not any(runner.attempts.unconfirmed())
 
     async def _call_handler(self, job: Job) -> Result:
         if self._handler is None:

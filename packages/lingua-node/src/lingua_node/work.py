@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from lingua_node import answers, clock, intake, messages
-from lingua_node.attempts import Attempts, Ended, Running, key_of
+from lingua_node.attempts import Attempts, Ended, LiveAttempt, key_of
 from lingua_node.jobs import Handler, Job, JobFailed
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Counters:
     most_at_once: int = 0  # the load the scheduler made us carry, refused jobs included
 
 
-class Workshop:
+class JobRunner:
     """Runs at most `slots` handlers at once."""
 
     def __init__(
@@ -164,7 +164,7 @@ class Workshop:
         entry.task = asyncio.create_task(self._run(entry), name=f"job {assign.job_id}")
         entry.task.add_done_callback(lambda _: self._note_gone(entry))
 
-    async def _run(self, entry: Running) -> None:
+    async def _run(self, entry: LiveAttempt) -> None:
         key = key_of(entry.assign)
         started_s = clock.monotonic_s()
         result: messages.JobResult | None = None
@@ -178,7 +178,7 @@ class Workshop:
             await self._try_deliver(ended)
             self._note_quiet()
 
-    async def _process(self, entry: Running, *, started_s: float) -> messages.JobResult:
+    async def _process(self, entry: LiveAttempt, *, started_s: float) -> messages.JobResult:
         assign = entry.assign
         try:
             await self._start(entry)
@@ -199,7 +199,7 @@ class Workshop:
                 assign, self._node_id, failed, clock.elapsed_ms(since_s=started_s)
             )
 
-    async def _start(self, entry: Running) -> None:
+    async def _start(self, entry: LiveAttempt) -> None:
         entry.started = True
         if self._acknowledge:
             await self._try_send(answers.started(entry.assign, self._node_id))
@@ -219,7 +219,7 @@ class Workshop:
             assign=assign, audio=audio, audio_format=audio_format, sample_rate=rate, _emit=emit
         )
 
-    def _note_gone(self, entry: Running) -> None:
+    def _note_gone(self, entry: LiveAttempt) -> None:
         """End an attempt whose task was cancelled before its first step: it never ran at all."""
         key = key_of(entry.assign)
         if self.attempts.find_running(key) is entry:
@@ -263,7 +263,7 @@ class Workshop:
         await self._send_raw(message)
 
 
-def _cancel(entry: Running) -> None:
+def _cancel(entry: LiveAttempt) -> None:
     if not entry.cancelled and entry.task is not None:
         entry.cancelled = True
         entry.task.cancel()
