@@ -63,7 +63,7 @@ def build_fleet(size: int) -> Fleet:
         node.node_id: node
         for node in (build_node(number, heard_at_ms=now_ms) for number in range(size))
     }
-    fleet.candidates_seen.update((node_id, CandidateView(node)) for node_id, node in nodes.items())
+    fleet.views.update((node_id, CandidateView(node)) for node_id, node in nodes.items())
     fleet.swap(nodes, NodeIndex({DESCRIPTION: tuple(nodes)}, require_gpu=False))
     for node_id in nodes:
         fleet.learn_load(node_id, 1)

@@ -30,9 +30,9 @@ class OrderedSender(Generic[Item]):
         self._background = Background()
         self._is_giving_up = False
 
-    def send(self, ordered_sender: Iterable[ReadyResult[Item] | Missing]) -> None:
+    def send(self, leaving: Iterable[ReadyResult[Item] | Missing]) -> None:
         """Let these leave after those before."""
-        self._queue.extend(ordered_sender)
+        self._queue.extend(leaving)
         self._move_on()
 
     def _move_on(self) -> None:

@@ -108,18 +108,18 @@ class ReorderBuffer(Generic[Item]):
             ),
             default=-1,
         )
-        ordered_sender: list[ReadyResult[Item] | Missing] = []
+        leaving: list[ReadyResult[Item] | Missing] = []
         while self._held:
             blocker = self._blocking_index()
             if blocker is None:
-                ordered_sender.append(heapq.heappop(self._held).leaving)
+                leaving.append(heapq.heappop(self._held).leaving)
             elif blocker < overdue_index:
-                ordered_sender.append(self._give_up(blocker, MissingReason.GAP_TIMEOUT))
+                leaving.append(self._give_up(blocker, MissingReason.GAP_TIMEOUT))
             elif len(self._held) > self._max_held:
-                ordered_sender.append(self._give_up(blocker, MissingReason.PENDING_OVERFLOW_EVICT))
+                leaving.append(self._give_up(blocker, MissingReason.PENDING_OVERFLOW_EVICT))
             else:
                 break
-        return ordered_sender
+        return leaving
 
     def flush(self) -> list[ReadyResult[Item]]:
         """Release every waiting result in order, without waiting for anyone: the session ends."""

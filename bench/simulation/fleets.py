@@ -58,7 +58,7 @@ def build_fleet(nodes: Mapping[str, Node], table: PoolTable) -> Fleet:
         groups.setdefault(node.description, []).append(node.node_id)
     by_description = {node.description: tuple(groups[node.description]) for node in nodes.values()}
     fleet.put_pools(table)
-    fleet.candidates_seen.update((node_id, CandidateView(node)) for node_id, node in nodes.items())
+    fleet.views.update((node_id, CandidateView(node)) for node_id, node in nodes.items())
     fleet.swap(nodes, NodeIndex(by_description, require_gpu=False))
     for node_id in nodes:
         fleet.learn_load(node_id, 0)

@@ -353,7 +353,7 @@ class World:
             await asyncio.wait(tasks)
 
     async def _gossip(self) -> None:
-        """Tell every instance of the loads the others learned, as heralds do."""
+        """Tell every instance of the loads the others learned, as load broadcasts do."""
         while True:
             await asyncio.sleep(self.setting.gossip_ms / 1000)
             told = []
@@ -362,8 +362,8 @@ class World:
                 instance.news.clear()
             await asyncio.sleep(self.network_s * 2)
             for hearer in self._instances:
-                for result_writer, news in zip(self._instances, told, strict=True):
-                    if result_writer is not hearer:
+                for other, news in zip(self._instances, told, strict=True):
+                    if other is not hearer:
                         for node_id, load in news.items():
                             hearer.fleet.learn_load(node_id, load)
 

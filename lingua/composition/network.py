@@ -60,11 +60,11 @@ class Network:
         await self.fleet_watch.run_once()
 
     async def leave(self) -> None:
-        """Say farewell: others stop writing to us, our id is free."""
+        """Tell the others that we end, so that they stop writing to us and our id is free."""
         try:
-            session_drain = PeerLeft(instance_id=self.peers.record.instance_id)
+            left = PeerLeft(instance_id=self.peers.record.instance_id)
             await self.peers.leave()
-            await self.transport.broadcast(instance_messages.encode(session_drain))
+            await self.transport.broadcast(instance_messages.encode(left))
             await self.transport.close()
         except errors.DependencyDown:
             return

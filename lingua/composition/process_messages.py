@@ -54,14 +54,14 @@ class ForwardingMetrics(Metrics):
 class ForwardingHandler(logging.Handler):
     """Hands log lines to the process that keeps the log."""
 
-    def __init__(self, result_writer: ForwardingMetrics) -> None:
+    def __init__(self, metrics: ForwardingMetrics) -> None:
         super().__init__()
-        self._result_writer = result_writer
+        self._metrics = metrics
 
     def emit(self, record: logging.LogRecord) -> None:
         job_id = str(getattr(record, "job_id", ""))
         text = self.format(record)[:_LONGEST_TEXT]
-        self._result_writer.tell(
+        self._metrics.tell(
             ProcessMessage("log", record.name, record.levelno, text=text, job_id=job_id)
         )
 

@@ -25,14 +25,14 @@ def main() -> None:
     """Write until standard input ends: a signal to the whole group is for who serves."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    result_writer = ForwardingMetrics(sys.stdout.buffer)
-    logging.root.addHandler(ForwardingHandler(result_writer))
+    metrics = ForwardingMetrics(sys.stdout.buffer)
+    logging.root.addHandler(ForwardingHandler(metrics))
     logging.root.setLevel(settings.LINGUA_LOG_LEVEL)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_write(result_writer))
+        runner.run(_write(metrics))
 
 
-async def _write(result_writer: ForwardingMetrics) -> None:
+async def _write(metrics: ForwardingMetrics) -> None:
     connection = Connection(
         open_client(
             url=settings.LINGUA_REDIS_URL,
@@ -42,7 +42,7 @@ async def _write(result_writer: ForwardingMetrics) -> None:
         ),
         metrics=Metrics(),
     )
-    supervisor = Supervisor(loops=_build_loops(connection, result_writer))
+    supervisor = Supervisor(loops=_build_loops(connection, metrics))
     supervisor.start()
     await _await_end_of_input()
     await supervisor.stop()

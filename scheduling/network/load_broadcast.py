@@ -59,7 +59,7 @@ class LoadBroadcast:
 
     def _note(self, node_id: str, load: int) -> None:
         # Asked before the fleet takes the load: what it knew until now.
-        candidate = self._fleet.candidates_seen.get(node_id)
+        candidate = self._fleet.views.get(node_id)
         if candidate is not None and candidate.load == load:
             return
         self._loads[node_id] = load

@@ -51,7 +51,7 @@ class Peers:
         self._failures = 0
         self._missed: dict[str, int] = {}
         self._claimed = False
-        self._state_recovery = False
+        self._must_restore = False
         self.id_is_taken = False
 
     @property
@@ -93,13 +93,11 @@ class Peers:
             claimed = await self._store.claim(self.record)
             self._metrics.count("phase2_presence_heartbeat_total")
             self.id_is_taken = claimed.taken_by is not None
-            self._state_recovery = self._state_recovery or not (
-                claimed.was_there or self.id_is_taken
-            )
-            if self._state_recovery:
+            self._must_restore = self._must_restore or not (claimed.was_there or self.id_is_taken)
+            if self._must_restore:
                 logger.warning("our presence was lost; writing back what we know")
                 await self.on_lost()
-                self._state_recovery = False
+                self._must_restore = False
         except errors.DependencyDown:
             self._failures += 1
             # While Redis was down nobody could renew: all get the full time again.

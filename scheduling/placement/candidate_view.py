@@ -50,9 +50,9 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
 class AbleNodes:
     """Who could serve a need: as a sequence to sample from, and by id."""
 
-    def __init__(self, candidates_seen: Sequence[CandidateView]) -> None:
-        self.candidates_seen = candidates_seen
+    def __init__(self, views: Sequence[CandidateView]) -> None:
+        self.views = views
 
     @functools.cached_property
     def by_id(self) -> Mapping[str, CandidateView]:
-        return {candidate.node_id: candidate for candidate in self.candidates_seen}
+        return {candidate.node_id: candidate for candidate in self.views}

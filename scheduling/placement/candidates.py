@@ -42,12 +42,12 @@ class Candidates:
         self,
         *,
         find: Callable[[Need], Sequence[str]],
-        candidates_seen: Mapping[str, CandidateView],
+        views: Mapping[str, CandidateView],
         pools_of: Callable[[PoolConfig], Mapping[str, frozenset[str]]],
         table: PoolTable,
     ) -> None:
         self._find = find
-        self._candidates_seen = candidates_seen
+        self._views = views
         self._pools_of = pools_of
         self._table = table
         self._answers: dict[tuple[str, Need], AbleNodes] = {}
@@ -61,7 +61,7 @@ class Candidates:
             if pool_id != ALL_NODES:
                 members = self._list_members(pool_id)
                 node_ids = [node_id for node_id in node_ids if node_id in members]
-            answer = AbleNodes([self._candidates_seen[node_id] for node_id in node_ids])
+            answer = AbleNodes([self._views[node_id] for node_id in node_ids])
             if len(self._answers) >= _MOST_REMEMBERED:
                 self._answers.clear()
             self._answers[pool_id, need] = answer

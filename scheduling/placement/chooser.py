@@ -116,7 +116,7 @@ class Chooser:
             session_pool=session.pool_for(src=need.src, tgt=need.tgt),
             rng=self._rng,
         )
-        if any(candidates.find(pool_id, need).candidates_seen for pool_id in route.pool_ids):
+        if any(candidates.find(pool_id, need).views for pool_id in route.pool_ids):
             return route
         return ANY_ABLE_NODE if matcher.is_as_good_as_none(route) else route
 
@@ -177,7 +177,7 @@ class Chooser:
         if not self._fleet.snapshot.pools.matcher.config.rules.session_affinity:
             return self._rules
         return PlacementRules(
-            sample_size=max(len(able.candidates_seen), 1),
+            sample_size=max(len(able.views), 1),
             resource_threshold_percent=self._rules.resource_threshold_percent,
             heartbeat_timeout_ms=self._rules.heartbeat_timeout_ms,
         )
@@ -241,5 +241,5 @@ class Chooser:
         return failed_on if any(node_id not in failed_on for node_id in able) else frozenset()
 
     def _why_not_now(self, node: Node, now_ms: int) -> Reason | None:
-        candidate = self._fleet.candidates_seen.get(node.node_id) or CandidateView(node)
+        candidate = self._fleet.views.get(node.node_id) or CandidateView(node)
         return why_not_now(candidate, now_ms=now_ms, rules=self._rules)

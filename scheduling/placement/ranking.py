@@ -151,13 +151,13 @@ def choose(
     to have a slot (`free`) are looked at instead, so that a fleet nearly full is not taken for a
     full one.
     """
-    sampled = sample(able.candidates_seen, size=rules.sample_size, rng=rng)
+    sampled = sample(able.views, size=rules.sample_size, rng=rng)
     looked_at: list[tuple[str, int, str]] = []
     rank = functools.partial(
         _rank, looked_at=looked_at, exclude=exclude, need=need, now_ms=now_ms, rules=rules, rng=rng
     )
     ranked = rank(sampled)
-    if not ranked and len(able.candidates_seen) > len(sampled):
+    if not ranked and len(able.views) > len(sampled):
         seen, by_id = {candidate.node_id for candidate in sampled}, able.by_id
         unseen = [by_id[one] for one in free if one in by_id and one not in seen]
         ranked = rank(sample(unseen, size=rules.sample_size, rng=rng))

@@ -106,7 +106,7 @@ class Fleet:
     """
 
     def __init__(self, *, require_gpu: bool) -> None:
-        self.candidates_seen: dict[str, CandidateView] = {}
+        self.views: dict[str, CandidateView] = {}
         self.snapshot = self._build({}, NodeIndex({}, require_gpu=require_gpu), NO_POOLS)
         self.free: dict[str, None] = {}
         self.on_free: Callable[[str], None] = lambda _node_id: None
@@ -142,9 +142,9 @@ class Fleet:
         before = known.description if known else None
         if before != node.description:
             index = index.replace(node.node_id, before, node.description)
-        candidate = self.candidates_seen.get(node.node_id)
+        candidate = self.views.get(node.node_id)
         if candidate is None:
-            candidate = self.candidates_seen[node.node_id] = CandidateView(node)
+            candidate = self.views[node.node_id] = CandidateView(node)
         else:
             candidate.take(node)
         self.swap({**self.snapshot.nodes, node.node_id: node}, index)
@@ -166,7 +166,7 @@ class Fleet:
         nodes = {key: node for key, node in self.snapshot.nodes.items() if key != node_id}
         index = self.snapshot.index.replace(node_id, known.description, None)
         self.swap(nodes, index)
-        del self.candidates_seen[node_id]
+        del self.views[node_id]
         self.free.pop(node_id, None)
 
     def put_pools(self, table: PoolTable) -> None:
@@ -182,11 +182,11 @@ class Fleet:
 
     def list_loads(self) -> dict[str, int]:
         """Return the last known load of every node; not for another thread than the loop's."""
-        return {node_id: candidate.load for node_id, candidate in self.candidates_seen.items()}
+        return {node_id: candidate.load for node_id, candidate in self.views.items()}
 
     def find_load(self, node_id: str) -> int:
         """Return the last known load of a node, 0 where it is not known."""
-        candidate = self.candidates_seen.get(node_id)
+        candidate = self.views.get(node_id)
         return candidate.load if candidate else 0
 
     def swap(self, nodes: Mapping[str, Node], index: NodeIndex) -> None:
@@ -200,7 +200,7 @@ class Fleet:
     def _build(self, nodes: Mapping[str, Node], index: NodeIndex, pools: PoolTable) -> Snapshot:
         candidates = Candidates(
             find=index.find,
-            candidates_seen=self.candidates_seen,
+            views=self.views,
             pools_of=functools.partial(compute_members, nodes),
             table=pools,
         )
@@ -217,7 +217,7 @@ class Fleet:
 
     def correct_load(self, node_id: str, load: int) -> None:
         """Take a load that came with a refusal: nobody is woken to be refused again."""
-        candidate = self.candidates_seen.get(node_id)
+        candidate = self.views.get(node_id)
         if candidate is None:
             return
         candidate.load = load

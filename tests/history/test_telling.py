@@ -20,12 +20,12 @@ def hear(output: io.BytesIO) -> Metrics:
 
 def test_figures_arrive_as_they_were_told() -> None:
     output = io.BytesIO()
-    result_writer = ForwardingMetrics(output)
+    metrics = ForwardingMetrics(output)
 
-    result_writer.count("jobs_total", "done", by=3)
-    result_writer.count("jobs_total", "done")
-    result_writer.gauge("history_waiting_jobs", 7)
-    result_writer.observe("history_write_seconds", 0.02)
+    metrics.count("jobs_total", "done", by=3)
+    metrics.count("jobs_total", "done")
+    metrics.gauge("history_waiting_jobs", 7)
+    metrics.observe("history_write_seconds", 0.02)
 
     heard = hear(output)
     assert heard.counts == {("jobs_total", "done"): 4}
@@ -35,10 +35,10 @@ def test_figures_arrive_as_they_were_told() -> None:
 
 def test_a_gauge_that_stands_still_is_told_once() -> None:
     output = io.BytesIO()
-    result_writer = ForwardingMetrics(output)
+    metrics = ForwardingMetrics(output)
 
     for value in (0, 0, 5, 5, 0):
-        result_writer.gauge("history_waiting_jobs", value)
+        metrics.gauge("history_waiting_jobs", value)
 
     assert len(output.getvalue().splitlines()) == 3
 

@@ -139,7 +139,7 @@ async def test_members_are_known_when_jobs_want_them(make_peer: Callable[..., Pe
     snapshot = peer.fleet.snapshot
     now_ms = max(known.fresh_until_ms for known in snapshot.pools.members.values()) - 2_000
     found = [snapshot.candidates.find(f"bucket-{n}", make_need()) for n in (0, 1)]
-    assert sorted(candidate.node_id for able in found for candidate in able.candidates_seen) == [
+    assert sorted(candidate.node_id for able in found for candidate in able.views) == [
         f"n-{number}" for number in range(8)
     ]
     known = [snapshot.candidates.say_how_known(f"bucket-{n}", now_ms=now_ms) for n in (0, 1)]

@@ -71,7 +71,7 @@ class CandidateViews:
 
 
 @pytest.fixture
-async def candidates_seen(
+async def views(
     own_redis: OwnRedis, own_client: "redis.asyncio.Redis", prefix: str
 ) -> AsyncIterator[CandidateViews]:
     started = CandidateViews(own_client, url=own_redis.url, prefix=prefix)
@@ -81,7 +81,7 @@ async def candidates_seen(
 
 @pytest.mark.req("R1", "P1")
 async def test_eight_processes_never_hold_more_than_the_node_offers(
-    candidates_seen: CandidateViews,
+    views: CandidateViews,
     own_stores: Stores,
     own_client: "redis.asyncio.Redis",
     prefix: str,
@@ -90,10 +90,10 @@ async def test_eight_processes_never_hold_more_than_the_node_offers(
     node = await make_ready(own_stores, max_jobs=OFFERED)
     names = [f"p{number}" for number in range(8)]
     for name in names:
-        await candidates_seen.start(name, do="contend", attempts=1_000, conn_epoch=node.conn_epoch)
+        await views.start(name, do="contend", attempts=1_000, conn_epoch=node.conn_epoch)
 
-    await candidates_seen.go(*names)
-    reports = await candidates_seen.collect(len(names))
+    await views.go(*names)
+    reports = await views.collect(len(names))
 
     assert max(report["peak"] for report in reports) == OFFERED
     assert len([report for report in reports if report["won"]]) > 1
@@ -106,22 +106,22 @@ async def test_eight_processes_never_hold_more_than_the_node_offers(
 @pytest.mark.parametrize("utterances", ["one utterance", "an utterance each"])
 async def test_fifty_creates_of_one_request_make_one_job(
     utterances: str,
-    candidates_seen: CandidateViews,
+    views: CandidateViews,
     own_client: "redis.asyncio.Redis",
     prefix: str,
 ) -> None:
     names = [f"p{number}" for number in range(5)]
     job_ids = [f"job-AAAA0001-{number:012x}" for number in range(50)]
     for number, name in enumerate(names):
-        await candidates_seen.start(
+        await views.start(
             name,
             do="create",
             job_ids=job_ids[number::5],
             utterance_index=0 if utterances == "one utterance" else number,
         )
 
-    await candidates_seen.go(*names)
-    reports = await candidates_seen.collect(len(names))
+    await views.go(*names)
+    reports = await views.collect(len(names))
 
     told = {job_id: reply for report in reports for job_id, reply in report["told"].items()}
     (created,) = [job_id for job_id, existing in told.items() if existing is None]
@@ -133,7 +133,7 @@ async def test_fifty_creates_of_one_request_make_one_job(
 
 @pytest.mark.req("R2", "R9")
 async def test_what_killed_processes_held_is_free_again_and_what_lives_is_kept(
-    candidates_seen: CandidateViews, own_stores: Stores, own_client: "redis.asyncio.Redis"
+    views: CandidateViews, own_stores: Stores, own_client: "redis.asyncio.Redis"
 ) -> None:
     own_stores.use_redis_clock()
     node = await make_ready(own_stores, max_jobs=ROOMY)
@@ -142,8 +142,8 @@ async def test_what_killed_processes_held_is_free_again_and_what_lives_is_kept(
     run_key, resv_key = own_stores.keys.node_run("n1"), own_stores.keys.node_resv("n1")
     for number in range(KILLS):
         name = f"p{number}"
-        pid = await candidates_seen.start(name, do="work", conn_epoch=node.conn_epoch)
-        await candidates_seen.go(name)
+        pid = await views.start(name, do="work", conn_epoch=node.conn_epoch)
+        await views.go(name)
         for _ in range(rng.randint(1, 12)):
             assert await own_client.blpop(["steps"], timeout=10) is not None
         os.kill(pid, signal.SIGKILL)
