@@ -12,6 +12,7 @@ _PLAIN: dict[type[msgspec.inspect.Type], Any] = {
     msgspec.inspect.FloatType: 1.0,
     msgspec.inspect.ListType: [],
     msgspec.inspect.VarTupleType: [],
+    msgspec.inspect.RawType: msgspec.Raw(b'"UklGRg=="'),
 }
 
 

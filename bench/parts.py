@@ -17,6 +17,7 @@ from bench import examples, frames
 from bench.figures import Row, percentile
 from bench.fixtures import DESCRIPTION, FLEETS, build_fleet, build_need, build_node, build_request
 from lingua.settings.embedded_redis import EmbeddedRedis
+from nodes.messages import encode_assignment
 from scheduling.model import clock
 from scheduling.model.jobs import JobState, Request
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
@@ -131,7 +132,9 @@ def _measure_messages() -> list[Row]:
 def _outgoing() -> dict[str, msgspec.Struct]:
     """Return the messages that carry speech."""
     return {
-        "job_assign": _request(0xABCD, 1).assignment,
+        "job_assign": nodes.messages.AssignJob(
+            *msgspec.structs.astuple(_request(0xABCD, 1).assignment)
+        ),
         "translation_result": sessions_app.messages.TranslationResult(
             session_id="s-0000ABCD",
             job_id="job-0000ABCD-0123456789ab",
@@ -220,7 +223,7 @@ async def _cross(ours: JobStore, theirs: JobStore, node: Node) -> Row:
         job = request.assignment
         begun = time.perf_counter_ns()
         await ours.create(
-            request=request, frame=encode_text(job), node_id=node.node_id, deadline_ms=4_000
+            request=request, frame=encode_assignment(job), node_id=node.node_id, deadline_ms=4_000
         )
         while await theirs.find(session_id=job.session_id, job_id=job.job_id) is None:
             pass
@@ -273,7 +276,7 @@ async def _write(
             "create a job": functools.partial(
                 jobs.create,
                 request=request,
-                frame=encode_text(request.assignment),
+                frame=encode_assignment(request.assignment),
                 node_id=node.node_id,
                 deadline_ms=4_000,
             ),

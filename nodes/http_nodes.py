@@ -20,13 +20,12 @@ from scheduling.model.background import Background
 from scheduling.model.credentials import Principal
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, NodeFenced
-from scheduling.model.jobs import Assignment
 from sockets.endpoints import Call
 from sockets.outbound import OutboundLimits
 from sockets.socket_auth import Peer
 
 _LOST, _RESTARTING = 1006, 1012
-_decode_assignment = msgspec.json.Decoder(Assignment).decode
+_decode_assignment = msgspec.json.Decoder(messages.AssignJob).decode
 
 
 class HttpNode:

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from scheduling.model.jobs import Assignment, Pipeline
 from scheduling.model.languages import NmtRule
 from scheduling.model.nodes import NodeStatus
-from sockets.wire import Message, check_levels
+from sockets.wire import Message, check_levels, encode_text
 
 NodeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 ShortText = Annotated[str, Meta(max_length=256)]
@@ -281,6 +282,41 @@ class NodeRegistered(Message, frozen=True, tag="node_register_ack"):
     protocol_version: str = msgspec.field(default_factory=lambda: "1.1")
 
 
+class AssignJob(Message, frozen=True, tag="job_assign"):
+    """One attempt at a job, with the whole utterance; the fields of `Assignment`, in its order.
+
+    `audio` is base64 that stands in the frame as it came.
+    """
+
+    job_id: str
+    attempt_id: int
+    session_id: str
+    utterance_index: int
+    src_lang: str
+    tgt_lang: str
+    audio: msgspec.Raw
+    audio_format: str
+    sample_rate: int
+    trace_id: str
+    pipeline: Pipeline
+    enable_streaming_asr: bool
+    partial_update_interval_ms: int
+    dialect: str | None = None
+    features: dict[str, Any] | None = None
+    mode: str | None = None
+    lang_a: str | None = None
+    lang_b: str | None = None
+    auto_langs: tuple[str, ...] | None = None
+    padding_ms: int | None = None
+    is_manual_cut: bool = False
+    is_timeout_triggered: bool = False
+    is_pause_triggered: bool = False
+    is_max_duration_triggered: bool = False
+    turn_id: str | None = None
+    expected_duration_ms: int | None = None
+    traceparent: str | None = None
+
+
 class CancelJob(Message, frozen=True, tag="job_cancel"):
     """Stop this job if you can; no answer is expected."""
 
@@ -308,7 +344,15 @@ class ControlNode(Message, frozen=True, tag="node_control"):
 FromNode = (
     RegisterNode | NodeHeartbeat | JobAck | JobStarted | AsrPartial | JobResult | NodeErrorReported
 )
-ToNode = NodeRegistered | CancelJob | NodeStatusShown | ControlNode
+ToNode = NodeRegistered | AssignJob | CancelJob | NodeStatusShown | ControlNode
 
 _decoder: msgspec.json.Decoder[FromNode] = msgspec.json.Decoder(FromNode)
 decode = _decoder.decode
+
+
+def encode_assignment(assignment: Assignment) -> str:
+    """Return the frame that gives a node its job.
+
+    By place, not by name: that costs 0.2 µs, and a test holds the fields of both together.
+    """
+    return encode_text(AssignJob(*msgspec.structs.astuple(assignment)))

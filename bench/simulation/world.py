@@ -17,6 +17,7 @@ from bench.simulation.pipes import Executor, Masters, VirtualConnection, Virtual
 from bench.simulation.tally import Figures, Tally
 from bench.simulation.virtual_time import START_MS
 from bench.simulation.workload import Arrival, Machine, Setting
+from nodes.messages import encode_assignment
 from scheduling.jobs.attempts import Attempts
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.retries import Retries
@@ -222,6 +223,7 @@ class Instance:
             memory=SessionMemory(),
             metrics=metrics,
             rng=random.Random(f"{world.setting.seed} instance {number}"),
+            encode_assignment=encode_assignment,
         )
         self.retries = Retries(
             stores=stores,
@@ -236,6 +238,7 @@ class Instance:
             fleet=fleet,
             retries=self.retries,
             limits=limits,
+            encode_assignment=encode_assignment,
             wait_until_up=connection.wait_until_up,
         )
         self.watchdog = Watchdog(

@@ -15,6 +15,7 @@ from lingua.composition.services import Infrastructure, Services, build_sessions
 from nodes.asr_metrics import AsrMetrics
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
+from nodes.messages import encode_assignment
 from nodes.services import NodeService
 from operators.console.cluster_stats import ClusterStats
 from operators.console.console import Console, Parts
@@ -63,6 +64,7 @@ def build_attempts(infrastructure: Infrastructure, services: Services) -> Attemp
         fleet=services.fleet,
         retries=services.retries,
         limits=services.job_limits,
+        encode_assignment=encode_assignment,
         wait_until_up=infrastructure.connection.wait_until_up,
     )
 

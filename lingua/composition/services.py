@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from lingua import settings
 from lingua.composition.limits import read_job_limits, read_node_limits, read_placement_rules
+from nodes.messages import encode_assignment
 from scheduling.fleet.cordons import Cordons
 from scheduling.fleet.node_control import NodeControl
 from scheduling.fleet.registry import Registry
@@ -84,6 +85,7 @@ def build_services(infrastructure: Infrastructure) -> Services:
         tenants=tenants,
         memory=SessionMemory(),
         rng=random.Random(),
+        encode_assignment=encode_assignment,
     )
     retries = Retries(
         stores=stores,

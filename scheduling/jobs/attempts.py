@@ -9,7 +9,7 @@ from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Stores
 from scheduling.model import errors
 from scheduling.model.events import JobAssigned
-from scheduling.model.jobs import ENDED, JobState
+from scheduling.model.jobs import ENDED, EncodeAssignment, JobState
 from scheduling.model.limits import JobLimits
 from scheduling.model.outcomes import Refused
 from scheduling.placement.snapshot import Fleet
@@ -26,6 +26,7 @@ class Attempts:
         fleet: Fleet,
         retries: Retries,
         limits: JobLimits,
+        encode_assignment: EncodeAssignment,
         wait_until_up: Callable[[], Awaitable[None]],
     ) -> None:
         self.wait_until_up = wait_until_up
@@ -33,6 +34,7 @@ class Attempts:
         self._fleet = fleet
         self._retries = retries
         self._limits = limits
+        self._encode = encode_assignment
 
     async def accept(
         self, *, session_id: str, job_id: str, attempt: int, node_id: str
@@ -101,14 +103,13 @@ class Attempts:
             return None
         if not record.holds(attempt=attempt, node_id=node_id):
             return None
-        frame = msgspec.json.encode(msgspec.structs.replace(assignment, attempt_id=attempt))
         return JobAssigned(
             job_id=job_id,
             attempt=attempt,
             session_id=session_id,
             utterance_index=assignment.utterance_index,
             trace_id=assignment.trace_id,
-            frame=frame.decode(),
+            frame=self._encode(msgspec.structs.replace(assignment, attempt_id=attempt)),
         )
 
     def start(self, *, session_id: str, job_id: str, attempt: int, node_id: str) -> None:

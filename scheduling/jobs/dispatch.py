@@ -14,7 +14,7 @@ from scheduling.jobs.tenants import ALREADY, Tenants
 from scheduling.model import clock, errors
 from scheduling.model.background import Background
 from scheduling.model.delivery import Delivery
-from scheduling.model.jobs import Request
+from scheduling.model.jobs import EncodeAssignment, Request
 from scheduling.model.limits import JobLimits, PlacementRules
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
@@ -46,6 +46,7 @@ class Dispatcher:
         memory: SessionMemory,
         rng: random.Random,
         metrics: Metrics,
+        encode_assignment: EncodeAssignment,
     ) -> None:
         self._stores = stores
         self._fleet = fleet
@@ -58,8 +59,14 @@ class Dispatcher:
             memory=memory,
             rng=rng,
         )
+        self._encode = encode_assignment
         self._offers = Offers(
-            stores=stores, fleet=fleet, delivery=delivery, chooser=self.chooser, limits=limits
+            stores=stores,
+            fleet=fleet,
+            delivery=delivery,
+            chooser=self.chooser,
+            limits=limits,
+            encode_assignment=encode_assignment,
         )
         self._background = Background()
         self._metrics = metrics
@@ -123,7 +130,7 @@ class Dispatcher:
         armed = self._offers.arm(placing, self._limits.first_look_ms, urgent=True)
         created = self._stores.jobs.create(
             request=request,
-            frame=placing.encode_frame(),
+            frame=self._encode(placing.assignment),
             node_id="",
             deadline_ms=self._limits.pending_timeout_ms,
         )
@@ -158,7 +165,7 @@ class Dispatcher:
     ) -> str | None:
         """Create the job at the first node while reserving there; then the others in order."""
         node = nodes[0]
-        frame = placing.encode_frame()
+        frame = self._encode(placing.assignment)
         armed = self._offers.arm(placing, self._limits.ack_timeout_ms, urgent=True)
         created = self._stores.jobs.create(
             request=request,

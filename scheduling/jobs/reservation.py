@@ -8,6 +8,7 @@ from scheduling.jobs.settlement import Stores
 from scheduling.model import clock, errors
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, JobDispatched
+from scheduling.model.jobs import EncodeAssignment
 from scheduling.model.limits import JobLimits
 from scheduling.model.nodes import Node
 from scheduling.placement.chooser import Chooser
@@ -38,12 +39,14 @@ class Offers:
         delivery: Delivery,
         chooser: Chooser,
         limits: JobLimits,
+        encode_assignment: EncodeAssignment,
     ) -> None:
         self._stores = stores
         self._fleet = fleet
         self._delivery = delivery
         self._chooser = chooser
         self._limits = limits
+        self._encode = encode_assignment
 
     async def offer(
         self, placing: PlacementRequest, node: Node, decision_builder: DecisionBuilder
@@ -75,7 +78,8 @@ class Offers:
         if not place.done:
             await self.free(placing, node)
             return Answer.JOB_GONE
-        return await self.assign(placing, node, placing.encode_frame(), decision_builder)
+        frame = self._encode(placing.assignment)
+        return await self.assign(placing, node, frame, decision_builder)
 
     async def assign(
         self, placing: PlacementRequest, node: Node, frame: str, decision_builder: DecisionBuilder

@@ -1,6 +1,7 @@
 """Jobs: their states, what they need, and what each one carries."""
 
 import enum
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -70,8 +71,8 @@ class Need(msgspec.Struct, frozen=True):
     public: bool = True
 
 
-class Assignment(msgspec.Struct, frozen=True, omit_defaults=True, tag="job_assign"):
-    """The utterance as a node receives it; also the form in which a job is kept until it ends.
+class Assignment(msgspec.Struct, frozen=True):
+    """One attempt at a job, with the whole utterance: what its node is to do.
 
     `audio` is base64 of the whole utterance in `audio_format`, as it stands in a frame
     (`quote_base64`): it is passed on and never looked at.
@@ -104,6 +105,10 @@ class Assignment(msgspec.Struct, frozen=True, omit_defaults=True, tag="job_assig
     turn_id: str | None = None
     expected_duration_ms: int | None = None
     traceparent: str | None = None
+
+
+# Writes an assignment as its node receives it; a job is kept in that form until it ends.
+EncodeAssignment = Callable[[Assignment], str]
 
 
 def quote_base64(text: str) -> msgspec.Raw:

@@ -28,10 +28,6 @@ class PlacementRequest(msgspec.Struct, frozen=True):
     def attempt(self) -> int:
         return self.assignment.attempt_id
 
-    def encode_frame(self) -> str:
-        """Return the assignment as its node receives it."""
-        return msgspec.json.encode(self.assignment).decode()
-
 
 class Priority(msgspec.Struct, frozen=True):
     """How a tenant's waiting jobs are served: `first` before all others, then by `weight`."""

@@ -5,11 +5,10 @@ import json
 import msgspec
 
 from nodes.messages import ToNode
-from scheduling.model.jobs import Assignment
 from sessions_app.messages import ToSpeaker
 from sockets.wire import ErrorFrame
 
-_Answer = ToSpeaker | ErrorFrame | ToNode | Assignment
+_Answer = ToSpeaker | ErrorFrame | ToNode
 _decoder: msgspec.json.Decoder[_Answer] = msgspec.json.Decoder(_Answer)
 
 

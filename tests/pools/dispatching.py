@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from nodes.messages import encode_assignment
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.explaining import Explainer
 from scheduling.jobs.retries import Retries
@@ -100,6 +101,7 @@ class Scheduler:
             metrics=self.metrics,
             memory=SessionMemory(),
             rng=random.Random(seed),
+            encode_assignment=encode_assignment,
         )
         self.retries = Retries(
             stores=self.stores,

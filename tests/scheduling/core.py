@@ -2,6 +2,7 @@
 
 import random
 
+from nodes.messages import encode_assignment
 from scheduling.fleet.registry import Registry
 from scheduling.jobs import settlement
 from scheduling.jobs.dispatch import Dispatcher
@@ -52,6 +53,7 @@ class Services:
             memory=SessionMemory(),
             rng=random.Random(seed),
             metrics=metrics,
+            encode_assignment=encode_assignment,
         )
         self.retries = retries = Retries(
             stores=stores,

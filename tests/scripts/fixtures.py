@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Sequence
 
-import msgspec
 import redis.asyncio
 
+from nodes.messages import encode_assignment
 from scheduling.model.jobs import Assignment, JobState, Need, Pipeline, Request, quote_base64
 from scheduling.model.languages import LanguageOffer
 from scheduling.model.limits import JobLimits, NodeLimits
@@ -97,7 +97,7 @@ def make_request(
 
 
 def encode_frame(request: Request) -> str:
-    return msgspec.json.encode(request.assignment).decode()
+    return encode_assignment(request.assignment)
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
