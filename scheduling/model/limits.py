@@ -14,7 +14,6 @@ class JobLimits:
     look_again_ms: int = 3_000
     failover_max_attempts: int = 3
     max_retry: int = 2
-    send_cancel: bool = True
     binding_ms: int = 300_000
     outcome_ms: int = 300_000
     live_record_ms: int = 86_400_000

@@ -22,9 +22,8 @@ _decode_assignment = msgspec.json.Decoder(Assignment).decode
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A job that ended now: where it stood before, on which node, and how long it lived."""
+    """A job that ended now: on which node, at which attempt, and how long it lived."""
 
-    state_before: JobState
     node_id: str
     attempt: int
     elapsed_ms: int
@@ -302,13 +301,8 @@ def _read_created(raw: list[Any]) -> str | None:
 def _read_ended(raw: list[Any]) -> Ended | None:
     if raw[0] != 1:
         return None
-    _, before, node_id, attempt, elapsed_ms = raw
-    return Ended(
-        state_before=JobState(before),
-        node_id=node_id,
-        attempt=int(attempt),
-        elapsed_ms=elapsed_ms,
-    )
+    _, _, node_id, attempt, elapsed_ms = raw
+    return Ended(node_id=node_id, attempt=int(attempt), elapsed_ms=elapsed_ms)
 
 
 def _read_record(raw: dict[str, str]) -> JobRecord | None:
