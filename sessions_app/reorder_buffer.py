@@ -121,12 +121,6 @@ class ReorderBuffer(Generic[Item]):
                 break
         return leaving
 
-    def flush(self) -> list[ReadyResult[Item]]:
-        """Release every waiting result in order, without waiting for anyone: the session ends."""
-        waiting = [held.leaving for held in sorted(self._held)]
-        self._held.clear()
-        return waiting
-
     def _blocking_index(self) -> int | None:
         """Find the earliest live index in front of the first waiting result."""
         while self._live_order and self._live_order[0] not in self._live:

@@ -194,13 +194,3 @@ def test_a_missing_utterance_names_every_live_job(outbox):
     assert gone == Missing(
         utterance_index=0, job_ids=("en", "fr"), reason=MissingReason.GAP_TIMEOUT
     )
-
-
-def test_flush_releases_everything_waiting_in_order(outbox):
-    expect(outbox, 0, 1, 2)
-    settle(outbox, 2)
-    settle(outbox, 1)
-
-    assert outbox.flush() == leaving(1, 2)
-    assert outbox.flush() == []
-    assert outbox.next_wakeup_at_ms is None
