@@ -8,15 +8,14 @@ ARGV[2]  life of the membership without renewal, ms
 ARGV[3]  channel for hints
 ARGV[4]  hint
 
-Returns  {1, changed}  1 when it was not there before
+Returns  {1}  it is a member
 ]]
 local members, meta = KEYS[1], KEYS[2]
 local node_id, life_ms, channel, hint = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local changed = redis.call('SADD', members, node_id)
-if changed == 1 then
+if redis.call('SADD', members, node_id) == 1 then
   redis.call('HINCRBY', meta, 'version', 1)
   redis.call('PUBLISH', channel, hint)
 end
 redis.call('PEXPIRE', members, life_ms)
 redis.call('PEXPIRE', meta, life_ms * 2)
-return {1, changed}
+return {1}

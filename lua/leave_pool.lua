@@ -7,14 +7,13 @@ ARGV[1]  node id
 ARGV[2]  channel for hints
 ARGV[3]  hint
 
-Returns  {1, changed}  1 when it was there before
+Returns  {1}  it is none
 ]]
 local members, meta = KEYS[1], KEYS[2]
 local node_id, channel, hint = ARGV[1], ARGV[2], ARGV[3]
-local changed = redis.call('SREM', members, node_id)
-if changed == 1 then
+if redis.call('SREM', members, node_id) == 1 then
   redis.call('HINCRBY', meta, 'version', 1)
   redis.call('PEXPIRE', meta, 7200000)
   redis.call('PUBLISH', channel, hint)
 end
-return {1, changed}
+return {1}

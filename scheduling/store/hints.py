@@ -9,7 +9,7 @@ from scheduling.model import errors
 
 _LOOK_EVERY_S = 1.0
 
-CONFIG, WISH, MEMBERS = "config", "wish", "members"
+WISH, MEMBERS = "wish", "members"
 
 
 def name_members(pool_id: str) -> str:

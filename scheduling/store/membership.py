@@ -3,9 +3,6 @@
 import asyncio
 from asyncio import Future
 from collections.abc import Collection
-from typing import Any
-
-import msgspec
 
 from scheduling.store import hints
 from scheduling.store.keys import Keys
@@ -14,13 +11,6 @@ from scheduling.store.replies import is_done
 
 _LIFE_MS = 3_600_000
 _GONE = ""
-
-
-class Change(msgspec.Struct, frozen=True):
-    """What became of a node's pools."""
-
-    joined: frozenset[str]
-    left: frozenset[str]
 
 
 class MembershipStore:
@@ -36,16 +26,16 @@ class MembershipStore:
 
     async def set_pools(
         self, *, node_id: str, pool_ids: Collection[str], conn_epoch: int, version: int, step: int
-    ) -> Change | None:
-        """Make a node a member of exactly `pool_ids`; None when a newer computation was here.
+    ) -> bool:
+        """Make a node a member of exactly `pool_ids`; False when a newer computation was here.
 
         `version` is the configuration's, `step` grows with each computation of the connection.
         """
         stamp = (str(conn_epoch), str(version), str(step))
         return await self._set_pools(node_id, pool_ids, stamp)
 
-    async def clear_pools(self, node_id: str) -> Change | None:
-        """Take a node that is gone out of every pool; None when it is not gone."""
+    async def clear_pools(self, node_id: str) -> bool:
+        """Take a node that is gone out of every pool; False when it is not gone."""
         return await self._set_pools(node_id, (), (_GONE, "0", "0"))
 
     def list_members(self, pool_id: str) -> "Future[frozenset[str]]":
@@ -80,24 +70,19 @@ class MembershipStore:
 
     async def _set_pools(
         self, node_id: str, pool_ids: Collection[str], stamp: tuple[str, str, str]
-    ) -> Change | None:
+    ) -> bool:
         before = await self._begin(node_id, pool_ids, stamp)
         if before is None:
-            return None
+            return False
         wanted = frozenset(pool_ids)
         left = before - wanted
-        joined, _ = await asyncio.gather(
-            asyncio.gather(*(self._join(node_id, pool_id) for pool_id in wanted)),
-            asyncio.gather(*(self._leave(node_id, pool_id) for pool_id in left)),
+        await asyncio.gather(
+            *(self._join(node_id, pool_id) for pool_id in wanted),
+            *(self._leave(node_id, pool_id) for pool_id in left),
         )
         if left:
             await self._settle(node_id, left, stamp)
-        return Change(
-            joined=frozenset(
-                pool_id for pool_id, changed in zip(wanted, joined, strict=True) if changed
-            ),
-            left=left,
-        )
+        return True
 
     def _begin(
         self, node_id: str, pool_ids: Collection[str], stamp: tuple[str, str, str]
@@ -128,7 +113,7 @@ class MembershipStore:
             "join_pool",
             keys=self._pool_keys(pool_id),
             args=[node_id, _LIFE_MS, self._keys.pool_hints(), hints.name_members(pool_id)],
-            read=_has_changed,
+            read=is_done,
         )
 
     def _leave(self, node_id: str, pool_id: str) -> "Future[bool]":
@@ -136,12 +121,8 @@ class MembershipStore:
             "leave_pool",
             keys=self._pool_keys(pool_id),
             args=[node_id, self._keys.pool_hints(), hints.name_members(pool_id)],
-            read=_has_changed,
+            read=is_done,
         )
 
     def _pool_keys(self, pool_id: str) -> list[str]:
         return [self._keys.pool_members(pool_id), self._keys.pool_meta(pool_id)]
-
-
-def _has_changed(raw: list[Any]) -> bool:
-    return bool(raw[1])
