@@ -77,7 +77,7 @@ async def test_mailboxes_are_bounded_by_bytes_together(make_layer: MakeLayer):
         await layer.send(channel, {"type": "x", "data": b"x" * 10_000})
     with pytest.raises(ChannelFull):
         await layer.send(channel, {"type": "x", "data": b"x" * 10_000})
-    assert layer._inbox.mailboxes.bytes_held <= 100_000
+    assert layer._inbox.mailboxes._bytes <= 100_000
     await receive(layer, channel)
     await layer.send(channel, {"type": "x"})
 

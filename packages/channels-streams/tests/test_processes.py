@@ -219,7 +219,7 @@ async def test_sends_to_dead_channels_do_not_grow_memory(make_layer: MakeLayer):
         await sender.send(f"specific.{layer.iid}!gone{n}", {"type": "x"})
         await layer.send(f"specific.{layer.iid}!here{n}", {"type": "x"})
     await eventually(lambda: len(layer._inbox.mailboxes) == 0)
-    assert layer._inbox.mailboxes.bytes_held == 0
+    assert layer._inbox.mailboxes._bytes == 0
     await eventually(lambda: layer.counters.acked == 2000)
     assert layer._inbox._held == {}
     assert layer.counters.dropped["expired"] == 4000

@@ -1,9 +1,11 @@
 """Audio formats: Opus both ways, WAV, resampling, and what is refused."""
 
 import base64
+import io
 import itertools
 import math
 import struct
+import wave
 from array import array
 
 import pytest
@@ -18,6 +20,16 @@ def tone(*, hertz: float, seconds: float, rate: int = 16000) -> bytes:
         round(8000 * math.sin(2 * math.pi * hertz * at / rate)) for at in range(int(seconds * rate))
     )
     return array("h", samples).tobytes()
+
+
+def write_wav(pcm16: bytes, *, sample_rate: int = 16000) -> bytes:
+    with io.BytesIO() as file:
+        with wave.open(file, "wb") as wav:
+            wav.setnchannels(1)
+            wav.setsampwidth(2)
+            wav.setframerate(sample_rate)
+            wav.writeframes(pcm16)
+        return file.getvalue()
 
 
 def loudness(pcm16: bytes) -> float:
@@ -35,7 +47,6 @@ def test_opus_there_and_back_is_the_same_sound():
     packed = opus.encode(pcm16)
     back = opus.decode(packed)
     assert len(audio.split_packets(packed)) == 51
-    assert audio.duration_ms(packed, audio_format="opus") == 1020
     assert len(back) == 51 * 640
     assert loudness(back) == pytest.approx(loudness(pcm16), rel=0.1)
     assert crossings(back) == pytest.approx(crossings(pcm16), abs=8)
@@ -80,18 +91,18 @@ def test_what_lies_above_the_new_rate_does_not_alias():
 
 def test_a_wav_is_read_back_as_it_was_written():
     pcm16 = tone(hertz=440, seconds=0.1)
-    assert audio.read_wav(audio.write_wav(pcm16, sample_rate=8000)) == (pcm16, 8000)
+    assert audio.read_wav(write_wav(pcm16, sample_rate=8000)) == (pcm16, 8000)
 
 
 def test_a_wav_written_to_a_pipe_has_a_false_length_and_is_read_to_its_end():
-    wav = bytearray(audio.write_wav(b"\1\2" * 50))
+    wav = bytearray(write_wav(b"\1\2" * 50))
     struct.pack_into("<I", wav, 40, 0x7FFFF000)
     assert audio.read_wav(bytes(wav))[0] == b"\1\2" * 50
 
 
 @pytest.mark.parametrize(
     "wav",
-    [b"", b"RIFF\0\0\0\0WAVE", b"OggS" * 20, audio.write_wav(b"")[:30]],
+    [b"", b"RIFF\0\0\0\0WAVE", b"OggS" * 20, write_wav(b"")[:30]],
     ids=["nothing", "no audio", "not a wav", "cut off"],
 )
 def test_what_is_no_wav_is_refused(wav):
@@ -129,4 +140,5 @@ async def test_a_handler_gets_the_audio_in_the_form_it_asked_for(scheduler, want
     if wanted == "none":
         assert jobs[0].audio == b""
     else:
-        assert audio.duration_ms(jobs[0].audio, audio_format=received) == 200
+        heard = jobs[0].audio if received == "pcm16" else opus.decode(jobs[0].audio)
+        assert len(heard) == len(pcm16)

@@ -35,6 +35,10 @@ async def finish(socket):
     return await socket.expect("job_result")
 
 
+def duration_ms(pcm16: bytes) -> int:
+    return len(pcm16) // 32
+
+
 def loudest(pcm16: bytes) -> int:
     return max(abs(sample) for sample in memoryview(pcm16).cast("h"))
 
@@ -60,7 +64,7 @@ async def test_recorded_english_becomes_spoken_spanish(scheduler):
         assert timings["total_ms"] <= result["processing_time_ms"]
         assert result["tts_format"] == "pcm16"
         spoken = base64.b64decode(result["tts_audio"])
-        assert 1000 < audio.duration_ms(spoken, audio_format="pcm16") < 4000
+        assert 1000 < duration_ms(spoken) < 4000
         assert loudest(spoken) > 3000
         partials = [frame for frame in socket.seen if frame["type"] == "asr_partial"]
         assert [partial["is_final"] for partial in partials[-2:]] == [False, True]
@@ -103,7 +107,7 @@ async def test_opus_in_and_opus_out_with_repaired_sentences(scheduler):
         assert result["text_translated"].endswith("diez metros.")
         assert result["tts_format"] == "opus"
         spoken = base64.b64decode(result["tts_audio"])
-        assert 1000 < audio.duration_ms(spoken, audio_format="opus") < 4000
+        assert 1000 < duration_ms(opus.decode(spoken)) < 4000
         assert loudest(opus.decode(spoken)) > 3000
 
 

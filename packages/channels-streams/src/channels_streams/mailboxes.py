@@ -76,7 +76,7 @@ class Mailboxes:
         self._boxes: dict[str, Mailbox] = {}
         self._lock = threading.RLock()
         self._max_bytes = max_bytes
-        self._bytes = 0
+        self._bytes = 0  # payloads, and an allowance for each message and mailbox
         self._capacity_of = capacity_of
         self._release = release
         self._may_hand_out = may_hand_out
@@ -84,11 +84,6 @@ class Mailboxes:
 
     def __len__(self) -> int:
         return len(self._boxes)
-
-    @property
-    def bytes_held(self) -> int:
-        """Payloads, and an allowance for each message and mailbox."""
-        return self._bytes
 
     def open(self, channel: str) -> Mailbox:
         """Return the mailbox of `channel`, new if it has none."""

@@ -15,7 +15,6 @@ from lingua_node.jobs import AudioInvalid
 
 SAMPLE_RATE = 16_000  # Hz, of everything on the wire
 _LONGEST_PACKET = 1275  # bytes, by the Opus specification
-_PACKET_MS = 20
 _TAPS = 24  # of the low-pass filter, per output sample
 
 
@@ -41,16 +40,6 @@ def split_packets(data: bytes) -> list[bytes]:
 def join_packets(packets: list[bytes]) -> bytes:
     """Chain packets, each behind its length."""
     return b"".join(struct.pack("<H", len(packet)) + packet for packet in packets)
-
-
-def duration_ms(audio: bytes, *, audio_format: str, sample_rate: int = SAMPLE_RATE) -> int:
-    """How long the audio lasts.
-
-    :raises AudioInvalid: broken packets
-    """
-    if audio_format == "opus":
-        return len(split_packets(audio)) * _PACKET_MS
-    return len(audio) // 2 * 1000 // sample_rate
 
 
 def check_pcm16(audio: bytes) -> None:
@@ -96,13 +85,6 @@ def _read_wav_format(body: bytes) -> int:
     if (kind, channels, bits) != (1, 1, 16) or not rate:
         raise AudioInvalid(f"a WAV file of {channels} channels and {bits} bits")
     return int(rate)
-
-
-def write_wav(pcm16: bytes, *, sample_rate: int = SAMPLE_RATE) -> bytes:
-    """Put a WAV header in front of one-channel PCM16."""
-    form = struct.pack("<HHIIHH", 1, 1, sample_rate, sample_rate * 2, 2, 16)
-    head = struct.pack("<4sI4s4sI", b"RIFF", 36 + len(pcm16), b"WAVE", b"fmt ", 16)
-    return head + form + struct.pack("<4sI", b"data", len(pcm16)) + pcm16
 
 
 def resample(pcm16: bytes, *, from_rate: int, to_rate: int = SAMPLE_RATE) -> bytes:
