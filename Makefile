@@ -34,6 +34,10 @@ test: setup  ## run every test but those of the browser, the alerts and the clus
 	@scripts/setup-system proxies
 	@$(PYTEST) --ignore=tests/browser --ignore=tests/alerts -m "not cluster"
 
+.PHONY: packages
+packages: setup  ## install each package alone, and see that it is typed and its tests whole
+	@scripts/try-packages
+
 .PHONY: test-browser
 test-browser: setup  ## look at the pages in a headless Chromium; pictures go to var/screenshots
 	@scripts/setup-system browser
@@ -67,6 +71,7 @@ check: setup  ## everything a change must pass: lint, types, imports, lua, rules
 	@$(MAKE) imports
 	@$(MAKE) lua
 	@$(MAKE) rules
+	@$(MAKE) packages
 	@$(MAKE) test
 
 .PHONY: lint
@@ -129,7 +134,8 @@ cluster: setup  ## run a Redis Cluster of three masters and print REDIS_CLUSTER_
 
 .PHONY: test-cluster
 test-cluster: setup  ## every test that touches Redis, on a Redis Cluster of three masters
-	@LINGUA_TEST_REDIS_MODE=cluster $(PYTEST) -q -m "not standalone" $(REDIS_TESTS) packages/channels-streams
+	@LINGUA_TEST_REDIS_MODE=cluster CHANNELS_STREAMS_TEST_REDIS_MODE=cluster $(PYTEST) -q \
+		-m "not standalone" $(REDIS_TESTS) packages/channels-streams
 
 .PHONY: trace
 trace: setup  ## each requirement with its tests, then those with none

@@ -13,16 +13,15 @@ from redis.crc import key_slot
 from redis.exceptions import RedisClusterException, RedisError
 from streams_testing.exercise import exercise
 from streams_testing.layers import MakeLayer
+from streams_testing.redis_server import Cluster
 from streams_testing.waiting import eventually, receive
-
-from scripts.redis_cluster import EmbeddedCluster
 
 pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[EmbeddedCluster]:
-    cluster = EmbeddedCluster(directory=tmp_path)
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    cluster = Cluster(directory=tmp_path)
     try:
         cluster.start()
         yield cluster
@@ -31,7 +30,7 @@ def cluster(tmp_path: Path) -> Iterator[EmbeddedCluster]:
 
 
 @pytest.fixture
-async def make_cluster_layer(cluster: EmbeddedCluster, prefix: str) -> AsyncIterator[MakeLayer]:
+async def make_cluster_layer(cluster: Cluster, prefix: str) -> AsyncIterator[MakeLayer]:
     layers: list[StreamsChannelLayer] = []
 
     def make(**config) -> StreamsChannelLayer:
@@ -76,7 +75,7 @@ async def _can_send(layer: Any, channel: str, message: dict[str, Any]) -> bool:
 
 
 async def test_with_one_master_down_the_others_go_on_and_all_is_whole_after(
-    cluster: EmbeddedCluster, make_cluster_layer: MakeLayer
+    cluster: Cluster, make_cluster_layer: MakeLayer
 ):
     layers = [make_cluster_layer(presence_ttl_s=6.0) for _ in range(8)]
     sender = make_cluster_layer()
@@ -111,7 +110,7 @@ async def test_with_one_master_down_the_others_go_on_and_all_is_whole_after(
 
 
 async def test_a_replica_takes_a_lost_masters_place(
-    cluster: EmbeddedCluster, make_cluster_layer: MakeLayer
+    cluster: Cluster, make_cluster_layer: MakeLayer
 ):
     layer, sender = make_cluster_layer(presence_ttl_s=30.0), make_cluster_layer()
     channel = await layer.new_channel()
@@ -129,7 +128,7 @@ async def test_a_replica_takes_a_lost_masters_place(
 
 
 async def test_a_slot_that_moves_while_messages_are_sent_loses_none(
-    cluster: EmbeddedCluster, make_cluster_layer: MakeLayer
+    cluster: Cluster, make_cluster_layer: MakeLayer
 ):
     """Resharding by hand: ASK while the slot moves, MOVED when it has moved."""
     layer, sender = make_cluster_layer(), make_cluster_layer()
@@ -156,7 +155,7 @@ async def test_a_slot_that_moves_while_messages_are_sent_loses_none(
     assert got == list(range(300))
 
 
-def _move_slot(cluster: EmbeddedCluster, key: str) -> None:
+def _move_slot(cluster: Cluster, key: str) -> None:
     """Move the slot of a key to another living master, key by key, as redis-cli does."""
     slot = key_slot(key.encode())
     with redis.Redis(port=cluster.masters[0].port, protocol=2) as asked:

@@ -7,9 +7,8 @@ import pytest
 from channels.exceptions import ChannelFull
 from channels_streams.layer import LayerClosed, StreamsChannelLayer
 from streams_testing.layers import MakeLayer
+from streams_testing.redis_server import list_keys
 from streams_testing.waiting import eventually, nothing_comes, receive
-
-from tests.redis_under_test import list_keys
 
 
 @pytest.mark.parametrize("away", [False, True])

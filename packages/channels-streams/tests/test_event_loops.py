@@ -4,9 +4,8 @@ import asyncio
 
 from asgiref.sync import async_to_sync
 from channels_streams.layer import StreamsChannelLayer
+from streams_testing.redis_server import locate
 from streams_testing.waiting import SOON, eventually, receive
-
-from tests.redis_under_test import locate
 
 
 def make_sync_layer(redis_server, prefix, **config):

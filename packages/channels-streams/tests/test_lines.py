@@ -12,9 +12,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import InvalidResponse, ResponseError
 from redis.exceptions import TimeoutError as NoReply
+from streams_testing.redis_server import Client, RedisServer
 from streams_testing.waiting import SOON, eventually
-
-from tests.redis_under_test import Client, OwnRedis
 
 pytestmark = pytest.mark.standalone("a cluster's client keeps connections of its own")
 
@@ -24,7 +23,7 @@ ENDLESS = 0
 
 
 @pytest.fixture
-async def open_client(redis_server: OwnRedis, prefix: str) -> AsyncIterator[OpenClient]:
+async def open_client(redis_server: RedisServer, prefix: str) -> AsyncIterator[OpenClient]:
     """Open clients that say their name, so that a test finds or ends their connections."""
     clients: list[Redis] = []
 

@@ -8,15 +8,14 @@ from channels_streams.scripts import list_scripts
 from redis.crc import key_slot
 from streams_testing.exercise import exercise
 from streams_testing.layers import MakeLayer
+from streams_testing.redis_server import RedisServer
 from streams_testing.waiting import eventually
-
-from lingua.settings.embedded_redis import EmbeddedRedis
 
 
 @pytest.mark.req("I-3", "I-59")
 @pytest.mark.standalone("MONITOR shows one server; a cluster refuses keys of two slots by itself")
 async def test_every_key_of_every_script_call_is_in_one_slot(
-    redis_server: EmbeddedRedis, make_layer: MakeLayer
+    redis_server: RedisServer, make_layer: MakeLayer
 ):
     """Watch what Redis is sent, from outside, while every script runs."""
     names = {script.sha: script.name for script in list_scripts()}

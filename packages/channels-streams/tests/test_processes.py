@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 from streams_testing.layers import MakeLayer
+from streams_testing.redis_server import IS_CLUSTER, Client, Cluster, RedisServer, locate
 from streams_testing.waiting import eventually, nothing_comes, receive
-
-from tests.redis_under_test import IS_CLUSTER, Client, OwnRedis, locate
 
 # A new reader looks often at first, for as long as it will wait at a time.
 PATIENT = {"block_ms": 3_000, "socket_timeout_s": 60.0}
@@ -45,7 +44,7 @@ class Peer:
 
 
 @pytest.fixture
-async def start_peer(redis_server: OwnRedis, prefix: str) -> AsyncIterator[Callable]:
+async def start_peer(redis_server: RedisServer | Cluster, prefix: str) -> AsyncIterator[Callable]:
     peers: list[Peer] = []
 
     async def start(*order: str, **config: Any) -> Peer:

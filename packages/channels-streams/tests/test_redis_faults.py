@@ -8,9 +8,8 @@ import pytest
 import redis.asyncio
 from channels_streams.layer import StreamsChannelLayer
 from redis.exceptions import RedisError
+from streams_testing.redis_server import RedisServer, find_free_port
 from streams_testing.waiting import eventually, receive
-
-from lingua.settings.embedded_redis import EmbeddedRedis, find_free_port
 
 WHOLE_WITHIN_S = 10.0
 
@@ -24,10 +23,10 @@ class Faulty:
         self.server = self._make(append_only=False)
         self.layers: list[StreamsChannelLayer] = []
 
-    def _make(self, *, append_only: bool) -> EmbeddedRedis:
+    def _make(self, *, append_only: bool) -> RedisServer:
         # Every write reaches the disk before its reply: a crash then loses nothing.
         options = ("--appendfsync", "always") if append_only else ()
-        return EmbeddedRedis(
+        return RedisServer(
             directory=self._directory, port=self._port, append_only=append_only, options=options
         )
 
