@@ -3,8 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from lingua import settings
-from lingua.composition.limits import read_access_limits
+from lingua.composition.configuration import AccessConfiguration
 from lingua.composition.services import Infrastructure
 from lingua.serving.supervisor import Loop
 from operators.db.publisher import CredentialPublisher
@@ -32,34 +31,34 @@ class AccessParts:
     loops: Sequence[Loop]
 
 
-def build_access(infrastructure: Infrastructure) -> AccessParts:
-    """Build the doors as the settings want them: guarded, or open on loopback."""
+def build_access(infrastructure: Infrastructure, configuration: AccessConfiguration) -> AccessParts:
+    """Build the doors as the configuration wants them: guarded, or open on loopback."""
     credentials = CredentialStore(
         infrastructure.connection,
         keys=infrastructure.keys,
-        life_ms=settings.LINGUA_CREDENTIAL_TTL_S * 1000,
+        life_ms=configuration.credential_ms,
     )
     access = Access(
         credentials=credentials,
         allowances=AllowanceStore(infrastructure.connection, keys=infrastructure.keys),
-        limits=read_access_limits(),
+        limits=configuration.limits,
     )
     return AccessParts(
         access=access,
-        node_auth=_build_node_auth(access),
-        session_auth=_build_session_auth(access),
+        node_auth=_build_node_auth(access, configuration),
+        session_auth=_build_session_auth(access, configuration),
         node_requests=GuardedRequestAuth(access=access, scope=Scope.NODE)
-        if settings.LINGUA_NODE_AUTH
+        if configuration.guards_nodes
         else OpenRequestAuth(),
         session_requests=GuardedRequestAuth(access=access, scope=Scope.SESSION)
-        if settings.LINGUA_SESSION_AUTH
+        if configuration.guards_sessions
         else OpenRequestAuth(),
         loops=[
             CredentialWatch(
                 access=access,
                 credentials=credentials,
-                interval_s=settings.LINGUA_REVOCATION_CHECK_MS / 1000,
-                renew_every=max(_RENEW_EVERY_MS // settings.LINGUA_REVOCATION_CHECK_MS, 1),
+                interval_s=configuration.check_ms / 1000,
+                renew_every=max(_RENEW_EVERY_MS // configuration.check_ms, 1),
             ),
             CredentialPublisher(
                 access=access,
@@ -70,18 +69,18 @@ def build_access(infrastructure: Infrastructure) -> AccessParts:
     )
 
 
-def _build_node_auth(access: Access) -> SocketAuth:
-    if not settings.LINGUA_NODE_AUTH:
+def _build_node_auth(access: Access, configuration: AccessConfiguration) -> SocketAuth:
+    if not configuration.guards_nodes:
         return OpenSocketAuth()
     return GuardedSocketAuth(access=access, scope=Scope.NODE)
 
 
-def _build_session_auth(access: Access) -> SocketAuth:
-    if not settings.LINGUA_SESSION_AUTH:
+def _build_session_auth(access: Access, configuration: AccessConfiguration) -> SocketAuth:
+    if not configuration.guards_sessions:
         return OpenSocketAuth()
     return GuardedSocketAuth(
         access=access,
         scope=Scope.SESSION,
         takes_tickets=True,
-        origins=tuple(settings.LINGUA_SESSION_ORIGINS or settings.ALLOWED_HOSTS),
+        origins=configuration.origins,
     )

@@ -2,16 +2,17 @@
 
 import asyncio
 import dataclasses
+import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
-from lingua import settings
 from lingua.composition.access import build_access
+from lingua.composition.configuration import Configuration, WatchConfiguration
+from lingua.composition.connections import open_connection
 from lingua.composition.faces import (
-    build_attempts,
     build_job_service,
     build_node_service,
     build_operators_console,
@@ -23,8 +24,9 @@ from lingua.composition.http_api import WorkParts, build_work
 from lingua.composition.job_history import build_history
 from lingua.composition.mirrors import build_mirrors
 from lingua.composition.network import Network, build_network, open_network
-from lingua.composition.pools import PoolParts, build_pools, read_pool_rules
-from lingua.composition.services import Infrastructure, build_services
+from lingua.composition.pools import PoolParts, build_pools
+from lingua.composition.services import Infrastructure, build_services, build_stores
+from lingua.composition.settings_reader import read_configuration
 from lingua.composition.transport import LayerTransport
 from lingua.serving import logs
 from lingua.serving.asgi_types import AsgiApp
@@ -40,9 +42,10 @@ from scheduling.model.errors import DependencyDown
 from scheduling.model.instances import InstanceRecord
 from scheduling.model.metrics import Metrics
 from scheduling.store.keys import Keys
-from scheduling.store.redis.connection import Connection, open_client
+from scheduling.store.redis.connection import Connection
 from sessions_app.in_flight import InFlight
 from sessions_app.session_drain import SessionDrain
+from sessions_app.webhook_client import WebhookClient
 
 if TYPE_CHECKING:
     from lingua.composition.tracing import Spans
@@ -105,38 +108,38 @@ class Instance:
 
 
 async def build_application() -> Instance:
+    """Build and start one instance, as the settings say, on the running event loop.
+
+    :raises DependencyDown: Redis does not answer
+    """
+    return await build_instance(read_configuration())
+
+
+async def build_instance(configuration: Configuration) -> Instance:
     """Build and start one instance on the running event loop.
 
     :raises DependencyDown: Redis does not answer
     """
-    client = open_client(
-        url=settings.LINGUA_REDIS_URL,
-        cluster_urls=settings.LINGUA_REDIS_CLUSTER_URLS,
-        timeout_s=settings.LINGUA_REDIS_TIMEOUT_S,
-        connect_timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
-    )
-    instance_id = (
-        ids.new_instance_id()
-        if settings.LINGUA_INSTANCE_ID == "auto"
-        else settings.LINGUA_INSTANCE_ID
-    )
     metrics = Metrics(
-        wait_warn_ms=settings.LINGUA_LOCK_WAIT_WARN_MS, path_warn_ms=settings.LINGUA_PATH_WARN_MS
+        wait_warn_ms=configuration.watch.wait_warn_ms, path_warn_ms=configuration.watch.path_warn_ms
     )
-    connection = Connection(
-        client, metrics=metrics, overdue_s=settings.LINGUA_REDIS_OVERDUE_MS / 1000
-    )
+    connection = open_connection(configuration.redis, metrics=metrics)
     await _await_redis(connection)
     transport = LayerTransport(get_channel_layer(), trouble=(RedisError, OSError, TimeoutError))
     record = await open_network(
         transport,
-        instance_id=instance_id,
+        instance_id=configuration.network.instance_id or ids.new_instance_id(),
         version=VERSION,
-        must_be_alone=settings.LINGUA_DEGRADE == "local_single_instance"
-        or settings.LINGUA_CHANNEL_LAYER == "memory",
+        must_be_alone=configuration.network.must_be_alone,
     )
     logs.name_instance(record.instance_id)
-    instance = _compose(record, connection=connection, transport=transport, metrics=metrics)
+    instance = _compose(
+        record,
+        configuration.for_instance(record.instance_id),
+        connection=connection,
+        transport=transport,
+        metrics=metrics,
+    )
     await instance.network.start()
     await instance.pools.start()
     return instance
@@ -156,41 +159,58 @@ async def _await_redis(connection: Connection) -> None:
 
 
 def _compose(
-    record: InstanceRecord, *, connection: Connection, transport: LayerTransport, metrics: Metrics
+    record: InstanceRecord,
+    configuration: Configuration,
+    *,
+    connection: Connection,
+    transport: LayerTransport,
+    metrics: Metrics,
 ) -> Instance:
-    spans = _open_spans(record.instance_id)
+    spans = _open_spans(record.instance_id, configuration.watch)
     infrastructure = Infrastructure(
         instance_id=record.instance_id,
         connection=connection,
-        keys=Keys(settings.LINGUA_KEY_PREFIX),
+        keys=Keys(configuration.redis.key_prefix),
         metrics=metrics,
+        rng=random.Random(),
+        webhook_client=WebhookClient(hosts=configuration.http.hook_hosts),
         make_dispatcher=spans.make_dispatcher if spans else Dispatcher,
     )
-    services = build_services(infrastructure)
+    stores = build_stores(infrastructure, configuration.core)
+    services = build_services(infrastructure, configuration.core, stores=stores)
     pools = build_pools(
-        infrastructure, fleet=services.fleet, source=DatabaseSource(read_pool_rules())
+        infrastructure,
+        configuration,
+        fleet=services.fleet,
+        source=DatabaseSource(configuration.pools.rules),
     )
-    network = build_network(record, infrastructure, services, transport=transport)
-    access = build_access(infrastructure)
+    network = build_network(
+        record, infrastructure, services, configuration.network, transport=transport
+    )
+    access = build_access(infrastructure, configuration.access)
     link.connect(access.access)
-    console = build_operators_console(infrastructure, services, pools=pools, network=network)
+    console = build_operators_console(
+        infrastructure, services, configuration, pools=pools, network=network
+    )
     in_flight = spans.make_in_flight() if spans else InFlight()
-    attempts = build_attempts(infrastructure, services)
-    jobs = build_job_service(infrastructure, services, attempts=attempts, pools=pools)
+    jobs = build_job_service(infrastructure, services, pools=pools)
     nodes_service = build_node_service(infrastructure, services, access=access, jobs=jobs)
     work = build_work(
         infrastructure,
         services,
+        configuration,
         access=access,
         nodes_service=nodes_service,
         jobs=jobs,
-        attempts=attempts,
     )
     return Instance(
         instance_id=record.instance_id,
         websocket=build_sockets(
+            configuration,
             access=access,
-            sessions=build_session_service(infrastructure, services, in_flight=in_flight),
+            sessions=build_session_service(
+                infrastructure, services, configuration.sessions, in_flight=in_flight
+            ),
             nodes_service=nodes_service,
             jobs=jobs,
             console=console,
@@ -205,11 +225,12 @@ def _compose(
             *pools.loops,
             *network.loops,
             *access.loops,
-            *build_history(infrastructure.metrics),
+            *build_history(configuration.history, metrics),
             *work.loops,
             *build_mirrors(
                 infrastructure,
                 services,
+                configuration.mirrors,
                 stats_cache=console.stats_cache,
                 leads=lambda: pools.leader.leads,
             ),
@@ -218,7 +239,7 @@ def _compose(
             console.catalog,
         ],
         connection=connection,
-        metrics=infrastructure.metrics,
+        metrics=metrics,
         in_flight=in_flight,
         session_drain=SessionDrain(delivery=services.delivery),
         console=console,
@@ -228,13 +249,11 @@ def _compose(
     )
 
 
-def _open_spans(instance_id: str) -> "Spans | None":
+def _open_spans(instance_id: str, configuration: WatchConfiguration) -> "Spans | None":
     """Return the spans of this instance; None where nobody traces, and nothing is imported."""
-    if settings.LINGUA_TRACES == "off":
+    if configuration.traces == "off":
         return None
     from lingua.composition.tracing import open_spans  # noqa: PLC0415 - its packages may be missing
 
-    to_file = settings.LINGUA_TRACES == "file"
-    return open_spans(
-        file=settings.LINGUA_TRACES_FILE if to_file else None, instance_id=instance_id
-    )
+    to_file = configuration.traces == "file"
+    return open_spans(file=configuration.traces_file if to_file else None, instance_id=instance_id)

@@ -1,9 +1,9 @@
-"""What operators see of one instance, with the settings that shape it."""
+"""What operators see of one instance, with the configuration that shapes it."""
 
 import os
 import socket
 
-from lingua import settings
+from lingua.composition.configuration import Configuration
 from lingua.settings.version import VERSION
 from operators.console.catalog import Catalog
 from operators.console.cluster import InstanceView
@@ -11,14 +11,14 @@ from operators.console.console import Console, Parts
 from scheduling.model import clock
 
 
-def build_console(instance_id: str, parts: Parts) -> Console:
+def build_console(instance_id: str, parts: Parts, configuration: Configuration) -> Console:
     """Build the console of the instance that is being composed, on its event loop."""
     return Console(
         parts=parts,
         catalog=Catalog(
-            base_url=settings.LINGUA_MODEL_HUB_URL,
-            storage_path=settings.LINGUA_MODEL_HUB_STORAGE_PATH,
-            refresh_s=settings.LINGUA_CATALOG_REFRESH_S,
+            base_url=configuration.console.model_hub_url,
+            storage_path=configuration.console.model_hub_path,
+            refresh_s=configuration.console.catalog_refresh_s,
         ),
         instance=InstanceView(
             instance_id=instance_id,
@@ -27,8 +27,8 @@ def build_console(instance_id: str, parts: Parts) -> Console:
             version=VERSION,
             started_at_ms=clock.now_ms(),
         ),
-        key_prefix=settings.LINGUA_KEY_PREFIX,
-        stats_interval_s=settings.LINGUA_STATS_INTERVAL_S,
-        pause_ms=settings.LINGUA_SEGMENT_PAUSE_MS,
-        needs_login=settings.LINGUA_SESSION_AUTH,
+        key_prefix=configuration.redis.key_prefix,
+        stats_interval_s=configuration.network.stats_interval_s,
+        pause_ms=configuration.sessions.limits.segmentation.pause_ms,
+        needs_login=configuration.access.guards_sessions,
     )

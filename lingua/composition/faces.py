@@ -5,34 +5,38 @@ from channels.routing import URLRouter
 import nodes.routing
 import operators.live.routing
 import sessions_app.routing
-from lingua import settings
 from lingua.composition.access import AccessParts
+from lingua.composition.configuration import (
+    Configuration,
+    NodeConfiguration,
+    SessionConfiguration,
+)
 from lingua.composition.console import build_console
-from lingua.composition.limits import read_node_outbound, read_session_limits
 from lingua.composition.network import Network
 from lingua.composition.pools import PoolParts
 from lingua.composition.services import Infrastructure, Services, build_sessions
 from nodes.asr_metrics import AsrMetrics
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
-from nodes.messages import encode_assignment
 from nodes.services import NodeService
 from operators.console.cluster_stats import ClusterStats
 from operators.console.console import Console, Parts
 from operators.console.dead_letters import DeadLetterService
 from operators.console.fleet import FleetService
 from operators.console.sessions import SessionQueries
-from scheduling.jobs.attempts import Attempts
 from sessions_app.in_flight import InFlight
 from sessions_app.services import SessionService
 from sessions_app.stale_requests import StaleRequests
-from sockets.outbound import OutboundLimits
 
 _LATE_ANSWERS_EVERY_S = 1.0
 
 
 def build_session_service(
-    infrastructure: Infrastructure, services: Services, *, in_flight: InFlight
+    infrastructure: Infrastructure,
+    services: Services,
+    configuration: SessionConfiguration,
+    *,
+    in_flight: InFlight,
 ) -> SessionService:
     """Build what the sockets of speakers call."""
     return SessionService(
@@ -41,10 +45,10 @@ def build_session_service(
         dispatcher=services.dispatcher,
         settlement=services.settlement,
         in_flight=in_flight,
-        limits=read_session_limits(),
-        use_binary_frames=settings.LINGUA_SESSION_BINARY_FRAMES,
+        limits=configuration.limits,
+        use_binary_frames=configuration.use_binary_frames,
         metrics=infrastructure.metrics,
-        grace_s=settings.LINGUA_SESSION_GRACE_S,
+        grace_s=configuration.grace_s,
     )
 
 
@@ -52,29 +56,17 @@ def build_stale_requests(services: Services) -> StaleRequests:
     """Build the loop that asks about what speakers wait for too long."""
     return StaleRequests(
         delivery=services.delivery,
-        patience_ms=services.job_limits.patience_ms,
+        patience_ms=services.configuration.jobs.patience_ms,
         interval_s=_LATE_ANSWERS_EVERY_S,
     )
 
 
-def build_attempts(infrastructure: Infrastructure, services: Services) -> Attempts:
-    """Build what the word of a node does to its attempts."""
-    return Attempts(
-        stores=services.stores,
-        fleet=services.fleet,
-        retries=services.retries,
-        limits=services.job_limits,
-        encode_assignment=encode_assignment,
-        wait_until_up=infrastructure.connection.wait_until_up,
-    )
-
-
 def build_job_service(
-    infrastructure: Infrastructure, services: Services, *, attempts: Attempts, pools: PoolParts
+    infrastructure: Infrastructure, services: Services, *, pools: PoolParts
 ) -> NodeJobService:
     """Build what takes the words of nodes about their jobs."""
     return NodeJobService(
-        attempts=attempts,
+        attempts=services.attempts,
         delivery=services.delivery,
         settlement=services.settlement,
         retries=services.retries,
@@ -93,12 +85,17 @@ def build_node_service(
         jobs=jobs,
         credentials=NodeCredentials(access=access.access),
         asr_metrics=AsrMetrics(infrastructure.metrics),
-        require_gpu=settings.LINGUA_REQUIRE_GPU,
+        require_gpu=services.configuration.require_gpu,
     )
 
 
 def build_operators_console(
-    infrastructure: Infrastructure, services: Services, *, pools: PoolParts, network: Network
+    infrastructure: Infrastructure,
+    services: Services,
+    configuration: Configuration,
+    *,
+    pools: PoolParts,
+    network: Network,
 ) -> Console:
     """Build what the pages and the API of operators ask."""
     cluster_stats = ClusterStats(
@@ -109,7 +106,7 @@ def build_operators_console(
         count_letters=network.transport.count_letters,
         delivery=services.delivery,
         waiting=services.dispatcher.waiting,
-        interval_s=settings.LINGUA_STATS_INTERVAL_S,
+        interval_s=configuration.network.stats_interval_s,
     )
     dead_letters = network.transport.dead_letters
     return build_console(
@@ -127,7 +124,7 @@ def build_operators_console(
                 node_control=services.node_control,
                 leader=pools.leader,
                 follower=pools.follower,
-                sample_size=services.rules.sample_size,
+                sample_size=services.configuration.placement.sample_size,
             ),
             leads=lambda: pools.leader.leads,
             cluster_stats=cluster_stats,
@@ -140,10 +137,12 @@ def build_operators_console(
             if dead_letters
             else None,
         ),
+        configuration,
     )
 
 
 def build_sockets(
+    configuration: Configuration,
     *,
     access: AccessParts,
     sessions: SessionService,
@@ -152,24 +151,22 @@ def build_sockets(
     console: Console,
 ) -> URLRouter:
     """Build the routes of every socket."""
+    for_sessions, for_nodes = configuration.sessions, configuration.nodes
     return URLRouter(
         [
             *sessions_app.routing.build_routes(
                 service=sessions,
-                outbound_limits=OutboundLimits(
-                    most_bytes=settings.LINGUA_SESSION_OUTBOUND_MAX_BYTES,
-                    most_frames=settings.LINGUA_SESSION_OUTBOUND_MAX_MESSAGES,
-                ),
-                rate=(settings.LINGUA_SESSION_RATE_PER_S, settings.LINGUA_SESSION_BURST),
+                outbound_limits=for_sessions.outbound,
+                rate=for_sessions.rate,
                 auth=access.session_auth,
-                most_frame_bytes=_find_own_limit(settings.LINGUA_SESSION_MAX_FRAME_BYTES),
+                most_frame_bytes=_find_own_limit(for_sessions, for_nodes),
             ),
             *nodes.routing.build_routes(
                 service=nodes_service,
                 jobs=jobs,
-                outbound_limits=read_node_outbound(),
+                outbound_limits=for_nodes.outbound,
                 auth=access.node_auth,
-                most_frame_bytes=_find_own_limit(settings.LINGUA_NODE_MAX_FRAME_BYTES),
+                most_frame_bytes=_find_own_limit(for_nodes, for_sessions),
             ),
             *operators.live.routing.build_routes(
                 feed=console.live, needs_login=console.needs_login
@@ -178,7 +175,8 @@ def build_sockets(
     )
 
 
-def _find_own_limit(most_bytes: int) -> int | None:
+def _find_own_limit(
+    own: SessionConfiguration | NodeConfiguration, other: SessionConfiguration | NodeConfiguration
+) -> int | None:
     """Return the limit a consumer checks itself: the server checks the larger of both."""
-    checked = max(settings.LINGUA_SESSION_MAX_FRAME_BYTES, settings.LINGUA_NODE_MAX_FRAME_BYTES)
-    return most_bytes if most_bytes < checked else None
+    return own.most_frame_bytes if own.most_frame_bytes < other.most_frame_bytes else None

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 import nodes.http
 import sessions_app.http
-from lingua import settings
 from lingua.composition.access import AccessParts
-from lingua.composition.limits import read_node_outbound
+from lingua.composition.configuration import Configuration, HttpConfiguration
 from lingua.composition.services import Infrastructure, Services, build_sessions
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
@@ -15,13 +14,9 @@ from nodes.http_nodes import HttpNodes
 from nodes.job_reports import JobReports
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
-from scheduling.jobs.attempts import Attempts
-from scheduling.jobs.hooks import Hooks
 from scheduling.jobs.recordings import Recordings
-from scheduling.store.hooks import HookStore
 from scheduling.store.recordings import RecordingStore
 from sessions_app.http_sessions import HttpSessionService
-from sessions_app.webhook_client import WebhookClient
 from sockets.endpoints import Endpoints
 
 
@@ -43,82 +38,66 @@ class WorkParts:
 def build_work(
     infrastructure: Infrastructure,
     services: Services,
+    configuration: Configuration,
     *,
     access: AccessParts,
     nodes_service: NodeService,
     jobs: NodeJobService,
-    attempts: Attempts,
 ) -> WorkParts:
     """Build the paths of nodes and speakers without a socket."""
     links = HttpNodes(
         service=nodes_service,
         jobs=jobs,
         registry=services.registry,
-        attempts=attempts,
+        attempts=services.attempts,
         delivery=services.delivery,
         access=access.access,
-        limits=read_node_outbound(),
-        idle_ms=round(settings.LINGUA_NODE_POLL_IDLE_S * 1000),
-        heartbeat_ms=round(settings.LINGUA_HEARTBEAT_INTERVAL_S * 1000),
+        limits=configuration.nodes.outbound,
+        idle_ms=configuration.nodes.idle_ms,
+        heartbeat_ms=configuration.nodes.heartbeat_ms,
     )
     reports = JobReports(
         links=links,
         jobs=jobs,
         registry=services.registry,
-        attempts=attempts,
+        attempts=services.attempts,
         delivery=services.delivery,
         access=access.access,
     )
-    calls = _build_calls(infrastructure, services)
+    calls = _build_calls(infrastructure, services, configuration.http)
+    most_body_bytes = configuration.http.most_body_bytes
     application = Endpoints(
         {
             **nodes.http.build_paths(
                 links=links,
                 reports=reports,
                 auth=access.node_requests,
-                most_bytes=_find_limit(settings.LINGUA_NODE_MAX_FRAME_BYTES),
+                most_bytes=min(configuration.nodes.most_frame_bytes, most_body_bytes),
             ),
             **sessions_app.http.build_paths(
                 service=calls,
                 auth=access.session_requests,
-                most_bytes=_find_limit(settings.LINGUA_SESSION_MAX_FRAME_BYTES),
+                most_bytes=min(configuration.sessions.most_frame_bytes, most_body_bytes),
             ),
         }
     )
     return WorkParts(application=application, links=links, calls=calls, loops=[links])
 
 
-def _build_calls(infrastructure: Infrastructure, services: Services) -> HttpSessionService:
-    stores = services.stores
-    hooks = Hooks(
-        hooks=HookStore(
-            infrastructure.connection,
-            keys=infrastructure.keys,
-            life_ms=services.job_limits.live_record_ms,
-        ),
-        jobs=stores.jobs,
-        timer_store=stores.timers,
-        settlement=services.settlement,
-        webhook_client=WebhookClient(hosts=tuple(settings.LINGUA_HOOK_HOSTS)),
-        most_tries=settings.LINGUA_HOOK_MAX_TRIES,
-        timeout_ms=round(settings.LINGUA_HOOK_TIMEOUT_S * 1000),
-    )
-    services.watchdog.on_hook = hooks.look_soon
+def _build_calls(
+    infrastructure: Infrastructure, services: Services, configuration: HttpConfiguration
+) -> HttpSessionService:
+    services.watchdog.on_hook = services.hooks.look_soon
     recordings = RecordingStore(
         infrastructure.connection,
         keys=infrastructure.keys,
-        life_ms=settings.LINGUA_AUDIO_REF_TTL_S * 1000,
+        life_ms=configuration.recording_ms,
     )
     return HttpSessionService(
         sessions=build_sessions(infrastructure, services),
         recordings=Recordings(store=recordings),
-        hooks=hooks,
+        hooks=services.hooks,
         delivery=services.delivery,
         dispatcher=services.dispatcher,
         settlement=services.settlement,
     )
-
-
-def _find_limit(most_frame_bytes: int) -> int:
-    """Return the longest body: what a frame may have, as far as HTTP takes that much."""
-    return min(most_frame_bytes, settings.LINGUA_HTTP_MAX_BODY_BYTES)

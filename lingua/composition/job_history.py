@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from lingua import settings
+from lingua.composition.configuration import HistoryConfiguration
 from lingua.composition.process_messages import note_told
 from lingua.serving.supervisor import Loop
 from scheduling.model.metrics import Metrics
@@ -23,11 +23,11 @@ main()
 """
 
 
-def build_history(metrics: Metrics) -> list[Loop]:
+def build_history(configuration: HistoryConfiguration, metrics: Metrics) -> list[Loop]:
     """Return the loops of the history; none where none is kept."""
-    if not settings.LINGUA_HISTORY_DAYS:
+    if not configuration.days:
         return []
-    command = (sys.executable, "-c", _PROGRAM, str(settings.BASE_DIR))
+    command = (sys.executable, "-c", _PROGRAM, str(configuration.root))
     return [HistoryProcess(command=command, metrics=metrics)]
 
 

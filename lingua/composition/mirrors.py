@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from lingua import settings
+from lingua.composition.configuration import MirrorConfiguration
 from lingua.composition.services import Infrastructure, Services
 from lingua.serving.supervisor import Loop
 from operators.console.shared_statistics import SharedStatistics
@@ -14,41 +14,40 @@ from scheduling.store.mirrors import MirrorStore
 def build_mirrors(
     infrastructure: Infrastructure,
     services: Services,
+    configuration: MirrorConfiguration,
     *,
     stats_cache: StatsCache,
     leads: Callable[[], bool],
 ) -> list[Loop]:
-    """Build the loops that the settings ask for; none of them by default."""
-    if not settings.LINGUA_MIRRORS:
-        return []
+    """Build the loops that the configuration asks for; none of them by default."""
     store = MirrorStore(infrastructure.connection, keys=infrastructure.keys)
     loops: list[Loop] = []
-    if settings.LINGUA_MIRROR_NODE_CAPS:
+    if configuration.node_caps:
         loops.append(
             NodeMirror(
                 store=store,
                 delivery=services.delivery,
                 fleet=services.fleet,
-                life_ms=settings.LINGUA_MIRROR_NODE_CAPS_TTL_S * 1000,
+                life_ms=configuration.node_caps_ms,
             )
         )
-    if settings.LINGUA_MIRROR_SESSION_BIND:
+    if configuration.session_bind:
         loops.append(
             SessionMirror(
                 store=store,
                 jobs=services.stores.jobs,
                 metrics=infrastructure.metrics,
-                life_ms=settings.LINGUA_MIRROR_SESSION_BIND_TTL_S * 1000,
+                life_ms=configuration.session_bind_ms,
             )
         )
-    if settings.LINGUA_MIRROR_STATS:
+    if configuration.stats:
         loops.append(
             SharedStatistics(
                 stats_cache=stats_cache,
                 store=store,
                 leads=leads,
-                interval_s=settings.LINGUA_MIRROR_STATS_INTERVAL_MS / 1000,
-                life_ms=settings.LINGUA_MIRROR_STATS_TTL_S * 1000,
+                interval_s=configuration.stats_interval_s,
+                life_ms=configuration.stats_ms,
             )
         )
     return loops

@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Sequence
 
-from lingua import settings
+from lingua.composition.configuration import NetworkConfiguration
 from lingua.composition.inbox_meter import InboxMeter
 from lingua.composition.services import Infrastructure, Services
 from lingua.composition.transport import LayerTransport
@@ -97,20 +97,18 @@ def build_network(
     record: InstanceRecord,
     infrastructure: Infrastructure,
     services: Services,
+    configuration: NetworkConfiguration,
     *,
     transport: LayerTransport,
 ) -> Network:
     """Build the parts and connect them to what serves this process's own sockets."""
     stores = services.stores
-    presence_ms = round(settings.LINGUA_PRESENCE_TTL_S * 1000)
-    refresh_s = settings.LINGUA_SNAPSHOT_REFRESH_MS / 1000
-    instances = InstanceStore(
-        infrastructure.connection, keys=infrastructure.keys, presence_ms=presence_ms
-    )
+    presence_ms, refresh_s = configuration.presence_ms, configuration.refresh_s
+    instances = build_instances(infrastructure, configuration)
     peers = Peers(
         record=record,
         store=instances,
-        interval_s=min(refresh_s, settings.LINGUA_PRESENCE_INTERVAL_S, presence_ms / 3000),
+        interval_s=min(refresh_s, configuration.presence_interval_s, presence_ms / 3000),
         metrics=infrastructure.metrics,
     )
     post = RemoteDelivery(
@@ -121,9 +119,7 @@ def build_network(
         sessions=services.sessions,
     )
     services.delivery.connect(post)
-    redelivery = Redelivery(
-        instances=instances, nodes=stores.nodes, sessions=services.sessions, jobs=stores.jobs
-    )
+    redelivery = build_redelivery(services, instances=instances)
     transport.redeliver(redelivery.find_channel)
     index = NodeIndexStore(infrastructure.connection, keys=infrastructure.keys)
     fleet_watch = FleetWatch(
@@ -132,8 +128,8 @@ def build_network(
         fleet=services.fleet,
         delivery=services.delivery,
         interval_s=refresh_s,
-        forget_ms=services.node_limits.forget_ms,
-        grace_ms=services.node_limits.grace_ms,
+        forget_ms=services.configuration.nodes.forget_ms,
+        grace_ms=services.configuration.nodes.grace_ms,
     )
     return Network(
         transport=transport,
@@ -150,13 +146,34 @@ def build_network(
             FleetBroadcast(fleet=services.fleet, peers=peers, post=post, index=index),
             LoadBroadcast(fleet=services.fleet, peers=peers, post=post),
             fleet_watch,
-            _build_reconciler(infrastructure, services),
+            _build_reconciler(
+                infrastructure, services, interval_s=configuration.reconcile_interval_s
+            ),
             InboxMeter(
                 transport=transport,
                 metrics=infrastructure.metrics,
-                interval_s=settings.LINGUA_STATS_INTERVAL_S,
+                interval_s=configuration.stats_interval_s,
             ),
         ],
+    )
+
+
+def build_instances(
+    infrastructure: Infrastructure, configuration: NetworkConfiguration
+) -> InstanceStore:
+    """Build the store of who lives."""
+    return InstanceStore(
+        infrastructure.connection, keys=infrastructure.keys, presence_ms=configuration.presence_ms
+    )
+
+
+def build_redelivery(services: Services, *, instances: InstanceStore) -> Redelivery:
+    """Build what finds whoever holds a connection now that a letter did not reach."""
+    return Redelivery(
+        instances=instances,
+        nodes=services.stores.nodes,
+        sessions=services.sessions,
+        jobs=services.stores.jobs,
     )
 
 
@@ -174,14 +191,16 @@ def _build_inbox(
     )
 
 
-def _build_reconciler(infrastructure: Infrastructure, services: Services) -> Reconciler:
+def _build_reconciler(
+    infrastructure: Infrastructure, services: Services, *, interval_s: float
+) -> Reconciler:
     return Reconciler(
         stores=services.stores,
         fleet=services.fleet,
         delivery=services.delivery,
         metrics=infrastructure.metrics,
-        run_timeout_ms=services.job_limits.run_timeout_ms,
-        interval_s=settings.LINGUA_RECONCILE_INTERVAL_S,
+        run_timeout_ms=services.configuration.jobs.run_timeout_ms,
+        interval_s=interval_s,
     )
 
 

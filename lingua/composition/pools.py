@@ -1,18 +1,14 @@
-"""Composition of the pools' part of an instance, and of what its settings say about pools."""
+"""Composition of the pools' part of an instance, ."""
 
 import dataclasses
-import random
 from collections.abc import Sequence
-from typing import Any
 
 import redis.asyncio
 
-from lingua import settings
+from lingua.composition.configuration import Configuration, RedisConfiguration
 from lingua.composition.services import Infrastructure
 from lingua.serving.supervisor import Loop
-from lingua.settings import pools
 from scheduling.fleet.unavailable_services import UnavailableServices
-from scheduling.placement.pool_config import PoolRules
 from scheduling.placement.snapshot import Fleet
 from scheduling.pools.follower import HintReader, PoolFollower
 from scheduling.pools.leader import Leader, OwnedSource
@@ -51,13 +47,20 @@ class PoolParts:
         await self.listener.close()
 
 
-def build_pools(infrastructure: Infrastructure, *, fleet: Fleet, source: OwnedSource) -> PoolParts:
+def build_pools(
+    infrastructure: Infrastructure,
+    configuration: Configuration,
+    *,
+    fleet: Fleet,
+    source: OwnedSource,
+) -> PoolParts:
     """Build everything about pools but their use, which is the dispatcher's."""
     instance_id, connection, keys = (
         infrastructure.instance_id,
         infrastructure.connection,
         infrastructure.keys,
     )
+    pools = configuration.pools
     store, members = PoolStore(connection, keys=keys), MembershipStore(connection, keys=keys)
     membership = Membership(
         instance_id=instance_id,
@@ -72,10 +75,10 @@ def build_pools(infrastructure: Infrastructure, *, fleet: Fleet, source: OwnedSo
         pools=store,
         membership=members,
         on_config=membership.note_all,
-        fresh_ms=pools.LINGUA_POOL_MEMBERS_FRESH_MS,
-        check_ms=pools.LINGUA_POOL_CHECK_MS,
+        fresh_ms=pools.fresh_ms,
+        check_ms=pools.check_ms,
         interval_s=_PASS_S,
-        rng=random.Random(),
+        rng=infrastructure.rng,
         metrics=infrastructure.metrics,
     )
     leader = Leader(
@@ -84,24 +87,24 @@ def build_pools(infrastructure: Infrastructure, *, fleet: Fleet, source: OwnedSo
         pools=store,
         membership=members,
         source=source,
-        lease_ms=round(pools.LINGUA_POOL_LEADER_TTL_S * 1000),
-        cleanup_ms=round(pools.LINGUA_POOL_CLEANUP_S * 1000),
-        gone_ms=round(settings.LINGUA_NODE_GRACE_S * 1000),
+        lease_ms=pools.lease_ms,
+        cleanup_ms=pools.cleanup_ms,
+        gone_ms=configuration.core.nodes.grace_ms,
         interval_s=_PASS_S,
     )
     unavailable_services = UnavailableServices(
         store=UnavailableServiceStore(
             connection,
             keys=keys,
-            mark_ms=settings.LINGUA_SERVICE_UNAVAILABLE_TTL_S * 1000,
-            debounce_ms=pools.LINGUA_ABSENCE_DEBOUNCE_S * 1000,
-            window_ms=pools.LINGUA_ABSENCE_WINDOW_S * 1000,
-            most_per_window=pools.LINGUA_ABSENCE_MAX_PER_WINDOW,
+            mark_ms=pools.unavailable_services.mark_ms,
+            debounce_ms=pools.unavailable_services.debounce_ms,
+            window_ms=pools.unavailable_services.window_ms,
+            most_per_window=pools.unavailable_services.most_per_window,
         ),
-        most=pools.LINGUA_ABSENCE_QUEUE_MAX,
+        most=pools.unavailable_services.most_queued,
         metrics=infrastructure.metrics,
     )
-    listener = HintListener(_open_hint_client(), channel=keys.pool_hints())
+    listener = HintListener(_open_hint_client(configuration.redis), channel=keys.pool_hints())
     hint_reader = HintReader(listener=listener, follower=follower, on_wish=leader.wake)
     return PoolParts(
         loops=[leader, follower, membership, unavailable_services, hint_reader],
@@ -115,44 +118,11 @@ def build_pools(infrastructure: Infrastructure, *, fleet: Fleet, source: OwnedSo
     )
 
 
-def read_pool_rules() -> PoolRules:
-    """Return the switches of two-level placement as the settings have them."""
-    return PoolRules(
-        enabled=pools.LINGUA_POOLS_ENABLED,
-        mode=_choice(pools.LINGUA_POOLS_MODE),
-        read_members=pools.LINGUA_POOLS_READ_MEMBERS,
-        auto_language=pools.LINGUA_POOLS_AUTO_LANGUAGE,
-        generate_pairs=pools.LINGUA_POOLS_GENERATE_PAIRS,
-        naming=_choice(pools.LINGUA_POOLS_NAMING),
-        min_nodes_per_pool=pools.LINGUA_POOLS_MIN_NODES,
-        max_pools=pools.LINGUA_POOLS_MAX,
-        require_semantic=pools.LINGUA_POOLS_REQUIRE_SEMANTIC,
-        enable_mixed=pools.LINGUA_POOLS_ENABLE_MIXED,
-        pool_count=pools.LINGUA_POOLS_BUCKETS,
-        hash_seed=pools.LINGUA_POOLS_HASH_SEED,
-        match_scope=_choice(pools.LINGUA_POOLS_MATCH_SCOPE),
-        match_mode=_choice(pools.LINGUA_POOLS_MATCH_MODE),
-        strict_eligibility=pools.LINGUA_POOLS_STRICT,
-        fallback_scan_all=pools.LINGUA_POOLS_FALLBACK_SCAN_ALL,
-        session_affinity=pools.LINGUA_SESSION_AFFINITY,
-        tenant_fallback=pools.LINGUA_TENANT_FALLBACK,
-        strict_preferred_node=pools.LINGUA_STRICT_PREFERRED_NODE,
-        spread=pools.LINGUA_SPREAD_ENABLED,
-        spread_window_ms=round(pools.LINGUA_SPREAD_WINDOW_S * 1000),
-        turn_affinity_ms=pools.LINGUA_TURN_AFFINITY_S * 1000,
-    )
-
-
-def _choice(text: str) -> Any:
-    """Return a text whose choices the settings have checked."""
-    return text
-
-
-def _open_hint_client() -> "redis.asyncio.Redis":
+def _open_hint_client(configuration: RedisConfiguration) -> "redis.asyncio.Redis":
     """Return a client of its own: a listener blocks its connection. Any master will do."""
-    urls = settings.LINGUA_REDIS_CLUSTER_URLS
+    urls = configuration.cluster_urls
     return redis.asyncio.Redis.from_url(
-        urls[0] if urls else settings.LINGUA_REDIS_URL,
+        urls[0] if urls else configuration.url,
         decode_responses=True,
-        socket_connect_timeout=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
+        socket_connect_timeout=configuration.connect_timeout_s,
     )

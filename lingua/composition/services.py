@@ -4,25 +4,26 @@ import dataclasses
 import random
 from collections.abc import Callable
 
-from lingua import settings
-from lingua.composition.limits import read_job_limits, read_node_limits, read_placement_rules
+from lingua.composition.configuration import CoreConfiguration, HookConfiguration
 from nodes.messages import encode_assignment
 from scheduling.fleet.cordons import Cordons
 from scheduling.fleet.node_control import NodeControl
 from scheduling.fleet.registry import Registry
+from scheduling.jobs.attempts import Attempts
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.explaining import Explainer
+from scheduling.jobs.hooks import Hooks, WebhookSender
 from scheduling.jobs.retries import Retries
 from scheduling.jobs.sessions import Sessions
 from scheduling.jobs.settlement import Settlement, Stores
 from scheduling.jobs.tenants import Tenants
 from scheduling.jobs.watchdog import Watchdog
 from scheduling.model.delivery import Delivery
-from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.model.metrics import Metrics
 from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.decisions import DecisionStore
+from scheduling.store.hooks import HookStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.nodes import NodeStore
@@ -41,6 +42,8 @@ class Infrastructure:
     connection: Connection
     keys: Keys
     metrics: Metrics
+    rng: random.Random
+    webhook_client: WebhookSender
     make_dispatcher: Callable[..., Dispatcher] = Dispatcher
 
 
@@ -48,9 +51,7 @@ class Infrastructure:
 class Services:
     """The services and values that the faces of one instance share."""
 
-    job_limits: JobLimits
-    node_limits: NodeLimits
-    rules: PlacementRules
+    configuration: CoreConfiguration
     stores: Stores
     sessions: SessionStore
     fleet: Fleet
@@ -59,19 +60,49 @@ class Services:
     settlement: Settlement
     dispatcher: Dispatcher
     retries: Retries
+    attempts: Attempts
     registry: Registry
+    hooks: Hooks
     watchdog: Watchdog
     explainer: Explainer
     node_control: NodeControl
     cordons: Cordons
 
 
-def build_services(infrastructure: Infrastructure) -> Services:
-    """Build the core over one connection to Redis; starts nothing."""
-    job_limits, node_limits = read_job_limits(), read_node_limits()
-    stores = _build_stores(infrastructure, job_limits=job_limits, node_limits=node_limits)
-    rules = read_placement_rules(instance_id=infrastructure.instance_id)
-    fleet, delivery = Fleet(require_gpu=settings.LINGUA_REQUIRE_GPU), Delivery()
+def build_stores(infrastructure: Infrastructure, configuration: CoreConfiguration) -> Stores:
+    """Build the stores of the core over one connection to Redis."""
+    connection, keys, metrics = (
+        infrastructure.connection,
+        infrastructure.keys,
+        infrastructure.metrics,
+    )
+    jobs = configuration.jobs
+    return Stores(
+        nodes=NodeStore(
+            connection,
+            keys=keys,
+            node_limits=configuration.nodes,
+            job_limits=jobs,
+            metrics=metrics,
+        ),
+        jobs=JobStore(connection, keys=keys, limits=jobs, metrics=metrics),
+        timers=TimerStore(
+            connection,
+            keys=keys,
+            shards=configuration.timer_shards,
+            files_ended=configuration.keep_history,
+        ),
+        decisions=DecisionStore(connection, keys=keys, limits=jobs),
+        runtime=RuntimeStore(connection, keys=keys),
+        tenants=TenantStore(connection, keys=keys, limits=jobs),
+    )
+
+
+def build_services(
+    infrastructure: Infrastructure, configuration: CoreConfiguration, *, stores: Stores
+) -> Services:
+    """Build the core over its stores; starts nothing."""
+    fleet, delivery = Fleet(require_gpu=configuration.require_gpu), Delivery()
     tenants = Tenants(fleet=fleet, store=stores.tenants)
     settlement = Settlement(stores=stores, fleet=fleet, delivery=delivery, tenants=tenants)
     dispatcher = infrastructure.make_dispatcher(
@@ -79,12 +110,12 @@ def build_services(infrastructure: Infrastructure) -> Services:
         fleet=fleet,
         delivery=delivery,
         settlement=settlement,
-        limits=job_limits,
-        rules=rules,
+        limits=configuration.jobs,
+        rules=configuration.placement,
         metrics=infrastructure.metrics,
         tenants=tenants,
         memory=SessionMemory(),
-        rng=random.Random(),
+        rng=infrastructure.rng,
         encode_assignment=encode_assignment,
     )
     retries = Retries(
@@ -93,18 +124,16 @@ def build_services(infrastructure: Infrastructure) -> Services:
         delivery=delivery,
         settlement=settlement,
         dispatcher=dispatcher,
-        send_cancel=settings.LINGUA_SEND_CANCEL,
+        send_cancel=configuration.send_cancel,
     )
     node_control = NodeControl(nodes=stores.nodes, fleet=fleet, delivery=delivery)
     return Services(
-        job_limits=job_limits,
-        node_limits=node_limits,
-        rules=rules,
+        configuration=configuration,
         stores=stores,
         sessions=SessionStore(
             infrastructure.connection,
             keys=infrastructure.keys,
-            life_ms=settings.LINGUA_SESSION_TTL_S * 1000,
+            life_ms=configuration.session_life_ms,
         ),
         fleet=fleet,
         delivery=delivery,
@@ -112,24 +141,44 @@ def build_services(infrastructure: Infrastructure) -> Services:
         settlement=settlement,
         dispatcher=dispatcher,
         retries=retries,
+        attempts=Attempts(
+            stores=stores,
+            fleet=fleet,
+            retries=retries,
+            limits=configuration.jobs,
+            encode_assignment=encode_assignment,
+            wait_until_up=infrastructure.connection.wait_until_up,
+        ),
         registry=Registry(
             instance_id=infrastructure.instance_id,
             stores=stores,
             fleet=fleet,
             retries=retries,
-            limits=node_limits,
+            limits=configuration.nodes,
+        ),
+        hooks=_build_hooks(
+            infrastructure,
+            configuration.hooks,
+            stores=stores,
+            settlement=settlement,
+            life_ms=configuration.jobs.live_record_ms,
         ),
         watchdog=Watchdog(
             stores=stores,
             fleet=fleet,
             delivery=delivery,
             retries=retries,
-            silent_ms=node_limits.heartbeat_timeout_ms,
-            grace_ms=node_limits.grace_ms,
-            interval_s=settings.LINGUA_TIMER_TICK_MS / 1000,
+            silent_ms=configuration.nodes.heartbeat_timeout_ms,
+            grace_ms=configuration.nodes.grace_ms,
+            interval_s=configuration.timer_tick_s,
             metrics=infrastructure.metrics,
         ),
-        explainer=Explainer(fleet=fleet, jobs=stores.jobs, decisions=stores.decisions, rules=rules),
+        explainer=Explainer(
+            fleet=fleet,
+            jobs=stores.jobs,
+            decisions=stores.decisions,
+            rules=configuration.placement,
+        ),
         node_control=node_control,
         cordons=Cordons(
             instance_id=infrastructure.instance_id, fleet=fleet, node_control=node_control
@@ -144,30 +193,20 @@ def build_sessions(infrastructure: Infrastructure, services: Services) -> Sessio
     )
 
 
-def _build_stores(
-    infrastructure: Infrastructure, *, job_limits: JobLimits, node_limits: NodeLimits
-) -> Stores:
-    connection, keys, metrics = (
-        infrastructure.connection,
-        infrastructure.keys,
-        infrastructure.metrics,
-    )
-    return Stores(
-        nodes=NodeStore(
-            connection,
-            keys=keys,
-            node_limits=node_limits,
-            job_limits=job_limits,
-            metrics=metrics,
-        ),
-        jobs=JobStore(connection, keys=keys, limits=job_limits, metrics=metrics),
-        timers=TimerStore(
-            connection,
-            keys=keys,
-            shards=settings.LINGUA_TIMER_SHARDS,
-            files_ended=settings.LINGUA_HISTORY_DAYS > 0,
-        ),
-        decisions=DecisionStore(connection, keys=keys, limits=job_limits),
-        runtime=RuntimeStore(connection, keys=keys),
-        tenants=TenantStore(connection, keys=keys, limits=job_limits),
+def _build_hooks(
+    infrastructure: Infrastructure,
+    configuration: HookConfiguration,
+    *,
+    stores: Stores,
+    settlement: Settlement,
+    life_ms: int,
+) -> Hooks:
+    return Hooks(
+        hooks=HookStore(infrastructure.connection, keys=infrastructure.keys, life_ms=life_ms),
+        jobs=stores.jobs,
+        timer_store=stores.timers,
+        settlement=settlement,
+        webhook_client=infrastructure.webhook_client,
+        most_tries=configuration.most_tries,
+        timeout_ms=configuration.timeout_ms,
     )

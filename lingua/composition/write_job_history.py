@@ -11,55 +11,52 @@ import sys
 
 import uvloop
 
-from lingua import settings
+from lingua.composition.configuration import Configuration
+from lingua.composition.connections import open_connection
 from lingua.composition.process_messages import ForwardingHandler, ForwardingMetrics
+from lingua.composition.settings_reader import read_configuration
 from lingua.serving.supervisor import Loop, Supervisor
 from operators.db.job_history import HistoryPurge, HistoryWriter
 from scheduling.model.metrics import Metrics
 from scheduling.store.job_history import HistoryStore
 from scheduling.store.keys import Keys
-from scheduling.store.redis.connection import Connection, open_client
+from scheduling.store.redis.connection import Connection
 
 
 def main() -> None:
     """Write until standard input ends: a signal to the whole group is for who serves."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    configuration = read_configuration()
     metrics = ForwardingMetrics(sys.stdout.buffer)
     logging.root.addHandler(ForwardingHandler(metrics))
-    logging.root.setLevel(settings.LINGUA_LOG_LEVEL)
+    logging.root.setLevel(configuration.history.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_write(metrics))
+        runner.run(_write(configuration, metrics))
 
 
-async def _write(metrics: ForwardingMetrics) -> None:
-    connection = Connection(
-        open_client(
-            url=settings.LINGUA_REDIS_URL,
-            cluster_urls=settings.LINGUA_REDIS_CLUSTER_URLS,
-            timeout_s=settings.LINGUA_REDIS_TIMEOUT_S,
-            connect_timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
-        ),
-        metrics=Metrics(),
-    )
-    supervisor = Supervisor(loops=_build_loops(connection, metrics))
+async def _write(configuration: Configuration, metrics: ForwardingMetrics) -> None:
+    connection = open_connection(configuration.redis, metrics=Metrics())
+    supervisor = Supervisor(loops=_build_loops(configuration, connection, metrics))
     supervisor.start()
     await _await_end_of_input()
     await supervisor.stop()
     await connection.close()
 
 
-def _build_loops(connection: Connection, metrics: Metrics) -> list[Loop]:
-    shards, record_ms = settings.LINGUA_TIMER_SHARDS, settings.LINGUA_JOB_RETENTION_S * 1000
-    keys = Keys(settings.LINGUA_KEY_PREFIX)
+def _build_loops(
+    configuration: Configuration, connection: Connection, metrics: Metrics
+) -> list[Loop]:
+    shards, record_ms = configuration.core.timer_shards, configuration.core.jobs.retention_ms
+    keys = Keys(configuration.redis.key_prefix)
     writer = HistoryWriter(
         store=HistoryStore(connection, keys=keys, shards=shards, record_ms=record_ms),
         metrics=metrics,
         shards=shards,
         record_ms=record_ms,
-        most_kept=settings.LINGUA_HISTORY_MAX_WAITING,
+        most_kept=configuration.history.most_waiting,
     )
-    return [writer, HistoryPurge(keep=dt.timedelta(days=settings.LINGUA_HISTORY_DAYS))]
+    return [writer, HistoryPurge(keep=dt.timedelta(days=configuration.history.days))]
 
 
 async def _await_end_of_input() -> None:

@@ -1,6 +1,5 @@
 """The settings: refused when wrong, documented without exception."""
 
-import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from lingua import settings
-from lingua.composition import limits
+from lingua.composition import settings_reader
 from lingua.settings import env, pools
 from lingua.settings.addresses import is_loopback
 from lingua.settings.databases import parse_database_url
@@ -51,10 +50,9 @@ def test_operations_md_names_the_defaults() -> None:
 @pytest.mark.parametrize(
     "read",
     [
-        limits.read_job_limits,
-        limits.read_node_limits,
-        functools.partial(limits.read_placement_rules, instance_id=""),
-        limits.read_session_limits,
+        settings_reader.read_core,
+        settings_reader.read_session_limits,
+        settings_reader.read_pool_rules,
     ],
 )
 def test_a_value_that_is_told_nothing_is_what_the_settings_say_of_themselves(

@@ -10,18 +10,9 @@ from channels_streams.dead_letters import DeadLetter, DeadLetters
 from channels_streams.layer import StreamsChannelLayer
 from django.core.management import BaseCommand, CommandError
 
-from lingua import settings
-from lingua.commands.store_access import open_connection, telling_of_redis
+from lingua.commands.store_access import open_stores, telling_of_redis
+from lingua.composition.network import build_instances, build_redelivery
 from operators.console.dead_letters import DeadLetterService
-from scheduling.model.limits import JobLimits, NodeLimits
-from scheduling.model.metrics import Metrics
-from scheduling.network.redelivery import Redelivery
-from scheduling.store.instances import InstanceStore
-from scheduling.store.jobs import JobStore
-from scheduling.store.keys import Keys
-from scheduling.store.nodes import NodeStore
-from scheduling.store.redis.connection import Connection
-from scheduling.store.sessions import SessionStore
 
 
 class Command(BaseCommand):
@@ -88,31 +79,16 @@ async def _show(letters: DeadLetters, letter_id: str) -> list[str]:
 
 async def _replay(letters: DeadLetters, options: dict[str, Any]) -> list[str]:
     ids = options["letter_id"] or [found.letter_id for found in await letters.list_letters()]
-    async with open_connection() as connection:
-        service = DeadLetterService(
-            letters=letters, find_channel=_build_redelivery(connection).find_channel
+    async with open_stores() as stores:
+        redelivery = build_redelivery(
+            stores.services,
+            instances=build_instances(stores.infrastructure, stores.configuration.network),
         )
+        service = DeadLetterService(letters=letters, find_channel=redelivery.find_channel)
         return [
             f"{letter_id} {await service.replay(letter_id, dry_run=options['dry_run'])}"
             for letter_id in ids
         ]
-
-
-def _build_redelivery(connection: Connection) -> Redelivery:
-    keys = Keys(settings.LINGUA_KEY_PREFIX)
-    job_limits = JobLimits()
-    return Redelivery(
-        instances=InstanceStore(connection, keys=keys, presence_ms=1),
-        nodes=NodeStore(
-            connection,
-            keys=keys,
-            node_limits=NodeLimits(),
-            job_limits=job_limits,
-            metrics=Metrics(),
-        ),
-        sessions=SessionStore(connection, keys=keys, life_ms=1),
-        jobs=JobStore(connection, keys=keys, limits=job_limits, metrics=Metrics()),
-    )
 
 
 def _describe(letter: DeadLetter) -> str:

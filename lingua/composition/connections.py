@@ -1,0 +1,16 @@
+"""The way to Redis, opened as the configuration says."""
+
+from lingua.composition.configuration import RedisConfiguration
+from scheduling.model.metrics import Metrics
+from scheduling.store.redis.connection import Connection, open_client
+
+
+def open_connection(configuration: RedisConfiguration, *, metrics: Metrics) -> Connection:
+    """Return a connection that connects with its first command."""
+    client = open_client(
+        url=configuration.url,
+        cluster_urls=configuration.cluster_urls,
+        timeout_s=configuration.timeout_s,
+        connect_timeout_s=configuration.connect_timeout_s,
+    )
+    return Connection(client, metrics=metrics, overdue_s=configuration.overdue_s)
