@@ -195,7 +195,7 @@ class NodeJobService:
                 trace_id=held.trace_id,
             )
             if not self._delivery.to_session_here(held.session_id, accepted):
-                # The node's result, which may be here already, need not wait for this letter.
+                # The node's result, which may be here already, need not wait for this message.
                 self._background.run(self._tell_elsewhere(accepted), name="an acceptance to tell")
         return True
 

@@ -111,14 +111,14 @@ def build_network(
         interval_s=min(refresh_s, configuration.presence_interval_s, presence_ms / 3000),
         metrics=infrastructure.metrics,
     )
-    post = RemoteDelivery(
+    remote_delivery = RemoteDelivery(
         peers=peers,
         transport=transport,
         fleet=services.fleet,
         nodes=stores.nodes,
         sessions=services.sessions,
     )
-    services.delivery.connect(post)
+    services.delivery.connect(remote_delivery)
     redelivery = build_redelivery(services, instances=instances)
     transport.redeliver(redelivery.find_channel)
     index = NodeIndexStore(infrastructure.connection, keys=infrastructure.keys)
@@ -142,9 +142,13 @@ def build_network(
         must_be_alone=record.is_exclusive,
         loops=[
             peers,
-            _build_inbox(services, transport=transport, peers=peers, post=post),
-            FleetBroadcast(fleet=services.fleet, peers=peers, post=post, index=index),
-            LoadBroadcast(fleet=services.fleet, peers=peers, post=post),
+            _build_inbox(
+                services, transport=transport, peers=peers, remote_delivery=remote_delivery
+            ),
+            FleetBroadcast(
+                fleet=services.fleet, peers=peers, remote_delivery=remote_delivery, index=index
+            ),
+            LoadBroadcast(fleet=services.fleet, peers=peers, remote_delivery=remote_delivery),
             fleet_watch,
             _build_reconciler(
                 infrastructure, services, interval_s=configuration.reconcile_interval_s
@@ -168,7 +172,7 @@ def build_instances(
 
 
 def build_redelivery(services: Services, *, instances: InstanceStore) -> Redelivery:
-    """Build what finds whoever holds a connection now that a letter did not reach."""
+    """Build what finds whoever holds a connection now that a message did not reach."""
     return Redelivery(
         instances=instances,
         nodes=services.stores.nodes,
@@ -178,12 +182,12 @@ def build_redelivery(services: Services, *, instances: InstanceStore) -> Redeliv
 
 
 def _build_inbox(
-    services: Services, *, transport: LayerTransport, peers: Peers, post: RemoteDelivery
+    services: Services, *, transport: LayerTransport, peers: Peers, remote_delivery: RemoteDelivery
 ) -> InstanceInbox:
     return InstanceInbox(
         transport=transport,
         peers=peers,
-        post=post,
+        remote_delivery=remote_delivery,
         delivery=services.delivery,
         fleet=services.fleet,
         jobs=services.stores.jobs,

@@ -1,4 +1,4 @@
-"""Letters between instances, carried by whichever channel layer is configured."""
+"""Messages between instances, carried by whichever channel layer is configured."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -97,7 +97,7 @@ class LayerTransport:
             raise errors.DependencyDown from error
 
     async def receive(self) -> bytes:
-        """Wait for the next letter; what is none is live news.
+        """Wait for the next message; what is none is live news.
 
         Nobody else receives: under two receivers `channels_redis` loses messages.
 
@@ -126,7 +126,7 @@ class LayerTransport:
             raise errors.DependencyDown from error
 
     async def count_letters(self) -> int:
-        """Return how many letters were given up, by all instances.
+        """Return how many messages were given up, by all instances.
 
         :raises DependencyDown: the layer cannot reach its Redis
         """
@@ -166,7 +166,7 @@ class LayerTransport:
         return getattr(self._layer, "dead_letters", None)
 
     def redeliver(self, find_channel: Callable[[bytes], Awaitable[str | None]]) -> None:
-        """Let letters to an instance that ended go where `find_channel` says (T4).
+        """Let messages to an instance that ended go where `find_channel` says (T4).
 
         Only the Streams layer keeps them; with others a timer repairs what was lost.
         """

@@ -1,4 +1,4 @@
-"""The board: the latest statistics, made in the background and read at once (D1, D2, D9)."""
+"""The latest statistics, made in the background and read at once (D1, D2, D9)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

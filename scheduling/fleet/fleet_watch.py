@@ -65,7 +65,7 @@ class FleetWatch:
         return len(changed)
 
     async def retire_instance_nodes(self, instance_id: str) -> None:
-        """An instance is gone without a farewell: so are its nodes, until they are back (C13)."""
+        """An instance is gone without saying so: so are its nodes, until they are back (C13)."""
         for node in list(self._fleet.snapshot.nodes.values()):
             if node.instance_id != instance_id:
                 continue

@@ -129,7 +129,7 @@ class Watchdog:
         """Whatever interrupted the end of a job, its slot is free and its speaker is told.
 
         It is told again, ever more seldom, until it has the outcome or that is kept no longer:
-        its instance may sleep, or have died with the letter.
+        its instance may sleep, or have died with the message.
         """
         is_untold = record.state is not JobState.RELEASED
         is_due_soon = is_untold and not await self._retries.tell_again(record, now_ms=now_ms)

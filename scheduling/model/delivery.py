@@ -76,8 +76,8 @@ class SocketsHeld(msgspec.Struct, frozen=True):
 class Delivery:
     """Knows the connections of this process; others are reached through their instance."""
 
-    def __init__(self, post: RemoteRoute | None = None) -> None:
-        self._post = post
+    def __init__(self, remote: RemoteRoute | None = None) -> None:
+        self._remote = remote
         self._nodes: dict[str, NodeMailbox] = {}
         self._sessions: dict[str, SessionMailbox] = {}
 
@@ -110,12 +110,12 @@ class Delivery:
     async def fence_session(self, session_id: str, *, conn_epoch: int, was_at: str) -> None:
         """Close the socket a session had before, here or at the instance that held it."""
         event = SessionFenced(session_id=session_id, conn_epoch=conn_epoch)
-        if not self.to_session_here(session_id, event) and self._post is not None:
-            await self._post.to_session_at(was_at, session_id, event)
+        if not self.to_session_here(session_id, event) and self._remote is not None:
+            await self._remote.to_session_at(was_at, session_id, event)
 
-    def connect(self, post: RemoteRoute) -> None:
+    def connect(self, remote: RemoteRoute) -> None:
         """Let what is not held here go to the instance that holds it."""
-        self._post = post
+        self._remote = remote
 
     def list_nodes(self) -> list[NodeMailbox]:
         """Return the connections of nodes that this process holds."""
@@ -153,7 +153,7 @@ class Delivery:
         here = self.to_node_here(node_id, event, conn_epoch=conn_epoch)
         if here is not None:
             return here
-        return self._post is not None and await self._post.to_node(
+        return self._remote is not None and await self._remote.to_node(
             node_id, event, conn_epoch=conn_epoch
         )
 
@@ -161,4 +161,4 @@ class Delivery:
         """Hand `event` to a speaker's connection, wherever it is; False when nobody holds it."""
         if self.to_session_here(session_id, event):
             return True
-        return self._post is not None and await self._post.to_session(session_id, event)
+        return self._remote is not None and await self._remote.to_session(session_id, event)

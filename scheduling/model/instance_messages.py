@@ -1,4 +1,4 @@
-"""What instances send each other, one letter to one inbox or the same to all."""
+"""What instances send each other: an envelope to one inbox, or the same to all."""
 
 import msgspec
 
@@ -48,7 +48,7 @@ class PeerLeft(msgspec.Struct, frozen=True, tag="peer_left"):
     instance_id: str
 
 
-Letter = ForNode | ForSession | FleetNews | PeerCame | PeerLeft
+Envelope = ForNode | ForSession | FleetNews | PeerCame | PeerLeft
 
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Letter).decode
+decode = msgspec.msgpack.Decoder(Envelope).decode

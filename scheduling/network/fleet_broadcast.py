@@ -25,14 +25,14 @@ class FleetBroadcast:
         *,
         fleet: Fleet,
         peers: Peers,
-        post: RemoteDelivery,
+        remote_delivery: RemoteDelivery,
         index: NodeIndexStore,
         interval_s: float = 0.02,
     ) -> None:
         self.interval_s = interval_s
         self._fleet = fleet
         self._peers = peers
-        self._post = post
+        self._remote_delivery = remote_delivery
         self._index = index
         self._nodes: dict[str, Node] = {}
         self._gone: dict[str, int] = {}
@@ -55,7 +55,7 @@ class FleetBroadcast:
             loads={node_id: self._fleet.find_load(node_id) for node_id in nodes},
         )
         try:
-            await self._post.broadcast(news)
+            await self._remote_delivery.broadcast(news)
         except errors.DependencyDown:
             return 0
         return len(nodes) + len(gone)

@@ -1,4 +1,4 @@
-"""The inbox of this instance: one loop takes every letter and brings it to its connection."""
+"""The inbox of this instance: one loop takes every envelope and brings it to its connection."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ _LETTERS_A_PASS = 64
 
 
 class InstanceInbox:
-    """A loop; what needs Redis is done beside it, so that no letter waits for another's answer."""
+    """A loop; what needs Redis is done beside it, so that no message waits for another's answer."""
 
     name = "inbox"
     interval_s = 0.0
@@ -34,7 +34,7 @@ class InstanceInbox:
         *,
         transport: Transport,
         peers: Peers,
-        post: RemoteDelivery,
+        remote_delivery: RemoteDelivery,
         delivery: Delivery,
         fleet: Fleet,
         jobs: JobStore,
@@ -42,7 +42,7 @@ class InstanceInbox:
     ) -> None:
         self._transport = transport
         self._peers = peers
-        self._post = post
+        self._remote_delivery = remote_delivery
         self._delivery = delivery
         self._fleet = fleet
         self._jobs = jobs
@@ -51,7 +51,7 @@ class InstanceInbox:
         self.dropped = 0
 
     async def run_once(self) -> int:
-        """Take some letters, and those that came together in one turn of the event loop.
+        """Take some envelopes, and those that came together in one turn of the event loop.
 
         So what they ask of Redis leaves together too.
         """
@@ -61,71 +61,71 @@ class InstanceInbox:
         return _LETTERS_A_PASS
 
     async def _take_next(self) -> bool:
-        """Wait for a letter and take it; False when there was none to be taken."""
+        """Wait for an envelope and take it; False when there was none to be taken."""
         try:
             body = await self._transport.receive()
         except errors.DependencyDown:
             await asyncio.sleep(_RETRY_AFTER_S)
             return False
         try:
-            letter = instance_messages.decode(body)
+            envelope = instance_messages.decode(body)
         except msgspec.MsgspecError:
             self.dropped += 1
-            logger.exception("a letter could not be read; its sender may be of another version")
+            logger.exception("an envelope could not be read; its sender may be of another version")
             return False
-        self.take(letter)
+        self.take(envelope)
         return True
 
-    def take(self, letter: instance_messages.Letter) -> None:
-        """Bring a letter where it belongs."""
-        match letter:
+    def take(self, envelope: instance_messages.Envelope) -> None:
+        """Bring an envelope where it belongs."""
+        match envelope:
             case ForNode(event=JobAssigned() as event):
-                self._background.run(self._assign(letter, event), name="an assignment")
+                self._background.run(self._assign(envelope, event), name="an assignment")
             case ForNode():
                 here = self._delivery.to_node_here(
-                    letter.node_id, letter.event, conn_epoch=letter.conn_epoch
+                    envelope.node_id, envelope.event, conn_epoch=envelope.conn_epoch
                 )
                 if here is None:
-                    self._background.run(self._forward(letter), name="a letter sent on")
+                    self._background.run(self._forward(envelope), name="an envelope sent on")
             case ForSession(event=SessionFenced() as event):
-                self._delivery.to_session_here(letter.session_id, event)
+                self._delivery.to_session_here(envelope.session_id, event)
             case ForSession():
-                if not self._delivery.to_session_here(letter.session_id, letter.event):
-                    self._background.run(self._forward(letter), name="a letter sent on")
+                if not self._delivery.to_session_here(envelope.session_id, envelope.event):
+                    self._background.run(self._forward(envelope), name="an envelope sent on")
             case FleetNews():
-                self._learn(letter)
+                self._learn(envelope)
             case PeerCame():
-                self._peers.note_came(letter.record)
+                self._peers.note_came(envelope.record)
             case PeerLeft():
-                self._peers.note_left(letter.instance_id)
+                self._peers.note_left(envelope.instance_id)
 
-    async def _assign(self, letter: ForNode, event: JobAssigned) -> None:
-        """Give a node its job, unless the job has moved on while the letter was under way (C11)."""
-        awaited = await self._jobs.is_awaited(
+    async def _assign(self, envelope: ForNode, event: JobAssigned) -> None:
+        """Give a node its job, unless the job moved on while the message was under way (C11)."""
+        is_awaited = await self._jobs.is_awaited(
             session_id=event.session_id,
             job_id=event.job_id,
             attempt=event.attempt,
-            node_id=letter.node_id,
+            node_id=envelope.node_id,
         )
-        if not awaited:
+        if not is_awaited:
             logger.info("stale assignment dropped", extra={"job_id": event.job_id})
             return
-        here = self._delivery.to_node_here(letter.node_id, event, conn_epoch=letter.conn_epoch)
-        if here or (here is None and await self._post.forward(letter)):
+        here = self._delivery.to_node_here(envelope.node_id, event, conn_epoch=envelope.conn_epoch)
+        if here or (here is None and await self._remote_delivery.forward(envelope)):
             return
         late = errors.JobTimedOut()
         await self._retries.retry(
             session_id=event.session_id,
             job_id=event.job_id,
             attempt=event.attempt,
-            node_id=letter.node_id,
+            node_id=envelope.node_id,
             reason="not_delivered",
             refused=Refused(code=late.code, message=str(late)),
         )
 
-    async def _forward(self, letter: ForNode | ForSession) -> None:
-        """The connection was here once: send the letter after it."""
-        if not await self._post.forward(letter):
+    async def _forward(self, envelope: ForNode | ForSession) -> None:
+        """The connection was here once: send the envelope after it."""
+        if not await self._remote_delivery.forward(envelope):
             self.dropped += 1
 
     def _learn(self, news: FleetNews) -> None:

@@ -16,7 +16,7 @@ class LoadBroadcast:
     Every job changes loads twice, so they wait for each other up to `gather_s`; a full node that
     has a slot again is told at once, for somebody may wait for it. They go to instances known to
     live, without asking Redis who there is. One that is lost comes again with the node's next
-    heartbeat, by the herald.
+    heartbeat, by the fleet broadcast.
     """
 
     name = "load news"
@@ -26,14 +26,14 @@ class LoadBroadcast:
         *,
         fleet: Fleet,
         peers: Peers,
-        post: RemoteDelivery,
+        remote_delivery: RemoteDelivery,
         gather_s: float = 0.1,
         interval_s: float = 0.02,
     ) -> None:
         self.interval_s = interval_s
         self._fleet = fleet
         self._peers = peers
-        self._post = post
+        self._remote_delivery = remote_delivery
         self._gather_s = gather_s
         self._loads: dict[str, int] = {}
         self._wake = asyncio.Event()
@@ -52,7 +52,9 @@ class LoadBroadcast:
         if self._peers.is_alone:
             return 0
         try:
-            await self._post.hint(FleetNews(sender=self._peers.record.instance_id, loads=loads))
+            await self._remote_delivery.hint(
+                FleetNews(sender=self._peers.record.instance_id, loads=loads)
+            )
         except errors.DependencyDown:
             return 0
         return len(loads)

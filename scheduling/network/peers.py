@@ -28,7 +28,7 @@ class Peers:
     """Keeps this instance's presence and the directory of the others; a loop.
 
     `on_lost` is called when our presence was gone although we live: Redis lost its data, or we
-    slept too long. `on_dead` is called for each instance whose presence ended without a farewell.
+    slept too long. `on_dead` is called for each instance whose presence ended without saying so.
     """
 
     name = "presence"
@@ -124,7 +124,7 @@ class Peers:
             self._others[record.instance_id] = record
 
     def note_left(self, instance_id: str) -> None:
-        """An instance said farewell, or turned out to be gone."""
+        """An instance said that it ends, or turned out to be gone."""
         self._others.pop(instance_id, None)
 
     async def _look_around(self) -> None:

@@ -1,4 +1,4 @@
-"""Where a letter that was not read should go now: its receiver may live elsewhere (C20, T4, T7)."""
+"""Where a message that was not read should go now: to its receiver's instance (C20, T4, T7)."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ from scheduling.store.sessions import SessionStore
 
 
 class Redelivery:
-    """Answers for letters of instances that ended, and for dead letters that are replayed."""
+    """Answers for envelopes of instances that ended, and for dead letters that are replayed."""
 
     def __init__(
         self,
@@ -28,34 +28,34 @@ class Redelivery:
         self._jobs = jobs
 
     async def find_channel(self, body: bytes) -> str | None:
-        """Return the inbox a letter belongs to now; None when nobody should get it any more.
+        """Return the inbox an envelope belongs to now; None when nobody should get it any more.
 
         That is: its job or attempt is over, its receiver is gone, or it was news to everybody.
         """
         try:
-            letter = instance_messages.decode(body)
+            envelope = instance_messages.decode(body)
         except msgspec.MsgspecError:
             return None
-        match letter:
+        match envelope:
             case ForNode():
-                owner = await self._find_node_owner(letter)
+                owner = await self._find_node_owner(envelope)
             case ForSession():
-                owner = await self._sessions.find_owner(session_id=letter.session_id)
+                owner = await self._sessions.find_owner(session_id=envelope.session_id)
             case FleetNews() | PeerCame() | PeerLeft():
                 return None
         record = await self._instances.find(owner) if owner else None
         return record.channel if record else None
 
-    async def _find_node_owner(self, letter: ForNode) -> str | None:
-        event = letter.event
+    async def _find_node_owner(self, envelope: ForNode) -> str | None:
+        event = envelope.event
         if isinstance(event, JobAssigned) and not await self._jobs.is_awaited(
             session_id=event.session_id,
             job_id=event.job_id,
             attempt=event.attempt,
-            node_id=letter.node_id,
+            node_id=envelope.node_id,
         ):
             return None
-        held = await self._nodes.find_owner(node_id=letter.node_id)
-        if held is None or letter.conn_epoch not in (None, held.conn_epoch):
+        held = await self._nodes.find_owner(node_id=envelope.node_id)
+        if held is None or envelope.conn_epoch not in (None, held.conn_epoch):
             return None
         return held.instance_id

@@ -1,4 +1,4 @@
-"""Contenders: what a choice looks at of each node, side by side."""
+"""What a choice looks at of each node, side by side."""
 
 import functools
 from collections.abc import Mapping, Sequence

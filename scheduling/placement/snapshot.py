@@ -95,7 +95,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Fleet:
-    """The current snapshot, and beside it a contender for each node, with its last known load.
+    """The current snapshot, and beside it a view of each node, with its last known load.
 
     Loads are hints for ranking; the script that takes a slot decides. A node is `free` while its
     last known load is below what it offers; `on_free` is called whenever that is learned, and
@@ -128,7 +128,7 @@ class Fleet:
     def record_load(self, node_id: str, load: int) -> None:
         """Take a load a script reported, and say so when it leaves a slot free.
 
-        `on_load` is told first, and finds in `contenders` and `free` what was known before.
+        `on_load` is told first, and finds in `views` and `free` what was known before.
         """
         self.on_load(node_id, load)
         self.learn_load(node_id, load)
@@ -190,7 +190,7 @@ class Fleet:
         return candidate.load if candidate else 0
 
     def swap(self, nodes: Mapping[str, Node], index: NodeIndex) -> None:
-        """Take other nodes, whose contenders there are; what is known of pools stays if it can."""
+        """Take other nodes, whose views there are; what is known of pools stays if it can."""
         before = self.snapshot
         if index is before.index:
             self.snapshot = msgspec.structs.replace(before, nodes=nodes)

@@ -35,8 +35,8 @@ async def batches(core: Services, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     for name in scripts.list_names():
         await connection.execute("SCRIPT", "LOAD", scripts.load_source(name))
     sizes: list[int] = []
-    pipe = connection._pipe
-    begin, run = pipe.begin, pipe.run
+    route = connection._route
+    begin, run = route.begin, route.run
 
     def note_begun(
         commands: list[routes.Command], *, master: str
@@ -50,8 +50,8 @@ async def batches(core: Services, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(len(commands))
         return await run(commands)
 
-    monkeypatch.setattr(pipe, "begin", note_begun)
-    monkeypatch.setattr(pipe, "run", note)
+    monkeypatch.setattr(route, "begin", note_begun)
+    monkeypatch.setattr(route, "run", note)
     return sizes
 
 

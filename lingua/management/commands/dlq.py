@@ -1,4 +1,4 @@
-"""manage.py dlq: letters between instances that nobody read; list, show, replay, purge (T7)."""
+"""manage.py dlq: messages between instances that nobody read; list, show, replay, purge (T7)."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The way to Redis: commands issued in one turn of the event loop leave as one pipeline."""
+"""Our connection to Redis: commands issued in one turn of the event loop leave as one pipeline."""
 
 import asyncio
 import logging
@@ -75,12 +75,12 @@ class Connection:
         overdue_s: float = 0.08,
     ) -> None:
         self._client = client
-        self._pipe = open_route(client)
+        self._route = open_route(client)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._metrics = metrics
         self._overdue_s = overdue_s
-        self._spellings = ScriptCache()
-        self._ways: dict[str, Pipeline] = {}
+        self._scripts = ScriptCache()
+        self._pipelines: dict[str, Pipeline] = {}
         self._is_closed = False
 
     async def open(self) -> None:
@@ -91,7 +91,7 @@ class Connection:
         :raises DependencyDown: Redis does not answer
         """
         try:
-            await self._pipe.open()
+            await self._route.open()
         except LOST as lost:
             raise errors.DependencyDown from lost
 
@@ -117,7 +117,7 @@ class Connection:
 
         :raises DependencyDown: (when awaited) Redis did not answer
         """
-        digest = self._spellings.get_digest(name)
+        digest = self._scripts.get_digest(name)
         return self._issue(("EVALSHA", digest, len(keys), *keys, *args), read, urgent=urgent)
 
     def _issue(
@@ -129,9 +129,9 @@ class Connection:
         if self._is_closed:
             fail(future, errors.DependencyDown())
             return future
-        master = self._pipe.find_master(command)
-        way = self._ways.get(master) or self._open_way(master)
-        way.put(Issued(command, future, read, urgent), loop)
+        master = self._route.find_master(command)
+        pipeline = self._pipelines.get(master) or self._open_pipeline(master)
+        pipeline.put(Issued(command, future, read, urgent), loop)
         return future
 
     async def execute_all(self, commands: Sequence[Command]) -> list[Any]:
@@ -145,7 +145,7 @@ class Connection:
         if self._is_closed:
             raise errors.DependencyDown
         try:
-            replies = await self._pipe.run(commands)
+            replies = await self._route.run(commands)
         except LOST as lost:
             raise errors.DependencyDown from lost
         for reply in replies:
@@ -159,31 +159,31 @@ class Connection:
         It would connect once more, and nobody would close that.
         """
         while True:
-            await asyncio.gather(*(way.close() for way in self._ways.values()))
-            if not any(way.is_busy for way in self._ways.values()):
+            await asyncio.gather(*(pipeline.close() for pipeline in self._pipelines.values()))
+            if not any(pipeline.is_busy for pipeline in self._pipelines.values()):
                 break
         self._is_closed = True
-        await self._pipe.close()
+        await self._route.close()
         await self._client.aclose()
 
     async def wait_until_up(self) -> None:
         """Return once Redis, and all of a cluster that was asked, answers, which may be now."""
-        for way in list(self._ways.values()):
-            await way.wait_until_up()
+        for pipeline in list(self._pipelines.values()):
+            await pipeline.wait_until_up()
 
-    def _open_way(self, master: str) -> Pipeline:
-        way = self._ways[master] = Pipeline(
+    def _open_pipeline(self, master: str) -> Pipeline:
+        pipeline = self._pipelines[master] = Pipeline(
             master,
-            pipe=self._pipe,
-            spellings=self._spellings,
+            route=self._route,
+            scripts=self._scripts,
             metrics=self._metrics,
             overdue_s=self._overdue_s,
             on_turn=self._note_turn,
         )
-        return way
+        return pipeline
 
     def _note_turn(self) -> None:
-        down = any(way.is_down for way in self._ways.values())
+        down = any(pipeline.is_down for pipeline in self._pipelines.values())
         self._metrics.gauge("degrade_mode", down)
 
 

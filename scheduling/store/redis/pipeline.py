@@ -1,4 +1,4 @@
-"""Ways: commands on their way to one Redis, or to one master of a cluster."""
+"""Commands on their way to one Redis, or to one master of a cluster, batched."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ from scheduling.store.redis.script_cache import ScriptCache
 logger = logging.getLogger(__name__)
 
 _PROBE_EVERY_S = 0.05
-_PATIENCE_S = 0.5
+_STALLED_S = 0.5
 LOST = (RedisError, RedisClusterException, OSError, asyncio.TimeoutError)
 # Who carries a command out has changed, or changes now.
 _ELSEWHERE = (AskError, ClusterDownError, TryAgainError)
@@ -71,16 +71,16 @@ class Pipeline:
         self,
         name: str,
         *,
-        pipe: RedisRoute,
-        spellings: ScriptCache,
+        route: RedisRoute,
+        scripts: ScriptCache,
         metrics: Metrics,
         overdue_s: float,
         on_turn: Callable[[], None],
     ) -> None:
         self.is_down = False
         self._name = name
-        self._pipe = pipe
-        self._spellings = spellings
+        self._route = route
+        self._scripts = scripts
         self._metrics = metrics
         self._on_turn = on_turn
         self._waiting: list[Issued] = []
@@ -91,10 +91,10 @@ class Pipeline:
         self._probe: asyncio.Task[None] | None = None
         self._stalled = False
         self._answered = 0
-        self._patience = ReplyTimeout(
+        self._reply_timeout = ReplyTimeout(
             overdue_s=overdue_s,
-            stalled_s=_PATIENCE_S,
-            count_replies=lambda: self._answered + self._pipe.replies,
+            stalled_s=_STALLED_S,
+            count_replies=lambda: self._answered + self._route.replies,
             count_under_way=lambda: sum(len(batch) for batch in self._under_way),
             on_overdue=self._note_overdue,
             on_stall=self._note_stall,
@@ -109,12 +109,12 @@ class Pipeline:
 
     def put(self, issued: Issued, loop: asyncio.AbstractEventLoop) -> None:
         """Send a command with those of this turn of the event loop, or refuse it at once."""
-        is_late = issued.urgent and self._patience.is_overdue
+        is_late = issued.urgent and self._reply_timeout.is_overdue
         if is_late or self._stalled or self._probe is not None:
             fail(issued.future, errors.DependencyDown())
             return
         self._waiting.append(issued)
-        if not self._is_due and len(self._under_way) < self._pipe.most_under_way:
+        if not self._is_due and len(self._under_way) < self._route.most_under_way:
             self._is_due = True
             loop.call_soon(self._send_waiting)
 
@@ -134,16 +134,16 @@ class Pipeline:
     def _send_waiting(self) -> None:
         """Send what waits; who sends it sees to what waits then."""
         self._is_due = False
-        if not self._waiting or len(self._under_way) >= self._pipe.most_under_way:
+        if not self._waiting or len(self._under_way) >= self._route.most_under_way:
             return
         batch, self._waiting = self._waiting, []
         self._under_way.append(batch)
-        self._patience.begin(asyncio.get_running_loop())
+        self._reply_timeout.begin(asyncio.get_running_loop())
         begun_ms = clock.steady_ms()
         # Without a task, which would cost a seventh of the whole round trip's CPU.
-        begun = self._pipe.begin([issued.command for issued in batch], master=self._name)
+        begun = self._route.begin([issued.command for issued in batch], master=self._name)
         if begun is None:
-            self._send_patiently(batch, begun_ms)
+            self._send_and_wait(batch, begun_ms)
         else:
             begun.add_done_callback(functools.partial(self._take, batch, begun_ms))
 
@@ -153,11 +153,11 @@ class Pipeline:
         """Take replies; what was lost, or not understood, is sent once more by who can wait."""
         replies = None if begun.exception() else begun.result()
         if replies is None or any(isinstance(reply, _ONCE_MORE) for reply in replies):
-            self._send_patiently(batch, begun_ms, replies)
+            self._send_and_wait(batch, begun_ms, replies)
         else:
             self._end(batch, replies, begun_ms=begun_ms)
 
-    def _send_patiently(
+    def _send_and_wait(
         self, batch: list[Issued], begun_ms: float, replies: list[Any] | None = None
     ) -> None:
         sending = self._send(batch, begun_ms, replies)
@@ -169,10 +169,10 @@ class Pipeline:
         is_down = False
         try:
             if replies is None:
-                replies = await self._pipe.run([issued.command for issued in batch])
+                replies = await self._route.run([issued.command for issued in batch])
             else:
                 await self._send_again(batch, replies, after=_ELSEWHERE, spell=lambda words: words)
-            spell = self._spellings.spell_out
+            spell = self._scripts.spell_out
             await self._send_again(batch, replies, after=(NoScriptError,), spell=spell)
         except LOST as lost:
             replies = [lost] * len(batch)
@@ -196,7 +196,7 @@ class Pipeline:
         places = [at for at, reply in enumerate(replies) if isinstance(reply, after)]
         if not places:
             return
-        again = await self._pipe.run([spell(batch[at].command) for at in places])
+        again = await self._route.run([spell(batch[at].command) for at in places])
         for at, reply in zip(places, again, strict=True):
             replies[at] = reply
 
@@ -207,7 +207,7 @@ class Pipeline:
         self._note(clock.steady_ms() - begun_ms, is_down=is_down)
         for issued, reply in zip(batch, replies, strict=True):
             is_error = isinstance(reply, BaseException)
-            op = self._spellings.name(issued.command)
+            op = self._scripts.name(issued.command)
             self._metrics.count("phase2_redis_op_total", op, "err" if is_error else "ok")
             if is_error:
                 fail(issued.future, name_error(reply))
@@ -241,7 +241,7 @@ class Pipeline:
                 if issued.urgent:
                     fail(issued.future, errors.DependencyDown())
         if self._stalled:
-            self._pipe.look_for_another(self._name)
+            self._route.look_for_another(self._name)
 
     def _note_stall(self) -> None:
         """A pipeline has no reply for long: what waits behind it is refused, as is what comes."""
@@ -277,10 +277,10 @@ class Pipeline:
 
     async def _ask_once(self) -> None:
         """Ask a master; until it answers, its neighbours are asked whether it is one still."""
-        asking = asyncio.create_task(self._pipe.probe(self._name), name="redis ping")
+        asking = asyncio.create_task(self._route.probe(self._name), name="redis ping")
         try:
             while not asking.done():
-                self._pipe.look_for_another(self._name)
+                self._route.look_for_another(self._name)
                 await asyncio.wait([asking], timeout=_PROBE_EVERY_S)
             await asking
         finally:

@@ -1,4 +1,4 @@
-"""Pipes: how a batch of commands reaches one Redis, or the masters of a cluster."""
+"""How a batch of commands reaches one Redis, or the masters of a cluster."""
 
 import asyncio
 from collections.abc import Sequence
@@ -69,17 +69,17 @@ def open_route(client: "redis.asyncio.Redis | ClusterClient") -> RedisRoute:
 
 
 class DirectRoute:
-    """One line to one Redis. Batches overlap: Redis works on one while the last is read."""
+    """One connection to one Redis. Batches overlap: Redis works on one while the last is read."""
 
     most_under_way = 2
 
     def __init__(self, client: "redis.asyncio.Redis") -> None:
-        self._line = CommandConnection(client)
+        self._connection = CommandConnection(client)
 
     @property
     def replies(self) -> int:
         """How many came over the connection there is."""
-        return self._line.replies
+        return self._connection.replies
 
     async def open(self) -> None:
         """Connect, and see that it answers."""
@@ -87,7 +87,7 @@ class DirectRoute:
 
     async def probe(self, master: str) -> None:
         """See that it answers."""
-        (reply,) = await self._line.run((_PING,))
+        (reply,) = await self._connection.run((_PING,))
         if isinstance(reply, Exception):
             raise reply
 
@@ -105,15 +105,15 @@ class DirectRoute:
         self, commands: Sequence[Command], *, master: str
     ) -> "asyncio.Future[list[Any]] | None":
         """Write, where there is a connection."""
-        return self._line.begin(commands)
+        return self._connection.begin(commands)
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Write, and read as many replies; what was lost with its connection is written again."""
-        return await self._line.run(commands)
+        return await self._connection.run(commands)
 
 
 class ClusterRoute:
-    """The cluster's client, which knows who owns which slot, and has a line to each master."""
+    """The cluster's client, which knows who owns which slot and is connected to each master."""
 
     most_under_way = 2
     replies = 0

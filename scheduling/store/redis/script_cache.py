@@ -1,4 +1,4 @@
-"""Spellings: a script as its digest, and as its text for a Redis that forgot it."""
+"""Scripts as Redis takes them: by digest, and as text for a Redis that forgot it."""
 
 import hashlib
 

@@ -17,16 +17,16 @@ SendBatch = Callable[[str, Sequence[Parcel]], Awaitable[Sequence[bool | Exceptio
 class Batcher:
     """The way to one stream: one batch at a time, so the order of sending is kept.
 
-    Who finds nothing under way sends at once, in its own task; a task of the lane's own would
-    put a turn of the loop before each message of a quiet lane.
+    Who finds nothing under way sends at once, in its own task; a task of the batcher's own would
+    put a turn of the loop before each message of a quiet batcher.
 
-    The token of a batch is this lane's name and a running number: a call that Redis sees twice
+    The token of a batch is this batcher's name and a running number: a call that Redis sees twice
     is recognised there.
     """
 
     def __init__(self) -> None:
         self.name = secrets.token_hex(6)
-        # Set by whoever makes the lane; it needs the lane's name.
+        # Set by whoever makes the batcher; it needs the batcher's name.
         self.send_batch: SendBatch
         self._waiting: deque[tuple[Parcel, asyncio.Future[bool]]] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -53,7 +53,7 @@ class Batcher:
         finally:
             self._is_busy = any(not future.done() for _, future in self._waiting)
             if self._is_busy:
-                self._task = asyncio.create_task(self._drain(), name="channels_streams.lane")
+                self._task = asyncio.create_task(self._drain(), name="channels_streams.batcher")
             else:
                 self._waiting.clear()
         if isinstance(outcome, Exception):

@@ -39,19 +39,19 @@ class Connections:
         again = Retry(ExponentialBackoff(cap=0.1, base=0.01), _SEND_AGAIN)
         self._commands = _make_client(
             options,
-            make_line=CommandConnection,
+            make_connection=CommandConnection,
             socket_timeout_s=options.socket_timeout_s,
             retry=again,
         )
         # A read may be silent for `block_ms`; sent again it would leave a second one behind.
         self._blocking = _make_client(
             options,
-            make_line=functools.partial(ReadConnections, limit=_CONNECTIONS_PER_CLUSTER_NODE),
+            make_connection=functools.partial(ReadConnections, limit=_CONNECTIONS_PER_CLUSTER_NODE),
             socket_timeout_s=options.block_ms / 1000 + options.socket_timeout_s,
             retry=Retry(NoBackoff(), 0),
         )
         # A cluster's client keeps lines of its own.
-        self._command_line: CommandConnection | ClusterClient = (
+        self._command_connection: CommandConnection | ClusterClient = (
             CommandConnection(self._commands)
             if isinstance(self._commands, Redis)
             else self._commands
@@ -70,12 +70,14 @@ class Connections:
 
         :raises RedisError: Redis is not reachable, or refuses
         """
-        line, call = self._command_line, (script.sha, len(keys), *keys, *args)
+        connection, call = self._command_connection, (script.sha, len(keys), *keys, *args)
         try:
-            reply = await self._execute(script.name, line.run([("EVALSHA", *call)]))
+            reply = await self._execute(script.name, connection.run([("EVALSHA", *call)]))
         except NoScriptError:
             # EVAL goes to the one node that owns the keys; SCRIPT LOAD would need all of them.
-            reply = await self._execute(script.name, line.run([("EVAL", script.text, *call[1:])]))
+            reply = await self._execute(
+                script.name, connection.run([("EVAL", script.text, *call[1:])])
+            )
         return cast("list[Any]", reply)
 
     async def command(self, *words: Any) -> Any:
@@ -83,7 +85,7 @@ class Connections:
 
         :raises RedisError: Redis is not reachable, or refuses
         """
-        return await self._execute(str(words[0]).lower(), self._command_line.run((words,)))
+        return await self._execute(str(words[0]).lower(), self._command_connection.run((words,)))
 
     async def read_group(
         self,
@@ -173,7 +175,7 @@ def _end_if_cancelled(*, since: int) -> None:
 def _make_client(
     options: Options,
     *,
-    make_line: Callable[[ClusterNode], CommandConnection | ReadConnections],
+    make_connection: Callable[[ClusterNode], CommandConnection | ReadConnections],
     socket_timeout_s: float,
     retry: Retry,
 ) -> Client:
@@ -189,7 +191,7 @@ def _make_client(
         nodes, credentials = _parse_cluster_urls(options.cluster_urls)
         client = ClusterClient(
             startup_nodes=nodes,
-            make_line=make_line,
+            make_connection=make_connection,
             max_connections=_CONNECTIONS_PER_CLUSTER_NODE,
             **credentials,
             **shared,

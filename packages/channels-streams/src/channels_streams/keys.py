@@ -26,9 +26,9 @@ class Keys:
         """STRING: there while the process lives."""
         return f"{self._prefix}:{{{entity}}}:presence"
 
-    def sent(self, entity: str, lane: str) -> str:
+    def sent(self, entity: str, batcher: str) -> str:
         """STRING: the last batch one sender brought, so that a repeated call changes nothing."""
-        return f"{self._prefix}:{{{entity}}}:sent:{lane}"
+        return f"{self._prefix}:{{{entity}}}:sent:{batcher}"
 
     def group(self, group: str) -> str:
         """ZSET: member processes and foreign channels, scored by the end of membership (ms)."""

@@ -1,7 +1,7 @@
 """The channel layer that Channels loads: StreamsChannelLayer.
 
 Follow a message: `send` encodes it; for a channel of this process it goes into a mailbox at once,
-else a lane carries it to the inbox stream of the process that made the channel, whose inbox
+else a batcher carries it to the inbox stream of the process that made the channel, whose inbox
 reads it into a mailbox; `receive` takes it out there, and the next `receive` finishes it.
 """
 

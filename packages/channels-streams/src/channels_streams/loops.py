@@ -38,26 +38,26 @@ class LoopResources:
         self.keeper: asyncio.Task[None] | None = None
         self.inbox_wanted = asyncio.Event()
         self.ack_wanted = asyncio.Event()
-        self._lanes: dict[str, tuple[Batcher, float]] = {}
+        self._batchers: dict[str, tuple[Batcher, float]] = {}
 
-    def lane(self, entity: str) -> Batcher | None:
-        """Return the lane to an entity's stream, if there is one."""
-        found = self._lanes.get(entity)
+    def batcher(self, entity: str) -> Batcher | None:
+        """Return the batcher to an entity's stream, if there is one."""
+        found = self._batchers.get(entity)
         if found is None:
             return None
-        self._lanes[entity] = (found[0], now_ms())
+        self._batchers[entity] = (found[0], now_ms())
         return found[0]
 
-    def add_lane(self, entity: str, lane: Batcher) -> Batcher:
-        """Keep a new lane, and forget those unused for a minute."""
+    def add_batcher(self, entity: str, batcher: Batcher) -> Batcher:
+        """Keep a new batcher, and forget those unused for a minute."""
         now = now_ms()
-        self._lanes = {
+        self._batchers = {
             name: each
-            for name, each in self._lanes.items()
+            for name, each in self._batchers.items()
             if not each[0].is_idle or each[1] + _FORGET_LANE_AFTER_MS > now
         }
-        self._lanes[entity] = (lane, now)
-        return lane
+        self._batchers[entity] = (batcher, now)
+        return batcher
 
     async def close(self) -> None:
         """Stop readers and close connections."""

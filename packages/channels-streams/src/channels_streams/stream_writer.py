@@ -43,10 +43,10 @@ class StreamWriter:
         :raises RedisError: Redis is not reachable
         """
         entity = process_entity(iid)
-        lane = resources.lane(entity) or resources.add_lane(
-            entity, self._make_lane(resources.connections, entity, self._process_batch)
+        batcher = resources.batcher(entity) or resources.add_batcher(
+            entity, self._make_batcher(resources.connections, entity, self._process_batch)
         )
-        return await lane.send((target, payload))
+        return await batcher.send((target, payload))
 
     async def to_queue(self, resources: LoopResources, channel: str, payload: bytes) -> bool:
         """Send to a normal channel.
@@ -55,10 +55,10 @@ class StreamWriter:
         :raises RedisError: Redis is not reachable
         """
         entity = work_entity(channel)
-        lane = resources.lane(entity) or resources.add_lane(
-            entity, self._make_lane(resources.connections, entity, self._queue_batch)
+        batcher = resources.batcher(entity) or resources.add_batcher(
+            entity, self._make_batcher(resources.connections, entity, self._queue_batch)
         )
-        return await lane.send((channel, payload))
+        return await batcher.send((channel, payload))
 
     async def send_once(
         self, connections: Connections, *, entity: str, parcel: Parcel, token: str
@@ -72,16 +72,16 @@ class StreamWriter:
             raise outcome
         return outcome
 
-    def _make_lane(
+    def _make_batcher(
         self,
         connections: Connections,
         entity: str,
         batch: Callable[[Connections, str, str, int], SendBatch],
     ) -> Batcher:
-        lane = Batcher()
-        sent = self._keys.sent(entity, lane.name)
-        lane.send_batch = batch(connections, entity, sent, _REMEMBER_BATCH_MS)
-        return lane
+        batcher = Batcher()
+        sent = self._keys.sent(entity, batcher.name)
+        batcher.send_batch = batch(connections, entity, sent, _REMEMBER_BATCH_MS)
+        return batcher
 
     def _process_batch(
         self, connections: Connections, entity: str, sent: str, remember_ms: int

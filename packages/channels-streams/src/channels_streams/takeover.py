@@ -39,7 +39,7 @@ class Takeover:
         self.orphan_handler: OrphanHandler | None = None
 
     async def run_once(self, *, connections: Connections) -> int:
-        """Bury what the dead left; returns how many messages.
+        """Write what the dead left as dead letters; returns how many messages.
 
         :raises RedisError: Redis is not reachable
         """

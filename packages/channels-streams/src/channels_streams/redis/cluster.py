@@ -1,7 +1,7 @@
 """A Redis Cluster's client: each command goes to the master of its key, now and after a change.
 
-redis-py knows who owns which slot. What is done here, it does otherwise: each master has a line of
-its own, a lost one fails alone (its pipeline loses the commands of all masters) and is not asked
+redis-py knows who owns which slot. What is done here, it does otherwise: each master has its own
+connection, a lost one fails alone (its pipeline loses the commands of all masters) and is not asked
 again for a moment, the command that follows an ASKING takes the same connection, and the cluster
 can be learned from any master that answers (redis-py asks the first of its list which commands
 there are, and no other when that one is lost: the living ones stay out of reach for as long).
@@ -42,18 +42,20 @@ _KEYLESS = frozenset({"PING", "TIME"})
 class ClusterClient(RedisCluster):
     """A client that `run` gives commands; nothing is sent before the first.
 
-    `make_line` says how each master is reached.
+    `make_connection` says how each master is reached.
     """
 
     def __init__(
         self,
         *,
-        make_line: Callable[[ClusterNode], CommandConnection | ReadConnections] = CommandConnection,
+        make_connection: Callable[
+            [ClusterNode], CommandConnection | ReadConnections
+        ] = CommandConnection,
         **config: Any,
     ) -> None:
         super().__init__(require_full_coverage=False, **config)
-        self._make_line = make_line
-        self._lines: dict[str, CommandConnection | ReadConnections] = {}
+        self._make_connection = make_connection
+        self._connections: dict[str, CommandConnection | ReadConnections] = {}
         # Masters that did not answer, by name: until when they are not asked again.
         self._spared: dict[str, float] = {}
         self._learned_at_ms = 0.0
@@ -138,14 +140,14 @@ class ClusterClient(RedisCluster):
         Some may have a redirection for a reply. The future fails with a RedisError when the
         connection is lost.
         """
-        line = self._lines.get(master)
-        if line is None or master in self._spared:
+        connection = self._connections.get(master)
+        if connection is None or master in self._spared:
             return None
-        return line.begin(commands)
+        return connection.begin(commands)
 
     async def aclose(self) -> None:
         """Close every connection, those to masters of the past as well."""
-        await self._leave([*self._lines])
+        await self._leave([*self._connections])
         await super().aclose()
         # redis-py leaves open what it learned from, and all of it while it had not learned enough.
         await self.nodes_manager.aclose()
@@ -239,18 +241,20 @@ class ClusterClient(RedisCluster):
 
     async def _learn(self, *, without: str) -> None:
         await self.nodes_manager.initialize(last_failed_node_name=without)
-        await self._leave([name for name in self._lines if self.get_node(node_name=name) is None])
+        await self._leave(
+            [name for name in self._connections if self.get_node(node_name=name) is None]
+        )
 
     async def _leave(self, names: Sequence[str]) -> None:
         """End the lines of some masters; what they owe is lost, and may be sent to others."""
-        lines = [self._lines.pop(name) for name in names]
-        await asyncio.gather(*(line.close() for line in lines))
+        connections = [self._connections.pop(name) for name in names]
+        await asyncio.gather(*(connection.close() for connection in connections))
 
     def _find_line(self, master: ClusterNode) -> CommandConnection | ReadConnections:
-        line = self._lines.get(master.name)
-        if line is None:
-            line = self._lines[master.name] = self._make_line(master)
-        return line
+        connection = self._connections.get(master.name)
+        if connection is None:
+            connection = self._connections[master.name] = self._make_connection(master)
+        return connection
 
     def _find_master(self, words: Words, error: Any) -> ClusterNode:
         if type(error) is AskError and (asked := self.get_node(error.host, error.port)):

@@ -29,18 +29,18 @@ class CommandConnection:
         self._server = server
         self._callbacks: dict[Any, Any] = dict(server.response_callbacks)
         self._connection: Connection | None = None
-        self._wire: RedisProtocol | None = None
+        self._protocol: RedisProtocol | None = None
         self._opening = asyncio.Lock()
 
     @property
     def replies(self) -> int:
         """How many came over the connection there is."""
-        return self._wire.replies if self._wire else 0
+        return self._protocol.replies if self._protocol else 0
 
     @property
     def under_way(self) -> int:
         """How many batches have no replies yet; one that opens the connection is one of them."""
-        return (self._wire.under_way if self._wire else 0) + self._opening.locked()
+        return (self._protocol.under_way if self._protocol else 0) + self._opening.locked()
 
     def run(
         self, commands: Sequence[Words], *, take: TakeReplies | None = None
@@ -62,15 +62,15 @@ class CommandConnection:
 
         The future fails with a RedisError when the connection is lost.
         """
-        wire = self._wire
-        if wire is None or wire.is_lost:
+        protocol = self._protocol
+        if protocol is None or protocol.is_lost:
             return None
-        return self._exchange(wire, commands, take)
+        return self._exchange(protocol, commands, take)
 
     def give_up(self) -> None:
         """End the connection, so that Redis hears no more of what is under way on it."""
-        if self._wire is not None:
-            self._wire.give_up()
+        if self._protocol is not None:
+            self._protocol.give_up()
 
     async def close(self) -> None:
         """End the connection, of which redis-py may know no more; another use opens it again."""
@@ -95,12 +95,12 @@ class CommandConnection:
         return replies
 
     def _exchange(
-        self, wire: RedisProtocol, commands: Sequence[Words], take: TakeReplies | None
+        self, protocol: RedisProtocol, commands: Sequence[Words], take: TakeReplies | None
     ) -> Replies:
         # hiredis's stub takes a tuple of one for a tuple of any length.
         packed = b"".join([pack_command(cast("Any", tuple(words))) for words in commands])
         read = functools.partial(self._read, commands, take)
-        return wire.exchange(packed, len(commands), take=read)
+        return protocol.exchange(packed, len(commands), take=read)
 
     def _read(
         self, commands: Sequence[Words], take: TakeReplies | None, replies: list[Any]
@@ -121,13 +121,13 @@ class CommandConnection:
 
     async def _connect(self, connection: Connection) -> RedisProtocol:
         async with self._opening:
-            if self._wire is None or self._wire.is_lost:
+            if self._protocol is None or self._protocol.is_lost:
                 # Also one whose opening was cancelled half way.
                 await connection.disconnect(nowait=True)
                 untyped: Any = connection
                 await untyped.connect()
-                self._wire = RedisProtocol(connection)
-            return self._wire
+                self._protocol = RedisProtocol(connection)
+            return self._protocol
 
 
 class ReadConnections:
@@ -135,41 +135,41 @@ class ReadConnections:
 
     def __init__(self, server: Server, *, limit: int) -> None:
         self._server = server
-        self._lines: list[CommandConnection] = []
+        self._connections: list[CommandConnection] = []
         self._free: list[CommandConnection] = []
         self._room = asyncio.Semaphore(limit)
 
     @property
     def under_way(self) -> int:
         """How many lines are busy."""
-        return len(self._lines) - len(self._free)
+        return len(self._connections) - len(self._free)
 
     def begin(self, commands: Sequence[Words]) -> None:
         """Return None: who blocks is waited for."""
 
     async def run(self, commands: Sequence[Words], *, take: TakeReplies | None = None) -> list[Any]:
-        """Do as a line does; whoever stops waiting ends the connection.
+        """Do as a `CommandConnection` does; whoever stops waiting ends the connection.
 
         :raises RedisError: Redis did not answer
         """
         async with self._room:
-            line = self._free.pop() if self._free else self._add_line()
+            connection = self._free.pop() if self._free else self._add_connection()
             try:
-                return await line.run(commands, take=take)
+                return await connection.run(commands, take=take)
             except (asyncio.CancelledError, ConnectionLost, TimeoutError):
-                line.give_up()
+                connection.give_up()
                 raise
             finally:
-                self._free.append(line)
+                self._free.append(connection)
 
     async def close(self) -> None:
         """End every connection."""
-        await asyncio.gather(*(line.close() for line in self._lines))
+        await asyncio.gather(*(connection.close() for connection in self._connections))
 
-    def _add_line(self) -> CommandConnection:
-        line = CommandConnection(self._server)
-        self._lines.append(line)
-        return line
+    def _add_connection(self) -> CommandConnection:
+        connection = CommandConnection(self._server)
+        self._connections.append(connection)
+        return connection
 
 
 async def _take_connection(server: Server) -> Connection:

@@ -30,7 +30,7 @@ class RedisProtocol(asyncio.Protocol):
     """Takes over a connection that redis-py has opened, and is lost with it.
 
     Nobody may take a reply for an answer to a command written on another connection: with the
-    connection every batch under way is lost, and the next one gets a wire of its own.
+    connection every batch under way is lost, and the next one gets a connection of its own.
     """
 
     def __init__(self, connection: "redis.asyncio.Connection") -> None:

@@ -3,7 +3,7 @@ enqueue: put a batch of messages into the inbox of a process, if it lives and ha
 
 KEYS[1]  {p}:{process:<iid>}:stream       STREAM  target, payload
 KEYS[2]  {p}:{process:<iid>}:presence     STRING  there while the process lives
-KEYS[3]  {p}:{process:<iid>}:sent:<lane>  STRING  the sender's last batch, and how much was taken
+KEYS[3]  {p}:{process:<iid>}:sent:<batcher>  STRING  the sender's last batch, and how much was taken
 ARGV[1]  batch token; the same token again changes nothing
 ARGV[2]  how many entries the inbox holds at most
 ARGV[3]  how many bytes the inbox holds at most, about

@@ -2,7 +2,7 @@
 enqueue_work: put a batch of messages into the queue of a normal channel, while it has room.
 
 KEYS[1]  {p}:{work:<channel>}:stream       STREAM  target, payload
-KEYS[2]  {p}:{work:<channel>}:sent:<lane>  STRING  the sender's last batch, and how much was taken
+KEYS[2]  {p}:{work:<channel>}:sent:<batcher>  STRING  the sender's last batch, and how much was taken
 ARGV[1]  consumer group
 ARGV[2]  batch token; the same token again changes nothing
 ARGV[3]  how many unread messages the queue holds at most

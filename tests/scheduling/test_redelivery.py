@@ -1,10 +1,10 @@
-"""A letter nobody read goes to who holds its receiver now, or to nobody (C20, T4, T7)."""
+"""An envelope nobody read goes to who holds its receiver now, or to nobody (C20, T4, T7)."""
 
 import pytest
 
 from scheduling.model import instance_messages
 from scheduling.model.events import JobAssigned, JobCancelled, JobDispatched, ToNode
-from scheduling.model.instance_messages import ForNode, ForSession, Letter, PeerLeft
+from scheduling.model.instance_messages import Envelope, ForNode, ForSession, PeerLeft
 from scheduling.model.instances import InstanceRecord
 from scheduling.network.redelivery import Redelivery
 from tests.scheduling.core import Services
@@ -25,12 +25,12 @@ ASSIGNED = JobAssigned(
 DISPATCHED = JobDispatched(session_id=SESSION, job_id=JOB, utterance_index=0, trace_id="t")
 
 
-async def redeliver(core: Services, letter: Letter | bytes) -> str | None:
+async def redeliver(core: Services, envelope: Envelope | bytes) -> str | None:
     stores = core.held
     redelivery = Redelivery(
         instances=stores.instances, nodes=stores.nodes, sessions=stores.sessions, jobs=stores.jobs
     )
-    body = letter if isinstance(letter, bytes) else instance_messages.encode(letter)
+    body = envelope if isinstance(envelope, bytes) else instance_messages.encode(envelope)
     return await redelivery.find_channel(body)
 
 

@@ -57,7 +57,7 @@ class Broadcaster:
         self.wire = RedisProtocol()
         self.fleet = core.fleet
         self.peers = Peers(record=OWN, store=core.held.instances, interval_s=1, metrics=Metrics())
-        post = RemoteDelivery(
+        remote_delivery = RemoteDelivery(
             peers=self.peers,
             transport=self.wire,
             fleet=self.fleet,
@@ -66,9 +66,11 @@ class Broadcaster:
         )
         index = NodeIndexStore(core.held.connection, keys=core.held.keys)
         self.fleet_broadcast = FleetBroadcast(
-            fleet=self.fleet, peers=self.peers, post=post, index=index
+            fleet=self.fleet, peers=self.peers, remote_delivery=remote_delivery, index=index
         )
-        self.news = LoadBroadcast(fleet=self.fleet, peers=self.peers, post=post, gather_s=gather_s)
+        self.news = LoadBroadcast(
+            fleet=self.fleet, peers=self.peers, remote_delivery=remote_delivery, gather_s=gather_s
+        )
 
 
 def loads(**by_node: int) -> FleetNews:
@@ -76,7 +78,7 @@ def loads(**by_node: int) -> FleetNews:
 
 
 @pytest.mark.req("N12")
-async def test_loads_that_change_together_are_one_letter_to_each_other_instance(
+async def test_loads_that_change_together_are_one_message_to_each_other_instance(
     core: Services,
 ) -> None:
     broadcaster = Broadcaster(core, gather_s=0.01)

@@ -1,4 +1,4 @@
-"""Lines on a real Redis: order, losses, patience, and who sees a reply first."""
+"""Connections to a real Redis: order, losses, timeouts, and who sees a reply first."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -80,16 +80,16 @@ async def soon(waiting: Awaitable[Any]) -> Any:
 
 
 async def test_replies_come_in_the_order_of_the_commands(open_client: OpenClient, prefix):
-    line = CommandConnection(open_client())
-    replies = await soon(line.run([("SET", prefix, "1"), ("INCR", prefix), ("GET", prefix)]))
+    connection = CommandConnection(open_client())
+    replies = await soon(connection.run([("SET", prefix, "1"), ("INCR", prefix), ("GET", prefix)]))
     assert replies == [True, 2, b"2"]
-    assert line.replies == 3
+    assert connection.replies == 3
 
 
 async def test_a_refused_command_has_its_error_for_a_reply(open_client: OpenClient, prefix):
-    line = CommandConnection(open_client())
+    connection = CommandConnection(open_client())
     before, refused, after = await soon(
-        line.run([("SET", prefix, "text"), ("INCR", prefix), ("GET", prefix)])
+        connection.run([("SET", prefix, "text"), ("INCR", prefix), ("GET", prefix)])
     )
     assert (before, after) == (True, b"text")
     assert isinstance(refused, ResponseError)
@@ -98,9 +98,9 @@ async def test_a_refused_command_has_its_error_for_a_reply(open_client: OpenClie
 async def test_many_callers_share_one_connection_and_get_their_own_replies(
     open_client: OpenClient, connections: Connections
 ):
-    line = CommandConnection(open_client())
+    connection = CommandConnection(open_client())
     batches = [[("ECHO", f"{n}.{part}") for part in range(n % 4 + 1)] for n in range(100)]
-    replies = await soon(asyncio.gather(*(line.run(batch) for batch in batches)))
+    replies = await soon(asyncio.gather(*(connection.run(batch) for batch in batches)))
     assert replies == [[words[1].encode() for words in batch] for batch in batches]
     assert len(await connections.list()) == 1
 
@@ -108,9 +108,9 @@ async def test_many_callers_share_one_connection_and_get_their_own_replies(
 async def test_a_command_is_on_its_way_before_anybody_waits(
     open_client: OpenClient, redis_client: Client, prefix
 ):
-    line = CommandConnection(open_client())
-    await soon(line.run([("PING",)]))
-    begun = line.run([("SET", prefix, "there")])
+    connection = CommandConnection(open_client())
+    await soon(connection.run([("PING",)]))
+    begun = connection.run([("SET", prefix, "there")])
 
     async def has_come() -> bool:
         return await redis_client.get(prefix) == "there"
@@ -120,14 +120,14 @@ async def test_a_command_is_on_its_way_before_anybody_waits(
 
 
 async def test_replies_are_seen_before_those_who_wait_are_woken(open_client: OpenClient):
-    line, order = CommandConnection(open_client()), []
+    connection, order = CommandConnection(open_client()), []
     loop = asyncio.get_running_loop()
 
     def look(replies: list[Any]) -> None:
         order.append(replies)
         loop.call_soon(order.append, "whom the look wakes")
 
-    replies = await soon(line.run([("ECHO", "x")], take=look))
+    replies = await soon(connection.run([("ECHO", "x")], take=look))
     order.append("the caller")
     assert order == [[b"x"], "whom the look wakes", "the caller"]
     assert replies == [b"x"]
@@ -136,15 +136,15 @@ async def test_replies_are_seen_before_those_who_wait_are_woken(open_client: Ope
 async def test_what_the_first_look_raises_reaches_the_caller_and_the_line_lives(
     open_client: OpenClient, connections: Connections
 ):
-    line = CommandConnection(open_client())
+    connection = CommandConnection(open_client())
 
     def stumble(_replies: list[Any]) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await soon(line.run([("ECHO", "x")], take=stumble))
+        await soon(connection.run([("ECHO", "x")], take=stumble))
     (before,) = await connections.list()
-    assert await soon(line.run([("ECHO", "y")])) == [b"y"]
+    assert await soon(connection.run([("ECHO", "y")])) == [b"y"]
     (after,) = await connections.list()
     assert before["id"] == after["id"]
 
@@ -152,12 +152,12 @@ async def test_what_the_first_look_raises_reaches_the_caller_and_the_line_lives(
 async def test_a_caller_that_left_takes_nobodys_reply(
     open_client: OpenClient, connections: Connections, redis_client: Client, prefix
 ):
-    line, seen = CommandConnection(open_client()), []
-    left = asyncio.create_task(line.run([("BLPOP", prefix, ENDLESS)], take=seen.append))
+    connection, seen = CommandConnection(open_client()), []
+    left = asyncio.create_task(connection.run([("BLPOP", prefix, ENDLESS)], take=seen.append))
     await eventually(connections.are_blocked(1))
     left.cancel()
     await asyncio.gather(left, return_exceptions=True)
-    stays = asyncio.create_task(line.run([("ECHO", "mine")]))
+    stays = asyncio.create_task(connection.run([("ECHO", "mine")]))
     await redis_client.rpush(prefix, "theirs")
     assert await soon(stays) == [b"mine"]
     assert seen == []
@@ -166,8 +166,8 @@ async def test_a_caller_that_left_takes_nobodys_reply(
 async def test_what_is_lost_with_its_connection_is_sent_again(
     open_client: OpenClient, connections: Connections, redis_client: Client, prefix
 ):
-    line = CommandConnection(open_client(retries=1))
-    waiting = asyncio.create_task(line.run([("BLPOP", prefix, ENDLESS), ("ECHO", "after")]))
+    connection = CommandConnection(open_client(retries=1))
+    waiting = asyncio.create_task(connection.run([("BLPOP", prefix, ENDLESS), ("ECHO", "after")]))
     await eventually(connections.are_blocked(1))
     (first,) = await connections.list()
     await connections.kill()
@@ -182,21 +182,21 @@ async def test_what_is_lost_with_its_connection_is_sent_again(
 async def test_every_batch_is_lost_with_its_connection_and_the_next_gets_a_new_one(
     open_client: OpenClient, connections: Connections, prefix
 ):
-    line = CommandConnection(open_client())
-    waiting = [asyncio.create_task(line.run([("BLPOP", prefix, ENDLESS)])) for _ in range(3)]
+    connection = CommandConnection(open_client())
+    waiting = [asyncio.create_task(connection.run([("BLPOP", prefix, ENDLESS)])) for _ in range(3)]
     await eventually(connections.are_blocked(1))
     await connections.kill()
     outcomes = await soon(asyncio.gather(*waiting, return_exceptions=True))
     assert [type(each) for each in outcomes] == [ConnectionLost] * 3
-    assert await soon(line.run([("ECHO", "x")])) == [b"x"]
+    assert await soon(connection.run([("ECHO", "x")])) == [b"x"]
 
 
 async def test_a_silent_redis_is_given_up(open_client: OpenClient, prefix):
-    line = CommandConnection(open_client(timeout_s=0.3))
-    await soon(line.run([("PING",)]))
+    connection = CommandConnection(open_client(timeout_s=0.3))
+    await soon(connection.run([("PING",)]))
     with pytest.raises(NoReply):
-        await soon(line.run([("BLPOP", prefix, ENDLESS)]))
-    assert await soon(line.run([("ECHO", "x")])) == [b"x"]
+        await soon(connection.run([("BLPOP", prefix, ENDLESS)]))
+    assert await soon(connection.run([("ECHO", "x")])) == [b"x"]
 
 
 async def test_an_answer_that_is_none_ends_the_connection(open_client: OpenClient):
@@ -210,13 +210,13 @@ async def test_an_answer_that_is_none_ends_the_connection(open_client: OpenClien
 
     server = await asyncio.start_server(babble, "127.0.0.1", 0)
     async with server:
-        line = CommandConnection(
+        connection = CommandConnection(
             open_client(url=f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
         )
         with pytest.raises(InvalidResponse):
-            await soon(line.run([("PING",)]))
+            await soon(connection.run([("PING",)]))
         # Nobody takes the rest for an answer: the next command has a connection of its own.
-        assert await soon(line.run([("SET", "a", "b")])) == [True]
+        assert await soon(connection.run([("SET", "a", "b")])) == [True]
 
 
 async def test_reads_that_block_have_a_connection_each(

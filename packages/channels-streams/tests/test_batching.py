@@ -54,11 +54,11 @@ async def test_a_sender_that_leaves_holds_up_nobody(make_layer: MakeLayer, leavi
 
 
 class Road:
-    """Where a lane's batches go: each arrives, or breaks down, when the test says so."""
+    """Where a batcher's batches go: each arrives, or breaks down, when the test says so."""
 
     def __init__(self) -> None:
-        self.lane = Batcher()
-        self.lane.send_batch = self._carry
+        self.batcher = Batcher()
+        self.batcher.send_batch = self._carry
         self.batches: list[tuple[str, list[bytes], asyncio.Future[Any]]] = []
 
     async def _carry(self, token: str, parcels: list[Parcel]) -> list[bool | Exception]:
@@ -67,7 +67,7 @@ class Road:
         return await arrival
 
     def send(self, *payloads: bytes) -> list["asyncio.Task[bool]"]:
-        return [asyncio.create_task(self.lane.send(("channel", each))) for each in payloads]
+        return [asyncio.create_task(self.batcher.send(("channel", each))) for each in payloads]
 
 
 async def turn() -> None:
@@ -83,11 +83,11 @@ async def test_one_batch_is_under_way_at_a_time_each_with_a_token_of_its_own():
     road.batches[0][2].set_result([True])
     await turn()
     assert [payloads for _, payloads, _ in road.batches] == [[b"1"], [b"2", b"3"]]
-    assert not road.lane.is_idle
+    assert not road.batcher.is_idle
     road.batches[1][2].set_result([True, False])
     assert await asyncio.gather(*sends) == [True, True, False]
     await turn()
-    assert road.lane.is_idle
+    assert road.batcher.is_idle
     assert len({token for token, _, _ in road.batches}) == 2
 
 
@@ -109,7 +109,7 @@ async def test_a_lane_that_everybody_left_is_idle():
     for send in sends:
         send.cancel()
     await asyncio.gather(*sends, return_exceptions=True)
-    assert road.lane.is_idle
+    assert road.batcher.is_idle
     (again,) = road.send(b"4")
     await turn()
     road.batches[-1][2].set_result([True])
