@@ -1,11 +1,18 @@
 """What the benchmarks work on: nodes that do it all, fleets of them, and utterances for them."""
 
+import random
+
+from lingua.composition.services import Infrastructure
 from scheduling.model import clock
 from scheduling.model.jobs import Assignment, Need, Pipeline, Request, quote_base64
 from scheduling.model.languages import LanguageOffer, Nmt
+from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node, NodeDescription, NodeStatus, Service, Usage
 from scheduling.placement.candidate_view import CandidateView
 from scheduling.placement.snapshot import Fleet, NodeIndex
+from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
+from sessions_app.webhook_client import WebhookClient
 
 LANGUAGES = frozenset({"de", "en", "es", "fr"})
 FLEETS = (100, 1_000, 10_000)
@@ -68,6 +75,18 @@ def build_fleet(size: int) -> Fleet:
     for node_id in nodes:
         fleet.learn_load(node_id, 1)
     return fleet
+
+
+def build_infrastructure(connection: Connection, *, keys: Keys, seed: str = "") -> Infrastructure:
+    """Return what an instance stands on; its dice fall as `seed` says."""
+    return Infrastructure(
+        instance_id="bench",
+        connection=connection,
+        keys=keys,
+        metrics=Metrics(),
+        rng=random.Random(seed),
+        webhook_client=WebhookClient(hosts=()),
+    )
 
 
 def build_request(

@@ -15,12 +15,23 @@ import nodes.messages
 import sessions_app.messages
 from bench import examples, frames
 from bench.figures import Row, percentile
-from bench.fixtures import DESCRIPTION, FLEETS, build_fleet, build_need, build_node, build_request
+from bench.fixtures import (
+    DESCRIPTION,
+    FLEETS,
+    build_fleet,
+    build_infrastructure,
+    build_need,
+    build_node,
+    build_request,
+)
+from lingua.composition.configuration import CoreConfiguration
+from lingua.composition.services import build_stores
 from lingua.settings.embedded_redis import EmbeddedRedis
 from nodes.messages import encode_assignment
+from scheduling.jobs.settlement import Stores
 from scheduling.model import clock
 from scheduling.model.jobs import JobState, Request
-from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.model.limits import PlacementRules
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node, Usage
 from scheduling.model.outcomes import Result
@@ -153,18 +164,16 @@ def _request(session: int, number: int) -> Request:
     return build_request(session, number, audio="A" * frames.AUDIO_BASE64_BYTES)
 
 
-async def _measure_scripts(redis: EmbeddedRedis) -> list[Row]:
+def _open_stores(redis: EmbeddedRedis) -> tuple[Connection, Stores]:
     client = open_client(url=redis.url, cluster_urls=(), timeout_s=5, connect_timeout_s=5)
     connection = Connection(client, metrics=Metrics())
-    limits = JobLimits()
-    store = NodeStore(
-        connection,
-        keys=Keys("bench"),
-        node_limits=NodeLimits(),
-        job_limits=limits,
-        metrics=Metrics(),
-    )
-    jobs = JobStore(connection, keys=Keys("bench"), limits=limits, metrics=Metrics())
+    infrastructure = build_infrastructure(connection, keys=Keys("bench"))
+    return connection, build_stores(infrastructure, CoreConfiguration())
+
+
+async def _measure_scripts(redis: EmbeddedRedis) -> list[Row]:
+    connection, stores = _open_stores(redis)
+    store, jobs = stores.nodes, stores.jobs
     node = await _register(store)
     rows = []
     for writers in (1, _WRITERS):
@@ -175,15 +184,8 @@ async def _measure_scripts(redis: EmbeddedRedis) -> list[Row]:
         who = "one writer" if writers == 1 else f"{writers} writers on one node"
         rows += [_row(f"{step}, {who}", times) for step, times in took.items()]
     rows.append(await _reserve_at_rate(store, node))
-    other = Connection(
-        open_client(url=redis.url, cluster_urls=(), timeout_s=5, connect_timeout_s=5),
-        metrics=Metrics(),
-    )
-    rows.append(
-        await _cross(
-            jobs, JobStore(other, keys=Keys("bench"), limits=limits, metrics=Metrics()), node
-        )
-    )
+    other, theirs = _open_stores(redis)
+    rows.append(await _cross(jobs, theirs.jobs, node))
     await connection.close()
     await other.close()
     return rows

@@ -50,9 +50,8 @@ def build_table(nodes: Mapping[str, Node], policy: Policy) -> PoolTable:
     return PoolTable(version=1, matcher=PoolMatcher(config), members=members)
 
 
-def build_fleet(nodes: Mapping[str, Node], table: PoolTable) -> Fleet:
-    """Return what one instance knows at first: every node, all of them idle."""
-    fleet = Fleet(require_gpu=False)
+def fill_fleet(fleet: Fleet, nodes: Mapping[str, Node], table: PoolTable) -> None:
+    """Tell one instance what it knows at first: every node, all of them idle."""
     groups: dict[object, list[str]] = {}
     for node in nodes.values():
         groups.setdefault(node.description, []).append(node.node_id)
@@ -62,4 +61,3 @@ def build_fleet(nodes: Mapping[str, Node], table: PoolTable) -> Fleet:
     fleet.swap(nodes, NodeIndex(by_description, require_gpu=False))
     for node_id in nodes:
         fleet.learn_load(node_id, 0)
-    return fleet

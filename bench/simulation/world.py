@@ -10,42 +10,24 @@ import contextlib
 import random
 from collections.abc import Mapping, Sequence
 
-from bench.fixtures import name_session
+from bench.fixtures import build_infrastructure, name_session
 from bench.simulation import workload
-from bench.simulation.fleets import Policy, build_fleet, build_table, write_node
+from bench.simulation.fleets import Policy, build_table, fill_fleet, write_node
 from bench.simulation.pipes import Executor, Masters, VirtualConnection, VirtualPipe
 from bench.simulation.tally import Figures, Tally
 from bench.simulation.virtual_time import START_MS
 from bench.simulation.workload import Arrival, Machine, Setting
-from nodes.messages import encode_assignment
-from scheduling.jobs.attempts import Attempts
-from scheduling.jobs.dispatch import Dispatcher
-from scheduling.jobs.retries import Retries
-from scheduling.jobs.settlement import Settlement, Stores
-from scheduling.jobs.tenants import Tenants
-from scheduling.jobs.watchdog import Watchdog
+from lingua.composition.configuration import CoreConfiguration
+from lingua.composition.services import build_services, build_stores
 from scheduling.model import errors
-from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, JobCancelled, JobSettled, ToNode, ToSession
 from scheduling.model.instances import SessionRow
-from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
-from scheduling.model.metrics import Metrics
+from scheduling.model.limits import JobLimits, PlacementRules
 from scheduling.model.nodes import Node
 from scheduling.model.outcomes import Refused, Result
-from scheduling.placement.session_memory import SessionMemory
-from scheduling.placement.snapshot import Fleet
-from scheduling.store.decisions import DecisionStore
-from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
-from scheduling.store.nodes import NodeStore
-from scheduling.store.runtime import RuntimeStore
-from scheduling.store.tenants import TenantStore
-from scheduling.store.timers import TimerStore
 
 _KEYS = Keys("simulated")
-_NODE_LIMITS = NodeLimits()
-_TIMER_SHARDS = 16
-_TIMER_TICK_S = 0.2
 _LONGEST_DRAIN_S = 150.0
 _RESULT = Result(text_asr="a", text_translated="b")
 
@@ -190,75 +172,37 @@ class SimulatedPost:
 class Instance:
     """One instance's core, composed as the product composes it."""
 
-    def __init__(self, world: "World", policy: Policy, *, number: int, fleet: Fleet) -> None:
+    def __init__(self, world: "World", policy: Policy, *, number: int) -> None:
         self.world = world
-        self.fleet = fleet
-        limits = JobLimits(waiting_max=policy.waiting_max)
-        pipe = VirtualPipe(world.masters, network_s=world.network_s)
-        self.connection = connection = VirtualConnection(pipe)
-        metrics = Metrics()
-        stores = Stores(
-            nodes=NodeStore(
-                connection, keys=_KEYS, node_limits=_NODE_LIMITS, job_limits=limits, metrics=metrics
-            ),
-            jobs=JobStore(connection, keys=_KEYS, limits=limits, metrics=metrics),
-            timers=TimerStore(connection, keys=_KEYS, shards=_TIMER_SHARDS),
-            decisions=DecisionStore(connection, keys=_KEYS, limits=limits),
-            runtime=RuntimeStore(connection, keys=_KEYS),
-            tenants=TenantStore(connection, keys=_KEYS, limits=limits),
+        self.connection = VirtualConnection(VirtualPipe(world.masters, network_s=world.network_s))
+        infrastructure = build_infrastructure(
+            self.connection, keys=_KEYS, seed=f"{world.setting.seed} instance {number}"
         )
-        self.delivery = Delivery(SimulatedPost(world))
-        self.tenants = Tenants(fleet=fleet, store=stores.tenants)
-        self.settlement = Settlement(
-            stores=stores, fleet=fleet, delivery=self.delivery, tenants=self.tenants
+        configuration = CoreConfiguration(
+            jobs=JobLimits(waiting_max=policy.waiting_max),
+            placement=PlacementRules(sample_size=policy.sample_size),
+            keep_history=False,
         )
-        self.dispatcher = Dispatcher(
-            stores=stores,
-            fleet=fleet,
-            delivery=self.delivery,
-            settlement=self.settlement,
-            limits=limits,
-            rules=PlacementRules(sample_size=policy.sample_size),
-            tenants=self.tenants,
-            memory=SessionMemory(),
-            metrics=metrics,
-            rng=random.Random(f"{world.setting.seed} instance {number}"),
-            encode_assignment=encode_assignment,
-        )
-        self.retries = Retries(
-            stores=stores,
-            fleet=fleet,
-            delivery=self.delivery,
-            settlement=self.settlement,
-            dispatcher=self.dispatcher,
-            send_cancel=True,
-        )
-        self.attempts = Attempts(
-            stores=stores,
-            fleet=fleet,
-            retries=self.retries,
-            limits=limits,
-            encode_assignment=encode_assignment,
-            wait_until_up=connection.wait_until_up,
-        )
-        self.watchdog = Watchdog(
-            stores=stores,
-            fleet=fleet,
-            delivery=self.delivery,
-            retries=self.retries,
-            silent_ms=_NODE_LIMITS.heartbeat_timeout_ms,
-            grace_ms=_NODE_LIMITS.grace_ms,
-            interval_s=_TIMER_TICK_S,
-            metrics=metrics,
-        )
+        self._timer_tick_s = configuration.timer_tick_s
+        stores = build_stores(infrastructure, configuration)
+        built = build_services(infrastructure, configuration, stores=stores)
+        built.delivery.connect(SimulatedPost(world))
+        self.fleet = built.fleet
+        self.delivery = built.delivery
+        self.tenants = built.tenants
+        self.settlement = built.settlement
+        self.dispatcher = built.dispatcher
+        self.retries = built.retries
+        self.attempts = built.attempts
+        self.watchdog = built.watchdog
         self.speakers = Speakers(self)
         self.news: dict[str, int] = {}
-        fleet.on_load = self.news.__setitem__
+        self.fleet.on_load = self.news.__setitem__
 
     async def watch(self) -> None:
         """Look at due timers, and at what tenants have under way, for ever."""
         while True:
-            await asyncio.sleep(_TIMER_TICK_S)
+            await asyncio.sleep(self._timer_tick_s)
             await self.watchdog.run_once()
             await self.tenants.run_once()
 
@@ -288,9 +232,10 @@ class World:
         nodes = {machine.node.node_id: machine.node for machine in self._machines}
         table = build_table(nodes, policy)
         self._instances = [
-            Instance(self, policy, number=number, fleet=build_fleet(nodes, table))
-            for number in range(setting.instances)
+            Instance(self, policy, number=number) for number in range(setting.instances)
         ]
+        for instance in self._instances:
+            fill_fleet(instance.fleet, nodes, table)
         self._connect(nodes)
 
     @property

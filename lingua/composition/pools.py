@@ -34,6 +34,7 @@ class PoolParts:
     store: PoolStore
     members: MembershipStore
     listener: HintListener
+    hint_reader: HintReader
 
     async def start(self) -> None:
         """Take part before the first socket: the first job finds its pools (V9)."""
@@ -115,6 +116,7 @@ def build_pools(
         store=store,
         members=members,
         listener=listener,
+        hint_reader=hint_reader,
     )
 
 

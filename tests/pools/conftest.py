@@ -2,13 +2,14 @@
 
 import asyncio
 import dataclasses
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import redis.asyncio
 
-from scheduling.model.limits import JobLimits, NodeLimits
+from lingua.composition.pools import build_pools
+from lingua.composition.services import build_stores
+from lingua.composition.settings_reader import read_configuration
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import NodeDescription
 from scheduling.placement.pool_config import Owned
@@ -25,6 +26,7 @@ from scheduling.store.redis.connection import Connection
 from tests.pools.dispatching import FixedSource
 from tests.pools.offers import make_node
 from tests.redis_under_test import UNHURRIED_S, OwnRedis, open_redis
+from tests.scripts.fixtures import CORE, make_infrastructure
 
 _DEADLINE_S = 5.0
 
@@ -97,57 +99,35 @@ async def make_peer(
     def make(
         instance_id: str = "i-1", *, owned: Owned | None = None, lease_ms: int = 10_000
     ) -> Peer:
-        fleet, metrics = Fleet(require_gpu=False), Metrics()
-        pools = PoolStore(connection, keys=keys)
-        members = MembershipStore(connection, keys=keys)
-        membership = Membership(
-            instance_id=instance_id, fleet=fleet, store=members, pools=pools, interval_s=600
-        )
-        fleet.on_described = membership.note
-        follower = PoolFollower(
+        infrastructure = make_infrastructure(connection, keys=keys, instance_id=instance_id)
+        fleet = Fleet(require_gpu=False)
+        settings = read_configuration()
+        core = dataclasses.replace(CORE, nodes=dataclasses.replace(CORE.nodes, grace_ms=0))
+        parts = build_pools(
+            infrastructure,
+            dataclasses.replace(
+                settings,
+                core=core,
+                pools=dataclasses.replace(settings.pools, lease_ms=lease_ms),
+                redis=dataclasses.replace(
+                    settings.redis, url=redis_server.url.partition(",")[0], cluster_urls=()
+                ),
+            ),
             fleet=fleet,
-            pools=pools,
-            membership=members,
-            on_config=membership.note_all,
-            fresh_ms=5_000,
-            check_ms=10_000,
-            interval_s=0.5,
-            rng=random.Random(),
-            metrics=metrics,
-        )
-        leader = Leader(
-            instance_id=instance_id,
-            fleet=fleet,
-            pools=pools,
-            membership=members,
             source=FixedSource(owned or Owned()),
-            lease_ms=lease_ms,
-            cleanup_ms=60_000,
-            gone_ms=0,
-            interval_s=1.0,
         )
-        listener = HintListener(
-            redis.asyncio.Redis.from_url(redis_server.url.partition(",")[0], decode_responses=True),
-            channel=keys.pool_hints(),
-        )
-        listeners.append(listener)
+        listeners.append(parts.listener)
         return Peer(
             instance_id=instance_id,
             fleet=fleet,
-            nodes=NodeStore(
-                connection,
-                keys=keys,
-                node_limits=NodeLimits(),
-                job_limits=JobLimits(),
-                metrics=Metrics(),
-            ),
-            pools=pools,
-            members=members,
-            membership=membership,
-            follower=follower,
-            leader=leader,
-            hint_reader=HintReader(listener=listener, follower=follower, on_wish=leader.wake),
-            metrics=metrics,
+            nodes=build_stores(infrastructure, core).nodes,
+            pools=parts.store,
+            members=parts.members,
+            membership=parts.membership,
+            follower=parts.follower,
+            leader=parts.leader,
+            hint_reader=parts.hint_reader,
+            metrics=infrastructure.metrics,
         )
 
     yield make

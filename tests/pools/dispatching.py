@@ -3,39 +3,23 @@
 import asyncio
 import dataclasses
 import itertools
-import random
 from typing import Any
 
 import msgspec
 
-from nodes.messages import encode_assignment
-from scheduling.jobs.dispatch import Dispatcher
-from scheduling.jobs.explaining import Explainer
-from scheduling.jobs.retries import Retries
-from scheduling.jobs.settlement import Settlement, Stores
-from scheduling.jobs.tenants import Tenants
+from lingua.composition.services import build_services, build_stores
 from scheduling.model import clock, errors
-from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, ToNode
 from scheduling.model.jobs import Assignment, JobRecord, Pipeline, Request, quote_base64
-from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
-from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import NodeDescription, Usage
 from scheduling.model.outcomes import Refused
 from scheduling.placement.candidates import Members, PoolTable
 from scheduling.placement.pool_config import Owned, PoolConfig
 from scheduling.placement.pool_matching import PoolMatcher
-from scheduling.placement.session_memory import SessionMemory
-from scheduling.placement.snapshot import Fleet
-from scheduling.store.decisions import DecisionStore
-from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
-from scheduling.store.nodes import NodeStore
 from scheduling.store.redis.connection import Connection
-from scheduling.store.runtime import RuntimeStore
-from scheduling.store.tenants import TenantStore
-from scheduling.store.timers import TimerStore
 from tests.pools.offers import describe, make_need, make_node
+from tests.scripts.fixtures import CORE, make_infrastructure
 
 _numbers = itertools.count(1)
 
@@ -67,56 +51,17 @@ class Scheduler:
     """One instance without its speakers."""
 
     def __init__(self, connection: Connection, keys: Keys, *, seed: int = 1) -> None:
-        limits = JobLimits()
-        self.stores = Stores(
-            nodes=NodeStore(
-                connection,
-                keys=keys,
-                node_limits=NodeLimits(),
-                job_limits=limits,
-                metrics=Metrics(),
-            ),
-            jobs=JobStore(connection, keys=keys, limits=limits, metrics=Metrics()),
-            timers=TimerStore(connection, keys=keys, shards=4),
-            decisions=DecisionStore(connection, keys=keys, limits=limits),
-            runtime=RuntimeStore(connection, keys=keys),
-            tenants=TenantStore(connection, keys=keys, limits=limits),
-        )
-        self.metrics = Metrics()
-        self.fleet = Fleet(require_gpu=False)
-        self.delivery = Delivery()
-        self.tenants = Tenants(fleet=self.fleet, store=self.stores.tenants)
-        self.settlement = Settlement(
-            stores=self.stores, fleet=self.fleet, delivery=self.delivery, tenants=self.tenants
-        )
-        rules = PlacementRules()
-        self.dispatcher = Dispatcher(
-            stores=self.stores,
-            fleet=self.fleet,
-            delivery=self.delivery,
-            settlement=self.settlement,
-            limits=limits,
-            rules=rules,
-            tenants=self.tenants,
-            metrics=self.metrics,
-            memory=SessionMemory(),
-            rng=random.Random(seed),
-            encode_assignment=encode_assignment,
-        )
-        self.retries = Retries(
-            stores=self.stores,
-            fleet=self.fleet,
-            delivery=self.delivery,
-            settlement=self.settlement,
-            dispatcher=self.dispatcher,
-            send_cancel=True,
-        )
-        self.explainer = Explainer(
-            fleet=self.fleet,
-            jobs=self.stores.jobs,
-            decisions=self.stores.decisions,
-            rules=rules,
-        )
+        infrastructure = make_infrastructure(connection, keys=keys, instance_id="i-1", seed=seed)
+        built = build_services(infrastructure, CORE, stores=build_stores(infrastructure, CORE))
+        self.stores = built.stores
+        self.metrics = infrastructure.metrics
+        self.fleet = built.fleet
+        self.delivery = built.delivery
+        self.tenants = built.tenants
+        self.settlement = built.settlement
+        self.dispatcher = built.dispatcher
+        self.retries = built.retries
+        self.explainer = built.explainer
 
     def use(self, config: PoolConfig, **members: set[str]) -> None:
         """Put a configuration in force, with these members."""

@@ -1,22 +1,11 @@
 """The services around nodes and jobs, composed as the product composes them."""
 
+import dataclasses
 import random
 
-from nodes.messages import encode_assignment
-from scheduling.fleet.registry import Registry
-from scheduling.jobs import settlement
-from scheduling.jobs.dispatch import Dispatcher
-from scheduling.jobs.retries import Retries
-from scheduling.jobs.settlement import Settlement
-from scheduling.jobs.tenants import Tenants
-from scheduling.jobs.watchdog import Watchdog
-from scheduling.model.delivery import Delivery
-from scheduling.model.limits import PlacementRules
-from scheduling.model.metrics import Metrics
+from lingua.composition.services import build_services
 from scheduling.model.nodes import Node, Usage
-from scheduling.placement.session_memory import SessionMemory
-from scheduling.placement.snapshot import Fleet
-from tests.scripts.fixtures import DESCRIPTION, JOB_LIMITS, NODE_LIMITS, Stores
+from tests.scripts.fixtures import CORE, DESCRIPTION, NODE_LIMITS, Stores
 
 SILENT_MS = NODE_LIMITS.heartbeat_timeout_ms
 
@@ -26,60 +15,16 @@ class Services:
 
     def __init__(self, held: Stores, *, seed: int = 1) -> None:
         self.held = held
-        self.fleet = Fleet(require_gpu=False)
-        stores = settlement.Stores(
-            nodes=held.nodes,
-            jobs=held.jobs,
-            timers=held.timers,
-            decisions=held.decisions,
-            runtime=held.runtime,
-            tenants=held.tenants,
-        )
-        self.stores = stores
-        self.delivery = Delivery()
-        self.tenants = Tenants(fleet=self.fleet, store=stores.tenants)
-        self.settlement = Settlement(
-            stores=stores, fleet=self.fleet, delivery=self.delivery, tenants=self.tenants
-        )
-        metrics = Metrics()
-        self.dispatcher = Dispatcher(
-            stores=stores,
-            fleet=self.fleet,
-            delivery=self.delivery,
-            settlement=self.settlement,
-            limits=JOB_LIMITS,
-            rules=PlacementRules(),
-            tenants=self.tenants,
-            memory=SessionMemory(),
-            rng=random.Random(seed),
-            metrics=metrics,
-            encode_assignment=encode_assignment,
-        )
-        self.retries = retries = Retries(
-            stores=stores,
-            fleet=self.fleet,
-            delivery=self.delivery,
-            settlement=self.settlement,
-            dispatcher=self.dispatcher,
-            send_cancel=True,
-        )
-        self.registry = Registry(
-            instance_id="i1",
-            stores=stores,
-            fleet=self.fleet,
-            retries=retries,
-            limits=NODE_LIMITS,
-        )
-        self.watchdog = Watchdog(
-            stores=stores,
-            fleet=self.fleet,
-            retries=retries,
-            delivery=self.delivery,
-            silent_ms=SILENT_MS,
-            grace_ms=NODE_LIMITS.grace_ms,
-            interval_s=1,
-            metrics=metrics,
-        )
+        infrastructure = dataclasses.replace(held.infrastructure, rng=random.Random(seed))
+        built = build_services(infrastructure, CORE, stores=held.core)
+        self.stores = built.stores
+        self.fleet = built.fleet
+        self.delivery = built.delivery
+        self.settlement = built.settlement
+        self.dispatcher = built.dispatcher
+        self.retries = built.retries
+        self.registry = built.registry
+        self.watchdog = built.watchdog
 
     async def register(self) -> Node:
         registration = await self.registry.register(

@@ -1,11 +1,15 @@
 """Values that tests of scripts and stores begin with: a node, its description, a request."""
 
 import dataclasses
+import random
 from collections.abc import Sequence
 
 import redis.asyncio
 
+from lingua.composition.configuration import CoreConfiguration
+from lingua.composition.services import Infrastructure, build_stores
 from nodes.messages import encode_assignment
+from scheduling.jobs import settlement
 from scheduling.model.jobs import Assignment, JobState, Need, Pipeline, Request, quote_base64
 from scheduling.model.languages import LanguageOffer
 from scheduling.model.limits import JobLimits, NodeLimits
@@ -33,11 +37,15 @@ from scheduling.store.sessions import SessionStore
 from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
 from scheduling.store.unavailable_services import UnavailableServiceStore
+from sessions_app.webhook_client import WebhookClient
 from tests.redis_under_test import UNHURRIED_S
 
 START_MS = 1_000_000
+# Each makes a TLS context, which takes milliseconds.
+_WEBHOOK_CLIENT = WebhookClient(hosts=())
 JOB_LIMITS = JobLimits()
 NODE_LIMITS = NodeLimits()
+CORE = CoreConfiguration(timer_shards=4)
 SESSION, JOB, OTHER_JOB = "s-AAAA0001", "job-AAAA0001-000000000001", "job-AAAA0001-000000000002"
 
 DESCRIPTION = NodeDescription(
@@ -104,8 +112,10 @@ def encode_frame(request: Request) -> str:
 class Stores:
     """All stores over one connection, and the clock their scripts act at."""
 
+    infrastructure: Infrastructure
     connection: Connection
     keys: Keys
+    core: settlement.Stores
     nodes: NodeStore
     jobs: JobStore
     sessions: SessionStore
@@ -148,6 +158,20 @@ class Stores:
             store.test_clock = ""
 
 
+def make_infrastructure(
+    connection: Connection, *, keys: Keys, instance_id: str = "i1", seed: int = 1
+) -> Infrastructure:
+    """Return what an instance stands on; its dice fall as `seed` says."""
+    return Infrastructure(
+        instance_id=instance_id,
+        connection=connection,
+        keys=keys,
+        metrics=Metrics(),
+        rng=random.Random(seed),
+        webhook_client=_WEBHOOK_CLIENT,
+    )
+
+
 def make_stores(
     client: "redis.asyncio.Redis",
     *,
@@ -156,21 +180,27 @@ def make_stores(
     node_limits: NodeLimits = NODE_LIMITS,
 ) -> Stores:
     """Return stores whose clock stands at `START_MS`, and that a busy Redis does not alarm."""
-    connection, keys = Connection(client, overdue_s=UNHURRIED_S, metrics=Metrics()), Keys(prefix)
+    infrastructure = make_infrastructure(
+        Connection(client, metrics=Metrics(), overdue_s=UNHURRIED_S), keys=Keys(prefix)
+    )
+    connection, keys = infrastructure.connection, infrastructure.keys
+    core = build_stores(
+        infrastructure, dataclasses.replace(CORE, jobs=job_limits, nodes=node_limits)
+    )
     stores = Stores(
+        infrastructure=infrastructure,
         connection=connection,
         keys=keys,
-        nodes=NodeStore(
-            connection, keys=keys, node_limits=node_limits, job_limits=job_limits, metrics=Metrics()
-        ),
-        jobs=JobStore(connection, keys=keys, limits=job_limits, metrics=Metrics()),
+        core=core,
+        nodes=core.nodes,
+        jobs=core.jobs,
         sessions=SessionStore(connection, keys=keys, life_ms=60_000),
-        timers=TimerStore(connection, keys=keys, shards=4, files_ended=True),
+        timers=core.timers,
         pools=PoolStore(connection, keys=keys),
         membership=MembershipStore(connection, keys=keys),
-        decisions=DecisionStore(connection, keys=keys, limits=job_limits),
-        runtime=RuntimeStore(connection, keys=keys),
-        tenants=TenantStore(connection, keys=keys, limits=job_limits),
+        decisions=core.decisions,
+        runtime=core.runtime,
+        tenants=core.tenants,
         unavailable_services=UnavailableServiceStore(
             connection,
             keys=keys,
