@@ -124,12 +124,11 @@ def build_network(
     index = NodeIndexStore(infrastructure.connection, keys=infrastructure.keys)
     fleet_watch = FleetWatch(
         index=index,
-        stores=stores,
         fleet=services.fleet,
         delivery=services.delivery,
+        departure=services.departure,
         interval_s=refresh_s,
         forget_ms=services.configuration.nodes.forget_ms,
-        grace_ms=services.configuration.nodes.grace_ms,
     )
     return Network(
         transport=transport,

@@ -13,6 +13,7 @@ from scheduling.jobs.attempts import Attempts
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.explaining import Explainer
 from scheduling.jobs.hooks import Hooks, WebhookSender
+from scheduling.jobs.node_departure import NodeDeparture
 from scheduling.jobs.retries import Retries
 from scheduling.jobs.sessions import Sessions
 from scheduling.jobs.settlement import Settlement, Stores
@@ -61,6 +62,7 @@ class Services:
     dispatcher: Dispatcher
     retries: Retries
     attempts: Attempts
+    departure: NodeDeparture
     registry: Registry
     hooks: Hooks
     watchdog: Watchdog
@@ -126,6 +128,14 @@ def build_services(
         dispatcher=dispatcher,
         send_cancel=configuration.send_cancel,
     )
+    departure = NodeDeparture(
+        stores=stores,
+        fleet=fleet,
+        delivery=delivery,
+        retries=retries,
+        silent_ms=configuration.nodes.heartbeat_timeout_ms,
+        grace_ms=configuration.nodes.grace_ms,
+    )
     node_control = NodeControl(nodes=stores.nodes, fleet=fleet, delivery=delivery)
     return Services(
         configuration=configuration,
@@ -149,11 +159,12 @@ def build_services(
             encode_assignment=encode_assignment,
             wait_until_up=infrastructure.connection.wait_until_up,
         ),
+        departure=departure,
         registry=Registry(
             instance_id=infrastructure.instance_id,
             stores=stores,
             fleet=fleet,
-            retries=retries,
+            departure=departure,
             limits=configuration.nodes,
         ),
         hooks=_build_hooks(
@@ -166,10 +177,8 @@ def build_services(
         watchdog=Watchdog(
             stores=stores,
             fleet=fleet,
-            delivery=delivery,
             retries=retries,
-            silent_ms=configuration.nodes.heartbeat_timeout_ms,
-            grace_ms=configuration.nodes.grace_ms,
+            departure=departure,
             interval_s=configuration.timer_tick_s,
             metrics=infrastructure.metrics,
         ),

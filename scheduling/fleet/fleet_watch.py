@@ -2,12 +2,11 @@
 
 import logging
 
-from scheduling.jobs.settlement import Stores
+from scheduling.jobs.node_departure import NodeDeparture
 from scheduling.model import clock, errors
 from scheduling.model.delivery import Delivery
 from scheduling.model.nodes import NodeStatus
 from scheduling.placement.snapshot import Fleet
-from scheduling.store import timers
 from scheduling.store.node_index import NodeIndexStore, Seen
 
 logger = logging.getLogger(__name__)
@@ -28,20 +27,18 @@ class FleetWatch:
         self,
         *,
         index: NodeIndexStore,
-        stores: Stores,
         fleet: Fleet,
         delivery: Delivery,
+        departure: NodeDeparture,
         interval_s: float,
         forget_ms: int,
-        grace_ms: int,
     ) -> None:
         self.interval_s = interval_s
         self._index = index
-        self._stores = stores
         self._fleet = fleet
         self._delivery = delivery
+        self._departure = departure
         self._forget_ms = forget_ms
-        self._grace_ms = grace_ms
         self._read_at_ms: dict[str, int] = {}
 
     async def run_once(self) -> int:
@@ -66,18 +63,8 @@ class FleetWatch:
 
     async def retire_instance_nodes(self, instance_id: str) -> None:
         """An instance is gone without saying so: so are its nodes, until they are back (C13)."""
-        for node in list(self._fleet.snapshot.nodes.values()):
-            if node.instance_id != instance_id:
-                continue
-            retired = await self._stores.nodes.retire(
-                node_id=node.node_id, conn_epoch=node.conn_epoch
-            )
-            self._fleet.remove(node.node_id, conn_epoch=node.conn_epoch)
-            if retired.attempts:
-                await self._stores.timers.arm(
-                    timers.name_node(timers.GONE, node.node_id, node.conn_epoch),
-                    delay_ms=self._grace_ms,
-                )
+        nodes = self._fleet.snapshot.nodes.values()
+        await self._departure.let_all_go([n for n in nodes if n.instance_id == instance_id])
 
     def _was_told(self, node_id: str, *, since_ms: int) -> bool:
         """Say whether news of a node came since; `InstanceInbox` dates a node with that moment."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from scheduling.jobs.retries import Retries
+from scheduling.jobs.node_departure import NodeDeparture
 from scheduling.jobs.settlement import Stores
 from scheduling.model import clock, errors, ids
 from scheduling.model.limits import NodeLimits
@@ -33,13 +33,13 @@ class Registry:
         instance_id: str,
         stores: Stores,
         fleet: Fleet,
-        retries: Retries,
+        departure: NodeDeparture,
         limits: NodeLimits,
     ) -> None:
         self._instance_id = instance_id
         self._stores = stores
         self._fleet = fleet
-        self._retries = retries
+        self._departure = departure
         self._limits = limits
 
     async def register(
@@ -93,7 +93,8 @@ class Registry:
         await self._watch(node)
         kept = tuple(attempt for attempt in registered.attempts if attempt in running)
         if description.resumes:
-            await self._abandon(node_id, set(registered.attempts) - set(kept))
+            forgotten = set(registered.attempts) - set(kept)
+            await self._departure.move_attempts(node_id, forgotten, is_told=True)
         return Registration(node=node, resume_token=token, kept=kept)
 
     async def move(self, *, node_id: str, shown_token: str) -> Moved:
@@ -216,17 +217,7 @@ class Registry:
 
         A node that `may_return` keeps them for a grace, and takes them up again when it is back.
         """
-        retired = await self._stores.nodes.retire(node_id=node.node_id, conn_epoch=node.conn_epoch)
-        self._fleet.remove(node.node_id, conn_epoch=node.conn_epoch)
-        if not retired.attempts:
-            return
-        if may_return:
-            await self._stores.timers.arm(
-                timers.name_node(timers.GONE, node.node_id, node.conn_epoch),
-                delay_ms=self._limits.grace_ms,
-            )
-        else:
-            await self._abandon(node.node_id, retired.attempts)
+        await self._departure.let_go(node, may_return=may_return)
 
     def _hold(self, node: Node) -> Node:
         """Return a node as its connection has it, with what operators asked of it since."""
@@ -246,7 +237,3 @@ class Registry:
             timers.name_node(timers.SILENT, node.node_id, node.conn_epoch),
             delay_ms=self._limits.heartbeat_timeout_ms,
         )
-
-    async def _abandon(self, node_id: str, attempts: Collection[Attempt]) -> None:
-        for job_id, attempt in attempts:
-            await self._retries.abandon(node_id=node_id, job_id=job_id, attempt=attempt)

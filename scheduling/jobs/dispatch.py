@@ -141,14 +141,19 @@ class Dispatcher:
             await self._wait(placing)
         return existing
 
-    async def place_again(self, placing: PlacementRequest) -> None:
-        """Bring a job without a node to one, or let it wait; its deadline stands."""
+    async def place_again(self, placing: PlacementRequest, *, is_new_attempt: bool = False) -> None:
+        """Bring a job without a node to one, or let it wait; its deadline stands.
+
+        An attempt that has just begun is nobody else's, and costs one round trip.
+        """
         decision_builder = DecisionBuilder()
         choice = decision_builder.take_choice(await self._choose_with_share(placing))
         if choice.refused:
             self._offers.note(placing, decision_builder, REFUSED)
             await self._refuse(placing, _name_refusal(choice))
-        elif not await self._try_each(placing, choice.nodes, decision_builder):
+        elif not await self._try_each(
+            placing, choice.nodes, decision_builder, is_new_attempt=is_new_attempt
+        ):
             self._offers.note(placing, decision_builder, WAITS)
             await self._wait(placing)
 
@@ -211,14 +216,17 @@ class Dispatcher:
         decision_builder: DecisionBuilder,
         *,
         tried: int = 0,
+        is_new_attempt: bool = False,
     ) -> bool:
         """Offer the job to one node after the other; True once it needs no other."""
         placed = False
+        offer = self._offers.offer_new_attempt if is_new_attempt else self._offers.offer
         for node in nodes:
             tried += 1
-            placed = await self._offers.offer(placing, node, decision_builder) is not Answer.REFUSED
+            placed = await offer(placing, node, decision_builder) is not Answer.REFUSED
             if placed:
                 break
+            offer = self._offers.offer
         self._metrics.observe("node_selection_attempts", tried)
         return placed
 

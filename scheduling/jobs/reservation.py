@@ -81,6 +81,44 @@ class Offers:
         frame = self._encode(placing.assignment)
         return await self.assign(placing, node, frame, decision_builder)
 
+    async def offer_new_attempt(
+        self, placing: PlacementRequest, node: Node, decision_builder: DecisionBuilder
+    ) -> Answer:
+        """Take an attempt that has just begun to `node`: timer, job and slot leave together.
+
+        Nobody else has it yet and its deadline is whole, so that a refused slot costs it nothing.
+        """
+        job = placing.assignment
+        armed = self.arm(placing, self._limits.ack_timeout_ms)
+        placed = self._stores.jobs.place(
+            session_id=job.session_id,
+            job_id=job.job_id,
+            attempt=placing.attempt,
+            node_id=node.node_id,
+            deadline_ms=self._limits.ack_timeout_ms,
+            stands_at="",
+        )
+        asked = decision_builder.start_asking()
+        reserved = self.reserve(placing, node)
+        try:
+            await armed
+            place = await placed
+            slot = await reserved
+        except errors.DependencyDown:
+            self.let_go(placing, node)
+            raise
+        decision_builder.note_answer(node.node_id, slot.word, slot.load, asked=asked)
+        if not place.done:
+            if slot.done:
+                await self.free(placing, node)
+            return Answer.JOB_GONE
+        if not slot.done:
+            self._fleet.correct_load(node.node_id, slot.load)
+            is_waiting = await self.take_back(placing, node)
+            return Answer.REFUSED if is_waiting else Answer.JOB_GONE
+        self._fleet.record_load(node.node_id, slot.load)
+        return await self.assign(placing, node, self._encode(placing.assignment), decision_builder)
+
     async def assign(
         self, placing: PlacementRequest, node: Node, frame: str, decision_builder: DecisionBuilder
     ) -> Answer:

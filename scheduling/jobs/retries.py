@@ -1,7 +1,6 @@
 """Bring a job to its next attempt after its node failed it, or end it (C12, J6, J8, J9)."""
 
 import asyncio
-import functools
 import logging
 
 import msgspec
@@ -11,12 +10,31 @@ from scheduling.jobs.settlement import Settlement, Stores
 from scheduling.model import errors, ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobCancelled
-from scheduling.model.jobs import JobRecord
+from scheduling.model.jobs import Assignment, JobRecord
 from scheduling.model.outcomes import Refused
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest
+from scheduling.store.replies import Reply, SlotReply
 
 logger = logging.getLogger(__name__)
+
+
+Requeued = tuple[Reply, JobRecord | None, Assignment | None]
+
+
+class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt that its node did not answer well; the job ends as `refused` if it was the last.
+
+    `reported` says that the node itself gave the error.
+    """
+
+    session_id: str
+    job_id: str
+    attempt: int
+    node_id: str
+    reason: str
+    refused: Refused
+    reported: bool = False
 
 
 class Retries:
@@ -55,51 +73,35 @@ class Retries:
         `reported` says that the node itself gave the error; otherwise it is told to stop, before
         its slot is free: whoever gets the slot must not reach the node first.
         """
-        free = functools.partial(
-            self._stores.nodes.finish, node_id=node_id, job_id=job_id, attempt=attempt
-        )
-        requeuing = self._stores.jobs.requeue(
+        failed = FailedAttempt(
             session_id=session_id,
             job_id=job_id,
             attempt=attempt,
             node_id=node_id,
             reason=reason,
+            refused=refused,
             reported=reported,
         )
-        freeing = free() if reported else None
+        requeuing = self._requeue(failed)
+        freeing = self._free(failed) if reported else None
         requeued = await requeuing
-        if requeued.done or requeued.reason == "exhausted":
-            logger.info(
-                "attempt failed",
-                extra={
-                    "job_id": job_id,
-                    "session_id": session_id,
-                    "attempt_id": attempt,
-                    "node_id": node_id,
-                    "reason": reason,
-                    "again": requeued.done,
-                },
-            )
-        # Whoever was first has told it; by now the node may have a newer attempt of the job.
-        if not reported and self._send_cancel and requeued.reason != "stale_attempt":
-            await self._delivery.to_node(node_id, JobCancelled(job_id=job_id, reason=reason))
-        freed = await (freeing or free())
+        _log(failed, requeued)
+        if not reported:
+            await self._tell_to_stop(failed, requeued)
+        freed = await (freeing or self._free(failed))
         self._fleet.record_load(node_id, freed.load)
-        if requeued.done:
-            await self.place(session_id=session_id, job_id=job_id)
-            return True
-        if requeued.reason == "exhausted":
-            record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)
-            return record is not None and await self.refuse(record, refused)
-        return False
+        return await self._go_on(failed, requeued)
 
-    async def abandon(self, *, node_id: str, job_id: str, attempt: int) -> None:
-        """Move an attempt away from a node that is gone."""
+    async def abandon(self, *, node_id: str, job_id: str, attempt: int, is_told: bool) -> None:
+        """Move an attempt away from a node that is gone; it hears of that only if `is_told`.
+
+        Its slot is freed while the job is placed: nobody gets a slot of a node that is gone.
+        """
         session_id = ids.find_session_id(job_id)
         if session_id is None:
             return
         late = errors.JobTimedOut()
-        await self.retry(
+        failed = FailedAttempt(
             session_id=session_id,
             job_id=job_id,
             attempt=attempt,
@@ -107,6 +109,68 @@ class Retries:
             reason="node_offline",
             refused=Refused(code=late.code, message=str(late)),
         )
+        requeued = await self._requeue(failed)
+        _log(failed, requeued)
+        if is_told:
+            await self._tell_to_stop(failed, requeued)
+        freeing = self._free(failed)
+        await self._go_on(failed, requeued, is_told=is_told)
+        self._fleet.record_load(node_id, (await freeing).load)
+
+    def _requeue(self, failed: FailedAttempt) -> "asyncio.Future[Requeued]":
+        """Begin the next attempt, and read in the same breath what it needs.
+
+        Of what is read counts only what never changes: a script that Redis did not know is sent
+        again, after the reads.
+        """
+        session_id, job_id, jobs = failed.session_id, failed.job_id, self._stores.jobs
+        requeuing = jobs.requeue(
+            session_id=session_id,
+            job_id=job_id,
+            attempt=failed.attempt,
+            node_id=failed.node_id,
+            reason=failed.reason,
+            reported=failed.reported,
+        )
+        return asyncio.gather(
+            requeuing,
+            jobs.find(session_id=session_id, job_id=job_id),
+            jobs.find_assignment(session_id=session_id, job_id=job_id),
+        )
+
+    async def _tell_to_stop(self, failed: FailedAttempt, requeued: Requeued) -> None:
+        """Tell a node that an attempt is no longer its own.
+
+        Whoever was first has told it; by now the node may have a newer attempt of the job.
+        """
+        if self._send_cancel and requeued[0].reason != "stale_attempt":
+            cancelled = JobCancelled(job_id=failed.job_id, reason=failed.reason)
+            await self._delivery.to_node(failed.node_id, cancelled)
+
+    def _free(self, failed: FailedAttempt) -> "asyncio.Future[SlotReply]":
+        return self._stores.nodes.finish(
+            node_id=failed.node_id, job_id=failed.job_id, attempt=failed.attempt
+        )
+
+    async def _go_on(
+        self, failed: FailedAttempt, requeued: Requeued, *, is_told: bool = True
+    ) -> bool:
+        """Place the new attempt, or end the job that has none left; False if it was too late."""
+        reply, record, assignment = requeued
+        if reply.done:
+            if record is not None and assignment is not None:
+                attempt, failed_on = reply.values
+                placing = PlacementRequest(
+                    assignment=msgspec.structs.replace(assignment, attempt_id=int(attempt)),
+                    need=record.need,
+                    failed_on=tuple(failed_on.split(",")),
+                    tenant_id=record.tenant_id,
+                )
+                await self._dispatcher.place_again(placing, is_new_attempt=True)
+            return True
+        if reply.reason == "exhausted" and record is not None:
+            return await self.refuse(record, failed.refused, is_told=is_told)
+        return False
 
     async def place(self, *, session_id: str, job_id: str) -> None:
         """Bring the current attempt of a job without a node to one, or let it wait."""
@@ -150,8 +214,8 @@ class Retries:
         if self._dispatcher.waiting.can_take(record.job_id):
             await self.place(session_id=record.session_id, job_id=record.job_id)
 
-    async def refuse(self, record: JobRecord, refused: Refused) -> bool:
-        """End a job without a result; False when it had ended."""
+    async def refuse(self, record: JobRecord, refused: Refused, *, is_told: bool = True) -> bool:
+        """End a job without a result, of which its node is told; False when it had ended."""
         self._dispatcher.discard(record.job_id)
         return await self._settlement.refuse(
             session_id=record.session_id,
@@ -159,4 +223,21 @@ class Retries:
             refused=refused,
             utterance_index=record.utterance_index,
             trace_id=record.trace_id,
+            is_node_told=is_told,
+        )
+
+
+def _log(failed: FailedAttempt, requeued: Requeued) -> None:
+    reply = requeued[0]
+    if reply.done or reply.reason == "exhausted":
+        logger.info(
+            "attempt failed",
+            extra={
+                "job_id": failed.job_id,
+                "session_id": failed.session_id,
+                "attempt_id": failed.attempt,
+                "node_id": failed.node_id,
+                "reason": failed.reason,
+                "again": reply.done,
+            },
         )

@@ -95,10 +95,22 @@ class Settlement:
         return True
 
     async def refuse(
-        self, *, session_id: str, job_id: str, refused: Refused, utterance_index: int, trace_id: str
+        self,
+        *,
+        session_id: str,
+        job_id: str,
+        refused: Refused,
+        utterance_index: int,
+        trace_id: str,
+        is_node_told: bool = True,
     ) -> bool:
-        """End a job without a result, wherever it stands; False when it had ended."""
-        end = await self._end(session_id, job_id, JobState.FAILED, refused)
+        """End a job without a result, wherever it stands; False when it had ended.
+
+        The node it stands at is told, unless its socket is known to be closed.
+        """
+        end = await self._end(
+            session_id, job_id, JobState.FAILED, refused, is_node_told=is_node_told
+        )
         if end is None:
             return False
         _log_end(end, refused, session_id=session_id, job_id=job_id, trace_id=trace_id)
@@ -134,7 +146,13 @@ class Settlement:
         )
 
     async def _end(
-        self, session_id: str, job_id: str, state: JobState, refused: Refused
+        self,
+        session_id: str,
+        job_id: str,
+        state: JobState,
+        refused: Refused,
+        *,
+        is_node_told: bool = True,
     ) -> Ended | None:
         end = await self._stores.jobs.finish(
             session_id=session_id, job_id=job_id, state=state, outcome=refused, reason=refused.code
@@ -145,9 +163,9 @@ class Settlement:
             await self._tenants.give_back(job_id)
         else:
             # Told before its slot is free: whoever gets the slot must not reach the node first.
-            await self._delivery.to_node(
-                end.node_id, JobCancelled(job_id=job_id, reason=refused.message)
-            )
+            if is_node_told:
+                cancelled = JobCancelled(job_id=job_id, reason=refused.message)
+                await self._delivery.to_node(end.node_id, cancelled)
             freed = await self._stores.nodes.finish(
                 node_id=end.node_id, job_id=job_id, attempt=end.attempt
             )

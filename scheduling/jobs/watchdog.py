@@ -4,14 +4,12 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
+from scheduling.jobs.node_departure import NodeDeparture
 from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Stores
-from scheduling.model import clock, errors
-from scheduling.model.delivery import Delivery
-from scheduling.model.events import NodeStatusChanged
+from scheduling.model import errors
 from scheduling.model.jobs import ENDED, SENT, WAITING, JobRecord, JobState
 from scheduling.model.metrics import Metrics
-from scheduling.model.nodes import NodeStatus
 from scheduling.model.outcomes import Refused
 from scheduling.placement.snapshot import Fleet
 from scheduling.store import timers
@@ -36,10 +34,8 @@ class Watchdog:
         *,
         stores: Stores,
         fleet: Fleet,
-        delivery: Delivery,
         retries: Retries,
-        silent_ms: int,
-        grace_ms: int,
+        departure: NodeDeparture,
         interval_s: float,
         metrics: Metrics,
         look_again_ms: int = 3_000,
@@ -48,10 +44,8 @@ class Watchdog:
         self._lag_ms = 0
         self._stores = stores
         self._fleet = fleet
-        self._delivery = delivery
         self._retries = retries
-        self._silent_ms = silent_ms
-        self._grace_ms = grace_ms
+        self._departure = departure
         self._look_again_ms = look_again_ms
         self.interval_s = interval_s
         self.on_hook: Callable[[str, str], None] = lambda _session_id, _job_id: None
@@ -73,7 +67,7 @@ class Watchdog:
         elif kind == timers.HOOK:
             self.on_hook(parts[0], parts[1])
         else:
-            await self._look_at_node(kind, parts[0], int(parts[1]))
+            await self._departure.look_at(kind, parts[0], int(parts[1]))
 
     async def _look_at_job(self, session_id: str, job_id: str, now_ms: int) -> None:
         record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)
@@ -146,30 +140,3 @@ class Watchdog:
             await store.arm(entity, delay_ms=delay_ms)
             return
         unattended(store.file(entity), what="a timer's end")
-
-    async def _look_at_node(self, kind: str, node_id: str, conn_epoch: int) -> None:
-        """Take a node offline that fell silent, or did not come back in time (N5, N14)."""
-        entity = timers.name_node(kind, node_id, conn_epoch)
-        retired = await self._stores.nodes.retire(
-            node_id=node_id,
-            conn_epoch=conn_epoch,
-            # One that was taken for gone and was heard since is not gone: its instance had slept.
-            silent_ms=self._silent_ms if kind == timers.SILENT else self._grace_ms,
-        )
-        if retired.alive_for_ms is not None and kind == timers.SILENT:
-            await self._stores.timers.arm(entity, delay_ms=retired.alive_for_ms)
-            return
-        unattended(self._stores.timers.disarm(entity), what="a timer's end")
-        if retired.attempts is None:
-            return
-        self._fleet.remove(node_id, conn_epoch=conn_epoch)
-        if kind == timers.SILENT:
-            silenced = NodeStatusChanged(
-                node_id=node_id,
-                status=NodeStatus.OFFLINE,
-                reason="silent",
-                timestamp=clock.now_ms() // 1000,
-            )
-            await self._delivery.to_node(node_id, silenced, conn_epoch=conn_epoch)
-        for job_id, attempt in retired.attempts:
-            await self._retries.abandon(node_id=node_id, job_id=job_id, attempt=attempt)

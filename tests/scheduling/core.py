@@ -23,12 +23,13 @@ class Services:
         self.settlement = built.settlement
         self.dispatcher = built.dispatcher
         self.retries = built.retries
+        self.departure = built.departure
         self.registry = built.registry
         self.watchdog = built.watchdog
 
-    async def register(self) -> Node:
+    async def register(self, node_id: str = "n1", *, max_jobs: int = 2) -> Node:
         registration = await self.registry.register(
-            node_id="n1", max_jobs=2, description=DESCRIPTION, shown_token="", running=()
+            node_id=node_id, max_jobs=max_jobs, description=DESCRIPTION, shown_token="", running=()
         )
         return registration.node
 

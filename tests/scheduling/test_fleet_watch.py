@@ -25,12 +25,11 @@ class Watcher:
         self.fleet = Fleet(require_gpu=False)
         self.watch = FleetWatch(
             index=self.index,
-            stores=core.stores,
             fleet=self.fleet,
             delivery=Delivery(),
+            departure=core.departure,
             interval_s=1,
             forget_ms=600_000,
-            grace_ms=1_000,
         )
 
     def find(self) -> Node:

@@ -19,7 +19,7 @@ async def hold_a_job(core: Services) -> RecordingNode:
 
 
 async def move_on(core: Services) -> None:
-    await core.retries.abandon(node_id="n1", job_id=JOB, attempt=1)
+    await core.retries.abandon(node_id="n1", job_id=JOB, attempt=1, is_told=True)
 
 
 @pytest.mark.req("R1", "I-28")

@@ -1,4 +1,4 @@
-"""A dispatch costs one round trip to Redis: timer, job and slot leave together."""
+"""A dispatch costs one round trip to Redis, and moving the jobs of a node that is gone three."""
 
 import asyncio
 
@@ -6,27 +6,52 @@ import pytest
 
 from lua import scripts
 from scheduling.model.events import ToNode
+from scheduling.store import timers
 from scheduling.store.redis import routes
 from tests.redis_under_test import IS_CLUSTER
 from tests.scheduling.core import Services
-from tests.scripts.fixtures import make_request
+from tests.scheduling.departures import KeptLetters, fall_silent, give_jobs
+from tests.scripts.fixtures import NODE_LIMITS, make_request
+
+
+class Batches(list[int]):
+    """How many commands each batch carried, and how many had to wait for one another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_sequence = 0
+
+    def begin(self, commands: list[routes.Command]) -> int:
+        """Note a batch that leaves; return its place in the sequence, for `end`."""
+        self.append(len(commands))
+        return self.in_sequence + 1
+
+    def end(self, place: int) -> None:
+        """Note that a batch was answered: what leaves now may have waited for it."""
+        self.in_sequence = max(self.in_sequence, place)
+
+    def start_anew(self) -> None:
+        self.clear()
+        self.in_sequence = 0
 
 
 class CountingNode:
     """A node's mailbox that knows which batches had been sent when a job reached it."""
 
-    def __init__(self, conn_epoch: int, batches: list[int]) -> None:
+    def __init__(self, conn_epoch: int, batches: Batches) -> None:
         self.conn_epoch = conn_epoch
         self.batches_before: list[list[int]] = []
+        self.in_sequence: list[int] = []
         self._batches = batches
 
     def post(self, event: ToNode) -> bool:
         self.batches_before.append(list(self._batches))
+        self.in_sequence.append(self._batches.in_sequence)
         return True
 
 
 @pytest.fixture
-async def batches(core: Services, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+async def batches(core: Services, monkeypatch: pytest.MonkeyPatch) -> Batches:
     """How many commands each batch carried, from now on; Redis knows every script.
 
     On a cluster, what leaves at once is a batch for each master.
@@ -34,7 +59,7 @@ async def batches(core: Services, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     connection = core.held.connection
     for name in scripts.list_names():
         await connection.execute("SCRIPT", "LOAD", scripts.load_source(name))
-    sizes: list[int] = []
+    sent = Batches()
     route = connection._route
     begin, run = route.begin, route.run
 
@@ -43,26 +68,28 @@ async def batches(core: Services, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     ) -> "asyncio.Future[list[object]] | None":
         begun = begin(commands, master=master)
         if begun is not None:
-            sizes.append(len(commands))
+            place = sent.begin(commands)
+            begun.add_done_callback(lambda _: sent.end(place))
         return begun
 
     async def note(commands: list[routes.Command]) -> list[object]:
-        sizes.append(len(commands))
-        return await run(commands)
+        place = sent.begin(commands)
+        try:
+            return await run(commands)
+        finally:
+            sent.end(place)
 
     monkeypatch.setattr(route, "begin", note_begun)
     monkeypatch.setattr(route, "run", note)
-    return sizes
+    return sent
 
 
 @pytest.mark.req("V7", "I9", "I13")
-async def test_the_node_has_the_job_after_one_round_trip(
-    core: Services, batches: list[int]
-) -> None:
+async def test_the_node_has_the_job_after_one_round_trip(core: Services, batches: Batches) -> None:
     node = await core.beat(await core.register())
     mailbox = CountingNode(node.conn_epoch, batches)
     core.delivery.attach_node(node.node_id, mailbox)
-    batches.clear()
+    batches.start_anew()
 
     existing = await core.dispatcher.dispatch(make_request())
 
@@ -70,3 +97,32 @@ async def test_the_node_has_the_job_after_one_round_trip(
     (before,) = mailbox.batches_before
     assert sum(before) == 3, "timer, job and slot"
     assert IS_CLUSTER or len(before) == 1
+
+
+@pytest.mark.req("V7", "N14")
+@pytest.mark.parametrize("noticed", ["closed", "grace over", "silent"])
+async def test_the_three_jobs_of_a_node_that_is_gone_move_in_three_round_trips(
+    core: Services, batches: Batches, noticed: str
+) -> None:
+    if noticed == "silent":
+        gone, _ = await fall_silent(core, 3)
+    else:
+        gone = await core.beat(await core.register("n1", max_jobs=3))
+        await give_jobs(core, gone, 3)
+        core.held.advance_clock(NODE_LIMITS.grace_ms)
+    letters = KeptLetters(core)
+    other = await core.beat(await core.register("n2", max_jobs=3))
+    mailbox = CountingNode(other.conn_epoch, batches)
+    core.delivery.attach_node(other.node_id, mailbox)
+    batches.start_anew()
+
+    if noticed == "closed":
+        await core.registry.let_go(gone, may_return=False)
+    else:
+        kind = timers.SILENT if noticed == "silent" else timers.GONE
+        await core.departure.look_at(kind, gone.node_id, gone.conn_epoch)
+
+    assert len(mailbox.batches_before) == 3
+    assert max(mailbox.in_sequence) <= 3
+    told = {type(event).__name__ for event in letters.to_nodes}
+    assert told == ({"NodeStatusChanged", "JobCancelled"} if noticed == "silent" else set())
