@@ -1,4 +1,4 @@
-"""The lean consumer both kinds of socket share: decode, answer, encode."""
+"""The consumer both kinds of socket share: decode, answer, encode."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The door of a request: who asks, known anew each time, before the body is read."""
+"""Who sends a request: asked each time, before its body is read."""
 
 from typing import Any, Protocol
 

@@ -1,4 +1,4 @@
-"""The door of a socket: who may come in, asked once, before the socket opens."""
+"""Who may open a socket: asked once, before it opens."""
 
 import logging
 from collections.abc import Iterator
@@ -126,7 +126,7 @@ async def reject(scope: Any, send: Any, *, refusal: Refusal) -> None:
 
     An outage is told as such to everybody: a program must not take it for a wrong credential.
     """
-    logger.info("a connection was turned away: %s", refusal.code)
+    logger.info("a connection was rejected: %s", refusal.code)
     is_outage = isinstance(refusal, DependencyDown)
     if not is_outage and not find_header(scope, b"origin"):
         await send({"type": "websocket.close"})

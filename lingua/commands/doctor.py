@@ -89,11 +89,11 @@ def _look_at_settings() -> Iterator[Finding]:
 
 
 def _look_at_doors(host: str) -> Iterator[Finding]:
-    doors = (
+    sides = (
         ("LINGUA_NODE_AUTH", settings.LINGUA_NODE_AUTH),
         ("LINGUA_SESSION_AUTH", settings.LINGUA_SESSION_AUTH),
     )
-    off = [name for name, is_on in doors if not is_on]
+    off = [name for name, is_on in sides if not is_on]
     if not off:
         yield Finding(check="authentication", level="ok", seen="on for nodes and sessions")
         yield from _look_at_tokens()

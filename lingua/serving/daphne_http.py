@@ -1,4 +1,4 @@
-"""Daphne's HTTP requests with an end to how much they may carry."""
+"""Daphne's HTTP requests, with bodies bounded in size."""
 
 import asyncio
 import functools

@@ -1,7 +1,7 @@
 """How a log record becomes a line: JSON for programs that collect logs, text for a terminal.
 
-Every line passes through `lingua.settings.redaction`. Audio and texts are never handed to a logger;
-that a long value is cut is a second lock on the same door.
+Every line passes through `lingua.settings.redaction`. Audio and texts are never handed to a logger,
+and a long value is cut all the same.
 """
 
 import datetime as dt

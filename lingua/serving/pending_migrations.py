@@ -1,4 +1,4 @@
-"""Whether the database is as the program wants it."""
+"""Which migrations the database lacks."""
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor

@@ -1,4 +1,4 @@
-"""HTTP requests with an end to how much they may carry, under any server."""
+"""HTTP requests with bodies bounded in size, under any server."""
 
 from lingua.serving.asgi_types import AsgiApp, Message, Receive, Scope, Send
 

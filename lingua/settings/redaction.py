@@ -22,7 +22,7 @@ _SECRETS = (
 
 
 def mask_secrets(text: str) -> str:
-    """Return the text without what opens a door."""
+    """Return the text without secrets."""
     for pattern, masked in _SECRETS:
         text = pattern.sub(masked, text)
     return text

@@ -19,7 +19,7 @@ class LoadBroadcast:
     heartbeat, by the fleet broadcast.
     """
 
-    name = "load news"
+    name = "load broadcast"
 
     def __init__(
         self,

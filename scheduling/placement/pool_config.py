@@ -23,7 +23,7 @@ from scheduling.placement.pools import (
 
 
 class PoolRules(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The switches of two-level placement, each a way back (G7); names as operators know them."""
+    """The switches of two-level placement, each reversible (G7); names as operators know them."""
 
     enabled: bool = True
     mode: Literal["two_level", "single"] = "two_level"

@@ -166,13 +166,13 @@ async def the_hub_stops(scene: Scene) -> None:
 
 async def an_inbox_is_read_and_not_finished(scene: Scene) -> None:
     """Somebody reads what is sent to the instance and finishes nothing."""
-    _read_unfinished(scene, letters=_MANY)
+    _read_unfinished(scene, messages=_MANY)
     await scene.until("scheduler_phase2_inbox_pending", lambda value: value >= _MANY)
 
 
 async def a_letter_is_never_finished(scene: Scene) -> None:
-    """One letter is read and never finished; time goes on."""
-    _read_unfinished(scene, letters=1)
+    """One message is read and never finished; time goes on."""
+    _read_unfinished(scene, messages=1)
     name = "scheduler_inbox_oldest_pending_seconds"
     await scene.until(name, lambda value: value > 0)
     seen = await scene.value(name)
@@ -286,13 +286,13 @@ def _inbox(scene: Scene) -> str:
     return str(key)
 
 
-def _read_unfinished(scene: Scene, *, letters: int) -> None:
-    """Write letters and read them as another reader of the same inbox, before the instance can."""
+def _read_unfinished(scene: Scene, *, messages: int) -> None:
+    """Write messages and read them as another reader of the same inbox, before the instance can."""
     key = _inbox(scene)
     with scene.lingua.redis.pipeline(transaction=True) as together:
-        for _ in range(letters):
+        for _ in range(messages):
             together.xadd(key, {"target": "nobody", "payload": "x"})
-        together.xreadgroup("readers", "intruder", {key: ">"}, count=letters)
+        together.xreadgroup("readers", "intruder", {key: ">"}, count=messages)
         together.execute()
 
 

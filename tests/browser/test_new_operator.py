@@ -18,7 +18,7 @@ _PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with t
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Desk:
+class Operator:
     """A server whose nodes need tokens, and the commands of whoever runs it."""
 
     lingua: Lingua
@@ -35,7 +35,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def operator(tmp_path: Path) -> Iterator[Operator]:
     redis = EmbeddedRedis(directory=tmp_path / "redis", append_only=False)
     redis.start()
     servers = Servers(directory=tmp_path, redis_url=redis.url)
@@ -47,15 +47,17 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         LINGUA_PENDING_TIMEOUT_S="0.5",
     )
     make_superuser("desk", _PASSWORD, var=tmp_path / "var")
-    yield Desk(lingua=lingua, redis_url=redis.url, var=tmp_path / "var")
+    yield Operator(lingua=lingua, redis_url=redis.url, var=tmp_path / "var")
     servers.end()
     redis.stop()
 
 
-def test_a_new_operator_sees_asks_drains_revokes_and_replays(browser: Browser, desk: Desk) -> None:
-    lingua = desk.lingua
+def test_a_new_operator_sees_asks_drains_revokes_and_replays(
+    browser: Browser, operator: Operator
+) -> None:
+    lingua = operator.lingua
     address = f"http://{lingua.instance.address}"
-    token = desk.manage("token", "create", "node", "Berlin")
+    token = operator.manage("token", "create", "node", "Berlin")
     nodes = ("simulate", "--nodes", "2", "--slots", "2", "--heartbeat", "1", "--token", token)
     with run_nodes(*nodes, url=lingua.url("/ws/node")):
         with run_speakers(2, url=lingua.url("/ws/session"), pause_s=1):
@@ -91,9 +93,9 @@ def test_a_new_operator_sees_asks_drains_revokes_and_replays(browser: Browser, d
         browser.open(f"{address}/cluster")
         browser.wait("the nodes gone", lambda: browser.text("[data-tile=nodes]").startswith("0 /"))
 
-    asyncio.run(lose_a_message(desk.redis_url, prefix=f"{lingua.prefix}:asgi"))
+    asyncio.run(lose_a_message(operator.redis_url, prefix=f"{lingua.prefix}:asgi"))
     browser.open(f"{address}/dead-letters")
-    browser.wait("the letter", lambda: browser.texts("[data-letter]"))
+    browser.wait("the dead letter", lambda: browser.texts("[data-letter]"))
     browser.keep_picture("new-operator-dead-letters")
     browser.click("[data-act=replay]")
     browser.wait("what came of it", lambda: "refused" in browser.text("#done"))

@@ -24,7 +24,7 @@ async def lose_a_message(redis_url: str, *, prefix: str) -> None:
     await living.register()
     await dead.register()
     message = {"type": "instance.letter", "body": b"?", **_FIELDS}
-    # A machine that is busy may let the presence end before the letter is under way.
+    # A machine that is busy may let the presence end before the message is under way.
     while not await living.send_if_alive(channel, message):
         await dead.register()
     await dead.close_pools()

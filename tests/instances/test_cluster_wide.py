@@ -20,7 +20,7 @@ _DEADLINE_S = 20
 _QUICK = {"LINGUA_STATS_INTERVAL_S": "0.2"}
 
 
-class Desk:
+class Operator:
     """Asks one instance's API, as who has a token that may operate."""
 
     def __init__(self, instance: Instance) -> None:
@@ -70,7 +70,7 @@ async def test_every_instance_counts_the_sessions_and_nodes_of_all(
     cluster: Cluster,
 ) -> None:
     one, two = _start(cluster, count=2)
-    desks = [Desk(instance) for instance in (one, two)]
+    operators = [Operator(instance) for instance in (one, two)]
     first, second = draw_pair(), draw_pair()
     async with (
         FakeNode.connect(one.url("/ws/node")) as node,
@@ -80,14 +80,14 @@ async def test_every_instance_counts_the_sessions_and_nodes_of_all(
         await node.register(first)
         await here.init(first)
         await there.init(second)
-        for desk in desks:
-            stats = await desk.until(
+        for operator in operators:
+            stats = await operator.until(
                 "/api/v1/stats", lambda told: told["web_clients"]["active_users"] == 2
             )
             usage = stats["web_clients"]["language_usage"]
             assert usage[first[0]] == {"as_source": 1, "as_target": 0, "total": 1}
             assert usage[second[1]] == {"as_source": 0, "as_target": 1, "total": 1}
-            told = await desk.until(
+            told = await operator.until(
                 "/api/v1/cluster",
                 lambda told: (
                     sorted((row["nodes_owned"], row["sessions_owned"]) for row in told["instances"])
@@ -98,7 +98,9 @@ async def test_every_instance_counts_the_sessions_and_nodes_of_all(
             assert told["total_nodes"] == 1
             assert {row["pid"] for row in told["instances"]} == {one.process.pid, two.process.pid}
         kill(two)
-        told = await desks[0].until("/api/v1/cluster", lambda told: told["total_instances"] == 1)
+        told = await operators[0].until(
+            "/api/v1/cluster", lambda told: told["total_instances"] == 1
+        )
         assert told["total_sessions"] == 1
 
 
@@ -107,7 +109,7 @@ async def test_sessions_of_all_instances_are_listed_filtered_and_paged(
     cluster: Cluster,
 ) -> None:
     one, two = _start(cluster, count=2)
-    desk = Desk(one)
+    operator = Operator(one)
     first, second = draw_pair(), draw_pair()
     async with (
         Speaker.connect(one.url("/ws/session")) as here,
@@ -115,25 +117,25 @@ async def test_sessions_of_all_instances_are_listed_filtered_and_paged(
     ):
         await here.init(first)
         await there.init(second)
-        listed = await desk.until("/api/v1/sessions", lambda told: told["count"] == 2)
+        listed = await operator.until("/api/v1/sessions", lambda told: told["count"] == 2)
         rows = {row["session_id"]: row for row in listed["results"]}
         assert set(rows) == {here.session_id, there.session_id}
         assert rows[there.session_id]["languages"] == [{"src": second[0], "tgt": second[1]}]
 
-        filtered = await desk.get(f"/api/v1/sessions?language={second[0]}")
+        filtered = await operator.get(f"/api/v1/sessions?language={second[0]}")
         assert [row["session_id"] for row in filtered["results"]] == [there.session_id]
-        page = await desk.get("/api/v1/sessions?limit=1&offset=1")
+        page = await operator.get("/api/v1/sessions?limit=1&offset=1")
         assert page["results"] == listed["results"][1:]
         owner = rows[there.session_id]["instance_id"]
-        alone = await desk.get(f"/api/v1/sessions?instance_id={owner}")
+        alone = await operator.get(f"/api/v1/sessions?instance_id={owner}")
         assert [row["session_id"] for row in alone["results"]] == [there.session_id]
 
-        detail = await desk.get(f"/api/v1/sessions/{there.session_id}")
+        detail = await operator.get(f"/api/v1/sessions/{there.session_id}")
         assert detail["instance_id"] == owner
         assert detail["profile"]["src_lang"] == second[0]
         assert "token" not in json.dumps(detail)
-    await desk.until("/api/v1/sessions", lambda told: told["count"] == 0)
-    status, told = await desk.ask("/api/v1/sessions/s-00000000")
+    await operator.until("/api/v1/sessions", lambda told: told["count"] == 0)
+    status, told = await operator.ask("/api/v1/sessions/s-00000000")
     assert (status, told["error"]) == (404, "NO_SUCH_SESSION")
 
 
@@ -142,12 +144,12 @@ async def test_the_list_of_sessions_is_whole_again_after_redis_lost_it(
     cluster: Cluster,
 ) -> None:
     [one] = _start(cluster, count=1)
-    desk = Desk(one)
+    operator = Operator(one)
     async with Speaker.connect(one.url("/ws/session")) as speaker:
         await speaker.init(draw_pair())
-        await desk.until("/api/v1/sessions", lambda told: told["count"] == 1)
+        await operator.until("/api/v1/sessions", lambda told: told["count"] == 1)
         cluster.redis.flushall()
-        await desk.until("/api/v1/sessions", lambda told: told["count"] == 1)
+        await operator.until("/api/v1/sessions", lambda told: told["count"] == 1)
 
 
 @pytest.mark.req("D1")
@@ -155,11 +157,11 @@ async def test_statistics_stay_fresh_while_redis_does_not_answer(
     cluster: Cluster, own_redis: OwnRedis
 ) -> None:
     [one] = _start(cluster, count=1)
-    desk = Desk(one)
-    before = (await desk.get("/api/v1/metrics"))["stats"]["snapshot_updated_at_ms"]
+    operator = Operator(one)
+    before = (await operator.get("/api/v1/metrics"))["stats"]["snapshot_updated_at_ms"]
     own_redis.stop()
 
-    await desk.until(
+    await operator.until(
         "/api/v1/metrics",
         lambda told: told["stats"]["snapshot_updated_at_ms"] > before + 1_000,
     )
@@ -170,24 +172,24 @@ async def test_an_operator_lists_replays_and_purges_dead_letters(
     cluster: Cluster, redis_url: str
 ) -> None:
     [one] = _start(cluster, count=1)
-    desk = Desk(one)
+    operator = Operator(one)
     await lose_a_message(redis_url, prefix="i:asgi")
 
-    [letter] = (await desk.get("/api/v1/dlq?reason=process_gone"))["results"]
-    assert (await desk.get("/api/v1/dlq?reason=undecodable"))["results"] == []
-    path = f"/api/v1/dlq/{urllib.parse.quote(letter['letter_id'])}"
-    assert await desk.get(path) == letter
-    assert letter["fields"] == {"job_id": "j"}
-    await desk.until("/api/v1/cluster", lambda told: told["total_dlq"] == 1)
-    strangers = [await desk.ask(f"{path}/{act}", method="POST") for act in ("replay", "purge")]
+    [dead_letter] = (await operator.get("/api/v1/dlq?reason=process_gone"))["results"]
+    assert (await operator.get("/api/v1/dlq?reason=undecodable"))["results"] == []
+    path = f"/api/v1/dlq/{urllib.parse.quote(dead_letter['letter_id'])}"
+    assert await operator.get(path) == dead_letter
+    assert dead_letter["fields"] == {"job_id": "j"}
+    await operator.until("/api/v1/cluster", lambda told: told["total_dlq"] == 1)
+    strangers = [await operator.ask(f"{path}/{act}", method="POST") for act in ("replay", "purge")]
     assert [status for status, _ in strangers] == [401, 401]
 
-    await asyncio.to_thread(desk.sign_in)
-    status, replayed = await desk.ask(f"{path}/replay", method="POST")
+    await asyncio.to_thread(operator.sign_in)
+    status, replayed = await operator.ask(f"{path}/replay", method="POST")
     assert (status, replayed["outcome"]) == (200, "refused")
-    assert await desk.ask(f"{path}/purge?dry_run=true", method="POST") == (200, {"removed": 1})
-    assert await desk.ask(f"{path}/purge", method="POST") == (200, {"removed": 1})
-    assert (await desk.ask(f"{path}/purge", method="POST"))[0] == 404
-    assert (await desk.ask(path))[0] == 404
-    assert (await desk.ask("/api/v1/dlq/nonsense/replay", method="POST"))[0] == 404
-    assert await desk.ask("/api/v1/dlq/purge", method="POST") == (200, {"removed": 0})
+    assert await operator.ask(f"{path}/purge?dry_run=true", method="POST") == (200, {"removed": 1})
+    assert await operator.ask(f"{path}/purge", method="POST") == (200, {"removed": 1})
+    assert (await operator.ask(f"{path}/purge", method="POST"))[0] == 404
+    assert (await operator.ask(path))[0] == 404
+    assert (await operator.ask("/api/v1/dlq/nonsense/replay", method="POST"))[0] == 404
+    assert await operator.ask("/api/v1/dlq/purge", method="POST") == (200, {"removed": 0})

@@ -33,7 +33,7 @@ AT_ONCE = {"LINGUA_REDIS_OVERDUE_MS": "80"}
 # No timer but the one that is set for it may come to an outcome's help.
 UNHURRIED = {"LINGUA_ACK_TIMEOUT_MS": "20000", "LINGUA_RESERVATION_MS": "25000"}
 ENOUGH = 100
-# An instance is buried at the third look at which its presence is missing; it ends after 2 s.
+# An instance is taken for dead at the third look that misses its presence, which ends after 2 s.
 LOOKS = 20
 DEADLINE_S = 30.0
 
@@ -125,7 +125,9 @@ async def test_a_sleeping_master_holds_up_nobody_elses_work(
 
 
 @pytest.mark.req("J9", "G1", "X6")
-@pytest.mark.parametrize("gap_ms", [1_000, 60_000], ids=["a later one waits", "its patience ends"])
+@pytest.mark.parametrize(
+    "gap_ms", [1_000, 60_000], ids=["a later one waits", "its time to wait ends"]
+)
 async def test_an_utterance_whose_master_never_comes_back_is_refused_and_holds_up_none(
     cluster: Cluster, masters: EmbeddedCluster, gap_ms: int
 ):
@@ -202,7 +204,7 @@ async def test_an_instance_whose_presence_cannot_be_read_is_not_taken_for_dead(
 
 
 async def wait_for_looks(instance: Instance) -> None:
-    """Wait until an instance looked around so often that it had buried whoever it missed."""
+    """Wait until an instance looked around so often that it took whoever it missed for dead."""
     enough = await count_signs_of_life(instance) + LOOKS
     async with asyncio.timeout(DEADLINE_S):
         while await count_signs_of_life(instance) < enough:  # noqa: ASYNC110 - another process

@@ -37,7 +37,7 @@ async def test_signs_of_life_are_counted(cluster: Cluster):
 
 
 @pytest.mark.req("O6", "O5", "T4", "I-23")
-async def test_letters_of_a_dead_instance_are_counted_by_who_took_them_over(cluster: Cluster):
+async def test_messages_of_a_dead_instance_are_counted_by_who_took_them_over(cluster: Cluster):
     one = cluster.start(LINGUA_STATS_INTERVAL_S="0.2")
     two = cluster.start(LINGUA_STATS_INTERVAL_S="0.2")
     pair = draw_pair()
@@ -55,7 +55,7 @@ async def test_letters_of_a_dead_instance_are_counted_by_who_took_them_over(clus
         streams = "*:stream"
         await until(
             lambda: any(cluster.redis.xlen(key) for key in cluster.redis.scan_iter(streams)),
-            "no letter was written",
+            "no message was written",
         )
         kill(two)
 

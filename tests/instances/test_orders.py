@@ -25,7 +25,7 @@ _MAKE = (
 _DROP = "DELETE FROM operators_ownedpool WHERE pool_id = 'desk-made'"
 
 
-class Desk:
+class Operator:
     """An operator with a token, who may ask any instance."""
 
     def __init__(self, directory: Path) -> None:
@@ -75,7 +75,7 @@ async def test_a_node_is_drained_resumed_and_disconnected_from_an_instance_that_
     cluster: Cluster, tmp_path: Path
 ):
     one, two = cluster.start(), cluster.start()
-    desk, pair = Desk(tmp_path), draw_pair()
+    operator, pair = Operator(tmp_path), draw_pair()
     async with (
         FakeNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(one.url("/ws/session")) as speaker,
@@ -84,19 +84,19 @@ async def test_a_node_is_drained_resumed_and_disconnected_from_an_instance_that_
         await node.register(pair)
         await speaker.init(pair)
         path = f"nodes/{node.node_id}"
-        await desk.until(two, path, has_status("Ready"))
+        await operator.until(two, path, has_status("Ready"))
 
-        assert (await desk.order(two, f"{path}/drain"))[0] == 200
+        assert (await operator.order(two, f"{path}/drain"))[0] == 200
         # No heartbeat comes meanwhile: the instance that holds the node was told.
-        await desk.until(one, path, has_status("Draining"))
+        await operator.until(one, path, has_status("Draining"))
         await speaker.say(0)
-        await desk.until(one, "metrics", lambda told: told["dispatch_exclude"]["by_reason"])
+        await operator.until(one, "metrics", lambda told: told["dispatch_exclude"]["by_reason"])
         assert node.told("job_assign") == []
-        assert (await desk.order(two, f"{path}/resume"))[0] == 200
-        await desk.until(one, path, has_status("Ready"))
+        assert (await operator.order(two, f"{path}/resume"))[0] == 200
+        await operator.until(one, path, has_status("Ready"))
         await speaker.result(0)
 
-        assert (await desk.order(two, f"{path}/disconnect"))[0] == 200
+        assert (await operator.order(two, f"{path}/disconnect"))[0] == 200
         assert await node.closed() == 1000
 
 
@@ -105,19 +105,19 @@ async def test_a_cordon_outlives_the_connection_redis_and_every_instance(
     cluster: Cluster, tmp_path: Path
 ):
     one, two = cluster.start(), cluster.start()
-    desk, pair = Desk(tmp_path), draw_pair()
+    operator, pair = Operator(tmp_path), draw_pair()
     async with FakeNode.connect(one.url("/ws/node")) as node:
         await node.register(pair)
         path = f"nodes/{node.node_id}"
-        await desk.until(two, path, has_status("Ready"))
-        assert (await desk.order(two, f"{path}/cordon"))[0] == 200
-        await desk.until(one, path, has_status("Cordoned"))
+        await operator.until(two, path, has_status("Ready"))
+        assert (await operator.order(two, f"{path}/cordon"))[0] == 200
+        await operator.until(one, path, has_status("Cordoned"))
 
         cluster.redis.flushall()
         info = cluster.key(f"{{node:{node.node_id}}}:info")
         await until(lambda: cluster.redis.hget(info, "held") == "cordon", "no cordon")
         await node.heartbeat()
-        assert (await desk.see(one, path))["status"] == "Cordoned"
+        assert (await operator.see(one, path))["status"] == "Cordoned"
 
     one.terminate()
     two.terminate()
@@ -128,12 +128,12 @@ async def test_a_cordon_outlives_the_connection_redis_and_every_instance(
         await node.send(_register_again(pair, path.removeprefix("nodes/")))
         node.node_id = (await node.next("node_register_ack"))["node_id"]
         await node.heartbeat()
-        await desk.until(three, path, has_status("Cordoned"))
-        assert (await desk.order(three, f"{path}/resume"))[0] == 200
-        await desk.until(three, path, has_status("Ready"))
-        version = (await desk.see(three, "phase3/pools"))["version"]
-        await desk.until(three, "phase3/pools", lambda told: told["version"] >= version)
-        assert (await desk.see(three, path))["held"] == ""
+        await operator.until(three, path, has_status("Cordoned"))
+        assert (await operator.order(three, f"{path}/resume"))[0] == 200
+        await operator.until(three, path, has_status("Ready"))
+        version = (await operator.see(three, "phase3/pools"))["version"]
+        await operator.until(three, "phase3/pools", lambda told: told["version"] >= version)
+        assert (await operator.see(three, path))["held"] == ""
 
 
 def _register_again(pair: tuple[str, str], node_id: str) -> dict[str, Any]:
@@ -149,13 +149,15 @@ async def test_a_rebuild_asked_of_an_instance_that_does_not_lead_is_done_by_the_
     cluster: Cluster, tmp_path: Path
 ):
     instances = [cluster.start(), cluster.start()]
-    desk = Desk(tmp_path)
+    operator = Operator(tmp_path)
     for instance in instances:
-        before = (await desk.see(instance, "admin/pools"))["version"]
-        status, told = await desk.order(instance, "admin/pools/rebuild")
+        before = (await operator.see(instance, "admin/pools"))["version"]
+        status, told = await operator.order(instance, "admin/pools/rebuild")
         assert status in {200, 202}, told
         for each in instances:
-            await desk.until(each, "admin/pools", lambda told, v=before: told["version"] == v + 1)
+            await operator.until(
+                each, "admin/pools", lambda told, v=before: told["version"] == v + 1
+            )
 
 
 @pytest.mark.req("P11", "V5")
@@ -163,14 +165,14 @@ async def test_what_an_operator_changes_is_in_force_on_every_instance_within_a_s
     cluster: Cluster, tmp_path: Path
 ):
     instances = [cluster.start(), cluster.start()]
-    desk = Desk(tmp_path)
+    operator = Operator(tmp_path)
     loop = asyncio.get_running_loop()
     took = []
     for statement, is_there in ((_MAKE, True), (_DROP, False)) * 3:
-        desk.write(statement)
+        operator.write(statement)
         changed_at = loop.time()
         for instance in instances:
-            await desk.until(
+            await operator.until(
                 instance,
                 "phase3/pools",
                 lambda told, wanted=is_there: (

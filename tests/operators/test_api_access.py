@@ -1,4 +1,4 @@
-"""The API's doors: tokens, roles, tickets, limits."""
+"""Who may use the API: tokens, roles, tickets, limits."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -32,7 +32,7 @@ schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True
 
 @pytest.fixture(scope="module")
 def asked(seen_redis: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lingua]:
-    """A server of its own: what is asked of it drains its nodes and purges its letters."""
+    """A server of its own: what is asked of it drains its nodes and purges its dead letters."""
     servers = Servers(directory=tmp_path_factory.mktemp("asked"), redis_url=seen_redis.url)
     yield servers.start("uvicorn", LINGUA_REQUEST_BURST="100000", LINGUA_STATS_INTERVAL_S="0.5")
     servers.end()

@@ -31,12 +31,12 @@ OWN = InstanceRecord(
 OTHER = msgspec.structs.replace(OWN, instance_id="i2", channel="inbox!2")
 
 
-class RedisProtocol:
+class RecordingTransport:
     """A channel layer that keeps what it was to carry."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[str, instance_messages.Letter]] = []
-        self.told: list[instance_messages.Letter] = []
+        self.sent: list[tuple[str, instance_messages.Envelope]] = []
+        self.told: list[instance_messages.Envelope] = []
 
     async def send(self, channel: str, body: bytes, *, facts: dict[str, str]) -> bool:
         assert not facts
@@ -54,12 +54,12 @@ class Broadcaster:
     """The part of an instance that tells others of its nodes."""
 
     def __init__(self, core: Services, *, gather_s: float) -> None:
-        self.wire = RedisProtocol()
+        self.transport = RecordingTransport()
         self.fleet = core.fleet
         self.peers = Peers(record=OWN, store=core.held.instances, interval_s=1, metrics=Metrics())
         remote_delivery = RemoteDelivery(
             peers=self.peers,
-            transport=self.wire,
+            transport=self.transport,
             fleet=self.fleet,
             nodes=core.held.nodes,
             sessions=core.held.sessions,
@@ -90,7 +90,7 @@ async def test_loads_that_change_together_are_one_message_to_each_other_instance
         broadcaster.fleet.record_load("n1", load)
     told = await asyncio.wait_for(telling, WITHIN_S)
 
-    assert (told, broadcaster.wire.sent) == (1, [(OTHER.channel, loads(n1=1))])
+    assert (told, broadcaster.transport.sent) == (1, [(OTHER.channel, loads(n1=1))])
 
 
 @pytest.mark.req("N12")
@@ -107,7 +107,7 @@ async def test_a_slot_at_a_full_node_is_told_at_once(core: Services) -> None:
     broadcaster.fleet.record_load("n1", 1)
     await asyncio.wait_for(telling, WITHIN_S)
 
-    assert broadcaster.wire.sent == [(OTHER.channel, loads(n1=1))]
+    assert broadcaster.transport.sent == [(OTHER.channel, loads(n1=1))]
 
 
 @pytest.mark.req("N12")
@@ -122,7 +122,7 @@ async def test_a_load_that_is_as_it_was_is_no_news(core: Services) -> None:
     broadcaster.fleet.record_load("n2", 1)
     await asyncio.wait_for(telling, WITHIN_S)
 
-    assert broadcaster.wire.sent == [(OTHER.channel, loads(n2=1))]
+    assert broadcaster.transport.sent == [(OTHER.channel, loads(n2=1))]
 
 
 @pytest.mark.req("N12")
@@ -133,7 +133,7 @@ async def test_whoever_is_alone_tells_nobody(core: Services) -> None:
     broadcaster.fleet.record_load("n1", 1)
 
     assert await asyncio.wait_for(broadcaster.news.run_once(), WITHIN_S) == 0
-    assert broadcaster.wire.sent == []
+    assert broadcaster.transport.sent == []
 
 
 @pytest.mark.req("N12")
@@ -146,4 +146,4 @@ async def test_a_node_that_comes_is_told_with_its_load(core: Services) -> None:
     broadcaster.fleet.record_load("n1", 3)
     await asyncio.wait_for(broadcaster.fleet_broadcast.run_once(), WITHIN_S)
 
-    assert broadcaster.wire.told == [FleetNews(sender="i1", nodes=(node,), loads={"n1": 3})]
+    assert broadcaster.transport.told == [FleetNews(sender="i1", nodes=(node,), loads={"n1": 3})]

@@ -75,8 +75,8 @@ async def test_every_script_has_a_method_that_calls_it(
     for store, method in EVERY_CALL:
         await call(stores, store, method)
 
-    spellings = ScriptCache()
-    digests = {spellings.get_digest(name) for name in scripts.list_names()}
+    script_cache = ScriptCache()
+    digests = {script_cache.get_digest(name) for name in scripts.list_names()}
     assert {command[1] for command in commands if command[0] == "EVALSHA"} == digests
 
 

@@ -13,7 +13,7 @@ DEADLINE_S = 15.0
 
 @dataclass(kw_only=True)
 class Fortress:
-    """One instance behind doors; `variables` make a command work on its database and Redis."""
+    """An instance with authentication on; `variables` lead commands to its database and Redis."""
 
     instance: Instance
     variables: dict[str, str]

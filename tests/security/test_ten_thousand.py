@@ -1,4 +1,4 @@
-"""Ten thousand connections of one principal: bounded, and nobody else is turned away."""
+"""Ten thousand connections of one principal: bounded, and nobody else is rejected."""
 
 import asyncio
 import base64
@@ -34,7 +34,7 @@ async def _knock(fortress: Fortress, token: str, turn: asyncio.Semaphore) -> tup
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except ConnectionResetError:
-            # Turned away so fast that the answer did not arrive whole.
+            # Rejected so fast that the answer did not arrive whole.
             head = b"HTTP/1.1 403 "
     status = int(head.split(b" ", 2)[1])
     if status != _SWITCHING:

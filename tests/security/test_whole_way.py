@@ -1,4 +1,4 @@
-"""Behind closed doors everything still works: the SDK's node, a program, a browser's ticket."""
+"""With authentication on everything still works: the SDK's node, a program, a browser's ticket."""
 
 import asyncio
 import base64

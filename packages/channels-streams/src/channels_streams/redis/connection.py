@@ -1,4 +1,4 @@
-"""Lines: how commands reach one Redis, over connections that are kept."""
+"""How commands reach one Redis: over connections that are kept."""
 
 import asyncio
 import functools
@@ -131,7 +131,7 @@ class CommandConnection:
 
 
 class ReadConnections:
-    """Lines for commands that block: each has one to itself, and at most `limit` are busy."""
+    """Connections for commands that block: each has one to itself, and at most `limit` are busy."""
 
     def __init__(self, server: Server, *, limit: int) -> None:
         self._server = server

@@ -1,4 +1,4 @@
-"""Ends no node brought about: in Redis once, as soon as it answers, while the session goes on."""
+"""Jobs cancelled without a node: ended in Redis once it answers, while the session goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""What leaves a session: at once and in order, and not before what was given up has ended."""
+"""Results leave a session at once and in order, and not before an utterance given up has ended."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -44,14 +44,14 @@ class Session:
                 await asyncio.sleep(0)
         return self.left
 
-    def _tell(self, departure: ReadyResult[str]) -> None:
-        self.left.append(departure.item)
+    def _tell(self, result: ReadyResult[str]) -> None:
+        self.left.append(result.item)
 
-    async def _give_up(self, departure: Missing) -> None:
-        self.begun.put_nowait(departure.utterance_index)
+    async def _give_up(self, result: Missing) -> None:
+        self.begun.put_nowait(result.utterance_index)
         if (fault := await self._may_end.get()) is not None:
             raise fault
-        self.left.append(f"missing {departure.utterance_index}")
+        self.left.append(f"missing {result.utterance_index}")
 
 
 @pytest.fixture

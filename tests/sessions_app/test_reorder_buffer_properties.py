@@ -15,7 +15,7 @@ class OutboxAgainstModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.outbox: ReorderBuffer[int] = ReorderBuffer(gap_ms=GAP_MS, max_held=MAX_HELD)
+        self.buffer: ReorderBuffer[int] = ReorderBuffer(gap_ms=GAP_MS, max_held=MAX_HELD)
         self.now_ms = 0
         self.jobs = 0
         self.next_index = 0
@@ -24,30 +24,30 @@ class OutboxAgainstModel(RuleBasedStateMachine):
         self.done: set[int] = set()
         self.left: list[int] = []
 
-    def note(self, ordered_sender: list[ReadyResult[int] | Missing]) -> None:
-        for departure in ordered_sender:
-            match departure:
+    def note(self, leaving: list[ReadyResult[int] | Missing]) -> None:
+        for left in leaving:
+            match left:
                 case Missing():
-                    self.note_missing(departure)
+                    self.note_missing(left)
                 case ReadyResult():
-                    index, _ = self.waiting.pop(departure.item)
-                    assert (str(departure.item), index) == (
-                        departure.job_id,
-                        departure.utterance_index,
+                    index, _ = self.waiting.pop(left.item)
+                    assert (str(left.item), index) == (
+                        left.job_id,
+                        left.utterance_index,
                     )
                     assert not any(live < index for live in self.live.values())
                     self.left.append(index)
 
-    def note_missing(self, departure: Missing) -> None:
-        index = departure.utterance_index
+    def note_missing(self, left: Missing) -> None:
+        index = left.utterance_index
         behind = [ready for its_index, ready in self.waiting.values() if its_index > index]
-        if departure.reason is MissingReason.GAP_TIMEOUT:
+        if left.reason is MissingReason.GAP_TIMEOUT:
             assert self.now_ms >= min(behind) + GAP_MS
         else:
             assert len(self.waiting) > MAX_HELD
         assert index == min(self.live.values())
-        assert set(departure.job_ids) == {str(j) for j, i in self.live.items() if i == index}
-        for job in map(int, departure.job_ids):
+        assert set(left.job_ids) == {str(j) for j, i in self.live.items() if i == index}
+        for job in map(int, left.job_ids):
             del self.live[job]
             self.done.add(job)
 
@@ -55,7 +55,7 @@ class OutboxAgainstModel(RuleBasedStateMachine):
     def begin_utterance(self, jobs: int, skip: int) -> None:
         self.next_index += skip
         for _ in range(jobs):
-            self.outbox.expect(utterance_index=self.next_index, job_id=str(self.jobs))
+            self.buffer.expect(utterance_index=self.next_index, job_id=str(self.jobs))
             self.live[self.jobs] = self.next_index
             self.jobs += 1
         self.next_index += 1
@@ -67,31 +67,31 @@ class OutboxAgainstModel(RuleBasedStateMachine):
         index = self.live.pop(job)
         if is_silent:
             self.done.add(job)
-            ordered_sender = self.outbox.settle_silently(
+            leaving = self.buffer.settle_silently(
                 utterance_index=index, job_id=str(job), now_ms=self.now_ms
             )
         else:
             self.waiting[job] = (index, self.now_ms)
-            ordered_sender = self.outbox.settle(
+            leaving = self.buffer.settle(
                 utterance_index=index, job_id=str(job), item=job, now_ms=self.now_ms
             )
-        self.note(ordered_sender)
+        self.note(leaving)
 
     @precondition(lambda self: self.done)
     @rule(data=st.data(), index=st.integers(0, 20))
     def finish_again(self, data: st.DataObject, index: int) -> None:
         job = data.draw(st.sampled_from(sorted(self.done)))
         self.note(
-            self.outbox.settle(utterance_index=index, job_id=str(job), item=job, now_ms=self.now_ms)
+            self.buffer.settle(utterance_index=index, job_id=str(job), item=job, now_ms=self.now_ms)
         )
 
     @rule(span_ms=st.sampled_from([0, 1, 400, 999, 1000, 1001, 5000]))
     def pass_time(self, span_ms: int) -> None:
         end_ms = self.now_ms + span_ms
-        while (wakeup := self.outbox.next_wakeup_at_ms) is not None and wakeup <= end_ms:
+        while (wakeup := self.buffer.next_wakeup_at_ms) is not None and wakeup <= end_ms:
             self.now_ms = wakeup
-            self.note(self.outbox.on_tick(now_ms=wakeup))
-            assert self.outbox.next_wakeup_at_ms != wakeup
+            self.note(self.buffer.on_tick(now_ms=wakeup))
+            assert self.buffer.next_wakeup_at_ms != wakeup
         self.now_ms = end_ms
 
     @invariant()
