@@ -84,8 +84,7 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
             logger.debug("unreadable bytes from a speaker ignored", extra=told)
             return
         if chunk is not None:
-            speaker = self._find(chunk.session_id)
-            await speaker.hear(audio=chunk.audio, is_final=chunk.is_final)
+            await self._service.take_bytes(self._find(chunk.session_id), chunk)
 
     @property
     def log_fields(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One timer of a session, set for whatever is due next."""
+"""One timer of a session, set for what is due next."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,19 +8,18 @@ from scheduling.model.background import Background
 
 
 class DeadlineTimer:
-    """Rings once, at the earliest of the moments it was last set for."""
+    """Rings once, at the moment it was last set for."""
 
     def __init__(self, ring: Callable[[], Coroutine[None, None, None]]) -> None:
         self._ring = ring
         self._background = Background()
         self._timer: asyncio.TimerHandle | None = None
 
-    def set_for(self, *moments_ms: int | None) -> None:
-        """Ring at the earliest of these moments, and no longer at another; None is none."""
+    def set_for(self, moment_ms: int | None) -> None:
+        """Ring at this moment, and no longer at another; at none, where it is None."""
         self.cancel()
-        due = [moment_ms for moment_ms in moments_ms if moment_ms is not None]
-        if due:
-            delay_s = max(0, min(due) - clock.now_ms()) / 1000
+        if moment_ms is not None:
+            delay_s = max(0, moment_ms - clock.now_ms()) / 1000
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._run)
 
     def cancel(self) -> None:

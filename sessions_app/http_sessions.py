@@ -43,21 +43,23 @@ from sockets.endpoints import Call
 class HttpSession:
     """Where events of a session without a socket go while a job of it is under way here."""
 
-    def __init__(self, session_id: str, *, profile: Profile) -> None:
+    def __init__(
+        self, session_id: str, *, profile: Profile, on_settled: Callable[[str, str], None]
+    ) -> None:
         self._session_id = session_id
         self._profile = profile
         self._begun_at_ms = clock.now_ms()
         self.languages = profile.languages
         self.jobs: set[str] = set()
         self.is_fenced = False
-        self.on_settled: Callable[[str], None] = lambda _job_id: None
+        self._on_settled = on_settled
 
     def post(self, event: ToSession) -> None:
         """Take the end of a job; steps before it are told to nobody."""
         match event:
             case JobSettled():
                 if event.job_id in self.jobs:
-                    self.on_settled(event.job_id)
+                    self._on_settled(self._session_id, event.job_id)
             case JobDispatched() | JobAccepted() | PartialHeard() | SessionFenced():
                 pass
 
@@ -278,8 +280,8 @@ class HttpSessionService:
         """Hear of the end of a job, and let nothing else be told to nobody."""
         held = self._calls.get(session_id)
         if held is None:
-            held = self._calls[session_id] = HttpSession(session_id, profile=profile)
-            held.on_settled = lambda job_id: self._settled(session_id, job_id)
+            held = HttpSession(session_id, profile=profile, on_settled=self._settled)
+            self._calls[session_id] = held
             self._delivery.attach_session(session_id, held)
         held.jobs.add(job_id)
 

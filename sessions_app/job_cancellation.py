@@ -1,7 +1,6 @@
 """Ends of utterances that no node brought about: refused, given up, or never placed."""
 
 import asyncio
-from collections.abc import Callable
 
 import msgspec
 
@@ -12,6 +11,7 @@ from scheduling.model.errors import DependencyDown, Refusal
 from scheduling.model.events import JobSettled
 from scheduling.model.jobs import Request
 from scheduling.model.outcomes import Outcome, Refused
+from sessions_app.session_life import SessionLife
 
 _LOOK_AGAIN_S = 0.2
 
@@ -28,12 +28,12 @@ class JobCancellation:
         session_id: str,
         settlement: Settlement,
         sessions: Sessions,
-        goes_on: Callable[[], bool],
+        life: SessionLife,
     ) -> None:
         self._session_id = session_id
         self._settlement = settlement
         self._sessions = sessions
-        self._goes_on = goes_on
+        self._life = life
         self._background = Background()
 
     async def end_now_or_later(self, job_id: str, *, reason: str) -> JobSettled | None:
@@ -41,7 +41,7 @@ class JobCancellation:
 
         Nobody waits for Redis: where it does not answer, the job is ended when it is back.
         """
-        if not self._goes_on():
+        if not self._life.goes_on:
             return None
         try:
             return await self._end(job_id, reason)
@@ -54,7 +54,7 @@ class JobCancellation:
         self._background.run(self._end_for_good(job_id, "refused"), name="ending a refused job")
 
     async def _end_for_good(self, job_id: str, reason: str) -> None:
-        while self._goes_on():
+        while self._life.goes_on:
             try:
                 await self._end(job_id, reason)
             except DependencyDown:

@@ -37,13 +37,13 @@ class OrderedSender(Generic[Item]):
 
     def _move_on(self) -> None:
         while self._queue and not self._is_giving_up:
-            departure = self._queue.popleft()
-            match departure:
+            first = self._queue.popleft()
+            match first:
                 case ReadyResult():
-                    self._tell(departure)
+                    self._tell(first)
                 case Missing():
                     self._is_giving_up = True
-                    self._background.run(self._give_up_one(departure), name="giving up")
+                    self._background.run(self._give_up_one(first), name="giving up")
 
     async def _give_up_one(self, missing: Missing) -> None:
         try:

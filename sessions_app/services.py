@@ -4,20 +4,21 @@ import asyncio
 
 import msgspec
 
-from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.sessions import Opened, Sessions, SessionTakeover
-from scheduling.jobs.settlement import Settlement
 from scheduling.model.background import Background
 from scheduling.model.credentials import Principal
 from scheduling.model.delivery import Delivery
-from scheduling.model.errors import AccessDenied, DependencyDown
-from scheduling.model.metrics import Metrics
+from scheduling.model.errors import AccessDenied
 from sessions_app import messages
-from sessions_app.audio import UndecodableAudio, check_utterance_audio, decode_chunk_payload
-from sessions_app.in_flight import InFlight
+from sessions_app.audio import (
+    BinaryChunk,
+    UndecodableAudio,
+    check_utterance_audio,
+    decode_chunk_payload,
+)
 from sessions_app.requests import Profile, read_profile, read_several
-from sessions_app.session_limits import SessionLimits
 from sessions_app.speaker import Speaker
+from sessions_app.speaker_builder import SpeakerBuilder
 from sockets.outbound import Outbound
 from sockets.socket_auth import Peer
 
@@ -32,24 +33,16 @@ class SessionService:
         *,
         sessions: Sessions,
         delivery: Delivery,
-        dispatcher: Dispatcher,
-        settlement: Settlement,
-        in_flight: InFlight,
-        limits: SessionLimits,
+        speakers: SpeakerBuilder,
         use_binary_frames: bool,
         grace_s: float,
-        metrics: Metrics,
     ) -> None:
-        self._grace_s = grace_s
-        self._background = Background()
         self._sessions = sessions
         self._delivery = delivery
-        self._dispatcher = dispatcher
-        self._settlement = settlement
-        self._in_flight = in_flight
-        self._limits = limits
-        self._metrics = metrics
+        self._speakers = speakers
         self._use_binary_frames = use_binary_frames
+        self._grace_s = grace_s
+        self._background = Background()
 
     async def open(
         self, message: messages.InitSession, *, outbound: Outbound, peer: Peer
@@ -90,17 +83,7 @@ class SessionService:
         )
 
     def _attach(self, opened: Opened, *, profile: Profile, outbound: Outbound) -> Speaker:
-        speaker = Speaker(
-            opened=opened,
-            profile=profile,
-            outbound=outbound,
-            dispatcher=self._dispatcher,
-            settlement=self._settlement,
-            sessions=self._sessions,
-            in_flight=self._in_flight,
-            limits=self._limits,
-            metrics=self._metrics,
-        )
+        speaker = self._speakers.build(opened, profile=profile, outbound=outbound)
         self._delivery.attach_session(opened.session_id, speaker)
         return speaker
 
@@ -113,49 +96,9 @@ class SessionService:
         )
 
     async def catch_up(self, speaker: Speaker) -> None:
-        """Send what a resumed session was not yet known to have, and wait for the rest.
-
-        While Redis is down this goes on beside the socket.
-        """
-        told: set[str] = set()
-        if speaker.opened.resume_token and not await self._try_to_catch_up(speaker, told):
-            self._background.run(self._catch_up_later(speaker, told), name="catching up")
-
-    async def _catch_up_later(self, speaker: Speaker, told: set[str]) -> None:
-        while speaker.is_here:
-            await asyncio.sleep(_LOOK_AGAIN_S)
-            if await self._try_to_catch_up(speaker, told):
-                return
-
-    async def _try_to_catch_up(self, speaker: Speaker, told: set[str]) -> bool:
-        """Catch up with what was not `told`; False when Redis went away meanwhile."""
-        try:
-            await self._catch_up(speaker, told)
-        except DependencyDown:
-            return False
-        return True
-
-    async def _catch_up(self, speaker: Speaker, told: set[str]) -> None:
-        session_id = speaker.session_id
-        tracked = await self._sessions.list_tracked(session_id)
-        tracked = [job_id for job_id in tracked if job_id not in told]
-        begun = set()
-        for job_id in tracked:
-            request = await self._sessions.find_request(session_id=session_id, job_id=job_id)
-            if speaker.is_fenced:
-                return
-            if request is not None:
-                speaker.begin(request)
-                begun.add(job_id)
-        # Asked for once more after that: what ended in between told nobody.
-        for job_id in tracked:
-            if job_id in begun and not speaker.awaits(job_id):
-                continue
-            ended = await self._sessions.find_end(session_id=session_id, job_id=job_id)
-            was_told = job_id in begun and not speaker.awaits(job_id)
-            if ended is not None and not was_told:
-                speaker.take_end(ended)
-                told.add(job_id)
+        """Send what a resumed session was not yet known to have, and wait for the rest."""
+        if speaker.opened.resume_token:
+            await speaker.recovery.catch_up()
 
     def acknowledge(self, speaker: Speaker, message: messages.ResultAck) -> None:
         """The client has every answer up to an index; none of them is sent again."""
@@ -165,16 +108,25 @@ class SessionService:
 
     async def take_chunk(self, speaker: Speaker, message: messages.AudioChunk) -> None:
         """Take a chunk of audio; a payload that is no base64 is no audio."""
-        await speaker.hear(audio=decode_chunk_payload(message.payload), is_final=message.is_final)
+        audio = decode_chunk_payload(message.payload)
+        await speaker.submit(speaker.speech.hear(audio=audio, is_final=message.is_final))
+
+    async def take_bytes(self, speaker: Speaker, chunk: BinaryChunk) -> None:
+        """Take a chunk of audio that came without JSON around it."""
+        await speaker.submit(speaker.speech.hear(audio=chunk.audio, is_final=chunk.is_final))
 
     async def note_playback(
         self, speaker: Speaker, message: messages.TtsStarted | messages.TtsPlayEnded
     ) -> None:
         """The client plays a translation, or has played it."""
-        if isinstance(message, messages.TtsStarted):
-            await speaker.start_playback()
-        else:
-            await speaker.end_playback(group_id=message.group_id, ended_at_ms=message.ts_end_ms)
+        match message:
+            case messages.TtsStarted():
+                await speaker.submit(speaker.speech.start_playback())
+            case messages.TtsPlayEnded():
+                speaker.writer.note_playback(
+                    group_id=message.group_id, ended_at_ms=message.ts_end_ms
+                )
+                await speaker.submit(speaker.speech.end_playback())
 
     async def take_utterance(self, speaker: Speaker, message: messages.Utterance) -> None:
         """Take a whole utterance.
@@ -183,7 +135,7 @@ class SessionService:
         """
         if not check_utterance_audio(message.audio):
             raise UndecodableAudio("Audio decode failed: there is none")
-        await speaker.utter(message)
+        await speaker.submission.submit(speaker.speech.take_utterance(message))
 
     def renew(self, speaker: Speaker) -> None:
         """A speaker gave a sign of life: its record stays."""
@@ -192,12 +144,12 @@ class SessionService:
     async def close(self, speaker: Speaker) -> None:
         """End a session in order: what was said is still answered on this socket."""
         await speaker.close()
-        speaker.is_closed = True
+        speaker.life.is_closed = True
         self._sessions.close(speaker.session_id)
 
     async def leave(self, speaker: Speaker) -> None:
         """The socket is gone, and with it the session, unless its speaker may come back."""
-        if speaker.can_return:
+        if speaker.life.can_return:
             await speaker.close()
             speaker.park()
             asyncio.get_running_loop().call_later(
@@ -206,14 +158,14 @@ class SessionService:
             )
             return
         self._delivery.detach_session(speaker.session_id, speaker)
-        if not speaker.is_fenced:
+        if not speaker.life.is_fenced:
             self._sessions.close(speaker.session_id)
             await speaker.leave()
 
     async def _give_up(self, speaker: Speaker) -> None:
         """The grace is over: nobody waits for the answers, unless the session went on elsewhere."""
         self._delivery.detach_session(speaker.session_id, speaker)
-        if not speaker.is_fenced and await self._sessions.end(speaker.session_id):
+        if not speaker.life.is_fenced and await self._sessions.end(speaker.session_id):
             await speaker.leave()
 
 

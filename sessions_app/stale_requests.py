@@ -23,5 +23,5 @@ class StaleRequests:
         asked = 0
         for speaker in self._delivery.list_sessions():
             if isinstance(speaker, Speaker) and not speaker.is_idle:
-                asked += await speaker.ask_about_late(patience_ms=self._patience_ms)
+                asked += await speaker.recovery.ask_about_late(patience_ms=self._patience_ms)
         return asked

@@ -26,6 +26,7 @@ from operators.console.fleet import FleetService
 from operators.console.sessions import SessionQueries
 from sessions_app.in_flight import InFlight
 from sessions_app.services import SessionService
+from sessions_app.speaker_builder import SpeakerBuilder
 from sessions_app.stale_requests import StaleRequests
 
 _LATE_ANSWERS_EVERY_S = 1.0
@@ -39,15 +40,19 @@ def build_session_service(
     in_flight: InFlight,
 ) -> SessionService:
     """Build what the sockets of speakers call."""
+    sessions = build_sessions(infrastructure, services)
     return SessionService(
-        sessions=build_sessions(infrastructure, services),
+        sessions=sessions,
         delivery=services.delivery,
-        dispatcher=services.dispatcher,
-        settlement=services.settlement,
-        in_flight=in_flight,
-        limits=configuration.limits,
+        speakers=SpeakerBuilder(
+            dispatcher=services.dispatcher,
+            settlement=services.settlement,
+            sessions=sessions,
+            in_flight=in_flight,
+            limits=configuration.limits,
+            metrics=infrastructure.metrics,
+        ),
         use_binary_frames=configuration.use_binary_frames,
-        metrics=infrastructure.metrics,
         grace_s=configuration.grace_s,
     )
 

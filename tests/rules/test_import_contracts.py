@@ -82,6 +82,8 @@ PLANTED = [
     ("sockets-layers", {"sockets/unplaced.py": ""}),
     ("sessions-layers", {"sessions_app/services.py": "sessions_app.consumers"}),
     ("sessions-layers", {"sessions_app/speaker.py": "sessions_app.services"}),
+    ("sessions-layers", {"sessions_app/speech_input.py": "sessions_app.speaker"}),
+    ("sessions-layers", {"sessions_app/result_sequencer.py": "sessions_app.request_submission"}),
     ("sessions-layers", {"sessions_app/segmentation.py": "sessions_app.speaker"}),
     ("sessions-layers", {"sessions_app/messages.py": "sessions_app.requests"}),
     ("sessions-layers", {"sessions_app/unplaced.py": ""}),

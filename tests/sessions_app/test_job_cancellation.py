@@ -1,7 +1,7 @@
 """Jobs cancelled without a node: ended in Redis once it answers, while the session goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from scheduling.model.errors import DependencyDown, TenantLimited
 from scheduling.model.jobs import JobState
 from scheduling.model.outcomes import Refused
 from sessions_app.job_cancellation import JobCancellation, kept_no_longer, refuse
+from sessions_app.session_life import SessionLife
 from tests.redis_under_test import OwnRedis, make_redis, open_redis
 from tests.scheduling.core import Services
 from tests.scheduling.mailboxes import RecordingNode
@@ -30,14 +31,12 @@ from tests.scripts.fixtures import (
 _DEADLINE_S = 20.0
 
 
-def make_job_cancellation(
-    core: Services, *, goes_on: Callable[[], bool] = lambda: True
-) -> JobCancellation:
+def make_job_cancellation(core: Services, *, is_gone: bool = False) -> JobCancellation:
     return JobCancellation(
         session_id=SESSION,
         settlement=core.settlement,
         sessions=Sessions(instance_id="i1", store=core.held.sessions, jobs=core.held.jobs),
-        goes_on=goes_on,
+        life=SessionLife(can_resume=False, is_gone=is_gone),
     )
 
 
@@ -119,7 +118,7 @@ async def test_a_job_nobody_knows_has_no_end(core: Services, job_id: str) -> Non
 async def test_who_has_gone_ends_no_more(core: Services) -> None:
     await bring_to(core.held, JobState.DISPATCHED)
 
-    job_cancellation = make_job_cancellation(core, goes_on=lambda: False)
+    job_cancellation = make_job_cancellation(core, is_gone=True)
 
     assert await job_cancellation.end_now_or_later(JOB, reason="gap_timeout") is None
     assert await find_state(core.held) is JobState.DISPATCHED

@@ -1,0 +1,117 @@
+"""Requests whose end this process has not heard of: what became of them is asked of Redis."""
+
+import asyncio
+
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.sessions import Opened, Sessions
+from scheduling.model.background import Background
+from scheduling.model.errors import DependencyDown
+from scheduling.model.jobs import Request
+from sessions_app.job_cancellation import JobCancellation, refuse
+from sessions_app.pending_requests import PendingRequests
+from sessions_app.result_sequencer import ResultSequencer
+from sessions_app.session_life import SessionLife
+
+_LOOK_AGAIN_S = 0.2
+
+
+class RequestRecovery:
+    """Finds the answers of one session that were given elsewhere, or that nobody can give."""
+
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        life: SessionLife,
+        sessions: Sessions,
+        dispatcher: Dispatcher,
+        pending: PendingRequests,
+        results: ResultSequencer,
+        cancellation: JobCancellation,
+    ) -> None:
+        self._session_id = session_id
+        self._life = life
+        self._sessions = sessions
+        self._dispatcher = dispatcher
+        self._pending = pending
+        self._results = results
+        self._cancellation = cancellation
+        self._background = Background()
+
+    async def catch_up(self) -> None:
+        """Send what a resumed session was not yet known to have, and wait for the rest.
+
+        While Redis is down this goes on beside the socket.
+        """
+        told: set[str] = set()
+        if not await self._try_to_catch_up(told):
+            self._background.run(self._catch_up_later(told), name="catching up")
+
+    async def restore(self, opened: Opened, *, profile: bytes) -> None:
+        """Redis lost its data: the session is written back, lost utterances are refused (G5)."""
+        await self._sessions.restore(opened, profile=profile)
+        for request in self._pending.list_all():
+            await self._ask_about(request)
+
+    async def ask_about_late(self, *, patience_ms: float) -> int:
+        """Ask what became of utterances as old as that; return how many there are.
+
+        Where Redis cannot be asked, they are refused, and ended when it is back.
+        """
+        late = self._pending.list_all(older_than_ms=patience_ms)
+        for request in late if self._life.is_here else ():
+            try:
+                await self._ask_about(request)
+            except DependencyDown as down:
+                self._refuse(request, down)
+                self._cancellation.end_later(request.assignment.job_id)
+        return len(late)
+
+    async def _ask_about(self, request: Request) -> None:
+        """Take the end of a job that has ended; refuse an utterance whose job was lost."""
+        job_id = request.assignment.job_id
+        ended = await self._sessions.find_end(session_id=self._session_id, job_id=job_id)
+        if ended is not None:
+            self._results.settle(ended)
+        elif not await self._sessions.is_known(session_id=self._session_id, job_id=job_id):
+            self._refuse(request, DependencyDown())
+
+    def _refuse(self, request: Request, down: DependencyDown) -> None:
+        self._dispatcher.discard(request.assignment.job_id)
+        self._results.settle(refuse(request, down))
+
+    async def _catch_up_later(self, told: set[str]) -> None:
+        while self._life.is_here:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            if await self._try_to_catch_up(told):
+                return
+
+    async def _try_to_catch_up(self, told: set[str]) -> bool:
+        """Catch up with what was not `told`; False when Redis went away meanwhile."""
+        try:
+            await self._catch_up(told)
+        except DependencyDown:
+            return False
+        return True
+
+    async def _catch_up(self, told: set[str]) -> None:
+        session_id = self._session_id
+        tracked = await self._sessions.list_tracked(session_id)
+        tracked = [job_id for job_id in tracked if job_id not in told]
+        begun = set()
+        for job_id in tracked:
+            request = await self._sessions.find_request(session_id=session_id, job_id=job_id)
+            if self._life.is_fenced:
+                return
+            if request is not None:
+                self._results.begin(request)
+                begun.add(job_id)
+        # Asked for once more after that: what ended in between told nobody.
+        for job_id in tracked:
+            if job_id in begun and job_id not in self._pending:
+                continue
+            ended = await self._sessions.find_end(session_id=session_id, job_id=job_id)
+            was_told = job_id in begun and job_id not in self._pending
+            if ended is not None and not was_told:
+                self._results.take_end(ended)
+                told.add(job_id)

@@ -1,0 +1,123 @@
+"""From a request to its job: dispatched once, however often and in whatever weather it is said."""
+
+import asyncio
+from collections.abc import Sequence
+
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.sessions import Sessions
+from scheduling.jobs.settlement import Settlement
+from scheduling.model.background import Background
+from scheduling.model.errors import DependencyDown, Refusal
+from scheduling.model.jobs import Request
+from sessions_app.job_cancellation import JobCancellation, kept_no_longer, refuse
+from sessions_app.pending_requests import PendingRequests
+from sessions_app.result_sequencer import ResultSequencer
+from sessions_app.result_writer import ResultWriter
+from sessions_app.session_life import SessionLife
+
+_LOOK_AGAIN_S = 0.2
+
+
+class RequestSubmission:
+    """Brings one session's requests to the dispatcher; each is answered once and in its place."""
+
+    def __init__(
+        self,
+        *,
+        life: SessionLife,
+        dispatcher: Dispatcher,
+        settlement: Settlement,
+        sessions: Sessions,
+        pending: PendingRequests,
+        results: ResultSequencer,
+        writer: ResultWriter,
+        cancellation: JobCancellation,
+    ) -> None:
+        self._life = life
+        self._dispatcher = dispatcher
+        self._settlement = settlement
+        self._sessions = sessions
+        self._pending = pending
+        self._results = results
+        self._writer = writer
+        self._cancellation = cancellation
+        self._background = Background()
+
+    async def submit(self, requests: Sequence[Request]) -> None:
+        """Ask for one translation of an utterance, or for one in each language at once (J18)."""
+        if len(requests) == 1:
+            await self._submit(requests[0])
+        else:
+            await asyncio.gather(*map(self._submit, requests))
+
+    async def cancel_all(self) -> None:
+        """Nobody waits for the answers that are still to come."""
+        for request in self._pending.list_all():
+            job_id = request.assignment.job_id
+            self._pending.end(job_id)
+            self._dispatcher.discard(job_id)
+            await self._settlement.cancel(job_id=job_id, reason="session_closed")
+
+    async def _submit(self, request: Request) -> None:
+        job = request.assignment
+        self._results.begin(request)
+        try:
+            existing = await self._dispatcher.dispatch(request)
+        except DependencyDown as down:
+            self._refuse_or_repeat(request, down)
+            return
+        except Refusal as refusal:
+            self._results.settle(refuse(request, refusal))
+            return
+        self._results.note_accepted(job.utterance_index)
+        if self._life.is_gone:
+            self._pending.end(job.job_id)
+            await self._settlement.cancel(job_id=job.job_id, reason="session_closed")
+        elif existing is None:
+            self._track(request)
+        else:
+            # A repeated utterance is no job of its own.
+            self._results.drop(request)
+            await self._answer_again(existing, request)
+
+    def _refuse_or_repeat(self, request: Request, down: DependencyDown) -> None:
+        """Redis is away: refuse a new utterance; one said before was accepted, and is asked again.
+
+        The speaker learns of it now, the marker takes its place. What Redis may have carried out
+        of a refused one is ended when it is back.
+        """
+        job = request.assignment
+        if job.utterance_index >= self._results.accepted_below:
+            refused = refuse(request, down)
+            self._writer.announce(refused)
+            self._results.settle(refused)
+            self._cancellation.end_later(job.job_id)
+            return
+        self._results.drop(request)
+        self._background.run(self._submit_later(request), name="a repeated utterance")
+
+    async def _submit_later(self, request: Request) -> None:
+        await asyncio.sleep(_LOOK_AGAIN_S)
+        if self._life.is_here:
+            await self._submit(request)
+
+    def _track(self, request: Request) -> None:
+        """Remember an utterance until its answer is acknowledged, where its speaker can resume."""
+        if self._life.can_resume:
+            self._sessions.track(request.assignment)
+
+    async def _answer_again(self, job_id: str, request: Request) -> None:
+        """A repeated utterance gets the first one's answer; if that is still to come, only once."""
+        if job_id in self._pending:
+            return
+        session_id = request.assignment.session_id
+        asked = await self._sessions.find_request(session_id=session_id, job_id=job_id)
+        if asked is not None and job_id not in self._pending:
+            # Spoken on an older socket, whose process ended before it could note so.
+            self._results.begin(asked)
+            self._track(asked)
+        ended = await self._sessions.find_end(session_id=session_id, job_id=job_id)
+        if asked is None:
+            self._writer.tell(ended or kept_no_longer(request, job_id))
+        elif ended is not None:
+            self._results.settle(ended)

@@ -1,0 +1,58 @@
+"""What leaves a session's order: a result to its speaker, or the end of waiting for one."""
+
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.settlement import Settlement
+from scheduling.model.events import JobSettled
+from scheduling.model.metrics import Metrics
+from scheduling.model.outcomes import Refused
+from sessions_app.job_cancellation import JobCancellation
+from sessions_app.pending_requests import PendingRequests
+from sessions_app.reorder_buffer import Missing, ReadyResult
+from sessions_app.result_writer import ResultWriter
+
+
+class ResultDelivery:
+    """Writes outcomes whose turn has come; Redis keeps those the speaker could not take."""
+
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        writer: ResultWriter,
+        pending: PendingRequests,
+        settlement: Settlement,
+        dispatcher: Dispatcher,
+        cancellation: JobCancellation,
+        metrics: Metrics,
+    ) -> None:
+        self._session_id = session_id
+        self._writer = writer
+        self._pending = pending
+        self._settlement = settlement
+        self._dispatcher = dispatcher
+        self._cancellation = cancellation
+        self._metrics = metrics
+
+    def deliver(self, ready: ReadyResult[JobSettled]) -> None:
+        """Tell an outcome; what was told is kept no longer."""
+        if self._writer.tell(ready.item):
+            self.release(ready.job_id)
+
+    def release(self, job_id: str) -> None:
+        """Nothing is left to be told of a job: Redis need not keep its outcome."""
+        self._settlement.release(session_id=self._session_id, job_id=job_id)
+
+    async def give_up(self, missing: Missing) -> None:
+        """End an utterance's jobs in Redis, then say that it is missing, or what it ended in."""
+        self._metrics.count("result_missing_total", missing.reason)
+        for job_id in missing.job_ids:
+            request = self._pending.give_up(job_id)
+            if request is None:
+                continue
+            self._dispatcher.discard(job_id)
+            ended = await self._cancellation.end_now_or_later(job_id, reason=missing.reason)
+            if ended is not None and not isinstance(ended.outcome, Refused):
+                self.deliver(ReadyResult(utterance_index=-1, job_id=job_id, item=ended))
+            else:
+                self._writer.tell_missing(request, reason=missing.reason)
+            self._pending.end(job_id)

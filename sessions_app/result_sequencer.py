@@ -1,0 +1,116 @@
+"""The order in which a session's utterances are answered: each once, and in its place."""
+
+import msgspec
+
+from scheduling.model import clock
+from scheduling.model.events import JobSettled
+from scheduling.model.jobs import Request
+from sessions_app import result_frames
+from sessions_app.deadline_timer import DeadlineTimer
+from sessions_app.ordered_sender import OrderedSender
+from sessions_app.pending_requests import PendingRequests
+from sessions_app.reorder_buffer import Missing, ReadyResult, ReorderBuffer
+from sessions_app.result_delivery import ResultDelivery
+from sessions_app.session_limits import SessionLimits
+
+
+class ResultSequencer:
+    """Keeps an outcome until those before it have left; its timer ends the wait for a late one."""
+
+    def __init__(
+        self, *, pending: PendingRequests, delivery: ResultDelivery, limits: SessionLimits
+    ) -> None:
+        self._pending = pending
+        self._delivery = delivery
+        self._buffer = ReorderBuffer[JobSettled](
+            gap_ms=limits.result_gap_ms, max_held=limits.most_held_results
+        )
+        self._sender = OrderedSender(tell=delivery.deliver, give_up=delivery.give_up)
+        self._timer = DeadlineTimer(self._give_up_late)
+        # Utterances numbered below this were accepted, here or on an older socket.
+        self.accepted_below = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether no answer is still to come."""
+        return not self._pending
+
+    def find(self, job_id: str) -> Request | None:
+        """Return what was asked for with a job whose answer is still to come."""
+        return self._pending.find(job_id)
+
+    def begin(self, request: Request) -> None:
+        """Wait for an answer, in its place."""
+        job = request.assignment
+        self._pending.begin(request)
+        self._buffer.expect(utterance_index=job.utterance_index, job_id=job.job_id)
+
+    def note_accepted(self, utterance_index: int) -> None:
+        """An utterance is known to Redis: a repetition of it is not refused."""
+        self.accepted_below = max(self.accepted_below, utterance_index + 1)
+
+    def settle(self, event: JobSettled) -> None:
+        """Put an outcome in its place; the index is the one we gave, not the one a node says."""
+        if (request := self._pending.end(event.job_id)) is not None:
+            job = request.assignment
+            self._put_in_place(
+                msgspec.structs.replace(
+                    event,
+                    utterance_index=job.utterance_index,
+                    trace_id=job.trace_id,
+                    tgt_lang=job.tgt_lang,
+                )
+            )
+
+    def take_end(self, event: JobSettled) -> None:
+        """Take the end of a job that this process may not have waited for."""
+        self._pending.end(event.job_id)
+        self.note_accepted(event.utterance_index)
+        self._buffer.expect(utterance_index=event.utterance_index, job_id=event.job_id)
+        self._put_in_place(event)
+
+    def drop(self, request: Request) -> None:
+        """Answer a request with nothing, and let nothing wait for it."""
+        job = request.assignment
+        self._pending.end(job.job_id)
+        self._skip(job.job_id, utterance_index=job.utterance_index)
+
+    def stop(self) -> None:
+        """Nobody waits for answers: none is given up any longer."""
+        self._timer.cancel()
+
+    def park(self) -> None:
+        """The socket is gone, and the process need not stay for it; outcomes are kept in Redis."""
+        self.stop()
+        self._pending.leave()
+
+    def forget(self) -> None:
+        """The session goes on elsewhere, where what is still to come is answered."""
+        self._pending.forget()
+
+    def _put_in_place(self, event: JobSettled) -> None:
+        """Send an outcome, or keep it until those before it have been sent."""
+        job_id, index = event.job_id, event.utterance_index
+        if result_frames.is_silent(event):
+            self._delivery.release(job_id)
+            self._skip(job_id, utterance_index=index)
+        else:
+            self._send(
+                self._buffer.settle(
+                    utterance_index=index, job_id=job_id, item=event, now_ms=clock.now_ms()
+                )
+            )
+
+    def _skip(self, job_id: str, *, utterance_index: int) -> None:
+        self._send(
+            self._buffer.settle_silently(
+                utterance_index=utterance_index, job_id=job_id, now_ms=clock.now_ms()
+            )
+        )
+
+    async def _give_up_late(self) -> None:
+        self._send(self._buffer.on_tick(now_ms=clock.now_ms()))
+
+    def _send(self, leaving: list[ReadyResult[JobSettled] | Missing]) -> None:
+        self._sender.send(leaving)
+        self._timer.set_for(self._buffer.next_wakeup_at_ms)

@@ -1,0 +1,102 @@
+"""Composition of one session: its parts, each given those below it."""
+
+from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.sessions import Opened, Sessions
+from scheduling.jobs.settlement import Settlement
+from scheduling.model.metrics import Metrics
+from sessions_app.in_flight import InFlight
+from sessions_app.job_cancellation import JobCancellation
+from sessions_app.pending_requests import PendingRequests
+from sessions_app.request_recovery import RequestRecovery
+from sessions_app.request_submission import RequestSubmission
+from sessions_app.requests import Profile
+from sessions_app.result_delivery import ResultDelivery
+from sessions_app.result_sequencer import ResultSequencer
+from sessions_app.result_writer import ResultWriter
+from sessions_app.session_life import SessionLife
+from sessions_app.session_limits import SessionLimits
+from sessions_app.speaker import Speaker
+from sessions_app.speech_input import SpeechInput
+from sockets.outbound import Outbound
+
+
+class SpeakerBuilder:
+    """Builds a `Speaker` for each session, from what all sessions of the process share."""
+
+    def __init__(
+        self,
+        *,
+        dispatcher: Dispatcher,
+        settlement: Settlement,
+        sessions: Sessions,
+        in_flight: InFlight,
+        limits: SessionLimits,
+        metrics: Metrics,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._settlement = settlement
+        self._sessions = sessions
+        self._in_flight = in_flight
+        self._limits = limits
+        self._metrics = metrics
+
+    def build(self, opened: Opened, *, profile: Profile, outbound: Outbound) -> Speaker:
+        """Return the speaker of a session that was opened, or resumed, on a socket."""
+        session_id = opened.session_id
+        life = SessionLife(can_resume=bool(opened.resume_token))
+        pending = PendingRequests(self._in_flight)
+        writer = ResultWriter(
+            session_id=session_id,
+            outbound=outbound,
+            limits=self._limits,
+            names_targets=bool(profile.tgt_langs),
+        )
+        cancellation = JobCancellation(
+            session_id=session_id,
+            settlement=self._settlement,
+            sessions=self._sessions,
+            life=life,
+        )
+        delivery = ResultDelivery(
+            session_id=session_id,
+            writer=writer,
+            pending=pending,
+            settlement=self._settlement,
+            dispatcher=self._dispatcher,
+            cancellation=cancellation,
+            metrics=self._metrics,
+        )
+        results = ResultSequencer(pending=pending, delivery=delivery, limits=self._limits)
+        return Speaker(
+            opened=opened,
+            profile=profile,
+            outbound=outbound,
+            life=life,
+            speech=SpeechInput(
+                session_id=session_id,
+                profile=profile,
+                segmentation=self._limits.segmentation,
+                metrics=self._metrics,
+            ),
+            submission=RequestSubmission(
+                life=life,
+                dispatcher=self._dispatcher,
+                settlement=self._settlement,
+                sessions=self._sessions,
+                pending=pending,
+                results=results,
+                writer=writer,
+                cancellation=cancellation,
+            ),
+            results=results,
+            writer=writer,
+            recovery=RequestRecovery(
+                session_id=session_id,
+                life=life,
+                sessions=self._sessions,
+                dispatcher=self._dispatcher,
+                pending=pending,
+                results=results,
+                cancellation=cancellation,
+            ),
+        )

@@ -1,0 +1,81 @@
+"""From what a speaker says to requests: chunks are cut into utterances, each asked for once."""
+
+import base64
+from collections.abc import Iterable
+
+from scheduling.model import clock, ids
+from scheduling.model.jobs import Request
+from scheduling.model.metrics import Metrics
+from sessions_app import messages
+from sessions_app.requests import Profile, fan_out, request_from_cut, request_from_utterance
+from sessions_app.segmentation import Cut, SegmentationSettings, Segmenter
+
+# What one utterance asks for: a request for each language it is translated to.
+Wanted = list[Request]
+
+
+class SpeechInput:
+    """One session's speech; waits for nothing, and returns what is to be asked for now."""
+
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        profile: Profile,
+        segmentation: SegmentationSettings,
+        metrics: Metrics,
+    ) -> None:
+        self._session_id = session_id
+        self._profile = profile
+        self._segmenter = Segmenter(settings=segmentation, new_turn_id=ids.new_trace_id)
+        self._metrics = metrics
+
+    @property
+    def next_wakeup_at_ms(self) -> int | None:
+        """When `on_tick` is wanted; None while nothing is being said."""
+        return self._segmenter.next_wakeup_at_ms
+
+    def hear(self, *, audio: bytes, is_final: bool) -> list[Wanted]:
+        """Take a chunk of audio; it may end an utterance."""
+        return self._ask_for(
+            self._segmenter.on_chunk(audio=audio, is_final=is_final, now_ms=clock.now_ms())
+        )
+
+    def take_utterance(self, message: messages.Utterance) -> Wanted:
+        """Take a whole utterance under the index its client chose."""
+        self._segmenter.skip_index(message.utterance_index)
+        return fan_out(request_from_utterance(self._profile, message), self._profile.tgt_langs)
+
+    def start_playback(self) -> list[Wanted]:
+        """The client plays a translation: silence is not the end of an utterance now."""
+        return self._ask_for(self._segmenter.on_tts_started(now_ms=clock.now_ms()))
+
+    def end_playback(self) -> list[Wanted]:
+        """The client has played a translation."""
+        return self._ask_for(self._segmenter.on_tts_ended(now_ms=clock.now_ms()))
+
+    def close(self) -> list[Wanted]:
+        """Nothing more will be said."""
+        return self._ask_for(self._segmenter.on_close(now_ms=clock.now_ms()))
+
+    def on_tick(self) -> list[Wanted]:
+        """See whether an utterance ended by silence; harmless when called early, late or twice."""
+        return self._ask_for(self._segmenter.on_tick(now_ms=clock.now_ms()))
+
+    def go_on_from(self, utterance_index: int) -> None:
+        """Number utterances from here: those before were spoken on an older socket."""
+        if utterance_index:
+            self._segmenter.skip_index(utterance_index - 1)
+
+    def _ask_for(self, cuts: Iterable[Cut]) -> list[Wanted]:
+        wanted = [self._ask_for_one(cut) for cut in cuts]
+        empty, self._segmenter.empty_marks = self._segmenter.empty_marks, 0
+        if empty:
+            self._metrics.count("web_task_empty_finalize_total", by=empty)
+        return wanted
+
+    def _ask_for_one(self, cut: Cut) -> Wanted:
+        self._metrics.count("web_task_finalized_total", "send" if cut.is_manual_cut else "pause")
+        audio = base64.b64encode(cut.audio).decode()
+        request = request_from_cut(self._profile, session_id=self._session_id, cut=cut, audio=audio)
+        return fan_out(request, self._profile.tgt_langs)
