@@ -14,6 +14,7 @@ from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.explaining import Explainer
 from scheduling.jobs.hooks import Hooks, WebhookSender
 from scheduling.jobs.node_departure import NodeDeparture
+from scheduling.jobs.reservation import Reservation
 from scheduling.jobs.retries import Retries
 from scheduling.jobs.sessions import Sessions
 from scheduling.jobs.settlement import Settlement, Stores
@@ -21,6 +22,7 @@ from scheduling.jobs.tenants import Tenants
 from scheduling.jobs.watchdog import Watchdog
 from scheduling.model.delivery import Delivery
 from scheduling.model.metrics import Metrics
+from scheduling.placement.chooser import Chooser
 from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.decisions import DecisionStore
@@ -107,18 +109,28 @@ def build_services(
     fleet, delivery = Fleet(require_gpu=configuration.require_gpu), Delivery()
     tenants = Tenants(fleet=fleet, store=stores.tenants)
     settlement = Settlement(stores=stores, fleet=fleet, delivery=delivery, tenants=tenants)
+    chooser = Chooser(
+        fleet=fleet,
+        rules=configuration.placement,
+        memory=SessionMemory(),
+        rng=infrastructure.rng,
+    )
     dispatcher = infrastructure.make_dispatcher(
         stores=stores,
         fleet=fleet,
-        delivery=delivery,
+        chooser=chooser,
+        reservation=Reservation(
+            stores=stores,
+            fleet=fleet,
+            delivery=delivery,
+            chooser=chooser,
+            limits=configuration.jobs,
+            encode_assignment=encode_assignment,
+        ),
         settlement=settlement,
-        limits=configuration.jobs,
-        rules=configuration.placement,
-        metrics=infrastructure.metrics,
         tenants=tenants,
-        memory=SessionMemory(),
-        rng=infrastructure.rng,
-        encode_assignment=encode_assignment,
+        limits=configuration.jobs,
+        metrics=infrastructure.metrics,
     )
     retries = Retries(
         stores=stores,

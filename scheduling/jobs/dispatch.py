@@ -1,21 +1,19 @@
-"""Dispatch: place a job, reserve a slot, assign it to the node (C11, J5, J10)."""
+"""Dispatch: choose nodes for a job, try them, let it wait, or refuse it (C11, J5, J10)."""
 
 import collections
 import functools
 import logging
-import random
 from collections.abc import Collection, Sequence
 
 import msgspec
 
-from scheduling.jobs.reservation import Answer, Offers
+from scheduling.jobs.reservation import Reservation, ReservationOutcome
 from scheduling.jobs.settlement import Settlement, Stores
 from scheduling.jobs.tenants import ALREADY, Tenants
 from scheduling.model import clock, errors
 from scheduling.model.background import Background
-from scheduling.model.delivery import Delivery
-from scheduling.model.jobs import EncodeAssignment, Request
-from scheduling.model.limits import JobLimits, PlacementRules
+from scheduling.model.jobs import Request
+from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.model.outcomes import Refused
@@ -23,9 +21,9 @@ from scheduling.placement.choice_records import record_choice
 from scheduling.placement.chooser import PREFERRED_NOT_CAPABLE, Chooser
 from scheduling.placement.decisions import REFUSED, WAITS, DecisionBuilder
 from scheduling.placement.ranking import Choice, Reason
-from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest, WaitQueue
+from scheduling.store.redis.connection import unattended
 
 logger = logging.getLogger(__name__)
 
@@ -38,39 +36,23 @@ class Dispatcher:
         *,
         stores: Stores,
         fleet: Fleet,
-        delivery: Delivery,
+        chooser: Chooser,
+        reservation: Reservation,
         settlement: Settlement,
-        limits: JobLimits,
-        rules: PlacementRules,
         tenants: Tenants,
-        memory: SessionMemory,
-        rng: random.Random,
+        limits: JobLimits,
         metrics: Metrics,
-        encode_assignment: EncodeAssignment,
     ) -> None:
         self._stores = stores
         self._fleet = fleet
+        self._chooser = chooser
+        self._reservation = reservation
         self._settlement = settlement
-        self._limits = limits
         self._tenants = tenants
-        self.chooser = Chooser(
-            fleet=fleet,
-            rules=rules,
-            memory=memory,
-            rng=rng,
-        )
-        self._encode = encode_assignment
-        self._offers = Offers(
-            stores=stores,
-            fleet=fleet,
-            delivery=delivery,
-            chooser=self.chooser,
-            limits=limits,
-            encode_assignment=encode_assignment,
-        )
-        self._background = Background()
+        self._limits = limits
         self._metrics = metrics
-        self.waiting = WaitQueue(most=limits.waiting_max, priority=self._tenants.priority)
+        self._background = Background()
+        self.waiting = WaitQueue(most=limits.waiting_max, priority=tenants.priority)
         fleet.on_free = self._serve_soon
 
     async def dispatch(self, request: Request) -> str | None:
@@ -100,62 +82,60 @@ class Dispatcher:
                 self._metrics.count("slow_path_total", "dispatch")
 
     async def _admit(self, request: Request) -> str | None:
-        placing = PlacementRequest(
+        placement_request = PlacementRequest(
             assignment=request.assignment,
             need=request.need,
             tenant_id=request.tenant_id,
             preferred_node_id=request.preferred_node_id,
         )
-        if not self._tenants.is_counted(placing.tenant_id):
-            return await self._dispatch(request, placing)
-        async with self._tenants.admitting(placing.tenant_id, placing.job_id) as admission:
-            existing = await self._dispatch(request, placing)
+        if not self._tenants.is_counted(placement_request.tenant_id):
+            return await self._dispatch(request, placement_request)
+        async with self._tenants.admitting(
+            placement_request.tenant_id, placement_request.job_id
+        ) as admission:
+            existing = await self._dispatch(request, placement_request)
             admission.keep(existing is None)
         return existing
 
-    async def _dispatch(self, request: Request, placing: PlacementRequest) -> str | None:
-        if self.chooser.must_recall(placing):
-            session_id = placing.assignment.session_id
+    async def _dispatch(self, request: Request, placement_request: PlacementRequest) -> str | None:
+        if self._chooser.must_recall(placement_request):
+            session_id = placement_request.assignment.session_id
             notes = await self._stores.runtime.find(session_id=session_id)
-            self.chooser.recall(placing, notes)
+            self._chooser.recall(placement_request, notes)
         decision_builder = DecisionBuilder()
-        choice = decision_builder.take_choice(await self._choose_with_share(placing))
+        choice = decision_builder.take_choice(await self._choose_with_share(placement_request))
         if choice.refused:
-            self._offers.note(placing, decision_builder, REFUSED)
+            self._note(placement_request, decision_builder, REFUSED)
             raise _name_refusal(choice)
         if choice.nodes:
-            return await self._dispatch_to(request, placing, choice.nodes, decision_builder)
+            return await self._dispatch_to(
+                request, placement_request, choice.nodes, decision_builder
+            )
         if self.waiting.is_full:
             raise errors.QueueFull(details=self._describe_line())
-        armed = self._offers.arm(placing, self._limits.first_look_ms, urgent=True)
-        created = self._stores.jobs.create(
-            request=request,
-            frame=self._encode(placing.assignment),
-            node_id="",
-            deadline_ms=self._limits.pending_timeout_ms,
-        )
-        existing = await created
-        await armed
+        existing = await self._reservation.create_waiting(request, placement_request)
         if existing is None:
-            self._offers.note(placing, decision_builder, WAITS)
-            await self._wait(placing)
+            self._note(placement_request, decision_builder, WAITS)
+            await self._wait(placement_request)
         return existing
 
-    async def place_again(self, placing: PlacementRequest, *, is_new_attempt: bool = False) -> None:
+    async def place_again(
+        self, placement_request: PlacementRequest, *, is_new_attempt: bool = False
+    ) -> None:
         """Bring a job without a node to one, or let it wait; its deadline stands.
 
         An attempt that has just begun is nobody else's, and costs one round trip.
         """
         decision_builder = DecisionBuilder()
-        choice = decision_builder.take_choice(await self._choose_with_share(placing))
+        choice = decision_builder.take_choice(await self._choose_with_share(placement_request))
         if choice.refused:
-            self._offers.note(placing, decision_builder, REFUSED)
-            await self._refuse(placing, _name_refusal(choice))
+            self._note(placement_request, decision_builder, REFUSED)
+            await self._refuse(placement_request, _name_refusal(choice))
         elif not await self._try_each(
-            placing, choice.nodes, decision_builder, is_new_attempt=is_new_attempt
+            placement_request, choice.nodes, decision_builder, is_new_attempt=is_new_attempt
         ):
-            self._offers.note(placing, decision_builder, WAITS)
-            await self._wait(placing)
+            self._note(placement_request, decision_builder, WAITS)
+            await self._wait(placement_request)
 
     def discard(self, job_id: str) -> None:
         """Forget a job that ended while it waited."""
@@ -164,54 +144,31 @@ class Dispatcher:
     async def _dispatch_to(
         self,
         request: Request,
-        placing: PlacementRequest,
+        placement_request: PlacementRequest,
         nodes: Sequence[Node],
         decision_builder: DecisionBuilder,
     ) -> str | None:
-        """Create the job at the first node while reserving there; then the others in order."""
-        node = nodes[0]
-        frame = self._encode(placing.assignment)
-        armed = self._offers.arm(placing, self._limits.ack_timeout_ms, urgent=True)
-        created = self._stores.jobs.create(
-            request=request,
-            frame=frame,
-            node_id=node.node_id,
-            deadline_ms=self._limits.ack_timeout_ms,
+        """Create the job at the first node; where that refuses it, try the others in order."""
+        outcome = await self._reservation.create(
+            request, placement_request, nodes[0], decision_builder
         )
-        asked = decision_builder.start_asking()
-        reserved = self._offers.reserve(placing, node, urgent=True)
-        try:
-            existing = await created
-            await armed
-            slot = await reserved
-        except errors.DependencyDown:
-            self._offers.let_go(placing, node)
-            raise
-        decision_builder.note_answer(node.node_id, slot.word, slot.load, asked=asked)
-        if existing is not None:
-            self._offers.disarm(placing)
-            await self._offers.free(placing, node)
-            await self._tenants.give_back(placing.job_id)
-            return existing
-        self._fleet.record_load(node.node_id, slot.load)
-        if slot.done:
-            answer = await self._offers.assign(placing, node, frame, decision_builder)
-            if answer is Answer.PLACED:
-                self._metrics.observe("node_selection_attempts", 1)
-            if answer is not Answer.REFUSED:
-                return None
-        elif not await self._offers.take_back(placing, node):
+        if isinstance(outcome, str):
+            await self._tenants.give_back(placement_request.job_id)
+            return outcome
+        if outcome is ReservationOutcome.PLACED:
+            self._metrics.observe("node_selection_attempts", 1)
+        if outcome is not ReservationOutcome.REFUSED:
             return None
-        if not await self._try_each(placing, nodes[1:], decision_builder, tried=1):
+        if not await self._try_each(placement_request, nodes[1:], decision_builder, tried=1):
             if decision_builder.lost is not None:
                 raise decision_builder.lost
-            self._offers.note(placing, decision_builder, WAITS)
-            await self._wait(placing)
+            self._note(placement_request, decision_builder, WAITS)
+            await self._wait(placement_request)
         return None
 
     async def _try_each(
         self,
-        placing: PlacementRequest,
+        placement_request: PlacementRequest,
         nodes: Sequence[Node],
         decision_builder: DecisionBuilder,
         *,
@@ -220,35 +177,53 @@ class Dispatcher:
     ) -> bool:
         """Offer the job to one node after the other; True once it needs no other."""
         placed = False
-        offer = self._offers.offer_new_attempt if is_new_attempt else self._offers.offer
+        reservation = self._reservation
+        place = reservation.place_new_attempt if is_new_attempt else reservation.place_waiting
         for node in nodes:
             tried += 1
-            placed = await offer(placing, node, decision_builder) is not Answer.REFUSED
+            placed = (
+                await place(placement_request, node, decision_builder)
+                is not ReservationOutcome.REFUSED
+            )
             if placed:
                 break
-            offer = self._offers.offer
+            place = reservation.place_waiting
         self._metrics.observe("node_selection_attempts", tried)
         return placed
 
-    async def _wait(self, placing: PlacementRequest) -> None:
+    async def _wait(self, placement_request: PlacementRequest) -> None:
         """Join the line; a slot freed while the job was on its way there is not missed."""
-        await self._tenants.give_back(placing.job_id)
-        if self.waiting.has(placing):
+        await self._tenants.give_back(placement_request.job_id)
+        if self.waiting.has(placement_request):
             return
         if self.waiting.is_full:
-            await self._refuse(placing, errors.QueueFull(details=self._describe_line()))
+            await self._refuse(placement_request, errors.QueueFull(details=self._describe_line()))
             return
-        self.waiting.add(placing)
-        for node in self._choose(placing).nodes[:1]:
+        self.waiting.add(placement_request)
+        for node in self._choose(placement_request).nodes[:1]:
             self._serve_soon(node.node_id)
 
-    async def _refuse(self, placing: PlacementRequest, refusal: errors.Refusal) -> None:
+    def _note(
+        self, placement_request: PlacementRequest, decision_builder: DecisionBuilder, outcome: str
+    ) -> None:
+        """Keep why a job was not placed."""
+        decision = decision_builder.decide(
+            outcome, attempt=placement_request.attempt, at_ms=clock.now_ms()
+        )
+        noted = self._stores.decisions.note(
+            session_id=placement_request.assignment.session_id,
+            job_id=placement_request.job_id,
+            decision=decision,
+        )
+        unattended(noted, what="a decision")
+
+    async def _refuse(self, placement_request: PlacementRequest, refusal: errors.Refusal) -> None:
         await self._settlement.refuse(
-            session_id=placing.assignment.session_id,
-            job_id=placing.job_id,
+            session_id=placement_request.assignment.session_id,
+            job_id=placement_request.job_id,
             refused=Refused(code=refusal.code, message=str(refusal), details=refusal.details),
-            utterance_index=placing.assignment.utterance_index,
-            trace_id=placing.assignment.trace_id,
+            utterance_index=placement_request.assignment.utterance_index,
+            trace_id=placement_request.assignment.trace_id,
         )
 
     def _serve_soon(self, node_id: str) -> None:
@@ -260,50 +235,60 @@ class Dispatcher:
         """Offer what a node has free to one job after the other, whose tenants may have it."""
         owing: set[str] = set()
         while node_id in self._fleet.free and (node := self._fleet.find(node_id)):
-            placing = self.waiting.take(functools.partial(self._fits, node, owing))
-            if placing is None:
+            placement_request = self.waiting.take(functools.partial(self._fits, node, owing))
+            if placement_request is None:
                 return
             try:
-                tried = await self._offer(placing, node)
+                tried = await self._offer(placement_request, node)
             except errors.DependencyDown:
-                self.waiting.put_back(placing)
+                self.waiting.put_back(placement_request)
                 return
             if tried is None:
-                owing.add(placing.tenant_id)
-                self.waiting.put_back(placing)
-            elif tried is Answer.REFUSED:
-                self.waiting.put_back(placing)
+                owing.add(placement_request.tenant_id)
+                self.waiting.put_back(placement_request)
+            elif tried is ReservationOutcome.REFUSED:
+                self.waiting.put_back(placement_request)
                 return
 
-    async def _offer(self, placing: PlacementRequest, node: Node) -> Answer | None:
+    async def _offer(
+        self, placement_request: PlacementRequest, node: Node
+    ) -> ReservationOutcome | None:
         """Offer a waiting job to a node; None where what is left is owed to other tenants."""
         if not self._tenants.guarantees_any:
-            return await self._offers.offer(placing, node, DecisionBuilder())
-        share = await self._tenants.take_share(tenant_id=placing.tenant_id, job_id=placing.job_id)
+            return await self._reservation.place_waiting(placement_request, node, DecisionBuilder())
+        share = await self._tenants.take_share(
+            tenant_id=placement_request.tenant_id, job_id=placement_request.job_id
+        )
         if not share:
             return None
-        tried = await self._offers.offer(placing, node, DecisionBuilder())
-        if tried is Answer.REFUSED and share != ALREADY:
-            await self._tenants.give_back(placing.job_id)
+        tried = await self._reservation.place_waiting(placement_request, node, DecisionBuilder())
+        if tried is ReservationOutcome.REFUSED and share != ALREADY:
+            await self._tenants.give_back(placement_request.job_id)
         return tried
 
-    def _fits(self, node: Node, owing: Collection[str], placing: PlacementRequest) -> bool:
-        return placing.tenant_id not in owing and self.chooser.allows(placing, node)
+    def _fits(
+        self, node: Node, owing: Collection[str], placement_request: PlacementRequest
+    ) -> bool:
+        return placement_request.tenant_id not in owing and self._chooser.allows(
+            placement_request, node
+        )
 
-    async def _choose_with_share(self, placing: PlacementRequest) -> Choice:
+    async def _choose_with_share(self, placement_request: PlacementRequest) -> Choice:
         """Choose nodes; none where all free slots are owed to other tenants."""
-        choice = self._choose(placing)
+        choice = self._choose(placement_request)
         if not choice.nodes or not self._tenants.guarantees_any:
             return choice
-        if await self._tenants.take_share(tenant_id=placing.tenant_id, job_id=placing.job_id):
+        if await self._tenants.take_share(
+            tenant_id=placement_request.tenant_id, job_id=placement_request.job_id
+        ):
             return choice
         owed = collections.Counter({Reason.RESERVED_FOR_OTHERS: len(choice.nodes)})
         self._metrics.count("no_available_node_total", "sample", Reason.RESERVED_FOR_OTHERS)
         return msgspec.structs.replace(choice, nodes=(), passed_over=owed)
 
-    def _choose(self, placing: PlacementRequest) -> Choice:
+    def _choose(self, placement_request: PlacementRequest) -> Choice:
         begun_ms = clock.steady_ms()
-        choice = self.chooser.choose(placing)
+        choice = self._chooser.choose(placement_request)
         record_choice(self._metrics, choice, took_ms=clock.steady_ms() - begun_ms)
         return choice
 

@@ -103,7 +103,7 @@ class Explainer:
         if explanation is None:
             return None
         job = explanation.job
-        placing = _imagine(
+        placement_request = _imagine(
             need=job.need,
             tenant_id=job.tenant_id,
             session_id=job.session_id,
@@ -112,7 +112,9 @@ class Explainer:
         node = self._fleet.find(node_id)
         table = self._fleet.snapshot.pools
         return NodeVerdict(
-            now="unknown" if node is None else self._make_chooser().why_not(placing, node),
+            now="unknown"
+            if node is None
+            else self._make_chooser().why_not(placement_request, node),
             then=[_say_then(decision, node_id) for decision in explanation.decisions],
             answers=[
                 answer.word
@@ -135,14 +137,14 @@ class Explainer:
         preferred_node_id: str = "",
     ) -> Choice:
         """Return where a job would go, by exactly the code that dispatches (P15)."""
-        placing = _imagine(
+        placement_request = _imagine(
             need=need,
             tenant_id=tenant_id,
             session_id=session_id,
             failed_on=tuple(exclude),
             preferred_node_id=preferred_node_id,
         )
-        return self._make_chooser().choose(placing)
+        return self._make_chooser().choose(placement_request)
 
     def list_pools(self) -> list[PoolView]:
         """Return every pool in force with its members as this instance knows them (P14, P17)."""

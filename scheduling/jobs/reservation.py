@@ -1,4 +1,4 @@
-"""Offer one job to one node: reserve, say so in its record, assign; or take it back."""
+"""One job and a slot for it at one node: made together, or undone together (C5, C7, C11)."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from scheduling.jobs.settlement import Stores
 from scheduling.model import clock, errors
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, JobDispatched
-from scheduling.model.jobs import EncodeAssignment
+from scheduling.model.jobs import EncodeAssignment, Request
 from scheduling.model.limits import JobLimits
 from scheduling.model.nodes import Node
 from scheduling.placement.chooser import Chooser
@@ -17,19 +17,23 @@ from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest
 from scheduling.store import timers
 from scheduling.store.redis.connection import unattended
-from scheduling.store.replies import SlotReply
+from scheduling.store.replies import Reply, SlotReply
 
 
-class Answer(enum.Enum):
-    """What became of offering a job to one node."""
+class ReservationOutcome(enum.Enum):
+    """What became of reserving a slot for a job at one node."""
 
     PLACED = enum.auto()
     REFUSED = enum.auto()
     JOB_GONE = enum.auto()
 
 
-class Offers:
-    """The steps from a chosen node to a job on its connection; a failed one undoes the others."""
+class Reservation:
+    """Takes a job to a chosen node: record, slot, connection; a step that fails undoes the others.
+
+    A job that nobody else can have yet takes its record and its slot at once. One that waits takes
+    the slot first, for several instances may try to place it.
+    """
 
     def __init__(
         self,
@@ -48,89 +52,132 @@ class Offers:
         self._limits = limits
         self._encode = encode_assignment
 
-    async def offer(
-        self, placing: PlacementRequest, node: Node, decision_builder: DecisionBuilder
-    ) -> Answer:
-        """Take a waiting job: reserve at `node`, then say so in the job's record, and assign.
+    async def create(
+        self,
+        request: Request,
+        placement_request: PlacementRequest,
+        node: Node,
+        decision_builder: DecisionBuilder,
+    ) -> str | ReservationOutcome:
+        """Bind a request and create its job at `node`: timer, job and slot leave together.
 
-        The record changes only for a slot that is surely ours, so that a refusal leaves a waiting
-        job and its deadline as they were, and of two instances with a slot for it one goes on.
+        Returns the id of the job the utterance has already, else what became of this one.
+
+        :raises DependencyDown: Redis did not answer; the job may exist, and ends by its timer
         """
-        job = placing.assignment
-        asked = decision_builder.start_asking()
-        slot = await self.reserve(placing, node)
-        decision_builder.note_answer(node.node_id, slot.word, slot.load, asked=asked)
-        if not slot.done:
-            self._fleet.correct_load(node.node_id, slot.load)
-            return Answer.REFUSED
-        self._fleet.record_load(node.node_id, slot.load)
-        armed = self.arm(placing, self._limits.ack_timeout_ms)
-        placed = self._stores.jobs.place(
-            session_id=job.session_id,
-            job_id=job.job_id,
-            attempt=placing.attempt,
+        frame = self._encode(placement_request.assignment)
+        armed = self._arm(placement_request, self._limits.ack_timeout_ms, urgent=True)
+        created = self._stores.jobs.create(
+            request=request,
+            frame=frame,
             node_id=node.node_id,
             deadline_ms=self._limits.ack_timeout_ms,
-            stands_at="",
         )
-        await armed
-        place = await placed
-        if not place.done:
-            await self.free(placing, node)
-            return Answer.JOB_GONE
-        frame = self._encode(placing.assignment)
-        return await self.assign(placing, node, frame, decision_builder)
+        asked = decision_builder.start_asking()
+        reserved = self._reserve(placement_request, node, urgent=True)
+        try:
+            existing = await created
+            await armed
+            slot = await reserved
+        except errors.DependencyDown:
+            self._release_unattended(placement_request, node)
+            raise
+        decision_builder.note_answer(node.node_id, slot.word, slot.load, asked=asked)
+        if existing is not None:
+            unattended(
+                self._stores.timers.disarm(_name_timer(placement_request)), what="a timer's end"
+            )
+            await self._release(placement_request, node)
+            return existing
+        self._fleet.record_load(node.node_id, slot.load)
+        if not slot.done:
+            return await self._undo_place(placement_request, node)
+        return await self._assign(placement_request, node, frame, decision_builder)
 
-    async def offer_new_attempt(
-        self, placing: PlacementRequest, node: Node, decision_builder: DecisionBuilder
-    ) -> Answer:
+    async def create_waiting(
+        self, request: Request, placement_request: PlacementRequest
+    ) -> str | None:
+        """Bind a request and create its job without a slot; return the id of the job it has."""
+        armed = self._arm(placement_request, self._limits.first_look_ms, urgent=True)
+        created = self._stores.jobs.create(
+            request=request,
+            frame=self._encode(placement_request.assignment),
+            node_id="",
+            deadline_ms=self._limits.pending_timeout_ms,
+        )
+        existing = await created
+        await armed
+        return existing
+
+    async def place_new_attempt(
+        self, placement_request: PlacementRequest, node: Node, decision_builder: DecisionBuilder
+    ) -> ReservationOutcome:
         """Take an attempt that has just begun to `node`: timer, job and slot leave together.
 
-        Nobody else has it yet and its deadline is whole, so that a refused slot costs it nothing.
+        Its deadline is whole, so that a refused slot costs it nothing.
         """
-        job = placing.assignment
-        armed = self.arm(placing, self._limits.ack_timeout_ms)
-        placed = self._stores.jobs.place(
-            session_id=job.session_id,
-            job_id=job.job_id,
-            attempt=placing.attempt,
-            node_id=node.node_id,
-            deadline_ms=self._limits.ack_timeout_ms,
-            stands_at="",
-        )
+        armed, placed = self._place(placement_request, node)
         asked = decision_builder.start_asking()
-        reserved = self.reserve(placing, node)
+        reserved = self._reserve(placement_request, node)
         try:
             await armed
             place = await placed
             slot = await reserved
         except errors.DependencyDown:
-            self.let_go(placing, node)
+            self._release_unattended(placement_request, node)
             raise
         decision_builder.note_answer(node.node_id, slot.word, slot.load, asked=asked)
         if not place.done:
             if slot.done:
-                await self.free(placing, node)
-            return Answer.JOB_GONE
+                await self._release(placement_request, node)
+            return ReservationOutcome.JOB_GONE
         if not slot.done:
             self._fleet.correct_load(node.node_id, slot.load)
-            is_waiting = await self.take_back(placing, node)
-            return Answer.REFUSED if is_waiting else Answer.JOB_GONE
+            return await self._undo_place(placement_request, node)
         self._fleet.record_load(node.node_id, slot.load)
-        return await self.assign(placing, node, self._encode(placing.assignment), decision_builder)
+        frame = self._encode(placement_request.assignment)
+        return await self._assign(placement_request, node, frame, decision_builder)
 
-    async def assign(
-        self, placing: PlacementRequest, node: Node, frame: str, decision_builder: DecisionBuilder
-    ) -> Answer:
+    async def place_waiting(
+        self, placement_request: PlacementRequest, node: Node, decision_builder: DecisionBuilder
+    ) -> ReservationOutcome:
+        """Take a waiting job: reserve at `node`, then say so in the job's record, and assign.
+
+        The record changes only for a slot that is surely ours, so that a refusal leaves a waiting
+        job and its deadline as they were, and of two instances with a slot for it one goes on.
+        """
+        asked = decision_builder.start_asking()
+        slot = await self._reserve(placement_request, node)
+        decision_builder.note_answer(node.node_id, slot.word, slot.load, asked=asked)
+        if not slot.done:
+            self._fleet.correct_load(node.node_id, slot.load)
+            return ReservationOutcome.REFUSED
+        self._fleet.record_load(node.node_id, slot.load)
+        armed, placed = self._place(placement_request, node)
+        await armed
+        place = await placed
+        if not place.done:
+            await self._release(placement_request, node)
+            return ReservationOutcome.JOB_GONE
+        frame = self._encode(placement_request.assignment)
+        return await self._assign(placement_request, node, frame, decision_builder)
+
+    async def _assign(
+        self,
+        placement_request: PlacementRequest,
+        node: Node,
+        frame: str,
+        decision_builder: DecisionBuilder,
+    ) -> ReservationOutcome:
         """Hand the job to the node's connection; when that fails the job waits without a slot.
 
         Where the way there is lost, the node may have it all the same: its slot is given back
         only once the job surely stands there no more.
         """
-        job = placing.assignment
+        job = placement_request.assignment
         event = JobAssigned(
             job_id=job.job_id,
-            attempt=placing.attempt,
+            attempt=placement_request.attempt,
             session_id=job.session_id,
             utterance_index=job.utterance_index,
             trace_id=job.trace_id,
@@ -140,20 +187,16 @@ class Offers:
             taken = await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch)
         except errors.DependencyDown as lost:
             decision_builder.lost = lost
-            decision_builder.note_answer(
-                node.node_id, "unreachable", 0, asked=decision_builder.start_asking()
-            )
-            if not await self.take_back(placing, node):
-                return Answer.JOB_GONE
-            await self.free(placing, node)
-            return Answer.REFUSED
+            _note_unreachable(node, decision_builder)
+            outcome = await self._undo_place(placement_request, node)
+            if outcome is ReservationOutcome.REFUSED:
+                await self._release(placement_request, node)
+            return outcome
         if not taken:
-            decision_builder.note_answer(
-                node.node_id, "unreachable", 0, asked=decision_builder.start_asking()
-            )
-            await self.free(placing, node)
-            return Answer.REFUSED if await self.take_back(placing, node) else Answer.JOB_GONE
-        self._note_dispatch(placing, node, decision_builder)
+            _note_unreachable(node, decision_builder)
+            await self._release(placement_request, node)
+            return await self._undo_place(placement_request, node)
+        self._note_dispatch(placement_request, node, decision_builder)
         dispatched = JobDispatched(
             session_id=job.session_id,
             job_id=job.job_id,
@@ -162,90 +205,105 @@ class Offers:
         )
         with contextlib.suppress(errors.DependencyDown):
             await self._delivery.to_session(job.session_id, dispatched)
-        return Answer.PLACED
+        return ReservationOutcome.PLACED
 
-    async def free(self, placing: PlacementRequest, node: Node) -> None:
-        """Give the slot back that was reserved for an attempt."""
-        freed = await self._stores.nodes.release(
-            node_id=node.node_id, job_id=placing.job_id, attempt=placing.attempt
-        )
-        self._fleet.record_load(node.node_id, freed.load)
-
-    def let_go(self, placing: PlacementRequest, node: Node) -> None:
-        """Give a slot back that may have been reserved for a job nobody was told of."""
-        freed = self._stores.nodes.release(
-            node_id=node.node_id, job_id=placing.job_id, attempt=placing.attempt
-        )
-        unattended(freed, what="a slot's end")
-
-    async def take_back(self, placing: PlacementRequest, node: Node) -> bool:
-        """A node refused: the job waits again, with the whole time; False when it has moved on."""
-        job = placing.assignment
-        armed = self.arm(placing, self._limits.first_look_ms)
+    async def _undo_place(
+        self, placement_request: PlacementRequest, node: Node
+    ) -> ReservationOutcome:
+        """A node refused: the job waits again, with the whole time, unless it has moved on."""
+        job = placement_request.assignment
+        armed = self._arm(placement_request, self._limits.first_look_ms)
         placed = self._stores.jobs.place(
             session_id=job.session_id,
             job_id=job.job_id,
-            attempt=placing.attempt,
+            attempt=placement_request.attempt,
             node_id="",
             deadline_ms=self._limits.pending_timeout_ms,
             stands_at=node.node_id,
         )
         await armed
-        return (await placed).done
+        is_waiting = (await placed).done
+        return ReservationOutcome.REFUSED if is_waiting else ReservationOutcome.JOB_GONE
 
-    def note(
-        self, placing: PlacementRequest, decision_builder: DecisionBuilder, outcome: str
-    ) -> None:
-        """Keep why a job was not placed."""
-        decision = decision_builder.decide(outcome, attempt=placing.attempt, at_ms=clock.now_ms())
-        noted = self._stores.decisions.note(
-            session_id=placing.assignment.session_id, job_id=placing.job_id, decision=decision
+    async def _release(self, placement_request: PlacementRequest, node: Node) -> None:
+        """Give the slot back that was reserved for an attempt."""
+        freed = await self._issue_release(placement_request, node)
+        self._fleet.record_load(node.node_id, freed.load)
+
+    def _release_unattended(self, placement_request: PlacementRequest, node: Node) -> None:
+        """Give a slot back that may have been reserved for a job nobody was told of."""
+        unattended(self._issue_release(placement_request, node), what="a slot's end")
+
+    def _issue_release(
+        self, placement_request: PlacementRequest, node: Node
+    ) -> "asyncio.Future[SlotReply]":
+        return self._stores.nodes.release(
+            node_id=node.node_id,
+            job_id=placement_request.job_id,
+            attempt=placement_request.attempt,
         )
-        unattended(noted, what="a decision")
 
     def _note_dispatch(
-        self, placing: PlacementRequest, node: Node, decision_builder: DecisionBuilder
+        self, placement_request: PlacementRequest, node: Node, decision_builder: DecisionBuilder
     ) -> None:
         """Write the step and why it was taken, and remember what matters for the session."""
-        session_id, node_id = placing.assignment.session_id, node.node_id
+        session_id, node_id = placement_request.assignment.session_id, node.node_id
         decision = decision_builder.decide(
-            PLACED, attempt=placing.attempt, at_ms=clock.now_ms(), node_id=node_id
+            PLACED, attempt=placement_request.attempt, at_ms=clock.now_ms(), node_id=node_id
         )
         dispatched = self._stores.jobs.dispatch(
             session_id=session_id,
-            job_id=placing.job_id,
-            attempt=placing.attempt,
+            job_id=placement_request.job_id,
+            attempt=placement_request.attempt,
             node_id=node_id,
             decision=decision,
         )
         unattended(dispatched, what="a dispatch")
-        notes = self._chooser.note_placed(placing, node_id, decision.pool_id)
+        notes = self._chooser.note_placed(placement_request, node_id, decision.pool_id)
         if notes is not None:
             kept = self._stores.runtime.note(session_id=session_id, notes=notes)
             unattended(kept, what="a session's preference")
 
-    def reserve(
-        self, placing: PlacementRequest, node: Node, *, urgent: bool = False
+    def _reserve(
+        self, placement_request: PlacementRequest, node: Node, *, urgent: bool = False
     ) -> "asyncio.Future[SlotReply]":
         """Ask for a slot for the attempt; the reply says whether it is ours."""
         return self._stores.nodes.reserve(
             node=node,
-            job_id=placing.job_id,
-            attempt=placing.attempt,
-            types=placing.need.types,
+            job_id=placement_request.job_id,
+            attempt=placement_request.attempt,
+            types=placement_request.need.types,
             urgent=urgent,
         )
 
-    def arm(
-        self, placing: PlacementRequest, delay_ms: int, *, urgent: bool = False
+    def _place(
+        self, placement_request: PlacementRequest, node: Node
+    ) -> "tuple[asyncio.Future[list[int]], asyncio.Future[Reply]]":
+        """Set the timer of a job without a node, and say in its record that it is at `node`."""
+        job = placement_request.assignment
+        armed = self._arm(placement_request, self._limits.ack_timeout_ms)
+        placed = self._stores.jobs.place(
+            session_id=job.session_id,
+            job_id=job.job_id,
+            attempt=placement_request.attempt,
+            node_id=node.node_id,
+            deadline_ms=self._limits.ack_timeout_ms,
+            stands_at="",
+        )
+        return armed, placed
+
+    def _arm(
+        self, placement_request: PlacementRequest, delay_ms: int, *, urgent: bool = False
     ) -> "asyncio.Future[list[int]]":
         """Have somebody look at the job in `delay_ms`."""
-        return self._stores.timers.arm(_entity(placing), delay_ms=delay_ms, urgent=urgent)
-
-    def disarm(self, placing: PlacementRequest) -> None:
-        """Nobody needs to look at the job."""
-        unattended(self._stores.timers.disarm(_entity(placing)), what="a timer's end")
+        entity = _name_timer(placement_request)
+        return self._stores.timers.arm(entity, delay_ms=delay_ms, urgent=urgent)
 
 
-def _entity(placing: PlacementRequest) -> str:
-    return timers.name_job(placing.assignment.session_id, placing.job_id)
+def _note_unreachable(node: Node, decision_builder: DecisionBuilder) -> None:
+    asked = decision_builder.start_asking()
+    decision_builder.note_answer(node.node_id, "unreachable", 0, asked=asked)
+
+
+def _name_timer(placement_request: PlacementRequest) -> str:
+    return timers.name_job(placement_request.assignment.session_id, placement_request.job_id)

@@ -160,13 +160,13 @@ class Retries:
         if reply.done:
             if record is not None and assignment is not None:
                 attempt, failed_on = reply.values
-                placing = PlacementRequest(
+                placement_request = PlacementRequest(
                     assignment=msgspec.structs.replace(assignment, attempt_id=int(attempt)),
                     need=record.need,
                     failed_on=tuple(failed_on.split(",")),
                     tenant_id=record.tenant_id,
                 )
-                await self._dispatcher.place_again(placing, is_new_attempt=True)
+                await self._dispatcher.place_again(placement_request, is_new_attempt=True)
             return True
         if reply.reason == "exhausted" and record is not None:
             return await self.refuse(record, failed.refused, is_told=is_told)
@@ -180,13 +180,13 @@ class Retries:
         )
         if record is None or assignment is None:
             return
-        placing = PlacementRequest(
+        placement_request = PlacementRequest(
             assignment=msgspec.structs.replace(assignment, attempt_id=record.attempt),
             need=record.need,
             failed_on=record.failed_on,
             tenant_id=record.tenant_id,
         )
-        await self._dispatcher.place_again(placing)
+        await self._dispatcher.place_again(placement_request)
 
     async def tell_again(self, record: JobRecord, *, now_ms: int) -> bool:
         """Bring a kept outcome to its speaker, who ignores it if it came before.

@@ -35,56 +35,56 @@ class Chooser:
         self._memory = memory
         self._rng = rng
 
-    def choose(self, placing: PlacementRequest) -> Choice:
+    def choose(self, request: PlacementRequest) -> Choice:
         """Return the nodes to ask, from the first pool that has any."""
         now_ms = clock.now_ms()
-        session = self._memory.recall(placing.assignment.session_id)
-        route = self._route(placing, session)
+        session = self._memory.recall(request.assignment.session_id)
+        route = self._route(request, session)
         if route.refused is not None:
             return Choice(nodes=(), passed_over={}, refused=route.refused)
-        choice = self._look_into(placing, route, self._avoid(placing, session, now_ms), now_ms)
-        return self._put_first(placing, route, session, choice, now_ms)
+        choice = self._look_into(request, route, self._avoid(request, session, now_ms), now_ms)
+        return self._put_first(request, route, session, choice, now_ms)
 
-    def allows(self, placing: PlacementRequest, node: Node) -> bool:
+    def allows(self, request: PlacementRequest, node: Node) -> bool:
         """Say whether a node that has a free slot may have this job."""
         snapshot = self._fleet.snapshot
-        if snapshot.index.judge(placing.need, node.description) is not None:
+        if snapshot.index.judge(request.need, node.description) is not None:
             return False
-        if node.node_id in self._failed_on(placing):
+        if node.node_id in self._failed_on(request):
             return False
-        route = self._route(placing, self._memory.recall(placing.assignment.session_id))
+        route = self._route(request, self._memory.recall(request.assignment.session_id))
         candidates = snapshot.candidates
         if not any(candidates.holds(pool_id, node.node_id) for pool_id in route.pool_ids):
             return False
         return self._why_not_now(node, clock.now_ms()) is None
 
-    def why_not(self, placing: PlacementRequest, node: Node) -> str:
+    def why_not(self, request: PlacementRequest, node: Node) -> str:
         """Return the first reason why `node` would not get this job now, ``""`` for none."""
         snapshot = self._fleet.snapshot
-        never = snapshot.index.judge(placing.need, node.description)
+        never = snapshot.index.judge(request.need, node.description)
         if never is not None:
             return never
-        route = self._route(placing, self._memory.recall(placing.assignment.session_id))
+        route = self._route(request, self._memory.recall(request.assignment.session_id))
         if route.refused is not None:
             return route.refused
         if not any(snapshot.candidates.holds(pool_id, node.node_id) for pool_id in route.pool_ids):
             return "not_in_pool"
-        if node.node_id in self._failed_on(placing):
+        if node.node_id in self._failed_on(request):
             return Reason.EXCLUDED
         return self._why_not_now(node, clock.now_ms()) or ""
 
     def note_placed(
-        self, placing: PlacementRequest, node_id: str, pool_id: str
+        self, request: PlacementRequest, node_id: str, pool_id: str
     ) -> SessionNotes | None:
         """Remember where a job went; return the notes where other instances need them too."""
-        job, rules = placing.assignment, self._fleet.snapshot.pools.matcher.config.rules
+        job, rules = request.assignment, self._fleet.snapshot.pools.matcher.config.rules
         now_ms = clock.now_ms()
         before = self._memory.recall(job.session_id)
         in_chain = bool(job.turn_id) and job.is_max_duration_triggered
         notes = SessionNotes(
-            pool_id=pool_id or before.pool_for(src=placing.need.src, tgt=placing.need.tgt),
-            src=placing.need.src,
-            tgt=placing.need.tgt,
+            pool_id=pool_id or before.pool_for(src=request.need.src, tgt=request.need.tgt),
+            src=request.need.src,
+            tgt=request.need.tgt,
             last_node_id=node_id,
             last_at_ms=now_ms,
             turn_id=(job.turn_id or "") if in_chain else "",
@@ -94,24 +94,24 @@ class Chooser:
         self._memory.note(job.session_id, notes)
         return notes if rules.spread or in_chain or before.turn_id else None
 
-    def must_recall(self, placing: PlacementRequest) -> bool:
+    def must_recall(self, request: PlacementRequest) -> bool:
         """Say whether what other instances noted of the session matters for this job."""
-        job, rules = placing.assignment, self._fleet.snapshot.pools.matcher.config.rules
+        job, rules = request.assignment, self._fleet.snapshot.pools.matcher.config.rules
         if rules.spread:
             return True
         return job.is_max_duration_triggered and not self._memory.knows(job.session_id)
 
-    def recall(self, placing: PlacementRequest, notes: SessionNotes) -> None:
+    def recall(self, request: PlacementRequest, notes: SessionNotes) -> None:
         """Take what another instance noted of the job's session."""
-        self._memory.note(placing.assignment.session_id, notes)
+        self._memory.note(request.assignment.session_id, notes)
 
-    def _route(self, placing: PlacementRequest, session: SessionNotes) -> Route:
+    def _route(self, request: PlacementRequest, session: SessionNotes) -> Route:
         """Return the pools to look into; where a new language's pool is still empty, all nodes."""
-        job, need, snapshot = placing.assignment, placing.need, self._fleet.snapshot
+        job, need, snapshot = request.assignment, request.need, self._fleet.snapshot
         matcher, candidates = snapshot.pools.matcher, snapshot.candidates
         route = matcher.route(
             need,
-            tenant_id=placing.tenant_id,
+            tenant_id=request.tenant_id,
             session_id=job.session_id,
             session_pool=session.pool_for(src=need.src, tgt=need.tgt),
             rng=self._rng,
@@ -121,21 +121,21 @@ class Chooser:
         return ANY_ABLE_NODE if matcher.is_as_good_as_none(route) else route
 
     def _look_into(
-        self, placing: PlacementRequest, route: Route, avoid: Collection[str], now_ms: int
+        self, request: PlacementRequest, route: Route, avoid: Collection[str], now_ms: int
     ) -> Choice:
         """Look into one pool after the other; a spread session's last node is better than none."""
-        tried = self._look(placing, route, avoid, now_ms)
-        failed_on = self._failed_on(placing)
+        tried = self._look(request, route, avoid, now_ms)
+        failed_on = self._failed_on(request)
         if avoid == failed_on:
             return tried
         if tried.nodes:
             return msgspec.structs.replace(tried, spread=True)
-        return self._look(placing, route, failed_on, now_ms)
+        return self._look(request, route, failed_on, now_ms)
 
     def _look(
-        self, placing: PlacementRequest, route: Route, avoid: Collection[str], now_ms: int
+        self, request: PlacementRequest, route: Route, avoid: Collection[str], now_ms: int
     ) -> Choice:
-        snapshot, need = self._fleet.snapshot, placing.need
+        snapshot, need = self._fleet.snapshot, request.need
         looked_at: list[tuple[str, int, str]] = []
         known: list[str] = []
         tried = Choice(nodes=(), passed_over={})
@@ -184,25 +184,25 @@ class Chooser:
 
     def _put_first(
         self,
-        placing: PlacementRequest,
+        request: PlacementRequest,
         route: Route,
         session: SessionNotes,
         choice: Choice,
         now_ms: int,
     ) -> Choice:
         """Put the designated node first, else the one that has the earlier parts of the turn."""
-        job = placing.assignment
+        job = request.assignment
         strict = self._fleet.snapshot.pools.matcher.config.rules.strict_preferred_node
-        wanted = placing.preferred_node_id
+        wanted = request.preferred_node_id
         if not wanted and job.is_max_duration_triggered:
             wanted = session.turn_node(job.turn_id, now_ms=now_ms)
         if not wanted:
             return choice
-        is_turn = not placing.preferred_node_id
+        is_turn = not request.preferred_node_id
         node = self._fleet.find(wanted)
-        why_not = "unknown" if node is None else self.why_not(placing, node)
+        why_not = "unknown" if node is None else self.why_not(request, node)
         if node is not None and not why_not:
-            others = () if placing.preferred_node_id and strict else choice.nodes
+            others = () if request.preferred_node_id and strict else choice.nodes
             rest = tuple(other for other in others if other.node_id != wanted)
             pool_id = next(
                 (
@@ -222,22 +222,22 @@ class Chooser:
         return choice
 
     def _avoid(
-        self, placing: PlacementRequest, session: SessionNotes, now_ms: int
+        self, request: PlacementRequest, session: SessionNotes, now_ms: int
     ) -> frozenset[str]:
         """Return nodes to leave out: where the job failed, and where the session just was."""
-        failed_on = self._failed_on(placing)
+        failed_on = self._failed_on(request)
         rules = self._fleet.snapshot.pools.matcher.config.rules
         if not rules.spread:
             return failed_on
         last = session.last_node(now_ms=now_ms, window_ms=rules.spread_window_ms)
         return failed_on | {last} if last else failed_on
 
-    def _failed_on(self, placing: PlacementRequest) -> frozenset[str]:
+    def _failed_on(self, request: PlacementRequest) -> frozenset[str]:
         """Return the nodes the job failed on, unless no other could serve it at all."""
-        if not placing.failed_on:
+        if not request.failed_on:
             return frozenset()
-        failed_on = frozenset(placing.failed_on)
-        able = self._fleet.snapshot.index.find(placing.need)
+        failed_on = frozenset(request.failed_on)
+        able = self._fleet.snapshot.index.find(request.need)
         return failed_on if any(node_id not in failed_on for node_id in able) else frozenset()
 
     def _why_not_now(self, node: Node, now_ms: int) -> Reason | None:

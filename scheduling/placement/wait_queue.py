@@ -67,42 +67,42 @@ class WaitQueue:
         """Say whether a job stands in line, or there is room for it."""
         return job_id in self._jobs or not self.is_full
 
-    def has(self, placing: PlacementRequest) -> bool:
+    def has(self, request: PlacementRequest) -> bool:
         """Say whether this very attempt stands in line."""
-        waiting = self._jobs.get(placing.job_id)
-        return waiting is not None and waiting.attempt == placing.attempt
+        waiting = self._jobs.get(request.job_id)
+        return waiting is not None and waiting.attempt == request.attempt
 
     @property
     def is_full(self) -> bool:
         return len(self._jobs) >= self._most
 
-    def add(self, placing: PlacementRequest) -> None:
+    def add(self, request: PlacementRequest) -> None:
         """Put a job at the end of its line; a job that waits already takes its newer attempt."""
-        self._line_of(placing).append(placing)
+        self._line_of(request).append(request)
 
-    def put_back(self, placing: PlacementRequest) -> None:
+    def put_back(self, request: PlacementRequest) -> None:
         """Put a job at the head again: the slot it was taken for went to somebody else."""
-        self._line_of(placing).appendleft(placing)
-        self._move_clock(placing.tenant_id, -1)
+        self._line_of(request).appendleft(request)
+        self._move_clock(request.tenant_id, -1)
 
     def discard(self, job_id: str) -> None:
         """Forget a job that ended; its place in line is skipped."""
-        placing = self._jobs.pop(job_id, None)
-        if placing is not None:
-            self._move_up(self._lines[placing.tenant_id], placing.need)
-            self._close_if_empty(placing.tenant_id)
+        request = self._jobs.pop(job_id, None)
+        if request is not None:
+            self._move_up(self._lines[request.tenant_id], request.need)
+            self._close_if_empty(request.tenant_id)
 
     def take(self, fits: Callable[[PlacementRequest], bool]) -> PlacementRequest | None:
         """Take the first job of a line whose head `fits`, of the tenant whose turn it is."""
         for tenant_id in self._list_turns():
             lines = self._lines[tenant_id]
             for need in list(lines):
-                placing = self._take_head(lines, need, fits)
-                if placing is not None:
+                request = self._take_head(lines, need, fits)
+                if request is not None:
                     self._now = max(self._now, self._clocks[tenant_id])
                     self._move_clock(tenant_id, 1)
                     self._close_if_empty(tenant_id)
-                    return placing
+                    return request
             self._close_if_empty(tenant_id)
         return None
 
@@ -115,13 +115,13 @@ class WaitQueue:
             key=lambda tenant_id: (not priorities[tenant_id].first, self._clocks[tenant_id]),
         )
 
-    def _line_of(self, placing: PlacementRequest) -> collections.deque[PlacementRequest]:
-        self._jobs[placing.job_id] = placing
-        tenant_id = placing.tenant_id
+    def _line_of(self, request: PlacementRequest) -> collections.deque[PlacementRequest]:
+        self._jobs[request.job_id] = request
+        tenant_id = request.tenant_id
         if tenant_id not in self._lines:
             self._lines[tenant_id] = {}
             self._clocks[tenant_id] = max(self._clocks.get(tenant_id, 0.0), self._now)
-        return self._lines[tenant_id].setdefault(placing.need, collections.deque())
+        return self._lines[tenant_id].setdefault(request.need, collections.deque())
 
     def _take_head(
         self,
@@ -132,10 +132,10 @@ class WaitQueue:
         line = self._move_up(lines, need)
         if not line or not fits(line[0]):
             return None
-        placing = line.popleft()
-        del self._jobs[placing.job_id]
+        request = line.popleft()
+        del self._jobs[request.job_id]
         lines[need] = lines.pop(need)
-        return placing
+        return request
 
     def _move_up(
         self, lines: dict[Need, collections.deque[PlacementRequest]], need: Need

@@ -124,7 +124,7 @@ def test_waiting_jobs_are_served_by_weight() -> None:
     for tenant_id in ("light", "heavy"):
         for _ in range(100):
             line.add(place(tenant_id))
-    served = [placing.tenant_id for _ in range(80) if (placing := line.take(lambda _: True))]
+    served = [request.tenant_id for _ in range(80) if (request := line.take(lambda _: True))]
     assert collections.Counter(served) == {"heavy": 60, "light": 20}
 
 
@@ -136,7 +136,7 @@ def test_a_flood_makes_a_newcomer_wait_for_one_job_at_most() -> None:
         line.take(lambda _: True)
     line.add(place("guest"))
     nexts = [line.take(lambda _: True) for _ in range(2)]
-    assert "guest" in [placing.tenant_id for placing in nexts if placing]
+    assert "guest" in [request.tenant_id for request in nexts if request]
 
 
 def test_a_tenant_under_its_guarantee_is_served_first_whatever_its_weight() -> None:
@@ -145,7 +145,7 @@ def test_a_tenant_under_its_guarantee_is_served_first_whatever_its_weight() -> N
     for tenant_id in ("flood", "flood", "sure", "sure"):
         line.add(place(tenant_id))
     served: list[Any] = [line.take(lambda _: True) for _ in range(4)]
-    assert [placing.tenant_id for placing in served] == ["sure", "sure", "flood", "flood"]
+    assert [request.tenant_id for request in served] == ["sure", "sure", "flood", "flood"]
     assert line.take(lambda _: True) is None
     assert len(line) == 0
 

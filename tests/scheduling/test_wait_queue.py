@@ -14,7 +14,7 @@ NEEDS = [Need(src="en", tgt=tgt, types=(), pairs=()) for tgt in ("es", "de")]
 JOBS = {f"job-{number}": NEEDS[number % 2] for number in range(5)}
 
 
-def make_placing(job_id: str, attempt: int = 1) -> PlacementRequest:
+def make_placement_request(job_id: str, attempt: int = 1) -> PlacementRequest:
     assignment = msgspec.structs.replace(make_request(job_id).assignment, attempt_id=attempt)
     return PlacementRequest(assignment=assignment, need=JOBS[job_id])
 
@@ -35,7 +35,7 @@ class WaitingAgainstModel(RuleBasedStateMachine):
     @rule(job_id=st.sampled_from(sorted(JOBS)))
     def add(self, job_id: str) -> None:
         self.attempts[job_id] += 1
-        self.line.add(make_placing(job_id, self.attempts[job_id]))
+        self.line.add(make_placement_request(job_id, self.attempts[job_id]))
         self.forget(job_id)
         self.model[JOBS[job_id]].append((job_id, self.attempts[job_id]))
 
@@ -46,7 +46,7 @@ class WaitingAgainstModel(RuleBasedStateMachine):
 
     @rule(fitting=st.sets(st.sampled_from(NEEDS)), returned=st.booleans())
     def take(self, *, fitting: set[Need], returned: bool) -> None:
-        taken = self.line.take(lambda placing: placing.need in fitting)
+        taken = self.line.take(lambda request: request.need in fitting)
         heads = [waiting[0] for need, waiting in self.model.items() if need in fitting and waiting]
         if taken is None:
             assert not heads
@@ -70,11 +70,11 @@ TestWaitingAgainstModel = WaitingAgainstModel.TestCase
 def test_lines_take_turns() -> None:
     line = WaitQueue(most=10)
     for job_id in ("job-0", "job-2", "job-4", "job-1", "job-3"):
-        line.add(make_placing(job_id))
+        line.add(make_placement_request(job_id))
 
-    taken = [line.take(lambda _placing: True) for _ in range(6)]
+    taken = [line.take(lambda _request: True) for _ in range(6)]
 
-    assert [placing and placing.job_id for placing in taken] == [
+    assert [request and request.job_id for request in taken] == [
         *("job-0", "job-1", "job-2", "job-3", "job-4"),
         None,
     ]
@@ -83,8 +83,8 @@ def test_lines_take_turns() -> None:
 def test_nothing_of_forgotten_jobs_is_kept() -> None:
     line = WaitQueue(most=10)
     for job_id in JOBS:
-        line.add(make_placing(job_id))
-        line.add(make_placing(job_id, attempt=2))
+        line.add(make_placement_request(job_id))
+        line.add(make_placement_request(job_id, attempt=2))
 
     for job_id in sorted(JOBS, reverse=True):
         line.discard(job_id)
@@ -94,9 +94,9 @@ def test_nothing_of_forgotten_jobs_is_kept() -> None:
 
 def test_a_line_whose_last_job_was_taken_is_gone_when_it_is_looked_at() -> None:
     line = WaitQueue(most=10)
-    line.add(make_placing("job-0"))
-    line.take(lambda _placing: True)
+    line.add(make_placement_request("job-0"))
+    line.take(lambda _request: True)
     line.discard("job-0")
 
-    assert line.take(lambda _placing: True) is None
+    assert line.take(lambda _request: True) is None
     assert line._lines == {}
