@@ -40,6 +40,7 @@ from scheduling.placement.ranking import Choice, choose
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
+from scheduling.store.node_slots import NodeSlotStore
 from scheduling.store.nodes import NodeStore
 from scheduling.store.redis.connection import Connection, open_client
 from sockets.wire import encode_text
@@ -173,17 +174,17 @@ def _open_stores(redis: EmbeddedRedis) -> tuple[Connection, Stores]:
 
 async def _measure_scripts(redis: EmbeddedRedis) -> list[Row]:
     connection, stores = _open_stores(redis)
-    store, jobs = stores.nodes, stores.jobs
-    node = await _register(store)
+    slots, jobs = stores.slots, stores.jobs
+    node = await _register(stores.nodes)
     rows = []
     for writers in (1, _WRITERS):
         took: dict[str, list[float]] = {}
         await asyncio.gather(
-            *(_write(store, jobs, node, took, writer=writer) for writer in range(writers))
+            *(_write(slots, jobs, node, took, writer=writer) for writer in range(writers))
         )
         who = "one writer" if writers == 1 else f"{writers} writers on one node"
         rows += [_row(f"{step}, {who}", times) for step, times in took.items()]
-    rows.append(await _reserve_at_rate(store, node))
+    rows.append(await _reserve_at_rate(slots, node))
     other, theirs = _open_stores(redis)
     rows.append(await _cross(jobs, theirs.jobs, node))
     await connection.close()
@@ -191,7 +192,7 @@ async def _measure_scripts(redis: EmbeddedRedis) -> list[Row]:
     return rows
 
 
-async def _reserve_at_rate(store: NodeStore, node: Node) -> Row:
+async def _reserve_at_rate(slots: NodeSlotStore, node: Node) -> Row:
     """Take and free slots as often as the target load does (R10)."""
     loop, took = asyncio.get_running_loop(), []
     start = loop.time()
@@ -201,10 +202,10 @@ async def _reserve_at_rate(store: NodeStore, node: Node) -> Row:
         await asyncio.sleep(due - loop.time())
         job_id = f"job-0000ABCD-{number:012x}"
         begun = time.perf_counter_ns()
-        await store.reserve(node=node, job_id=job_id, attempt=1, types=_NEED.types)
+        await slots.reserve(node=node, job_id=job_id, attempt=1, types=_NEED.types)
         took.append((time.perf_counter_ns() - begun) / 1e3)
-        await store.commit(node_id=node.node_id, job_id=job_id, attempt=1)
-        await store.finish(node_id=node.node_id, job_id=job_id, attempt=1)
+        await slots.commit(node_id=node.node_id, job_id=job_id, attempt=1)
+        await slots.finish(node_id=node.node_id, job_id=job_id, attempt=1)
 
     await asyncio.gather(*(take(number) for number in range(_TARGET_JOBS_PER_S)))
     reached = _TARGET_JOBS_PER_S / (loop.time() - start)
@@ -265,7 +266,7 @@ async def _register(store: NodeStore) -> Node:
 
 
 async def _write(
-    store: NodeStore, jobs: JobStore, node: Node, took: dict[str, list[float]], *, writer: int
+    slots: NodeSlotStore, jobs: JobStore, node: Node, took: dict[str, list[float]], *, writer: int
 ) -> None:
     """Take slots and give them back, and lead jobs through their lives."""
     for number in range(150):
@@ -273,7 +274,7 @@ async def _write(
         job_id = request.assignment.job_id
         steps: dict[str, Callable[[], Awaitable[object]]] = {
             "reserve": functools.partial(
-                store.reserve, node=node, job_id=job_id, attempt=1, types=_NEED.types
+                slots.reserve, node=node, job_id=job_id, attempt=1, types=_NEED.types
             ),
             "create a job": functools.partial(
                 jobs.create,
@@ -283,10 +284,10 @@ async def _write(
                 deadline_ms=4_000,
             ),
             "commit": functools.partial(
-                store.commit, node_id=node.node_id, job_id=job_id, attempt=1
+                slots.commit, node_id=node.node_id, job_id=job_id, attempt=1
             ),
             "finish": functools.partial(
-                store.finish, node_id=node.node_id, job_id=job_id, attempt=1
+                slots.finish, node_id=node.node_id, job_id=job_id, attempt=1
             ),
             "finish a job": functools.partial(
                 jobs.finish,

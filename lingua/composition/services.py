@@ -29,6 +29,7 @@ from scheduling.store.decisions import DecisionStore
 from scheduling.store.hooks import HookStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
+from scheduling.store.node_slots import NodeSlotStore
 from scheduling.store.nodes import NodeStore
 from scheduling.store.redis.connection import Connection
 from scheduling.store.runtime import RuntimeStore
@@ -87,6 +88,12 @@ def build_stores(infrastructure: Infrastructure, configuration: CoreConfiguratio
             keys=keys,
             node_limits=configuration.nodes,
             job_limits=jobs,
+        ),
+        slots=NodeSlotStore(
+            connection,
+            keys=keys,
+            silent_ms=configuration.nodes.heartbeat_timeout_ms,
+            limits=jobs,
             metrics=metrics,
         ),
         jobs=JobStore(connection, keys=keys, limits=jobs, metrics=metrics),

@@ -74,7 +74,7 @@ class Reconciler:
     async def _find_drift(self, node_id: str) -> list[tuple[Drift, str]]:
         """Return the attempts that hold a slot of a node without being its business any more."""
         drifts: list[tuple[Drift, str]] = []
-        attempts = await self._stores.nodes.list_attempts(node_id=node_id)
+        attempts = await self._stores.slots.list_attempts(node_id=node_id)
         for job_id, attempt in attempts:
             session_id = ids.find_session_id(job_id)
             record = session_id and await self._stores.jobs.find(
@@ -98,7 +98,7 @@ class Reconciler:
         mailbox = self._delivery.find_node(node_id)
         if mailbox is not None and (job_id, attempt) in mailbox.list_attempts():
             mailbox.post(JobCancelled(job_id=job_id, reason="no_longer_yours"))
-        slot = await self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt)
+        slot = await self._stores.slots.finish(node_id=node_id, job_id=job_id, attempt=attempt)
         self._fleet.record_load(node_id, slot.load)
         self._metrics.count("drift_repaired_total", kind)
         logger.warning(

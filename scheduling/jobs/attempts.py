@@ -44,7 +44,7 @@ class Attempts:
         None means that the node should stop: the job is elsewhere or over, and the slot is freed;
         or the node accepted so late that its slot was taken, and the job goes elsewhere.
         """
-        committed = self._stores.nodes.commit(node_id=node_id, job_id=job_id, attempt=attempt)
+        committed = self._stores.slots.commit(node_id=node_id, job_id=job_id, attempt=attempt)
         advanced = self._stores.jobs.advance(
             session_id=session_id,
             job_id=job_id,
@@ -56,7 +56,7 @@ class Attempts:
         slot, step = await committed, await advanced
         self._fleet.record_load(node_id, slot.load)
         if not step.done and step.reason != "already":
-            freed = await self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt)
+            freed = await self._stores.slots.finish(node_id=node_id, job_id=job_id, attempt=attempt)
             self._fleet.record_load(node_id, freed.load)
             return None
         if not slot.done:

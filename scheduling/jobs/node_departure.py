@@ -12,7 +12,7 @@ from scheduling.model.events import NodeStatusChanged
 from scheduling.model.nodes import Node, NodeStatus
 from scheduling.placement.snapshot import Fleet
 from scheduling.store import timers
-from scheduling.store.nodes import Attempt
+from scheduling.store.leases import Attempt
 from scheduling.store.redis.connection import unattended
 
 _MOST_AT_ONCE = 32

@@ -237,7 +237,7 @@ class Reservation:
     def _issue_release(
         self, placement_request: PlacementRequest, node: Node
     ) -> "asyncio.Future[SlotReply]":
-        return self._stores.nodes.release(
+        return self._stores.slots.release(
             node_id=node.node_id,
             job_id=placement_request.job_id,
             attempt=placement_request.attempt,
@@ -268,7 +268,7 @@ class Reservation:
         self, placement_request: PlacementRequest, node: Node, *, urgent: bool = False
     ) -> "asyncio.Future[SlotReply]":
         """Ask for a slot for the attempt; the reply says whether it is ours."""
-        return self._stores.nodes.reserve(
+        return self._stores.slots.reserve(
             node=node,
             job_id=placement_request.job_id,
             attempt=placement_request.attempt,

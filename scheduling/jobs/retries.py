@@ -148,7 +148,7 @@ class Retries:
             await self._delivery.to_node(failed.node_id, cancelled)
 
     def _free(self, failed: FailedAttempt) -> "asyncio.Future[SlotReply]":
-        return self._stores.nodes.finish(
+        return self._stores.slots.finish(
             node_id=failed.node_id, job_id=failed.job_id, attempt=failed.attempt
         )
 

@@ -14,6 +14,7 @@ from scheduling.placement.snapshot import Fleet
 from scheduling.store import timers
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import Ended, JobStore
+from scheduling.store.node_slots import NodeSlotStore
 from scheduling.store.nodes import NodeStore
 from scheduling.store.redis.connection import unattended
 from scheduling.store.runtime import RuntimeStore
@@ -30,6 +31,7 @@ class Stores:
     """What the services need of Redis."""
 
     nodes: NodeStore
+    slots: NodeSlotStore
     jobs: JobStore
     timers: TimerStore
     decisions: DecisionStore
@@ -64,7 +66,7 @@ class Settlement:
         The attempt's slot is freed either way: whoever answers has stopped working on it.
         """
         refused = isinstance(outcome, Refused)
-        slot = self._stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=attempt)
+        slot = self._stores.slots.finish(node_id=node_id, job_id=job_id, attempt=attempt)
         ended = self._stores.jobs.finish(
             session_id=session_id,
             job_id=job_id,
@@ -166,7 +168,7 @@ class Settlement:
             if is_node_told:
                 cancelled = JobCancelled(job_id=job_id, reason=refused.message)
                 await self._delivery.to_node(end.node_id, cancelled)
-            freed = await self._stores.nodes.finish(
+            freed = await self._stores.slots.finish(
                 node_id=end.node_id, job_id=job_id, attempt=end.attempt
             )
             await self._tenants.give_back(job_id)

@@ -128,7 +128,7 @@ class Watchdog:
         is_untold = record.state is not JobState.RELEASED
         is_due_soon = is_untold and not await self._retries.tell_again(record, now_ms=now_ms)
         if record.node_id:
-            freed = await self._stores.nodes.finish(
+            freed = await self._stores.slots.finish(
                 node_id=record.node_id, job_id=record.job_id, attempt=record.attempt
             )
             self._fleet.record_load(record.node_id, freed.load)

@@ -1,4 +1,4 @@
-"""A node's slot in Redis: its record, its leases, its marks."""
+"""A node in Redis: its record, its connection, its health."""
 
 import asyncio
 import enum
@@ -9,14 +9,12 @@ from typing import Any
 import msgspec
 
 from scheduling.model.limits import JobLimits, NodeLimits
-from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
 from scheduling.store.keys import Keys
-from scheduling.store.notes import SlotNotes
+from scheduling.store.leases import Attempt, list_lease_keys, name_attempt, read_attempts
 from scheduling.store.redis.connection import Connection
-from scheduling.store.replies import SlotReply, is_done, read_slot
+from scheduling.store.replies import is_done
 
-Attempt = tuple[str, int]
 _encode = msgspec.json.encode
 
 
@@ -89,7 +87,10 @@ class Unmoved(enum.StrEnum):
 
 
 class NodeStore:
-    """The only reader and writer of ``{node:<id>}`` keys; one script a method, issued at once."""
+    """The only writer of a node's record; one script a method, issued at once.
+
+    What jobs do with its slots is in `NodeSlotStore`.
+    """
 
     def __init__(
         self,
@@ -98,10 +99,8 @@ class NodeStore:
         keys: Keys,
         node_limits: NodeLimits,
         job_limits: JobLimits,
-        metrics: Metrics,
     ) -> None:
         self._connection = connection
-        self._notes = SlotNotes(metrics)
         self._keys = keys
         self._limits = node_limits
         self._jobs = job_limits
@@ -124,7 +123,7 @@ class NodeStore:
         """
         return self._connection.run_script(
             "register_node",
-            keys=self._slot_keys(node_id),
+            keys=list_lease_keys(self._keys, node_id),
             args=[
                 instance_id,
                 max_jobs,
@@ -145,7 +144,7 @@ class NodeStore:
         """Bring the connection of a node that asks over HTTP to the instance it asked (N18)."""
         return self._connection.run_script(
             "move_node",
-            keys=self._slot_keys(node_id)[:3],
+            keys=list_lease_keys(self._keys, node_id)[:3],
             args=[shown_token, instance_id, self.test_clock],
             read=lambda raw: _read_moved(node_id, raw),
         )
@@ -168,7 +167,7 @@ class NodeStore:
         rules = self._limits
         return self._connection.run_script(
             "record_heartbeat",
-            keys=self._slot_keys(node_id),
+            keys=list_lease_keys(self._keys, node_id),
             args=[
                 conn_epoch,
                 int(healthy),
@@ -188,64 +187,11 @@ class NodeStore:
             read=_read_heartbeat,
         )
 
-    def reserve(
-        self,
-        *,
-        node: Node,
-        job_id: str,
-        attempt: int,
-        types: tuple[str, ...],
-        urgent: bool = False,
-    ) -> "Future[SlotReply]":
-        """Take a slot for an attempt, on the connection `node` was seen on (C5)."""
-        info, resv, run, cap = self._slot_keys(node.node_id)
-        return self._connection.run_script(
-            "reserve_slot",
-            keys=[info, resv, run, self._keys.node_unavail(node.node_id), cap],
-            args=[
-                name_attempt(job_id, attempt),
-                self._jobs.reservation_ms,
-                node.conn_epoch,
-                self._limits.heartbeat_timeout_ms,
-                ",".join(node.list_service_ids(types)),
-                self.test_clock,
-            ],
-            read=self._notes.reserved(node),
-            urgent=urgent,
-        )
-
-    def commit(self, *, node_id: str, job_id: str, attempt: int) -> "Future[SlotReply]":
-        """Turn a reservation into a run lease: the node accepted the attempt (C6)."""
-        return self._connection.run_script(
-            "commit_slot",
-            keys=self._slot_keys(node_id),
-            args=[name_attempt(job_id, attempt), self._jobs.run_lease_ms, self.test_clock],
-            read=self._notes.committed,
-        )
-
-    def finish(self, *, node_id: str, job_id: str, attempt: int) -> "Future[SlotReply]":
-        """Free the slot of an attempt that ended, however far it came (C8)."""
-        return self._connection.run_script(
-            "finish_slot",
-            keys=self._slot_keys(node_id),
-            args=[name_attempt(job_id, attempt), self.test_clock],
-            read=read_slot,
-        )
-
-    def release(self, *, node_id: str, job_id: str, attempt: int) -> "Future[SlotReply]":
-        """Give a reservation back that was never accepted (C7)."""
-        return self._connection.run_script(
-            "release_slot",
-            keys=self._slot_keys(node_id),
-            args=[name_attempt(job_id, attempt), self.test_clock],
-            read=read_slot,
-        )
-
     def retire(self, *, node_id: str, conn_epoch: int, silent_ms: int = 0) -> "Future[Retired]":
         """Take a node offline, with `silent_ms` only if it was silent that long (C13)."""
         return self._connection.run_script(
             "retire_node",
-            keys=self._slot_keys(node_id)[:3],
+            keys=list_lease_keys(self._keys, node_id)[:3],
             args=[conn_epoch, silent_ms, self.test_clock],
             read=_read_retired,
         )
@@ -299,12 +245,6 @@ class NodeStore:
             read=lambda raw: Restored(raw[1]),
         )
 
-    def list_attempts(self, *, node_id: str) -> "Future[tuple[Attempt, ...]]":
-        """Return the attempts that hold a run lease, ended or not."""
-        return self._connection.execute(
-            "ZRANGE", self._keys.node_run(node_id), 0, -1, read=_read_attempts
-        )
-
     def drain(self, *, node_id: str, draining: bool, lasting: bool = False) -> "Future[bool]":
         """Ask a node to take nothing new, or to take work again; False when it is unknown.
 
@@ -316,20 +256,6 @@ class NodeStore:
             args=[int(draining), int(lasting)],
             read=is_done,
         )
-
-    def _slot_keys(self, node_id: str) -> list[str]:
-        keys = self._keys
-        return [
-            keys.node_info(node_id),
-            keys.node_resv(node_id),
-            keys.node_run(node_id),
-            keys.node_cap(node_id),
-        ]
-
-
-def name_attempt(job_id: str, attempt: int) -> str:
-    """Return the member under which an attempt holds a slot."""
-    return f"{job_id}:{attempt}"
 
 
 def _read_node(node_id: str, raw: dict[str, str]) -> Node | None:
@@ -353,17 +279,12 @@ def _read_load(raw: list[str | None]) -> int:
     return sum(int(count or 0) for count in raw)
 
 
-def _read_attempts(members: Sequence[str]) -> tuple[Attempt, ...]:
-    pairs = (member.rpartition(":") for member in members)
-    return tuple((job_id, int(attempt)) for job_id, _, attempt in pairs)
-
-
 def _read_registered(raw: list[Any]) -> Registered | None:
     if raw[0] != 1:
         return None
     _, conn_epoch, now_ms, held, *attempts = raw
     return Registered(
-        conn_epoch=conn_epoch, now_ms=now_ms, held=Hold(held), attempts=_read_attempts(attempts)
+        conn_epoch=conn_epoch, now_ms=now_ms, held=Hold(held), attempts=read_attempts(attempts)
     )
 
 
@@ -374,7 +295,7 @@ def _read_moved(node_id: str, raw: list[Any]) -> Moved | Unmoved:
     node = _read_node(node_id, dict(zip(flat[::2], flat[1::2], strict=True)))
     if node is None:
         return Unmoved.UNKNOWN
-    return Moved(node=node, load=load, reserved=_read_attempts(reserved))
+    return Moved(node=node, load=load, reserved=read_attempts(reserved))
 
 
 def _read_heartbeat(raw: list[Any]) -> HeartbeatRecorded | Unheard:
@@ -393,5 +314,5 @@ def _read_heartbeat(raw: list[Any]) -> HeartbeatRecorded | Unheard:
 
 def _read_retired(raw: list[Any]) -> Retired:
     if raw[0] == 1:
-        return Retired(attempts=_read_attempts(raw[1:]))
+        return Retired(attempts=read_attempts(raw[1:]))
     return Retired(alive_for_ms=int(raw[2])) if raw[1] == "alive" else Retired()

@@ -78,7 +78,7 @@ class SlotsAgainstModel(StoreMachine):
         epoch = self.model.epoch - back
         for _ in range(times):
             reply = self.call(
-                self.stores.nodes.reserve,
+                self.stores.slots.reserve,
                 node=make_node(conn_epoch=epoch),
                 job_id=attempt[0],
                 attempt=attempt[1],
@@ -103,7 +103,7 @@ class SlotsAgainstModel(StoreMachine):
     @rule(attempt=attempts, times=times)
     def commit(self, attempt: Attempt, times: int) -> None:
         for _ in range(times):
-            reply = self._call_slot(self.stores.nodes.commit, attempt)
+            reply = self._call_slot(self.stores.slots.commit, attempt)
             assert (reply.word, reply.load) == self.model.commit(attempt, now=self.now_ms)
             assert reply.done == (reply.word != "full")
             if reply.word == "late":
@@ -112,14 +112,14 @@ class SlotsAgainstModel(StoreMachine):
     @rule(attempt=attempts, times=times)
     def release(self, attempt: Attempt, times: int) -> None:
         for _ in range(times):
-            reply = self._call_slot(self.stores.nodes.release, attempt)
+            reply = self._call_slot(self.stores.slots.release, attempt)
             assert (reply.word, reply.load) == self.model.release(attempt)
             self._note_end(attempt, reply.word)
 
     @rule(attempt=attempts, times=times)
     def finish(self, attempt: Attempt, times: int) -> None:
         for _ in range(times):
-            reply = self._call_slot(self.stores.nodes.finish, attempt)
+            reply = self._call_slot(self.stores.slots.finish, attempt)
             assert (reply.word, reply.load) == self.model.finish(attempt)
             self._note_end(attempt, reply.word)
 

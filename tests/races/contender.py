@@ -26,7 +26,7 @@ async def contend(stores: Stores, *, me: str, attempts: int, conn_epoch: int) ->
         nonlocal won, peak
         for count in range(number, attempts, LANES):
             held = {"node_id": "n1", "job_id": f"{me}-{count}", "attempt": 1}
-            reply = await stores.nodes.reserve(
+            reply = await stores.slots.reserve(
                 node=node, job_id=held["job_id"], attempt=1, types=()
             )
             assert reply.word in {"reserved", "full"}, reply
@@ -35,9 +35,9 @@ async def contend(stores: Stores, *, me: str, attempts: int, conn_epoch: int) ->
             won += 1
             peak = max(peak, await execute("INCR", f"{me[0]}:holders"))
             if count % 2:
-                await stores.nodes.commit(**held)
+                await stores.slots.commit(**held)
             await execute("DECR", f"{me[0]}:holders")
-            free = stores.nodes.finish if count % 2 else stores.nodes.release
+            free = stores.slots.finish if count % 2 else stores.slots.release
             assert (await free(**held)).word in {"run", "resv"}
 
     await asyncio.gather(*(lane(number) for number in range(LANES)))
@@ -64,13 +64,13 @@ async def work_until_killed(stores: Stores, *, me: str, conn_epoch: int) -> None
             count += 1
             held = {"node_id": "n1", "job_id": f"{me}-{number}-{count}", "attempt": 1}
             if not (
-                await stores.nodes.reserve(node=node, job_id=held["job_id"], attempt=1, types=())
+                await stores.slots.reserve(node=node, job_id=held["job_id"], attempt=1, types=())
             ).done:
                 continue
             await stores.connection.execute("RPUSH", "steps", me)
-            await stores.nodes.commit(**held)
+            await stores.slots.commit(**held)
             await stores.connection.execute("RPUSH", "steps", me)
-            await stores.nodes.finish(**held)
+            await stores.slots.finish(**held)
 
     await asyncio.gather(*(lane(number) for number in range(3)))
 

@@ -204,9 +204,9 @@ async def test_scripts_that_redis_forgot_are_sent_again_during_load(
         for number in range(50):
             job_id = f"job-{worker}-{number}"
             assert (await reserve(own_stores, node, job_id)).word == "reserved"
-            committed = await own_stores.nodes.commit(node_id="n1", job_id=job_id, attempt=1)
+            committed = await own_stores.slots.commit(node_id="n1", job_id=job_id, attempt=1)
             assert committed.word == "committed"
-            freed = await own_stores.nodes.finish(node_id="n1", job_id=job_id, attempt=1)
+            freed = await own_stores.slots.finish(node_id="n1", job_id=job_id, attempt=1)
             assert freed.word == "run"
 
     workers = asyncio.gather(*(work(worker) for worker in range(8)))

@@ -48,9 +48,9 @@ SAME_WORDS: dict[str, Step] = {
 # These are told that it was done before; the load, which their callers go by, is the same.
 OWN_WORDS: dict[str, Step] = {
     "reserve": lambda stores: fixtures.reserve(stores, make_node(), fixtures.OTHER_JOB),
-    "commit": lambda stores: stores.nodes.commit(node_id="n1", job_id=JOB, attempt=1),
-    "release": lambda stores: stores.nodes.release(node_id="n1", job_id=JOB, attempt=1),
-    "finish slot": lambda stores: stores.nodes.finish(node_id="n1", job_id=JOB, attempt=2),
+    "commit": lambda stores: stores.slots.commit(node_id="n1", job_id=JOB, attempt=1),
+    "release": lambda stores: stores.slots.release(node_id="n1", job_id=JOB, attempt=1),
+    "finish slot": lambda stores: stores.slots.finish(node_id="n1", job_id=JOB, attempt=2),
 }
 
 

@@ -54,13 +54,13 @@ async def test_an_attempt_that_went_elsewhere_gets_no_lease_when_its_node_is_wri
     await core.stores.jobs.requeue(
         session_id=SESSION, job_id=JOB, attempt=1, node_id="n1", reason="late", reported=False
     )
-    await core.stores.nodes.finish(node_id="n1", job_id=JOB, attempt=1)
+    await core.stores.slots.finish(node_id="n1", job_id=JOB, attempt=1)
     await core.stores.nodes.retire(node_id="n1", conn_epoch=mailbox.conn_epoch)
 
     lost = ("job-00000000-000000000000", 1)
     await core.registry.restore(node=mailbox.node, resume_token="", attempts=[(JOB, 1), lost])
 
-    assert await core.stores.nodes.list_attempts(node_id="n1") == (lost,)
+    assert await core.stores.slots.list_attempts(node_id="n1") == (lost,)
 
 
 @pytest.mark.req("N14")

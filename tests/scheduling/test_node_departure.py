@@ -79,7 +79,7 @@ async def test_a_job_with_no_attempt_left_ends_without_a_word_to_the_closed_sock
     assert record is not None
     assert (record.state, record.attempt) == (JobState.FAILED, attempt)
     assert letters.to_nodes == []
-    assert await core.held.nodes.list_attempts(node_id="n1") == ()
+    assert await core.held.slots.list_attempts(node_id="n1") == ()
 
 
 @pytest.mark.req("N14")
@@ -122,10 +122,10 @@ async def use_up_attempts(core: Services, job_id: str, limits: JobLimits = JOB_L
             **where, attempt=attempt, node_id="n1", reason="late", reported=False
         )
         assert requeued.done
-        await core.held.nodes.finish(node_id="n1", job_id=job_id, attempt=attempt)
+        await core.held.slots.finish(node_id="n1", job_id=job_id, attempt=attempt)
         node = core.fleet.find("n1")
         assert node is not None
-        await core.held.nodes.reserve(node=node, job_id=job_id, attempt=attempt + 1, types=())
+        await core.held.slots.reserve(node=node, job_id=job_id, attempt=attempt + 1, types=())
         await core.held.jobs.place(
             **where, attempt=attempt + 1, node_id="n1", deadline_ms=limits.ack_timeout_ms
         )

@@ -34,7 +34,7 @@ class Scene:
 
     async def list_held(self) -> list[tuple[str, int]]:
         node_id = self.mailbox.node.node_id
-        return list(await self.core.stores.nodes.list_attempts(node_id=node_id))
+        return list(await self.core.stores.slots.list_attempts(node_id=node_id))
 
 
 async def set_scene(core: Services, *, has_job: bool, run_timeout_ms: int = 60_000) -> Scene:

@@ -27,6 +27,7 @@ from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.mirrors import MirrorStore
 from scheduling.store.node_index import NodeIndexStore
+from scheduling.store.node_slots import NodeSlotStore
 from scheduling.store.nodes import HeartbeatRecorded, NodeStore, Registered
 from scheduling.store.pools import PoolStore
 from scheduling.store.recordings import RecordingStore
@@ -117,6 +118,7 @@ class Stores:
     keys: Keys
     core: settlement.Stores
     nodes: NodeStore
+    slots: NodeSlotStore
     jobs: JobStore
     sessions: SessionStore
     timers: TimerStore
@@ -142,7 +144,7 @@ class Stores:
     def set_clock(self, now_ms: int) -> None:
         self.now_ms = now_ms
         for store in (
-            *(self.nodes, self.jobs, self.sessions, self.timers),
+            *(self.nodes, self.slots, self.jobs, self.sessions, self.timers),
             *(self.instances, self.index, self.history),
         ):
             store.test_clock = str(now_ms)
@@ -154,7 +156,7 @@ class Stores:
 
     def use_redis_clock(self) -> None:
         """Let Redis's own clock decide, as it does in the product."""
-        for store in (self.nodes, self.jobs, self.sessions, self.timers):
+        for store in (self.nodes, self.slots, self.jobs, self.sessions, self.timers):
             store.test_clock = ""
 
 
@@ -193,6 +195,7 @@ def make_stores(
         keys=keys,
         core=core,
         nodes=core.nodes,
+        slots=core.slots,
         jobs=core.jobs,
         sessions=SessionStore(connection, keys=keys, life_ms=60_000),
         timers=core.timers,
@@ -281,13 +284,13 @@ async def reserve(
     stores: Stores, node: Node, job_id: str = JOB, attempt: int = 1, *, types: tuple[str, ...] = ()
 ) -> SlotReply:
     """Reserve a slot for an attempt that needs services of `types`."""
-    return await stores.nodes.reserve(node=node, job_id=job_id, attempt=attempt, types=types)
+    return await stores.slots.reserve(node=node, job_id=job_id, attempt=attempt, types=types)
 
 
 async def run(stores: Stores, node: Node, job_id: str = JOB, attempt: int = 1) -> None:
     """Reserve a slot and commit it."""
     assert (await reserve(stores, node, job_id, attempt)).done
-    assert (await stores.nodes.commit(node_id=node.node_id, job_id=job_id, attempt=attempt)).done
+    assert (await stores.slots.commit(node_id=node.node_id, job_id=job_id, attempt=attempt)).done
 
 
 async def create(

@@ -10,7 +10,7 @@ RUN_ENDS_AT = START_MS + JOB_LIMITS.run_lease_ms
 
 
 async def commit(stores: Stores, job_id: str = JOB, *, node_id: str = "n1") -> SlotReply:
-    return await stores.nodes.commit(node_id=node_id, job_id=job_id, attempt=1)
+    return await stores.slots.commit(node_id=node_id, job_id=job_id, attempt=1)
 
 
 @pytest.mark.req("R3")

@@ -8,7 +8,7 @@ from tests.scripts.fixtures import JOB, JOB_LIMITS, OTHER_JOB, Stores, make_read
 
 
 async def finish(stores: Stores, job_id: str = JOB, *, node_id: str = "n1") -> SlotReply:
-    return await stores.nodes.finish(node_id=node_id, job_id=job_id, attempt=1)
+    return await stores.slots.finish(node_id=node_id, job_id=job_id, attempt=1)
 
 
 @pytest.mark.req("R5")

@@ -164,7 +164,7 @@ async def test_a_node_that_offers_less_now_gets_nothing_until_it_has_room(stores
     smaller = await make_ready(stores, max_jobs=1)
 
     assert (await reserve(stores, smaller, OTHER_JOB)).word == "full"
-    await stores.nodes.finish(node_id="n1", job_id=JOB, attempt=1)
+    await stores.slots.finish(node_id="n1", job_id=JOB, attempt=1)
     assert (await reserve(stores, smaller, OTHER_JOB)).word == "full"
-    await stores.nodes.finish(node_id="n1", job_id=JOB, attempt=2)
+    await stores.slots.finish(node_id="n1", job_id=JOB, attempt=2)
     assert (await reserve(stores, smaller, OTHER_JOB)).word == "reserved"
