@@ -12,10 +12,10 @@ from redis.exceptions import RedisError
 from lingua.composition.access import build_access
 from lingua.composition.configuration import Configuration, WatchConfiguration
 from lingua.composition.connections import open_connection
+from lingua.composition.console import build_console
 from lingua.composition.faces import (
     build_job_service,
     build_node_service,
-    build_operators_console,
     build_session_service,
     build_sockets,
     build_stale_requests,
@@ -189,9 +189,7 @@ def _compose(
     )
     access = build_access(infrastructure, configuration.access)
     link.connect(access.access)
-    console = build_operators_console(
-        infrastructure, services, configuration, pools=pools, network=network
-    )
+    console = build_console(infrastructure, services, configuration, pools=pools, network=network)
     in_flight = spans.make_in_flight() if spans else InFlight()
     jobs = build_job_service(infrastructure, services, pools=pools)
     nodes_service = build_node_service(infrastructure, services, access=access, jobs=jobs)

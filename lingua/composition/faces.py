@@ -11,19 +11,13 @@ from lingua.composition.configuration import (
     NodeConfiguration,
     SessionConfiguration,
 )
-from lingua.composition.console import build_console
-from lingua.composition.network import Network
 from lingua.composition.pools import PoolParts
 from lingua.composition.services import Infrastructure, Services, build_sessions
 from nodes.asr_metrics import AsrMetrics
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
-from operators.console.cluster_stats import ClusterStats
-from operators.console.console import Console, Parts
-from operators.console.dead_letters import DeadLetterService
-from operators.console.fleet import FleetService
-from operators.console.sessions import SessionQueries
+from operators.console.console import Console
 from sessions_app.in_flight import InFlight
 from sessions_app.services import SessionService
 from sessions_app.speaker_builder import SpeakerBuilder
@@ -91,58 +85,6 @@ def build_node_service(
         credentials=NodeCredentials(access=access.access),
         asr_metrics=AsrMetrics(infrastructure.metrics),
         require_gpu=services.configuration.require_gpu,
-    )
-
-
-def build_operators_console(
-    infrastructure: Infrastructure,
-    services: Services,
-    configuration: Configuration,
-    *,
-    pools: PoolParts,
-    network: Network,
-) -> Console:
-    """Build what the pages and the API of operators ask."""
-    cluster_stats = ClusterStats(
-        instance_id=infrastructure.instance_id,
-        store=network.instances,
-        list_others=network.peers.list_others,
-        measure_inbox=network.transport.measure,
-        count_letters=network.transport.count_letters,
-        delivery=services.delivery,
-        waiting=services.dispatcher.waiting,
-        interval_s=configuration.network.stats_interval_s,
-    )
-    dead_letters = network.transport.dead_letters
-    return build_console(
-        infrastructure.instance_id,
-        Parts(
-            metrics=infrastructure.metrics,
-            fleet=services.fleet,
-            delivery=services.delivery,
-            waiting=services.dispatcher.waiting,
-            jobs=services.stores.jobs,
-            decisions=services.stores.decisions,
-            fleet_service=FleetService(
-                fleet=services.fleet,
-                explainer=services.explainer,
-                node_control=services.node_control,
-                leader=pools.leader,
-                follower=pools.follower,
-                sample_size=services.configuration.placement.sample_size,
-            ),
-            leads=lambda: pools.leader.leads,
-            cluster_stats=cluster_stats,
-            exchange=network.exchange,
-            list_coverage=services.explainer.list_coverage,
-            sessions=SessionQueries(cluster_stats=cluster_stats, sessions=services.sessions),
-            letters=DeadLetterService(
-                letters=dead_letters, find_channel=network.redelivery.find_channel
-            )
-            if dead_letters
-            else None,
-        ),
-        configuration,
     )
 
 

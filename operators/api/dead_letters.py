@@ -41,10 +41,10 @@ class DeadLetterView(AskingView):
     """A view over the dead letters; 503 where the channel layer keeps none."""
 
     async def ask(self, console: Console, request: Request, **named: str) -> Response:
-        if console.letters is None:
+        if console.dead_letters is None:
             told = "This channel layer keeps no dead letters."
             return refuse(_UNAVAILABLE, "NO_DEAD_LETTERS", told)
-        return await self.ask_service(console.letters, request, **named)
+        return await self.ask_service(console.dead_letters, request, **named)
 
     async def ask_service(
         self, service: DeadLetterService, request: Request, **named: str

@@ -37,7 +37,7 @@ class LatestJobsView(ReadView):
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         asked = request.query_params
-        rows = console.list_ended(
+        rows = console.jobs.list_ended(
             state=self.only or asked.get("state", ""),
             reason=asked.get("reason", ""),
             session_id=asked.get("session_id", ""),
@@ -116,7 +116,7 @@ class JobView(ReadView):
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         try:
-            job = console.find_job(named["job_id"]) or _find_kept(named["job_id"])
+            job = console.ask(console.jobs.find_job(named["job_id"])) or _find_kept(named["job_id"])
         except DatabaseError:
             return refuse(_UNAVAILABLE, "DATABASE_DOWN", "The database does not answer.")
         if job is None:

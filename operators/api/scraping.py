@@ -27,7 +27,7 @@ def prometheus(request: HttpRequest) -> HttpResponse:
             headers={"WWW-Authenticate": 'Bearer realm="lingua"'},
         )
     console = find_console(request)
-    ours = console.render_metrics() if console else b""
+    ours = console.metrics.render() if console else b""
     return HttpResponse(generate_latest(REGISTRY) + ours, content_type=CONTENT_TYPE_LATEST)
 
 

@@ -117,7 +117,7 @@ class CountersView(ReadView):
     """The counters of this instance as JSON."""
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
-        return Response(console.describe_counters())
+        return Response(console.metrics.describe())
 
 
 def paginate(rows: Any, request: Request, *, view: APIView) -> Response:

@@ -11,7 +11,12 @@ from django.test import RequestFactory
 from operators.api.views import ClusterView, StatsView
 from operators.console.catalog import Catalog
 from operators.console.cluster import InstanceView
-from operators.console.console import SCOPE_KEY, Console, Parts
+from operators.console.cluster_stats import GatheredStats
+from operators.console.console import SCOPE_KEY, Console
+from operators.console.instance_metrics import InstanceMetrics
+from operators.console.job_queries import JobQueries
+from operators.console.stats_cache import StatsCache
+from operators.console.stats_pages import StatsPages
 from operators.live.feed import LiveFeed
 from operators.live.news import Reporter
 from scheduling.model.delivery import Delivery
@@ -19,6 +24,7 @@ from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import WaitQueue
+from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection, open_client
@@ -52,21 +58,48 @@ async def connection() -> AsyncIterator[Connection]:
 
 @pytest.fixture
 async def console(fleet: Fleet, connection: Connection, tmp_path: Path) -> Console:
-    return Console(
-        parts=Parts(
-            metrics=Metrics(),
-            fleet=fleet,
-            delivery=Delivery(),
-            waiting=WaitQueue(most=10),
-            jobs=JobStore(connection, keys=Keys("p"), limits=JobLimits(), metrics=Metrics()),
-        ),
-        catalog=Catalog(base_url="", storage_path=tmp_path, refresh_s=30),
+    metrics, delivery, waiting = Metrics(), Delivery(), WaitQueue(most=10)
+    keys, limits = Keys("p"), JobLimits()
+    catalog = Catalog(base_url="", storage_path=tmp_path, refresh_s=30)
+    pages = StatsPages(
+        fleet=fleet,
+        catalog=catalog,
+        gather=_gather_nothing,
         instance=InstanceView(instance_id="i1", hostname="h", pid=1, version="1", started_at_ms=1),
         key_prefix="p",
-        stats_interval_s=5,
-        pause_ms=3_000,
+    )
+    stats_cache = StatsCache(
+        make=pages.make, empty=pages.make_empty(), metrics=metrics, interval_s=5
+    )
+    return Console(
+        catalog=catalog,
+        stats_cache=stats_cache,
+        live=_make_feed(fleet),
+        jobs=JobQueries(
+            metrics=metrics,
+            jobs=JobStore(connection, keys=keys, limits=limits, metrics=metrics),
+            decisions=DecisionStore(connection, keys=keys, limits=limits),
+        ),
+        metrics=InstanceMetrics(
+            metrics=metrics,
+            fleet=fleet,
+            delivery=delivery,
+            waiting=waiting,
+            catalog=catalog,
+            stats_cache=stats_cache,
+            leads=lambda: False,
+            pause_ms=3_000,
+        ),
+        sessions=None,
+        dead_letters=None,
+        fleet_service=None,
         needs_login=False,
     )
+
+
+async def _gather_nothing() -> GatheredStats:
+    """No other instance is there, and this one has no figures yet."""
+    return GatheredStats()
 
 
 @pytest.mark.req("D1", "D9")
