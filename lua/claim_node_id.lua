@@ -6,7 +6,7 @@ ARGV[1]  id of the principal
 ARGV[2]  life of the claim without renewal, ms
 ARGV[3]  '1' when the principal's credential names this very node id, else '0'
 
-Returns  {1, 'held'}    the id is the principal's
+Returns  {1}            the id is the principal's
          {0, 'owned'}   it is another's, and the credential does not name it
 ]]
 local owner = KEYS[1]
@@ -16,4 +16,4 @@ if known and known ~= principal_id and not is_named then
   return {0, 'owned'}
 end
 redis.call('SET', owner, principal_id, 'PX', life_ms)
-return {1, 'held'}
+return {1}

@@ -7,15 +7,14 @@ ARGV[2]  '1' when it lasts over new connections of the node (a cordon), else '0'
 
 The node's own word does not end what an operator asked for: `held` is '', 'drain' or 'cordon'.
 
-Returns  {1, status}      the node's status, unchanged
-         {0, 'unknown'}   no such node
+Returns  {1}             noted
+         {0, 'unknown'}  no such node
 ]]
 local info = KEYS[1]
 local draining, lasting = ARGV[1], ARGV[2]
-local status = redis.call('HGET', info, 'status')
-if not status then
+if redis.call('HEXISTS', info, 'status') == 0 then
   return {0, 'unknown'}
 end
 local held = draining == '1' and (lasting == '1' and 'cordon' or 'drain') or ''
 redis.call('HSET', info, 'draining', draining, 'held', held)
-return {1, status}
+return {1}

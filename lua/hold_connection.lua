@@ -7,7 +7,7 @@ ARGV[2]  sockets the principal may have at once
 ARGV[3]  length of the lease, ms
 ARGV[4]  test clock, or ''
 
-Returns  {1, held}    held until the lease ends; how many the principal has
+Returns  {1}          held until the lease ends
          {0, 'full'}  the principal has as many as it may
 ]]
 local sockets = KEYS[1]
@@ -23,4 +23,4 @@ end
 redis.call('ZREMRANGEBYSCORE', sockets, '-inf', now)
 redis.call('ZADD', sockets, now + lease_ms, connection_id)
 redis.call('PEXPIRE', sockets, lease_ms)
-return {1, redis.call('ZCARD', sockets)}
+return {1}

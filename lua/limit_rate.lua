@@ -5,7 +5,7 @@ KEYS[1]  {p}:v2:{node:<id>}:rl:<what>  STRING  events in the current window
 ARGV[1]  events a window may hold
 ARGV[2]  window, ms
 
-Returns  {1, count}               allowed
+Returns  {1}                      allowed
          {0, 'limited', left ms}  the window is full, and ends then
 ]]
 local counter = KEYS[1]
@@ -20,4 +20,4 @@ end
 if count > most then
   return {0, 'limited', left_ms}
 end
-return {1, count}
+return {1}

@@ -10,9 +10,8 @@ ARGV[4]  life without another publication, ms
 ARGV[5]  how long a change is told, ms
 ARGV[6]  test clock, or ''
 
-Returns  {1, 'changed'}  sockets go by this record from now on
-         {1, 'same'}     they did already; its life is renewed
-         {0, 'stale'}    a newer record is published
+Returns  {1}           sockets go by this record; if they did already, its life is renewed
+         {0, 'stale'}  a newer record is published
 ]]
 local token, changes = KEYS[1], KEYS[2]
 local prefix, version, record = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -25,10 +24,10 @@ end
 redis.call('HSET', token, 'version', version, 'record', record)
 redis.call('PEXPIRE', token, life_ms)
 if known == version then
-  return {1, 'same'}
+  return {1}
 end
 local now = now_ms(test_clock)
 redis.call('ZADD', changes, now, prefix)
 redis.call('ZREMRANGEBYSCORE', changes, '-inf', now - told_ms)
 redis.call('PEXPIRE', changes, told_ms)
-return {1, 'changed'}
+return {1}

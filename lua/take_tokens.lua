@@ -7,7 +7,7 @@ ARGV[2]  tokens gained a second
 ARGV[3]  the most the bucket holds
 ARGV[4]  test clock, or ''
 
-Returns  {1, left}        taken; whole tokens left
+Returns  {1}              taken
          {0, 'empty', ms} too fast; how long until there are enough
 ]]
 local bucket = KEYS[1]
@@ -23,4 +23,4 @@ end
 redis.call('HSET', bucket, 'tokens', tostring(tokens - cost), 'filled_at_ms', now)
 -- A bucket that has been full for a second is as good as none.
 redis.call('PEXPIRE', bucket, math.ceil(burst * 1000 / per_s) + 1000)
-return {1, math.floor(tokens - cost)}
+return {1}
