@@ -7,6 +7,8 @@ REDIS_TESTS := $(addprefix tests/,scheduling scripts store races properties pool
 	work sockets logs traces security/test_access.py operators/test_api_access.py \
 	operators/test_scraping.py operators/test_tokens.py runbook/test_channel_layer_guide.py \
 	instances e2e)
+# Tests wait more than they compute. Those of a file share servers, so they stay together.
+BESIDE := --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 # A node on one instance and a speaker on another, a hundred times in a row.
 CLASSIC := tests/instances/test_two_instances.py tests/instances/test_redis_cluster.py
 .DEFAULT_GOAL := help
@@ -32,7 +34,7 @@ serve: setup  ## run one scheduler on port 5010 with a Redis of its own
 .PHONY: test
 test: setup  ## run every test but those of the browser, the alerts and the cluster
 	@scripts/setup-system proxies
-	@$(PYTEST) --ignore=tests/browser --ignore=tests/alerts -m "not cluster"
+	@$(PYTEST) $(BESIDE) --ignore=tests/browser --ignore=tests/alerts -m "not cluster"
 
 .PHONY: packages
 packages: setup  ## install each package alone, and see that it is typed and its tests whole

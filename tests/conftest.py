@@ -21,6 +21,11 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRedis]
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings_xdist_suffix() -> None:
+    """Leave the database's name alone: it is in memory, so each worker has its own anyway."""
+
+
 @pytest.fixture
 def prefix() -> str:
     """A key prefix no other test of this run uses."""

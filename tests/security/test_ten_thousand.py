@@ -50,6 +50,7 @@ def many_files() -> None:
     assert most >= _ATTEMPTS + _MOST, "this test needs `ulimit -Hn` of 11,000 or more"
 
 
+@pytest.mark.alone("ten thousand sockets take half the ports there are, and both processors")
 @pytest.mark.usefixtures("many_files")
 async def test_ten_thousand_connections_of_one_principal_are_a_thousand(
     build_fortress: Build,

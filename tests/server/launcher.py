@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.manage import NO_REDIS, ROOT, clear_environment
+from tests.server.database import lay_database
 
-_DEADLINE_S = 20.0
+# A hang, not slowness: a machine with much to do takes its time to start a server.
+_DEADLINE_S = 60.0
 
 
 @dataclass(kw_only=True)
@@ -80,11 +82,14 @@ class Launcher:
             # Nothing is sent to it: the embedded Redis has tests of its own.
             REDIS_URL=NO_REDIS,
         )
+        environment |= variables
+        if "DATABASE_URL" not in environment:
+            lay_database(Path(environment["LINGUA_VAR_DIR"]))
         with errors_file.open("w") as errors:
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve", "--port", "0", *arguments],
                 cwd=ROOT,
-                env=environment | variables,
+                env=environment,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

@@ -96,13 +96,13 @@ class Probe:
     async def _return(self, receive: Receive, send: Send) -> None:
         return
 
-    async def _work(self, receive: Receive, send: Send, seconds: str) -> None:
-        """One job in flight; its result still reaches the speaker while we drain."""
+    async def _work(self, receive: Receive, send: Send) -> None:
+        """One job in flight until the speaker says a word; its result is sent while we drain."""
         done = asyncio.Event()
         self._in_flight.add(done)
         await send({"type": "websocket.send", "text": "working"})
         try:
-            await asyncio.sleep(float(seconds))
+            await receive()
             await send({"type": "websocket.send", "text": "result"})
             note("result sent")
         finally:

@@ -110,13 +110,14 @@ async def test_work_in_flight_ends_before_its_socket_closes(
     start_instance: StartInstance, server_name: str
 ) -> None:
     instance = start_instance("--server", server_name, LINGUA_DRAIN_TIMEOUT_S="10")
-    async with connect(instance.url("/work?seconds=0.5")) as socket:
+    async with connect(instance.url("/work")) as socket:
         await socket.recv()
         instance.terminate()
         instance.await_note("drain")
 
         with pytest.raises(OSError, match=r"refused|Connect"):
             await connect(instance.url("/echo"))
+        await socket.send("enough")
         result = await asyncio.wait_for(socket.recv(), _DEADLINE_S)
         with pytest.raises(websockets.ConnectionClosedError):
             await asyncio.wait_for(socket.recv(), _DEADLINE_S)
@@ -134,7 +135,7 @@ async def test_an_open_http_connection_learns_of_the_drain(
     host, port = instance.address.split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     question = b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    async with connect(instance.url("/work?seconds=0.5")) as socket:
+    async with connect(instance.url("/work")) as socket:
         await socket.recv()
         writer.write(question)
         before = await asyncio.wait_for(reader.readuntil(b"READY"), _DEADLINE_S)
@@ -142,6 +143,7 @@ async def test_an_open_http_connection_learns_of_the_drain(
         instance.await_note("drain")
         writer.write(question)
         after = await asyncio.wait_for(reader.readuntil(b"draining"), _DEADLINE_S)
+        await socket.send("enough")
     writer.close()
 
     assert before.startswith(b"HTTP/1.1 200")
@@ -166,7 +168,7 @@ async def test_a_second_signal_does_not_wait_for_work(
     instance = start_instance(
         "--server", server_name, LINGUA_DRAIN_TIMEOUT_S="60", LINGUA_CLOSE_TIMEOUT_S="0.2"
     )
-    async with connect(instance.url("/work?seconds=60")) as socket:
+    async with connect(instance.url("/work")) as socket:
         await socket.recv()
         instance.terminate()
         instance.await_note("drain")

@@ -1,0 +1,48 @@
+"""How tests run beside each other: which begin first, and which want the machine for themselves."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+# Folders whose tests start servers take longest: begun last, they would keep one worker at the end.
+_LONG = (
+    *("security", "instances", "history", "chaos", "runbook", "work", "e2e", "server"),
+    *("demo", "operators"),
+)
+_ROOT = Path(__file__).parent
+# Any two files of this checkout, so that every process of every run has the same ones.
+_GATE, _MACHINE = _ROOT / "pyproject.toml", _ROOT / "conftest.py"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes long first; within a folder the order stays."""
+    items.sort(key=_rank)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let a test marked `alone` wait until every other has ended, and keep others waiting."""
+    is_alone = item.get_closest_marker("alone") is not None
+    # Whoever waits for the machine keeps the gate: nobody overtakes a test that wants it alone.
+    with ExitStack() as gate:
+        gate.enter_context(_locked(_GATE, fcntl.LOCK_EX))
+        with _locked(_MACHINE, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH):
+            if not is_alone:
+                gate.close()
+            return (yield)
+
+
+def _rank(item: pytest.Item) -> int:
+    folder = item.path.parent.name
+    return _LONG.index(folder) if folder in _LONG else len(_LONG)
+
+
+@contextmanager
+def _locked(path: Path, how: int) -> Iterator[None]:
+    with path.open() as file:
+        fcntl.flock(file, how)
+        yield
