@@ -8,7 +8,7 @@ from scheduling.model.background import Background
 
 
 class DeadlineTimer:
-    """Rings once, at the moment it was last set for."""
+    """Calls back once, at the moment it was last set for."""
 
     def __init__(self, ring: Callable[[], Coroutine[None, None, None]]) -> None:
         self._ring = ring

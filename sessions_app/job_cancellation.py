@@ -1,4 +1,4 @@
-"""Ends of utterances that no node brought about: refused, given up, or never placed."""
+"""End jobs that no node ended: refused, given up, or never placed."""
 
 import asyncio
 

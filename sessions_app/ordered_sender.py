@@ -1,4 +1,4 @@
-"""What leaves a session's outbox, one after the other; a given-up utterance is ended first."""
+"""Send a session's results in order; an utterance given up is ended in Redis first."""
 
 import collections
 from collections.abc import Awaitable, Callable, Iterable

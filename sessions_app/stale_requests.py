@@ -1,4 +1,4 @@
-"""Late answers: what speakers of this process wait for too long is asked about."""
+"""Ask what became of utterances whose answers are overdue."""
 
 from scheduling.model.delivery import Delivery
 from sessions_app.speaker import Speaker

@@ -1,4 +1,4 @@
-"""Composition of what lets principals in: credentials, their limits and the doors of sockets."""
+"""Composition of what lets principals in: credentials, their limits, and who asks for them."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _RENEW_EVERY_MS = 20_000
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AccessParts:
-    """Who may come in, the doors that ask, and the loops that keep both up to date."""
+    """Who may come in, what asks for credentials, and the loops that keep both up to date."""
 
     access: Access
     node_auth: SocketAuth
@@ -32,7 +32,7 @@ class AccessParts:
 
 
 def build_access(infrastructure: Infrastructure, configuration: AccessConfiguration) -> AccessParts:
-    """Build the doors as the configuration wants them: guarded, or open on loopback."""
+    """Build authentication as configured: guarded, or open on loopback."""
     credentials = CredentialStore(
         infrastructure.connection,
         keys=infrastructure.keys,

@@ -1,4 +1,4 @@
-"""Composition of the pools' part of an instance, ."""
+"""Composition of what keeps the pools of an instance."""
 
 import dataclasses
 from collections.abc import Sequence

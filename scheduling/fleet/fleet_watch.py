@@ -18,7 +18,7 @@ _MOST_READ = 500
 class FleetWatch:
     """A loop that reads the nodes heard of since it last looked; its first pass reads all.
 
-    One of which news came after it was heard of is known already, and not read again.
+    A node whose broadcast came after its last heartbeat is known already, and not read again.
     """
 
     name = "fleet watch"
