@@ -34,8 +34,8 @@ from bench.machine import describe_run
 from bench.processes import ROOT, start_redis
 from bench.simulation import virtual_time, workload
 from bench.simulation.fleets import Policy
-from bench.simulation.pipes import ComparedExecutor, Executor, ModelExecutor
 from bench.simulation.redis_model import LONGEST_SPAN_S
+from bench.simulation.routes import ComparedExecutor, Executor, ModelExecutor
 from bench.simulation.tables import print_policies
 from bench.simulation.tally import SHARES, Figures
 from bench.simulation.workload import Arrival, Setting

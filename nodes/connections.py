@@ -60,11 +60,11 @@ class NodeConnection:
     def conn_epoch(self) -> int:
         return self.node.conn_epoch
 
-    def post(self, event: ToNode) -> bool:
+    def enqueue(self, event: ToNode) -> bool:
         """Queue an event for the node's socket; False when it cannot take it."""
         match event:
             case JobAssigned():
-                return self._post_job(event)
+                return self._enqueue_job(event)
             case JobCancelled():
                 return self._cancel(event)
             case NodeStatusChanged():
@@ -90,7 +90,7 @@ class NodeConnection:
         held = self.held.get(job_id)
         return held if held is not None and held.attempt == attempt else None
 
-    def _post_job(self, event: JobAssigned) -> bool:
+    def _enqueue_job(self, event: JobAssigned) -> bool:
         if self.find(event.job_id, event.attempt) is not None:
             return True  # two instances may have placed a waiting job here at once
         before = self.held.get(event.job_id)
@@ -100,7 +100,7 @@ class NodeConnection:
             utterance_index=event.utterance_index,
             trace_id=event.trace_id,
         )
-        if self._outbound.post(event.frame, on_written=lambda: self._on_written(self, event)):
+        if self._outbound.enqueue(event.frame, on_written=lambda: self._on_written(self, event)):
             return True
         if before is None:
             del self.held[event.job_id]
@@ -135,4 +135,4 @@ class NodeConnection:
         return self._send(messages.ControlNode(command=event.command, reason=event.reason))
 
     def _send(self, message: messages.ToNode | ErrorFrame) -> bool:
-        return self._outbound.post(encode_text(message))
+        return self._outbound.enqueue(encode_text(message))

@@ -202,7 +202,7 @@ class HttpNodes:
         link = HttpNode(connection, box=box, admission=admission)
         older = self._delivery.attach_node(node_id, connection)
         if older is not None:
-            older.post(NodeFenced(node_id=node_id))
+            older.enqueue(NodeFenced(node_id=node_id))
         self._keep(link)
         for job_id, attempt in moved.reserved:
             session_id = ids.find_session_id(job_id)
@@ -210,7 +210,7 @@ class HttpNodes:
                 session_id=session_id, job_id=job_id, attempt=attempt, node_id=node_id
             )
             if assigned:
-                connection.post(assigned)
+                connection.enqueue(assigned)
         return link
 
     def _keep(self, link: HttpNode) -> None:

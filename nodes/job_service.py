@@ -185,7 +185,7 @@ class NodeJobService:
         )
         if before is None:
             connection.held.pop(job_id, None)
-            connection.post(JobCancelled(job_id=job_id, reason="no_longer_yours"))
+            connection.enqueue(JobCancelled(job_id=job_id, reason="no_longer_yours"))
             return False
         if tell and before in SENT:
             accepted = JobAccepted(

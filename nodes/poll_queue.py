@@ -34,7 +34,7 @@ class PollQueue:
         self.dropped: list[str] = []
         self.on_closed: Callable[[], None] = lambda: None
 
-    def post(self, text: str, *, on_written: Callable[[], None] | None = None) -> bool:
+    def enqueue(self, text: str, *, on_written: Callable[[], None] | None = None) -> bool:
         """Queue a frame; False when the connection is over or too far behind."""
         if (
             self.closed_with is not None

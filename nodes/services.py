@@ -81,7 +81,7 @@ class NodeService:
                 connection.held[job_id] = Held(attempt=attempt, session_id=session_id, started=True)
         older = self._delivery.attach_node(node.node_id, connection)
         if older is not None and older is not before:
-            older.post(NodeFenced(node_id=node.node_id))
+            older.enqueue(NodeFenced(node_id=node.node_id))
         if before is not None:
             await self.disconnect(before, code=_REGISTERED_ANEW)
         return connection, messages.NodeRegistered(
@@ -95,7 +95,7 @@ class NodeService:
         """Tell a node that is registered which of the attempts it works on are no longer its."""
         for job_id, attempt in _read_attempts(message.running_attempts) or ():
             if connection.find(job_id, attempt) is None:
-                connection.post(JobCancelled(job_id=job_id, reason="no_longer_yours"))
+                connection.enqueue(JobCancelled(job_id=job_id, reason="no_longer_yours"))
 
     async def record_heartbeat(
         self, connection: NodeConnection, message: messages.NodeHeartbeat
@@ -135,7 +135,7 @@ class NodeService:
             self._asr_metrics.note_reruns(message.rerun_metrics, before=connection.reruns)
             connection.reruns = message.rerun_metrics
         if connection.node.shown_status is not before.shown_status:
-            connection.post(
+            connection.enqueue(
                 NodeStatusChanged(
                     node_id=connection.node_id,
                     status=connection.node.shown_status,

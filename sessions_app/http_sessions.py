@@ -54,7 +54,7 @@ class HttpSession:
         self.is_fenced = False
         self._on_settled = on_settled
 
-    def post(self, event: ToSession) -> None:
+    def enqueue(self, event: ToSession) -> None:
         """Take the end of a job; steps before it are told to nobody."""
         match event:
             case JobSettled():

@@ -34,7 +34,7 @@ class ResultWriter:
 
     def say(self, message: Message) -> bool:
         """Queue a frame; False when the speaker is too far behind."""
-        return self._outbound.post(encode_text(message))
+        return self._outbound.enqueue(encode_text(message))
 
     def announce(self, event: JobSettled) -> None:
         """Say that an utterance is refused; its marker follows when its place has come."""

@@ -87,7 +87,7 @@ class Speaker:
             connected_at_ms=self.opened.conn_epoch,
         )
 
-    def post(self, event: ToSession) -> None:
+    def enqueue(self, event: ToSession) -> None:
         """Take an event about one of this session's jobs."""
         match event:
             case JobDispatched() | JobAccepted():

@@ -101,7 +101,7 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
 
     def reply(self, message: msgspec.Struct) -> bool:
         """Queue a message for this socket; False when it is closed or too far behind."""
-        return self.outbound.post(encode_text(message))
+        return self.outbound.enqueue(encode_text(message))
 
     async def answer(self, message: Incoming) -> None:
         """Act on one message; raise a refusal to have it turned into a reply."""

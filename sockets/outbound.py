@@ -27,7 +27,7 @@ class OutboundLimits:
 class FrameQueue(Protocol):
     """Where frames for a peer are put, however it takes them."""
 
-    def post(self, text: str, *, on_written: Callable[[], None] | None = None) -> bool:
+    def enqueue(self, text: str, *, on_written: Callable[[], None] | None = None) -> bool:
         """Queue a frame; False when the peer is gone or too far behind."""
 
     def close(self, code: int, reason: str = "") -> None:
@@ -35,7 +35,7 @@ class FrameQueue(Protocol):
 
 
 class Outbound:
-    """Queues frames for a socket; `post` never blocks, so a slow reader slows nobody else.
+    """Queues frames for a socket; `enqueue` never blocks, so a slow reader slows nobody else.
 
     Where the server takes text at once (`write`), nothing is queued while the peer keeps up: a
     turn of the writing task costs 6 µs a frame.
@@ -53,7 +53,7 @@ class Outbound:
         self.closed = False
         self.is_evicted = False
 
-    def post(self, text: str, *, on_written: Callable[[], None] | None = None) -> bool:
+    def enqueue(self, text: str, *, on_written: Callable[[], None] | None = None) -> bool:
         """Queue a frame; False when the socket closes or is too far behind.
 
         `on_written` is called once the server has taken the frame for the wire.

@@ -1,6 +1,6 @@
 """What Redis does for a job, in Python: the scripts of `lua/` on the path of a job, step by step.
 
-`pipes.ComparedPipe` sends every command to this model and to the real scripts and refuses any
+`routes.ComparedExecutor` sends every command to this model and to the real scripts and refuses any
 difference. Nothing expires but leases, so a simulation must be shorter than the shortest life of a
 key; the counters mirrored for operators (`cap`) and the decision records, which nobody reads on
 the path of a job, are not kept.

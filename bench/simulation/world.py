@@ -2,7 +2,7 @@
 
 Everything between an utterance and its outcome is the product's own code: dispatcher, chooser,
 waiting line, tenants, offers, attempts, recovery, settlement, watchdog, stores. Simulated are the
-network, Redis (`pipes`), the nodes and the speakers. CPU of instances costs no time here.
+network, Redis (`routes`), the nodes and the speakers. CPU of instances costs no time here.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from bench.fixtures import build_infrastructure, name_session
 from bench.simulation import workload
 from bench.simulation.fleets import Policy, build_table, fill_fleet, write_node
-from bench.simulation.pipes import Executor, Masters, VirtualConnection, VirtualPipe
+from bench.simulation.routes import Executor, Masters, VirtualConnection, VirtualRoute
 from bench.simulation.tally import Figures, Tally
 from bench.simulation.virtual_time import START_MS
 from bench.simulation.workload import Arrival, Machine, Setting
@@ -52,7 +52,7 @@ class SimulatedNode:
     def list_attempts(self) -> list[tuple[str, int]]:
         return list(self._held.items())
 
-    def post(self, event: ToNode) -> bool:
+    def enqueue(self, event: ToNode) -> bool:
         """Take an event; the socket of a node that fell silent takes it too."""
         world = self._instance.world
         if isinstance(event, JobCancelled):
@@ -128,7 +128,7 @@ class Speakers:
     def __init__(self, instance: "Instance") -> None:
         self._instance = instance
 
-    def post(self, event: ToSession) -> None:
+    def enqueue(self, event: ToSession) -> None:
         if not isinstance(event, JobSettled):
             return
         refused = isinstance(event.outcome, Refused)
@@ -174,7 +174,7 @@ class Instance:
 
     def __init__(self, world: "World", policy: Policy, *, number: int) -> None:
         self.world = world
-        self.connection = VirtualConnection(VirtualPipe(world.masters, network_s=world.network_s))
+        self.connection = VirtualConnection(VirtualRoute(world.masters, network_s=world.network_s))
         infrastructure = build_infrastructure(
             self.connection, keys=_KEYS, seed=f"{world.setting.seed} instance {number}"
         )

@@ -124,7 +124,7 @@ class LiveFeed:
         for outbound, is_up_to_date in list(self._up_to_date.items()):
             if not is_up_to_date:
                 whole = whole or msgspec.json.encode(self._describe_whole(rows)).decode()
-            self._up_to_date[outbound] = outbound.post(tick if is_up_to_date else whole)
+            self._up_to_date[outbound] = outbound.enqueue(tick if is_up_to_date else whole)
 
     async def _cover(self) -> bool:
         """Count, at times, who serves which pair, in a thread; say whether that changed."""

@@ -97,7 +97,7 @@ class Reconciler:
         """Free a slot; a node that was not told to stop is told first."""
         mailbox = self._delivery.find_node(node_id)
         if mailbox is not None and (job_id, attempt) in mailbox.list_attempts():
-            mailbox.post(JobCancelled(job_id=job_id, reason="no_longer_yours"))
+            mailbox.enqueue(JobCancelled(job_id=job_id, reason="no_longer_yours"))
         slot = await self._stores.slots.finish(node_id=node_id, job_id=job_id, attempt=attempt)
         self._fleet.record_load(node_id, slot.load)
         self._metrics.count("drift_repaired_total", kind)

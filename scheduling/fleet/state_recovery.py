@@ -31,7 +31,7 @@ class StateRecovery:
                     attempts=mailbox.list_attempts(),
                 )
             except errors.ConnectionFenced:
-                mailbox.post(NodeFenced(node_id=mailbox.node.node_id))
+                mailbox.enqueue(NodeFenced(node_id=mailbox.node.node_id))
         for session in sessions:
             await session.restore()
         logger.warning(

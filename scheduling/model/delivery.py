@@ -24,7 +24,7 @@ class NodeMailbox(Protocol):
     def list_attempts(self) -> list[tuple[str, int]]:
         """Return what it was given and has not answered."""
 
-    def post(self, event: ToNode) -> bool:
+    def enqueue(self, event: ToNode) -> bool:
         """Queue an event for the socket; False when it is closed or too far behind."""
 
 
@@ -35,7 +35,7 @@ class SessionMailbox(Protocol):
     def languages(self) -> tuple[tuple[str, str], ...]:
         """The directed pairs the session may speak; ``auto`` stands for any source."""
 
-    def post(self, event: ToSession) -> None:
+    def enqueue(self, event: ToSession) -> None:
         """Take an event; what the socket cannot take now stays in the session's outbox."""
 
     def describe(self, *, instance_id: str) -> SessionRow:
@@ -134,14 +134,14 @@ class Delivery:
         mailbox = self._nodes.get(node_id)
         if mailbox is None or conn_epoch not in (None, mailbox.conn_epoch):
             return None
-        return mailbox.post(event)
+        return mailbox.enqueue(event)
 
     def to_session_here(self, session_id: str, event: ToSession) -> bool:
         """Hand an event to a speaker of this process; False when it holds no such one."""
         mailbox = self._sessions.get(session_id)
         if mailbox is None or mailbox.is_fenced:
             return False
-        mailbox.post(event)
+        mailbox.enqueue(event)
         return True
 
     async def to_node(self, node_id: str, event: ToNode, *, conn_epoch: int | None = None) -> bool:

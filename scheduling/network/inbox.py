@@ -138,7 +138,7 @@ class InstanceInbox:
                 self._fleet.learn(msgspec.structs.replace(node, heartbeat_at_ms=now_ms))
                 mailbox = self._delivery.find_node(node.node_id)
                 if mailbox is not None and mailbox.conn_epoch < node.conn_epoch:
-                    mailbox.post(NodeFenced(node_id=node.node_id))
+                    mailbox.enqueue(NodeFenced(node_id=node.node_id))
             else:
                 self._fleet.obey(node)
         for node_id, conn_epoch in news.gone:

@@ -12,7 +12,7 @@ import redis
 
 from bench import simulate
 from bench.simulation import virtual_time, workload
-from bench.simulation.pipes import SCRIPT_NAMES, ComparedExecutor, Differs, ModelExecutor
+from bench.simulation.routes import SCRIPT_NAMES, ComparedExecutor, Differs, ModelExecutor
 from bench.simulation.tally import Figures
 from bench.simulation.workload import Setting
 from lingua.settings.embedded_redis import EmbeddedRedis

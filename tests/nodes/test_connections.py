@@ -24,7 +24,7 @@ class _Queue:
         self.frames: list[str] = []
         self.closed_with: int | None = None
 
-    def post(self, text, *, on_written=None):
+    def enqueue(self, text, *, on_written=None):
         self.frames.append(text)
         return True
 
@@ -79,7 +79,7 @@ def make_connection(queue: _Queue) -> NodeConnection:
 )
 def test_an_event_becomes_the_frame_nodes_know(event: ToNode, frame: str) -> None:
     queue = _Queue()
-    assert make_connection(queue).post(event)
+    assert make_connection(queue).enqueue(event)
     assert queue.frames == [frame]
     if not isinstance(event, JobAssigned):
         check(frame)
@@ -87,27 +87,27 @@ def test_an_event_becomes_the_frame_nodes_know(event: ToNode, frame: str) -> Non
 
 def test_a_fenced_node_is_told_why_and_closed() -> None:
     queue = _Queue()
-    make_connection(queue).post(NodeFenced(node_id="node-1"))
+    make_connection(queue).enqueue(NodeFenced(node_id="node-1"))
     assert '"type":"error"' in queue.frames[0]
     assert queue.closed_with == 4409
 
 
 def test_a_node_to_be_disconnected_is_closed_and_told_nothing() -> None:
     queue = _Queue()
-    make_connection(queue).post(NodeControlled(command="disconnect", reason="moved"))
+    make_connection(queue).enqueue(NodeControlled(command="disconnect", reason="moved"))
     assert (queue.frames, queue.closed_with) == ([], 1000)
 
 
 def test_an_attempt_answered_elsewhere_is_no_longer_held_and_told_nothing() -> None:
     queue = _Queue()
     connection = make_connection(queue)
-    connection.post(
+    connection.enqueue(
         JobAssigned(
             job_id="job-1", attempt=2, session_id="s-1", utterance_index=0, trace_id="", frame="{}"
         )
     )
-    connection.post(AttemptAnswered(job_id="job-1", attempt=1))
+    connection.enqueue(AttemptAnswered(job_id="job-1", attempt=1))
     assert connection.list_attempts() == [("job-1", 2)]
-    connection.post(AttemptAnswered(job_id="job-1", attempt=2))
+    connection.enqueue(AttemptAnswered(job_id="job-1", attempt=2))
     assert connection.list_attempts() == []
     assert queue.frames == ["{}"]

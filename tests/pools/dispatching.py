@@ -41,7 +41,7 @@ class Socket:
     conn_epoch: int
     received: list[JobAssigned] = dataclasses.field(default_factory=list)
 
-    def post(self, event: ToNode) -> bool:
+    def enqueue(self, event: ToNode) -> bool:
         if isinstance(event, JobAssigned):
             self.received.append(event)
         return True

@@ -26,7 +26,7 @@ class Socket:
     conn_epoch: int
     assigned: list[str] = dataclasses.field(default_factory=list)
 
-    def post(self, event: ToNode) -> bool:
+    def enqueue(self, event: ToNode) -> bool:
         assert isinstance(event, JobAssigned)
         self.assigned.append(event.job_id)
         return True

@@ -62,6 +62,6 @@ class EagerNode:
         self.conn_epoch = node.conn_epoch
         self.told: asyncio.Queue[ToNode] = asyncio.Queue()
 
-    def post(self, event: ToNode) -> bool:
+    def enqueue(self, event: ToNode) -> bool:
         self.told.put_nowait(event)
         return True

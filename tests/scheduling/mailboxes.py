@@ -18,7 +18,7 @@ class RecordingNode:
     def list_attempts(self) -> list[tuple[str, int]]:
         return self.attempts
 
-    def post(self, event: ToNode) -> bool:
+    def enqueue(self, event: ToNode) -> bool:
         self.told.append(event)
         return True
 

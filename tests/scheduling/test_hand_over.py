@@ -17,7 +17,7 @@ class RecordingSpeaker:
     def __init__(self) -> None:
         self.told: list[ToSession] = []
 
-    def post(self, event: ToSession) -> None:
+    def enqueue(self, event: ToSession) -> None:
         self.told.append(event)
 
 
@@ -27,7 +27,7 @@ class RecordingNode:
     def __init__(self, conn_epoch: int) -> None:
         self.conn_epoch = conn_epoch
 
-    def post(self, event: ToNode) -> bool:
+    def enqueue(self, event: ToNode) -> bool:
         return True
 
 

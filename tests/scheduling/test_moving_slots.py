@@ -26,8 +26,10 @@ async def move_on(core: Services) -> None:
 async def test_a_node_is_told_to_stop_before_its_slot_is_free(core: Services) -> None:
     mailbox = await hold_a_job(core)
     held_when_told = []
-    post = mailbox.post
-    mailbox.post = lambda event: held_when_told.append(core.fleet.find_load("n1")) or post(event)
+    enqueue = mailbox.enqueue
+    mailbox.enqueue = lambda event: (
+        held_when_told.append(core.fleet.find_load("n1")) or enqueue(event)
+    )
     core.fleet.record_load("n1", 1)
 
     await move_on(core)

@@ -44,7 +44,7 @@ class CountingNode:
         self.in_sequence: list[int] = []
         self._batches = batches
 
-    def post(self, event: ToNode) -> bool:
+    def enqueue(self, event: ToNode) -> bool:
         self.batches_before.append(list(self._batches))
         self.in_sequence.append(self._batches.in_sequence)
         return True

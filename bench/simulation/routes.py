@@ -141,8 +141,8 @@ class Masters:
         return zlib.crc32(tag.encode()) % self.count
 
 
-class VirtualPipe:
-    """A pipe of the store that takes virtual time: there, Redis's own work, and back."""
+class VirtualRoute:
+    """A route of the store that takes virtual time: there, Redis's own work, and back."""
 
     def __init__(self, masters: Masters, *, network_s: float) -> None:
         self.most_under_way = 2
@@ -183,11 +183,11 @@ class VirtualPipe:
 
 
 class VirtualConnection(Connection):
-    """The store's own connection, over a virtual pipe."""
+    """The store's own connection, over a virtual route."""
 
-    def __init__(self, pipe: VirtualPipe) -> None:
+    def __init__(self, route: VirtualRoute) -> None:
         super().__init__(redis.asyncio.Redis(), metrics=Metrics())
-        self._pipe = pipe
+        self._route = route
 
 
 def _tell_time(command: Command, now: int) -> Command:
