@@ -36,7 +36,6 @@ from operators.console.console import Console
 from operators.console.instance import link
 from operators.db.pool_source import DatabaseSource
 from scheduling.jobs.dispatch import Dispatcher
-from scheduling.jobs.explaining import Explainer
 from scheduling.model import ids
 from scheduling.model.errors import DependencyDown
 from scheduling.model.instances import InstanceRecord
@@ -66,7 +65,6 @@ class Instance:
     session_drain: SessionDrain
     console: Console
     pools: PoolParts
-    explainer: Explainer
     network: Network
 
     async def check_ready(self) -> str:
@@ -242,7 +240,6 @@ def _compose(
         session_drain=SessionDrain(delivery=services.delivery),
         console=console,
         pools=pools,
-        explainer=services.explainer,
         network=network,
     )
 

@@ -31,8 +31,6 @@ class PoolParts:
     membership: Membership
     follower: PoolFollower
     unavailable_services: UnavailableServices
-    store: PoolStore
-    members: MembershipStore
     listener: HintListener
     hint_reader: HintReader
 
@@ -113,8 +111,6 @@ def build_pools(
         membership=membership,
         follower=follower,
         unavailable_services=unavailable_services,
-        store=store,
-        members=members,
         listener=listener,
         hint_reader=hint_reader,
     )
