@@ -89,6 +89,7 @@ class HttpNodes:
         self._idle_ms = idle_ms
         self._heartbeat_ms = heartbeat_ms
         self._http_nodes: dict[str, HttpNode] = {}
+        self._by_box: dict[PollQueue, HttpNode] = {}
         self._moving: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._background = Background()
         self._is_leaving = False
@@ -105,7 +106,7 @@ class HttpNodes:
         self._check_open()
         features = {*(call.message.advanced_features or ()), ACKNOWLEDGES, RESUMES}
         message = msgspec.structs.replace(call.message, advanced_features=sorted(features))
-        box = PollQueue(limits=self._limits)
+        box = PollQueue(limits=self._limits, on_closed=self._note_closed)
         admission = await self._admit(call.principal)
         try:
             connection, registered = await self._service.register(
@@ -195,7 +196,7 @@ class HttpNodes:
         except BaseException:
             self._dismiss(admission)
             raise
-        box = PollQueue(limits=self._limits)
+        box = PollQueue(limits=self._limits, on_closed=self._note_closed)
         connection = NodeConnection(
             node=moved.node, outbound=box, on_written=self._jobs.written, resume_token=token
         )
@@ -216,11 +217,14 @@ class HttpNodes:
     def _keep(self, link: HttpNode) -> None:
         node_id = link.connection.node_id
         self._http_nodes[node_id] = link
-        link.box.on_closed = lambda: self._background.run(
-            self._end(link), name="a node's end over HTTP"
-        )
+        self._by_box[link.box] = link
         if link.admission is not None:
             link.admission.attend(link.box.close)
+
+    def _note_closed(self, box: PollQueue) -> None:
+        link = self._by_box.pop(box, None)
+        if link is not None:
+            self._background.run(self._end(link), name="a node's end over HTTP")
 
     async def _end(self, link: HttpNode) -> None:
         node_id = link.connection.node_id

@@ -128,7 +128,7 @@ class JobReports:
             await self._access.claim_node_id(visit, message.node_id)
         return NodeConnection(
             node=await self._registry.get_node(message.node_id),
-            outbound=PollQueue(limits=OutboundLimits()),
+            outbound=PollQueue(limits=OutboundLimits(), on_closed=lambda _box: None),
             on_written=self._jobs.written,
         )
 

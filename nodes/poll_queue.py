@@ -23,7 +23,7 @@ class Fetched(msgspec.Struct, frozen=True):
 class PollQueue:
     """Stands where a socket has its outgoing queue; one poll waits at a time, the latest."""
 
-    def __init__(self, *, limits: OutboundLimits) -> None:
+    def __init__(self, *, limits: OutboundLimits, on_closed: Callable[["PollQueue"], None]) -> None:
         self._limits = limits
         self._frames: collections.deque[Queued] = collections.deque()
         self._bytes = 0
@@ -32,7 +32,7 @@ class PollQueue:
         self.waiting = 0
         self.closed_with: int | None = None
         self.dropped: list[str] = []
-        self.on_closed: Callable[[], None] = lambda: None
+        self._on_closed = on_closed
 
     def enqueue(self, text: str, *, on_written: Callable[[], None] | None = None) -> bool:
         """Queue a frame; False when the connection is over or too far behind."""
@@ -59,7 +59,7 @@ class PollQueue:
                 self._frames.clear()
                 self._bytes = 0
             self._news.set()
-            self.on_closed()
+            self._on_closed(self)
 
     async def fetch(
         self, *, most: int, wait_s: float, wait_gone: Callable[[], Awaitable[Any]]

@@ -197,7 +197,7 @@ class Instance:
         self.watchdog = built.watchdog
         self.speakers = Speakers(self)
         self.news: dict[str, int] = {}
-        self.fleet.on_load = self.news.__setitem__
+        self.fleet.listeners.load.append(self.news.__setitem__)
 
     async def watch(self) -> None:
         """Look at due timers, and at what tenants have under way, for ever."""

@@ -87,7 +87,6 @@ def build_work(
 def _build_calls(
     infrastructure: Infrastructure, services: Services, configuration: HttpConfiguration
 ) -> HttpSessionService:
-    services.watchdog.on_hook = services.hooks.look_soon
     recordings = RecordingStore(
         infrastructure.connection,
         keys=infrastructure.keys,

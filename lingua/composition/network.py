@@ -35,7 +35,6 @@ class Network:
     peers: Peers
     loops: Sequence[Loop]
     fleet_watch: FleetWatch
-    state_recovery: StateRecovery
     exchange: LiveExchange
     instances: InstanceStore
     redelivery: Redelivery
@@ -54,8 +53,6 @@ class Network:
         ):
             await self.peers.leave()
             raise errors.NotAlone
-        self.peers.on_lost = self._restore
-        self.peers.on_dead = self.fleet_watch.retire_instance_nodes
         await self.transport.broadcast(instance_messages.encode(PeerCame(record=self.peers.record)))
         await self.fleet_watch.run_once()
 
@@ -68,10 +65,6 @@ class Network:
             await self.transport.close()
         except errors.DependencyDown:
             return
-
-    async def _restore(self) -> None:
-        await self.transport.join_again()
-        await self.state_recovery.run_once()
 
 
 async def open_network(
@@ -105,11 +98,28 @@ def build_network(
     stores = services.stores
     presence_ms, refresh_s = configuration.presence_ms, configuration.refresh_s
     instances = build_instances(infrastructure, configuration)
+    index = NodeIndexStore(infrastructure.connection, keys=infrastructure.keys)
+    fleet_watch = FleetWatch(
+        index=index,
+        fleet=services.fleet,
+        delivery=services.delivery,
+        departure=services.departure,
+        interval_s=refresh_s,
+        forget_ms=services.configuration.nodes.forget_ms,
+    )
+    state_recovery = StateRecovery(delivery=services.delivery, registry=services.registry)
+
+    async def restore() -> None:
+        await transport.join_again()
+        await state_recovery.run_once()
+
     peers = Peers(
         record=record,
         store=instances,
         interval_s=min(refresh_s, configuration.presence_interval_s, presence_ms / 3000),
         metrics=infrastructure.metrics,
+        on_lost=restore,
+        on_dead=fleet_watch.retire_instance_nodes,
     )
     remote_delivery = RemoteDelivery(
         peers=peers,
@@ -121,20 +131,10 @@ def build_network(
     services.delivery.connect(remote_delivery)
     redelivery = build_redelivery(services, instances=instances)
     transport.redeliver(redelivery.find_channel)
-    index = NodeIndexStore(infrastructure.connection, keys=infrastructure.keys)
-    fleet_watch = FleetWatch(
-        index=index,
-        fleet=services.fleet,
-        delivery=services.delivery,
-        departure=services.departure,
-        interval_s=refresh_s,
-        forget_ms=services.configuration.nodes.forget_ms,
-    )
     return Network(
         transport=transport,
         peers=peers,
         fleet_watch=fleet_watch,
-        state_recovery=StateRecovery(delivery=services.delivery, registry=services.registry),
         exchange=transport.open_exchange(record.instance_id),
         instances=instances,
         redelivery=redelivery,

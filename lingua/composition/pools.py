@@ -68,7 +68,6 @@ def build_pools(
         pools=store,
         interval_s=_REASSERT_S,
     )
-    fleet.on_described = membership.note
     follower = PoolFollower(
         fleet=fleet,
         pools=store,

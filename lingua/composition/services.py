@@ -155,6 +155,13 @@ def build_services(
         silent_ms=configuration.nodes.heartbeat_timeout_ms,
         grace_ms=configuration.nodes.grace_ms,
     )
+    hooks = _build_hooks(
+        infrastructure,
+        configuration.hooks,
+        stores=stores,
+        settlement=settlement,
+        life_ms=configuration.jobs.live_record_ms,
+    )
     node_control = NodeControl(nodes=stores.nodes, fleet=fleet, delivery=delivery)
     return Services(
         configuration=configuration,
@@ -186,18 +193,13 @@ def build_services(
             departure=departure,
             limits=configuration.nodes,
         ),
-        hooks=_build_hooks(
-            infrastructure,
-            configuration.hooks,
-            stores=stores,
-            settlement=settlement,
-            life_ms=configuration.jobs.live_record_ms,
-        ),
+        hooks=hooks,
         watchdog=Watchdog(
             stores=stores,
             fleet=fleet,
             retries=retries,
             departure=departure,
+            hooks=hooks,
             interval_s=configuration.timer_tick_s,
             metrics=infrastructure.metrics,
         ),

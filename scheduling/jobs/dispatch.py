@@ -53,7 +53,7 @@ class Dispatcher:
         self._metrics = metrics
         self._background = Background()
         self.waiting = WaitQueue(most=limits.waiting_max, priority=tenants.priority)
-        fleet.on_free = self._serve_soon
+        fleet.listeners.free.append(self._serve_soon)
 
     async def dispatch(self, request: Request) -> str | None:
         """Bind the request and bring its job to a node, or let it wait for one.

@@ -2,8 +2,9 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from scheduling.jobs.hooks import Hooks
 from scheduling.jobs.node_departure import NodeDeparture
 from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Stores
@@ -24,7 +25,7 @@ _MOST_PER_SHARD = 64
 class Watchdog:
     """A loop any number of instances may run: each step is guarded by the job's attempt.
 
-    `on_hook` is told of each web hook that is due, and must not wait.
+    A web hook that is due is left to `hooks`.
     """
 
     name = "watchdog"
@@ -36,6 +37,7 @@ class Watchdog:
         fleet: Fleet,
         retries: Retries,
         departure: NodeDeparture,
+        hooks: Hooks,
         interval_s: float,
         metrics: Metrics,
         look_again_ms: int = 3_000,
@@ -46,9 +48,9 @@ class Watchdog:
         self._fleet = fleet
         self._retries = retries
         self._departure = departure
+        self._hooks = hooks
         self._look_again_ms = look_again_ms
         self.interval_s = interval_s
-        self.on_hook: Callable[[str, str], None] = lambda _session_id, _job_id: None
 
     async def run_once(self) -> int:
         """Handle what is due now; return how many entities that was."""
@@ -65,7 +67,7 @@ class Watchdog:
         if kind == timers.JOB:
             await self._look_at_job(parts[0], parts[1], now_ms)
         elif kind == timers.HOOK:
-            self.on_hook(parts[0], parts[1])
+            self._hooks.look_soon(parts[0], parts[1])
         else:
             await self._departure.look_at(kind, parts[0], int(parts[1]))
 

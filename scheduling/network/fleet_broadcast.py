@@ -37,8 +37,8 @@ class FleetBroadcast:
         self._nodes: dict[str, Node] = {}
         self._gone: dict[str, int] = {}
         self._wake = asyncio.Event()
-        fleet.on_put = self._note_node
-        fleet.on_gone = self._note_gone
+        fleet.listeners.put.append(self._note_node)
+        fleet.listeners.gone.append(self._note_gone)
 
     async def run_once(self) -> int:
         """Wait for news, then tell them; return how many there were."""

@@ -38,7 +38,7 @@ class LoadBroadcast:
         self._loads: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
-        fleet.on_load = self._note
+        fleet.listeners.load.append(self._note)
 
     async def run_once(self) -> int:
         """Wait for loads, then tell them; return how many there were."""

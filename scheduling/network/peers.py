@@ -16,14 +16,6 @@ _FAILURES_BORNE = 1
 _PASSES_BORNE = 3
 
 
-async def _nothing_lost() -> None:
-    """Stand in until somebody knows what to write back."""
-
-
-async def _nobody_died(_instance_id: str) -> None:
-    """Stand in until somebody cares for the nodes of the dead."""
-
-
 class Peers:
     """Keeps this instance's presence and the directory of the others; a loop.
 
@@ -40,12 +32,14 @@ class Peers:
         store: InstanceStore,
         interval_s: float,
         metrics: Metrics,
+        on_lost: Callable[[], Awaitable[None]],
+        on_dead: Callable[[str], Awaitable[None]],
     ) -> None:
         self._metrics = metrics
         self.record = record
         self.interval_s = interval_s
-        self.on_lost: Callable[[], Awaitable[None]] = _nothing_lost
-        self.on_dead: Callable[[str], Awaitable[None]] = _nobody_died
+        self._on_lost = on_lost
+        self._on_dead = on_dead
         self._store = store
         self._others: dict[str, InstanceRecord] = {}
         self._failures = 0
@@ -96,7 +90,7 @@ class Peers:
             self._must_restore = self._must_restore or not (claimed.was_there or self.id_is_taken)
             if self._must_restore:
                 logger.warning("our presence was lost; writing back what we know")
-                await self.on_lost()
+                await self._on_lost()
                 self._must_restore = False
         except errors.DependencyDown:
             self._failures += 1
@@ -142,7 +136,7 @@ class Peers:
         for other, passes in self._missed.items():
             if passes >= _PASSES_BORNE:
                 logger.warning("an instance is gone", extra={"instance": other})
-                await self.on_dead(other)
+                await self._on_dead(other)
                 await self._store.drop(other, seen_at_ms=seen[other])
 
     async def _look_at(self, other: str) -> InstanceRecord | None:

@@ -1,5 +1,6 @@
 """The fleet as this process knows it: values swapped whole, read without locks (A10)."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -94,6 +95,22 @@ class Snapshot(msgspec.Struct, frozen=True):
     candidates: Candidates
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class FleetListeners:
+    """Who is told what a fleet learns; each joins when it is built, and nobody leaves.
+
+    `free` is told whenever a node is seen to have a slot free, `described` whenever one declares
+    something new. What this process finds out itself goes to `put`, `gone` and `load` too, which
+    tell other instances.
+    """
+
+    free: list[Callable[[str], None]] = dataclasses.field(default_factory=list)
+    described: list[Callable[[Node], None]] = dataclasses.field(default_factory=list)
+    put: list[Callable[[Node], None]] = dataclasses.field(default_factory=list)
+    gone: list[Callable[[str, int], None]] = dataclasses.field(default_factory=list)
+    load: list[Callable[[str, int], None]] = dataclasses.field(default_factory=list)
+
+
 class Fleet:
     """The current snapshot, and beside it a view of each node, with its last known load.
 
@@ -109,28 +126,27 @@ class Fleet:
         self.views: dict[str, CandidateView] = {}
         self.snapshot = self._build({}, NodeIndex({}, require_gpu=require_gpu), NO_POOLS)
         self.free: dict[str, None] = {}
-        self.on_free: Callable[[str], None] = lambda _node_id: None
-        self.on_described: Callable[[Node], None] = lambda _node: None
-        self.on_put: Callable[[Node], None] = lambda _node: None
-        self.on_gone: Callable[[str, int], None] = lambda _node_id, _conn_epoch: None
-        self.on_load: Callable[[str, int], None] = lambda _node_id, _load: None
+        self.listeners = FleetListeners()
 
     def put(self, node: Node) -> None:
         """Add a node, or take its newer state; what an older connection said is ignored."""
         self.learn(node)
-        self.on_put(node)
+        for tell in self.listeners.put:
+            tell(node)
 
     def remove(self, node_id: str, *, conn_epoch: int) -> None:
         """Forget a node unless it is back on a newer connection."""
         self.unlearn(node_id, conn_epoch=conn_epoch)
-        self.on_gone(node_id, conn_epoch)
+        for tell in self.listeners.gone:
+            tell(node_id, conn_epoch)
 
     def record_load(self, node_id: str, load: int) -> None:
         """Take a load a script reported, and say so when it leaves a slot free.
 
         `on_load` is told first, and finds in `views` and `free` what was known before.
         """
-        self.on_load(node_id, load)
+        for tell in self.listeners.load:
+            tell(node_id, load)
         self.learn_load(node_id, load)
 
     def learn(self, node: Node) -> None:
@@ -150,7 +166,8 @@ class Fleet:
         self.swap({**self.snapshot.nodes, node.node_id: node}, index)
         self.learn_load(node.node_id, candidate.load)
         if before != node.description or (known and known.conn_epoch != node.conn_epoch):
-            self.on_described(node)
+            for tell in self.listeners.described:
+                tell(node)
 
     def obey(self, node: Node) -> None:
         """Take what an operator asked of a node of ours at another instance."""
@@ -213,7 +230,8 @@ class Fleet:
         """Take a load, and say so when it leaves a slot free."""
         self.correct_load(node_id, load)
         if node_id in self.free:
-            self.on_free(node_id)
+            for tell in self.listeners.free:
+                tell(node_id)
 
     def correct_load(self, node_id: str, load: int) -> None:
         """Take a load that came with a refusal: nobody is woken to be refused again."""

@@ -118,7 +118,8 @@ class PoolFollower:
     def _serve(self, node_ids: Iterable[str]) -> None:
         """A job may wait for a pool that it has only now: let it have a slot that is free."""
         for node_id in self._fleet.free.keys() & set(node_ids):
-            self._fleet.on_free(node_id)
+            for tell in self._fleet.listeners.free:
+                tell(node_id)
 
     async def _read(self, pool_ids: Iterable[str]) -> dict[str, Members]:
         """Return the members of each pool; those whose version is known are not sent again."""

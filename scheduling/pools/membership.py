@@ -42,6 +42,7 @@ class Membership:
         self._steps = itertools.count(1)
         self._waiting: dict[str, Node] = {}
         self._task: asyncio.Task[None] | None = None
+        fleet.listeners.described.append(self.note)
 
     def note(self, node: Node) -> None:
         """A node registered, or declared something else: its pools are settled soon."""

@@ -31,6 +31,10 @@ OWN = InstanceRecord(
 OTHER = msgspec.structs.replace(OWN, instance_id="i2", channel="inbox!2")
 
 
+async def _never(*_: object) -> None:
+    raise NotImplementedError
+
+
 class RecordingTransport:
     """A channel layer that keeps what it was to carry."""
 
@@ -56,7 +60,14 @@ class Broadcaster:
     def __init__(self, core: Services, *, gather_s: float) -> None:
         self.transport = RecordingTransport()
         self.fleet = core.fleet
-        self.peers = Peers(record=OWN, store=core.held.instances, interval_s=1, metrics=Metrics())
+        self.peers = Peers(
+            record=OWN,
+            store=core.held.instances,
+            interval_s=1,
+            metrics=Metrics(),
+            on_lost=_never,
+            on_dead=_never,
+        )
         remote_delivery = RemoteDelivery(
             peers=self.peers,
             transport=self.transport,

@@ -49,7 +49,7 @@ async def test_a_node_that_came_back_gets_no_work_before_it_can_be_told(
 
     monkeypatch.setattr(core.stores.timers, "arm", arm_slowly)
     free: list[str] = []
-    core.fleet.on_free = free.append
+    core.fleet.listeners.free.append(free.append)
 
     beating = asyncio.create_task(core.beat(node))
     await asked.wait()

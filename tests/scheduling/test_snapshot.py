@@ -118,7 +118,7 @@ def test_a_node_that_got_worse_is_not_remembered_as_ready(worse: NodeStatus) -> 
 def test_a_node_that_gains_a_slot_is_told_of() -> None:
     fleet = Fleet(require_gpu=False)
     told: list[str] = []
-    fleet.on_free = told.append
+    fleet.listeners.free.append(told.append)
     fleet.put(make_node("n1", max_jobs=2))
     told.clear()
 
