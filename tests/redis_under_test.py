@@ -72,13 +72,6 @@ def describe(url: str) -> dict[str, str]:
     return {"REDIS_URL": url, "REDIS_CLUSTER_URLS": ""}
 
 
-def point(settings: Any, url: str) -> None:
-    """Let Django's settings name a Redis."""
-    address = locate(url)
-    settings.LINGUA_REDIS_URL = address["url"]
-    settings.LINGUA_REDIS_CLUSTER_URLS = address["cluster_urls"]
-
-
 def open_redis(url: str, *, timeout_s: float = 5.0) -> Client:
     """Return the client the product opens; texts, not bytes, come back."""
     return open_client(**locate(url), timeout_s=timeout_s, connect_timeout_s=timeout_s)

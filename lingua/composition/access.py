@@ -63,7 +63,11 @@ def build_access(infrastructure: Infrastructure, configuration: AccessConfigurat
             CredentialPublisher(
                 access=access,
                 credentials=credentials,
-                publication=build_publication(infrastructure.connection, keys=infrastructure.keys),
+                publication=build_publication(
+                    infrastructure.connection,
+                    keys=infrastructure.keys,
+                    life_ms=configuration.credential_ms,
+                ),
             ),
         ],
     )

@@ -95,6 +95,8 @@ class AccessConfiguration:
     guards_nodes: bool
     guards_sessions: bool
     origins: tuple[str, ...]
+    scrapers: tuple[str, ...]
+    ticket_ms: int
     credential_ms: int
     check_ms: int
 

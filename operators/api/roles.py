@@ -2,11 +2,11 @@
 
 from typing import Any, ClassVar
 
-from django.conf import settings
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from operators.api.authentication import allows, find_principal
+from operators.db.installation import get_installation
 from operators.db.rights import RIGHTS
 from scheduling.model.credentials import Scope
 
@@ -29,7 +29,7 @@ class IsViewer(_HasScope):
     scope = Scope.READ
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return not settings.LINGUA_SESSION_AUTH or super().has_permission(request, view)
+        return not get_installation().needs_login or super().has_permission(request, view)
 
 
 class IsOperator(_HasScope):

@@ -2,7 +2,6 @@
 
 from ipaddress import ip_address, ip_network
 
-from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
@@ -12,6 +11,7 @@ from rest_framework.request import Request
 from operators.api.authentication import LoginAuthentication, TokenAuthentication
 from operators.api.roles import IsViewer
 from operators.console.permissions import find_console
+from operators.db.installation import get_installation
 
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
@@ -36,7 +36,8 @@ def _find_refusal(request: HttpRequest) -> int:
 
     Where authentication is off everybody may, as everybody may see the pages.
     """
-    if not settings.LINGUA_SESSION_AUTH or is_allowed_address(request.META.get("REMOTE_ADDR", "")):
+    address = request.META.get("REMOTE_ADDR", "")
+    if not get_installation().needs_login or is_allowed_address(address):
         return 0
     asked = Request(request, authenticators=[TokenAuthentication(), LoginAuthentication()])
     try:
@@ -56,4 +57,4 @@ def is_allowed_address(address: str) -> bool:
         shown = ip_address(address)
     except ValueError:
         return False
-    return any(shown in ip_network(named) for named in settings.LINGUA_METRICS_ALLOW)
+    return any(shown in ip_network(named) for named in get_installation().scrapers)

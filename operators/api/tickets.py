@@ -2,7 +2,6 @@
 
 from typing import cast
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import BasePermission
@@ -18,6 +17,7 @@ from operators.api.authentication import (
     find_principal,
 )
 from operators.api.throttles import PrincipalThrottle
+from operators.db.installation import get_installation
 from operators.db.tokens import describe_person
 from scheduling.model.credentials import Scope
 from sockets.socket_auth import SUBPROTOCOL
@@ -28,7 +28,7 @@ class MaySpeak(BasePermission):
     """Lets in a token with the scope `session`, anybody logged in, and on a laptop everybody."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        if not settings.LINGUA_SESSION_AUTH:
+        if not get_installation().needs_login:
             return True
         principal = find_principal(request)
         if principal is not None:
@@ -51,12 +51,12 @@ class TicketView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Return the ticket, and the subprotocols that carry it in place of `?ticket=`."""
-        if not settings.LINGUA_SESSION_AUTH:
+        if not get_installation().needs_login:
             return Response({"ticket": None, "expires_at_ms": None, "subprotocols": []})
         principal = find_principal(request)
         if principal is None:
             principal = describe_person(cast("AbstractBaseUser", request.user), version=0).principal
-        text, ticket = sign_ticket(principal, life_ms=settings.LINGUA_TICKET_TTL_S * 1000)
+        text, ticket = sign_ticket(principal, life_ms=get_installation().ticket_ms)
         return Response(
             {
                 "ticket": text,

@@ -5,15 +5,13 @@ import concurrent.futures
 import logging
 from collections.abc import Sequence
 
-from django.conf import settings
-
+from operators.db.installation import get_installation
 from scheduling.model.credentials import Credential
 from scheduling.model.errors import DependencyDown
-from scheduling.model.metrics import Metrics
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
-from scheduling.store.redis.connection import Connection, open_client
+from scheduling.store.redis.connection import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +49,8 @@ class Publication:
         await asyncio.gather(*waiting)
 
 
-def build_publication(connection: Connection, *, keys: Keys) -> Publication:
-    """Return a publication over a connection."""
-    life_ms = settings.LINGUA_CREDENTIAL_TTL_S * 1000
+def build_publication(connection: Connection, *, keys: Keys, life_ms: int) -> Publication:
+    """Return a publication over a connection; what it writes ends by itself."""
     return Publication(
         credentials=CredentialStore(connection, keys=keys, life_ms=life_ms),
         allowances=AllowanceStore(connection, keys=keys),
@@ -77,17 +74,11 @@ def publish_now(credentials: Sequence[Credential]) -> bool:
 
 
 async def _publish_once(credentials: Sequence[Credential]) -> None:
-    connection = Connection(
-        open_client(
-            url=settings.LINGUA_REDIS_URL,
-            cluster_urls=settings.LINGUA_REDIS_CLUSTER_URLS,
-            timeout_s=settings.LINGUA_REDIS_TIMEOUT_S,
-            connect_timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
-        ),
-        metrics=Metrics(),
-    )
+    installation = get_installation()
+    connection = installation.open_connection()
     try:
-        keys = Keys(settings.LINGUA_KEY_PREFIX)
-        await build_publication(connection, keys=keys).publish(credentials)
+        await build_publication(
+            connection, keys=installation.keys, life_ms=installation.credential_ms
+        ).publish(credentials)
     finally:
         await connection.close()

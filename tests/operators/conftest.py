@@ -1,16 +1,22 @@
 """One server to look at, a node and a speaker who have done something there."""
 
 import asyncio
+import dataclasses
+import functools
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from lingua.settings.embedded_redis import EmbeddedRedis
+from operators.db.installation import get_installation, install
+from scheduling.model.metrics import Metrics
+from scheduling.store.redis.connection import Connection
 from tests.e2e.servers import Lingua, Servers
+from tests.redis_under_test import open_redis
 
 _DEADLINE_S = 10
 
@@ -79,3 +85,22 @@ class Api:
 @pytest.fixture
 def api(lingua: Lingua) -> Api:
     return Api(lingua)
+
+
+def open_connection(url: str) -> Connection:
+    """Open a connection as the product does, to whatever Redis is under test."""
+    return Connection(open_redis(url), metrics=Metrics())
+
+
+@pytest.fixture
+def reinstall() -> Iterator[Callable[..., None]]:
+    """Let views and commands go by other values until the test ends; `redis_url` is where to."""
+    before = get_installation()
+
+    def change(*, redis_url: str = "", **values: Any) -> None:
+        if redis_url:
+            values["open_connection"] = functools.partial(open_connection, redis_url)
+        install(dataclasses.replace(get_installation(), **values))
+
+    yield change
+    install(before)

@@ -1,7 +1,7 @@
 """Who may use the API: tokens, roles, tickets, limits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -26,17 +26,15 @@ from scheduling.store.credentials import CredentialStore
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
 from sockets.tickets import read_ticket
-from tests.redis_under_test import OwnRedis, open_redis, point
+from tests.redis_under_test import OwnRedis, open_redis
 
 pytestmark = pytest.mark.django_db
 _URL = "/api/v1/tickets"
 
 
 @pytest.fixture(autouse=True)
-def guarded(redis_server: OwnRedis, settings, prefix: str) -> Iterator[None]:
-    settings.LINGUA_SESSION_AUTH = True
-    point(settings, redis_server.url)
-    settings.LINGUA_KEY_PREFIX = prefix
+def guarded(redis_server: OwnRedis, reinstall: Callable[..., None], prefix: str) -> Iterator[None]:
+    reinstall(needs_login=True, redis_url=redis_server.url, keys=Keys(prefix))
     TokenAuthentication._trusted.clear()
     yield
     instance.link._running = None
@@ -95,9 +93,11 @@ def test_somebody_logged_in_may_what_the_role_says(role, statuses) -> None:
     assert tuple(asked) == statuses
 
 
-def test_nobody_in_particular_sees_nothing_unless_authentication_is_off(settings) -> None:
+def test_nobody_in_particular_sees_nothing_unless_authentication_is_off(
+    reinstall: Callable[..., None],
+) -> None:
     assert ask(IsViewer) == 401
-    settings.LINGUA_SESSION_AUTH = False
+    reinstall(needs_login=False)
     assert ask(IsViewer) == 200
     assert ask(IsOperator) == 401
 
@@ -146,12 +146,12 @@ def test_a_ticket_of_somebody_logged_in_needs_the_csrf_token() -> None:
     assert strict.post(_URL).status_code == 403
 
 
-def test_who_may_not_speak_gets_no_ticket(settings) -> None:
+def test_who_may_not_speak_gets_no_ticket(reinstall: Callable[..., None]) -> None:
     _, headers = issue(Scope.READ)
 
     assert Client().post(_URL, headers=headers).status_code == 403
     assert Client().post(_URL).status_code == 401
-    settings.LINGUA_SESSION_AUTH = False
+    reinstall(needs_login=False)
     assert Client().post(_URL).json()["ticket"] is None
 
 
@@ -213,7 +213,9 @@ async def test_everything_is_published_once_and_again_when_redis_lost_it(
     keys = Keys(prefix)
     store = CredentialStore(connection, keys=keys, life_ms=60_000)
     publisher = CredentialPublisher(
-        access=access, credentials=store, publication=build_publication(connection, keys=keys)
+        access=access,
+        credentials=store,
+        publication=build_publication(connection, keys=keys, life_ms=60_000),
     )
 
     passes = [await publisher.run_once(), await publisher.run_once()]
@@ -228,9 +230,9 @@ async def test_everything_is_published_once_and_again_when_redis_lost_it(
     assert token.last_used_at is not None
 
 
-def test_a_publication_that_finds_no_redis_says_so(settings) -> None:
+def test_a_publication_that_finds_no_redis_says_so(reinstall: Callable[..., None]) -> None:
     token, _ = issue(Scope.SESSION)
-    point(settings, "redis://127.0.0.1:1/0")
+    reinstall(redis_url="redis://127.0.0.1:1/0")
 
     assert not publish_now([token.to_credential()])
 

@@ -1,5 +1,7 @@
 """Who may scrape `/metrics` where authentication is on."""
 
+from collections.abc import Callable
+
 import pytest
 from django.db import DatabaseError
 from django.test import Client
@@ -9,17 +11,15 @@ from operators.api.scraping import is_allowed_address
 from operators.db import tokens
 from operators.models import ApiToken
 from scheduling.model.credentials import Scope
-from tests.redis_under_test import OwnRedis, point
+from scheduling.store.keys import Keys
+from tests.redis_under_test import OwnRedis
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("O1")]
 
 
 @pytest.fixture(autouse=True)
-def guarded(redis_server: OwnRedis, settings, prefix: str) -> None:
-    settings.LINGUA_SESSION_AUTH = True
-    settings.LINGUA_METRICS_ALLOW = []
-    point(settings, redis_server.url)
-    settings.LINGUA_KEY_PREFIX = prefix
+def guarded(redis_server: OwnRedis, reinstall: Callable[..., None], prefix: str) -> None:
+    reinstall(needs_login=True, scrapers=(), redis_url=redis_server.url, keys=Keys(prefix))
     TokenAuthentication._trusted.clear()
 
 
@@ -48,8 +48,8 @@ def test_a_token_that_may_see_scrapes_and_one_for_speaking_does_not() -> None:
     assert Client().get("/metrics", headers=_show(Scope.SESSION)).status_code == 403
 
 
-def test_an_allowed_network_needs_no_token(settings) -> None:
-    settings.LINGUA_METRICS_ALLOW = ["127.0.0.0/8", "::1"]
+def test_an_allowed_network_needs_no_token(reinstall: Callable[..., None]) -> None:
+    reinstall(scrapers=("127.0.0.0/8", "::1"))
 
     assert Client().get("/metrics").status_code == 200
     assert Client().get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == 401
@@ -58,16 +58,16 @@ def test_an_allowed_network_needs_no_token(settings) -> None:
     assert not is_allowed_address("unix")
 
 
-def test_a_forwarded_address_is_not_believed(settings) -> None:
-    settings.LINGUA_METRICS_ALLOW = ["10.0.0.0/8"]
+def test_a_forwarded_address_is_not_believed(reinstall: Callable[..., None]) -> None:
+    reinstall(scrapers=("10.0.0.0/8",))
 
     asked = Client().get("/metrics", headers={"X-Forwarded-For": "10.0.0.1"})
 
     assert asked.status_code == 401
 
 
-def test_where_authentication_is_off_everybody_may(settings) -> None:
-    settings.LINGUA_SESSION_AUTH = False
+def test_where_authentication_is_off_everybody_may(reinstall: Callable[..., None]) -> None:
+    reinstall(needs_login=False)
 
     assert Client().get("/metrics").status_code == 200
 

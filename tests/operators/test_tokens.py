@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -13,7 +14,8 @@ from django.test import Client
 from operators.db import datetimes, tokens
 from operators.models import ApiToken, AuditEntry, NodeToken
 from scheduling.model.credentials import parse_token
-from tests.redis_under_test import OwnRedis, point
+from scheduling.store.keys import Keys
+from tests.redis_under_test import OwnRedis
 
 pytestmark = pytest.mark.django_db
 _RIGHT, _WRONG = "opens", "opens not"
@@ -21,9 +23,8 @@ _SHOWN = re.compile(r"<code>(l[na]t_[0-9a-f]{12}_[\w-]{43})</code>")
 
 
 @pytest.fixture(autouse=True)
-def published_to(redis_server: OwnRedis, settings, prefix: str) -> None:
-    point(settings, redis_server.url)
-    settings.LINGUA_KEY_PREFIX = prefix
+def published_to(redis_server: OwnRedis, reinstall: Callable[..., None], prefix: str) -> None:
+    reinstall(redis_url=redis_server.url, keys=Keys(prefix))
 
 
 def log_in(role: str) -> Client:

@@ -4,10 +4,10 @@ import datetime as dt
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management import BaseCommand
 
 from operators.db import datetimes
+from operators.db.installation import get_installation
 from operators.db.job_rows import delete_older
 
 _AT_ONCE = 500
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--days",
             type=float,
-            default=settings.LINGUA_HISTORY_DAYS,
+            default=get_installation().history_days,
             help="default: LINGUA_HISTORY_DAYS",
         )
 

@@ -1,0 +1,28 @@
+"""Hand the values that operators' views and commands go by to them."""
+
+import functools
+
+from lingua.composition.connections import open_connection
+from lingua.composition.settings_reader import read_configuration
+from operators.db.installation import Installation, install
+from scheduling.model.metrics import Metrics
+from scheduling.store.keys import Keys
+
+
+def install_operators() -> None:
+    """Let operators' code go by the settings; nothing is connected yet."""
+    configuration = read_configuration()
+    access = configuration.access
+    install(
+        Installation(
+            needs_login=access.guards_sessions,
+            scrapers=access.scrapers,
+            ticket_ms=access.ticket_ms,
+            credential_ms=access.credential_ms,
+            history_days=configuration.history.days,
+            keys=Keys(configuration.redis.key_prefix),
+            open_connection=functools.partial(
+                open_connection, configuration.redis, metrics=Metrics()
+            ),
+        )
+    )

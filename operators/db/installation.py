@@ -1,0 +1,37 @@
+"""What operators' views and commands go by; handed in once, when Django starts."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """Values of the whole installation: the same in a server and in a command beside it.
+
+    `scrapers` are networks that may read the metrics without a token.
+    """
+
+    needs_login: bool
+    scrapers: Sequence[str]
+    ticket_ms: int
+    credential_ms: int
+    history_days: int
+    keys: Keys
+    open_connection: Callable[[], Connection]
+
+
+# Views and signals are made by Django, and take no collaborator.
+_installed: list[Installation] = []
+
+
+def install(installation: Installation) -> None:
+    """Let views and commands of this process go by these values from now on."""
+    _installed[:] = [installation]
+
+
+def get_installation() -> Installation:
+    """Return what was handed in when Django started."""
+    return _installed[-1]
