@@ -201,7 +201,7 @@ class HttpNodes:
             node=moved.node, outbound=box, on_written=self._jobs.written, resume_token=token
         )
         link = HttpNode(connection, box=box, admission=admission)
-        older = self._delivery.attach_node(node_id, connection)
+        older = self._delivery.local.attach_node(node_id, connection)
         if older is not None:
             older.enqueue(NodeFenced(node_id=node_id))
         self._keep(link)
@@ -233,7 +233,7 @@ class HttpNodes:
         self._dismiss(link.admission)
         code = link.box.closed_with or _LOST
         if code == _RESTARTING:
-            self._delivery.detach_node(node_id, link.connection)
+            self._delivery.local.detach_node(node_id, link.connection)
         else:
             await self._service.disconnect(link.connection, code=code, was_silent=code == _LOST)
         if code == FENCED:

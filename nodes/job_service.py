@@ -194,7 +194,7 @@ class NodeJobService:
                 utterance_index=held.utterance_index,
                 trace_id=held.trace_id,
             )
-            if not self._delivery.to_session_here(held.session_id, accepted):
+            if not self._delivery.local.to_session(held.session_id, accepted):
                 # The node's result, which may be here already, need not wait for this message.
                 self._background.run(self._tell_elsewhere(accepted), name="an acceptance to tell")
         return True

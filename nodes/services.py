@@ -79,7 +79,7 @@ class NodeService:
             session_id = ids.find_session_id(job_id)
             if session_id is not None:
                 connection.held[job_id] = Held(attempt=attempt, session_id=session_id, started=True)
-        older = self._delivery.attach_node(node.node_id, connection)
+        older = self._delivery.local.attach_node(node.node_id, connection)
         if older is not None and older is not before:
             older.enqueue(NodeFenced(node_id=node.node_id))
         if before is not None:
@@ -151,7 +151,7 @@ class NodeService:
 
         One that `was_silent` was waited for already: its jobs move on at once.
         """
-        self._delivery.detach_node(connection.node_id, connection)
+        self._delivery.local.detach_node(connection.node_id, connection)
         may_return = connection.node.description.resumes or code == _RESTARTING
         await self._registry.let_go(connection.node, may_return=may_return and not was_silent)
 

@@ -282,7 +282,7 @@ class HttpSessionService:
         if held is None:
             held = HttpSession(session_id, profile=profile, on_settled=self._settled)
             self._calls[session_id] = held
-            self._delivery.attach_session(session_id, held)
+            self._delivery.local.attach_session(session_id, held)
         held.jobs.add(job_id)
 
     def _settled(self, session_id: str, job_id: str) -> None:
@@ -295,7 +295,7 @@ class HttpSessionService:
             held.jobs.discard(job_id)
             if not held.jobs:
                 del self._calls[session_id]
-                self._delivery.detach_session(session_id, held)
+                self._delivery.local.detach_session(session_id, held)
 
 
 def _name(principal: Principal | None) -> str:

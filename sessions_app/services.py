@@ -84,7 +84,7 @@ class SessionService:
 
     def _attach(self, opened: Opened, *, profile: Profile, outbound: Outbound) -> Speaker:
         speaker = self._speakers.build(opened, profile=profile, outbound=outbound)
-        self._delivery.attach_session(opened.session_id, speaker)
+        self._delivery.local.attach_session(opened.session_id, speaker)
         return speaker
 
     def _describe(self, speaker: Speaker) -> messages.SessionOpened:
@@ -157,14 +157,14 @@ class SessionService:
                 lambda: self._background.run(self._give_up(speaker), name="a session's end"),
             )
             return
-        self._delivery.detach_session(speaker.session_id, speaker)
+        self._delivery.local.detach_session(speaker.session_id, speaker)
         if not speaker.life.is_fenced:
             self._sessions.close(speaker.session_id)
             await speaker.leave()
 
     async def _give_up(self, speaker: Speaker) -> None:
         """The grace is over: nobody waits for the answers, unless the session went on elsewhere."""
-        self._delivery.detach_session(speaker.session_id, speaker)
+        self._delivery.local.detach_session(speaker.session_id, speaker)
         if not speaker.life.is_fenced and await self._sessions.end(speaker.session_id):
             await speaker.leave()
 

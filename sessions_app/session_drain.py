@@ -20,7 +20,7 @@ class SessionDrain:
 
         Returns when every session was told; cancel it when the time is over.
         """
-        staying = self._delivery.list_sessions()
+        staying = self._delivery.local.list_sessions()
         a_step = math.ceil(len(staying) / _STEPS)
         while staying:
             going = [speaker for speaker in staying if speaker.is_idle][:a_step]

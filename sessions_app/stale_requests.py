@@ -21,7 +21,7 @@ class StaleRequests:
     async def run_once(self) -> int:
         """Ask about each; return how many there were."""
         asked = 0
-        for speaker in self._delivery.list_sessions():
+        for speaker in self._delivery.local.list_sessions():
             if isinstance(speaker, Speaker) and not speaker.is_idle:
                 asked += await speaker.recovery.ask_about_late(patience_ms=self._patience_ms)
         return asked

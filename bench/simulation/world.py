@@ -159,11 +159,11 @@ class SimulatedPost:
     async def to_node(self, node_id: str, event: ToNode, *, conn_epoch: int | None) -> bool:
         await asyncio.sleep(self._world.network_s * 2)
         owner = self._world.owners[node_id]
-        return bool(owner.delivery.to_node_here(node_id, event, conn_epoch=conn_epoch))
+        return bool(owner.delivery.local.to_node(node_id, event, conn_epoch=conn_epoch))
 
     async def to_session(self, session_id: str, event: ToSession) -> bool:
         await asyncio.sleep(self._world.network_s * 2)
-        return self._world.find_home(session_id).delivery.to_session_here(session_id, event)
+        return self._world.find_home(session_id).delivery.local.to_session(session_id, event)
 
     async def to_session_at(self, instance_id: str, session_id: str, event: ToSession) -> bool:
         return await self.to_session(session_id, event)
@@ -322,11 +322,11 @@ class World:
             owner = self._instances[machine.instance]
             node_id = machine.node.node_id
             self.owners[node_id] = owner
-            owner.delivery.attach_node(
+            owner.delivery.local.attach_node(
                 node_id, SimulatedNode(owner, machine, failing=setting.failing)
             )
         for number in range(setting.sessions):
             home = self._instances[number % len(self._instances)]
-            home.delivery.attach_session(name_session(number), home.speakers)
+            home.delivery.local.attach_session(name_session(number), home.speakers)
         records = [write_node(node, _KEYS) for node in nodes.values()]
         self.masters.executor.run(records, START_MS)

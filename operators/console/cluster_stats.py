@@ -81,8 +81,8 @@ class ClusterStats:
         return sorted(rows.values(), key=lambda row: (-row.connected_at_ms, row.session_id))
 
     def _count(self, inbox: InboxStanding) -> InstanceFigures:
-        held = self._delivery.held
-        as_source, as_target = count_languages(self._delivery.list_languages())
+        held = self._delivery.local.held
+        as_source, as_target = count_languages(self._delivery.local.list_languages())
         return InstanceFigures(
             nodes_owned=held.nodes,
             sessions_owned=held.sessions,
@@ -97,7 +97,7 @@ class ClusterStats:
     async def _publish(self, own: InstanceFigures) -> None:
         held = [
             mailbox.describe(instance_id=self._instance_id)
-            for mailbox in self._delivery.list_sessions()
+            for mailbox in self._delivery.local.list_sessions()
         ]
         rows = {row.session_id: row for row in held}
         told, anew = self._told if self._is_told else {}, not self._is_told

@@ -56,7 +56,7 @@ class InstanceMetrics:
         return render(MetricsCollector(metrics=self._metrics, read_gauges=self._read_gauges))
 
     def _read_gauges(self) -> Gauges:
-        fleet, held = self._fleet, self._delivery.held
+        fleet, held = self._fleet, self._delivery.local.held
         statuses = collections.Counter(node.shown_status for node in fleet.snapshot.nodes.values())
         catalog, age_ms = self._catalog.state, self._stats_cache.age_ms
         fetched_at_ms = catalog.last_success_at_ms

@@ -71,7 +71,7 @@ class Reporter:
         steps = list(self._metrics.list_steps_after(self._last_number))
         if steps:
             self._last_number = steps[-1].number
-        held = self._delivery.held
+        held = self._delivery.local.held
         return LiveNews(
             sender=self.instance_id,
             rows=[describe_step(step) for step in steps[-_MOST_STEPS:]],

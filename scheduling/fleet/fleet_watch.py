@@ -50,7 +50,7 @@ class FleetWatch:
                 node_id
                 for node_id, at_ms in seen.at_ms.items()
                 if at_ms > self._read_at_ms.get(node_id, 0)
-                and self._delivery.find_node(node_id) is None
+                and self._delivery.local.find_node(node_id) is None
                 and not self._was_told(node_id, since_ms=asked_at_ms - (seen.now_ms - at_ms))
             ]
             for start in range(0, len(changed), _MOST_READ):
@@ -80,13 +80,13 @@ class FleetWatch:
                 known = self._fleet.find(node_id)
                 if known is not None and (read is None or read.node.conn_epoch >= known.conn_epoch):
                     self._fleet.unlearn(node_id, conn_epoch=known.conn_epoch)
-            elif self._delivery.find_node(node_id) is None:
+            elif self._delivery.local.find_node(node_id) is None:
                 self._fleet.learn(read.node)
                 self._fleet.learn_load(node_id, read.load)
 
     def _drop_unknown(self, seen: Seen) -> None:
         for node_id, node in list(self._fleet.snapshot.nodes.items()):
-            if node_id not in seen.at_ms and self._delivery.find_node(node_id) is None:
+            if node_id not in seen.at_ms and self._delivery.local.find_node(node_id) is None:
                 self._fleet.unlearn(node_id, conn_epoch=node.conn_epoch)
         self._read_at_ms = {
             node_id: at_ms for node_id, at_ms in self._read_at_ms.items() if node_id in seen.at_ms

@@ -56,7 +56,7 @@ class Reconciler:
 
     async def _look(self) -> int:
         suspected = {node_id for node_id, _, _ in self._suspected_at_ms}
-        held = {mailbox.node.node_id: mailbox for mailbox in self._delivery.list_nodes()}
+        held = {mailbox.node.node_id: mailbox for mailbox in self._delivery.local.list_nodes()}
         drawn = set(random.sample(list(held), min(len(held), _NODES_PER_PASS)))
         before, self._suspected_at_ms = self._suspected_at_ms, {}
         freed = 0
@@ -95,7 +95,7 @@ class Reconciler:
 
     async def _free(self, node_id: str, job_id: str, attempt: int, *, kind: str) -> None:
         """Free a slot; a node that was not told to stop is told first."""
-        mailbox = self._delivery.find_node(node_id)
+        mailbox = self._delivery.local.find_node(node_id)
         if mailbox is not None and (job_id, attempt) in mailbox.list_attempts():
             mailbox.enqueue(JobCancelled(job_id=job_id, reason="no_longer_yours"))
         slot = await self._stores.slots.finish(node_id=node_id, job_id=job_id, attempt=attempt)

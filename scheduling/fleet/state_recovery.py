@@ -22,7 +22,7 @@ class StateRecovery:
 
         :raises DependencyDown: Redis is gone again; the next pass begins anew
         """
-        nodes, sessions = self._delivery.list_nodes(), self._delivery.list_sessions()
+        nodes, sessions = self._delivery.local.list_nodes(), self._delivery.local.list_sessions()
         for mailbox in nodes:
             try:
                 await self._registry.restore(

@@ -73,11 +73,10 @@ class SocketsHeld(msgspec.Struct, frozen=True):
     sessions: int
 
 
-class Delivery:
-    """Knows the connections of this process; others are reached through their instance."""
+class LocalConnections:
+    """The connections of nodes and speakers that this process holds."""
 
-    def __init__(self, remote: RemoteRoute | None = None) -> None:
-        self._remote = remote
+    def __init__(self) -> None:
         self._nodes: dict[str, NodeMailbox] = {}
         self._sessions: dict[str, SessionMailbox] = {}
 
@@ -107,16 +106,6 @@ class Delivery:
         if self._sessions.get(session_id) is mailbox:
             del self._sessions[session_id]
 
-    async def fence_session(self, session_id: str, *, conn_epoch: int, was_at: str) -> None:
-        """Close the socket a session had before, here or at the instance that held it."""
-        event = SessionFenced(session_id=session_id, conn_epoch=conn_epoch)
-        if not self.to_session_here(session_id, event) and self._remote is not None:
-            await self._remote.to_session_at(was_at, session_id, event)
-
-    def connect(self, remote: RemoteRoute) -> None:
-        """Let what is not held here go to the instance that holds it."""
-        self._remote = remote
-
     def list_nodes(self) -> list[NodeMailbox]:
         """Return the connections of nodes that this process holds."""
         return list(self._nodes.values())
@@ -129,14 +118,14 @@ class Delivery:
         """Return a node's connection in this process."""
         return self._nodes.get(node_id)
 
-    def to_node_here(self, node_id: str, event: ToNode, *, conn_epoch: int | None) -> bool | None:
+    def to_node(self, node_id: str, event: ToNode, *, conn_epoch: int | None) -> bool | None:
         """Queue an event for a connection of this process; None when it holds no such one."""
         mailbox = self._nodes.get(node_id)
         if mailbox is None or conn_epoch not in (None, mailbox.conn_epoch):
             return None
         return mailbox.enqueue(event)
 
-    def to_session_here(self, session_id: str, event: ToSession) -> bool:
+    def to_session(self, session_id: str, event: ToSession) -> bool:
         """Hand an event to a speaker of this process; False when it holds no such one."""
         mailbox = self._sessions.get(session_id)
         if mailbox is None or mailbox.is_fenced:
@@ -144,13 +133,31 @@ class Delivery:
         mailbox.enqueue(event)
         return True
 
+
+class Delivery:
+    """Brings events to connections of this process, and to others through their instance."""
+
+    def __init__(self, remote: RemoteRoute | None = None) -> None:
+        self._remote = remote
+        self.local = LocalConnections()
+
+    def connect(self, remote: RemoteRoute) -> None:
+        """Let what is not held here go to the instance that holds it."""
+        self._remote = remote
+
+    async def fence_session(self, session_id: str, *, conn_epoch: int, was_at: str) -> None:
+        """Close the socket a session had before, here or at the instance that held it."""
+        event = SessionFenced(session_id=session_id, conn_epoch=conn_epoch)
+        if not self.local.to_session(session_id, event) and self._remote is not None:
+            await self._remote.to_session_at(was_at, session_id, event)
+
     async def to_node(self, node_id: str, event: ToNode, *, conn_epoch: int | None = None) -> bool:
         """Queue `event` for a node's connection, wherever it is; False when that cannot take it.
 
         With `conn_epoch`, only for that very connection. True says that the connection here, or
         the inbox of the instance that holds it, has taken the event.
         """
-        here = self.to_node_here(node_id, event, conn_epoch=conn_epoch)
+        here = self.local.to_node(node_id, event, conn_epoch=conn_epoch)
         if here is not None:
             return here
         return self._remote is not None and await self._remote.to_node(
@@ -159,6 +166,6 @@ class Delivery:
 
     async def to_session(self, session_id: str, event: ToSession) -> bool:
         """Hand `event` to a speaker's connection, wherever it is; False when nobody holds it."""
-        if self.to_session_here(session_id, event):
+        if self.local.to_session(session_id, event):
             return True
         return self._remote is not None and await self._remote.to_session(session_id, event)

@@ -82,15 +82,15 @@ class InstanceInbox:
             case ForNode(event=JobAssigned() as event):
                 self._background.run(self._assign(envelope, event), name="an assignment")
             case ForNode():
-                here = self._delivery.to_node_here(
+                here = self._delivery.local.to_node(
                     envelope.node_id, envelope.event, conn_epoch=envelope.conn_epoch
                 )
                 if here is None:
                     self._background.run(self._forward(envelope), name="an envelope sent on")
             case ForSession(event=SessionFenced() as event):
-                self._delivery.to_session_here(envelope.session_id, event)
+                self._delivery.local.to_session(envelope.session_id, event)
             case ForSession():
-                if not self._delivery.to_session_here(envelope.session_id, envelope.event):
+                if not self._delivery.local.to_session(envelope.session_id, envelope.event):
                     self._background.run(self._forward(envelope), name="an envelope sent on")
             case FleetNews():
                 self._learn(envelope)
@@ -110,7 +110,7 @@ class InstanceInbox:
         if not is_awaited:
             logger.info("stale assignment dropped", extra={"job_id": event.job_id})
             return
-        here = self._delivery.to_node_here(envelope.node_id, event, conn_epoch=envelope.conn_epoch)
+        here = self._delivery.local.to_node(envelope.node_id, event, conn_epoch=envelope.conn_epoch)
         if here or (here is None and await self._remote_delivery.forward(envelope)):
             return
         late = errors.JobTimedOut()
@@ -136,7 +136,7 @@ class InstanceInbox:
         for node in news.nodes:
             if node.instance_id != own:
                 self._fleet.learn(msgspec.structs.replace(node, heartbeat_at_ms=now_ms))
-                mailbox = self._delivery.find_node(node.node_id)
+                mailbox = self._delivery.local.find_node(node.node_id)
                 if mailbox is not None and mailbox.conn_epoch < node.conn_epoch:
                     mailbox.enqueue(NodeFenced(node_id=node.node_id))
             else:

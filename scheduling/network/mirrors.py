@@ -34,7 +34,7 @@ class NodeMirror:
 
     async def run_once(self) -> int:
         """Write the copies; drop those of nodes that are gone, here and everywhere."""
-        held = [mailbox.node for mailbox in self._delivery.list_nodes()]
+        held = [mailbox.node for mailbox in self._delivery.local.list_nodes()]
         for node in held:
             fields = describe_node(node, load=self._fleet.find_load(node.node_id))
             await self._store.write_node(node.node_id, fields=fields, life_ms=self._life_ms)

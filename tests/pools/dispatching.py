@@ -117,7 +117,7 @@ class Scheduler:
             )
             for scheduler in (self, *known_to):
                 scheduler.fleet.put(node)
-                scheduler.delivery.attach_node(node_id, sockets[node_id])
+                scheduler.delivery.local.attach_node(node_id, sockets[node_id])
         return sockets
 
     async def ask(self, *, session: int = 1, **more: Any) -> str:

@@ -60,7 +60,7 @@ async def connect_nodes(instances: list[Services], *, count: int, slots: int) ->
 
 def introduce(core: Services, node: Node, socket: Socket) -> None:
     core.fleet.put(node)
-    core.delivery.attach_node(node.node_id, socket)
+    core.delivery.local.attach_node(node.node_id, socket)
 
 
 def make_requests(count: int) -> list[Request]:

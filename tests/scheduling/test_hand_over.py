@@ -34,7 +34,7 @@ class RecordingNode:
 async def finish_untold(core: Services) -> Node:
     """Let a job be done whose result was taken by a process that died before it told anybody."""
     node = await core.beat(await core.register())
-    core.delivery.attach_node(node.node_id, RecordingNode(node.conn_epoch))
+    core.delivery.local.attach_node(node.node_id, RecordingNode(node.conn_epoch))
     await core.dispatcher.dispatch(make_request())
     await core.held.jobs.finish(
         session_id=SESSION,
@@ -50,7 +50,7 @@ async def finish_untold(core: Services) -> Node:
 @pytest.mark.req("J13", "R9")
 async def test_an_outcome_nobody_told_is_told_by_the_watchdog(core: Services) -> None:
     speaker = RecordingSpeaker()
-    core.delivery.attach_session(SESSION, speaker)
+    core.delivery.local.attach_session(SESSION, speaker)
     node = await finish_untold(core)
     speaker.told.clear()
 
@@ -67,7 +67,7 @@ async def test_a_speaker_is_told_until_it_has_the_outcome(core: Services) -> Non
     await finish_untold(core)
     await core.let_time_pass(JOB_LIMITS.ack_timeout_ms)
     speaker = RecordingSpeaker()
-    core.delivery.attach_session(SESSION, speaker)
+    core.delivery.local.attach_session(SESSION, speaker)
 
     await core.let_time_pass(2 * JOB_LIMITS.ack_timeout_ms)
     assert len(speaker.told) == 1
@@ -80,7 +80,7 @@ async def test_a_speaker_is_told_until_it_has_the_outcome(core: Services) -> Non
 @pytest.mark.req("J13")
 async def test_a_handed_over_outcome_is_not_told_again(core: Services) -> None:
     speaker = RecordingSpeaker()
-    core.delivery.attach_session(SESSION, speaker)
+    core.delivery.local.attach_session(SESSION, speaker)
     await finish_untold(core)
     await core.held.jobs.release(session_id=SESSION, job_id=JOB)
     speaker.told.clear()

@@ -12,7 +12,7 @@ async def hold_a_job(core: Services) -> RecordingNode:
     """Return a node of this process that runs attempt 1."""
     node = await core.beat(await core.register())
     mailbox = RecordingNode(node)
-    core.delivery.attach_node(node.node_id, mailbox)
+    core.delivery.local.attach_node(node.node_id, mailbox)
     await create(core.held)
     await run(core.held, node)
     return mailbox

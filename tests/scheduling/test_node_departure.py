@@ -19,7 +19,7 @@ LEFT_OVER = 8
 async def attach(core: Services, node_id: str, *, max_jobs: int) -> EagerNode:
     """Register a node whose connection this process holds."""
     mailbox = EagerNode(await core.beat(await core.register(node_id, max_jobs=max_jobs)))
-    core.delivery.attach_node(node_id, mailbox)
+    core.delivery.local.attach_node(node_id, mailbox)
     return mailbox
 
 

@@ -40,7 +40,7 @@ class Scene:
 async def set_scene(core: Services, *, has_job: bool, run_timeout_ms: int = 60_000) -> Scene:
     node = await core.beat(await core.register())
     mailbox = RecordingNode(node)
-    core.delivery.attach_node(node.node_id, mailbox)
+    core.delivery.local.attach_node(node.node_id, mailbox)
     if has_job:
         await create(core.held)
     await run(core.held, node)

@@ -88,7 +88,7 @@ async def batches(core: Services, monkeypatch: pytest.MonkeyPatch) -> Batches:
 async def test_the_node_has_the_job_after_one_round_trip(core: Services, batches: Batches) -> None:
     node = await core.beat(await core.register())
     mailbox = CountingNode(node.conn_epoch, batches)
-    core.delivery.attach_node(node.node_id, mailbox)
+    core.delivery.local.attach_node(node.node_id, mailbox)
     batches.start_anew()
 
     existing = await core.dispatcher.dispatch(make_request())
@@ -113,7 +113,7 @@ async def test_the_three_jobs_of_a_node_that_is_gone_move_in_three_round_trips(
     letters = KeptLetters(core)
     other = await core.beat(await core.register("n2", max_jobs=3))
     mailbox = CountingNode(other.conn_epoch, batches)
-    core.delivery.attach_node(other.node_id, mailbox)
+    core.delivery.local.attach_node(other.node_id, mailbox)
     batches.start_anew()
 
     if noticed == "closed":

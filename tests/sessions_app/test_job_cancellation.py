@@ -84,7 +84,7 @@ async def until_down(core: Services) -> None:
 async def test_a_running_job_is_cancelled_its_slot_freed_and_its_node_told(core: Services) -> None:
     node = await make_ready(core.held)
     mailbox = RecordingNode(node)
-    core.delivery.attach_node(node.node_id, mailbox)
+    core.delivery.local.attach_node(node.node_id, mailbox)
     await bring_to(core.held, JobState.RUNNING)
     await run(core.held, node)
 
