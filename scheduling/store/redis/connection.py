@@ -13,7 +13,7 @@ from redis.backoff import ConstantBackoff
 
 from scheduling.model import errors
 from scheduling.model.metrics import Metrics
-from scheduling.store.redis.pipeline import LOST, Issued, Pipeline, fail, name_error
+from scheduling.store.redis.pipeline import LOST, CommandPipeline, Issued, fail, name_error
 from scheduling.store.redis.routes import Argument, Command, open_route
 from scheduling.store.redis.script_cache import ScriptCache
 
@@ -80,7 +80,7 @@ class Connection:
         self._metrics = metrics
         self._overdue_s = overdue_s
         self._scripts = ScriptCache()
-        self._pipelines: dict[str, Pipeline] = {}
+        self._pipelines: dict[str, CommandPipeline] = {}
         self._is_closed = False
 
     async def open(self) -> None:
@@ -171,8 +171,8 @@ class Connection:
         for pipeline in list(self._pipelines.values()):
             await pipeline.wait_until_up()
 
-    def _open_pipeline(self, master: str) -> Pipeline:
-        pipeline = self._pipelines[master] = Pipeline(
+    def _open_pipeline(self, master: str) -> CommandPipeline:
+        pipeline = self._pipelines[master] = CommandPipeline(
             master,
             route=self._route,
             scripts=self._scripts,

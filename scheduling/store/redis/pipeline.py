@@ -57,7 +57,7 @@ class Issued(msgspec.Struct, gc=False, eq=False):
     urgent: bool
 
 
-class Pipeline:
+class CommandPipeline:
     """Sends commands in the order they came, together where they came together.
 
     A few pipelines are under way at a time, so that Redis works while we do; then the next fills
