@@ -46,7 +46,7 @@ COVERED ?= tests packages
 coverage: setup  ## run the tests and measure which lines and branches they reach, ours alone
 	@scripts/setup-system proxies
 	@rm -rf var/coverage && mkdir -p var/coverage
-	@$(PYTHON) -m coverage run -m pytest --ignore=tests/browser --ignore=tests/alerts -m "not cluster" $(COVERED)
+	@$(PYTHON) -m coverage run -m pytest $(BESIDE) --ignore=tests/browser --ignore=tests/alerts -m "not cluster" $(COVERED)
 	@$(PYTHON) -m coverage combine --quiet
 	@$(PYTHON) -m coverage html --quiet --fail-under=0
 	@$(PYTHON) -m coverage report
