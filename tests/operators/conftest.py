@@ -94,12 +94,12 @@ def open_connection(url: str) -> Connection:
 
 @pytest.fixture
 def reinstall() -> Iterator[Callable[..., None]]:
-    """Let views and commands go by other values until the test ends; `redis_url` is where to."""
+    """Let views and commands go by other values until the test ends; `redis` is where to."""
     before = get_installation()
 
-    def change(*, redis_url: str = "", **values: Any) -> None:
-        if redis_url:
-            values["open_connection"] = functools.partial(open_connection, redis_url)
+    def change(*, redis: str = "", **values: Any) -> None:
+        if redis:
+            values["open_connection"] = functools.partial(open_connection, redis)
         install(dataclasses.replace(get_installation(), **values))
 
     yield change

@@ -34,7 +34,7 @@ _URL = "/api/v1/tickets"
 
 @pytest.fixture(autouse=True)
 def guarded(redis_server: OwnRedis, reinstall: Callable[..., None], prefix: str) -> Iterator[None]:
-    reinstall(needs_login=True, redis_url=redis_server.url, keys=Keys(prefix))
+    reinstall(needs_login=True, redis=redis_server.url, keys=Keys(prefix))
     TokenAuthentication._trusted.clear()
     yield
     instance.link._running = None
@@ -232,7 +232,7 @@ async def test_everything_is_published_once_and_again_when_redis_lost_it(
 
 def test_a_publication_that_finds_no_redis_says_so(reinstall: Callable[..., None]) -> None:
     token, _ = issue(Scope.SESSION)
-    reinstall(redis_url="redis://127.0.0.1:1/0")
+    reinstall(redis="redis://127.0.0.1:1/0")
 
     assert not publish_now([token.to_credential()])
 

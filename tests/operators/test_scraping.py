@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.req("O1")]
 
 @pytest.fixture(autouse=True)
 def guarded(redis_server: OwnRedis, reinstall: Callable[..., None], prefix: str) -> None:
-    reinstall(needs_login=True, scrapers=(), redis_url=redis_server.url, keys=Keys(prefix))
+    reinstall(needs_login=True, scrapers=(), redis=redis_server.url, keys=Keys(prefix))
     TokenAuthentication._trusted.clear()
 
 

@@ -24,7 +24,7 @@ _SHOWN = re.compile(r"<code>(l[na]t_[0-9a-f]{12}_[\w-]{43})</code>")
 
 @pytest.fixture(autouse=True)
 def published_to(redis_server: OwnRedis, reinstall: Callable[..., None], prefix: str) -> None:
-    reinstall(redis_url=redis_server.url, keys=Keys(prefix))
+    reinstall(redis=redis_server.url, keys=Keys(prefix))
 
 
 def log_in(role: str) -> Client:

@@ -1,6 +1,7 @@
 """The house rules of Python files that a check can keep; each returns the faults it finds."""
 
 import ast
+import functools
 import io
 import re
 import tokenize
@@ -33,6 +34,12 @@ ENVIRONMENT = {
     "lingua/settings/embedded_redis.py": "finds its program before any setting is read",
 }
 ENVIRONMENT_PACKAGES = {"lingua_node": "a node is configured by its own command line"}
+
+# Where Django's settings may be read, and why; everything else gets values.
+SETTINGS = {
+    "lingua/composition/": "hands them on",
+    "lingua/settings/": "makes them",
+}
 
 # Where wall-clock time may be read; the two packages that stand alone have one module each.
 CLOCK = "scheduling/model/clock.py"
@@ -116,6 +123,17 @@ def environment_is_read_in_one_place(root: Path) -> Iterator[str]:
             if _reads_environment(node) and id(node) not in told:
                 where = f"{name}:{_line(node)}"
                 yield f"{where} reads the environment; lingua/settings/env.py does that"
+
+
+def settings_are_read_in_composition(root: Path) -> Iterator[str]:
+    for path, tree in _parse_packages(root):
+        name = name_module(root, path)
+        if name.startswith(tuple(SETTINGS)):
+            continue
+        for node in ast.walk(tree):
+            if _imports_settings(node):
+                where = f"{name}:{_line(node)}"
+                yield f"{where} reads the settings; lingua/composition hands values on"
 
 
 def wall_clock_is_read_in_one_place(root: Path) -> Iterator[str]:
@@ -235,6 +253,7 @@ def tests_draw_their_keys(root: Path) -> Iterator[str]:
 
 RULES: tuple[Rule, ...] = (
     environment_is_read_in_one_place,
+    settings_are_read_in_composition,
     wall_clock_is_read_in_one_place,
     keys_are_spelled_in_one_place,
     package_files_are_empty,
@@ -252,7 +271,12 @@ RULES: tuple[Rule, ...] = (
 
 def _parse_packages(root: Path) -> Iterator[tuple[Path, ast.Module]]:
     for path in list_modules(root, folders=PACKAGES):
-        yield path, ast.parse(path.read_text())
+        yield path, _parse(path.read_text())
+
+
+@functools.cache
+def _parse(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def _reads_environment(node: ast.AST) -> bool:
@@ -261,6 +285,12 @@ def _reads_environment(node: ast.AST) -> bool:
     if not isinstance(node, ast.Attribute) or ast.unparse(node.value) != "os":
         return False
     return node.attr in {"environ", "environb", "getenv"}
+
+
+def _imports_settings(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return f"{node.module}.{node.names[0].name}" == "django.conf.settings"
+    return isinstance(node, ast.Import) and node.names[0].name == "django.conf"
 
 
 def _reads_wall_clock(node: ast.AST) -> bool:

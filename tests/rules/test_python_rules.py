@@ -13,6 +13,12 @@ FAULTS = [
     (rules.environment_is_read_in_one_place, "nodes/services.py", "import os\nos.getenv('PORT')"),
     (rules.environment_is_read_in_one_place, "nodes/services.py", "import os\nos.environ['A']"),
     (rules.environment_is_read_in_one_place, "nodes/services.py", "from os import environ"),
+    (
+        rules.settings_are_read_in_composition,
+        "nodes/services.py",
+        "from django.conf import settings\nsettings.LINGUA_PORT",
+    ),
+    (rules.settings_are_read_in_composition, "operators/db/a.py", "import django.conf"),
     (rules.wall_clock_is_read_in_one_place, "sockets/wire.py", "import time\ntime.time()"),
     (rules.wall_clock_is_read_in_one_place, "sockets/wire.py", "from time import time"),
     (
@@ -60,6 +66,11 @@ ALLOWED = [
         rules.environment_is_read_in_one_place,
         "lingua/asgi.py",
         "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'lingua.settings')",
+    ),
+    (
+        rules.settings_are_read_in_composition,
+        "lingua/composition/settings_reader.py",
+        "from django.conf import settings",
     ),
     (
         rules.wall_clock_is_read_in_one_place,
