@@ -1,4 +1,4 @@
-"""A WebSocket client that costs as little as one can: it must not be what the bench measures."""
+"""A WebSocket client that costs as little as one can: the bench must not measure its client."""
 
 import asyncio
 from collections.abc import Callable

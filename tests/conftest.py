@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.redis_under_test import Client, OwnRedis, find_redis, open_outside
+from tests.redis_under_test import Client, OwnRedis, find_redis, make_redis, open_outside
 
 _prefixes = itertools.count(1)
 
@@ -41,3 +41,18 @@ async def redis_client(
     await client.flushall()
     yield client
     await client.aclose()
+
+
+@pytest.fixture
+def is_durable() -> bool:
+    """Whether a Redis of a test's own that was killed has what it was told before."""
+    return True
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path, *, is_durable: bool) -> Iterator[OwnRedis]:
+    """A Redis that a test may pause, kill and empty."""
+    server = make_redis(directory=tmp_path / "redis", append_only=is_durable)
+    server.start()
+    yield server
+    server.stop()

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from tests.alerts.scene import Scene
-from tests.e2e.peers import draw_languages
 from tests.history.conftest import History
+from tests.peers.frames import draw_languages
 
 _HOUR_MS = 3_600_000
 _SOME = 20

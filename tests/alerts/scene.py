@@ -10,8 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from lingua.settings.embedded_redis import EmbeddedRedis
-from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Lingua, Servers
+from tests.peers.frames import draw_languages
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
 
 _DEADLINE_S = 30
 _SERIES = re.compile(r"^((?:scheduler_)\w+)(?:\{(.*)\})?$")

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.e2e.peers import Speaker
+from tests.peers.speaker import Speaker
 
 _ROOT = Path(__file__).parents[2]
 _DEADLINE_S = 90.0

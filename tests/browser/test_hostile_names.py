@@ -8,8 +8,10 @@ from contextlib import contextmanager
 import pytest
 
 from tests.browser.browser import Browser
-from tests.e2e.peers import FakeNode, Speaker, register_frame
 from tests.e2e.servers import Lingua
+from tests.peers.frames import register_frame
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
 
 _SCRIPT = "<script>window.pwned = 1</script>"
 _IMAGE = '"><img src=x onerror="window.pwned = 2">'

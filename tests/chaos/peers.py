@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from tests.chaos.records import NodeDid, Records, SpeakerDid
-from tests.e2e.peers import AUDIO, heartbeat_frame, init_frame, register_frame, utterance_frame
+from tests.peers.frames import AUDIO, heartbeat_frame, init_frame, register_frame, utterance_frame
 
 Frame = dict[str, Any]
 LANGUAGES = ("xa1", "xb1")

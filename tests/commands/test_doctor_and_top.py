@@ -11,9 +11,11 @@ import pytest
 import redis
 
 from lingua.settings.embedded_redis import EmbeddedRedis
-from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Lingua, Servers
 from tests.manage import NO_REDIS, run
+from tests.peers.frames import draw_languages
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
 
 
 def examine(tmp_path: Path, redis_url: str, **variables: str) -> tuple[int, dict[str, Any]]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.e2e.peers import draw_languages
 from tests.e2e.servers import Lingua, Servers
+from tests.peers.frames import draw_languages
 from tests.redis_under_test import OwnRedis, make_redis
 
 settings.register_profile("thorough", max_examples=1_000)

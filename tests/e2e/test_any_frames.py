@@ -10,18 +10,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
-from tests.e2e.peers import (
-    FakeNode,
-    Frame,
-    Peer,
-    Speaker,
-    heartbeat_frame,
-    init_frame,
-    register_frame,
-    until,
-    utterance_frame,
-)
 from tests.e2e.servers import Lingua
+from tests.peers.frames import Frame, heartbeat_frame, init_frame, register_frame, utterance_frame
+from tests.peers.node import FakeNode
+from tests.peers.sockets import Peer
+from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 SESSION, NODE = "/ws/session", "/ws/node"
 _LANGUAGES = ("ya", "yb")
@@ -96,7 +90,7 @@ async def _send(peer: Peer, frame: str | bytes, ids: dict[str, str]) -> None:
 
 async def _account(lingua: Lingua) -> None:
     """Wait until no node holds a slot, then see that the mirror of the counters agrees."""
-    await until(lambda: not lingua.dump("{node:*}:r*"))
+    await eventually(lambda: not lingua.dump("{node:*}:r*"))
     for counters in lingua.dump("{node:*}:cap").values():
         assert isinstance(counters, dict)
         assert (counters["reserved"], counters["running"]) == ("0", "0")

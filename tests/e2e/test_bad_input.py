@@ -9,17 +9,11 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.e2e.peers import (
-    FakeNode,
-    Frame,
-    Peer,
-    Speaker,
-    heartbeat_frame,
-    init_frame,
-    register_frame,
-    utterance_frame,
-)
 from tests.e2e.servers import Lingua, Servers
+from tests.peers.frames import Frame, heartbeat_frame, init_frame, register_frame, utterance_frame
+from tests.peers.node import FakeNode
+from tests.peers.sockets import Peer
+from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis
 
 SESSION, NODE = "/ws/session", "/ws/node"

@@ -4,8 +4,12 @@ import re
 
 import pytest
 
-from tests.e2e.peers import FakeNode, Peer, Speaker, register_frame, until
 from tests.e2e.servers import Lingua, Servers
+from tests.peers.frames import register_frame
+from tests.peers.node import FakeNode
+from tests.peers.sockets import Peer
+from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
@@ -88,7 +92,7 @@ async def test_a_heartbeat_that_says_little_changes_nothing_of_what_a_node_decla
         declared = lingua.redis.hget(key, "description")
         before = lingua.redis.hget(key, "heartbeat_at_ms")
         await node.heartbeat()
-        await until(lambda: lingua.redis.hget(key, "heartbeat_at_ms") != before)
+        await eventually(lambda: lingua.redis.hget(key, "heartbeat_at_ms") != before)
 
         assert lingua.redis.hget(key, "description") == declared
         assert languages[0] in declared
@@ -196,7 +200,7 @@ async def test_acceptance_and_start_move_the_job_and_are_shown(
         )
         partial = await speaker.next("asr_partial", text="hel")
         await speaker.next("ui_event", event="ASR_PARTIAL")
-        await until(lambda: lingua.job(job["job_id"])["state"] == "RUNNING")
+        await eventually(lambda: lingua.job(job["job_id"])["state"] == "RUNNING")
         await node.finish(job)
         await speaker.next("ui_event", event="ASR_FINAL")
         await speaker.next("ui_event", event="NMT_DONE")

@@ -5,8 +5,11 @@ import re
 
 import pytest
 
-from tests.e2e.peers import FakeNode, Frame, Peer, Speaker, init_frame, opus
 from tests.e2e.servers import Lingua, Servers
+from tests.peers.frames import Frame, init_frame, opus
+from tests.peers.node import FakeNode
+from tests.peers.sockets import Peer
+from tests.peers.speaker import Speaker
 
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]

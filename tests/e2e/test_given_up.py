@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.e2e.peers import FakeNode, Speaker
 from tests.e2e.servers import Servers
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
 
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]

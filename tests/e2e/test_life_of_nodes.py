@@ -9,8 +9,12 @@ from lingua_node.jobs import Job, Result
 from lingua_node.messages import LanguagePair, Languages, Service
 from lingua_node.node import Node
 
-from tests.e2e.peers import DEADLINE_S, FakeNode, Frame, Speaker, register_frame, until
 from tests.e2e.servers import Lingua, Servers
+from tests.peers.frames import Frame, register_frame
+from tests.peers.node import FakeNode
+from tests.peers.sockets import DEADLINE_S
+from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
@@ -155,7 +159,7 @@ async def test_a_node_that_comes_back_keeps_its_jobs(lingua: Lingua, languages: 
         await other.heartbeat(draining=False)
         await other.next("node_status", status="ready")
         before.drop()
-        await until(lambda: lingua.node(before.node_id)["status"] == "offline")
+        await eventually(lambda: lingua.node(before.node_id)["status"] == "offline")
         running = {"job_id": jobs[0]["job_id"], "attempt_id": 1}
         async with FakeNode.open(
             lingua.url(NODE),
@@ -199,8 +203,8 @@ async def test_an_sdk_node_survives_a_broken_connection_with_its_job(
         await begun.wait()
         wire.cut()
         node_id = str(node.node_id)
-        await until(lambda: lingua.node(node_id)["status"] == "offline")
-        await until(lambda: lingua.node(node_id)["status"] == "ready")
+        await eventually(lambda: lingua.node(node_id)["status"] == "offline")
+        await eventually(lambda: lingua.node(node_id)["status"] == "ready")
         go_on.set()
         await speaker.next("translation_result", utterance_index=0)
         node.drain()
@@ -219,7 +223,7 @@ async def test_an_sdk_node_that_drains_delivers_first(lingua: Lingua, languages:
     async def work(job: Job) -> Result:
         begun.set()
         node.drain()
-        await until(lambda: lingua.node(str(node.node_id))["draining"] == "1")
+        await eventually(lambda: lingua.node(str(node.node_id))["draining"] == "1")
         return Result(text_asr="heard", text_translated=f"for {job.tgt_lang}")
 
     async with Speaker.open(lingua.url(SESSION), languages) as speaker:
@@ -230,7 +234,7 @@ async def test_an_sdk_node_that_drains_delivers_first(lingua: Lingua, languages:
         await speaker.next("translation_result", utterance_index=0)
         await asyncio.wait_for(serving, DEADLINE_S)
 
-    await until(lambda: lingua.node(str(node.node_id))["status"] == "offline")
+    await eventually(lambda: lingua.node(str(node.node_id))["status"] == "offline")
     assert not lingua.leases(str(node.node_id))
 
 

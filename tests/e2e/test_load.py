@@ -7,8 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from lingua_node.simulate import Behavior, Crowd
 
-from tests.e2e.peers import FakeNode, Peer, Speaker, init_frame, until, utterance_frame
 from tests.e2e.servers import Lingua, Servers
+from tests.peers.frames import init_frame, utterance_frame
+from tests.peers.node import FakeNode
+from tests.peers.sockets import Peer
+from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
@@ -145,9 +149,9 @@ async def test_a_finished_job_leaves_nothing_to_watch(lingua: Lingua, languages:
         await peer.send({"type": "client_heartbeat", "session_id": session_id, "timestamp": 1})
         await peer.next("server_heartbeat")
 
-        await until(lambda: lingua.job(job["job_id"])["state"] == "RELEASED")
+        await eventually(lambda: lingua.job(job["job_id"])["state"] == "RELEASED")
         # It goes from there into the history.
-        await until(lambda: job["job_id"] not in str(lingua.dump("{t:*")))
+        await eventually(lambda: job["job_id"] not in str(lingua.dump("{t:*")))
         assert not lingua.dump(f"{{session:{session_id}}}:payload:*")
         assert not lingua.dump(f"{{session:{session_id}}}:outbox")
         for entity in ("node", "session"):

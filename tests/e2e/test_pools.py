@@ -2,8 +2,10 @@
 
 import pytest
 
-from tests.e2e.peers import FakeNode, Speaker, take_job, until
 from tests.e2e.servers import Lingua
+from tests.peers.node import FakeNode, take_job
+from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 NODE, SESSION = "/ws/node", "/ws/session"
 Pair = tuple[str, str]
@@ -15,10 +17,10 @@ async def test_a_nodes_languages_become_pools_that_it_is_in(
 ) -> None:
     async with FakeNode.open(lingua.url(NODE), languages) as node:
         key = f"{lingua.prefix}:v2:{{node:{node.node_id}}}:pools"
-        await until(lambda: lingua.redis.scard(key) == 3)
+        await eventually(lambda: lingua.redis.scard(key) == 3)
         for pool_id in lingua.redis.smembers(key):
             members = f"{lingua.prefix}:v2:{{pool:{pool_id}}}:members"
-            await until(lambda members=members: lingua.redis.sismember(members, node.node_id))
+            await eventually(lambda members=members: lingua.redis.sismember(members, node.node_id))
 
 
 @pytest.mark.req("M1", "M3", "J9", "I-45")
@@ -39,7 +41,7 @@ async def test_a_job_whose_node_lacks_a_model_goes_to_another_at_once(
         again = await second.job(job_id=job["job_id"])
         assert again["attempt_id"] == 2
         marks = f"{lingua.prefix}:v2:{{node:{first.node_id}}}:unavail"
-        await until(lambda: lingua.redis.zscore(marks, "test-nmt") is not None)
+        await eventually(lambda: lingua.redis.zscore(marks, "test-nmt") is not None)
         await second.ack(again)
         await second.finish(again)
         await speaker.next("translation_result", utterance_index=0)

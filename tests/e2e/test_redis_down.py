@@ -5,21 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.peers import FakeNode, Speaker, until
 from tests.e2e.servers import Lingua, Servers
-from tests.redis_under_test import OwnRedis, make_redis
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
+from tests.redis_under_test import OwnRedis
+from tests.waiting import eventually
 
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    """A Redis that a test may stop."""
-    server = make_redis(directory=tmp_path / "redis", append_only=True)
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -50,8 +43,8 @@ async def test_without_redis_work_is_refused_and_with_it_goes_on(
         await speaker.next("missing_result", utterance_index=0)
         await node.heartbeat()
         own_redis.start()
-        await until(lingua.is_ready)
-        await until(lambda: lingua.node(node.node_id).get("status") == "ready")
+        await eventually(lingua.is_ready)
+        await eventually(lambda: lingua.node(node.node_id).get("status") == "ready")
         for index in range(1, 3):
             await speaker.say(index)
             await node.finish(await node.job(utterance_index=index))
@@ -83,7 +76,7 @@ async def test_an_utterance_repeated_while_redis_is_down_is_not_refused(
         own_redis.start()
 
         again = await speaker.result(0)
-        await until(lingua.is_ready)
+        await eventually(lingua.is_ready)
         await node.finish(job)
         await speaker.result(1)
         await speaker.say(2)

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.peers import Frame, Peer, opus
 from tests.e2e.servers import Lingua, Servers
+from tests.peers.frames import Frame, opus
+from tests.peers.sockets import Peer
 from tests.redis_under_test import OwnRedis
 
 pytestmark = pytest.mark.req("N1", "J12", "J17")

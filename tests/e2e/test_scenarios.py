@@ -2,8 +2,10 @@
 
 import pytest
 
-from tests.e2e.peers import FakeNode, Speaker, take_job, until
 from tests.e2e.servers import Lingua, Servers
+from tests.peers.node import FakeNode, take_job
+from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
@@ -263,7 +265,7 @@ async def test_a_speaker_that_leaves_frees_its_slots(lingua: Lingua, languages: 
         await node.finish(job)
 
         assert cancel["reason"] == "session_closed"
-        await until(lambda: lingua.job(job["job_id"])["state"] == "RELEASED")
+        await eventually(lambda: lingua.job(job["job_id"])["state"] == "RELEASED")
         assert lingua.job(job["job_id"])["ended_as"] == "CANCELLED"
         assert not lingua.leases(node.node_id)
         assert len(node.told("job_assign")) == 1

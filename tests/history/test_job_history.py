@@ -11,10 +11,13 @@ from scheduling.model.metrics import Metrics
 from scheduling.store.job_history import HistoryStore
 from scheduling.store.keys import Keys, pick_shard
 from scheduling.store.redis.connection import Connection
-from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.history.conftest import History
-from tests.instances.servers import Cluster, kill, until
+from tests.instances.servers import Cluster, kill
+from tests.peers.frames import draw_languages
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
 from tests.server.launcher import Instance
+from tests.waiting import eventually
 
 # Leases and timers of a dead process end one after the other, half a minute in all.
 _DEADLINE_S = 90
@@ -169,7 +172,7 @@ async def test_two_writers_write_each_job_once(cluster: Cluster, history: Histor
     jobs = {job_id for part in done for job_id in part}
     assert (await await_history(history, jobs)).keys() == jobs
     assert len(jobs) == 60
-    await until(lambda: not list_waiting(cluster), "all are struck off")
+    await eventually(lambda: not list_waiting(cluster), "all are struck off")
 
 
 async def test_without_a_history_nothing_waits_for_one(cluster: Cluster, history: History) -> None:

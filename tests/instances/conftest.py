@@ -6,16 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.instances.servers import Cluster
-from tests.redis_under_test import OwnRedis, look_into, make_redis
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    """A Redis that a test may kill and empty."""
-    server = make_redis(directory=tmp_path / "redis", append_only=True)
-    server.start()
-    yield server
-    server.stop()
+from tests.redis_under_test import OwnRedis, look_into
 
 
 @pytest.fixture

@@ -14,9 +14,11 @@ from lingua.settings.embedded_redis import EmbeddedRedis
 from scheduling.store.keys import pick_shard
 from scheduling.store.timers import name_job
 from scripts.redis_cluster import EmbeddedCluster
-from tests.instances.clients import FakeNode, Frame, Speaker, draw_pair
 from tests.instances.servers import Cluster
 from tests.instances.test_redis_faults import DOWN, REFUSED_WITHIN_S, Scene
+from tests.peers.frames import Frame, draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
 from tests.server.launcher import Instance
 
 TIMER_SHARDS = 16
@@ -117,9 +119,9 @@ async def open_peers(
     cluster: Cluster, masters: EmbeddedCluster, instances: tuple[Instance, Instance]
 ) -> AsyncIterator[LostMasters]:
     """A node on the one, a speaker on the other."""
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(instances[0].url("/ws/node")) as node,
+        WorkingNode.connect(instances[0].url("/ws/node")) as node,
         Speaker.connect(instances[1].url("/ws/session")) as speaker,
     ):
         await node.register(pair)

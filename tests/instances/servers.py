@@ -1,9 +1,6 @@
 """Several instances of Lingua on one Redis, each a process of its own."""
 
-import asyncio
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +58,6 @@ class Cluster:
     def end(self) -> None:
         self._launcher.end()
         self.redis.close()
-
-
-async def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until `holds()`; what it looks at is another process."""
-    give_up_at = time.monotonic() + _DEADLINE_S
-    while not holds():
-        assert time.monotonic() < give_up_at, what
-        await asyncio.sleep(0.02)
 
 
 def kill(instance: Instance) -> None:

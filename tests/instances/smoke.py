@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 from lingua.settings.embedded_redis import EmbeddedRedis
-from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.servers import Cluster
+from tests.peers.frames import draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
 
 UTTERANCES = 20
 
@@ -17,10 +19,10 @@ UTTERANCES = 20
 async def _speak(cluster: Cluster) -> list[float]:
     """Return how long each answer took, in milliseconds."""
     one, two = cluster.start(), cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     took_ms = []
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(two.url("/ws/session")) as speaker,
     ):
         node.works = True

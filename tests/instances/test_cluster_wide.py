@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.lost_messages import lose_a_message
 from tests.instances.servers import Cluster, kill
 from tests.manage import issue_api_token
+from tests.peers.frames import draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis
 from tests.server.launcher import Instance
 
@@ -71,9 +73,9 @@ async def test_every_instance_counts_the_sessions_and_nodes_of_all(
 ) -> None:
     one, two = _start(cluster, count=2)
     operators = [Operator(instance) for instance in (one, two)]
-    first, second = draw_pair(), draw_pair()
+    first, second = draw_languages(), draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(one.url("/ws/session")) as here,
         Speaker.connect(two.url("/ws/session")) as there,
     ):
@@ -110,7 +112,7 @@ async def test_sessions_of_all_instances_are_listed_filtered_and_paged(
 ) -> None:
     one, two = _start(cluster, count=2)
     operator = Operator(one)
-    first, second = draw_pair(), draw_pair()
+    first, second = draw_languages(), draw_languages()
     async with (
         Speaker.connect(one.url("/ws/session")) as here,
         Speaker.connect(two.url("/ws/session")) as there,
@@ -146,7 +148,7 @@ async def test_the_list_of_sessions_is_whole_again_after_redis_lost_it(
     [one] = _start(cluster, count=1)
     operator = Operator(one)
     async with Speaker.connect(one.url("/ws/session")) as speaker:
-        await speaker.init(draw_pair())
+        await speaker.init(draw_languages())
         await operator.until("/api/v1/sessions", lambda told: told["count"] == 1)
         cluster.redis.flushall()
         await operator.until("/api/v1/sessions", lambda told: told["count"] == 1)

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 from channels_streams.layer import StreamsChannelLayer
-from streams_testing.waiting import eventually
 
 from scheduling.model import instance_messages
 from scheduling.model.events import NodeControlled
 from scheduling.model.instance_messages import ForNode
-from tests.instances.clients import FakeNode, draw_pair
 from tests.instances.servers import Cluster
 from tests.manage import manage
+from tests.peers.frames import draw_languages
+from tests.peers.node import WorkingNode
 from tests.redis_under_test import describe, locate
+from tests.waiting import eventually
 
 
 def dlq(redis_url: str, var: Path, *words: str, prefix: str = "d") -> str:
@@ -47,8 +48,8 @@ async def test_a_replayed_letter_reaches_the_node_it_is_for(
     cluster: Cluster, redis_url: str, tmp_path: Path
 ):
     one, _ = cluster.start(), cluster.start()
-    async with FakeNode.connect(one.url("/ws/node")) as node:
-        await node.register(draw_pair())
+    async with WorkingNode.connect(one.url("/ws/node")) as node:
+        await node.register(draw_languages())
         order = ForNode(node_id=node.node_id, event=NodeControlled(command="reload_config"))
         await leave_unfinished(redis_url, instance_messages.encode(order), prefix="i:asgi")
 

@@ -9,8 +9,9 @@ import urllib.request
 import pytest
 
 from lingua.settings.embedded_redis import EmbeddedRedis
-from tests.instances.clients import FakeNode, draw_pair
 from tests.instances.servers import Cluster
+from tests.peers.frames import draw_languages
+from tests.peers.node import WorkingNode
 from tests.server.launcher import Instance
 
 READY = 'scheduler_nodes_total{status="ready"} 1.0'
@@ -55,8 +56,8 @@ async def test_the_fleet_is_read_without_redis(
 ):
     # Silence is noticed as such, not only when a command is given up.
     one = cluster.start(LINGUA_REDIS_OVERDUE_MS="100", LINGUA_REDIS_TIMEOUT_S="60")
-    async with FakeNode.connect(one.url("/ws/node")) as node:
-        await node.register(draw_pair())
+    async with WorkingNode.connect(one.url("/ws/node")) as node:
+        await node.register(draw_languages())
         assert READY in await becomes(one, degraded=False)
 
         if how == "killed":

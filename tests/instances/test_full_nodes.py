@@ -5,13 +5,16 @@ import asyncio
 import pytest
 
 from lingua.settings.embedded_redis import EmbeddedRedis
-from tests.instances.clients import FakeNode, Frame, Speaker, draw_pair
-from tests.instances.servers import Cluster, until
+from tests.instances.servers import Cluster
+from tests.peers.frames import Frame, draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 _DEADLINE_S = 60
 
 
-class CountingNode(FakeNode):
+class CountingNode(WorkingNode):
     """Counts the jobs it was given and has not answered; it heeds no wish to stop."""
 
     slots = 2
@@ -32,7 +35,7 @@ class CountingNode(FakeNode):
         await self.finish(job)
 
 
-async def be_heard(cluster: Cluster, node: FakeNode) -> None:
+async def be_heard(cluster: Cluster, node: WorkingNode) -> None:
     """Send heartbeats until Redis has one: time for reconcilers, and for waiting jobs.
 
     One that came while Redis was refused is lost, as a node's may be; the next is not.
@@ -51,7 +54,7 @@ async def test_full_nodes_get_nothing_more_when_redis_forgets(
     cluster: Cluster, own_redis: EmbeddedRedis, how: str
 ):
     one, two = (cluster.start(LINGUA_PENDING_TIMEOUT_S="60") for _ in range(2))
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
         CountingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(two.url("/ws/session")) as speaker,
@@ -73,7 +76,9 @@ async def test_full_nodes_get_nothing_more_when_redis_forgets(
             own_redis.forget()
             await asyncio.to_thread(own_redis.start)
         run = cluster.key(f"{{node:{node.node_id}}}:run")
-        await until(lambda: cluster.redis.zcard(run) == node.slots, "leases were not written back")
+        await eventually(
+            lambda: cluster.redis.zcard(run) == node.slots, "leases were not written back"
+        )
         for index in range(node.slots):
             await speaker.next("missing_result", utterance_index=index)
         await other.say(0)

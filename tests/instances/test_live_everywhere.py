@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.layers import LAYERS
-from tests.instances.servers import Cluster, until
+from tests.instances.servers import Cluster
+from tests.peers.frames import draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis
+from tests.waiting import eventually
 
 _DEADLINE_S = 30
 _GROUP = "i:asgi:{group:lingua.live.watching}:members"
@@ -37,10 +40,10 @@ async def test_a_watcher_on_one_instance_sees_the_jobs_of_another(
 ) -> None:
     one = cluster.start(LINGUA_CHANNEL_LAYER=layer)
     two = cluster.start(LINGUA_CHANNEL_LAYER=layer)
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
         connect(one.url("/ws/live"), proxy=None, max_size=None) as watcher,
-        FakeNode.connect(two.url("/ws/node")) as node,
+        WorkingNode.connect(two.url("/ws/node")) as node,
         Speaker.connect(two.url("/ws/session")) as speaker,
     ):
         assert json.loads(await watcher.recv())["type"] == "whole"
@@ -69,8 +72,8 @@ async def test_an_instance_is_in_the_group_only_while_somebody_watches_there(
     assert cluster.redis.zcard(_GROUP) == 0
     async with connect(one.url("/ws/live"), proxy=None, max_size=None) as watcher:
         await watcher.recv()
-        await until(lambda: cluster.redis.zcard(_GROUP) == 1, "it to join")
-    await until(lambda: cluster.redis.zcard(_GROUP) == 0, "it to leave")
+        await eventually(lambda: cluster.redis.zcard(_GROUP) == 1, "it to join")
+    await eventually(lambda: cluster.redis.zcard(_GROUP) == 0, "it to leave")
 
 
 @pytest.mark.req("G1")
@@ -83,7 +86,7 @@ async def test_the_feed_goes_on_while_redis_does_not_answer(
         Speaker.connect(one.url("/ws/session")) as speaker,
     ):
         await watcher.recv()
-        await speaker.init(draw_pair())
+        await speaker.init(draw_languages())
         own_redis.stop()
         await speaker.say(0)
         frames = await _read_until(watcher, lambda frame: bool(frame.get("reasons")))

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from scripts.redis_cluster import EmbeddedCluster
-from tests.instances.clients import Frame
 from tests.instances.lost_masters import (
     ONE,
     LostMasters,
@@ -20,10 +19,12 @@ from tests.instances.lost_masters import (
     stop,
     wake,
 )
-from tests.instances.servers import Cluster, until
+from tests.instances.servers import Cluster
 from tests.instances.test_degraded_reads import ask
 from tests.instances.test_redis_faults import DOWN, WHOLE_WITHIN_S
+from tests.peers.frames import Frame
 from tests.server.launcher import Instance
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.cluster
 
@@ -176,7 +177,7 @@ async def test_an_outcome_whose_way_is_lost_is_told_when_the_way_is_back(
         lost.kill()
         await scene.node.finish(job)
         outcome = f"{{session:{job['session_id']}}}:outcome:{job['job_id']}"
-        await until(lambda: cluster.redis.exists(cluster.key(outcome)), "no outcome is kept")
+        await eventually(lambda: cluster.redis.exists(cluster.key(outcome)), "no outcome is kept")
         await asyncio.to_thread(lost.start)
 
         end = await asyncio.wait_for(scene.answer(job["utterance_index"]), WHOLE_WITHIN_S)

@@ -9,11 +9,12 @@ import pytest
 
 from lingua.settings.embedded_redis import EmbeddedRedis
 from lua import scripts
-from tests.instances.clients import Frame
-from tests.instances.servers import Cluster, until
+from tests.instances.servers import Cluster
 from tests.instances.test_redis_faults import DOWN, Scene, open_scene
+from tests.peers.frames import Frame
 from tests.races.lossy_proxy import LossyProxy, serve_apart
 from tests.redis_under_test import look_into
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.standalone("replies are lost by a proxy in front of one server")
 
@@ -86,7 +87,7 @@ async def test_with_replies_lost_each_utterance_is_answered_or_refused_once(
             await be_whole(scene)
             proxy.lose_replies_to(digest(script), times=times)
             await asyncio.wait_for(speak(scene), ENDED_WITHIN_S)
-            await until(lambda: proxy.is_done, f"no reply to {script} was lost")
+            await eventually(lambda: proxy.is_done, f"no reply to {script} was lost")
 
         ends = speaker.told("translation_result") + speaker.told("missing_result")
         assert sorted(end["utterance_index"] for end in ends) == list(range(1, scene.index + 1))
@@ -95,4 +96,6 @@ async def test_with_replies_lost_each_utterance_is_answered_or_refused_once(
         assert node.most_held <= node.slots
         for held in ("resv", "run"):
             key = cluster.key(f"{{node:{node.node_id}}}:{held}")
-            await until(lambda key=key: not cluster.redis.zcard(key), "a slot is held for nothing")
+            await eventually(
+                lambda key=key: not cluster.redis.zcard(key), "a slot is held for nothing"
+            )

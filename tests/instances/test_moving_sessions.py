@@ -4,8 +4,11 @@ import asyncio
 
 import pytest
 
-from tests.instances.clients import FakeNode, Speaker, draw_pair
-from tests.instances.servers import Cluster, kill, until
+from tests.instances.servers import Cluster, kill
+from tests.peers.frames import draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 FENCED = 4409
 
@@ -16,8 +19,8 @@ async def test_a_speaker_resumes_elsewhere_with_every_answer_it_has_not_acknowle
     cluster: Cluster, how: str
 ):
     one, two = cluster.start(), cluster.start()
-    pair = draw_pair()
-    async with FakeNode.connect(two.url("/ws/node")) as node:
+    pair = draw_languages()
+    async with WorkingNode.connect(two.url("/ws/node")) as node:
         await node.register(pair)
         async with Speaker.connect(one.url("/ws/session")) as older:
             await older.init(pair, resume_token="")
@@ -38,7 +41,7 @@ async def test_a_speaker_resumes_elsewhere_with_every_answer_it_has_not_acknowle
                 }
             )
             tracked = cluster.key(f"{{session:{older.session_id}}}:tracked")
-            await until(lambda: cluster.redis.zcard(tracked) == 3, "nothing acknowledged")
+            await eventually(lambda: cluster.redis.zcard(tracked) == 3, "nothing acknowledged")
             if how == "killed":
                 kill(one)
             else:
@@ -62,9 +65,9 @@ async def test_a_speaker_resumes_elsewhere_with_every_answer_it_has_not_acknowle
 @pytest.mark.req("I4")
 async def test_the_older_socket_of_a_resumed_session_is_closed(cluster: Cluster):
     one, two = cluster.start(), cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(one.url("/ws/session")) as older,
         Speaker.connect(two.url("/ws/session")) as newer,
         Speaker.connect(two.url("/ws/session")) as newest,
@@ -89,7 +92,7 @@ async def test_the_older_socket_of_a_resumed_session_is_closed(cluster: Cluster)
 @pytest.mark.parametrize("shown", ["s-00000000.x", "nonsense", "theirs"])
 async def test_a_token_that_proves_nothing_opens_a_session_of_its_own(cluster: Cluster, shown: str):
     one = cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
         Speaker.connect(one.url("/ws/session")) as theirs,
         Speaker.connect(one.url("/ws/session")) as speaker,
@@ -107,8 +110,8 @@ async def test_a_token_that_proves_nothing_opens_a_session_of_its_own(cluster: C
 @pytest.mark.req("I4")
 async def test_a_session_nobody_resumes_ends_after_the_grace(cluster: Cluster):
     one = cluster.start(LINGUA_SESSION_GRACE_S="0.3")
-    pair = draw_pair()
-    async with FakeNode.connect(one.url("/ws/node")) as node:
+    pair = draw_languages()
+    async with WorkingNode.connect(one.url("/ws/node")) as node:
         await node.register(pair)
         async with Speaker.connect(one.url("/ws/session")) as speaker:
             await speaker.init(pair, resume_token="")
@@ -123,7 +126,7 @@ async def test_a_session_nobody_resumes_ends_after_the_grace(cluster: Cluster):
 async def test_a_client_that_knows_nothing_of_resumption_sees_nothing_of_it(cluster: Cluster):
     one = cluster.start()
     async with Speaker.connect(one.url("/ws/session")) as speaker:
-        ack = await speaker.init(draw_pair())
+        ack = await speaker.init(draw_languages())
 
     assert not {"resume_token", "resumed"} & ack.keys()
 
@@ -131,9 +134,9 @@ async def test_a_client_that_knows_nothing_of_resumption_sees_nothing_of_it(clus
 @pytest.mark.req("N4")
 async def test_a_node_that_resumes_elsewhere_keeps_its_running_jobs(cluster: Cluster):
     one, two = cluster.start(), cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with Speaker.connect(two.url("/ws/session")) as speaker:
-        async with FakeNode.connect(one.url("/ws/node")) as older:
+        async with WorkingNode.connect(one.url("/ws/node")) as older:
             await older.register(pair, advanced_features=["job_ack", "resume"])
             await speaker.init(pair)
             await speaker.say(0)
@@ -141,7 +144,7 @@ async def test_a_node_that_resumes_elsewhere_keeps_its_running_jobs(cluster: Clu
             await older.acknowledge(job)
             await speaker.next("ui_event", event="NODE_ACCEPTED")
             older.drop()
-        async with FakeNode.connect(two.url("/ws/node")) as newer:
+        async with WorkingNode.connect(two.url("/ws/node")) as newer:
             await newer.register(
                 pair,
                 node_id=older.node_id,
@@ -159,9 +162,9 @@ async def test_a_node_that_resumes_elsewhere_keeps_its_running_jobs(cluster: Clu
 @pytest.mark.req("I6")
 async def test_a_drained_instance_hands_its_speakers_and_nodes_over(cluster: Cluster):
     one, two = cluster.start(), cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(two.url("/ws/node")) as node,
+        WorkingNode.connect(two.url("/ws/node")) as node,
         Speaker.connect(one.url("/ws/session")) as older,
         Speaker.connect(two.url("/ws/session")) as newer,
     ):

@@ -6,9 +6,12 @@ import urllib.request
 
 import pytest
 
-from tests.instances.clients import FakeNode, Speaker, draw_pair
-from tests.instances.servers import Cluster, kill, pause, until
+from tests.instances.servers import Cluster, kill, pause
+from tests.peers.frames import draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
 from tests.server.launcher import Instance
+from tests.waiting import eventually
 
 # A dead instance is taken over some twenty seconds later.
 _DEADLINE_S = 90
@@ -40,9 +43,9 @@ async def test_signs_of_life_are_counted(cluster: Cluster):
 async def test_messages_of_a_dead_instance_are_counted_by_who_took_them_over(cluster: Cluster):
     one = cluster.start(LINGUA_STATS_INTERVAL_S="0.2")
     two = cluster.start(LINGUA_STATS_INTERVAL_S="0.2")
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(two.url("/ws/node")) as node,
+        WorkingNode.connect(two.url("/ws/node")) as node,
         Speaker.connect(one.url("/ws/session")) as speaker,
     ):
         await node.register(pair)
@@ -53,7 +56,7 @@ async def test_messages_of_a_dead_instance_are_counted_by_who_took_them_over(clu
         await speaker.say(0)
         await speaker.next("ui_event", event="DISPATCHED")
         streams = "*:stream"
-        await until(
+        await eventually(
             lambda: any(cluster.redis.xlen(key) for key in cluster.redis.scan_iter(streams)),
             "no message was written",
         )
@@ -65,8 +68,8 @@ async def test_messages_of_a_dead_instance_are_counted_by_who_took_them_over(clu
 @pytest.mark.req("O5")
 async def test_a_slot_held_for_nothing_shows_as_repaired(cluster: Cluster):
     one = cluster.start()
-    pair = draw_pair()
-    async with FakeNode.connect(one.url("/ws/node")) as node:
+    pair = draw_languages()
+    async with WorkingNode.connect(one.url("/ws/node")) as node:
         await node.register(pair)
         run = cluster.key(f"{{node:{node.node_id}}}:run")
         cluster.redis.zadd(run, {"job-00000000-000000000000:1": 2**52})

@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.peers import DEADLINE_S, register_frame
-from tests.instances.clients import FakeNode, Speaker, draw_pair
-from tests.instances.servers import Cluster, until
+from tests.instances.servers import Cluster
 from tests.manage import issue_api_token
+from tests.peers.frames import draw_languages, register_frame
+from tests.peers.node import WorkingNode
+from tests.peers.sockets import DEADLINE_S
+from tests.peers.speaker import Speaker
 from tests.server.launcher import Instance
+from tests.waiting import eventually
 
 _MAKE = (
     "INSERT INTO operators_ownedpool (pool_id, name, kind, required, languages, nodes)"
@@ -75,9 +78,9 @@ async def test_a_node_is_drained_resumed_and_disconnected_from_an_instance_that_
     cluster: Cluster, tmp_path: Path
 ):
     one, two = cluster.start(), cluster.start()
-    operator, pair = Operator(tmp_path), draw_pair()
+    operator, pair = Operator(tmp_path), draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(one.url("/ws/session")) as speaker,
     ):
         node.works = True
@@ -105,8 +108,8 @@ async def test_a_cordon_outlives_the_connection_redis_and_every_instance(
     cluster: Cluster, tmp_path: Path
 ):
     one, two = cluster.start(), cluster.start()
-    operator, pair = Operator(tmp_path), draw_pair()
-    async with FakeNode.connect(one.url("/ws/node")) as node:
+    operator, pair = Operator(tmp_path), draw_languages()
+    async with WorkingNode.connect(one.url("/ws/node")) as node:
         await node.register(pair)
         path = f"nodes/{node.node_id}"
         await operator.until(two, path, has_status("Ready"))
@@ -115,7 +118,7 @@ async def test_a_cordon_outlives_the_connection_redis_and_every_instance(
 
         cluster.redis.flushall()
         info = cluster.key(f"{{node:{node.node_id}}}:info")
-        await until(lambda: cluster.redis.hget(info, "held") == "cordon", "no cordon")
+        await eventually(lambda: cluster.redis.hget(info, "held") == "cordon", "no cordon")
         await node.heartbeat()
         assert (await operator.see(one, path))["status"] == "Cordoned"
 
@@ -124,7 +127,7 @@ async def test_a_cordon_outlives_the_connection_redis_and_every_instance(
     assert one.wait() == two.wait() == 0
     cluster.redis.flushall()
     three = cluster.start()
-    async with FakeNode.connect(three.url("/ws/node")) as node:
+    async with WorkingNode.connect(three.url("/ws/node")) as node:
         await node.send(_register_again(pair, path.removeprefix("nodes/")))
         node.node_id = (await node.next("node_register_ack"))["node_id"]
         await node.heartbeat()

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
-from tests.instances.clients import FakeNode, Speaker, draw_pair
-from tests.instances.servers import Cluster, kill, pause, resume, until
+from tests.instances.servers import Cluster, kill, pause, resume
+from tests.peers.frames import draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 
 def read_presence(cluster: Cluster, instance_id: str) -> dict[str, object]:
@@ -21,7 +24,7 @@ async def test_presence_is_there_before_the_port_opens_and_its_start_never_chang
 
     first = read_presence(cluster, "one")
     seen = cluster.redis.zscore(cluster.key("{instances}:seen"), "one")
-    await until(
+    await eventually(
         lambda: cluster.redis.zscore(cluster.key("{instances}:seen"), "one") != seen, "no renewal"
     )
 
@@ -77,10 +80,10 @@ def test_a_single_instance_does_not_start_beside_another(cluster: Cluster, *, sh
 @pytest.mark.req("I3", "N14", "N12", "I-47")
 async def test_nodes_of_a_killed_instance_get_no_jobs_and_theirs_move(cluster: Cluster):
     one, two = cluster.start(), cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as lost,
-        FakeNode.connect(two.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as lost,
+        WorkingNode.connect(two.url("/ws/node")) as node,
         Speaker.connect(two.url("/ws/session")) as speaker,
     ):
         await lost.register(pair)
@@ -100,13 +103,15 @@ async def test_nodes_of_a_killed_instance_get_no_jobs_and_theirs_move(cluster: C
 async def test_the_place_of_a_killed_leader_is_taken_by_another(cluster: Cluster):
     hasty, leader = {"LINGUA_POOL_LEADER_TTL_S": "3"}, "{poolcfg}:leader"
     one = cluster.start(LINGUA_INSTANCE_ID="one", **hasty)
-    await until(lambda: cluster.read_hash(leader).get("instance_id") == "one", "nobody leads")
+    await eventually(lambda: cluster.read_hash(leader).get("instance_id") == "one", "nobody leads")
     fence = int(cluster.read_hash(leader)["fence"])
     cluster.start(LINGUA_INSTANCE_ID="two", **hasty)
 
     kill(one)
 
-    await until(lambda: cluster.read_hash(leader).get("instance_id") == "two", "nobody took over")
+    await eventually(
+        lambda: cluster.read_hash(leader).get("instance_id") == "two", "nobody took over"
+    )
     assert int(cluster.read_hash(leader)["fence"]) > fence
 
 
@@ -114,18 +119,20 @@ async def test_the_place_of_a_killed_leader_is_taken_by_another(cluster: Cluster
 async def test_an_instance_that_slept_past_its_presence_comes_back_whole(cluster: Cluster):
     one = cluster.start(LINGUA_INSTANCE_ID="one")
     two = cluster.start(LINGUA_INSTANCE_ID="two")
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(two.url("/ws/session")) as speaker,
     ):
         node.works = True
         await node.register(pair)
         await speaker.init(pair)
         pause(one)
-        await until(lambda: read_presence(cluster, "one") == {}, "presence outlived its process")
+        await eventually(
+            lambda: read_presence(cluster, "one") == {}, "presence outlived its process"
+        )
         resume(one)
-        await until(lambda: read_presence(cluster, "one") != {}, "presence is not back")
+        await eventually(lambda: read_presence(cluster, "one") != {}, "presence is not back")
         await node.heartbeat()
 
         await speaker.say(0)
@@ -138,16 +145,16 @@ async def test_a_node_silent_for_too_long_leaves_nothing_behind(cluster: Cluster
     one = cluster.start(
         LINGUA_NODE_STALE_S="1", LINGUA_HEARTBEAT_TIMEOUT_S="30", LINGUA_POOL_CLEANUP_S="1"
     )
-    async with FakeNode.connect(one.url("/ws/node")) as node:
-        await node.register(draw_pair())
+    async with WorkingNode.connect(one.url("/ws/node")) as node:
+        await node.register(draw_languages())
         assert cluster.redis.zscore(cluster.key("{nodes}:last_seen"), node.node_id)
 
-        await until(
+        await eventually(
             lambda: not cluster.redis.zcard(cluster.key("{nodes}:last_seen")), "still in the index"
         )
 
     of_the_node = cluster.key(f"{{node:{node.node_id}}}:*")
-    await until(
+    await eventually(
         lambda: (
             set(cluster.redis.scan_iter(of_the_node))
             <= {cluster.key(f"{{node:{node.node_id}}}:stamp")}
@@ -159,8 +166,8 @@ async def test_a_node_silent_for_too_long_leaves_nothing_behind(cluster: Cluster
 @pytest.mark.req("V9", "N12")
 async def test_an_instance_knows_every_node_before_its_first_socket(cluster: Cluster):
     one = cluster.start()
-    pair = draw_pair()
-    async with FakeNode.connect(one.url("/ws/node")) as node:
+    pair = draw_languages()
+    async with WorkingNode.connect(one.url("/ws/node")) as node:
         node.works = True
         await node.register(pair)
         two = cluster.start(LINGUA_PENDING_TIMEOUT_S="0.1")
@@ -174,10 +181,10 @@ async def test_an_instance_knows_every_node_before_its_first_socket(cluster: Clu
 @pytest.mark.req("I4", "N4")
 async def test_a_node_that_moved_is_fenced_on_its_older_instance(cluster: Cluster):
     one, two = cluster.start(), cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as older,
-        FakeNode.connect(two.url("/ws/node")) as newer,
+        WorkingNode.connect(one.url("/ws/node")) as older,
+        WorkingNode.connect(two.url("/ws/node")) as newer,
         Speaker.connect(one.url("/ws/session")) as speaker,
     ):
         await older.register(pair)

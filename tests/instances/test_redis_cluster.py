@@ -8,9 +8,11 @@ import pytest
 import redis
 
 from scripts.redis_cluster import EmbeddedCluster
-from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.servers import QUICK, Cluster
 from tests.instances.test_redis_faults import DOWN, WHOLE_WITHIN_S, open_scene
+from tests.peers.frames import draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
 from tests.server.launcher import Instance, Launcher, StartInstance
 
 pytestmark = pytest.mark.cluster
@@ -45,9 +47,9 @@ async def test_a_speaker_on_b_is_answered_by_a_node_on_a_on_a_cluster(
     start: StartInstance, server_name: str
 ):
     one, two = start(server_name), start(server_name)
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(two.url("/ws/session")) as speaker,
     ):
         node.works = True
@@ -64,9 +66,9 @@ async def test_a_cluster_that_forgot_its_scripts_is_told_them_again(
     start: StartInstance, redis_cluster: EmbeddedCluster
 ):
     one = start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(one.url("/ws/session")) as speaker,
     ):
         node.works = True

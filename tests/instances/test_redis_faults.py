@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.instances.clients import FakeNode, Frame, Speaker, draw_pair
-from tests.instances.servers import Cluster, until
+from tests.instances.servers import Cluster
+from tests.peers.frames import Frame, draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis
+from tests.waiting import eventually
 
 WHOLE_WITHIN_S = 10.0
 REFUSED_WITHIN_S = 0.1
@@ -22,7 +25,7 @@ DOWN = "SCHEDULER_DEPENDENCY_DOWN"
 class Scene:
     """A node on one instance, a speaker on another."""
 
-    def __init__(self, node: FakeNode, speaker: Speaker, cluster: Cluster) -> None:
+    def __init__(self, node: WorkingNode, speaker: Speaker, cluster: Cluster) -> None:
         self.node = node
         self.speaker = speaker
         self.cluster = cluster
@@ -66,9 +69,9 @@ class Scene:
 @asynccontextmanager
 async def open_scene(cluster: Cluster) -> AsyncIterator[Scene]:
     one, two = cluster.start(), cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(two.url("/ws/session")) as speaker,
     ):
         node.works = True
@@ -136,7 +139,7 @@ async def test_a_running_job_keeps_its_slot_when_redis_forgets_everything(cluste
 
         cluster.redis.flushall()
         run = cluster.key(f"{{node:{node.node_id}}}:run")
-        await until(lambda: cluster.redis.zcard(run) == slots, "leases were not written back")
+        await eventually(lambda: cluster.redis.zcard(run) == slots, "leases were not written back")
 
         refused = [(await scene.answer(job["utterance_index"]))["type"] for job in jobs]
         assert refused == ["missing_result"] * slots

@@ -5,8 +5,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.instances.clients import FakeNode, Speaker, draw_pair
-from tests.instances.servers import Cluster, until
+from tests.instances.servers import Cluster
+from tests.peers.frames import draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 RESTARTING = 1012
 
@@ -14,8 +17,8 @@ RESTARTING = 1012
 @pytest.mark.req("I6", "J13", "I-66")
 async def test_speakers_leave_one_after_the_other_each_with_its_answers(cluster: Cluster):
     one, two = cluster.start(LINGUA_DRAIN_TIMEOUT_S="20"), cluster.start()
-    pair = draw_pair()
-    async with FakeNode.connect(two.url("/ws/node")) as node, AsyncExitStack() as stack:
+    pair = draw_languages()
+    async with WorkingNode.connect(two.url("/ws/node")) as node, AsyncExitStack() as stack:
         await node.register(pair)
         speakers = [
             await stack.enter_async_context(Speaker.connect(one.url("/ws/session")))
@@ -29,7 +32,7 @@ async def test_speakers_leave_one_after_the_other_each_with_its_answers(cluster:
         jobs = [await node.job() for _ in waiting]
 
         one.terminate()
-        await until(lambda: any(speaker.close_code for speaker in idle), "nobody left")
+        await eventually(lambda: any(speaker.close_code for speaker in idle), "nobody left")
         assert not all(speaker.close_code for speaker in idle), "all left at once"
         assert [await speaker.closed() for speaker in idle] == [RESTARTING] * len(idle)
 
@@ -50,11 +53,11 @@ async def test_speakers_leave_one_after_the_other_each_with_its_answers(cluster:
 async def test_what_an_instance_was_is_handed_over(cluster: Cluster):
     one = cluster.start(LINGUA_INSTANCE_ID="one")
     leader = cluster.key("{poolcfg}:leader")
-    await until(lambda: cluster.redis.hget(leader, "instance_id") == "one", "nobody leads")
+    await eventually(lambda: cluster.redis.hget(leader, "instance_id") == "one", "nobody leads")
     two = cluster.start(LINGUA_INSTANCE_ID="two")
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(two.url("/ws/session")) as speaker,
     ):
         await node.register(pair)
@@ -69,8 +72,10 @@ async def test_what_an_instance_was_is_handed_over(cluster: Cluster):
         assert await asyncio.to_thread(one.wait) == 0
 
         assert cluster.read_hash("{instance:one}:presence") == {}
-        await until(lambda: cluster.redis.hget(leader, "instance_id") == "two", "nobody took over")
-        async with FakeNode.connect(two.url("/ws/node")) as again:
+        await eventually(
+            lambda: cluster.redis.hget(leader, "instance_id") == "two", "nobody took over"
+        )
+        async with WorkingNode.connect(two.url("/ws/node")) as again:
             again.works = True
             await again.register(pair)
             result = await speaker.result(0)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.layers import LAYERS
 from tests.instances.servers import Cluster
+from tests.peers.frames import draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
 
 
 @pytest.fixture(params=["daphne", "uvicorn"])
@@ -27,9 +29,9 @@ async def test_a_speaker_on_b_is_answered_by_a_node_on_a_a_hundred_times(
 ):
     one = either_server.start(LINGUA_CHANNEL_LAYER=layer)
     two = either_server.start(LINGUA_CHANNEL_LAYER=layer)
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(two.url("/ws/session")) as speaker,
     ):
         node.works = True

@@ -2,16 +2,18 @@
 
 import pytest
 
-from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.servers import Cluster, kill
+from tests.peers.frames import draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
 
 
 @pytest.mark.req("J7", "I6")
 async def test_a_slot_freed_on_a_serves_a_job_that_waits_on_b(cluster: Cluster):
     one, two = cluster.start(), cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(one.url("/ws/session")) as first,
         Speaker.connect(two.url("/ws/session")) as second,
     ):
@@ -36,9 +38,9 @@ async def test_a_slot_freed_on_a_serves_a_job_that_waits_on_b(cluster: Cluster):
 @pytest.mark.req("J7", "G4", "I-47")
 async def test_a_job_whose_line_died_is_adopted_and_run_once(cluster: Cluster):
     one, two = cluster.start(), cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(two.url("/ws/node")) as node,
+        WorkingNode.connect(two.url("/ws/node")) as node,
         Speaker.connect(one.url("/ws/session")) as speaker,
         Speaker.connect(two.url("/ws/session")) as other,
     ):

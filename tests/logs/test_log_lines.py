@@ -12,8 +12,10 @@ import pytest
 
 from lingua.serving.logs import ID_FIELDS, JsonFormatter, LogRateFilter, TextFormatter
 from lingua.settings import env
-from tests.e2e.peers import AUDIO, FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Servers
+from tests.peers.frames import AUDIO, draw_languages
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis
 
 _ROOT = Path(__file__).parents[2]

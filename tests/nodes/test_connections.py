@@ -14,7 +14,7 @@ from scheduling.model.events import (
     ToNode,
 )
 from scheduling.model.nodes import NodeStatus
-from tests.e2e.answers import check
+from tests.peers.answers import check
 
 
 class _Queue:

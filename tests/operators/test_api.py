@@ -10,9 +10,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
-from tests.e2e.peers import FakeNode, Speaker, draw_languages, until
 from tests.e2e.servers import Lingua
 from tests.operators.conftest import Api
+from tests.peers.frames import draw_languages
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 _DEADLINE_S = 10
 
@@ -81,7 +84,7 @@ async def test_statistics_are_answered_while_redis_does_not(lingua: Lingua, api:
         await api.json("/api/v1/metrics")
 
     lingua.redis.ping()
-    await until(lingua.is_ready)
+    await eventually(lingua.is_ready)
 
 
 async def test_a_job_is_found_with_every_step_in_both_vocabularies(

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Lingua
 from tests.operators.conftest import Api
+from tests.peers.frames import draw_languages
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
 
 Counts = dict[str, float]
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Lingua
 from tests.manage import issue_api_token
 from tests.operators.conftest import Api
+from tests.peers.frames import draw_languages
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
 
 _DEADLINE_S = 10
 _MAKE = (

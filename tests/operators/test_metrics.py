@@ -15,9 +15,11 @@ from scheduling.model.errors import DependencyDown
 from scheduling.model.jobs import JobState
 from scheduling.model.metrics import Metrics
 from scheduling.store.redis.connection import Connection, open_client
-from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Lingua
 from tests.operators.conftest import Api
+from tests.peers.frames import draw_languages
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
 
 _PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 # What names metrics, or reads them, and writes none.

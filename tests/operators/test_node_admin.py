@@ -14,11 +14,12 @@ from django.test import Client
 
 from operators.admin.node_listing import PAGE_SIZE, list_nodes
 from operators.db.node_models import Cordon, note_command
-from tests.e2e.peers import FakeNode, draw_languages
 from tests.e2e.servers import Lingua
 from tests.manage import NO_REDIS, manage
 from tests.operators.conftest import Api
 from tests.operators.test_owned_pools import log_in
+from tests.peers.frames import draw_languages
+from tests.peers.node import FakeNode
 
 _PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with the tests
 _NODES = "/admin/operators/fleetnode/"

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import redis.asyncio
@@ -27,8 +27,6 @@ from tests.pools.dispatching import FixedSource
 from tests.pools.offers import make_node
 from tests.redis_under_test import UNHURRIED_S, OwnRedis, open_redis
 from tests.scripts.fixtures import CORE, make_infrastructure
-
-_DEADLINE_S = 5.0
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -147,19 +145,3 @@ async def listen() -> AsyncIterator[Callable[[Peer], None]]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@pytest.fixture
-def eventually(
-    redis_client: "redis.asyncio.Redis",
-) -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
-    """Ask until something is so, for at most five seconds."""
-
-    async def wait(holds: Callable[[], Awaitable[bool]]) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _DEADLINE_S
-        while not await holds():
-            assert loop.time() < deadline, "it was not so in time"
-            await redis_client.ping()
-
-    return wait

@@ -6,7 +6,6 @@ import random
 from typing import Any
 
 import pytest
-from streams_testing.waiting import eventually
 
 from scheduling.placement.decisions import PLACED, WAITS
 from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule, wish_pools
@@ -16,6 +15,7 @@ from scheduling.store.redis.connection import Connection
 from tests.pools.dispatching import Scheduler, with_rules
 from tests.pools.offers import CORE, describe, make_need
 from tests.redis_under_test import list_keys
+from tests.waiting import eventually
 
 TWO_POOLS = PoolConfig(
     pools=(

@@ -1,7 +1,7 @@
 """Leader, followers and members over several instances and a real Redis."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 import redis.asyncio
@@ -12,13 +12,12 @@ from scheduling.placement.pools import Pool, PoolKind
 from tests.pools.conftest import Peer
 from tests.pools.offers import CORE, describe, make_need
 from tests.redis_under_test import list_keys
-
-Eventually = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
+from tests.waiting import eventually
 
 
 @pytest.mark.req("P8", "P11", "X11")
 async def test_fifty_nodes_with_one_new_set_make_one_pool_of_fifty(
-    make_peer: Callable[..., Peer], listen: Callable[[Peer], None], eventually: Eventually
+    make_peer: Callable[..., Peer], listen: Callable[[Peer], None]
 ) -> None:
     owned = Owned(rules=PoolRules(enable_mixed=False))
     peers = [make_peer(f"i-{number}", owned=owned) for number in range(4)]
@@ -49,7 +48,7 @@ async def test_fifty_nodes_with_one_new_set_make_one_pool_of_fifty(
 
 @pytest.mark.req("P11", "V5", "X11")
 async def test_a_change_is_in_force_on_a_follower_within_a_tenth_of_a_second(
-    make_peer: Callable[..., Peer], listen: Callable[[Peer], None], eventually: Eventually
+    make_peer: Callable[..., Peer], listen: Callable[[Peer], None]
 ) -> None:
     mine = Pool(pool_id="mine", kind=PoolKind.CAPABILITY, required=CORE)
     leader, follower = (
@@ -198,7 +197,7 @@ async def test_a_rebuild_that_is_asked_for_makes_one_version(
 
 @pytest.mark.req("P11", "I-37")
 async def test_a_leader_that_renews_nothing_knows_that_its_time_is_over(
-    make_peer: Callable[..., Peer], eventually: Eventually
+    make_peer: Callable[..., Peer],
 ) -> None:
     """Nobody need tell it: it may have slept, or Redis may not answer."""
     leader = make_peer("i-1", lease_ms=1_500).leader

@@ -1,22 +1,18 @@
 """A Redis that a test may kill, and stores whose connection has to live with that."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 import redis.asyncio
 
-from tests.redis_under_test import OwnRedis, make_redis, open_redis
+from tests.redis_under_test import OwnRedis, open_redis
 from tests.scripts.fixtures import Stores, make_stores
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    """A server of the test's own."""
-    server = make_redis(directory=tmp_path)
-    server.start()
-    yield server
-    server.stop()
+def is_durable() -> bool:
+    """Whether a Redis that was killed has what it was told: here it has forgotten all."""
+    return False
 
 
 @pytest.fixture

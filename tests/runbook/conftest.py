@@ -1,5 +1,5 @@
 """Instances as those of `tests/instances`, for an operator who follows the runbook."""
 
-from tests.instances.conftest import cluster, own_redis, redis_url
+from tests.instances.conftest import cluster, redis_url
 
-__all__ = ["cluster", "own_redis", "redis_url"]
+__all__ = ["cluster", "redis_url"]

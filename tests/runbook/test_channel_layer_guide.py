@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from channels_streams.layer import StreamsChannelLayer
 from streams_testing.layers import MakeLayer, making
-from streams_testing.waiting import eventually, receive
+from streams_testing.waiting import receive
 
 from tests.redis_under_test import OwnRedis, locate
+from tests.waiting import eventually
 
 GUIDE = Path(__file__).parents[2] / "docs" / "channel-layer.md"
 HASTY = {"dlq_min_idle_ms": 50, "dlq_scan_interval_ms": 20}

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.alerts.rules import list_rules
-from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.history.conftest import History
 from tests.history.test_job_history import await_history
 from tests.instances.servers import Cluster
 from tests.manage import clear_environment
+from tests.peers.frames import draw_languages
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis, describe
 from tests.server.launcher import Instance
 

@@ -1,9 +1,6 @@
 """A real server with authentication on, and the commands its operator has."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from tests.manage import manage
 from tests.server.launcher import Instance
@@ -43,14 +40,6 @@ def prefix_of(token: str) -> str:
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
-
-
-def wait_until(is_true: Callable[[], Any]) -> None:
-    """Wait for a state of another process that tells nobody of its changes."""
-    give_up_at = time.monotonic() + DEADLINE_S
-    while not is_true():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.02)
 
 
 REGISTER = {

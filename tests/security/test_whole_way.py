@@ -15,7 +15,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.manage import ROOT
-from tests.security.fortress import DEADLINE_S, INIT, Fortress, bearer, prefix_of, wait_until
+from tests.security.fortress import DEADLINE_S, INIT, Fortress, bearer, prefix_of
+from tests.waiting import eventually
 
 _AUDIO = base64.b64encode(b"\1\0" * 8_000).decode()
 
@@ -113,7 +114,7 @@ async def test_a_socket_opened_by_a_ticket_ends_with_the_token_behind_it(
 
     assert code == 4401
     # The API trusts a token it has just seen for a second.
-    await asyncio.to_thread(wait_until, lambda: _is_unauthorized(fortress, token))
+    await eventually(lambda: asyncio.to_thread(_is_unauthorized, fortress, token))
 
 
 def _is_unauthorized(fortress: Fortress, token: str) -> bool:

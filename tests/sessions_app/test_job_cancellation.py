@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from scheduling.model.jobs import JobState
 from scheduling.model.outcomes import Refused
 from sessions_app.job_cancellation import JobCancellation, kept_no_longer, refuse
 from sessions_app.session_life import SessionLife
-from tests.redis_under_test import OwnRedis, make_redis, open_redis
+from tests.redis_under_test import OwnRedis, open_redis
 from tests.scheduling.core import Services
 from tests.scheduling.mailboxes import RecordingNode
 from tests.scripts.fixtures import (
@@ -51,14 +50,6 @@ async def until_released(stores: Stores) -> None:
     async with asyncio.timeout(_DEADLINE_S):
         while await find_state(stores) is not JobState.RELEASED:
             continue
-
-
-@pytest.fixture
-async def own_redis(tmp_path: Path) -> AsyncIterator[OwnRedis]:
-    server = make_redis(directory=tmp_path, append_only=True)
-    await asyncio.to_thread(server.start)
-    yield server
-    await asyncio.to_thread(server.stop)
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -18,13 +17,11 @@ _DEADLINE_S = 20.0
 _OVERDUE_S = 0.08
 
 
-@pytest.fixture
-async def own_redis(tmp_path: Path) -> AsyncIterator[EmbeddedRedis]:
-    server = EmbeddedRedis(directory=tmp_path, append_only=False)
-    await asyncio.to_thread(server.start)
-    yield server
-    os.kill(server.pid, signal.SIGCONT)
-    await asyncio.to_thread(server.stop)
+@pytest.fixture(autouse=True)
+def _resumed(own_redis: EmbeddedRedis) -> Iterator[None]:
+    """Let a Redis that a test paused go on, or nothing could stop it."""
+    yield
+    os.kill(own_redis.pid, signal.SIGCONT)
 
 
 @pytest.fixture

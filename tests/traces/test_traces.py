@@ -18,8 +18,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from tests.e2e.peers import FakeNode, Speaker, draw_languages
 from tests.e2e.servers import Servers
+from tests.peers.frames import draw_languages
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis
 
 _ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from tests.work.clients import DEADLINE_S
+from tests.peers.http import DEADLINE_S
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.instances.clients import draw_pair
+from tests.peers.frames import draw_languages
+from tests.peers.http import AUDIO, HttpNode, ask
 from tests.redis_under_test import OwnRedis
 from tests.security.conftest import _build
 from tests.security.fortress import DEADLINE_S, Fortress, prefix_of
 from tests.server.launcher import Launcher
-from tests.work.clients import AUDIO, HttpNode, ask
 
 _NODE_PATHS = (
     *("/v1/node/register", "/v1/node/heartbeat", "/v1/node/poll"),
@@ -63,7 +63,7 @@ async def test_another_principals_token_does_nothing_in_a_nodes_name(fortress: F
     # Before the node is there: issuing takes a second, and a node that asks nothing is soon gone.
     own, foreign = fortress.issue("node", "own"), fortress.issue("node", "foreign")
     speaker = fortress.issue("api", "speaker")
-    pair = draw_pair()
+    pair = draw_languages()
     address = fortress.instance.address
     async with HttpNode(address, token=own) as node, HttpNode(address, token=foreign) as thief:
         assert (await node.register(pair)).status == 200
@@ -93,7 +93,7 @@ async def test_another_tenants_job_session_and_audio_are_not_there(fortress: For
     foreign = fortress.issue("api", "his", "--tenant", "his")
     colleague = fortress.issue("api", "colleague", "--tenant", "hers")
     address = fortress.instance.address
-    pair = draw_pair()
+    pair = draw_languages()
     async with HttpNode(address, token=fortress.issue("node", "nodes")) as node:
         await node.register(pair)
         node.work()
@@ -143,7 +143,7 @@ async def test_a_body_that_is_no_message_is_400(fortress: Fortress, body: bytes)
 @pytest.mark.req("N18")
 async def test_a_revoked_token_ends_a_poll_within_two_seconds(fortress: Fortress) -> None:
     token = fortress.manage("token", "create", "node", "to be revoked")
-    pair = draw_pair()
+    pair = draw_languages()
     async with HttpNode(fortress.instance.address, token=token) as node:
         await node.register(pair)
         await node.next("node_status")

@@ -4,9 +4,12 @@ import asyncio
 
 import pytest
 
-from tests.instances.clients import FakeNode, Speaker, draw_pair
-from tests.instances.servers import Cluster, until
-from tests.work.clients import HttpNode
+from tests.instances.servers import Cluster
+from tests.peers.frames import draw_languages
+from tests.peers.http import HttpNode
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 
 @pytest.mark.req("N1", "N18")
@@ -15,10 +18,10 @@ async def test_the_same_job_flow_passes_over_http_and_over_a_socket(
     either_server: Cluster, kind: str
 ):
     one = either_server.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with Speaker.connect(one.url("/ws/session")) as speaker:
         if kind == "socket":
-            async with FakeNode.connect(one.url("/ws/node")) as socket_node:
+            async with WorkingNode.connect(one.url("/ws/node")) as socket_node:
                 socket_node.works = True
                 await socket_node.register(pair)
                 await _talk(speaker, pair, socket_node.node_id)
@@ -43,7 +46,7 @@ async def _talk(speaker: Speaker, pair: tuple[str, str], node_id: str) -> None:
 @pytest.mark.req("N18", "I5")
 async def test_a_node_behind_a_proxy_that_knows_nothing_gets_every_job(cluster: Cluster):
     one, two = cluster.start(), cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
         Speaker.connect(one.url("/ws/session")) as here,
         Speaker.connect(two.url("/ws/session")) as there,
@@ -66,11 +69,11 @@ async def test_a_node_behind_a_proxy_that_knows_nothing_gets_every_job(cluster: 
 @pytest.mark.req("N14", "N18")
 async def test_the_job_of_a_node_that_stops_asking_moves_on(cluster: Cluster):
     one = cluster.start(LINGUA_NODE_POLL_IDLE_S="1")
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
         Speaker.connect(one.url("/ws/session")) as speaker,
         HttpNode(one.address) as dying,
-        FakeNode.connect(one.url("/ws/node")) as other,
+        WorkingNode.connect(one.url("/ws/node")) as other,
     ):
         await dying.register(pair)
         await speaker.init(pair)
@@ -93,7 +96,7 @@ async def test_what_is_said_twice_changes_nothing_and_a_stale_attempt_is_refused
     cluster: Cluster,
 ):
     one = cluster.start(LINGUA_ACK_TIMEOUT_MS="1500", LINGUA_RESERVATION_MS="2500")
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
         Speaker.connect(one.url("/ws/session")) as speaker,
         HttpNode(one.address) as first,
@@ -134,7 +137,7 @@ async def test_what_is_said_twice_changes_nothing_and_a_stale_attempt_is_refused
 @pytest.mark.req("N18", "G5")
 async def test_a_node_goes_on_at_another_instance_when_its_own_ends(cluster: Cluster):
     one, two = cluster.start(), cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
         Speaker.connect(two.url("/ws/session")) as speaker,
         HttpNode(one.address) as node,
@@ -155,7 +158,9 @@ async def test_a_node_goes_on_at_another_instance_when_its_own_ends(cluster: Clu
         assert (await speaker.result(0))["text_translated"] == f"by {node.node_id}, attempt 1"
         assert one.wait() == 0
         owner = cluster.key("{node:%s}:info") % node.node_id
-        await until(lambda: cluster.redis.hget(owner, "status") == "ready", "the node stays ready")
+        await eventually(
+            lambda: cluster.redis.hget(owner, "status") == "ready", "the node stays ready"
+        )
         node.work()
         for index in range(1, 4):
             await speaker.say(index)
@@ -166,7 +171,7 @@ async def test_a_node_goes_on_at_another_instance_when_its_own_ends(cluster: Clu
 @pytest.mark.req("N4", "N18")
 async def test_an_older_process_of_a_node_is_refused(cluster: Cluster):
     one = cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with HttpNode(one.address) as node:
         await node.register(pair)
         await node.next("node_status")
@@ -185,7 +190,7 @@ async def test_an_older_process_of_a_node_is_refused(cluster: Cluster):
 @pytest.mark.req("N18")
 async def test_a_later_poll_ends_the_one_before(cluster: Cluster):
     one = cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with HttpNode(one.address) as node:
         await node.register(pair)
         await node.next("node_status")

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.instances.clients import FakeNode, draw_pair
 from tests.instances.servers import Cluster, kill
-from tests.work.clients import AUDIO, DEADLINE_S, HttpNode, Reply, ask
+from tests.peers.frames import draw_languages
+from tests.peers.http import AUDIO, DEADLINE_S, HttpNode, Reply, ask
+from tests.peers.node import WorkingNode
 from tests.work.hook_receiver import HookReceiver
 
 SECRET = "signs what we are told"  # noqa: S105 - of these tests alone
@@ -49,8 +50,8 @@ async def test_an_utterance_over_http_is_dispatched_at_once_and_its_answer_fetch
     either_server: Cluster, kind: str
 ):
     one = either_server.start()
-    pair = draw_pair()
-    async with HttpNode(one.address) as node, FakeNode.connect(one.url("/ws/node")) as other:
+    pair = draw_languages()
+    async with HttpNode(one.address) as node, WorkingNode.connect(one.url("/ws/node")) as other:
         if kind == "http":
             await node.register(pair)
             node.work()
@@ -81,9 +82,9 @@ async def test_several_languages_are_several_jobs_that_fail_and_end_each_by_itse
     cluster: Cluster,
 ):
     one, two = cluster.start(), cluster.start()
-    src, first = draw_pair()
-    _, second = draw_pair()
-    _, nobodys = draw_pair()
+    src, first = draw_languages()
+    _, second = draw_languages()
+    _, nobodys = draw_languages()
     async with HttpNode(one.address) as node, HttpNode(two.address) as other:
         await node.register((src, first))
         await other.register((src, second))
@@ -116,7 +117,7 @@ async def test_several_languages_are_several_jobs_that_fail_and_end_each_by_itse
 @pytest.mark.req("J16")
 async def test_audio_may_be_sent_ahead_and_named(cluster: Cluster):
     one = cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with HttpNode(one.address) as node:
         await node.register(pair)
         headers = {"Content-Type": "application/octet-stream"}
@@ -134,7 +135,7 @@ async def test_audio_may_be_sent_ahead_and_named(cluster: Cluster):
 @pytest.mark.req("J16")
 async def test_the_node_is_told_the_trace_that_a_caller_names(cluster: Cluster):
     one = cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     trace = {"trace_id": "mine", "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
     async with HttpNode(one.address) as node:
         await node.register(pair)
@@ -204,7 +205,7 @@ async def test_a_body_of_another_type_is_not_read(shared: Any):
 
 @pytest.mark.req("J16")
 async def test_a_web_hook_is_told_signed_and_again_until_it_is_taken(cluster: Cluster):
-    pair = draw_pair()
+    pair = draw_languages()
     async with HookReceiver.open(500, 302) as receiver:
         one = cluster.start(LINGUA_HOOK_HOSTS=receiver.address)
         async with HttpNode(one.address) as node:
@@ -223,7 +224,7 @@ async def test_a_web_hook_is_told_signed_and_again_until_it_is_taken(cluster: Cl
 
 @pytest.mark.req("J16")
 async def test_a_web_hook_outlives_the_process_that_took_the_request(cluster: Cluster):
-    pair = draw_pair()
+    pair = draw_languages()
     async with HookReceiver.open() as receiver:
         one = cluster.start(LINGUA_HOOK_HOSTS=receiver.address)
         two = cluster.start(LINGUA_HOOK_HOSTS=receiver.address)
@@ -242,7 +243,7 @@ async def test_a_web_hook_outlives_the_process_that_took_the_request(cluster: Cl
 
 @pytest.mark.req("J16")
 async def test_a_name_that_stands_for_an_address_of_ours_is_never_called(cluster: Cluster):
-    pair = draw_pair()
+    pair = draw_languages()
     async with HookReceiver.open() as receiver:
         port = receiver.address.rpartition(":")[2]
         one = cluster.start(LINGUA_HOOK_HOSTS="127.0.0.1:1", LINGUA_HOOK_MAX_TRIES="1")

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.instances.clients import FakeNode, Speaker, draw_pair
-from tests.instances.servers import Cluster, until
+from tests.instances.servers import Cluster
+from tests.peers.frames import draw_languages
+from tests.peers.http import DEADLINE_S, HttpNode, ask
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
 from tests.server.launcher import Instance
-from tests.work.clients import DEADLINE_S, HttpNode, ask
+from tests.waiting import eventually
 
 ON = {
     "LINGUA_MIRRORS": "on",
@@ -34,41 +37,43 @@ async def ask_statistics(instance: Instance) -> Any:
 @pytest.mark.req("N15", "G8")
 async def test_nodes_and_sessions_are_copied_by_the_instance_that_has_them(cluster: Cluster):
     one, two = cluster.start(**ON), cluster.start(**ON)
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
         HttpNode(two.address) as node,
-        FakeNode.connect(one.url("/ws/node")) as other,
+        WorkingNode.connect(one.url("/ws/node")) as other,
         Speaker.connect(one.url("/ws/session")) as speaker,
     ):
-        await other.register(draw_pair())
+        await other.register(draw_languages())
         await node.register(pair, slots=3)
         caps, bind = f"nodes:caps:{{node:{node.node_id}}}", "sessions:bind:{session:%s}"
-        await until(lambda: read(cluster, caps).get("cpu_usage") == "5.0", "the copy is fresh")
+        await eventually(lambda: read(cluster, caps).get("cpu_usage") == "5.0", "the copy is fresh")
         copied = read(cluster, caps)
         assert (copied["max_jobs"], copied["gpu_usage"]) == ("3", "-1.0")
         assert copied["features"] == "asr,nmt,semantic,tts"
         assert cluster.redis.ttl(f"{cluster.older_root}{caps}") == -1
-        await until(lambda: bool(read(cluster, f"nodes:caps:{{node:{other.node_id}}}")), "both")
+        await eventually(
+            lambda: bool(read(cluster, f"nodes:caps:{{node:{other.node_id}}}")), "both"
+        )
 
         ack = await speaker.init(pair)
         await speaker.say(0)
         await node.job()
         name = bind % speaker.session_id
-        await until(lambda: bool(read(cluster, name)), "the session is copied")
+        await eventually(lambda: bool(read(cluster, name)), "the session is copied")
         bound = read(cluster, name)
         assert (bound["node_id"], bound["trace_id"]) == (node.node_id, ack["trace_id"])
         assert 3_500 < cluster.redis.ttl(f"{cluster.older_root}{name}") <= 3_600
-        await until(lambda: read(cluster, caps)["current_jobs"] == "1", "its load is copied")
+        await eventually(lambda: read(cluster, caps)["current_jobs"] == "1", "its load is copied")
         gone = f"nodes:caps:{{node:{other.node_id}}}"
         await other.close()
-        await until(lambda: not read(cluster, gone), "a node that left has no copy")
+        await eventually(lambda: not read(cluster, gone), "a node that left has no copy")
 
 
 @pytest.mark.req("D3")
 async def test_two_instances_serve_the_same_statistics(cluster: Cluster):
     one, two = cluster.start(**ON), cluster.start(**ON)
-    async with FakeNode.connect(two.url("/ws/node")) as node:
-        await node.register(draw_pair())
+    async with WorkingNode.connect(two.url("/ws/node")) as node:
+        await node.register(draw_languages())
         give_up_at = time.monotonic() + DEADLINE_S
         while True:
             shared = json.loads(cluster.redis.get(f"{cluster.older_root}stats:snapshot") or "{}")
@@ -83,9 +88,9 @@ async def test_two_instances_serve_the_same_statistics(cluster: Cluster):
 @pytest.mark.req("G8")
 async def test_nothing_is_copied_unless_it_is_asked_for(cluster: Cluster):
     one = cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(one.url("/ws/session")) as speaker,
     ):
         node.works = True

@@ -2,17 +2,19 @@
 
 import pytest
 
-from tests.instances.clients import FakeNode, Speaker, draw_pair
 from tests.instances.servers import Cluster
+from tests.peers.frames import draw_languages
+from tests.peers.node import WorkingNode
+from tests.peers.speaker import Speaker
 
 
 @pytest.mark.req("J18")
 async def test_each_language_is_a_job_of_its_own_answered_in_its_place(cluster: Cluster):
     one = cluster.start()
-    (src, first), (_, second) = draw_pair(), draw_pair()
+    (src, first), (_, second) = draw_languages(), draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as quick,
-        FakeNode.connect(one.url("/ws/node")) as slow,
+        WorkingNode.connect(one.url("/ws/node")) as quick,
+        WorkingNode.connect(one.url("/ws/node")) as slow,
         Speaker.connect(one.url("/ws/session")) as speaker,
     ):
         quick.works = True
@@ -49,9 +51,9 @@ _FAILED = {"success": False, "error": {"code": "NMT_FAILED", "message": "it fail
 @pytest.mark.req("J18")
 async def test_a_session_with_one_language_is_told_nothing_new(cluster: Cluster):
     one = cluster.start()
-    pair = draw_pair()
+    pair = draw_languages()
     async with (
-        FakeNode.connect(one.url("/ws/node")) as node,
+        WorkingNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(one.url("/ws/session")) as speaker,
     ):
         node.works = True

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import Any, Self
 
-from tests.e2e.peers import register_frame
+from tests.peers.frames import register_frame
 
 DEADLINE_S = 20.0
 AUDIO = base64.b64encode(b"\1\0" * 800).decode()
