@@ -154,7 +154,7 @@ class NodeJobService:
                 refused=refused,
                 reported=True,
             )
-        taken = await self._settlement.complete(
+        taken = await self._settlement.settle(
             session_id=session_id,
             job_id=message.job_id,
             attempt=message.attempt_id,

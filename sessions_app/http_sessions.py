@@ -188,7 +188,7 @@ class HttpSessionService:
             raise errors.NoSuchJob
         report = describe_job(record, found.outcome)
         if is_own and report.ended:
-            self._settlement.release(session_id=record.session_id, job_id=record.job_id)
+            self._settlement.note_delivered(session_id=record.session_id, job_id=record.job_id)
         return report
 
     async def _find_audio(self, call: Call[http_messages.DispatchUtterance]) -> str:

@@ -36,11 +36,11 @@ class ResultDelivery:
     def deliver(self, ready: ReadyResult[JobSettled]) -> None:
         """Tell an outcome; what was told is kept no longer."""
         if self._writer.tell(ready.item):
-            self.release(ready.job_id)
+            self.note_delivered(ready.job_id)
 
-    def release(self, job_id: str) -> None:
+    def note_delivered(self, job_id: str) -> None:
         """Nothing is left to be told of a job: Redis need not keep its outcome."""
-        self._settlement.release(session_id=self._session_id, job_id=job_id)
+        self._settlement.note_delivered(session_id=self._session_id, job_id=job_id)
 
     async def give_up(self, missing: Missing) -> None:
         """End an utterance's jobs in Redis, then say that it is missing, or what it ended in."""

@@ -92,7 +92,7 @@ class ResultSequencer:
         """Send an outcome, or keep it until those before it have been sent."""
         job_id, index = event.job_id, event.utterance_index
         if result_frames.is_silent(event):
-            self._delivery.release(job_id)
+            self._delivery.note_delivered(job_id)
             self._skip(job_id, utterance_index=index)
         else:
             self._send(

@@ -100,7 +100,7 @@ class SimulatedNode:
                 reported=True,
             )
             return
-        await instance.settlement.complete(
+        await instance.settlement.settle(
             session_id=event.session_id,
             job_id=event.job_id,
             attempt=event.attempt,
@@ -137,7 +137,7 @@ class Speakers:
         world.tally.note_ended(event.job_id, outcome, at_ms=world.elapsed_ms)
         if refused:
             self._instance.dispatcher.discard(event.job_id)
-        self._instance.settlement.release(session_id=event.session_id, job_id=event.job_id)
+        self._instance.settlement.note_delivered(session_id=event.session_id, job_id=event.job_id)
 
     def describe(self, *, instance_id: str) -> SessionRow:
         """Nobody asks for lists of sessions here."""

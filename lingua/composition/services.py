@@ -31,6 +31,7 @@ from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.node_slots import NodeSlotStore
 from scheduling.store.nodes import NodeStore
+from scheduling.store.outcomes import OutcomeStore
 from scheduling.store.redis.connection import Connection
 from scheduling.store.runtime import RuntimeStore
 from scheduling.store.sessions import SessionStore
@@ -97,6 +98,7 @@ def build_stores(infrastructure: Infrastructure, configuration: CoreConfiguratio
             metrics=metrics,
         ),
         jobs=JobStore(connection, keys=keys, limits=jobs, metrics=metrics),
+        outcomes=OutcomeStore(connection, keys=keys),
         timers=TimerStore(
             connection,
             keys=keys,
@@ -219,7 +221,10 @@ def build_services(
 def build_sessions(infrastructure: Infrastructure, services: Services) -> Sessions:
     """Build what opens and finds sessions, for speakers with a socket and without."""
     return Sessions(
-        instance_id=infrastructure.instance_id, store=services.sessions, jobs=services.stores.jobs
+        instance_id=infrastructure.instance_id,
+        store=services.sessions,
+        jobs=services.stores.jobs,
+        outcomes=services.stores.outcomes,
     )
 
 
@@ -234,6 +239,7 @@ def _build_hooks(
     return Hooks(
         hooks=HookStore(infrastructure.connection, keys=infrastructure.keys, life_ms=life_ms),
         jobs=stores.jobs,
+        outcomes=stores.outcomes,
         timer_store=stores.timers,
         settlement=settlement,
         webhook_client=infrastructure.webhook_client,

@@ -17,6 +17,7 @@ from scheduling.model.reports import describe_job
 from scheduling.store import timers
 from scheduling.store.hooks import HookStore
 from scheduling.store.jobs import JobStore
+from scheduling.store.outcomes import OutcomeStore
 from scheduling.store.timers import TimerStore
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Hooks:
         *,
         hooks: HookStore,
         jobs: JobStore,
+        outcomes: OutcomeStore,
         timer_store: TimerStore,
         settlement: Settlement,
         webhook_client: WebhookSender,
@@ -63,6 +65,7 @@ class Hooks:
     ) -> None:
         self._hooks = hooks
         self._jobs = jobs
+        self._outcomes = outcomes
         self._timers = timer_store
         self._settlement = settlement
         self._webhook_client = webhook_client
@@ -111,7 +114,7 @@ class Hooks:
         hook, record, outcome = await asyncio.gather(
             self._hooks.find(session_id=session_id, job_id=job_id),
             self._jobs.find(session_id=session_id, job_id=job_id),
-            self._jobs.find_outcome(session_id=session_id, job_id=job_id),
+            self._outcomes.find(session_id=session_id, job_id=job_id),
         )
         if hook is None or record is None:
             await self.drop(session_id=session_id, job_id=job_id)
@@ -124,7 +127,7 @@ class Hooks:
         await self._timers.arm(entity, delay_ms=self._timeout_ms + _LOOK_AGAIN_MS)
         body = msgspec.json.encode(describe_job(record, outcome))
         if await self._tell(hook, job_id=job_id, body=body):
-            self._settlement.release(session_id=session_id, job_id=job_id)
+            self._settlement.note_delivered(session_id=session_id, job_id=job_id)
             await self.drop(session_id=session_id, job_id=job_id)
             return
         await self._put_off(hook, session_id=session_id, job_id=job_id)

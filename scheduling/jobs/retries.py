@@ -188,15 +188,15 @@ class Retries:
         )
         await self._dispatcher.place_again(placement_request)
 
-    async def tell_again(self, record: JobRecord, *, now_ms: int) -> bool:
+    async def deliver_again(self, record: JobRecord, *, now_ms: int) -> bool:
         """Bring a kept outcome to its speaker, who ignores it if it came before.
 
         False when the way there is lost; then a timer is set for the next try.
         """
-        outcome = await self._stores.jobs.find_outcome(
+        outcome = await self._stores.outcomes.find(
             session_id=record.session_id, job_id=record.job_id
         )
-        return outcome is None or await self._settlement.tell(
+        return outcome is None or await self._settlement.deliver(
             session_id=record.session_id,
             job_id=record.job_id,
             utterance_index=record.utterance_index,

@@ -9,6 +9,7 @@ from scheduling.model.events import JobSettled
 from scheduling.model.jobs import ENDED, Assignment, JobRecord, Request
 from scheduling.model.outcomes import Outcome, Refused
 from scheduling.store.jobs import JobStore
+from scheduling.store.outcomes import OutcomeStore
 from scheduling.store.redis.connection import unattended
 from scheduling.store.sessions import LastUtterance, SessionStore
 
@@ -46,10 +47,13 @@ class FoundJob(msgspec.Struct, frozen=True):
 class Sessions:
     """The records of this process's sessions."""
 
-    def __init__(self, *, instance_id: str, store: SessionStore, jobs: JobStore) -> None:
+    def __init__(
+        self, *, instance_id: str, store: SessionStore, jobs: JobStore, outcomes: OutcomeStore
+    ) -> None:
         self.instance_id = instance_id
         self._store = store
         self._jobs = jobs
+        self._outcomes = outcomes
 
     async def open(self, *, profile: bytes, resumable: bool) -> Opened:
         """Open a session; `profile` is kept with it.
@@ -120,7 +124,7 @@ class Sessions:
             return None
         record, outcome, profile = await asyncio.gather(
             self._jobs.find(session_id=session_id, job_id=job_id),
-            self._jobs.find_outcome(session_id=session_id, job_id=job_id),
+            self._outcomes.find(session_id=session_id, job_id=job_id),
             self._store.find_profile(session_id=session_id),
         )
         if record is None or profile is None:
@@ -156,7 +160,7 @@ class Sessions:
     async def find_end(self, *, session_id: str, job_id: str) -> JobSettled | None:
         """Return how a job ended; None while it goes on, or when nothing is known of it."""
         record = await self._jobs.find(session_id=session_id, job_id=job_id)
-        outcome = await self._jobs.find_outcome(session_id=session_id, job_id=job_id)
+        outcome = await self._outcomes.find(session_id=session_id, job_id=job_id)
         if record is None or record.state not in ENDED:
             return None
         return JobSettled(

@@ -16,6 +16,7 @@ from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import Ended, JobStore
 from scheduling.store.node_slots import NodeSlotStore
 from scheduling.store.nodes import NodeStore
+from scheduling.store.outcomes import OutcomeStore
 from scheduling.store.redis.connection import unattended
 from scheduling.store.runtime import RuntimeStore
 from scheduling.store.tenants import TenantStore
@@ -33,6 +34,7 @@ class Stores:
     nodes: NodeStore
     slots: NodeSlotStore
     jobs: JobStore
+    outcomes: OutcomeStore
     timers: TimerStore
     decisions: DecisionStore
     runtime: RuntimeStore
@@ -50,7 +52,7 @@ class Settlement:
         self._fleet = fleet
         self._delivery = delivery
 
-    async def complete(
+    async def settle(
         self,
         *,
         session_id: str,
@@ -86,7 +88,7 @@ class Settlement:
         if refused or logger.isEnabledFor(logging.DEBUG):
             _log_end(end, outcome, session_id=session_id, job_id=job_id, trace_id=trace_id)
         await self._uncount(session_id, job_id)
-        await self.tell(
+        await self.deliver(
             session_id=session_id,
             job_id=job_id,
             utterance_index=utterance_index,
@@ -116,7 +118,7 @@ class Settlement:
         if end is None:
             return False
         _log_end(end, refused, session_id=session_id, job_id=job_id, trace_id=trace_id)
-        await self.tell(
+        await self.deliver(
             session_id=session_id,
             job_id=job_id,
             utterance_index=utterance_index,
@@ -135,13 +137,14 @@ class Settlement:
         end = await self._end(session_id, job_id, JobState.CANCELLED, refused)
         if end is None:
             return False
-        self.release(session_id=session_id, job_id=job_id)
+        self.note_delivered(session_id=session_id, job_id=job_id)
         return True
 
-    def release(self, *, session_id: str, job_id: str) -> None:
+    def note_delivered(self, *, session_id: str, job_id: str) -> None:
         """Note that the speaker has the outcome: nothing is left to do or to watch."""
         unattended(
-            self._stores.jobs.release(session_id=session_id, job_id=job_id), what="a hand-over"
+            self._stores.outcomes.note_delivered(session_id=session_id, job_id=job_id),
+            what="a hand-over",
         )
         unattended(
             self._stores.timers.file(timers.name_job(session_id, job_id)), what="a timer's end"
@@ -181,9 +184,9 @@ class Settlement:
         if self._tenants.counts_any:
             tenant_id = await self._stores.jobs.find_tenant(session_id=session_id, job_id=job_id)
             if tenant_id:
-                self._tenants.release(tenant_id=tenant_id, job_id=job_id)
+                self._tenants.uncount(tenant_id=tenant_id, job_id=job_id)
 
-    async def tell(
+    async def deliver(
         self,
         *,
         session_id: str,

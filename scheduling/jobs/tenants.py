@@ -65,7 +65,7 @@ class Tenants:
             yield admission
         finally:
             if not admission.kept:
-                self.release(tenant_id=tenant_id, job_id=job_id)
+                self.uncount(tenant_id=tenant_id, job_id=job_id)
 
     def is_counted(self, tenant_id: str) -> bool:
         rule = self._rules.get(tenant_id)
@@ -76,11 +76,11 @@ class Tenants:
         """Say whether any tenant's jobs are counted, so that their ends must be too."""
         return any(rule.is_limited for rule in self._rules.values())
 
-    def release(self, *, tenant_id: str, job_id: str) -> None:
+    def uncount(self, *, tenant_id: str, job_id: str) -> None:
         """A job of the tenant ended; saying so twice counts once."""
         if self.is_counted(tenant_id):
-            released = self._store.release(tenant_id=tenant_id, job_id=job_id)
-            unattended(released, what="a tenant's allowance")
+            uncounted = self._store.uncount(tenant_id=tenant_id, job_id=job_id)
+            unattended(uncounted, what="a tenant's allowance")
 
     def priority(self, tenant_id: str) -> Priority:
         """Return how a tenant's waiting jobs are served."""

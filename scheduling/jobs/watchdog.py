@@ -128,7 +128,7 @@ class Watchdog:
         its instance may sleep, or have died with the message.
         """
         is_untold = record.state is not JobState.RELEASED
-        is_due_soon = is_untold and not await self._retries.tell_again(record, now_ms=now_ms)
+        is_due_soon = is_untold and not await self._retries.deliver_again(record, now_ms=now_ms)
         if record.node_id:
             freed = await self._stores.slots.finish(
                 node_id=record.node_id, job_id=record.job_id, attempt=record.attempt

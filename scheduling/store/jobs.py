@@ -15,9 +15,8 @@ from scheduling.placement.decisions import MOST_DECISIONS, Decision, encode_deci
 from scheduling.store.keys import Keys
 from scheduling.store.notes import JobNotes
 from scheduling.store.redis.connection import Connection
-from scheduling.store.replies import Reply, is_done
+from scheduling.store.replies import Reply
 
-_decode_outcome = msgspec.json.Decoder[Outcome](Outcome).decode
 _decode_assignment = msgspec.json.Decoder(Assignment).decode
 
 
@@ -240,15 +239,6 @@ class JobStore:
             ),
         )
 
-    def release(self, *, session_id: str, job_id: str) -> "Future[bool]":
-        """Note that the speaker has the outcome; nothing is left to do for this job."""
-        return self._connection.run_script(
-            "release_job",
-            keys=[self._keys.job(session_id, job_id), self._keys.outbox(session_id)],
-            args=[job_id, self.test_clock],
-            read=is_done,
-        )
-
     def find(self, *, session_id: str, job_id: str) -> "Future[JobRecord | None]":
         """Return a job as Redis holds it."""
         return self._connection.execute(
@@ -283,14 +273,6 @@ class JobStore:
             "GET",
             self._keys.payload(session_id, job_id),
             read=lambda raw: _decode_assignment(raw) if raw else None,
-        )
-
-    def find_outcome(self, *, session_id: str, job_id: str) -> "Future[Outcome | None]":
-        """Return what a job ended in, for as long as it is kept."""
-        return self._connection.execute(
-            "GET",
-            self._keys.outcome(session_id, job_id),
-            read=lambda raw: _decode_outcome(raw) if raw else None,
         )
 
 

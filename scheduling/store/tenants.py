@@ -61,7 +61,7 @@ class TenantStore:
             urgent=True,
         )
 
-    def release(self, *, tenant_id: str, job_id: str) -> "Future[int]":
+    def uncount(self, *, tenant_id: str, job_id: str) -> "Future[int]":
         """Stop counting a job."""
         return self._connection.execute("ZREM", self._keys.tenant_jobs(tenant_id), job_id)
 

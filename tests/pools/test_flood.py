@@ -73,7 +73,7 @@ class World:
             for name, socket in self.sockets.items()
             if any(event.job_id == job_id for event in socket.received)
         )
-        await self.rng.choice(self.instances).settlement.complete(
+        await self.rng.choice(self.instances).settlement.settle(
             session_id=session_of(job_id),
             job_id=job_id,
             attempt=1,

@@ -66,7 +66,7 @@ async def test_a_repeated_request_is_counted_once(
         ),
     )
     assert await scheduler.dispatcher.dispatch(again) == request.assignment.job_id
-    await scheduler.stores.tenants.release(tenant_id="small", job_id="the end of the queue")
+    await scheduler.stores.tenants.uncount(tenant_id="small", job_id="the end of the queue")
     assert await redis_client.zcard(keys.tenant_jobs("small")) == 1
 
 

@@ -133,7 +133,7 @@ class SessionModel:
         job.deadline_at = now + self._limits.outcome_ms
         return before, job.node_id, job.attempt, now - job.created_at
 
-    def release(self, job_id: str) -> bool:
+    def note_delivered(self, job_id: str) -> bool:
         job = self.jobs.get(job_id)
         if job is None or job.state not in FINAL:
             return False

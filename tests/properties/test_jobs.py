@@ -189,10 +189,10 @@ class JobsAgainstModel(StoreMachine):
             self.ends[job_id] += ended is not None
 
     @rule(job_id=job_ids, times=times)
-    def release(self, job_id: str, times: int) -> None:
+    def note_delivered(self, job_id: str, times: int) -> None:
         for _ in range(times):
-            done = self.call(self.stores.jobs.release, session_id=SESSION, job_id=job_id)
-            assert done == self.model.release(job_id)
+            done = self.call(self.stores.outcomes.note_delivered, session_id=SESSION, job_id=job_id)
+            assert done == self.model.note_delivered(job_id)
 
     @rule(span_ms=st.sampled_from([1, 1_000, 60_000]))
     def wait_a_while(self, span_ms: int) -> None:

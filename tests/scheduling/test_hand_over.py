@@ -71,7 +71,7 @@ async def test_a_speaker_is_told_until_it_has_the_outcome(core: Services) -> Non
 
     await core.let_time_pass(2 * JOB_LIMITS.ack_timeout_ms)
     assert len(speaker.told) == 1
-    await core.held.jobs.release(session_id=SESSION, job_id=JOB)
+    await core.held.outcomes.note_delivered(session_id=SESSION, job_id=JOB)
     await core.let_time_pass(JOB_LIMITS.outcome_ms)
 
     assert len(speaker.told) == 1
@@ -82,7 +82,7 @@ async def test_a_handed_over_outcome_is_not_told_again(core: Services) -> None:
     speaker = RecordingSpeaker()
     core.delivery.local.attach_session(SESSION, speaker)
     await finish_untold(core)
-    await core.held.jobs.release(session_id=SESSION, job_id=JOB)
+    await core.held.outcomes.note_delivered(session_id=SESSION, job_id=JOB)
     speaker.told.clear()
 
     await core.let_time_pass(JOB_LIMITS.ack_timeout_ms)

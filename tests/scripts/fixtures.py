@@ -29,6 +29,7 @@ from scheduling.store.mirrors import MirrorStore
 from scheduling.store.node_index import NodeIndexStore
 from scheduling.store.node_slots import NodeSlotStore
 from scheduling.store.nodes import HeartbeatRecorded, NodeStore, Registered
+from scheduling.store.outcomes import OutcomeStore
 from scheduling.store.pools import PoolStore
 from scheduling.store.recordings import RecordingStore
 from scheduling.store.redis.connection import Connection
@@ -120,6 +121,7 @@ class Stores:
     nodes: NodeStore
     slots: NodeSlotStore
     jobs: JobStore
+    outcomes: OutcomeStore
     sessions: SessionStore
     timers: TimerStore
     pools: PoolStore
@@ -144,7 +146,7 @@ class Stores:
     def set_clock(self, now_ms: int) -> None:
         self.now_ms = now_ms
         for store in (
-            *(self.nodes, self.slots, self.jobs, self.sessions, self.timers),
+            *(self.nodes, self.slots, self.jobs, self.outcomes, self.sessions, self.timers),
             *(self.instances, self.index, self.history),
         ):
             store.test_clock = str(now_ms)
@@ -156,7 +158,7 @@ class Stores:
 
     def use_redis_clock(self) -> None:
         """Let Redis's own clock decide, as it does in the product."""
-        for store in (self.nodes, self.slots, self.jobs, self.sessions, self.timers):
+        for store in (self.nodes, self.slots, self.jobs, self.outcomes, self.sessions, self.timers):
             store.test_clock = ""
 
 
@@ -197,6 +199,7 @@ def make_stores(
         nodes=core.nodes,
         slots=core.slots,
         jobs=core.jobs,
+        outcomes=core.outcomes,
         sessions=SessionStore(connection, keys=keys, life_ms=60_000),
         timers=core.timers,
         pools=PoolStore(connection, keys=keys),
@@ -378,9 +381,9 @@ async def finish(
     )
 
 
-async def release(stores: Stores, *, job_id: str = JOB) -> bool:
+async def note_delivered(stores: Stores, *, job_id: str = JOB) -> bool:
     """Note that the speaker has the outcome."""
-    return await stores.jobs.release(session_id=SESSION, job_id=job_id)
+    return await stores.outcomes.note_delivered(session_id=SESSION, job_id=job_id)
 
 
 async def bring_to(stores: Stores, state: JobState, *, job_id: str = JOB) -> None:
@@ -397,7 +400,7 @@ async def bring_to(stores: Stores, state: JobState, *, job_id: str = JOB) -> Non
             assert await finish(stores, state, job_id=job_id)
         case JobState.RELEASED:
             assert await finish(stores, JobState.DONE, job_id=job_id)
-            assert await release(stores, job_id=job_id)
+            assert await note_delivered(stores, job_id=job_id)
         case _:
             pass
     record = await stores.jobs.find(session_id=SESSION, job_id=job_id)

@@ -97,14 +97,13 @@ CALLS = {
         },
         "requeue": {**JOB_NAME, "attempt": 1, "node_id": "n1", "reason": "", "reported": True},
         "finish": {**JOB_NAME, "state": JobState.FAILED, "outcome": REFUSED},
-        "release": JOB_NAME,
         "find": JOB_NAME,
         "find_fields": JOB_NAME,
         "find_assignment": JOB_NAME,
         "find_tenant": JOB_NAME,
-        "find_outcome": JOB_NAME,
         "is_awaited": {**JOB_NAME, "attempt": 1, "node_id": "n1"},
     },
+    "outcomes": {"find": JOB_NAME, "note_delivered": JOB_NAME},
     "pools": {
         "acquire": {"instance_id": "i1", "length_ms": 1_000},
         "publish": {
@@ -146,7 +145,7 @@ CALLS = {
     },
     "tenants": {
         "admit": {"rule": TenantRule(tenant_id="t1", max_jobs=1), "job_id": JOB},
-        "release": {"tenant_id": "t1", "job_id": JOB},
+        "uncount": {"tenant_id": "t1", "job_id": JOB},
         "take_share": {"tenant_id": "t1", "job_id": JOB, "guaranteed": 1, "free": 1},
         "give_back": {"job_id": JOB, "tenant_ids": ["t1"]},
         "count_own": {"entity": "t1"},

@@ -65,7 +65,7 @@ async def test_an_attempt_ends_its_job(
         f"{TAG}:outcome:{JOB}": msgspec.json.encode(outcome).decode(),
         f"{TAG}:outbox": {JOB: 0},
     }
-    assert await stores.jobs.find_outcome(session_id=SESSION, job_id=JOB) == outcome
+    assert await stores.outcomes.find(session_id=SESSION, job_id=JOB) == outcome
     assert await stores.jobs.find_assignment(session_id=SESSION, job_id=JOB) is None
 
 

@@ -4,7 +4,15 @@ import pytest
 
 from scheduling.model.jobs import ENDED, JobState
 from tests.scripts.conftest import Watcher
-from tests.scripts.fixtures import JOB, OTHER_JOB, SESSION, START_MS, Stores, bring_to, release
+from tests.scripts.fixtures import (
+    JOB,
+    OTHER_JOB,
+    SESSION,
+    START_MS,
+    Stores,
+    bring_to,
+    note_delivered,
+)
 
 TAG = f"{{session:{SESSION}}}"
 FINAL = [JobState.DONE, JobState.FAILED, JobState.CANCELLED]
@@ -18,7 +26,7 @@ async def test_a_job_that_ended_is_released_once(
     await bring_to(stores, state)
     await watcher.read()
 
-    replies = [await release(stores) for _ in range(2)]
+    replies = [await note_delivered(stores) for _ in range(2)]
 
     assert replies == [True, False]
     assert await watcher.find_changes() == {
@@ -35,11 +43,11 @@ async def test_a_job_that_goes_on_is_not_released(
     await bring_to(stores, state)
     await watcher.read()
 
-    assert not await release(stores)
+    assert not await note_delivered(stores)
     assert await watcher.find_changes() == {}
 
 
 @pytest.mark.req("J1")
 async def test_a_job_that_is_not_there_is_not_released(stores: Stores, watcher: Watcher) -> None:
-    assert not await release(stores, job_id=OTHER_JOB)
+    assert not await note_delivered(stores, job_id=OTHER_JOB)
     assert await watcher.read() == {}

@@ -34,7 +34,12 @@ def make_job_cancellation(core: Services, *, is_gone: bool = False) -> JobCancel
     return JobCancellation(
         session_id=SESSION,
         settlement=core.settlement,
-        sessions=Sessions(instance_id="i1", store=core.held.sessions, jobs=core.held.jobs),
+        sessions=Sessions(
+            instance_id="i1",
+            store=core.held.sessions,
+            jobs=core.held.jobs,
+            outcomes=core.held.outcomes,
+        ),
         life=SessionLife(can_resume=False, is_gone=is_gone),
     )
 
