@@ -11,7 +11,10 @@ FINAL = {"DONE", "FAILED", "CANCELLED"}
 
 @dataclasses.dataclass(slots=True)
 class JobModel:
-    """One job; `outcome` is what it ended in, `waits` whether the speaker still has to get it."""
+    """One job; `outcome` is what it ended in, `waits` whether the speaker still has to get it.
+
+    `ended_from` is the state before its end.
+    """
 
     state: str
     node_id: str
@@ -23,6 +26,7 @@ class JobModel:
     outcome: str | None = None
     waits: bool = False
     decisions: int = 0
+    ended_from: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -119,8 +123,8 @@ class SessionModel:
 
     def finish(
         self, job_id: str, *, attempt: int | None, node_id: str, state: str, now: int, outcome: str
-    ) -> tuple[str, str, int, int] | None:
-        """Return state before, node, attempt and age of a job that ended now."""
+    ) -> tuple[str, int, int] | None:
+        """Return node, attempt and age of a job that ended now."""
         job = self.jobs.get(job_id)
         if job is None or job.is_over:
             return None
@@ -128,10 +132,10 @@ class SessionModel:
             return None
         if state == "DONE" and job.state not in ORDER:
             return None
-        before = job.state
+        job.ended_from = job.state
         job.state, job.outcome, job.waits = state, outcome, True
         job.deadline_at = now + self._limits.outcome_ms
-        return before, job.node_id, job.attempt, now - job.created_at
+        return job.node_id, job.attempt, now - job.created_at
 
     def note_delivered(self, job_id: str) -> bool:
         job = self.jobs.get(job_id)

@@ -210,11 +210,13 @@ class JobsAgainstModel(StoreMachine):
         assert {key: values.pop(key, None) for key in bindings} == bindings
         for job_id, job in self.model.jobs.items():
             record = values.pop(f"{TAG}:job:{job_id}")
-            assert {name: record.get(name, "") for name in ("state", "node_id", "failed_on")} == {
+            expected = {
                 "state": job.state,
+                "ended_from": job.ended_from,
                 "node_id": job.node_id,
                 "failed_on": ",".join(job.failed_on),
             }
+            assert {name: record.get(name, "") for name in expected} == expected
             assert int(record["attempt"]) == job.attempt
             assert int(record["deadline_at_ms"]) == job.deadline_at
             assert values.pop(f"{TAG}:outcome:{job_id}", None) == job.outcome
