@@ -10,18 +10,18 @@ from sockets.request_auth import RequestAuth
 
 
 def build_paths(
-    *, links: HttpNodes, reports: JobReports, auth: RequestAuth, most_bytes: int
+    *, http_nodes: HttpNodes, reports: JobReports, auth: RequestAuth, most_bytes: int
 ) -> dict[tuple[str, str], Endpoint]:
     """Return the endpoints of ``/v1/node/*`` and ``/v1/job/*``."""
 
     async def poll(call: Call[messages.PollWork]) -> HttpAnswer:
-        fetched = await links.fetch(call)
+        fetched = await http_nodes.fetch(call)
         body = f'{{"messages":[{",".join(fetched.frames)}]}}'
         return HttpAnswer(body=body.encode(), on_sent=fetched.settle)
 
     answers: dict[str, tuple[Answering, type[msgspec.Struct]]] = {
-        "/v1/node/register": (links.register, messages.RegisterNode),
-        "/v1/node/heartbeat": (links.record_heartbeat, messages.BeatOverHttp),
+        "/v1/node/register": (http_nodes.register, messages.RegisterNode),
+        "/v1/node/heartbeat": (http_nodes.record_heartbeat, messages.BeatOverHttp),
         "/v1/node/poll": (poll, messages.PollWork),
         "/v1/job/ack": (reports.accept, messages.AckJob),
         "/v1/job/done": (reports.complete, messages.DoneJob),

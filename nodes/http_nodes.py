@@ -29,7 +29,7 @@ _decode_assignment = msgspec.json.Decoder(messages.AssignJob).decode
 
 
 class HttpNode:
-    """One node's connection while it asks this instance; its socket, so to speak."""
+    """One node's connection while it asks this instance, in place of a socket."""
 
     def __init__(
         self, connection: NodeConnection, *, box: PollQueue, admission: Admission | None
@@ -57,7 +57,7 @@ class HttpNode:
 
 
 class HttpNodes:
-    """The links of this process, and the loop that ends those nobody asks on any more.
+    """The nodes that ask this process, and the loop that ends those that ask no more.
 
     A node's connection is where it asked last: an instance that it asks and that does not hold it
     takes it over, with the jobs it was sent and has not accepted.
@@ -95,7 +95,7 @@ class HttpNodes:
         self._is_leaving = False
 
     def find(self, node_id: str) -> HttpNode | None:
-        """Return a node's link in this process."""
+        """Return a node that asks this process."""
         return self._http_nodes.get(node_id)
 
     async def register(self, call: Call[messages.RegisterNode]) -> messages.RegisteredOverHttp:
@@ -129,14 +129,18 @@ class HttpNodes:
         :raises NodeUnknown: the node must register
         :raises ConnectionFenced: the token is not that of its connection
         """
-        link = await self._hold(call.principal, call.message.node_id, call.message.resume_token)
+        http_node = await self._hold(
+            call.principal, call.message.node_id, call.message.resume_token
+        )
         try:
-            await self._service.record_heartbeat(link.connection, call.message)
+            await self._service.record_heartbeat(http_node.connection, call.message)
         except errors.ConnectionFenced:
-            link.box.close(FENCED)
-            link = await self._hold(call.principal, call.message.node_id, call.message.resume_token)
-            await self._service.record_heartbeat(link.connection, call.message)
-        return messages.Noted(status=link.connection.node.shown_status)
+            http_node.box.close(FENCED)
+            http_node = await self._hold(
+                call.principal, call.message.node_id, call.message.resume_token
+            )
+            await self._service.record_heartbeat(http_node.connection, call.message)
+        return messages.Noted(status=http_node.connection.node.shown_status)
 
     async def fetch(self, call: Call[messages.PollWork]) -> Fetched:
         """Wait for what there is for a node.
@@ -146,46 +150,46 @@ class HttpNodes:
         :raises AccessDenied: its credential was revoked meanwhile
         """
         message = call.message
-        link = await self._hold(call.principal, message.node_id, message.resume_token)
-        fetched = await link.box.fetch(
+        http_node = await self._hold(call.principal, message.node_id, message.resume_token)
+        fetched = await http_node.box.fetch(
             most=message.most, wait_s=message.wait_ms / 1000, wait_gone=call.wait_gone
         )
-        link.hear()
-        if link.box.closed_with == REVOKED:
+        http_node.hear()
+        if http_node.box.closed_with == REVOKED:
             raise errors.AccessDenied
         return fetched
 
     async def run_once(self) -> int:
-        """End the links of nodes that ask for nothing any more; return how many those were."""
+        """End nodes that ask for nothing any more; return how many those were."""
         now_ms = clock.steady_ms()
         silent = [
-            link
-            for link in self._http_nodes.values()
-            if not link.box.waiting and now_ms - link.heard_ms > self._idle_ms
+            http_node
+            for http_node in self._http_nodes.values()
+            if not http_node.box.waiting and now_ms - http_node.heard_ms > self._idle_ms
         ]
-        for link in silent:
-            link.box.close(_LOST)
+        for http_node in silent:
+            http_node.box.close(_LOST)
         return len(silent)
 
     def leave(self) -> None:
         """The process ends: its nodes ask another instance, which takes them over as they are."""
         self._is_leaving = True
-        for link in list(self._http_nodes.values()):
-            link.box.close(_RESTARTING)
+        for http_node in list(self._http_nodes.values()):
+            http_node.box.close(_RESTARTING)
 
     async def _hold(self, principal: Principal | None, node_id: str, token: str) -> HttpNode:
-        """Return the node's link in this process, after bringing it here if need be."""
+        """Return a node that asks this process, after bringing it here if need be."""
         self._check_open()
         lock = self._moving.get(node_id) or self._moving.setdefault(node_id, asyncio.Lock())
         async with lock:
-            link = self._http_nodes.get(node_id)
-            if link is None:
-                link = await self._move(principal, node_id, token)
-        link.check(principal)
-        if link.connection.resume_token != token:
+            http_node = self._http_nodes.get(node_id)
+            if http_node is None:
+                http_node = await self._move(principal, node_id, token)
+        http_node.check(principal)
+        if http_node.connection.resume_token != token:
             raise errors.ConnectionFenced
-        link.hear()
-        return link
+        http_node.hear()
+        return http_node
 
     async def _move(self, principal: Principal | None, node_id: str, token: str) -> HttpNode:
         admission = await self._admit(principal)
@@ -200,11 +204,11 @@ class HttpNodes:
         connection = NodeConnection(
             node=moved.node, outbound=box, on_written=self._jobs.written, resume_token=token
         )
-        link = HttpNode(connection, box=box, admission=admission)
+        http_node = HttpNode(connection, box=box, admission=admission)
         older = self._delivery.local.attach_node(node_id, connection)
         if older is not None:
             older.enqueue(NodeFenced(node_id=node_id))
-        self._keep(link)
+        self._keep(http_node)
         for job_id, attempt in moved.reserved:
             session_id = ids.find_session_id(job_id)
             assigned = session_id and await self._attempts.find_assigned(
@@ -212,36 +216,38 @@ class HttpNodes:
             )
             if assigned:
                 connection.enqueue(assigned)
-        return link
+        return http_node
 
-    def _keep(self, link: HttpNode) -> None:
-        node_id = link.connection.node_id
-        self._http_nodes[node_id] = link
-        self._by_box[link.box] = link
-        if link.admission is not None:
-            link.admission.attend(link.box.close)
+    def _keep(self, http_node: HttpNode) -> None:
+        node_id = http_node.connection.node_id
+        self._http_nodes[node_id] = http_node
+        self._by_box[http_node.box] = http_node
+        if http_node.admission is not None:
+            http_node.admission.attend(http_node.box.close)
 
     def _note_closed(self, box: PollQueue) -> None:
-        link = self._by_box.pop(box, None)
-        if link is not None:
-            self._background.run(self._end(link), name="a node's end over HTTP")
+        http_node = self._by_box.pop(box, None)
+        if http_node is not None:
+            self._background.run(self._end(http_node), name="a node's end over HTTP")
 
-    async def _end(self, link: HttpNode) -> None:
-        node_id = link.connection.node_id
-        if self._http_nodes.get(node_id) is link:
+    async def _end(self, http_node: HttpNode) -> None:
+        node_id = http_node.connection.node_id
+        if self._http_nodes.get(node_id) is http_node:
             del self._http_nodes[node_id]
-        self._dismiss(link.admission)
-        code = link.box.closed_with or _LOST
+        self._dismiss(http_node.admission)
+        code = http_node.box.closed_with or _LOST
         if code == _RESTARTING:
-            self._delivery.local.detach_node(node_id, link.connection)
+            self._delivery.local.detach_node(node_id, http_node.connection)
         else:
-            await self._service.disconnect(link.connection, code=code, was_silent=code == _LOST)
+            await self._service.disconnect(
+                http_node.connection, code=code, was_silent=code == _LOST
+            )
         if code == FENCED:
-            await self._send_on(link)
+            await self._send_on(http_node)
 
-    async def _send_on(self, link: HttpNode) -> None:
+    async def _send_on(self, http_node: HttpNode) -> None:
         """Send jobs that were not fetched here after their node, to where it asks now."""
-        for frame in link.box.dropped:
+        for frame in http_node.box.dropped:
             try:
                 job = _decode_assignment(frame)
             except msgspec.ValidationError:
@@ -254,7 +260,7 @@ class HttpNodes:
                 trace_id=job.trace_id,
                 frame=frame,
             )
-            await self._delivery.to_node(link.connection.node_id, assigned)
+            await self._delivery.to_node(http_node.connection.node_id, assigned)
 
     async def _admit(self, principal: Principal | None) -> Admission | None:
         return None if principal is None else await self._access.open(principal)

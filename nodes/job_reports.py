@@ -27,14 +27,14 @@ class JobReports:
     def __init__(
         self,
         *,
-        links: HttpNodes,
+        http_nodes: HttpNodes,
         jobs: NodeJobService,
         registry: Registry,
         attempts: Attempts,
         delivery: Delivery,
         access: Access,
     ) -> None:
-        self._http_nodes = links
+        self._http_nodes = http_nodes
         self._jobs = jobs
         self._registry = registry
         self._attempts = attempts
@@ -118,11 +118,11 @@ class JobReports:
         self, principal: Principal | None, message: messages.AttemptReport
     ) -> NodeConnection:
         """Return the node's connection, or one for this report alone where another has it."""
-        link = self._http_nodes.find(message.node_id)
-        if link is not None:
-            link.check(principal)
-            link.hear()
-            return link.connection
+        http_node = self._http_nodes.find(message.node_id)
+        if http_node is not None:
+            http_node.check(principal)
+            http_node.hear()
+            return http_node.connection
         if principal is not None:
             visit = Admission(principal=principal, connection_id="")
             await self._access.claim_node_id(visit, message.node_id)

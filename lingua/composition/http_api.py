@@ -25,14 +25,14 @@ class WorkParts:
     """The application below ``/v1/``, its loops, and how it is told that the process ends."""
 
     application: AsgiApp
-    links: HttpNodes
-    calls: HttpSessionService
+    http_nodes: HttpNodes
+    http_sessions: HttpSessionService
     loops: Sequence[Loop]
 
     def leave(self) -> None:
         """Send nodes to other instances; what they were given may still be answered here."""
-        self.links.leave()
-        self.calls.leave()
+        self.http_nodes.leave()
+        self.http_sessions.leave()
 
 
 def build_work(
@@ -45,7 +45,7 @@ def build_work(
     jobs: NodeJobService,
 ) -> WorkParts:
     """Build the paths of nodes and speakers without a socket."""
-    links = HttpNodes(
+    http_nodes = HttpNodes(
         service=nodes_service,
         jobs=jobs,
         registry=services.registry,
@@ -57,34 +57,39 @@ def build_work(
         heartbeat_ms=configuration.nodes.heartbeat_ms,
     )
     reports = JobReports(
-        links=links,
+        http_nodes=http_nodes,
         jobs=jobs,
         registry=services.registry,
         attempts=services.attempts,
         delivery=services.delivery,
         access=access.access,
     )
-    calls = _build_calls(infrastructure, services, configuration.http)
+    http_sessions = _build_http_sessions(infrastructure, services, configuration.http)
     most_body_bytes = configuration.http.most_body_bytes
     application = Endpoints(
         {
             **nodes.http.build_paths(
-                links=links,
+                http_nodes=http_nodes,
                 reports=reports,
                 auth=access.node_requests,
                 most_bytes=min(configuration.nodes.most_frame_bytes, most_body_bytes),
             ),
             **sessions_app.http.build_paths(
-                service=calls,
+                service=http_sessions,
                 auth=access.session_requests,
                 most_bytes=min(configuration.sessions.most_frame_bytes, most_body_bytes),
             ),
         }
     )
-    return WorkParts(application=application, links=links, calls=calls, loops=[links])
+    return WorkParts(
+        application=application,
+        http_nodes=http_nodes,
+        http_sessions=http_sessions,
+        loops=[http_nodes],
+    )
 
 
-def _build_calls(
+def _build_http_sessions(
     infrastructure: Infrastructure, services: Services, configuration: HttpConfiguration
 ) -> HttpSessionService:
     recordings = RecordingStore(
