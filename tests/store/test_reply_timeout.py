@@ -13,6 +13,8 @@ from scheduling.model.errors import DependencyDown
 from scheduling.model.metrics import Metrics
 from scheduling.store.redis.connection import Connection, open_client
 
+pytestmark = pytest.mark.standalone("a process that is one server is paused and goes on")
+
 _DEADLINE_S = 20.0
 _OVERDUE_S = 0.08
 
