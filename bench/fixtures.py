@@ -73,7 +73,7 @@ def build_fleet(size: int) -> Fleet:
     fleet.views.update((node_id, CandidateView(node)) for node_id, node in nodes.items())
     fleet.swap(nodes, NodeIndex({DESCRIPTION: tuple(nodes)}, require_gpu=False))
     for node_id in nodes:
-        fleet.learn_load(node_id, 1)
+        fleet.loads.learn(node_id, 1)
     return fleet
 
 

@@ -96,7 +96,7 @@ def _choose_from(fleet: Fleet) -> Callable[[], Choice]:
     return functools.partial(
         choose,
         fleet.snapshot.candidates.find(ALL_NODES, _NEED),
-        free=fleet.free,
+        free=fleet.loads.free,
         need=_NEED,
         now_ms=clock.now_ms(),
         rules=PlacementRules(),

@@ -176,7 +176,7 @@ class HttpSessionService:
 
         :raises NoSuchJob: there is none, or it is nothing of the caller's
         """
-        found = await self._sessions.find_job(call.name)
+        found = await self._sessions.jobs.find_job(call.name)
         if found is None:
             raise errors.NoSuchJob
         record = found.record
@@ -264,7 +264,7 @@ class HttpSessionService:
             self._forget(session_id, job_id)
             if callback is not None:
                 await self._hooks.drop(session_id=session_id, job_id=job_id)
-        found = await self._sessions.find_job(existing or job_id)
+        found = await self._sessions.jobs.find_job(existing or job_id)
         if found is None:
             raise errors.NoSuchJob
         record = found.record

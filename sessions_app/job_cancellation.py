@@ -65,7 +65,7 @@ class JobCancellation:
     async def _end(self, job_id: str, reason: str) -> JobSettled | None:
         if await self._settlement.cancel(job_id=job_id, reason=reason):
             return None
-        return await self._sessions.find_end(session_id=self._session_id, job_id=job_id)
+        return await self._sessions.jobs.find_end(session_id=self._session_id, job_id=job_id)
 
 
 def settle(request: Request, outcome: Outcome) -> JobSettled:

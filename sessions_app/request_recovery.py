@@ -70,10 +70,10 @@ class RequestRecovery:
     async def _ask_about(self, request: Request) -> None:
         """Take the end of a job that has ended; refuse an utterance whose job was lost."""
         job_id = request.assignment.job_id
-        ended = await self._sessions.find_end(session_id=self._session_id, job_id=job_id)
+        ended = await self._sessions.jobs.find_end(session_id=self._session_id, job_id=job_id)
         if ended is not None:
             self._results.settle(ended)
-        elif not await self._sessions.is_known(session_id=self._session_id, job_id=job_id):
+        elif not await self._sessions.jobs.is_known(session_id=self._session_id, job_id=job_id):
             self._refuse(request, DependencyDown())
 
     def _refuse(self, request: Request, down: DependencyDown) -> None:
@@ -96,11 +96,11 @@ class RequestRecovery:
 
     async def _catch_up(self, told: set[str]) -> None:
         session_id = self._session_id
-        tracked = await self._sessions.list_tracked(session_id)
+        tracked = await self._sessions.jobs.list_tracked(session_id)
         tracked = [job_id for job_id in tracked if job_id not in told]
         begun = set()
         for job_id in tracked:
-            request = await self._sessions.find_request(session_id=session_id, job_id=job_id)
+            request = await self._sessions.jobs.find_request(session_id=session_id, job_id=job_id)
             if self._life.is_fenced:
                 return
             if request is not None:
@@ -110,7 +110,7 @@ class RequestRecovery:
         for job_id in tracked:
             if job_id in begun and job_id not in self._pending:
                 continue
-            ended = await self._sessions.find_end(session_id=session_id, job_id=job_id)
+            ended = await self._sessions.jobs.find_end(session_id=session_id, job_id=job_id)
             was_told = job_id in begun and job_id not in self._pending
             if ended is not None and not was_told:
                 self._results.take_end(ended)

@@ -104,19 +104,19 @@ class RequestSubmission:
     def _track(self, request: Request) -> None:
         """Remember an utterance until its answer is acknowledged, where its speaker can resume."""
         if self._life.can_resume:
-            self._sessions.track(request.assignment)
+            self._sessions.jobs.track(request.assignment)
 
     async def _answer_again(self, job_id: str, request: Request) -> None:
         """A repeated utterance gets the first one's answer; if that is still to come, only once."""
         if job_id in self._pending:
             return
         session_id = request.assignment.session_id
-        asked = await self._sessions.find_request(session_id=session_id, job_id=job_id)
+        asked = await self._sessions.jobs.find_request(session_id=session_id, job_id=job_id)
         if asked is not None and job_id not in self._pending:
             # Spoken on an older socket, whose process ended before it could note so.
             self._results.begin(asked)
             self._track(asked)
-        ended = await self._sessions.find_end(session_id=session_id, job_id=job_id)
+        ended = await self._sessions.jobs.find_end(session_id=session_id, job_id=job_id)
         if asked is None:
             self._writer.tell(ended or kept_no_longer(request, job_id))
         elif ended is not None:

@@ -102,7 +102,7 @@ class SessionService:
 
     def acknowledge(self, speaker: Speaker, message: messages.ResultAck) -> None:
         """The client has every answer up to an index; none of them is sent again."""
-        self._sessions.acknowledge(
+        self._sessions.jobs.acknowledge(
             session_id=speaker.session_id, utterance_index=message.utterance_index
         )
 

@@ -60,4 +60,4 @@ def fill_fleet(fleet: Fleet, nodes: Mapping[str, Node], table: PoolTable) -> Non
     fleet.views.update((node_id, CandidateView(node)) for node_id, node in nodes.items())
     fleet.swap(nodes, NodeIndex(by_description, require_gpu=False))
     for node_id in nodes:
-        fleet.learn_load(node_id, 0)
+        fleet.loads.learn(node_id, 0)

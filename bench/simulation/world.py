@@ -313,7 +313,7 @@ class World:
                 for other, news in zip(self._instances, told, strict=True):
                     if other is not hearer:
                         for node_id, load in news.items():
-                            hearer.fleet.learn_load(node_id, load)
+                            hearer.fleet.loads.learn(node_id, load)
 
     def _connect(self, nodes: Mapping[str, Node]) -> None:
         """Open every socket, and write every node into Redis, as if all had registered."""

@@ -52,7 +52,7 @@ class StoreAccess:
             return False
         node, load = found
         self.services.fleet.put(node)
-        self.services.fleet.record_load(node_id, load)
+        self.services.fleet.loads.record(node_id, load)
         return True
 
 

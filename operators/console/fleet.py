@@ -183,7 +183,7 @@ class FleetService:
         node = self._fleet.snapshot.nodes[node_id]
         offer = node.description.languages
         return {
-            **describe_node(node, self._fleet.find_load(node_id)),
+            **describe_node(node, self._fleet.loads.find(node_id)),
             "draining": node.draining,
             "held": node.held.value,
             "languages": sorted(offer.asr | offer.tts),

@@ -39,7 +39,7 @@ class StatsPages:
         gathered = await self._gather()
         facts = Facts(
             nodes=tuple(self._fleet.snapshot.nodes.values()),
-            loads=self._fleet.list_loads(),
+            loads=self._fleet.loads.list_all(),
             figures=(gathered.own, *(figures for _, figures in gathered.others)),
             services=self._catalog.state.services,
         )

@@ -138,7 +138,7 @@ class LiveFeed:
         return before != rows
 
     def _list_rows(self) -> dict[str, NodeRow]:
-        find_load = self._fleet.find_load
+        find_load = self._fleet.loads.find
         return {
             node_id: (node_id, find_load(node_id), node.max_jobs, node.shown_status)
             for node_id, node in self._fleet.snapshot.nodes.items()

@@ -82,7 +82,7 @@ class FleetWatch:
                     self._fleet.unlearn(node_id, conn_epoch=known.conn_epoch)
             elif self._delivery.local.find_node(node_id) is None:
                 self._fleet.learn(read.node)
-                self._fleet.learn_load(node_id, read.load)
+                self._fleet.loads.learn(node_id, read.load)
 
     def _drop_unknown(self, seen: Seen) -> None:
         for node_id, node in list(self._fleet.snapshot.nodes.items()):

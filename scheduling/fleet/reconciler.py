@@ -99,7 +99,7 @@ class Reconciler:
         if mailbox is not None and (job_id, attempt) in mailbox.list_attempts():
             mailbox.enqueue(JobCancelled(job_id=job_id, reason="no_longer_yours"))
         slot = await self._stores.slots.finish(node_id=node_id, job_id=job_id, attempt=attempt)
-        self._fleet.record_load(node_id, slot.load)
+        self._fleet.loads.record(node_id, slot.load)
         self._metrics.count("drift_repaired_total", kind)
         logger.warning(
             "slot held for nothing freed",

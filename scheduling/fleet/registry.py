@@ -89,7 +89,7 @@ class Registry:
             held=registered.held,
         )
         self._fleet.put(node)
-        self._fleet.record_load(node_id, len(registered.attempts))
+        self._fleet.loads.record(node_id, len(registered.attempts))
         await self._watch(node)
         kept = tuple(attempt for attempt in registered.attempts if attempt in running)
         if description.resumes:
@@ -113,7 +113,7 @@ class Registry:
         if isinstance(moved, Unmoved):
             raise errors.ConnectionFenced
         self._fleet.put(moved.node)
-        self._fleet.record_load(node_id, moved.load)
+        self._fleet.loads.record(node_id, moved.load)
         await self._watch(moved.node)
         return moved
 
@@ -172,7 +172,7 @@ class Registry:
             await self._watch(now)
         # Not before: its first job must not come before the word that it is ready.
         self._fleet.put(now)
-        self._fleet.record_load(node.node_id, recorded.load)
+        self._fleet.loads.record(node.node_id, recorded.load)
         return now
 
     async def restore(
@@ -195,7 +195,7 @@ class Registry:
             raise errors.ConnectionFenced
         self._fleet.put(node)
         if restored is Restored.RESTORED:
-            self._fleet.record_load(node.node_id, len(attempts))
+            self._fleet.loads.record(node.node_id, len(attempts))
             await self._watch(node)
 
     async def _list_entitled(

@@ -54,10 +54,10 @@ class Attempts:
             deadline_ms=self._limits.run_timeout_ms,
         )
         slot, step = await committed, await advanced
-        self._fleet.record_load(node_id, slot.load)
+        self._fleet.loads.record(node_id, slot.load)
         if not step.done and step.reason != "already":
             freed = await self._stores.slots.finish(node_id=node_id, job_id=job_id, attempt=attempt)
-            self._fleet.record_load(node_id, freed.load)
+            self._fleet.loads.record(node_id, freed.load)
             return None
         if not slot.done:
             late = Refused(code="NODE_OVERLOADED", message="The node accepted the job too late.")

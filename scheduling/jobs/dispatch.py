@@ -234,7 +234,7 @@ class Dispatcher:
     async def _serve(self, node_id: str) -> None:
         """Offer what a node has free to one job after the other, whose tenants may have it."""
         owing: set[str] = set()
-        while node_id in self._fleet.free and (node := self._fleet.find(node_id)):
+        while node_id in self._fleet.loads.free and (node := self._fleet.find(node_id)):
             placement_request = self.waiting.take(functools.partial(self._fits, node, owing))
             if placement_request is None:
                 return

@@ -175,7 +175,7 @@ class Explainer:
 
     def _cover(self, src: str, tgt: str) -> Coverage:
         need = Need(src=src, tgt=tgt, types=_CORE, pairs=((src, tgt),))
-        snapshot, find_load = self._fleet.snapshot, self._fleet.find_load
+        snapshot, find_load = self._fleet.snapshot, self._fleet.loads.find
         able = [snapshot.nodes[node_id] for node_id in snapshot.index.find(need)]
         ready = [node for node in able if node.is_open]
         free = sum(max(node.max_jobs - find_load(node.node_id), 0) for node in ready)

@@ -89,7 +89,7 @@ class Reservation:
             )
             await self._release(placement_request, node)
             return existing
-        self._fleet.record_load(node.node_id, slot.load)
+        self._fleet.loads.record(node.node_id, slot.load)
         if not slot.done:
             return await self._undo_place(placement_request, node)
         return await self._assign(placement_request, node, frame, decision_builder)
@@ -132,9 +132,9 @@ class Reservation:
                 await self._release(placement_request, node)
             return ReservationOutcome.JOB_GONE
         if not slot.done:
-            self._fleet.correct_load(node.node_id, slot.load)
+            self._fleet.loads.correct(node.node_id, slot.load)
             return await self._undo_place(placement_request, node)
-        self._fleet.record_load(node.node_id, slot.load)
+        self._fleet.loads.record(node.node_id, slot.load)
         frame = self._encode(placement_request.assignment)
         return await self._assign(placement_request, node, frame, decision_builder)
 
@@ -150,9 +150,9 @@ class Reservation:
         slot = await self._reserve(placement_request, node)
         decision_builder.note_answer(node.node_id, slot.word, slot.load, asked=asked)
         if not slot.done:
-            self._fleet.correct_load(node.node_id, slot.load)
+            self._fleet.loads.correct(node.node_id, slot.load)
             return ReservationOutcome.REFUSED
-        self._fleet.record_load(node.node_id, slot.load)
+        self._fleet.loads.record(node.node_id, slot.load)
         armed, placed = self._place(placement_request, node)
         await armed
         place = await placed
@@ -228,7 +228,7 @@ class Reservation:
     async def _release(self, placement_request: PlacementRequest, node: Node) -> None:
         """Give the slot back that was reserved for an attempt."""
         freed = await self._issue_release(placement_request, node)
-        self._fleet.record_load(node.node_id, freed.load)
+        self._fleet.loads.record(node.node_id, freed.load)
 
     def _release_unattended(self, placement_request: PlacementRequest, node: Node) -> None:
         """Give a slot back that may have been reserved for a job nobody was told of."""

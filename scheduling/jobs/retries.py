@@ -89,7 +89,7 @@ class Retries:
         if not reported:
             await self._tell_to_stop(failed, requeued)
         freed = await (freeing or self._free(failed))
-        self._fleet.record_load(node_id, freed.load)
+        self._fleet.loads.record(node_id, freed.load)
         return await self._go_on(failed, requeued)
 
     async def abandon(self, *, node_id: str, job_id: str, attempt: int, is_told: bool) -> None:
@@ -115,7 +115,7 @@ class Retries:
             await self._tell_to_stop(failed, requeued)
         freeing = self._free(failed)
         await self._go_on(failed, requeued, is_told=is_told)
-        self._fleet.record_load(node_id, (await freeing).load)
+        self._fleet.loads.record(node_id, (await freeing).load)
 
     def _requeue(self, failed: FailedAttempt) -> "asyncio.Future[Requeued]":
         """Begin the next attempt, and read in the same breath what it needs.

@@ -1,13 +1,9 @@
 """Sessions: opened under an id of their own, kept while they live, forgotten after."""
 
-import asyncio
-
 import msgspec
 
+from scheduling.jobs.session_jobs import SessionJobs
 from scheduling.model import errors, ids
-from scheduling.model.events import JobSettled
-from scheduling.model.jobs import ENDED, Assignment, JobRecord, Request
-from scheduling.model.outcomes import Outcome, Refused
 from scheduling.store.jobs import JobStore
 from scheduling.store.outcomes import OutcomeStore
 from scheduling.store.redis.connection import unattended
@@ -36,24 +32,15 @@ class SessionTakeover(msgspec.Struct, frozen=True):
     next_index: int
 
 
-class FoundJob(msgspec.Struct, frozen=True):
-    """A job as Redis has it; the outcome is None while it goes on, or when it is kept no longer."""
-
-    record: JobRecord
-    outcome: Outcome | None
-    profile: bytes
-
-
 class Sessions:
-    """The records of this process's sessions."""
+    """The records of this process's sessions; `jobs` is what is known of their utterances."""
 
     def __init__(
         self, *, instance_id: str, store: SessionStore, jobs: JobStore, outcomes: OutcomeStore
     ) -> None:
         self.instance_id = instance_id
         self._store = store
-        self._jobs = jobs
-        self._outcomes = outcomes
+        self.jobs = SessionJobs(store=store, jobs=jobs, outcomes=outcomes)
 
     async def open(self, *, profile: bytes, resumable: bool) -> Opened:
         """Open a session; `profile` is kept with it.
@@ -114,65 +101,6 @@ class Sessions:
         """
         return await self._store.find_profile(session_id=session_id)
 
-    async def find_job(self, job_id: str) -> FoundJob | None:
-        """Return a job with its outcome, and what its session said of itself.
-
-        :raises DependencyDown: Redis did not answer
-        """
-        session_id = ids.find_session_id(job_id)
-        if session_id is None:
-            return None
-        record, outcome, profile = await asyncio.gather(
-            self._jobs.find(session_id=session_id, job_id=job_id),
-            self._outcomes.find(session_id=session_id, job_id=job_id),
-            self._store.find_profile(session_id=session_id),
-        )
-        if record is None or profile is None:
-            return None
-        return FoundJob(record=record, outcome=outcome, profile=profile)
-
-    def track(self, job: Assignment) -> None:
-        """Remember an utterance until its answer is acknowledged."""
-        tracked = self._store.track(
-            session_id=job.session_id, job_id=job.job_id, utterance_index=job.utterance_index
-        )
-        unattended(tracked, what="an utterance to be acknowledged")
-
-    def acknowledge(self, *, session_id: str, utterance_index: int) -> None:
-        """The speaker has every answer up to an index."""
-        acknowledged = self._store.acknowledge(
-            session_id=session_id, utterance_index=utterance_index
-        )
-        unattended(acknowledged, what="an acknowledgment")
-
-    async def list_tracked(self, session_id: str) -> list[str]:
-        """Return the jobs whose answers are not acknowledged, in the order of utterances."""
-        return await self._store.list_tracked(session_id=session_id)
-
-    async def find_request(self, *, session_id: str, job_id: str) -> Request | None:
-        """Return what was asked for with a job that has not ended."""
-        record = await self._jobs.find(session_id=session_id, job_id=job_id)
-        assignment = await self._jobs.find_assignment(session_id=session_id, job_id=job_id)
-        if record is None or assignment is None or record.state in ENDED:
-            return None
-        return Request(assignment=assignment, need=record.need, tenant_id=record.tenant_id)
-
-    async def find_end(self, *, session_id: str, job_id: str) -> JobSettled | None:
-        """Return how a job ended; None while it goes on, or when nothing is known of it."""
-        record = await self._jobs.find(session_id=session_id, job_id=job_id)
-        outcome = await self._outcomes.find(session_id=session_id, job_id=job_id)
-        if record is None or record.state not in ENDED:
-            return None
-        return JobSettled(
-            session_id=session_id,
-            job_id=job_id,
-            utterance_index=record.utterance_index,
-            trace_id=record.trace_id,
-            outcome=outcome or Refused(code="CANCELLED", message="The answer was kept no longer."),
-            elapsed_ms=0,
-            tgt_lang=record.need.tgt,
-        )
-
     async def restore(self, opened: Opened, *, profile: bytes) -> None:
         """Write back the record of a session whose socket lives, if Redis lost it (G5)."""
         await self._store.open(
@@ -181,10 +109,6 @@ class Sessions:
             profile=profile,
             resume_token=opened.resume_token,
         )
-
-    async def is_known(self, *, session_id: str, job_id: str) -> bool:
-        """Say whether Redis still has a job of the session."""
-        return await self._jobs.find(session_id=session_id, job_id=job_id) is not None
 
     def renew(self, session_id: str) -> None:
         """Note a sign of life: the record stays."""

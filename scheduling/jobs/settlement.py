@@ -82,7 +82,7 @@ class Settlement:
         if end is not None:
             await self._tenants.give_back(job_id)
         # Whoever waits is woken by this, and finds the share of this job returned.
-        self._fleet.record_load(node_id, freed.load)
+        self._fleet.loads.record(node_id, freed.load)
         if end is None:
             return False
         if refused or logger.isEnabledFor(logging.DEBUG):
@@ -175,7 +175,7 @@ class Settlement:
                 node_id=end.node_id, job_id=job_id, attempt=end.attempt
             )
             await self._tenants.give_back(job_id)
-            self._fleet.record_load(end.node_id, freed.load)
+            self._fleet.loads.record(end.node_id, freed.load)
         await self._uncount(session_id, job_id)
         return end
 

@@ -133,7 +133,7 @@ class Watchdog:
             freed = await self._stores.slots.finish(
                 node_id=record.node_id, job_id=record.job_id, attempt=record.attempt
             )
-            self._fleet.record_load(record.node_id, freed.load)
+            self._fleet.loads.record(record.node_id, freed.load)
         if is_due_soon:
             return
         entity, store = timers.name_job(record.session_id, record.job_id), self._stores.timers

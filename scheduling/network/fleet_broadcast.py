@@ -52,7 +52,7 @@ class FleetBroadcast:
             sender=self._peers.record.instance_id,
             nodes=tuple(nodes.values()),
             gone=tuple(gone.items()),
-            loads={node_id: self._fleet.find_load(node_id) for node_id in nodes},
+            loads={node_id: self._fleet.loads.find(node_id) for node_id in nodes},
         )
         try:
             await self._remote_delivery.broadcast(news)

@@ -144,4 +144,4 @@ class InstanceInbox:
         for node_id, conn_epoch in news.gone:
             self._fleet.unlearn(node_id, conn_epoch=conn_epoch)
         for node_id, load in news.loads.items():
-            self._fleet.learn_load(node_id, load)
+            self._fleet.loads.learn(node_id, load)

@@ -36,7 +36,7 @@ class NodeMirror:
         """Write the copies; drop those of nodes that are gone, here and everywhere."""
         held = [mailbox.node for mailbox in self._delivery.local.list_nodes()]
         for node in held:
-            fields = describe_node(node, load=self._fleet.find_load(node.node_id))
+            fields = describe_node(node, load=self._fleet.loads.find(node.node_id))
             await self._store.write_node(node.node_id, fields=fields, life_ms=self._life_ms)
         ids_held = {node.node_id for node in held}
         for node_id in self._written - ids_held:

@@ -145,7 +145,7 @@ class Chooser:
             able = snapshot.candidates.find(pool_id, need)
             tried = choose(
                 able,
-                free=self._fleet.free,
+                free=self._fleet.loads.free,
                 exclude=avoid,
                 need=need,
                 now_ms=now_ms,

@@ -1,8 +1,7 @@
 """The fleet as this process knows it: values swapped whole, read without locks (A10)."""
 
-import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +16,8 @@ from scheduling.placement.candidates import (
     PoolTable,
     compute_members,
 )
+from scheduling.placement.listeners import FleetListeners
+from scheduling.placement.loads import Loads
 from scheduling.placement.ranking import Reason, why_never
 
 _MOST_REMEMBERED = 65_536
@@ -95,38 +96,18 @@ class Snapshot(msgspec.Struct, frozen=True):
     candidates: Candidates
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class FleetListeners:
-    """Who is told what a fleet learns; each joins when it is built, and nobody leaves.
-
-    `free` is told whenever a node is seen to have a slot free, `described` whenever one declares
-    something new. What this process finds out itself goes to `put`, `gone` and `load` too, which
-    tell other instances.
-    """
-
-    free: list[Callable[[str], None]] = dataclasses.field(default_factory=list)
-    described: list[Callable[[Node], None]] = dataclasses.field(default_factory=list)
-    put: list[Callable[[Node], None]] = dataclasses.field(default_factory=list)
-    gone: list[Callable[[str, int], None]] = dataclasses.field(default_factory=list)
-    load: list[Callable[[str, int], None]] = dataclasses.field(default_factory=list)
-
-
 class Fleet:
     """The current snapshot, and beside it a view of each node, with its last known load.
 
-    Loads are hints for ranking; the script that takes a slot decides. A node is `free` while its
-    last known load is below what it offers; `on_free` is called whenever that is learned, and
-    `on_described` whenever a node declares something new.
-
-    What this process finds out itself goes to `on_put`, `on_gone` and `on_load`, which tell other
-    instances; what it was told comes in through `learn`, `unlearn` and `learn_load`.
+    What this process finds out itself goes to the listeners `put` and `gone` too, which tell other
+    instances; what it was told comes in through `learn` and `unlearn`.
     """
 
     def __init__(self, *, require_gpu: bool) -> None:
-        self.views: dict[str, CandidateView] = {}
-        self.snapshot = self._build({}, NodeIndex({}, require_gpu=require_gpu), NO_POOLS)
-        self.free: dict[str, None] = {}
         self.listeners = FleetListeners()
+        self.views: dict[str, CandidateView] = {}
+        self.loads = Loads(views=self.views, listeners=self.listeners)
+        self.snapshot = self._build({}, NodeIndex({}, require_gpu=require_gpu), NO_POOLS)
 
     def put(self, node: Node) -> None:
         """Add a node, or take its newer state; what an older connection said is ignored."""
@@ -139,15 +120,6 @@ class Fleet:
         self.unlearn(node_id, conn_epoch=conn_epoch)
         for tell in self.listeners.gone:
             tell(node_id, conn_epoch)
-
-    def record_load(self, node_id: str, load: int) -> None:
-        """Take a load a script reported, and say so when it leaves a slot free.
-
-        `on_load` is told first, and finds in `views` and `free` what was known before.
-        """
-        for tell in self.listeners.load:
-            tell(node_id, load)
-        self.learn_load(node_id, load)
 
     def learn(self, node: Node) -> None:
         """Take a node as another instance, or Redis, has it."""
@@ -164,7 +136,7 @@ class Fleet:
         else:
             candidate.take(node)
         self.swap({**self.snapshot.nodes, node.node_id: node}, index)
-        self.learn_load(node.node_id, candidate.load)
+        self.loads.learn(node.node_id, candidate.load)
         if before != node.description or (known and known.conn_epoch != node.conn_epoch):
             for tell in self.listeners.described:
                 tell(node)
@@ -184,7 +156,7 @@ class Fleet:
         index = self.snapshot.index.replace(node_id, known.description, None)
         self.swap(nodes, index)
         del self.views[node_id]
-        self.free.pop(node_id, None)
+        self.loads.forget(node_id)
 
     def put_pools(self, table: PoolTable) -> None:
         """Take newer pools; jobs placed from now on see them whole."""
@@ -196,15 +168,6 @@ class Fleet:
         pools = msgspec.structs.replace(before.pools, members=members)
         before.candidates.renew(pools)
         self.snapshot = msgspec.structs.replace(before, pools=pools)
-
-    def list_loads(self) -> dict[str, int]:
-        """Return the last known load of every node; not for another thread than the loop's."""
-        return {node_id: candidate.load for node_id, candidate in self.views.items()}
-
-    def find_load(self, node_id: str) -> int:
-        """Return the last known load of a node, 0 where it is not known."""
-        candidate = self.views.get(node_id)
-        return candidate.load if candidate else 0
 
     def swap(self, nodes: Mapping[str, Node], index: NodeIndex) -> None:
         """Take other nodes, whose views there are; what is known of pools stays if it can."""
@@ -225,21 +188,3 @@ class Fleet:
 
     def find(self, node_id: str) -> Node | None:
         return self.snapshot.nodes.get(node_id)
-
-    def learn_load(self, node_id: str, load: int) -> None:
-        """Take a load, and say so when it leaves a slot free."""
-        self.correct_load(node_id, load)
-        if node_id in self.free:
-            for tell in self.listeners.free:
-                tell(node_id)
-
-    def correct_load(self, node_id: str, load: int) -> None:
-        """Take a load that came with a refusal: nobody is woken to be refused again."""
-        candidate = self.views.get(node_id)
-        if candidate is None:
-            return
-        candidate.load = load
-        if load < candidate.max_jobs:
-            self.free[node_id] = None
-        else:
-            self.free.pop(node_id, None)

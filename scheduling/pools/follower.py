@@ -117,7 +117,7 @@ class PoolFollower:
 
     def _serve(self, node_ids: Iterable[str]) -> None:
         """A job may wait for a pool that it has only now: let it have a slot that is free."""
-        for node_id in self._fleet.free.keys() & set(node_ids):
+        for node_id in self._fleet.loads.free.keys() & set(node_ids):
             for tell in self._fleet.listeners.free:
                 tell(node_id)
 

@@ -174,7 +174,7 @@ async def test_a_frame_tells_only_of_nodes_that_changed(fleet: Fleet) -> None:
     watcher = Outbound(send, limits=OutboundLimits())
     feed.join(watcher)
     await feed.run_once()
-    fleet.record_load("n7", 1)
+    fleet.loads.record("n7", 1)
     fleet.remove("n8", conn_epoch=1)
     await feed.run_once()
 

@@ -58,7 +58,7 @@ class Scene:
         for node_id in node_ids:
             fields = {"heartbeat_at_ms": clock.now_ms()} | other
             self.fleet.learn(make_node(node_id, describe(languages), **fields))
-            self.fleet.learn_load(node_id, load)
+            self.fleet.loads.learn(node_id, load)
 
     def use(self, config: PoolConfig, *, fresh_ms: int = AN_HOUR_MS, **members: Any) -> None:
         known = {

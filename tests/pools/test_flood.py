@@ -104,8 +104,8 @@ class World:
 def make_world(connection: Connection, keys: Keys) -> Callable[..., object]:
     async def make(*, guaranteed: int) -> World:
         one, other = Scheduler(connection, keys), Scheduler(connection, keys, seed=2)
-        one.fleet.listeners.load.append(other.fleet.learn_load)
-        other.fleet.listeners.load.append(one.fleet.learn_load)
+        one.fleet.listeners.load.append(other.fleet.loads.learn)
+        other.fleet.listeners.load.append(one.fleet.loads.learn)
         sockets = await one.connect("n-1", "n-2", max_jobs=SLOTS, known_to=(other,))
         rule = TenantRule(tenant_id="sure", min_slots=guaranteed)
         for each in (one, other):

@@ -154,8 +154,8 @@ async def test_of_two_nodes_in_a_pool_the_less_loaded_wins(herd: Herd, keys: Key
     idle = list(herd.sockets)[:2]
     for each in herd.schedulers:
         for name in herd.sockets:
-            each.fleet.learn_load(name, SLOTS if name not in idle else 1)
-        each.fleet.learn_load(idle[1], 3)
+            each.fleet.loads.learn(name, SLOTS if name not in idle else 1)
+        each.fleet.loads.learn(idle[1], 3)
     chosen = collections.Counter(
         each.explainer.simulate(need=make_need()).nodes[0].node_id
         for each in herd.schedulers

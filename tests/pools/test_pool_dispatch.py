@@ -348,13 +348,13 @@ async def test_a_dry_run_finds_the_node_and_changes_nothing(
     await scheduler.connect("n-1", "n-2")
     scheduler.use(ACME, a={"n-1"}, b={"n-2"})
     before = {key: await redis_client.dump(key) for key in await list_keys(redis_client, "*")}
-    loads, counts = scheduler.fleet.list_loads(), len(scheduler.dispatcher.waiting)
+    loads, counts = scheduler.fleet.loads.list_all(), len(scheduler.dispatcher.waiting)
     for _ in range(100):
         choice = scheduler.explainer.simulate(need=make_need(), tenant_id="acme")
         assert [node.node_id for node in choice.nodes] == ["n-1"]
         assert (choice.pool_id, choice.fallback) == ("a", False)
     after = {key: await redis_client.dump(key) for key in await list_keys(redis_client, "*")}
-    assert (after, scheduler.fleet.list_loads(), len(scheduler.dispatcher.waiting)) == (
+    assert (after, scheduler.fleet.loads.list_all(), len(scheduler.dispatcher.waiting)) == (
         before,
         loads,
         counts,
@@ -429,7 +429,7 @@ async def test_a_job_that_a_slot_refuses_waits_and_does_not_ask_again_and_again(
     assert [await scheduler.find_node(job_id) for job_id in jobs] == ["", "", ""]
     assert len(scheduler.dispatcher.waiting) == 3
     await redis_client.delete(keys.node_unavail("n-1"))
-    scheduler.fleet.record_load("n-1", 0)
+    scheduler.fleet.loads.record("n-1", 0)
     await scheduler.settle()
     assert [await scheduler.find_node(job_id) for job_id in jobs] == ["n-1"] * 3
 
@@ -466,7 +466,7 @@ async def test_of_two_nodes_the_less_loaded_is_chosen(scheduler: Scheduler) -> N
     rng = random.Random(5)
     for _ in range(200):
         busy, idle = rng.sample(["n-1", "n-2"], 2)
-        scheduler.fleet.record_load(busy, 3)
-        scheduler.fleet.record_load(idle, 1)
+        scheduler.fleet.loads.record(busy, 3)
+        scheduler.fleet.loads.record(idle, 1)
         choice = scheduler.explainer.simulate(need=make_need())
         assert choice.nodes[0].node_id == idle

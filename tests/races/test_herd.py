@@ -95,7 +95,7 @@ async def test_a_node_filled_since_it_was_looked_at_leaves_the_job_to_the_next(
 ) -> None:
     core, other = instances[:2]
     sockets = await connect_nodes([core], count=2, slots=1)
-    core.fleet.record_load("n1", 0)
+    core.fleet.loads.record("n1", 0)
     await reserve(other.held, core.fleet.snapshot.nodes["n0"], "job-BBBB0001-000000000001")
 
     for request in make_requests(1):

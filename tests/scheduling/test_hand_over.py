@@ -59,7 +59,7 @@ async def test_an_outcome_nobody_told_is_told_by_the_watchdog(core: Services) ->
     (settled,) = speaker.told
     assert isinstance(settled, JobSettled)
     assert (settled.job_id, settled.outcome) == (JOB, RESULT)
-    assert core.fleet.find_load(node.node_id) == 0
+    assert core.fleet.loads.find(node.node_id) == 0
 
 
 @pytest.mark.req("J13", "I-51")

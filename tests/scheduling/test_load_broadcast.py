@@ -98,7 +98,7 @@ async def test_loads_that_change_together_are_one_message_to_each_other_instance
     telling = asyncio.create_task(broadcaster.news.run_once())
 
     for load in (1, 2, 1):
-        broadcaster.fleet.record_load("n1", load)
+        broadcaster.fleet.loads.record("n1", load)
     told = await asyncio.wait_for(telling, WITHIN_S)
 
     assert (told, broadcaster.transport.sent) == (1, [(OTHER.channel, loads(n1=1))])
@@ -111,11 +111,11 @@ async def test_a_slot_at_a_full_node_is_told_at_once(core: Services) -> None:
     broadcaster.fleet.learn(make_node("n1", max_jobs=2))
     telling = asyncio.create_task(broadcaster.news.run_once())
 
-    broadcaster.fleet.record_load("n1", 1)
-    broadcaster.fleet.record_load("n1", 2)
+    broadcaster.fleet.loads.record("n1", 1)
+    broadcaster.fleet.loads.record("n1", 2)
     await asyncio.sleep(0)
     assert not telling.done()
-    broadcaster.fleet.record_load("n1", 1)
+    broadcaster.fleet.loads.record("n1", 1)
     await asyncio.wait_for(telling, WITHIN_S)
 
     assert broadcaster.transport.sent == [(OTHER.channel, loads(n1=1))]
@@ -129,8 +129,8 @@ async def test_a_load_that_is_as_it_was_is_no_news(core: Services) -> None:
         broadcaster.fleet.learn(make_node(node_id))
     telling = asyncio.create_task(broadcaster.news.run_once())
 
-    broadcaster.fleet.record_load("n1", 0)
-    broadcaster.fleet.record_load("n2", 1)
+    broadcaster.fleet.loads.record("n1", 0)
+    broadcaster.fleet.loads.record("n2", 1)
     await asyncio.wait_for(telling, WITHIN_S)
 
     assert broadcaster.transport.sent == [(OTHER.channel, loads(n2=1))]
@@ -141,7 +141,7 @@ async def test_whoever_is_alone_tells_nobody(core: Services) -> None:
     broadcaster = Broadcaster(core, gather_s=0.01)
     broadcaster.fleet.learn(make_node("n1"))
 
-    broadcaster.fleet.record_load("n1", 1)
+    broadcaster.fleet.loads.record("n1", 1)
 
     assert await asyncio.wait_for(broadcaster.news.run_once(), WITHIN_S) == 0
     assert broadcaster.transport.sent == []
@@ -154,7 +154,7 @@ async def test_a_node_that_comes_is_told_with_its_load(core: Services) -> None:
     node = make_node("n1")
 
     broadcaster.fleet.put(node)
-    broadcaster.fleet.record_load("n1", 3)
+    broadcaster.fleet.loads.record("n1", 3)
     await asyncio.wait_for(broadcaster.fleet_broadcast.run_once(), WITHIN_S)
 
     assert broadcaster.transport.told == [FleetNews(sender="i1", nodes=(node,), loads={"n1": 3})]

@@ -28,9 +28,9 @@ async def test_a_node_is_told_to_stop_before_its_slot_is_free(core: Services) ->
     held_when_told = []
     enqueue = mailbox.enqueue
     mailbox.enqueue = lambda event: (
-        held_when_told.append(core.fleet.find_load("n1")) or enqueue(event)
+        held_when_told.append(core.fleet.loads.find("n1")) or enqueue(event)
     )
-    core.fleet.record_load("n1", 1)
+    core.fleet.loads.record("n1", 1)
 
     await move_on(core)
 

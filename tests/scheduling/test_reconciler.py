@@ -71,7 +71,7 @@ async def test_a_slot_whose_job_is_over_is_freed_when_seen_twice(core: Services)
     assert not await scene.list_held()
     assert scene.mailbox.cancelled == [JOB]
     assert scene.metrics.counts[(REPAIRED, "job_elsewhere")] == 1
-    assert core.fleet.find_load("n1") == 0
+    assert core.fleet.loads.find("n1") == 0
 
 
 @pytest.mark.req("G5", "R8")

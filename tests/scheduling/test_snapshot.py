@@ -122,11 +122,11 @@ def test_a_node_that_gains_a_slot_is_told_of() -> None:
     fleet.put(make_node("n1", max_jobs=2))
     told.clear()
 
-    fleet.record_load("n1", 2)
-    assert (told, dict(fleet.free)) == ([], {})
-    fleet.record_load("n1", 1)
-    assert (told, list(fleet.free)) == (["n1"], ["n1"])
-    fleet.record_load("stranger", 0)
+    fleet.loads.record("n1", 2)
+    assert (told, dict(fleet.loads.free)) == ([], {})
+    fleet.loads.record("n1", 1)
+    assert (told, list(fleet.loads.free)) == (["n1"], ["n1"])
+    fleet.loads.record("stranger", 0)
     assert told == ["n1"]
     fleet.remove("n1", conn_epoch=1)
-    assert (fleet.list_loads(), dict(fleet.free)) == ({}, {})
+    assert (fleet.loads.list_all(), dict(fleet.loads.free)) == ({}, {})
