@@ -8,7 +8,7 @@ REDIS_TESTS := $(addprefix tests/,scheduling scripts store races properties pool
 	operators/test_scraping.py operators/test_tokens.py runbook/test_channel_layer_guide.py \
 	instances e2e)
 # Tests wait more than they compute. Those of a file share servers, so they stay together.
-BESIDE := --numprocesses=4 --dist=loadfile --no-loadscope-reorder
+BESIDE := --numprocesses=4 --dist=loadgroup --no-loadscope-reorder
 # A node on one instance and a speaker on another, a hundred times in a row.
 CLASSIC := tests/instances/test_two_instances.py tests/instances/test_redis_cluster.py
 .DEFAULT_GOAL := help

@@ -12,9 +12,30 @@ _LONG = (
     *("security", "instances", "history", "chaos", "runbook", "work", "e2e", "server"),
     *("demo", "operators"),
 )
+_FLUSHED = "flushed database"
 _ROOT = Path(__file__).parent
 # Any two files of this checkout, so that every process of every run has the same ones.
 _GATE, _MACHINE = _ROOT / "pyproject.toml", _ROOT / "conftest.py"
+
+
+class _Groups:
+    """Which tests one worker runs after one another: those of a file, or of the flushed database.
+
+    A test with transactions of its own leaves an empty database behind, without the roles that a
+    migration made. So the files of such tests are one group, begun last, in pytest-django's order:
+    those tests after all others.
+    """
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        flushed = {item.path for item in items if _flushes(item)}
+        for item in items:
+            name = _FLUSHED if item.path in flushed else item.path.relative_to(_ROOT).as_posix()
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_Groups(), "groups of tests")
 
 
 @pytest.hookimpl(trylast=True)
@@ -36,7 +57,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
             return (yield)
 
 
+def _flushes(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("django_db")
+    return mark is not None and bool(mark.kwargs.get("transaction"))
+
+
 def _rank(item: pytest.Item) -> int:
+    group = item.get_closest_marker("xdist_group")
+    if group is not None and group.args == (_FLUSHED,):
+        return len(_LONG) + 1
     folder = item.path.parent.name
     return _LONG.index(folder) if folder in _LONG else len(_LONG)
 
