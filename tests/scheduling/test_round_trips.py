@@ -8,7 +8,7 @@ from lua import scripts
 from scheduling.model.events import ToNode
 from scheduling.store import timers
 from scheduling.store.redis import routes
-from tests.redis_under_test import IS_CLUSTER
+from tests.redis_under_test import IS_CLUSTER, OwnRedis, look_into
 from tests.scheduling.core import Services
 from tests.scheduling.departures import KeptLetters, fall_silent, give_jobs
 from tests.scripts.fixtures import NODE_LIMITS, make_request
@@ -51,16 +51,18 @@ class CountingNode:
 
 
 @pytest.fixture
-async def batches(core: Services, monkeypatch: pytest.MonkeyPatch) -> Batches:
+async def batches(
+    core: Services, redis_server: OwnRedis, monkeypatch: pytest.MonkeyPatch
+) -> Batches:
     """How many commands each batch carried, from now on; Redis knows every script.
 
     On a cluster, what leaves at once is a batch for each master.
     """
-    connection = core.held.connection
-    for name in scripts.list_names():
-        await connection.execute("SCRIPT", "LOAD", scripts.load_source(name))
+    with look_into(redis_server.url) as every_master:
+        for name in scripts.list_names():
+            every_master.script_load(scripts.load_source(name))
     sent = Batches()
-    route = connection._route
+    route = core.held.connection._route
     begin, run = route.begin, route.run
 
     def note_begun(
@@ -100,6 +102,9 @@ async def test_the_node_has_the_job_after_one_round_trip(core: Services, batches
 
 
 @pytest.mark.req("V7", "N14")
+@pytest.mark.standalone(
+    "the masters of a cluster answer one after the other, none waits for another"
+)
 @pytest.mark.parametrize("noticed", ["closed", "grace over", "silent"])
 async def test_the_three_jobs_of_a_node_that_is_gone_move_in_three_round_trips(
     core: Services, batches: Batches, noticed: str

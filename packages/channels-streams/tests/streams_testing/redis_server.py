@@ -23,6 +23,7 @@ from redis.crc import key_slot
 IS_CLUSTER = os.environ.get("CHANNELS_STREAMS_TEST_REDIS_MODE", "standalone") == "cluster"
 
 _STARTED_WITHIN_S = 60.0
+_ENDED_WITHIN_S = 10.0
 # Longer than any test lets a command block.
 _PATIENCE_S = 60
 _SLOTS = 16_384
@@ -98,10 +99,16 @@ class RedisServer:
         self._end(subprocess.Popen.kill)
 
     def _end(self, how: Callable[["subprocess.Popen[bytes]"], None]) -> None:
-        if self._process is not None:
-            how(self._process)
-            self._process.wait(timeout=_STARTED_WITHIN_S)
-            self._process = None
+        if self._process is None:
+            return
+        how(self._process)
+        try:
+            self._process.wait(timeout=_ENDED_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            # One that has just become a replica again may be copying its master, and hear nothing.
+            self._process.kill()
+            self._process.wait()
+        self._process = None
 
     def _answers(self) -> bool:
         try:
