@@ -18,6 +18,17 @@ _LOOK_AGAIN_S = 0.2
 class RequestRecovery:
     """Finds the answers of one session that were given elsewhere, or that nobody can give."""
 
+    __slots__ = (
+        "_background",
+        "_cancellation",
+        "_dispatcher",
+        "_life",
+        "_pending",
+        "_results",
+        "_session_id",
+        "_sessions",
+    )
+
     def __init__(
         self,
         *,

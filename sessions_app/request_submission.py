@@ -21,6 +21,18 @@ _LOOK_AGAIN_S = 0.2
 class RequestSubmission:
     """Brings one session's requests to the dispatcher; each is answered once and in its place."""
 
+    __slots__ = (
+        "_background",
+        "_cancellation",
+        "_dispatcher",
+        "_life",
+        "_pending",
+        "_results",
+        "_sessions",
+        "_settlement",
+        "_writer",
+    )
+
     def __init__(
         self,
         *,

@@ -14,6 +14,16 @@ from sessions_app.result_writer import ResultWriter
 class ResultDelivery:
     """Writes outcomes whose turn has come; Redis keeps those the speaker could not take."""
 
+    __slots__ = (
+        "_cancellation",
+        "_dispatcher",
+        "_metrics",
+        "_pending",
+        "_session_id",
+        "_settlement",
+        "_writer",
+    )
+
     def __init__(
         self,
         *,

@@ -17,6 +17,15 @@ from sessions_app.session_limits import SessionLimits
 class ResultSequencer:
     """Keeps an outcome until those before it have left; its timer ends the wait for a late one."""
 
+    __slots__ = (
+        "_buffer",
+        "_delivery",
+        "_pending",
+        "_sender",
+        "_timer",
+        "accepted_below",
+    )
+
     def __init__(
         self, *, pending: PendingRequests, delivery: ResultDelivery, limits: SessionLimits
     ) -> None:

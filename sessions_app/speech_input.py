@@ -17,6 +17,13 @@ Wanted = list[Request]
 class SpeechInput:
     """One session's speech; waits for nothing, and returns what is to be asked for now."""
 
+    __slots__ = (
+        "_metrics",
+        "_profile",
+        "_segmenter",
+        "_session_id",
+    )
+
     def __init__(
         self,
         *,
