@@ -10,6 +10,12 @@ from scheduling.model.background import Background
 class DeadlineTimer:
     """Calls back once, at the moment it was last set for."""
 
+    __slots__ = (
+        "_background",
+        "_ring",
+        "_timer",
+    )
+
     def __init__(self, ring: Callable[[], Coroutine[None, None, None]]) -> None:
         self._ring = ring
         self._background = Background()

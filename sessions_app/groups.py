@@ -27,6 +27,16 @@ class UtteranceGroups:
     group has room; otherwise it begins a new one.
     """
 
+    __slots__ = (
+        "_begun_at_ms",
+        "_group",
+        "_latest",
+        "_max_context_chars",
+        "_max_parts",
+        "_session_id",
+        "_window_ms",
+    )
+
     def __init__(
         self,
         *,

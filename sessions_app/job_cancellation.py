@@ -22,6 +22,14 @@ class JobCancellation:
     Where that does not answer they are ended once it does, while the session goes on here.
     """
 
+    __slots__ = (
+        "_background",
+        "_life",
+        "_session_id",
+        "_sessions",
+        "_settlement",
+    )
+
     def __init__(
         self,
         *,

@@ -18,6 +18,14 @@ class OrderedSender(Generic[Item]):
     that Redis gives none.
     """
 
+    __slots__ = (
+        "_background",
+        "_give_up",
+        "_is_giving_up",
+        "_queue",
+        "_tell",
+    )
+
     def __init__(
         self,
         *,

@@ -8,6 +8,11 @@ from sessions_app.in_flight import InFlight
 class PendingRequests:
     """Requests by their job, oldest first; the process counts them too, while it may not leave."""
 
+    __slots__ = (
+        "_in_flight",
+        "_requests",
+    )
+
     def __init__(self, in_flight: InFlight) -> None:
         self._in_flight = in_flight
         self._requests: dict[str, tuple[Request, float]] = {}

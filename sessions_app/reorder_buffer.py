@@ -57,6 +57,15 @@ class ReorderBuffer(Generic[Item]):
     Jobs of one utterance do not wait for each other.
     """
 
+    __slots__ = (
+        "_arrivals",
+        "_gap_ms",
+        "_held",
+        "_live",
+        "_live_order",
+        "_max_held",
+    )
+
     def __init__(self, *, gap_ms: int = 10_000, max_held: int = 200) -> None:
         self._gap_ms = gap_ms
         self._max_held = max_held

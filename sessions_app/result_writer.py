@@ -20,6 +20,13 @@ class ResultWriter:
     `names_targets` says that each outcome names its language: the session has several.
     """
 
+    __slots__ = (
+        "_announced",
+        "_groups",
+        "_names_targets",
+        "_outbound",
+    )
+
     def __init__(
         self, *, session_id: str, outbound: Outbound, limits: SessionLimits, names_targets: bool
     ) -> None:

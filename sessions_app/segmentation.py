@@ -135,6 +135,21 @@ class Segmenter:
     open, any other cut, a final marker or `pause_ms` of silence closes it.
     """
 
+    __slots__ = (
+        "_audio_format",
+        "_buffer",
+        "_heard_at_ms",
+        "_marker_until_ms",
+        "_new_turn_id",
+        "_planned",
+        "_playback_until_ms",
+        "_sample_rate",
+        "_settings",
+        "_turn_id",
+        "empty_marks",
+        "next_utterance_index",
+    )
+
     def __init__(
         self,
         *,

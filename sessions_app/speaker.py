@@ -37,6 +37,20 @@ class Speaker:
     asks for those that were lost.
     """
 
+    __slots__ = (
+        "_outbound",
+        "_timer",
+        "life",
+        "opened",
+        "profile",
+        "recovery",
+        "results",
+        "session_id",
+        "speech",
+        "submission",
+        "writer",
+    )
+
     def __init__(
         self,
         *,
