@@ -8,6 +8,7 @@ import pytest
 from lingua_node.jobs import Job, Result
 from lingua_node.messages import LanguagePair, Languages, Service
 from lingua_node.node import Node
+from streams_testing.listening import Listener
 
 from tests.e2e.servers import Lingua, Servers
 from tests.peers.frames import Frame, register_frame
@@ -262,30 +263,29 @@ class _Wire:
 
     def __init__(self, lingua: Lingua) -> None:
         self._target = lingua.instance.address.split(":")
-        self._writers: list[asyncio.StreamWriter] = []
-        self.url = ""
+        self._listener = Listener(self._join)
+        self.cut = self._listener.cut
+
+    @property
+    def url(self) -> str:
+        return f"ws://{self._listener.address}{NODE}"
 
     @classmethod
     @asynccontextmanager
     async def open(cls, lingua: Lingua) -> AsyncIterator["_Wire"]:
         wire = cls(lingua)
-        server = await asyncio.start_server(wire._join, "127.0.0.1", 0)
-        wire.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}{NODE}"
+        await wire._listener.start()
         try:
             yield wire
         finally:
-            server.close()
-            wire.cut()
-
-    def cut(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
+            await wire._listener.stop()
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection(*self._target)
-        self._writers += [writer, there_writer]
-        await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+        try:
+            await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+        finally:
+            there_writer.transport.abort()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
+from streams_testing.listening import Listener
+
 _START_S = 30
 
 
@@ -17,8 +19,7 @@ class LossyProxy:
 
     def __init__(self, *, port: int) -> None:
         self._upstream_port = port
-        self._server: asyncio.Server | None = None
-        self._lives: set[asyncio.Task[None]] = set()
+        self._listener = Listener(self._serve)
         self.lose_next_reply = False
         self.lost = 0
         self._wanted = b""
@@ -35,28 +36,19 @@ class LossyProxy:
 
     async def start(self) -> str:
         """Listen on loopback; return the URL to connect to."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+        await self._listener.start()
+        return f"redis://{self._listener.address}/0"
 
     async def stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for life in self._lives:
-            life.cancel()
-        await asyncio.gather(*self._lives, return_exceptions=True)
-        await self._server.wait_closed()
+        await self._listener.stop()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        life = asyncio.current_task()
-        assert life is not None
-        self._lives.add(life)
         async with contextlib.AsyncExitStack() as ends:
-            ends.callback(self._lives.discard, life)
             ends.callback(writer.close)
             upstream_reader, upstream_writer = await asyncio.open_connection(
                 "127.0.0.1", self._upstream_port
             )
-            ends.callback(upstream_writer.close)
+            ends.callback(upstream_writer.transport.abort)
             doomed = asyncio.Event()
             group = await ends.enter_async_context(asyncio.TaskGroup())
             back = group.create_task(self._pass_replies(upstream_reader, writer, doomed))
@@ -98,7 +90,6 @@ def serve_apart(proxy: LossyProxy) -> Iterator[str]:
         await ending.wait()
         await proxy.stop()
 
-    # A connection that came while the proxy stopped is ended with the loop, by `asyncio.run`.
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     url, end = started.result(timeout=_START_S)

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streams_testing.listening import listening
 
 from scheduling.model.errors import BadInput
 from sessions_app.webhook_client import WebhookClient, is_public
@@ -21,8 +21,7 @@ OURS = (
 OTHERS = ("1.0.0.0/8", "8.8.0.0/16", "93.184.0.0/16", "2606:4700::/32", "2a00:1450::/32")
 
 
-@contextlib.asynccontextmanager
-async def answering(answer: bytes) -> AsyncIterator[str]:
+def answering(answer: bytes) -> contextlib.AbstractAsyncContextManager[str]:
     """A listener that answers whatever comes with `answer`, and hangs up."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -30,12 +29,7 @@ async def answering(answer: bytes) -> AsyncIterator[str]:
         writer.write(answer)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()
-    try:
-        yield f"{host}:{port}"
-    finally:
-        server.close()
+    return listening(serve)
 
 
 async def post(client: WebhookClient, url: str) -> int:

@@ -9,6 +9,8 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from streams_testing.listening import listening
+
 from tests.peers.http import DEADLINE_S
 
 
@@ -43,13 +45,8 @@ class HookReceiver:
     @contextlib.asynccontextmanager
     async def open(cls, *answers: int) -> AsyncIterator["HookReceiver"]:
         receiver = cls(*answers)
-        server = await asyncio.start_server(receiver._serve, "127.0.0.1", 0)
-        host, port = server.sockets[0].getsockname()
-        receiver.address = f"{host}:{port}"
-        try:
+        async with listening(receiver._serve) as receiver.address:
             yield receiver
-        finally:
-            server.close()
 
     async def next(self, count: int) -> Told:
         """Wait until this many hooks have come; return the last."""

@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import InvalidResponse, ResponseError
 from redis.exceptions import TimeoutError as NoReply
+from streams_testing.listening import listening
 from streams_testing.redis_server import Client, RedisServer
 from streams_testing.waiting import SOON, eventually
 
@@ -208,11 +209,8 @@ async def test_an_answer_that_is_none_ends_the_connection(open_client: OpenClien
                 writer.write(b"+OK\r\n" * data.count(b"*"))
         writer.close()
 
-    server = await asyncio.start_server(babble, "127.0.0.1", 0)
-    async with server:
-        connection = CommandConnection(
-            open_client(url=f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
-        )
+    async with listening(babble) as address:
+        connection = CommandConnection(open_client(url=f"redis://{address}/0"))
         with pytest.raises(InvalidResponse):
             await soon(connection.run([("PING",)]))
         # Nobody takes the rest for an answer: the next command has a connection of its own.

@@ -8,6 +8,7 @@ import pytest
 import redis.asyncio
 from channels_streams.layer import StreamsChannelLayer
 from redis.exceptions import RedisError
+from streams_testing.listening import listening
 from streams_testing.redis_server import RedisServer, find_free_port
 from streams_testing.waiting import eventually, receive
 
@@ -184,23 +185,18 @@ async def test_a_reply_lost_on_the_way_does_not_send_a_message_twice(faulty: Fau
 
     async def serve(reader, writer) -> None:
         back, forth = await asyncio.open_connection("127.0.0.1", faulty.server.port)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(carry(reader, forth, drop=False))
-            tasks.create_task(carry(back, writer, drop=True))
-
-    async def quiet(reader, writer) -> None:
         try:
-            await serve(reader, writer)
-        except* OSError:
-            writer.transport.abort()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(carry(reader, forth, drop=False))
+                tasks.create_task(carry(back, writer, drop=True))
+        finally:
+            forth.transport.abort()
 
-    proxy = await asyncio.start_server(quiet, "127.0.0.1", 0)
-    port = proxy.sockets[0].getsockname()[1]
-    sender = StreamsChannelLayer(url=f"redis://127.0.0.1:{port}/0")
-    for n in range(3):
-        await sender.send(channel, {"type": "x", "n": n})
-    await sender.close()
-    proxy.close()
+    async with listening(serve) as address:
+        sender = StreamsChannelLayer(url=f"redis://{address}/0")
+        for n in range(3):
+            await sender.send(channel, {"type": "x", "n": n})
+        await sender.close()
     assert dropped.is_set()
     assert [(await receive(layer, channel))["n"] for _ in range(3)] == [0, 1, 2]
     # The next receive finishes the third; nothing else was ever in the inbox.
