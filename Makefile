@@ -13,6 +13,8 @@ BESIDE := --numprocesses=4 --dist=loadgroup --no-loadscope-reorder
 CLASSIC := tests/instances/test_two_instances.py tests/instances/test_redis_cluster.py
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Some machines forbid it: every server that a test starts would then compile the house anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## list these commands
