@@ -28,7 +28,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 def write_node(node: Node, keys: Keys) -> Command:
     """Return the command that writes a node as if it had registered."""
     return (
-        *("HSET", keys.node_info(node.node_id)),
+        *("HSET", keys.node.info(node.node_id)),
         *("status", node.status.value, "conn_epoch", node.conn_epoch, "max", node.max_jobs),
         *("draining", "0", "heartbeat_at_ms", node.heartbeat_at_ms),
     )

@@ -102,7 +102,7 @@ def build_pools(
         most=pools.unavailable_services.most_queued,
         metrics=infrastructure.metrics,
     )
-    listener = HintListener(_open_hint_client(configuration.redis), channel=keys.pool_hints())
+    listener = HintListener(_open_hint_client(configuration.redis), channel=keys.pool.hints())
     hint_reader = HintReader(listener=listener, follower=follower, on_wish=leader.wake)
     return PoolParts(
         loops=[leader, follower, membership, unavailable_services, hint_reader],

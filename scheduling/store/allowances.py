@@ -31,7 +31,7 @@ class AllowanceStore:
         """Take `cost` tokens from a principal's bucket, which holds `burst`."""
         return self._connection.run_script(
             "take_tokens",
-            keys=[self._keys.bucket(principal_id, bucket)],
+            keys=[self._keys.access.bucket(principal_id, bucket)],
             args=[cost, per_s, burst, self.test_clock],
             read=_read_taken,
         )
@@ -42,14 +42,16 @@ class AllowanceStore:
         """Count a socket, or renew it; False when the principal has as many as it may."""
         return self._connection.run_script(
             "hold_connection",
-            keys=[self._keys.sockets(principal_id)],
+            keys=[self._keys.access.sockets(principal_id)],
             args=[connection_id, most, lease_ms, self.test_clock],
             read=is_done,
         )
 
     def drop_connection(self, *, principal_id: str, connection_id: str) -> "Future[int]":
         """A socket is gone."""
-        return self._connection.execute("ZREM", self._keys.sockets(principal_id), connection_id)
+        return self._connection.execute(
+            "ZREM", self._keys.access.sockets(principal_id), connection_id
+        )
 
     def claim_node_id(
         self, *, node_id: str, principal_id: str, life_ms: int, is_named: bool
@@ -60,7 +62,7 @@ class AllowanceStore:
         """
         return self._connection.run_script(
             "claim_node_id",
-            keys=[self._keys.node_owner(node_id)],
+            keys=[self._keys.node.owner(node_id)],
             args=[principal_id, life_ms, int(is_named)],
             read=is_done,
         )

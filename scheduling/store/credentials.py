@@ -31,7 +31,7 @@ class CredentialStore:
         prefix = credential.principal.credential
         return self._connection.run_script(
             "publish_credential",
-            keys=[self._keys.credential(prefix), self._keys.credential_changes()],
+            keys=[self._keys.access.credential(prefix), self._keys.access.changes()],
             args=[
                 prefix,
                 credential.version,
@@ -46,30 +46,28 @@ class CredentialStore:
     def find(self, prefix: str) -> "Future[Credential | None]":
         """Return what is published of a token, None where nothing is."""
         return self._connection.execute(
-            "HGET", self._keys.credential(prefix), "record", read=_read_credential
+            "HGET", self._keys.access.credential(prefix), "record", read=_read_credential
         )
 
     def list_changes(self, *, since_ms: int) -> "Future[Changes]":
         """Return the tokens that changed since a moment of Redis's clock, oldest first."""
         return self._connection.execute(
-            *("ZRANGEBYSCORE", self._keys.credential_changes(), since_ms, "+inf", "WITHSCORES"),
+            *("ZRANGEBYSCORE", self._keys.access.changes(), since_ms, "+inf", "WITHSCORES"),
             read=_read_changes,
         )
 
     def note_published(self, *, for_ms: int) -> "Future[Any]":
         """Note that every credential was published; the note is lost with Redis's data."""
-        return self._connection.execute(
-            "SET", self._keys.credentials_published(), "1", "PX", for_ms
-        )
+        return self._connection.execute("SET", self._keys.access.published(), "1", "PX", for_ms)
 
     def is_published(self) -> "Future[bool]":
         """Say whether every credential was published a short while ago."""
-        return self._connection.execute("EXISTS", self._keys.credentials_published(), read=bool)
+        return self._connection.execute("EXISTS", self._keys.access.published(), read=bool)
 
     def burn_ticket(self, ticket_id: str, *, for_ms: int) -> "Future[bool]":
         """Use a ticket up; False when it was used before."""
         return self._connection.execute(
-            "SET", self._keys.ticket(ticket_id), "1", "NX", "PX", for_ms, read=bool
+            "SET", self._keys.access.ticket(ticket_id), "1", "NX", "PX", for_ms, read=bool
         )
 
 

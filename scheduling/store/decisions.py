@@ -24,7 +24,7 @@ class DecisionStore:
         """Keep a decision, with the newest of the same job."""
         return self._connection.run_script(
             "note_decision",
-            keys=[self._keys.decisions(session_id, job_id)],
+            keys=[self._keys.session.decisions(session_id, job_id)],
             args=[encode_decision(decision), MOST_DECISIONS, self._life_ms],
         )
 
@@ -32,7 +32,7 @@ class DecisionStore:
         """Return the decisions about a job, oldest first."""
         return self._connection.execute(
             "LRANGE",
-            self._keys.decisions(session_id, job_id),
+            self._keys.session.decisions(session_id, job_id),
             0,
             -1,
             read=lambda raw: [_decode(one) for one in raw],

@@ -24,17 +24,17 @@ class HookStore:
     def keep(self, *, session_id: str, job_id: str, hook: Hook) -> "Future[Any]":
         """Keep where a job's outcome is to be told, or how often that was tried."""
         return self._connection.execute(
-            "SET", self._keys.hook(session_id, job_id), _encode(hook), "PX", self._life_ms
+            "SET", self._keys.session.hook(session_id, job_id), _encode(hook), "PX", self._life_ms
         )
 
     def find(self, *, session_id: str, job_id: str) -> "Future[Hook | None]":
         """Return a job's hook, None where it has none or was told."""
         return self._connection.execute(
             "GET",
-            self._keys.hook(session_id, job_id),
+            self._keys.session.hook(session_id, job_id),
             read=lambda raw: None if raw is None else _decode(raw),
         )
 
     def drop(self, *, session_id: str, job_id: str) -> "Future[int]":
         """Forget a hook that was told, or that cannot be."""
-        return self._connection.execute("DEL", self._keys.hook(session_id, job_id))
+        return self._connection.execute("DEL", self._keys.session.hook(session_id, job_id))

@@ -37,7 +37,7 @@ class InstanceStore:
         """Say that this instance lives; `gone_boot_id` names a process known to have ended."""
         return self._connection.run_script(
             "claim_presence",
-            keys=[self._keys.instance_presence(record.instance_id)],
+            keys=[self._keys.instance.presence(record.instance_id)],
             args=[
                 record.boot_id,
                 _encode(record),
@@ -52,7 +52,7 @@ class InstanceStore:
         """Leave in order; False when the id is another process's."""
         return self._connection.run_script(
             "resign_presence",
-            keys=[self._keys.instance_presence(record.instance_id)],
+            keys=[self._keys.instance.presence(record.instance_id)],
             args=[record.boot_id],
             read=is_done,
         )
@@ -61,7 +61,7 @@ class InstanceStore:
         """Enter the list of instances, or move up in it; return Redis's time."""
         return self._connection.run_script(
             "note_seen",
-            keys=[self._keys.instances()],
+            keys=[self._keys.instance.seen()],
             args=[instance_id, self.test_clock],
             read=lambda raw: int(raw[1]),
         )
@@ -69,14 +69,14 @@ class InstanceStore:
     def list_seen(self) -> "Future[dict[str, int]]":
         """Return every instance and when it last noted that it lives, dead ones too."""
         return self._connection.run_script(
-            "list_seen", keys=[self._keys.instances()], args=[self.test_clock], read=_read_seen
+            "list_seen", keys=[self._keys.instance.seen()], args=[self.test_clock], read=_read_seen
         )
 
     def find(self, instance_id: str) -> "Future[InstanceRecord | None]":
         """Return a living instance."""
         return self._connection.execute(
             "HGET",
-            self._keys.instance_presence(instance_id),
+            self._keys.instance.presence(instance_id),
             "record",
             read=lambda raw: _decode(raw) if raw else None,
         )
@@ -96,8 +96,8 @@ class InstanceStore:
         return self._connection.run_script(
             "publish_standing",
             keys=[
-                self._keys.instance_figures(instance_id),
-                self._keys.instance_sessions(instance_id),
+                self._keys.instance.figures(instance_id),
+                self._keys.instance.sessions(instance_id),
             ],
             args=[
                 _encode(figures),
@@ -113,7 +113,7 @@ class InstanceStore:
         """Return how an instance last said it stands."""
         return self._connection.execute(
             "GET",
-            self._keys.instance_figures(instance_id),
+            self._keys.instance.figures(instance_id),
             read=lambda raw: _decode_figures(raw) if raw else None,
         )
 
@@ -121,7 +121,7 @@ class InstanceStore:
         """Return the sessions an instance said it holds."""
         return self._connection.execute(
             "HVALS",
-            self._keys.instance_sessions(instance_id),
+            self._keys.instance.sessions(instance_id),
             read=lambda raw: [_decode_session(row) for row in raw],
         )
 
@@ -129,7 +129,7 @@ class InstanceStore:
         """Take an instance off the list unless it was seen after `seen_at_ms`."""
         return self._connection.run_script(
             "drop_seen",
-            keys=[self._keys.instances()],
+            keys=[self._keys.instance.seen()],
             args=[instance_id, seen_at_ms],
             read=is_done,
         )

@@ -76,4 +76,4 @@ class HistoryStore:
 
     def _record(self, entity: str) -> str:
         _, session_id, job_id = entity.split("|")
-        return self._keys.job(session_id, job_id)
+        return self._keys.session.job(session_id, job_id)

@@ -55,14 +55,14 @@ class JobStore:
         """
         job = request.assignment
         session_id, job_id = job.session_id, job.job_id
-        binding = self._keys.binding(session_id, request.utterance_key)
+        binding = self._keys.session.binding(session_id, request.utterance_key)
         return self._connection.run_script(
             "create_job",
             keys=[
-                self._keys.job(session_id, job_id),
-                self._keys.payload(session_id, job_id),
+                self._keys.session.job(session_id, job_id),
+                self._keys.session.payload(session_id, job_id),
                 binding,
-                self._keys.binding(session_id, f"request:{request.request_id}")
+                self._keys.session.binding(session_id, f"request:{request.request_id}")
                 if request.request_id
                 else binding,
             ],
@@ -97,7 +97,7 @@ class JobStore:
         """
         return self._connection.run_script(
             "place_job",
-            keys=[self._keys.job(session_id, job_id)],
+            keys=[self._keys.session.job(session_id, job_id)],
             args=[
                 attempt,
                 node_id,
@@ -127,7 +127,7 @@ class JobStore:
         """Take an attempt to DISPATCHED, ACKED or RUNNING; a step already taken is a refusal."""
         return self._connection.run_script(
             "advance_job",
-            keys=[self._keys.job(session_id, job_id)],
+            keys=[self._keys.session.job(session_id, job_id)],
             args=[
                 attempt,
                 node_id,
@@ -156,8 +156,8 @@ class JobStore:
         return self._connection.run_script(
             "dispatch_job",
             keys=[
-                self._keys.job(session_id, job_id),
-                self._keys.decisions(session_id, job_id),
+                self._keys.session.job(session_id, job_id),
+                self._keys.session.decisions(session_id, job_id),
             ],
             args=[
                 attempt,
@@ -185,7 +185,7 @@ class JobStore:
         """Begin the next attempt; values are its number and the nodes it failed on (C12)."""
         return self._connection.run_script(
             "requeue_job",
-            keys=[self._keys.job(session_id, job_id)],
+            keys=[self._keys.session.job(session_id, job_id)],
             args=[
                 attempt,
                 node_id,
@@ -217,10 +217,10 @@ class JobStore:
         return self._connection.run_script(
             "finish_job",
             keys=[
-                self._keys.job(session_id, job_id),
-                self._keys.payload(session_id, job_id),
-                self._keys.outcome(session_id, job_id),
-                self._keys.outbox(session_id),
+                self._keys.session.job(session_id, job_id),
+                self._keys.session.payload(session_id, job_id),
+                self._keys.session.outcome(session_id, job_id),
+                self._keys.session.outbox(session_id),
             ],
             args=[
                 job_id,
@@ -242,16 +242,20 @@ class JobStore:
     def find(self, *, session_id: str, job_id: str) -> "Future[JobRecord | None]":
         """Return a job as Redis holds it."""
         return self._connection.execute(
-            "HGETALL", self._keys.job(session_id, job_id), read=_read_record
+            "HGETALL", self._keys.session.job(session_id, job_id), read=_read_record
         )
 
     def find_fields(self, *, session_id: str, job_id: str) -> "Future[dict[str, str]]":
         """Return a job's whole record, its timeline with it, as Redis holds it; empty: none."""
-        return self._connection.execute("HGETALL", self._keys.job(session_id, job_id), read=dict)
+        return self._connection.execute(
+            "HGETALL", self._keys.session.job(session_id, job_id), read=dict
+        )
 
     def find_tenant(self, *, session_id: str, job_id: str) -> "Future[str | None]":
         """Return whose job it is."""
-        return self._connection.execute("HGET", self._keys.job(session_id, job_id), "tenant_id")
+        return self._connection.execute(
+            "HGET", self._keys.session.job(session_id, job_id), "tenant_id"
+        )
 
     def is_awaited(
         self, *, session_id: str, job_id: str, attempt: int, node_id: str
@@ -260,7 +264,7 @@ class JobStore:
         expected = (str(attempt), node_id)
         return self._connection.execute(
             "HMGET",
-            self._keys.job(session_id, job_id),
+            self._keys.session.job(session_id, job_id),
             "state",
             "attempt",
             "node_id",
@@ -271,7 +275,7 @@ class JobStore:
         """Return what the node is to receive, as attempt 1; None once the job ended."""
         return self._connection.execute(
             "GET",
-            self._keys.payload(session_id, job_id),
+            self._keys.session.payload(session_id, job_id),
             read=lambda raw: _decode_assignment(raw) if raw else None,
         )
 

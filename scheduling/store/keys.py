@@ -13,54 +13,87 @@ class Keys:
     """Builds keys under one prefix (`LINGUA_KEY_PREFIX`), so that environments never meet."""
 
     def __init__(self, prefix: str) -> None:
-        self._root = f"{prefix}:v2:"
-        self._mirrors = f"{prefix}:v1:"
+        self._root = root = f"{prefix}:v2:"
+        self.node = NodeKeys(root)
+        self.session = SessionKeys(root)
+        self.pool = PoolKeys(root)
+        self.instance = InstanceKeys(root)
+        self.tenant = TenantKeys(root)
+        self.access = AccessKeys(root)
+        self.mirror = MirrorKeys(f"{prefix}:v1:")
 
-    def node_info(self, node_id: str) -> str:
+    def recording(self, audio_ref: str) -> str:
+        """STRING: JSON of audio that was sent ahead, and whose it is."""
+        return f"{self._root}{{audio:{audio_ref}}}:recording"
+
+    def debounce(self, what: str) -> str:
+        """STRING: `what` was done a moment ago."""
+        return f"{self._root}{{debounce:{what}}}"
+
+    def timers(self, shard: int) -> str:
+        """ZSET: entity → moment its next step is due, below 0: to be written down; permanent."""
+        return f"{self._root}{{t:{shard}}}:timers"
+
+
+class _Entity:
+    """The keys of one kind of entity."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+
+class NodeKeys(_Entity):
+    """What one node holds and is; and when each was last heard of."""
+
+    def info(self, node_id: str) -> str:
         """HASH: status, conn_epoch, max, heartbeat_at_ms, description, usage, …"""
         return f"{self._root}{{node:{node_id}}}:info"
 
-    def node_resv(self, node_id: str) -> str:
+    def resv(self, node_id: str) -> str:
         """ZSET: job:attempt → end of the reservation."""
         return f"{self._root}{{node:{node_id}}}:resv"
 
-    def node_run(self, node_id: str) -> str:
+    def run(self, node_id: str) -> str:
         """ZSET: job:attempt → end of the run lease."""
         return f"{self._root}{{node:{node_id}}}:run"
 
-    def node_unavail(self, node_id: str) -> str:
+    def unavail(self, node_id: str) -> str:
         """ZSET: service id → end of its mark."""
         return f"{self._root}{{node:{node_id}}}:unavail"
 
-    def node_cap(self, node_id: str) -> str:
+    def cap(self, node_id: str) -> str:
         """HASH: max, reserved, running; a mirror that nothing decides by."""
         return f"{self._root}{{node:{node_id}}}:cap"
 
-    def nodes_seen(self) -> str:
+    def seen(self) -> str:
         """ZSET: node id → when it was last heard of; permanent, kept small by forgetting."""
         return f"{self._root}{{nodes}}:last_seen"
 
-    def instance_presence(self, instance_id: str) -> str:
-        """HASH: boot_id, record; expires unless renewed."""
-        return f"{self._root}{{instance:{instance_id}}}:presence"
+    def owner(self, node_id: str) -> str:
+        """STRING: id of the principal that the node id belongs to."""
+        return f"{self._root}{{node:{node_id}}}:owner"
 
-    def instance_figures(self, instance_id: str) -> str:
-        """STRING: JSON of how the instance stands; expires unless renewed."""
-        return f"{self._root}{{instance:{instance_id}}}:figures"
+    def pools(self, node_id: str) -> str:
+        """SET: ids of the pools the node is in, or is about to join or leave."""
+        return f"{self._root}{{node:{node_id}}}:pools"
 
-    def instance_sessions(self, instance_id: str) -> str:
-        """HASH: session id → JSON of a session the instance holds; expires unless renewed."""
-        return f"{self._root}{{instance:{instance_id}}}:sessions"
+    def stamp(self, node_id: str) -> str:
+        """HASH: epoch, version, step: what the node's pools were last computed from."""
+        return f"{self._root}{{node:{node_id}}}:stamp"
 
-    def instances(self) -> str:
-        """ZSET: instance id → when it last noted that it lives; permanent, kept small."""
-        return f"{self._root}{{instances}}:seen"
+    def rate(self, node_id: str, what: str) -> str:
+        """STRING: how often `what` happened in the current window."""
+        return f"{self._root}{{node:{node_id}}}:rl:{what}"
 
-    def session_info(self, session_id: str) -> str:
+
+class SessionKeys(_Entity):
+    """A session, its jobs, and what it is still to be told."""
+
+    def info(self, session_id: str) -> str:
         """HASH: instance_id, conn_epoch, profile."""
         return f"{self._root}{{session:{session_id}}}:info"
 
-    def session_tracked(self, session_id: str) -> str:
+    def tracked(self, session_id: str) -> str:
         """ZSET: job id whose answer is not acknowledged → utterance index."""
         return f"{self._root}{{session:{session_id}}}:tracked"
 
@@ -88,35 +121,99 @@ class Keys:
         """STRING: JSON of the web hook a job's outcome is to be told to."""
         return f"{self._root}{{session:{session_id}}}:hook:{job_id}"
 
-    def recording(self, audio_ref: str) -> str:
-        """STRING: JSON of audio that was sent ahead, and whose it is."""
-        return f"{self._root}{{audio:{audio_ref}}}:recording"
+    def decisions(self, session_id: str, job_id: str) -> str:
+        """LIST: JSON of each decision about where the job goes."""
+        return f"{self._root}{{session:{session_id}}}:why:{job_id}"
 
-    def mirrored_node(self, node_id: str) -> str:
-        """HASH: what a node can do and does, flat; ends if a setting says so."""
-        return f"{self._mirrors}nodes:caps:{{node:{node_id}}}"
+    def runtime(self, session_id: str) -> str:
+        """STRING: JSON of pool, last node, turn and its node: what placement remembers."""
+        return f"{self._root}{{session:{session_id}}}:rt"
 
-    def mirrored_session(self, session_id: str) -> str:
-        """HASH: node_id, trace_id, updated_at of a session's latest job."""
-        return f"{self._mirrors}sessions:bind:{{session:{session_id}}}"
 
-    def mirrored_statistics(self) -> str:
-        """STRING: the statistics that every instance serves."""
-        return f"{self._mirrors}stats:snapshot"
+class PoolKeys(_Entity):
+    """The pools, their members, and who may write them."""
 
-    def node_owner(self, node_id: str) -> str:
-        """STRING: id of the principal that the node id belongs to."""
-        return f"{self._root}{{node:{node_id}}}:owner"
+    def members(self, pool_id: str) -> str:
+        """SET: node ids."""
+        return f"{self._root}{{pool:{pool_id}}}:members"
+
+    def meta(self, pool_id: str) -> str:
+        """HASH: version, which grows with every change of the members."""
+        return f"{self._root}{{pool:{pool_id}}}:meta"
+
+    def config(self) -> str:
+        """HASH: doc, version, published_at_ms; permanent."""
+        return f"{self._root}{{poolcfg}}:doc"
+
+    def leader(self) -> str:
+        """HASH: instance_id, fence, until_ms."""
+        return f"{self._root}{{poolcfg}}:leader"
+
+    def fence(self) -> str:
+        """STRING: the highest fence ever given; permanent."""
+        return f"{self._root}{{poolcfg}}:fence"
+
+    def wishes(self) -> str:
+        """HASH: pool id → JSON of a pool somebody needs."""
+        return f"{self._root}{{poolcfg}}:wishes"
+
+    def hints(self) -> str:
+        """Pub/sub channel: what changed among pools; hints may be lost."""
+        return f"{self._root}{{poolcfg}}:hints"
+
+
+class InstanceKeys(_Entity):
+    """The instances, and what each says of itself."""
+
+    def presence(self, instance_id: str) -> str:
+        """HASH: boot_id, record; expires unless renewed."""
+        return f"{self._root}{{instance:{instance_id}}}:presence"
+
+    def figures(self, instance_id: str) -> str:
+        """STRING: JSON of how the instance stands; expires unless renewed."""
+        return f"{self._root}{{instance:{instance_id}}}:figures"
+
+    def sessions(self, instance_id: str) -> str:
+        """HASH: session id → JSON of a session the instance holds; expires unless renewed."""
+        return f"{self._root}{{instance:{instance_id}}}:sessions"
+
+    def seen(self) -> str:
+        """ZSET: instance id → when it last noted that it lives; permanent, kept small."""
+        return f"{self._root}{{instances}}:seen"
+
+
+class TenantKeys(_Entity):
+    """What a tenant uses, and what it is guaranteed."""
+
+    def jobs(self, tenant_id: str) -> str:
+        """ZSET: job id → end of its lease on the tenant's allowance."""
+        return f"{self._root}{{tenant:{tenant_id}}}:jobs"
+
+    def rate(self, tenant_id: str) -> str:
+        """HASH: tokens, at_ms: a token bucket."""
+        return f"{self._root}{{tenant:{tenant_id}}}:rate"
+
+    def own_shares(self, tenant_id: str) -> str:
+        """ZSET: job id → end of its lease on a slot guaranteed to the tenant."""
+        return f"{self._root}{{shares}}:own:{tenant_id}"
+
+    def lent_shares(self) -> str:
+        """ZSET: job id → end of its lease on a slot that is guaranteed to nobody."""
+        return f"{self._root}{{shares}}:lent"
+
+
+class AccessKeys(_Entity):
+    """Who may connect, and how much."""
 
     def credential(self, prefix: str) -> str:
         """HASH: version, record; what the database says of a token."""
         return f"{self._root}{{creds}}:token:{prefix}"
 
-    def credential_changes(self) -> str:
+    def changes(self) -> str:
         """ZSET: prefix of a token → moment of its last change."""
         return f"{self._root}{{creds}}:changes"
 
-    def credentials_published(self) -> str:
+    def published(self) -> str:
         """STRING: there while all credentials were published a short while ago."""
         return f"{self._root}{{creds}}:published"
 
@@ -132,77 +229,21 @@ class Keys:
         """HASH: tokens, filled_at_ms."""
         return f"{self._root}{{principal:{principal_id}}}:bucket:{name}"
 
-    def node_pools(self, node_id: str) -> str:
-        """SET: ids of the pools the node is in, or is about to join or leave."""
-        return f"{self._root}{{node:{node_id}}}:pools"
 
-    def node_stamp(self, node_id: str) -> str:
-        """HASH: epoch, version, step: what the node's pools were last computed from."""
-        return f"{self._root}{{node:{node_id}}}:stamp"
+class MirrorKeys(_Entity):
+    """What older tools read; nothing here decides by it."""
 
-    def node_rate(self, node_id: str, what: str) -> str:
-        """STRING: how often `what` happened in the current window."""
-        return f"{self._root}{{node:{node_id}}}:rl:{what}"
+    def node(self, node_id: str) -> str:
+        """HASH: what a node can do and does, flat; ends if a setting says so."""
+        return f"{self._root}nodes:caps:{{node:{node_id}}}"
 
-    def decisions(self, session_id: str, job_id: str) -> str:
-        """LIST: JSON of each decision about where the job goes."""
-        return f"{self._root}{{session:{session_id}}}:why:{job_id}"
+    def session(self, session_id: str) -> str:
+        """HASH: node_id, trace_id, updated_at of a session's latest job."""
+        return f"{self._root}sessions:bind:{{session:{session_id}}}"
 
-    def session_runtime(self, session_id: str) -> str:
-        """STRING: JSON of pool, last node, turn and its node: what placement remembers."""
-        return f"{self._root}{{session:{session_id}}}:rt"
-
-    def pool_members(self, pool_id: str) -> str:
-        """SET: node ids."""
-        return f"{self._root}{{pool:{pool_id}}}:members"
-
-    def pool_meta(self, pool_id: str) -> str:
-        """HASH: version, which grows with every change of the members."""
-        return f"{self._root}{{pool:{pool_id}}}:meta"
-
-    def pool_config(self) -> str:
-        """HASH: doc, version, published_at_ms; permanent."""
-        return f"{self._root}{{poolcfg}}:doc"
-
-    def pool_leader(self) -> str:
-        """HASH: instance_id, fence, until_ms."""
-        return f"{self._root}{{poolcfg}}:leader"
-
-    def pool_fence(self) -> str:
-        """STRING: the highest fence ever given; permanent."""
-        return f"{self._root}{{poolcfg}}:fence"
-
-    def pool_wishes(self) -> str:
-        """HASH: pool id → JSON of a pool somebody needs."""
-        return f"{self._root}{{poolcfg}}:wishes"
-
-    def pool_hints(self) -> str:
-        """Pub/sub channel: what changed among pools; hints may be lost."""
-        return f"{self._root}{{poolcfg}}:hints"
-
-    def debounce(self, what: str) -> str:
-        """STRING: `what` was done a moment ago."""
-        return f"{self._root}{{debounce:{what}}}"
-
-    def tenant_jobs(self, tenant_id: str) -> str:
-        """ZSET: job id → end of its lease on the tenant's allowance."""
-        return f"{self._root}{{tenant:{tenant_id}}}:jobs"
-
-    def tenant_rate(self, tenant_id: str) -> str:
-        """HASH: tokens, at_ms: a token bucket."""
-        return f"{self._root}{{tenant:{tenant_id}}}:rate"
-
-    def own_shares(self, tenant_id: str) -> str:
-        """ZSET: job id → end of its lease on a slot guaranteed to the tenant."""
-        return f"{self._root}{{shares}}:own:{tenant_id}"
-
-    def lent_shares(self) -> str:
-        """ZSET: job id → end of its lease on a slot that is guaranteed to nobody."""
-        return f"{self._root}{{shares}}:lent"
-
-    def timers(self, shard: int) -> str:
-        """ZSET: entity → moment its next step is due, below 0: to be written down; permanent."""
-        return f"{self._root}{{t:{shard}}}:timers"
+    def statistics(self) -> str:
+        """STRING: the statistics that every instance serves."""
+        return f"{self._root}stats:snapshot"
 
 
 def pick_shard(entity: str, shards: int) -> int:

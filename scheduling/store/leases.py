@@ -10,10 +10,10 @@ Attempt = tuple[str, int]
 def list_lease_keys(keys: Keys, node_id: str) -> list[str]:
     """Return a node's record, its reservations, its runs and its counters, as scripts take them."""
     return [
-        keys.node_info(node_id),
-        keys.node_resv(node_id),
-        keys.node_run(node_id),
-        keys.node_cap(node_id),
+        keys.node.info(node_id),
+        keys.node.resv(node_id),
+        keys.node.run(node_id),
+        keys.node.cap(node_id),
     ]
 
 

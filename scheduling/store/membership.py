@@ -40,19 +40,19 @@ class MembershipStore:
 
     def list_members(self, pool_id: str) -> "Future[frozenset[str]]":
         return self._connection.execute(
-            "SMEMBERS", self._keys.pool_members(pool_id), read=frozenset[str]
+            "SMEMBERS", self._keys.pool.members(pool_id), read=frozenset[str]
         )
 
     def list_pools(self, node_id: str) -> "Future[frozenset[str]]":
         """Return the pools a node is in, or on its way into or out of."""
         return self._connection.execute(
-            "SMEMBERS", self._keys.node_pools(node_id), read=frozenset[str]
+            "SMEMBERS", self._keys.node.pools(node_id), read=frozenset[str]
         )
 
     def find_version(self, pool_id: str) -> "Future[int]":
         """Return a number that grows with every change of the members; 0 for an unknown pool."""
         return self._connection.execute(
-            "HGET", self._keys.pool_meta(pool_id), "version", read=lambda raw: int(raw or 0)
+            "HGET", self._keys.pool.meta(pool_id), "version", read=lambda raw: int(raw or 0)
         )
 
     def is_gone(self, node_id: str, *, silent_ms: int, now_ms: int) -> "Future[bool]":
@@ -65,7 +65,7 @@ class MembershipStore:
             return status == "offline" and int(heard) + silent_ms < now_ms
 
         return self._connection.execute(
-            "HMGET", self._keys.node_info(node_id), "status", "heartbeat_at_ms", read=read
+            "HMGET", self._keys.node.info(node_id), "status", "heartbeat_at_ms", read=read
         )
 
     async def _set_pools(
@@ -90,9 +90,9 @@ class MembershipStore:
         return self._connection.run_script(
             "begin_node_pools",
             keys=[
-                self._keys.node_info(node_id),
-                self._keys.node_pools(node_id),
-                self._keys.node_stamp(node_id),
+                self._keys.node.info(node_id),
+                self._keys.node.pools(node_id),
+                self._keys.node.stamp(node_id),
             ],
             args=[*stamp, 2 * _LIFE_MS, *pool_ids],
             read=lambda raw: frozenset(raw[1:]) if raw[0] == 1 else None,
@@ -103,7 +103,7 @@ class MembershipStore:
     ) -> "Future[bool]":
         return self._connection.run_script(
             "settle_node_pools",
-            keys=[self._keys.node_pools(node_id), self._keys.node_stamp(node_id)],
+            keys=[self._keys.node.pools(node_id), self._keys.node.stamp(node_id)],
             args=[*stamp, *left],
             read=is_done,
         )
@@ -112,7 +112,7 @@ class MembershipStore:
         return self._connection.run_script(
             "join_pool",
             keys=self._pool_keys(pool_id),
-            args=[node_id, _LIFE_MS, self._keys.pool_hints(), hints.name_members(pool_id)],
+            args=[node_id, _LIFE_MS, self._keys.pool.hints(), hints.name_members(pool_id)],
             read=is_done,
         )
 
@@ -120,9 +120,9 @@ class MembershipStore:
         return self._connection.run_script(
             "leave_pool",
             keys=self._pool_keys(pool_id),
-            args=[node_id, self._keys.pool_hints(), hints.name_members(pool_id)],
+            args=[node_id, self._keys.pool.hints(), hints.name_members(pool_id)],
             read=is_done,
         )
 
     def _pool_keys(self, pool_id: str) -> list[str]:
-        return [self._keys.pool_members(pool_id), self._keys.pool_meta(pool_id)]
+        return [self._keys.pool.members(pool_id), self._keys.pool.meta(pool_id)]

@@ -22,28 +22,28 @@ class MirrorStore:
         self, node_id: str, *, fields: Mapping[str, object], life_ms: int
     ) -> "Future[bool]":
         """Write what a node can do and does; without an end where `life_ms` is 0 (N15)."""
-        return self._write(self._keys.mirrored_node(node_id), fields, life_ms)
+        return self._write(self._keys.mirror.node(node_id), fields, life_ms)
 
     def drop_node(self, node_id: str) -> "Future[int]":
         """Drop the copy of a node that is gone."""
-        return self._connection.execute("DEL", self._keys.mirrored_node(node_id))
+        return self._connection.execute("DEL", self._keys.mirror.node(node_id))
 
     def write_session(
         self, session_id: str, *, fields: Mapping[str, object], life_ms: int
     ) -> "Future[bool]":
         """Write at which node a session's latest job is (G8)."""
-        return self._write(self._keys.mirrored_session(session_id), fields, life_ms)
+        return self._write(self._keys.mirror.session(session_id), fields, life_ms)
 
     def write_statistics(self, statistics: bytes, *, life_ms: int) -> "Future[Any]":
         """Share the statistics of one moment (D3)."""
-        key = self._keys.mirrored_statistics()
+        key = self._keys.mirror.statistics()
         return self._connection.execute("SET", key, statistics, "PX", life_ms)
 
     def find_statistics(self) -> "Future[bytes | None]":
         """Return the statistics that were shared last, None where that is too long ago."""
         return self._connection.execute(
             "GET",
-            self._keys.mirrored_statistics(),
+            self._keys.mirror.statistics(),
             read=lambda raw: None if raw is None else raw.encode(),
         )
 

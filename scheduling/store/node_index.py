@@ -38,7 +38,7 @@ class NodeIndexStore:
         """A node was heard of now."""
         return self._connection.run_script(
             "note_seen",
-            keys=[self._keys.nodes_seen()],
+            keys=[self._keys.node.seen()],
             args=[node_id, self.test_clock],
             read=lambda raw: int(raw[1]),
         )
@@ -46,7 +46,7 @@ class NodeIndexStore:
     def list_seen(self) -> "Future[Seen]":
         """Return who was heard of when."""
         return self._connection.run_script(
-            "list_seen", keys=[self._keys.nodes_seen()], args=[self.test_clock], read=_read_seen
+            "list_seen", keys=[self._keys.node.seen()], args=[self.test_clock], read=_read_seen
         )
 
     def read(self, node_id: str) -> "Future[NodeRead | None]":
@@ -54,7 +54,7 @@ class NodeIndexStore:
         keys = self._keys
         return self._connection.run_script(
             "read_node",
-            keys=[keys.node_info(node_id), keys.node_resv(node_id), keys.node_run(node_id)],
+            keys=[keys.node.info(node_id), keys.node.resv(node_id), keys.node.run(node_id)],
             args=[self.test_clock],
             read=lambda raw: _read_node(node_id, raw),
         )
@@ -65,11 +65,11 @@ class NodeIndexStore:
         return self._connection.run_script(
             "forget_node",
             keys=[
-                keys.node_info(node_id),
-                keys.node_resv(node_id),
-                keys.node_run(node_id),
-                keys.node_cap(node_id),
-                keys.node_unavail(node_id),
+                keys.node.info(node_id),
+                keys.node.resv(node_id),
+                keys.node.run(node_id),
+                keys.node.cap(node_id),
+                keys.node.unavail(node_id),
             ],
             args=[silent_ms, self.test_clock],
             read=is_done,
@@ -79,7 +79,7 @@ class NodeIndexStore:
         """Take a node out of the index unless it was heard of after `seen_at_ms`."""
         return self._connection.run_script(
             "drop_seen",
-            keys=[self._keys.nodes_seen()],
+            keys=[self._keys.node.seen()],
             args=[node_id, seen_at_ms],
             read=is_done,
         )

@@ -44,7 +44,7 @@ class NodeSlotStore:
         info, resv, run, cap = list_lease_keys(self._keys, node.node_id)
         return self._connection.run_script(
             "reserve_slot",
-            keys=[info, resv, run, self._keys.node_unavail(node.node_id), cap],
+            keys=[info, resv, run, self._keys.node.unavail(node.node_id), cap],
             args=[
                 name_attempt(job_id, attempt),
                 self._jobs.reservation_ms,
@@ -87,5 +87,5 @@ class NodeSlotStore:
     def list_attempts(self, *, node_id: str) -> "Future[tuple[Attempt, ...]]":
         """Return the attempts that hold a run lease, ended or not."""
         return self._connection.execute(
-            "ZRANGE", self._keys.node_run(node_id), 0, -1, read=read_attempts
+            "ZRANGE", self._keys.node.run(node_id), 0, -1, read=read_attempts
         )

@@ -199,10 +199,10 @@ class NodeStore:
     def find(self, *, node_id: str) -> "Future[tuple[Node, int] | None]":
         """Return a node and its last counted load for those who ask, None when it is unknown."""
         found = self._connection.execute(
-            "HGETALL", self._keys.node_info(node_id), read=lambda raw: _read_node(node_id, raw)
+            "HGETALL", self._keys.node.info(node_id), read=lambda raw: _read_node(node_id, raw)
         )
         counted = self._connection.execute(
-            "HMGET", self._keys.node_cap(node_id), "reserved", "running", read=_read_load
+            "HMGET", self._keys.node.cap(node_id), "reserved", "running", read=_read_load
         )
 
         async def join() -> tuple[Node, int] | None:
@@ -215,7 +215,7 @@ class NodeStore:
         """Return the instance and the epoch of the connection a node has, as far as Redis knows."""
         return self._connection.execute(
             "HMGET",
-            self._keys.node_info(node_id),
+            self._keys.node.info(node_id),
             "instance_id",
             "conn_epoch",
             read=lambda raw: Owner(instance_id=raw[0], conn_epoch=int(raw[1])) if raw[0] else None,
@@ -227,7 +227,7 @@ class NodeStore:
         """Write back a node whose record is lost, and the leases of what it was given (G5)."""
         return self._connection.run_script(
             "restore_node",
-            keys=[self._keys.node_info(node.node_id), self._keys.node_run(node.node_id)],
+            keys=[self._keys.node.info(node.node_id), self._keys.node.run(node.node_id)],
             args=[
                 node.instance_id,
                 node.conn_epoch,
@@ -252,7 +252,7 @@ class NodeStore:
         """
         return self._connection.run_script(
             "drain_node",
-            keys=[self._keys.node_info(node_id)],
+            keys=[self._keys.node.info(node_id)],
             args=[int(draining), int(lasting)],
             read=is_done,
         )

@@ -24,7 +24,7 @@ class OutcomeStore:
         """Return what a job ended in, for as long as it is kept."""
         return self._connection.execute(
             "GET",
-            self._keys.outcome(session_id, job_id),
+            self._keys.session.outcome(session_id, job_id),
             read=lambda raw: _decode_outcome(raw) if raw else None,
         )
 
@@ -32,7 +32,10 @@ class OutcomeStore:
         """Note that the speaker has the outcome; nothing is left to do for this job."""
         return self._connection.run_script(
             "release_job",
-            keys=[self._keys.job(session_id, job_id), self._keys.outbox(session_id)],
+            keys=[
+                self._keys.session.job(session_id, job_id),
+                self._keys.session.outbox(session_id),
+            ],
             args=[job_id, self.test_clock],
             read=is_done,
         )

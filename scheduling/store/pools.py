@@ -42,7 +42,7 @@ class PoolStore:
         """Become the leader, or stay it; return the fence, None while another leads (C14)."""
         return self._connection.run_script(
             "acquire_leadership",
-            keys=[self._keys.pool_leader(), self._keys.pool_fence()],
+            keys=[self._keys.pool.leader(), self._keys.pool.fence()],
             args=[instance_id, length_ms, self.test_clock],
             read=lambda raw: int(raw[1]) if raw[0] == 1 else None,
         )
@@ -51,7 +51,7 @@ class PoolStore:
         """Stop leading now; False when another did already."""
         return self._connection.run_script(
             "resign_leadership",
-            keys=[self._keys.pool_leader()],
+            keys=[self._keys.pool.leader()],
             args=[instance_id, fence],
             read=is_done,
         )
@@ -72,7 +72,7 @@ class PoolStore:
         """
         return self._connection.run_script(
             "publish_pool_config",
-            keys=[self._keys.pool_config(), self._keys.pool_leader(), self._keys.pool_fence()],
+            keys=[self._keys.pool.config(), self._keys.pool.leader(), self._keys.pool.fence()],
             args=[
                 instance_id,
                 fence,
@@ -80,7 +80,7 @@ class PoolStore:
                 msgspec.json.encode(config),
                 int(not config.pools),
                 int(may_wipe),
-                self._keys.pool_hints(),
+                self._keys.pool.hints(),
                 self.test_clock,
             ],
             read=read_reply,
@@ -89,20 +89,20 @@ class PoolStore:
     def find_version(self) -> "Future[int]":
         """Return the version of the stored document, 0 when there is none."""
         return self._connection.execute(
-            "HGET", self._keys.pool_config(), "version", read=lambda raw: int(raw or 0)
+            "HGET", self._keys.pool.config(), "version", read=lambda raw: int(raw or 0)
         )
 
     def find_config(self) -> "Future[tuple[int, PoolConfig]]":
         """Return the document and its version; 0 and an empty one when there is none."""
         return self._connection.execute(
-            "HMGET", self._keys.pool_config(), "version", "doc", read=_read_config
+            "HMGET", self._keys.pool.config(), "version", "doc", read=_read_config
         )
 
     def find_age_ms(self) -> "Future[int]":
         """Return for how long the document has been published, ms; 0 when there is none."""
         return self._connection.run_script(
             "read_pool_age",
-            keys=[self._keys.pool_config()],
+            keys=[self._keys.pool.config()],
             args=[self.test_clock],
             read=lambda raw: int(raw[1]) if raw[0] == 1 else 0,
         )
@@ -117,21 +117,21 @@ class PoolStore:
 
     def list_wishes(self) -> "Future[Wishes]":
         """Return what the leader was asked for and has not answered."""
-        return self._connection.execute("HGETALL", self._keys.pool_wishes(), read=_read_wishes)
+        return self._connection.execute("HGETALL", self._keys.pool.wishes(), read=_read_wishes)
 
     def drop_wishes(self, names: Sequence[str]) -> "Future[int]":
         """Forget wishes that are answered."""
-        return self._connection.execute("HDEL", self._keys.pool_wishes(), *names)
+        return self._connection.execute("HDEL", self._keys.pool.wishes(), *names)
 
     def _wish(self, name: str, wish: bytes) -> "Future[bool]":
         return self._connection.run_script(
             "wish_pool",
-            keys=[self._keys.pool_wishes()],
+            keys=[self._keys.pool.wishes()],
             args=[
                 name,
                 wish,
                 _WISH_MS,
-                self._keys.pool_hints(),
+                self._keys.pool.hints(),
                 hints.WISH,
             ],
             read=lambda raw: bool(raw[1]),

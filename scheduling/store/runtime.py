@@ -22,14 +22,14 @@ class RuntimeStore:
 
     def note(self, *, session_id: str, notes: SessionNotes) -> "Future[bool]":
         """Keep the notes; the newest of several writers wins."""
-        key = self._keys.session_runtime(session_id)
+        key = self._keys.session.runtime(session_id)
         return self._connection.execute("SET", key, _encode(notes), "PX", _LIFE_MS)
 
     def find(self, *, session_id: str) -> "Future[SessionNotes]":
         """Return the notes, empty ones where there are none."""
         return self._connection.execute(
             "GET",
-            self._keys.session_runtime(session_id),
+            self._keys.session.runtime(session_id),
             read=lambda raw: _decode(raw) if raw else SessionNotes(),
             urgent=True,
         )

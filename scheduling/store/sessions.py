@@ -50,7 +50,7 @@ class SessionStore:
         """Open a session under an id; return its connection epoch, 0 when the id is taken."""
         return self._connection.run_script(
             "open_session",
-            keys=[self._keys.session_info(session_id)],
+            keys=[self._keys.session.info(session_id)],
             args=[instance_id, profile, self._life_ms, resume_token, self.test_clock],
             read=lambda raw: int(raw[1]) if raw[0] == 1 else 0,
             urgent=True,
@@ -62,7 +62,7 @@ class SessionStore:
         """Bring a session to a new socket; None where the token proves nothing."""
         return self._connection.run_script(
             "resume_session",
-            keys=[self._keys.session_info(session_id)],
+            keys=[self._keys.session.info(session_id)],
             args=[resume_token, instance_id, self._life_ms, self.test_clock],
             read=_read_resumed,
             urgent=True,
@@ -74,7 +74,7 @@ class SessionStore:
         """Give an utterance that came without a socket its index; None: no such session."""
         return self._connection.run_script(
             "next_utterance",
-            keys=[self._keys.session_info(session_id)],
+            keys=[self._keys.session.info(session_id)],
             args=["" if wanted_index is None else wanted_index, instance_id, self._life_ms],
             read=lambda raw: (
                 LastUtterance(utterance_index=int(raw[1]), profile=raw[2].encode())
@@ -87,7 +87,7 @@ class SessionStore:
         """Return what a session said of itself when it opened."""
         return self._connection.execute(
             "HGET",
-            self._keys.session_info(session_id),
+            self._keys.session.info(session_id),
             "profile",
             read=lambda raw: None if raw is None else raw.encode(),
         )
@@ -96,20 +96,20 @@ class SessionStore:
         """Remember an utterance until its answer is acknowledged."""
         return self._connection.run_script(
             "track_utterance",
-            keys=[self._keys.session_info(session_id), self._keys.session_tracked(session_id)],
+            keys=[self._keys.session.info(session_id), self._keys.session.tracked(session_id)],
             args=[job_id, utterance_index, self._life_ms],
             read=is_done,
         )
 
     def list_tracked(self, *, session_id: str) -> "Future[list[str]]":
         """Return the jobs whose answers are not acknowledged, in the order of utterances."""
-        return self._connection.execute("ZRANGE", self._keys.session_tracked(session_id), 0, -1)
+        return self._connection.execute("ZRANGE", self._keys.session.tracked(session_id), 0, -1)
 
     def acknowledge(self, *, session_id: str, utterance_index: int) -> "Future[int]":
         """Forget the utterances up to an index: the speaker has their answers."""
         return self._connection.execute(
             "ZREMRANGEBYSCORE",
-            self._keys.session_tracked(session_id),
+            self._keys.session.tracked(session_id),
             "-inf",
             utterance_index,
         )
@@ -118,19 +118,19 @@ class SessionStore:
         """Return a session as it stands; what lets it resume is not read out."""
         return self._connection.execute(
             "HMGET",
-            self._keys.session_info(session_id),
+            self._keys.session.info(session_id),
             *("instance_id", "opened_at_ms", "profile", "resume_token"),
             read=_read_record,
         )
 
     def find_owner(self, *, session_id: str) -> "Future[str | None]":
         """Return the instance that holds the speaker's socket, as far as Redis knows."""
-        return self._connection.execute("HGET", self._keys.session_info(session_id), "instance_id")
+        return self._connection.execute("HGET", self._keys.session.info(session_id), "instance_id")
 
     def renew(self, *, session_id: str) -> "Future[int]":
         """Keep the record for another span of life: the socket lives."""
         return self._connection.execute(
-            "PEXPIRE", self._keys.session_info(session_id), self._life_ms
+            "PEXPIRE", self._keys.session.info(session_id), self._life_ms
         )
 
     def close(self, *, session_id: str, instance_id: str) -> "Future[bool]":
@@ -140,7 +140,7 @@ class SessionStore:
         """
         return self._connection.run_script(
             "close_session",
-            keys=[self._keys.session_info(session_id), self._keys.session_tracked(session_id)],
+            keys=[self._keys.session.info(session_id), self._keys.session.tracked(session_id)],
             args=[instance_id],
             read=is_done,
         )

@@ -46,8 +46,8 @@ class TenantStore:
         return self._connection.run_script(
             "admit_tenant",
             keys=[
-                self._keys.tenant_jobs(rule.tenant_id),
-                self._keys.tenant_rate(rule.tenant_id),
+                self._keys.tenant.jobs(rule.tenant_id),
+                self._keys.tenant.rate(rule.tenant_id),
             ],
             args=[
                 job_id,
@@ -63,7 +63,7 @@ class TenantStore:
 
     def uncount(self, *, tenant_id: str, job_id: str) -> "Future[int]":
         """Stop counting a job."""
-        return self._connection.execute("ZREM", self._keys.tenant_jobs(tenant_id), job_id)
+        return self._connection.execute("ZREM", self._keys.tenant.jobs(tenant_id), job_id)
 
     def take_share(
         self, *, tenant_id: str, job_id: str, guaranteed: int, free: int
@@ -71,19 +71,19 @@ class TenantStore:
         """Let a job have a slot: of those guaranteed to its tenant, or of the `free` others."""
         return self._connection.run_script(
             "take_share",
-            keys=[self._keys.own_shares(tenant_id), self._keys.lent_shares()],
+            keys=[self._keys.tenant.own_shares(tenant_id), self._keys.tenant.lent_shares()],
             args=[job_id, guaranteed, free, self._lease_ms, self.test_clock],
             read=_read_share,
         )
 
     def give_back(self, *, job_id: str, tenant_ids: Iterable[str]) -> "Future[list[int]]":
         """A job holds no slot any more; `tenant_ids` are those that have a guarantee."""
-        keys = [*map(self._keys.own_shares, tenant_ids), self._keys.lent_shares()]
+        keys = [*map(self._keys.tenant.own_shares, tenant_ids), self._keys.tenant.lent_shares()]
         return asyncio.gather(*(self._connection.execute("ZREM", key, job_id) for key in keys))
 
     def count_own(self, tenant_id: str) -> "Future[int]":
         """Return how many of the slots guaranteed to a tenant it holds."""
-        return self._connection.execute("ZCARD", self._keys.own_shares(tenant_id))
+        return self._connection.execute("ZCARD", self._keys.tenant.own_shares(tenant_id))
 
 
 def _read_share(raw: list[Any]) -> Share:

@@ -34,7 +34,7 @@ class UnavailableServiceStore:
         """Ask the node for this service no more for a while; return until when, ms (M3)."""
         return self._connection.run_script(
             "mark_unavailable",
-            keys=[self._keys.node_unavail(node_id)],
+            keys=[self._keys.node.unavail(node_id)],
             args=[service_id, self._mark_ms, self.test_clock],
             read=lambda raw: int(raw[1]),
         )
@@ -43,7 +43,7 @@ class UnavailableServiceStore:
         """Count a report of this node; 0, or for how many ms it made too many (M5)."""
         return self._connection.run_script(
             "limit_rate",
-            keys=[self._keys.node_rate(node_id, _WHAT)],
+            keys=[self._keys.node.rate(node_id, _WHAT)],
             args=[self._most, self._window_ms],
             read=lambda raw: 0 if is_done(raw) else int(raw[2]),
         )

@@ -28,7 +28,7 @@ def leave_waiting(url: str, *, jobs: int) -> list[str]:
     with client.pipeline(transaction=False) as pipe:
         for number in range(jobs):
             fields = record(number)
-            key = _KEYS.job(fields["session_id"], fields["job_id"])
+            key = _KEYS.session.job(fields["session_id"], fields["job_id"])
             entity = name_job(fields["session_id"], fields["job_id"])
             pipe.hset(key, mapping=fields)
             pipe.pexpire(key, _SHORT_MS)

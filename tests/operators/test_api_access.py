@@ -243,4 +243,4 @@ async def test_publishing_works_beside_a_running_loop(redis_client: Any, prefix:
 
     assert publish_now([token.to_credential()])
     assert asyncio.get_running_loop().is_running()
-    assert await redis_client.exists(Keys(prefix).credential(token.prefix))
+    assert await redis_client.exists(Keys(prefix).access.credential(token.prefix))

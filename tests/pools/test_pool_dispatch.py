@@ -420,7 +420,7 @@ async def test_a_job_that_a_slot_refuses_waits_and_does_not_ask_again_and_again(
 ) -> None:
     await scheduler.connect("n-1")
     scheduler.use(PoolConfig(rules=PoolRules(enabled=False)))
-    await redis_client.zadd(keys.node_unavail("n-1"), {"nmt-1": 1 << 60})
+    await redis_client.zadd(keys.node.unavail("n-1"), {"nmt-1": 1 << 60})
 
     jobs = [await scheduler.ask(session=number) for number in range(3)]
     async with asyncio.timeout(10):
@@ -428,7 +428,7 @@ async def test_a_job_that_a_slot_refuses_waits_and_does_not_ask_again_and_again(
 
     assert [await scheduler.find_node(job_id) for job_id in jobs] == ["", "", ""]
     assert len(scheduler.dispatcher.waiting) == 3
-    await redis_client.delete(keys.node_unavail("n-1"))
+    await redis_client.delete(keys.node.unavail("n-1"))
     scheduler.fleet.loads.record("n-1", 0)
     await scheduler.settle()
     assert [await scheduler.find_node(job_id) for job_id in jobs] == ["n-1"] * 3

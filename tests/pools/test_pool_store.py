@@ -106,7 +106,7 @@ async def test_membership_changes_by_differences_and_every_query_sees_redis(
     assert not await move("a", step=1)
     assert not await move("a", version=0, step=9)
     assert await store.list_pools("n-1") == {"b", "c"}
-    await redis_client.sadd(keys.pool_members("b"), "n-2", "n-3")
+    await redis_client.sadd(keys.pool.members("b"), "n-2", "n-3")
     assert await store.list_members("b") == {"n-1", "n-2", "n-3"}
     assert not await store.clear_pools("n-1")
     assert await store.list_pools("n-1") == {"b", "c"}
@@ -117,10 +117,10 @@ async def test_a_node_that_is_gone_leaves_every_pool_it_can_be_in(
     make_peer: Callable[..., Peer], keys: Keys, redis_client: "redis.asyncio.Redis"
 ) -> None:
     peer = make_peer()
-    await redis_client.sadd(keys.node_pools("n-1"), "a", "b")
-    await redis_client.sadd(keys.pool_members("a"), "n-1")
+    await redis_client.sadd(keys.node.pools("n-1"), "a", "b")
+    await redis_client.sadd(keys.pool.members("a"), "n-1")
     assert await peer.members.clear_pools("n-1")
-    assert await redis_client.exists(keys.pool_members("a"), keys.node_pools("n-1")) == 0
+    assert await redis_client.exists(keys.pool.members("a"), keys.node.pools("n-1")) == 0
 
 
 @pytest.mark.req("P4", "I-21")

@@ -67,7 +67,7 @@ async def test_a_repeated_request_is_counted_once(
     )
     assert await scheduler.dispatcher.dispatch(again) == request.assignment.job_id
     await scheduler.stores.tenants.uncount(tenant_id="small", job_id="the end of the queue")
-    assert await redis_client.zcard(keys.tenant_jobs("small")) == 1
+    assert await redis_client.zcard(keys.tenant.jobs("small")) == 1
 
 
 async def test_a_tenant_that_asks_too_often_is_told_when_to_come_back(
@@ -195,7 +195,7 @@ async def test_a_job_that_ends_or_waits_gives_its_share_back(
 ) -> None:
     await scheduler.connect("n-1", max_jobs=2)
     scheduler.use(rules(TenantRule(tenant_id="sure", min_slots=1)))
-    lent, own = keys.lent_shares(), keys.own_shares("sure")
+    lent, own = keys.tenant.lent_shares(), keys.tenant.own_shares("sure")
     placed = await scheduler.ask(session=1, tenant_id="flood")
     waits = await scheduler.ask(session=2, tenant_id="flood")
     assert await redis_client.zrange(lent, 0, -1) == [placed]

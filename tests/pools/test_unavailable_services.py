@@ -62,7 +62,7 @@ async def test_a_marked_service_sends_the_job_elsewhere_until_the_mark_ends(
     assert await unavailable_services.run_once() == 1
     nodes = {await scheduler.find_node(await scheduler.ask(session=n)) for n in range(20)}
     assert nodes == {"n-2"}
-    await redis_client.delete(keys.node_unavail("n-1"))
+    await redis_client.delete(keys.node.unavail("n-1"))
     nodes = {await scheduler.find_node(await scheduler.ask(session=n)) for n in range(30, 50)}
     assert "n-1" in nodes
 
@@ -108,7 +108,7 @@ async def test_one_node_may_report_thirty_times_in_a_window_and_again_after_it(
     assert limited_ms == [0] * 30
     assert 0 < last_ms <= 10_000
     assert await store.count_report("n-2") == 0
-    counter = keys.node_rate("n-1", "model_na")
+    counter = keys.node.rate("n-1", "model_na")
     await redis_client.persist(counter)
     assert await store.count_report("n-1") > 0
     assert 0 < await redis_client.pttl(counter) <= 10_000
@@ -126,7 +126,7 @@ async def test_a_node_that_reports_too_much_is_asked_after_once_a_window(
     assert await unavailable_services.run_once() == 30
     unavailable_services.put(UnavailableService(node_id="n-1", service_id="nmt-1"))
     assert await unavailable_services.run_once() == 0
-    assert int(await redis_client.get(keys.node_rate("n-1", "model_na"))) == 50
+    assert int(await redis_client.get(keys.node.rate("n-1", "model_na"))) == 50
 
 
 @pytest.mark.req("M5", "M6", "I-27")

@@ -171,10 +171,10 @@ class SlotsAgainstModel(StoreMachine):
     async def _compare(self) -> None:
         keys, client = self.stores.keys, self.client
         pipeline = client.pipeline(transaction=False)
-        pipeline.zrangebyscore(keys.node_resv("n1"), f"({self.now_ms}", "+inf", withscores=True)
-        pipeline.zrangebyscore(keys.node_run("n1"), f"({self.now_ms}", "+inf", withscores=True)
-        pipeline.hgetall(keys.node_cap("n1"))
-        pipeline.hmget(keys.node_info("n1"), "status", "health", "conn_epoch", "draining", "max")
+        pipeline.zrangebyscore(keys.node.resv("n1"), f"({self.now_ms}", "+inf", withscores=True)
+        pipeline.zrangebyscore(keys.node.run("n1"), f"({self.now_ms}", "+inf", withscores=True)
+        pipeline.hgetall(keys.node.cap("n1"))
+        pipeline.hmget(keys.node.info("n1"), "status", "health", "conn_epoch", "draining", "max")
         resv, run, cap, info = await pipeline.execute()
         model = self.model
         assert {member: int(end) for member, end in resv} == _by_name(model.resv)

@@ -217,5 +217,5 @@ async def test_scripts_that_redis_forgot_are_sent_again_during_load(
 
     await workers
     assert flushed > 10
-    cap = await own_client.hgetall(own_stores.keys.node_cap("n1"))
+    cap = await own_client.hgetall(own_stores.keys.node.cap("n1"))
     assert cap == {"max": "8", "reserved": "0", "running": "0"}

@@ -139,7 +139,7 @@ async def test_what_killed_processes_held_is_free_again_and_what_lives_is_kept(
     node = await make_ready(own_stores, max_jobs=ROOMY)
     await run(own_stores, node, "survivor")
     rng = random.Random(7)
-    run_key, resv_key = own_stores.keys.node_run("n1"), own_stores.keys.node_resv("n1")
+    run_key, resv_key = own_stores.keys.node.run("n1"), own_stores.keys.node.resv("n1")
     for number in range(KILLS):
         name = f"p{number}"
         pid = await views.start(name, do="work", conn_epoch=node.conn_epoch)
@@ -160,7 +160,7 @@ async def test_what_killed_processes_held_is_free_again_and_what_lives_is_kept(
     assert recorded is not None
     assert recorded.load == 1
     assert await own_client.zrange(run_key, 0, -1) == ["survivor:1"]
-    cap = await own_client.hgetall(own_stores.keys.node_cap("n1"))
+    cap = await own_client.hgetall(own_stores.keys.node.cap("n1"))
     assert cap == {"max": str(ROOMY), "reserved": "0", "running": "1"}
     replies = await asyncio.gather(
         *(reserve(own_stores, node, f"late-{number}") for number in range(ROOMY))

@@ -106,9 +106,9 @@ async def test_bindings_and_records_live_as_long_as_they_should(
 ) -> None:
     await create(stores, make_request())
 
-    binding = await redis_client.pttl(stores.keys.binding(SESSION, "0:es"))
-    record = await redis_client.pttl(stores.keys.job(SESSION, JOB))
-    frame = await redis_client.pttl(stores.keys.payload(SESSION, JOB))
+    binding = await redis_client.pttl(stores.keys.session.binding(SESSION, "0:es"))
+    record = await redis_client.pttl(stores.keys.session.job(SESSION, JOB))
+    frame = await redis_client.pttl(stores.keys.session.payload(SESSION, JOB))
 
     assert 0 <= JOB_LIMITS.binding_ms - binding < 10_000
     assert 0 <= JOB_LIMITS.live_record_ms - record < 10_000

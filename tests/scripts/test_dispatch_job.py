@@ -87,7 +87,7 @@ async def test_the_newest_decisions_are_kept_for_an_hour(
 
     state = await watcher.read()
     assert state[WHY].value == [TEXT] * MOST_DECISIONS
-    left_ms = await redis_client.pttl(stores.keys.decisions(SESSION, JOB))
+    left_ms = await redis_client.pttl(stores.keys.session.decisions(SESSION, JOB))
     assert 3_590_000 < left_ms <= 3_600_000
 
 

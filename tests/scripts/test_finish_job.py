@@ -164,9 +164,9 @@ async def test_a_job_that_is_not_there_does_not_end(stores: Stores, watcher: Wat
 async def test_record_and_outcome_are_kept_for_their_time(stores: Stores, redis_client) -> None:
     await bring_to(stores, JobState.DONE)
 
-    record = await redis_client.pttl(stores.keys.job(SESSION, JOB))
-    outcome = await redis_client.pttl(stores.keys.outcome(SESSION, JOB))
-    outbox = await redis_client.pttl(stores.keys.outbox(SESSION))
+    record = await redis_client.pttl(stores.keys.session.job(SESSION, JOB))
+    outcome = await redis_client.pttl(stores.keys.session.outcome(SESSION, JOB))
+    outbox = await redis_client.pttl(stores.keys.session.outbox(SESSION))
 
     assert 0 <= JOB_LIMITS.retention_ms - record < 10_000
     assert 0 <= JOB_LIMITS.outcome_ms - outcome < 10_000

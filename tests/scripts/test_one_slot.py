@@ -84,6 +84,6 @@ async def test_every_script_has_a_method_that_calls_it(
 def test_entities_do_not_share_a_slot_by_accident_of_the_prefix() -> None:
     keys = Keys("lingua")
 
-    slots = {key_slot(keys.node_info(f"n{number}").encode()) for number in range(100)}
+    slots = {key_slot(keys.node.info(f"n{number}").encode()) for number in range(100)}
 
     assert len(slots) > 90

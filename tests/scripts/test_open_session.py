@@ -32,7 +32,7 @@ async def test_an_id_that_is_taken_is_refused(stores: Stores, watcher: Watcher) 
 
 async def test_a_session_lives_as_long_as_it_is_renewed(stores: Stores, redis_client) -> None:
     await open_session(stores)
-    key = stores.keys.session_info(SESSION)
+    key = stores.keys.session.info(SESSION)
     await redis_client.pexpire(key, 50)
 
     await stores.sessions.renew(session_id=SESSION)

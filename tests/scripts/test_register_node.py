@@ -125,7 +125,7 @@ async def test_an_epoch_never_comes_back_after_the_record_was_lost(
     stores: Stores, redis_client
 ) -> None:
     first = await register(stores)
-    await redis_client.delete(stores.keys.node_info("n1"))
+    await redis_client.delete(stores.keys.node.info("n1"))
     stores.advance_clock(1)
 
     second = await register(stores)

@@ -212,7 +212,7 @@ async def test_a_marked_service_is_refused_until_its_mark_ends(
     stores: Stores, watcher: Watcher, redis_client
 ) -> None:
     node = await make_ready(stores)
-    unavail = stores.keys.node_unavail("n1")
+    unavail = stores.keys.node.unavail("n1")
     await redis_client.zadd(unavail, {"my-asr": START_MS + 1_000})
     await redis_client.expire(unavail, 60)
     await watcher.read()
@@ -234,5 +234,5 @@ async def test_the_sets_outlive_their_leases(stores: Stores, redis_client) -> No
 
     await reserve(stores, node)
 
-    left_ms = await redis_client.pttl(stores.keys.node_resv("n1"))
+    left_ms = await redis_client.pttl(stores.keys.node.resv("n1"))
     assert JOB_LIMITS.reservation_ms < left_ms <= JOB_LIMITS.reservation_ms + 60_000

@@ -103,12 +103,13 @@ async def test_records_of_waiting_jobs_are_kept_alive_as_many_as_wanted(stores: 
         await create(stores, make_request(job_id, utterance_index=int(job_id[-1])))
         await stores.timers.arm(name_job(SESSION, job_id), delay_ms=0)
         await stores.timers.file(name_job(SESSION, job_id))
-        await stores.connection.execute("PEXPIRE", stores.keys.job(SESSION, job_id), 10_000)
+        await stores.connection.execute("PEXPIRE", stores.keys.session.job(SESSION, job_id), 10_000)
 
     kept = await stores.history.keep(most=2)
 
     lives = [
-        await stores.connection.execute("PTTL", stores.keys.job(SESSION, job_id)) for job_id in jobs
+        await stores.connection.execute("PTTL", stores.keys.session.job(SESSION, job_id))
+        for job_id in jobs
     ]
     assert kept == 2
     assert len([life for life in lives if life > 10_000]) == 2

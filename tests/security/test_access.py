@@ -148,7 +148,7 @@ async def test_a_revocation_told_to_a_redis_that_lost_it_is_found_in_time(
     await gate.store.publish(make_credential())
     await gate.enter()
     await gate.store.publish(make_credential(version=2, revoked=True))
-    await redis_client.delete(Keys(prefix).credential_changes())
+    await redis_client.delete(Keys(prefix).access.changes())
 
     assert [await gate.watch.run_once() for _ in range(3)] == [0, 0, 1]
 

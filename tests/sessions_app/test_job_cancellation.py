@@ -89,7 +89,7 @@ async def test_a_running_job_is_cancelled_its_slot_freed_and_its_node_told(core:
     assert ended is None
     await until_released(core.held)
     assert mailbox.cancelled == [JOB]
-    assert not await core.held.connection.execute("ZCARD", core.held.keys.node_run("n1"))
+    assert not await core.held.connection.execute("ZCARD", core.held.keys.node.run("n1"))
 
 
 @pytest.mark.req("J19", "I-51")
