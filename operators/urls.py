@@ -6,7 +6,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from operators.api import dead_letters, fleet, jobs, nodes, scraping, sessions, views
 from operators.api.pages import page
-from operators.console.node_commands import ORDERS
+from operators.console.node_commands import COMMANDS
 
 PAGES = (
     "dashboard",
@@ -60,7 +60,7 @@ urlpatterns = [
             nodes.NodeCommandView.as_view(),
             {"action": action},
         )
-        for action in ORDERS
+        for action in COMMANDS
     ),
     path("api/v1/coverage", fleet.CoverageView.as_view()),
     path("api/v1/phase3/pools", fleet.PoolsView.as_view()),

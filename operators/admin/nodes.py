@@ -15,7 +15,7 @@ from django.urls import reverse
 from operators.admin.node_listing import list_nodes
 from operators.console.console import Console
 from operators.console.fleet import FleetService
-from operators.console.node_commands import ORDERS, give_command
+from operators.console.node_commands import COMMANDS, give_command
 from operators.console.permissions import find_console
 from operators.db import audit
 from operators.db.node_models import Cordon, FleetNode
@@ -48,10 +48,10 @@ class FleetNodeAdmin(NodePages):
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Show the fleet; a POST gives an order to the nodes that were ticked."""
+        """Show the fleet; a POST gives a command to the nodes that were ticked."""
         console, service = self._find_service(request)
         if request.method == "POST":
-            return self._take_orders(
+            return self._take_commands(
                 request, console, service, node_ids=request.POST.getlist("node"), back=""
             )
         rows = [_make_row(node) for node in console.ask(service.list_nodes())]
@@ -65,11 +65,13 @@ class FleetNodeAdmin(NodePages):
         form_url: str = "",
         extra_context: Any = None,
     ) -> HttpResponse:
-        """Show one node; a POST gives it an order."""
+        """Show one node; a POST gives it a command."""
         console, service = self._find_service(request)
         node_id = unquote(object_id)
         if request.method == "POST":
-            return self._take_orders(request, console, service, node_ids=[node_id], back=object_id)
+            return self._take_commands(
+                request, console, service, node_ids=[node_id], back=object_id
+            )
         node = console.ask(service.find_node(node_id))
         if node is None:
             raise Http404("no node has this id here")
@@ -79,7 +81,7 @@ class FleetNodeAdmin(NodePages):
     def _find_service(self, request: HttpRequest) -> tuple[Console, FleetService]:
         """Return who to ask.
 
-        :raises PermissionDenied: whoever asks may not see nodes, or not give orders
+        :raises PermissionDenied: whoever asks may not see nodes, or not give commands
         :raises Http404: no instance serves the request
         """
         if not self.has_view_or_change_permission(request):
@@ -91,7 +93,7 @@ class FleetNodeAdmin(NodePages):
             raise Http404("no running instance serves this request")
         return console, console.fleet_service
 
-    def _take_orders(
+    def _take_commands(
         self,
         request: HttpRequest,
         console: Console,
@@ -101,7 +103,7 @@ class FleetNodeAdmin(NodePages):
         back: str,
     ) -> HttpResponse:
         action, actor = request.POST.get("action", ""), request.user.get_username()
-        if action not in ORDERS or not node_ids:
+        if action not in COMMANDS or not node_ids:
             self.message_user(request, "Choose nodes and what to do.", messages.WARNING)
             node_ids = []
         for node_id in node_ids:
@@ -124,8 +126,8 @@ class FleetNodeAdmin(NodePages):
             **self.admin_site.each_context(request),
             "title": title,
             "opts": self.model._meta,  # noqa: SLF001 - Django's public name for it is this one
-            "may_order": self.has_change_permission(request),
-            "orders": _SAID,
+            "may_command": self.has_change_permission(request),
+            "commands": _SAID,
             **page,
         }
         return TemplateResponse(request, template, context)
@@ -166,7 +168,7 @@ class CordonAdmin(CordonPages):
         if console is None or console.fleet_service is None:
             return
         try:
-            console.ask(console.fleet_service.order(node_id, action=action))
+            console.ask(console.fleet_service.command(node_id, action=action))
         except DependencyDown as down:
             self.message_user(request, f"{action}: {node_id}: {down}", messages.WARNING)
 

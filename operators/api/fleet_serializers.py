@@ -1,5 +1,6 @@
 """Answers about nodes and pools for the API description; nothing is validated through them."""
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from operators.api.serializers import ClusterNode, JobDecision, JobNeed, LookedAt
@@ -22,7 +23,9 @@ class NodeDetail(FleetNode):
     language_capabilities = serializers.JSONField()
 
 
-class Order(serializers.Serializer[None]):
+# The name under which it is described, as programs made from the description know it.
+@extend_schema_serializer(component_name="Order")
+class NodeCommand(serializers.Serializer[None]):
     node_id = serializers.CharField()
     action = serializers.ChoiceField(["drain", "cordon", "resume", "disconnect"])
 

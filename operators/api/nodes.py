@@ -1,4 +1,4 @@
-"""The API of nodes, version 1: look at them, and give them orders."""
+"""The API of nodes, version 1: look at them, and give them commands."""
 
 import logging
 
@@ -70,7 +70,7 @@ class NodeView(FleetServiceView, ReadView):
 
 @describe(
     request=None,
-    responses={200: fleet_serializers.Order, **MAY_MISS},
+    responses={200: fleet_serializers.NodeCommand, **MAY_MISS},
     examples=examples.show("Drained", {"node_id": "node-7F3A91C2", "action": "drain"}),
 )
 class NodeCommandView(CommandView):
@@ -87,7 +87,7 @@ class NodeCommandView(CommandView):
         try:
             known = give_command(console, service, node_id, action=action, actor=actor)
         except DatabaseError:
-            logger.exception("an order was not kept: %s %s", action, node_id)
+            logger.exception("a command was not kept: %s %s", action, node_id)
             return refuse(_UNAVAILABLE, "DATABASE_DOWN", _NOT_KEPT)
         if not known:
             return refuse(_NOT_FOUND, "NO_SUCH_NODE", _NO_NODE)

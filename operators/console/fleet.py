@@ -37,7 +37,7 @@ class PlacementQuery:
 
 
 class FleetService:
-    """Shows the fleet and its pools as this instance has them, and takes operators' orders."""
+    """Shows the fleet and its pools as this instance has them, and takes operators' commands."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class FleetService:
         self._leader = leader
         self._follower = follower
         self._sample_size = sample_size
-        self._orders = {
+        self._commands = {
             "drain": node_control.drain,
             "cordon": lambda node_id: node_control.drain(node_id, lasting=True),
             "resume": node_control.resume,
@@ -80,9 +80,9 @@ class FleetService:
         pools = sorted(self._explainer.check_membership(node))
         return {**self._describe(node_id), "language_capabilities": languages, "pools": pools}
 
-    async def order(self, node_id: str, *, action: str) -> bool:
+    async def command(self, node_id: str, *, action: str) -> bool:
         """Do one of drain, cordon, resume, disconnect; False where the node is not known."""
-        return await self._orders[action](node_id)
+        return await self._commands[action](node_id)
 
     async def list_coverage(self) -> list[Json]:
         """Return each language pair with ready nodes and free slots, worst first."""

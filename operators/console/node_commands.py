@@ -1,21 +1,21 @@
-"""Operators' orders to nodes: to the node's slot at once, and into the database what must last."""
+"""Operators' commands to nodes: to a node's slot at once, into the database what must last."""
 
 from operators.console.console import Console
 from operators.console.fleet import FleetService
 from operators.db.node_models import note_command
 
-ORDERS = ("drain", "resume", "cordon", "disconnect")
+COMMANDS = ("drain", "resume", "cordon", "disconnect")
 
 
 def give_command(
     console: Console, service: FleetService, node_id: str, *, action: str, actor: str
 ) -> bool:
-    """Give one of `ORDERS` from a thread; False where nobody knows the node.
+    """Give one of `COMMANDS` from a thread; False where nobody knows the node.
 
     :raises DependencyDown: Redis did not answer
     :raises DatabaseError: a cordon could not be kept, or not be ended
     """
-    known = bool(console.ask(service.order(node_id, action=action)))
+    known = bool(console.ask(service.command(node_id, action=action)))
     if known or action == "resume":
         return note_command(node_id, action=action, actor=actor) or known
     return False

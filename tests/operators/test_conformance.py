@@ -40,7 +40,7 @@ def asked(seen_redis: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def headers(asked: Lingua) -> dict[str, str]:
-    """Who asks may operate: so orders are carried out, and not only refused."""
+    """Who asks may operate: so commands are carried out, and not only refused."""
     token = issue_api_token(var=asked.instance.notes_file.parent / "var")
     return {"Authorization": f"Bearer {token}"}
 

@@ -28,7 +28,7 @@ _SIGNS_OF_LIFE = ("{poolcfg}:leader", "{instances}:seen", ":figures")
 _TRIES = 5
 # Timers of nodes: of one that lives they move, of those that left before they run out.
 _OF_NODES = ("silent|", "gone|")
-_ORDERS = ("drain", "resume", "cordon", "disconnect")
+_COMMANDS = ("drain", "resume", "cordon", "disconnect")
 
 
 @pytest.fixture(scope="module")
@@ -217,9 +217,9 @@ async def test_a_rebuild_makes_one_version(root: str, act: Callable[..., Any], a
 
 
 @pytest.mark.req("N6")
-@pytest.mark.parametrize(("order", "status"), [("drain", "Draining"), ("cordon", "Cordoned")])
+@pytest.mark.parametrize(("command", "status"), [("drain", "Draining"), ("cordon", "Cordoned")])
 async def test_a_drained_node_gets_nothing_until_it_is_resumed(
-    order: str, status: str, lingua: Lingua, api: Api, act: Callable[..., Any]
+    command: str, status: str, lingua: Lingua, api: Api, act: Callable[..., Any]
 ) -> None:
     languages = draw_languages()
     async with FakeNode.open(lingua.url("/ws/node"), languages) as node:
@@ -227,9 +227,9 @@ async def test_a_drained_node_gets_nothing_until_it_is_resumed(
         path = f"/api/v1/nodes/{node.node_id}"
         assert (await api.json(path))["status"] == "Ready"
 
-        assert await act(f"{path}/{order}") == (
+        assert await act(f"{path}/{command}") == (
             200,
-            {"node_id": node.node_id, "action": order},
+            {"node_id": node.node_id, "action": command},
         )
         drained = await api.json(path)
         dry = await api.json(simulate(languages))
@@ -261,9 +261,9 @@ async def test_a_disconnected_node_is_gone(
     assert (await act("/api/v1/nodes/node-nobody/drain"))[0] == 404
 
 
-@pytest.mark.parametrize("order", _ORDERS)
-async def test_strangers_order_nothing(order: str, act: Callable[..., Any]) -> None:
-    assert (await act(f"/api/v1/nodes/node-1/{order}", shown=""))[0] == 401
+@pytest.mark.parametrize("command", _COMMANDS)
+async def test_strangers_command_nothing(command: str, act: Callable[..., Any]) -> None:
+    assert (await act(f"/api/v1/nodes/node-1/{command}", shown=""))[0] == 401
 
 
 @pytest.mark.req("O13")

@@ -1,4 +1,4 @@
-"""Nodes in the admin: found, filtered and given orders, by those who may."""
+"""Nodes in the admin: found, filtered and given commands, by those who may."""
 
 import asyncio
 import http.cookiejar
@@ -193,7 +193,7 @@ async def test_a_viewer_sees_nodes_and_orders_none(lingua: Lingua) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", [_NODES, f"{_NODES}node-1/change/"])
-def test_orders_are_for_operators_and_pages_for_running_instances(path: str) -> None:
+def test_commands_are_for_operators_and_pages_for_running_instances(path: str) -> None:
     viewer, operator, nobody = log_in("viewer"), log_in("operator"), Client()
 
     assert viewer.post(path, {"action": "drain", "node": "node-1"}).status_code == 403

@@ -1,27 +1,27 @@
-// The fleet from /api/v1/nodes, and the four orders an operator can give a node.
+// The fleet from /api/v1/nodes, and the four commands an operator can give a node.
 import { ago, fillRows, find, id, make, poll, row, setTile, statusBadge } from "./dom.js";
 
 const MOST_ROWS = 200;
-const ORDERS = { drain: "Drain", cordon: "Cordon", resume: "Resume", disconnect: "Disconnect" };
+const COMMANDS = { drain: "Drain", cordon: "Cordon", resume: "Resume", disconnect: "Disconnect" };
 const mayOperate = find("#fleet").dataset.mayOperate === "yes";
 let latest = [];
 
-async function order(node, action) {
+async function command(node, action) {
   if (action === "disconnect" && !confirm(`Close the socket of ${node}?`)) return;
   const answer = await fetch(`/api/v1/nodes/${encodeURIComponent(node)}/${action}`, {
     method: "POST",
     headers: { "X-CSRFToken": find("meta[name=csrf]").content, Accept: "application/json" },
   });
   const told = await answer.json();
-  find("#done").textContent = answer.ok ? `${ORDERS[action]}: ${node}` : told.message ?? told.detail;
+  find("#done").textContent = answer.ok ? `${COMMANDS[action]}: ${node}` : told.message ?? told.detail;
   await refresh();
 }
 
 function buttons(node) {
   const offered = { "": ["drain", "cordon"], drain: ["resume", "cordon"], cordon: ["resume"] }[node.held].concat("disconnect");
   return make("td", { class: "acts" }, ...offered.map((action) => {
-    const button = make("button", { type: "button", disabled: !mayOperate, "data-act": action, "aria-label": `${ORDERS[action]} ${node.node_id}` }, ORDERS[action]);
-    button.addEventListener("click", () => order(node.node_id, action));
+    const button = make("button", { type: "button", disabled: !mayOperate, "data-act": action, "aria-label": `${COMMANDS[action]} ${node.node_id}` }, COMMANDS[action]);
+    button.addEventListener("click", () => command(node.node_id, action));
     return button;
   }));
 }
