@@ -1,4 +1,4 @@
-"""Operators' orders and changes reach every instance, whichever they were given to."""
+"""Operators' commands and changes reach every instance, whichever they were given to."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ class Operator:
     async def see(self, instance: Instance, path: str) -> Any:
         return (await asyncio.to_thread(self._ask, instance, path, "GET"))[1]
 
-    async def order(self, instance: Instance, path: str) -> tuple[int, Any]:
+    async def command(self, instance: Instance, path: str) -> tuple[int, Any]:
         return await asyncio.to_thread(self._ask, instance, path, "POST")
 
     async def until(self, instance: Instance, path: str, fits: Callable[[Any], bool]) -> Any:
@@ -89,17 +89,17 @@ async def test_a_node_is_drained_resumed_and_disconnected_from_an_instance_that_
         path = f"nodes/{node.node_id}"
         await operator.until(two, path, has_status("Ready"))
 
-        assert (await operator.order(two, f"{path}/drain"))[0] == 200
+        assert (await operator.command(two, f"{path}/drain"))[0] == 200
         # No heartbeat comes meanwhile: the instance that holds the node was told.
         await operator.until(one, path, has_status("Draining"))
         await speaker.say(0)
         await operator.until(one, "metrics", lambda told: told["dispatch_exclude"]["by_reason"])
         assert node.told("job_assign") == []
-        assert (await operator.order(two, f"{path}/resume"))[0] == 200
+        assert (await operator.command(two, f"{path}/resume"))[0] == 200
         await operator.until(one, path, has_status("Ready"))
         await speaker.result(0)
 
-        assert (await operator.order(two, f"{path}/disconnect"))[0] == 200
+        assert (await operator.command(two, f"{path}/disconnect"))[0] == 200
         assert await node.closed() == 1000
 
 
@@ -113,7 +113,7 @@ async def test_a_cordon_outlives_the_connection_redis_and_every_instance(
         await node.register(pair)
         path = f"nodes/{node.node_id}"
         await operator.until(two, path, has_status("Ready"))
-        assert (await operator.order(two, f"{path}/cordon"))[0] == 200
+        assert (await operator.command(two, f"{path}/cordon"))[0] == 200
         await operator.until(one, path, has_status("Cordoned"))
 
         cluster.redis.flushall()
@@ -132,7 +132,7 @@ async def test_a_cordon_outlives_the_connection_redis_and_every_instance(
         node.node_id = (await node.next("node_register_ack"))["node_id"]
         await node.heartbeat()
         await operator.until(three, path, has_status("Cordoned"))
-        assert (await operator.order(three, f"{path}/resume"))[0] == 200
+        assert (await operator.command(three, f"{path}/resume"))[0] == 200
         await operator.until(three, path, has_status("Ready"))
         version = (await operator.see(three, "phase3/pools"))["version"]
         await operator.until(three, "phase3/pools", lambda told: told["version"] >= version)
@@ -155,7 +155,7 @@ async def test_a_rebuild_asked_of_an_instance_that_does_not_lead_is_done_by_the_
     operator = Operator(tmp_path)
     for instance in instances:
         before = (await operator.see(instance, "admin/pools"))["version"]
-        status, told = await operator.order(instance, "admin/pools/rebuild")
+        status, told = await operator.command(instance, "admin/pools/rebuild")
         assert status in {200, 202}, told
         for each in instances:
             await operator.until(
