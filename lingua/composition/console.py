@@ -92,7 +92,7 @@ def _build_cluster_stats(
         store=network.instances,
         list_others=network.peers.list_others,
         measure_inbox=network.transport.measure,
-        count_letters=network.transport.count_letters,
+        count_dead_letters=network.transport.count_dead_letters,
         delivery=services.delivery,
         waiting=services.dispatcher.waiting,
         interval_s=configuration.network.stats_interval_s,

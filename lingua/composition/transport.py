@@ -125,7 +125,7 @@ class LayerTransport:
         except self._trouble as error:
             raise errors.DependencyDown from error
 
-    async def count_letters(self) -> int:
+    async def count_dead_letters(self) -> int:
         """Return how many messages were given up, by all instances.
 
         :raises DependencyDown: the layer cannot reach its Redis

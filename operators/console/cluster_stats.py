@@ -37,7 +37,7 @@ class ClusterStats:
         store: InstanceStore,
         list_others: Callable[[], list[InstanceRecord]],
         measure_inbox: Callable[[], Awaitable[InboxStanding]],
-        count_letters: Callable[[], Awaitable[int]],
+        count_dead_letters: Callable[[], Awaitable[int]],
         delivery: Delivery,
         waiting: WaitQueue,
         interval_s: float,
@@ -46,7 +46,7 @@ class ClusterStats:
         self._store = store
         self._list_others = list_others
         self._measure_inbox = measure_inbox
-        self._count_letters = count_letters
+        self._count_dead_letters = count_dead_letters
         self._delivery = delivery
         self._waiting = waiting
         self._life_ms = max(round(interval_s * 1000 * _LIVES), _SHORTEST_LIFE_MS)
@@ -63,7 +63,7 @@ class ClusterStats:
             self._last = GatheredStats(
                 own=own,
                 others=await self._read_others(),
-                total_dlq=await self._count_letters(),
+                total_dlq=await self._count_dead_letters(),
             )
         except DependencyDown:
             own = self._count(InboxStanding())

@@ -20,7 +20,7 @@ from scheduling.store.jobs import JobStore
 logger = logging.getLogger(__name__)
 
 _RETRY_AFTER_S = 0.2
-_LETTERS_A_PASS = 64
+_ENVELOPES_A_PASS = 64
 
 
 class InstanceInbox:
@@ -55,10 +55,10 @@ class InstanceInbox:
 
         So what they ask of Redis leaves together too.
         """
-        for taken in range(_LETTERS_A_PASS):
+        for taken in range(_ENVELOPES_A_PASS):
             if not await self._take_next():
                 return taken
-        return _LETTERS_A_PASS
+        return _ENVELOPES_A_PASS
 
     async def _take_next(self) -> bool:
         """Wait for an envelope and take it; False when there was none to be taken."""

@@ -170,7 +170,7 @@ async def an_inbox_is_read_and_not_finished(scene: Scene) -> None:
     await scene.until("scheduler_phase2_inbox_pending", lambda value: value >= _MANY)
 
 
-async def a_letter_is_never_finished(scene: Scene) -> None:
+async def an_envelope_is_never_finished(scene: Scene) -> None:
     """One message is read and never finished; time goes on."""
     _read_unfinished(scene, messages=1)
     name = "scheduler_inbox_oldest_pending_seconds"
@@ -179,7 +179,7 @@ async def a_letter_is_never_finished(scene: Scene) -> None:
     await scene.until(name, lambda value: value > seen)
 
 
-async def a_letter_makes_no_sense(scene: Scene) -> None:
+async def an_envelope_makes_no_sense(scene: Scene) -> None:
     """Somebody who is not of us writes into an inbox."""
     scene.lingua.redis.xadd(_inbox(scene), {"garbage": "x"})
     await scene.until("scheduler_phase2_dlq_moved_total", lambda value: value > 0)
@@ -215,9 +215,9 @@ FAULTS: dict[str, Fault] = {
     "LinguaSchedulerPhase2InboxPendingHigh": Fault(
         cause=an_inbox_is_read_and_not_finished, seen_after_s=650
     ),
-    "LinguaSchedulerPhase2DLQIncreasing": Fault(cause=a_letter_makes_no_sense, seen_after_s=650),
+    "LinguaSchedulerPhase2DLQIncreasing": Fault(cause=an_envelope_makes_no_sense, seen_after_s=650),
     "InboxOldestPending": Fault(
-        cause=a_letter_is_never_finished,
+        cause=an_envelope_is_never_finished,
         seen_after_s=150,
         growing="scheduler_inbox_oldest_pending_seconds",
     ),

@@ -30,7 +30,7 @@ def list_commands() -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in block.splitlines()]
 
 
-async def leave_a_letter(layer: StreamsChannelLayer, sender: StreamsChannelLayer) -> None:
+async def leave_a_dead_letter(layer: StreamsChannelLayer, sender: StreamsChannelLayer) -> None:
     channel = await layer.new_channel()
     await layer.register()
     await sender.send(channel, {"type": "poison"})
@@ -45,7 +45,7 @@ async def test_every_command_of_the_guide_shows_what_it_says(make_layer: MakeLay
     for n in range(3):
         await sender.send("mail", {"type": "x", "n": n})
     await receive(layer, "mail")
-    await leave_a_letter(layer, sender)
+    await leave_a_dead_letter(layer, sender)
     told, process = {}, f"process:{layer.iid}"
     for program, name, key, *more in list_commands():
         assert program == "redis-cli"

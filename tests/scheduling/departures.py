@@ -27,7 +27,7 @@ async def fall_silent(core: Services, count: int) -> tuple[Node, list[str]]:
     return node, job_ids
 
 
-class KeptLetters:
+class RecordingDelivery:
     """The way to other instances: keeps what is sent to nodes.
 
     Words about the jobs in `held_up` get stuck until the way is `open`.

@@ -9,7 +9,7 @@ from scheduling.model.jobs import JobState
 from scheduling.model.limits import JobLimits
 from scheduling.store import timers
 from tests.scheduling.core import Services
-from tests.scheduling.departures import EagerNode, KeptLetters, fall_silent, give_jobs
+from tests.scheduling.departures import EagerNode, RecordingDelivery, fall_silent, give_jobs
 from tests.scripts.fixtures import JOB_LIMITS, NODE_LIMITS, SESSION
 
 MOST_AT_ONCE = 32
@@ -32,14 +32,14 @@ async def take(mailbox: EagerNode, count: int) -> list[tuple[str, int]]:
 @pytest.mark.req("N5")
 async def test_a_job_that_is_held_up_holds_up_no_other_of_its_node(core: Services) -> None:
     gone, (first, *others) = await fall_silent(core, 3)
-    letters = KeptLetters(core)
-    letters.held_up = {first}
+    remote = RecordingDelivery(core)
+    remote.held_up = {first}
     mailbox = await attach(core, "n2", max_jobs=3)
 
     looking = asyncio.create_task(core.departure.look_at(timers.SILENT, "n1", gone.conn_epoch))
     assert await take(mailbox, 2) == [(job_id, 2) for job_id in others]
     assert not looking.done()
-    letters.open.set()
+    remote.open.set()
     await looking
 
     assert await take(mailbox, 1) == [(first, 2)]
@@ -49,16 +49,16 @@ async def test_a_job_that_is_held_up_holds_up_no_other_of_its_node(core: Service
 async def test_only_so_many_jobs_of_a_node_move_at_once(core: Services) -> None:
     count = MOST_AT_ONCE + LEFT_OVER
     gone, job_ids = await fall_silent(core, count)
-    letters = KeptLetters(core)
-    letters.held_up = job_ids
+    remote = RecordingDelivery(core)
+    remote.held_up = job_ids
     mailbox = await attach(core, "n2", max_jobs=count)
 
     looking = asyncio.create_task(core.departure.look_at(timers.SILENT, "n1", gone.conn_epoch))
-    stuck = [await letters.stuck.get() for _ in range(MOST_AT_ONCE)]
+    stuck = [await remote.stuck.get() for _ in range(MOST_AT_ONCE)]
     await core.held.connection.execute("PING")
     assert stuck == job_ids[:MOST_AT_ONCE]
-    assert letters.stuck.empty()
-    letters.open.set()
+    assert remote.stuck.empty()
+    remote.open.set()
     await looking
 
     assert {job_id for job_id, _ in await take(mailbox, count)} == set(job_ids)
@@ -71,14 +71,14 @@ async def test_a_job_with_no_attempt_left_ends_without_a_word_to_the_closed_sock
     gone = await core.beat(await core.register("n1", max_jobs=2))
     (job_id,) = await give_jobs(core, gone, 1)
     attempt = await use_up_attempts(core, job_id)
-    letters = KeptLetters(core)
+    remote = RecordingDelivery(core)
 
     await core.registry.let_go(gone, may_return=False)
 
     record = await core.held.jobs.find(session_id=SESSION, job_id=job_id)
     assert record is not None
     assert (record.state, record.attempt) == (JobState.FAILED, attempt)
-    assert letters.to_nodes == []
+    assert remote.to_nodes == []
     assert await core.held.slots.list_attempts(node_id="n1") == ()
 
 

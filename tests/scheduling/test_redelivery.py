@@ -46,7 +46,7 @@ def to_node(event: ToNode, conn_epoch: int | None) -> ForNode:
 
 
 @pytest.mark.req("T4", "I-23", "I-26")
-async def test_letters_follow_their_receivers(core: Services) -> None:
+async def test_envelopes_follow_their_receivers(core: Services) -> None:
     epoch = await live(core)
     await create(core.held)
 

@@ -10,7 +10,7 @@ from scheduling.store import timers
 from scheduling.store.redis import routes
 from tests.redis_under_test import IS_CLUSTER, OwnRedis, look_into
 from tests.scheduling.core import Services
-from tests.scheduling.departures import KeptLetters, fall_silent, give_jobs
+from tests.scheduling.departures import RecordingDelivery, fall_silent, give_jobs
 from tests.scripts.fixtures import NODE_LIMITS, make_request
 
 
@@ -115,7 +115,7 @@ async def test_the_three_jobs_of_a_node_that_is_gone_move_in_three_round_trips(
         gone = await core.beat(await core.register("n1", max_jobs=3))
         await give_jobs(core, gone, 3)
         core.held.advance_clock(NODE_LIMITS.grace_ms)
-    letters = KeptLetters(core)
+    remote = RecordingDelivery(core)
     other = await core.beat(await core.register("n2", max_jobs=3))
     mailbox = CountingNode(other.conn_epoch, batches)
     core.delivery.local.attach_node(other.node_id, mailbox)
@@ -129,5 +129,5 @@ async def test_the_three_jobs_of_a_node_that_is_gone_move_in_three_round_trips(
 
     assert len(mailbox.batches_before) == 3
     assert max(mailbox.in_sequence) <= 3
-    told = {type(event).__name__ for event in letters.to_nodes}
+    told = {type(event).__name__ for event in remote.to_nodes}
     assert told == ({"NodeStatusChanged", "JobCancelled"} if noticed == "silent" else set())
