@@ -52,7 +52,7 @@ class _Rule:
 def examine(*, host: str, port: int) -> Iterator[Finding]:
     """Yield findings in the order in which they should be mended."""
     yield from _look_at_settings()
-    yield from _look_at_doors(host)
+    yield from _look_at_authentication(host)
     yield from _look_at_redis()
     yield from _look_at_layer()
     yield from _look_at_database()
@@ -88,7 +88,7 @@ def _look_at_settings() -> Iterator[Finding]:
         )
 
 
-def _look_at_doors(host: str) -> Iterator[Finding]:
+def _look_at_authentication(host: str) -> Iterator[Finding]:
     sides = (
         ("LINGUA_NODE_AUTH", settings.LINGUA_NODE_AUTH),
         ("LINGUA_SESSION_AUTH", settings.LINGUA_SESSION_AUTH),

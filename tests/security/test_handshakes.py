@@ -72,7 +72,7 @@ async def _drip(writer: asyncio.StreamWriter) -> None:
         b"/ws/live/..%00",
     ],
 )
-async def test_no_spelling_of_a_path_is_a_way_past_the_door(
+async def test_no_spelling_of_a_path_is_a_way_past_authentication(
     fortress: Fortress, path: bytes
 ) -> None:
     answer = await _send_raw(fortress, b"GET " + path + b" HTTP/1.1\r\n" + _UPGRADE + b"\r\n")
@@ -89,7 +89,7 @@ async def test_no_spelling_of_a_path_is_a_way_past_the_door(
         b"Cookie: sessionid=forged\r\n",
     ],
 )
-async def test_no_header_is_a_way_past_the_door(fortress: Fortress, headers: bytes) -> None:
+async def test_no_header_is_a_way_past_authentication(fortress: Fortress, headers: bytes) -> None:
     for path in (b"/ws/node", b"/ws/session"):
         request = b"GET " + path + b" HTTP/1.1\r\n" + _UPGRADE + headers + b"\r\n"
         answer = await _send_raw(fortress, request)

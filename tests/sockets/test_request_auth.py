@@ -10,13 +10,13 @@ from sockets.request_auth import GuardedRequestAuth, OpenRequestAuth
 from tests.sockets.credentials import Guard, connect, draw_ticket, name_principal
 
 
-def door(guard: Guard) -> GuardedRequestAuth:
+def request_auth(guard: Guard) -> GuardedRequestAuth:
     return GuardedRequestAuth(access=guard.access, scope=Scope.SESSION)
 
 
 async def refuse(guard: Guard, scope: dict[str, Any]) -> Refusal:
     with pytest.raises(Refusal) as refused:
-        await door(guard).identify(scope)
+        await request_auth(guard).identify(scope)
     return refused.value
 
 
@@ -31,7 +31,7 @@ async def test_where_authentication_is_off_nobody_has_to_say_who_asks(
 async def test_who_shows_a_token_is_its_principal(guard: Guard) -> None:
     token = await guard.publish()
 
-    assert await door(guard).identify(connect(bearer=token.text)) == name_principal(token)
+    assert await request_auth(guard).identify(connect(bearer=token.text)) == name_principal(token)
 
 
 @pytest.mark.req("J15")
@@ -92,7 +92,7 @@ async def test_a_token_for_something_else_is_forbidden(guard: Guard, scope: Scop
 @pytest.mark.req("J16")
 async def test_a_principal_that_asks_too_often_is_told_when_to_come_back(guard: Guard) -> None:
     token = await guard.publish()
-    asking = door(guard)
+    asking = request_auth(guard)
     for _ in range(2):
         await asking.identify(connect(bearer=token.text))
 
@@ -105,8 +105,8 @@ async def test_a_principal_that_asks_too_often_is_told_when_to_come_back(guard: 
 @pytest.mark.req("J16")
 async def test_two_tokens_of_one_principal_share_its_allowance(guard: Guard) -> None:
     one, other = await guard.publish(), await guard.publish()
-    await door(guard).identify(connect(bearer=one.text))
-    await door(guard).identify(connect(bearer=other.text))
+    await request_auth(guard).identify(connect(bearer=one.text))
+    await request_auth(guard).identify(connect(bearer=other.text))
 
     assert (await refuse(guard, connect(bearer=one.text))).code == "RATE_LIMITED"
 
@@ -117,4 +117,4 @@ async def test_who_may_not_ask_uses_up_nothing(guard: Guard) -> None:
     for _ in range(3):
         await refuse(guard, connect(bearer=foreign.text))
 
-    assert await door(guard).identify(connect(bearer=token.text)) == name_principal(token)
+    assert await request_auth(guard).identify(connect(bearer=token.text)) == name_principal(token)

@@ -1,4 +1,4 @@
-"""Who comes in through the door of a socket, with what shown where, and how others are told."""
+"""Who comes in at a socket, with what shown where, and how others are told."""
 
 from typing import Any
 
@@ -28,14 +28,14 @@ HOME = "https://app.example"
 
 
 def speakers(guard: Guard, *, origins: tuple[str, ...] | None = None) -> GuardedSocketAuth:
-    """The door of speakers: tokens and tickets."""
+    """The authentication of speakers: tokens and tickets."""
     return GuardedSocketAuth(
         access=guard.access, scope=Scope.SESSION, takes_tickets=True, origins=origins
     )
 
 
 def nodes(guard: Guard) -> GuardedSocketAuth:
-    """The door of nodes: tokens alone."""
+    """The authentication of nodes: tokens alone."""
     return GuardedSocketAuth(access=guard.access, scope=Scope.NODE)
 
 
@@ -43,9 +43,9 @@ def offer(shown: str) -> tuple[str, str]:
     return (SUBPROTOCOL, f"lingua.bearer.{shown}")
 
 
-async def refuse(door: GuardedSocketAuth, scope: dict[str, Any]) -> Refusal:
+async def refuse(auth: GuardedSocketAuth, scope: dict[str, Any]) -> Refusal:
     with pytest.raises(Refusal) as refused:
-        await door.admit(scope)
+        await auth.admit(scope)
     return refused.value
 
 
@@ -63,10 +63,10 @@ async def tell(refusal: Refusal, scope: dict[str, Any]) -> list[dict[str, Any]]:
 async def test_where_authentication_is_off_everybody_comes_in_as_nobody(
     scope: dict[str, Any],
 ) -> None:
-    door = OpenSocketAuth()
+    auth = OpenSocketAuth()
 
-    peer = await door.admit(scope)
-    door.leave(peer)
+    peer = await auth.admit(scope)
+    auth.leave(peer)
 
     assert (peer.principal, peer.subprotocol) == (None, None)
 
@@ -143,7 +143,7 @@ async def test_a_credential_offered_without_its_pair_is_not_taken(guard: Guard) 
 
 
 @pytest.mark.parametrize("how", ["subprotocol", "address"])
-async def test_the_door_of_nodes_takes_no_tickets(guard: Guard, how: str) -> None:
+async def test_nodes_may_show_no_tickets(guard: Guard, how: str) -> None:
     token = await guard.publish(scope=Scope.NODE)
     ticket = draw_ticket(token)
     scope = (
@@ -198,10 +198,10 @@ async def test_a_credential_for_something_else_is_forbidden(guard: Guard) -> Non
 @pytest.mark.req("I-49")
 async def test_a_ticket_is_good_once(guard: Guard) -> None:
     ticket = draw_ticket(await guard.publish())
-    door = speakers(guard)
-    await door.admit(connect(query=f"ticket={ticket}"))
+    auth = speakers(guard)
+    await auth.admit(connect(query=f"ticket={ticket}"))
 
-    assert (await refuse(door, connect(query=f"ticket={ticket}"))).code == "UNAUTHORIZED"
+    assert (await refuse(auth, connect(query=f"ticket={ticket}"))).code == "UNAUTHORIZED"
 
 
 @pytest.mark.parametrize("life_ms", [0, -60_000])
@@ -264,11 +264,11 @@ async def test_pages_of_foreign_sites_are_forbidden_whatever_they_show(
 
 async def test_a_principal_opens_as_many_sockets_as_it_may(guard: Guard) -> None:
     scope = connect(bearer=(await guard.publish()).text)
-    door = speakers(guard)
-    await door.admit(scope)
-    await door.admit(scope)
+    auth = speakers(guard)
+    await auth.admit(scope)
+    await auth.admit(scope)
 
-    refusal = await refuse(door, scope)
+    refusal = await refuse(auth, scope)
 
     assert refusal.code == "RATE_LIMITED"
     assert refusal.details["retry_after_ms"] > 0
@@ -276,13 +276,13 @@ async def test_a_principal_opens_as_many_sockets_as_it_may(guard: Guard) -> None
 
 async def test_a_socket_that_is_gone_makes_room(guard: Guard) -> None:
     scope = connect(bearer=(await guard.publish()).text)
-    door = speakers(guard)
-    first = await door.admit(scope)
-    await door.admit(scope)
+    auth = speakers(guard)
+    first = await auth.admit(scope)
+    await auth.admit(scope)
 
-    door.leave(first)
+    auth.leave(first)
 
-    assert (await door.admit(scope)).principal is not None
+    assert (await auth.admit(scope)).principal is not None
 
 
 def test_nothing_is_left_of_a_peer_who_was_nobody(guard: Guard) -> None:
@@ -316,7 +316,7 @@ def test_no_bytes_in_a_header_are_a_fault(shown: bytes) -> None:
 @pytest.mark.parametrize(
     "refusal", [AccessDenied(), TooManyRequests(), AccessDenied(forbidden=True)]
 )
-async def test_a_program_is_turned_away_before_the_socket_opens(refusal: Refusal) -> None:
+async def test_a_program_is_rejected_before_the_socket_opens(refusal: Refusal) -> None:
     assert await tell(refusal, connect()) == [{"type": "websocket.close"}]
 
 

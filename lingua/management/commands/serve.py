@@ -55,7 +55,7 @@ class Command(BaseCommand):
 
         :raises CommandError: why there is nothing to serve
         """
-        _refuse_open_doors(host)
+        _refuse_without_authentication(host)
         for name in list_unknown(prefix="LINGUA_"):
             logger.warning("%s is set, but no setting has that name", name)
         self._prepare_database()
@@ -90,22 +90,22 @@ class Command(BaseCommand):
             )
 
 
-def _refuse_open_doors(host: str) -> None:
+def _refuse_without_authentication(host: str) -> None:
     """Let nobody but this machine in while either kind of authentication is off.
 
     :raises CommandError: the address is reachable from elsewhere
     """
-    open_doors = [
+    off = [
         name
-        for name, closed in (
+        for name, is_on in (
             ("LINGUA_NODE_AUTH", settings.LINGUA_NODE_AUTH),
             ("LINGUA_SESSION_AUTH", settings.LINGUA_SESSION_AUTH),
         )
-        if not closed
+        if not is_on
     ]
-    if open_doors and not is_loopback(host):
+    if off and not is_loopback(host):
         raise CommandError(
-            f"refusing to listen on {host} without authentication: set {' and '.join(open_doors)} "
+            f"refusing to listen on {host} without authentication: set {' and '.join(off)} "
             "to on, or listen on 127.0.0.1"
         )
 
