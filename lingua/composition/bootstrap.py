@@ -20,7 +20,7 @@ from lingua.composition.faces import (
     build_sockets,
     build_stale_requests,
 )
-from lingua.composition.http_api import WorkParts, build_work
+from lingua.composition.http_api import HttpApiParts, build_http_api
 from lingua.composition.job_history import build_history
 from lingua.composition.mirrors import build_mirrors
 from lingua.composition.network import Network, build_network, open_network
@@ -56,8 +56,8 @@ class Instance:
 
     instance_id: str
     websocket: AsgiApp
-    work: AsgiApp
-    work_parts: WorkParts
+    http_api: AsgiApp
+    http_api_parts: HttpApiParts
     loops: Sequence[Loop]
     connection: Connection
     metrics: Metrics
@@ -89,7 +89,7 @@ class Instance:
 
     async def drain(self, *, deadline_s: float) -> None:
         """Let this process's speakers go in steps, each with its answers; at most `deadline_s`."""
-        self.work_parts.leave()
+        self.http_api_parts.leave()
         try:
             async with asyncio.timeout(deadline_s):
                 await self.session_drain.run(within_s=deadline_s)
@@ -191,7 +191,7 @@ def _compose(
     in_flight = spans.make_in_flight() if spans else InFlight()
     jobs = build_job_service(infrastructure, services, pools=pools)
     nodes_service = build_node_service(infrastructure, services, access=access, jobs=jobs)
-    work = build_work(
+    http_api = build_http_api(
         infrastructure,
         services,
         configuration,
@@ -211,8 +211,8 @@ def _compose(
             jobs=jobs,
             console=console,
         ),
-        work=work.application,
-        work_parts=work,
+        http_api=http_api.application,
+        http_api_parts=http_api,
         loops=[
             services.watchdog,
             build_stale_requests(services),
@@ -222,7 +222,7 @@ def _compose(
             *network.loops,
             *access.loops,
             *build_history(configuration.history, metrics),
-            *work.loops,
+            *http_api.loops,
             *build_mirrors(
                 infrastructure,
                 services,

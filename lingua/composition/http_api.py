@@ -21,7 +21,7 @@ from sockets.endpoints import Endpoints
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class WorkParts:
+class HttpApiParts:
     """The application below ``/v1/``, its loops, and how it is told that the process ends."""
 
     application: AsgiApp
@@ -35,7 +35,7 @@ class WorkParts:
         self.http_sessions.leave()
 
 
-def build_work(
+def build_http_api(
     infrastructure: Infrastructure,
     services: Services,
     configuration: Configuration,
@@ -43,7 +43,7 @@ def build_work(
     access: AccessParts,
     nodes_service: NodeService,
     jobs: NodeJobService,
-) -> WorkParts:
+) -> HttpApiParts:
     """Build the paths of nodes and speakers without a socket."""
     http_nodes = HttpNodes(
         service=nodes_service,
@@ -81,7 +81,7 @@ def build_work(
             ),
         }
     )
-    return WorkParts(
+    return HttpApiParts(
         application=application,
         http_nodes=http_nodes,
         http_sessions=http_sessions,

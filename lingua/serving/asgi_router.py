@@ -7,7 +7,7 @@ from scheduling.model.errors import BadInput
 from sockets.endpoints import refuse, respond
 
 # Below this path speakers and nodes work without a socket.
-_WORK = "/v1/"
+_HTTP_API = "/v1/"
 # Under this key an HTTP scope carries the question whether this instance is ready.
 CHECK_READY = "lingua.check_ready"
 # And under this one what it depends on and misses.
@@ -29,8 +29,8 @@ class AsgiRouter:
         match scope["type"]:
             case "websocket":
                 await self._serve_websocket(scope, receive, send)
-            case "http" if scope["path"].startswith(_WORK):
-                await self._serve_work(scope, receive, send)
+            case "http" if scope["path"].startswith(_HTTP_API):
+                await self._serve_http_api(scope, receive, send)
             case "http":
                 handed = {
                     CHECK_READY: self.lifespan.check_ready,
@@ -43,13 +43,13 @@ class AsgiRouter:
             case other:
                 raise ValueError(f"no application for {other}")
 
-    async def _serve_work(self, scope: Scope, receive: Receive, send: Send) -> None:
-        work = self.lifespan.work
-        if work is None:
+    async def _serve_http_api(self, scope: Scope, receive: Receive, send: Send) -> None:
+        http_api = self.lifespan.http_api
+        if http_api is None:
             starting = BadInput("This instance has not started.", code="DRAINING")
             await respond(send, refuse(starting))
             return
-        await work(scope, receive, send)
+        await http_api(scope, receive, send)
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         application = self.lifespan.application

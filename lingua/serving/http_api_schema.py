@@ -85,7 +85,7 @@ _PATHS: tuple[tuple[str, str, Any, Mapping[int, Any], str, str], ...] = (
 )
 
 
-def describe_work(result: Json, **_seen: Any) -> Json:
+def describe_http_api(result: Json, **_seen: Any) -> Json:
     """Add the paths below ``/v1/`` to the description; drf-spectacular calls it at the end."""
     described = result.setdefault("components", {}).setdefault("schemas", {})
     types = [Problem]

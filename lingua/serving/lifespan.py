@@ -30,7 +30,7 @@ class Application(Protocol):
         """The ASGI application of both sockets."""
 
     @property
-    def work(self) -> AsgiApp | None:
+    def http_api(self) -> AsgiApp | None:
         """The ASGI application below ``/v1/``; None where nobody works over HTTP."""
 
     @property
@@ -76,9 +76,9 @@ class Lifespan:
         return None if self._draining else self._application
 
     @property
-    def work(self) -> AsgiApp | None:
+    def http_api(self) -> AsgiApp | None:
         """Who works over HTTP, also while the instance drains: what was begun must end."""
-        return self._application.work if self._application else None
+        return self._application.http_api if self._application else None
 
     @property
     def console(self) -> Console | None:

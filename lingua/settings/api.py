@@ -27,6 +27,6 @@ SPECTACULAR_SETTINGS: dict[str, object] = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "operators.api.schema.add_refusals",
-        "lingua.serving.http_api_schema.describe_work",
+        "lingua.serving.http_api_schema.describe_http_api",
     ],
 }

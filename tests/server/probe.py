@@ -41,7 +41,7 @@ class Probe:
 
     def __init__(self) -> None:
         self.loops = (Ticker(),)
-        self.work = None
+        self.http_api = None
         self._in_flight: set[asyncio.Event] = set()
         self._drained = asyncio.Event()
 
