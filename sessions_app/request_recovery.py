@@ -64,12 +64,12 @@ class RequestRecovery:
         for request in self._pending.list_all():
             await self._ask_about(request)
 
-    async def ask_about_late(self, *, patience_ms: float) -> int:
+    async def ask_about_late(self, *, stale_after_ms: float) -> int:
         """Ask what became of utterances as old as that; return how many there are.
 
         Where Redis cannot be asked, they are refused, and ended when it is back.
         """
-        late = self._pending.list_all(older_than_ms=patience_ms)
+        late = self._pending.list_all(older_than_ms=stale_after_ms)
         for request in late if self._life.is_here else ():
             try:
                 await self._ask_about(request)

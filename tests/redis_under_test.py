@@ -28,7 +28,7 @@ NAMED = os.environ.get(
 # How long Redis may be silent in a test that is not about that: replies are late on a busy machine.
 UNHURRIED_S = 5.0
 # Longer than any test lets a command block.
-_PATIENCE_S = 60
+_REPLY_TIMEOUT_S = 60
 
 OwnRedis = EmbeddedRedis | EmbeddedCluster
 Client = redis.asyncio.Redis | ClusterClient
@@ -82,7 +82,7 @@ def open_outside(url: str) -> Client:
     if "," in url:
         return open_redis(url)
     return redis.asyncio.Redis.from_url(
-        url, decode_responses=True, retry=Retry(NoBackoff(), 0), socket_timeout=_PATIENCE_S
+        url, decode_responses=True, retry=Retry(NoBackoff(), 0), socket_timeout=_REPLY_TIMEOUT_S
     )
 
 

@@ -23,7 +23,7 @@ from sessions_app.services import SessionService
 from sessions_app.speaker_builder import SpeakerBuilder
 from sessions_app.stale_requests import StaleRequests
 
-_LATE_ANSWERS_EVERY_S = 1.0
+_STALE_REQUESTS_EVERY_S = 1.0
 
 
 def build_session_service(
@@ -55,8 +55,8 @@ def build_stale_requests(services: Services) -> StaleRequests:
     """Build the loop that asks about what speakers wait for too long."""
     return StaleRequests(
         delivery=services.delivery,
-        patience_ms=services.configuration.jobs.patience_ms,
-        interval_s=_LATE_ANSWERS_EVERY_S,
+        stale_after_ms=services.configuration.jobs.stale_after_ms,
+        interval_s=_STALE_REQUESTS_EVERY_S,
     )
 
 

@@ -26,7 +26,7 @@ class JobLimits:
         return self.run_timeout_ms + 10_000
 
     @property
-    def patience_ms(self) -> int:
+    def stale_after_ms(self) -> int:
         """Return how long an attempt may be without an answer, from its request to its end."""
         return self.pending_timeout_ms + self.ack_timeout_ms + self.run_timeout_ms
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.cluster
 SHARDS = 4
 DEADLINE_S = 20.0
 # Longer than any test waits: nobody may be saved by a command that is given up.
-PATIENCE_S = 60.0
+REPLY_TIMEOUT_S = 60.0
 TIMERS = {f"job|s|j{number}" for number in range(40)}
 
 
@@ -35,7 +35,7 @@ def masters(tmp_path: Path) -> Iterator[EmbeddedCluster]:
 
 @pytest.fixture
 async def stores(masters: EmbeddedCluster, prefix: str) -> AsyncIterator[Stores]:
-    opened = make_stores(open_redis(masters.url, timeout_s=PATIENCE_S), prefix=prefix)
+    opened = make_stores(open_redis(masters.url, timeout_s=REPLY_TIMEOUT_S), prefix=prefix)
     opened.timers.test_clock = ""
     yield opened
     await opened.connection.close()

@@ -135,8 +135,8 @@ class WorkReader:
             if not alive or idle_ms > self._options.dlq_min_idle_ms:
                 await self._write_dead_letter(entry_id, "unfinished")
             return
-        patience_ms = self._options.redeliver_after_ms
-        if alive and idle_ms < patience_ms:
+        redeliver_after_ms = self._options.redeliver_after_ms
+        if alive and idle_ms < redeliver_after_ms:
             return
         if deliveries >= self._options.dlq_max_deliveries:
             await self._write_dead_letter(entry_id, "max_deliveries")
@@ -144,7 +144,7 @@ class WorkReader:
         # The idle time asked for is the guard: of two processes one gets it.
         claimed = await self._connections.command(
             *("XCLAIM", self._stream, GROUP, self._consumer),
-            *(min(idle_ms, patience_ms), entry_id),
+            *(min(idle_ms, redeliver_after_ms), entry_id),
         )
         for claimed_id, fields in claimed:
             self._counters.reclaimed += 1

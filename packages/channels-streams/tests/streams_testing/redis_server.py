@@ -25,7 +25,7 @@ IS_CLUSTER = os.environ.get("CHANNELS_STREAMS_TEST_REDIS_MODE", "standalone") ==
 _STARTED_WITHIN_S = 60.0
 _ENDED_WITHIN_S = 10.0
 # Longer than any test lets a command block.
-_PATIENCE_S = 60
+_REPLY_TIMEOUT_S = 60
 _SLOTS = 16_384
 _MASTERS = 3
 # The bus of a master listens 10,000 ports higher.
@@ -216,9 +216,9 @@ def open_outside(url: str) -> Client:
         return RedisCluster(
             startup_nodes=[ClusterNode(host, int(port)) for host, _, port in addresses],
             decode_responses=True,
-            socket_timeout=_PATIENCE_S,
+            socket_timeout=_REPLY_TIMEOUT_S,
         )
-    return redis.asyncio.Redis.from_url(url, decode_responses=True, socket_timeout=_PATIENCE_S)
+    return redis.asyncio.Redis.from_url(url, decode_responses=True, socket_timeout=_REPLY_TIMEOUT_S)
 
 
 async def list_keys(client: Client, pattern: str) -> list[str]:
