@@ -209,7 +209,7 @@ class Floor:
             *("EVALSHA", self._job, 2, f"floor:{job_id}", f"floor:{job_id}:frame", frame, node_id)
         )
         if not await slot:
-            raise RuntimeError("the floor has no waiting line: give its nodes more slots")
+            raise RuntimeError("the floor has no wait queue: give its nodes more slots")
         await created
         await send({"type": "websocket.send", "text": frame})
         self._indices[job_id] = message.utterance_index

@@ -1,6 +1,6 @@
 """Simulate a fleet in virtual time and compare policies of placement side by side.
 
-The product's own core decides: dispatcher, chooser, waiting line, tenants, retries, timers and
+The product's own core decides: dispatcher, chooser, wait queue, tenants, retries, timers and
 stores, several instances of it. Simulated are the network, the nodes, the speakers, and Redis: a
 model of its scripts that `--compare` runs beside the real ones on a real Redis, refusing any
 difference. CPU of instances costs no virtual time; what it costs is measured by `make bench`.

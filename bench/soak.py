@@ -92,7 +92,7 @@ def _settle(target: Target, client: "redis.Redis", *, jobs: int) -> Look:
 
 def _look(target: Target, client: "redis.Redis", *, jobs: int) -> Look:
     timers = [client.zcard(key) for key in client.scan_iter(match="*:timers", count=1_000)]
-    graves = [client.xlen(key) for key in client.scan_iter(match="*:dlq*", count=1_000)]
+    dead_letters = [client.xlen(key) for key in client.scan_iter(match="*:dlq*", count=1_000)]
     memory: Any = client.info("memory")
     return Look(
         jobs=jobs,
@@ -102,7 +102,7 @@ def _look(target: Target, client: "redis.Redis", *, jobs: int) -> Look:
         keys=int(client.dbsize()),
         session_keys=sum(1 for _ in client.scan_iter(match="*{session:*", count=1_000)),
         timers=sum(timers),
-        dead_letters=sum(graves),
+        dead_letters=sum(dead_letters),
     )
 
 

@@ -1,8 +1,8 @@
 """A simulated world: instances of the real core, nodes that work, speakers that speak.
 
 Everything between an utterance and its outcome is the product's own code: dispatcher, chooser,
-waiting line, tenants, offers, attempts, recovery, settlement, watchdog, stores. Simulated are the
-network, Redis (`routes`), the nodes and the speakers. CPU of instances costs no time here.
+wait queue, tenants, reservation, attempts, retries, settlement, watchdog, stores. Simulated are
+the network, Redis (`routes`), the nodes and the speakers. CPU of instances costs no time here.
 """
 
 import asyncio
@@ -150,7 +150,7 @@ class Speakers:
         """Nothing is ever lost here."""
 
 
-class SimulatedPost:
+class SimulatedDelivery:
     """The way between instances: one hop of the network, then the connection there."""
 
     def __init__(self, world: "World") -> None:
@@ -186,7 +186,7 @@ class Instance:
         self._timer_tick_s = configuration.timer_tick_s
         stores = build_stores(infrastructure, configuration)
         built = build_services(infrastructure, configuration, stores=stores)
-        built.delivery.connect(SimulatedPost(world))
+        built.delivery.connect(SimulatedDelivery(world))
         self.fleet = built.fleet
         self.delivery = built.delivery
         self.tenants = built.tenants

@@ -61,7 +61,7 @@ class Dispatcher:
         Returns the id of the job the utterance has already, None when this one is new. The
         common case is one round trip: timer, job and slot leave together.
 
-        :raises QueueFull: nobody has a slot and the waiting line is full; nothing was created
+        :raises QueueFull: nobody has a slot and the wait queue is full; nothing was created
         :raises NoEligiblePool: the job may go to no pool there is; nothing was created
         :raises PreferredNodeNotCapable: it must go to one node, which cannot take it
         :raises TenantLimited: its tenant has as many jobs as it may; nothing was created
@@ -229,7 +229,7 @@ class Dispatcher:
     def _serve_soon(self, node_id: str) -> None:
         """Let whoever waits have the slot that became free at a node."""
         if len(self.waiting):
-            self._background.run(self._serve(node_id), name="serving the waiting line")
+            self._background.run(self._serve(node_id), name="serving the wait queue")
 
     async def _serve(self, node_id: str) -> None:
         """Offer what a node has free to one job after the other, whose tenants may have it."""

@@ -1,4 +1,4 @@
-"""Tenants: limits, guarantees, and turns in the waiting line."""
+"""Tenants: limits, guarantees, and turns in the wait queue."""
 
 import asyncio
 import collections

@@ -1,4 +1,4 @@
-"""The waiting line: bounded, first come first served within a need, needs in turn."""
+"""The wait queue: bounded, first come first served within a need, needs in turn."""
 
 import collections
 
