@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 # What touches Redis; `make test-cluster` runs it all on a Redis Cluster.
 REDIS_TESTS := $(addprefix tests/,scheduling scripts store races properties pools sessions_app \
-	work sockets logs traces security/test_access.py operators/test_api_access.py \
+	http_api sockets logs traces security/test_access.py operators/test_api_access.py \
 	operators/test_scraping.py operators/test_tokens.py runbook/test_channel_layer_guide.py \
 	instances e2e)
 # Tests wait more than they compute. Those of a file share servers, so they stay together.

@@ -17,7 +17,7 @@ from scheduling.placement.ranking import Choice
 from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest
-from tests.pools.offers import CORE, describe, make_need, make_node
+from tests.pools.declared import CORE, describe, make_need, make_node
 
 AN_HOUR_MS = 3_600_000
 NEED = make_need()

@@ -23,8 +23,8 @@ from scheduling.store.membership import MembershipStore
 from scheduling.store.nodes import NodeStore
 from scheduling.store.pools import PoolStore
 from scheduling.store.redis.connection import Connection
+from tests.pools.declared import make_node
 from tests.pools.dispatching import FixedSource
-from tests.pools.offers import make_node
 from tests.redis_under_test import UNHURRIED_S, OwnRedis, open_redis
 from tests.scripts.fixtures import CORE, make_infrastructure
 

@@ -18,7 +18,7 @@ from scheduling.placement.pool_config import Owned, PoolConfig
 from scheduling.placement.pool_matching import PoolMatcher
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
-from tests.pools.offers import describe, make_need, make_node
+from tests.pools.declared import describe, make_need, make_node
 from tests.scripts.fixtures import CORE, make_infrastructure
 
 _numbers = itertools.count(1)

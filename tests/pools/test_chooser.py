@@ -24,7 +24,7 @@ from tests.pools.choosing import (
     set_scene,
     two_pools,
 )
-from tests.pools.offers import make_need
+from tests.pools.declared import make_need
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from scheduling.model.nodes import Hold
 from scheduling.placement.pool_config import Owned, PoolConfig, merge
 from scheduling.store.pools import PoolStore
 from tests.pools.conftest import Peer
-from tests.pools.offers import describe
+from tests.pools.declared import describe
 
 
 def make_cordons(peer: Peer, *, settle_ms: int = 0) -> tuple[NodeControl, Cordons]:

@@ -16,8 +16,8 @@ from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.pools import PoolStore
 from scheduling.store.redis.connection import Connection
+from tests.pools.declared import describe, make_need
 from tests.pools.dispatching import FixedSource, Scheduler, Socket
-from tests.pools.offers import describe, make_need
 from tests.redis_under_test import OwnRedis, open_redis
 
 INSTANCES, NODES, SLOTS = 8, 20, 5

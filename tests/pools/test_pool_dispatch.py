@@ -12,8 +12,8 @@ from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule, 
 from scheduling.placement.pools import Pool, PoolKind
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
+from tests.pools.declared import CORE, describe, make_need
 from tests.pools.dispatching import Scheduler, with_rules
-from tests.pools.offers import CORE, describe, make_need
 from tests.redis_under_test import list_keys
 from tests.waiting import eventually
 

@@ -10,7 +10,7 @@ from scheduling.placement.candidates import FRESH
 from scheduling.placement.pool_config import Owned, PoolRules
 from scheduling.placement.pools import Pool, PoolKind
 from tests.pools.conftest import Peer
-from tests.pools.offers import CORE, describe, make_need
+from tests.pools.declared import CORE, describe, make_need
 from tests.redis_under_test import list_keys
 from tests.waiting import eventually
 

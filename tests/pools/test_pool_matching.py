@@ -12,7 +12,7 @@ from scheduling.model.languages import AUTO
 from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule
 from scheduling.placement.pool_matching import ALL_NODES, PoolMatcher, PoolReason, Route, serves
 from scheduling.placement.pools import Pool, PoolKind, hash_key, language_pool
-from tests.pools.offers import CORE, make_need
+from tests.pools.declared import CORE, make_need
 
 CODES = ("de", "en", "zh", "zh-cn")
 pairs = st.tuples(st.sampled_from(CODES), st.sampled_from(CODES)).filter(

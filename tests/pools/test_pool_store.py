@@ -13,7 +13,7 @@ from scheduling.store.membership import MembershipStore
 from scheduling.store.pools import PoolStore
 from scheduling.store.redis.connection import Connection
 from tests.pools.conftest import Peer
-from tests.pools.offers import describe
+from tests.pools.declared import describe
 
 POOLS = (language_pool(PoolKind.SET, ("en", "zh")),)
 

@@ -23,7 +23,7 @@ from scheduling.placement.pools import (
     language_pool,
     pick_bucket,
 )
-from tests.pools.offers import CORE, describe
+from tests.pools.declared import CORE, describe
 
 LANGUAGES = ("de", "en", "fr", "zh")
 some_languages = st.frozensets(st.sampled_from(LANGUAGES))

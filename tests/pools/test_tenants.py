@@ -14,8 +14,8 @@ from scheduling.placement.wait_queue import PlacementRequest, Priority, WaitQueu
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
 from scheduling.store.tenants import TenantStore
+from tests.pools.declared import describe
 from tests.pools.dispatching import Scheduler, make_request
-from tests.pools.offers import describe
 
 
 @pytest.fixture

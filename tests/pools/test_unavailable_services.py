@@ -13,8 +13,8 @@ from scheduling.model.metrics import Metrics
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
 from scheduling.store.unavailable_services import UnavailableServiceStore
+from tests.pools.declared import make_node
 from tests.pools.dispatching import Scheduler
-from tests.pools.offers import make_node
 
 DETAILS = {"service_id": "nmt-1", "service_version": "2.0.0", "reason": "not_running"}
 

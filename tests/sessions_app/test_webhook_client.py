@@ -11,7 +11,7 @@ from streams_testing.listening import listening
 
 from scheduling.model.errors import BadInput
 from sessions_app.webhook_client import WebhookClient, is_public
-from tests.work.hook_receiver import HookReceiver
+from tests.http_api.hook_receiver import HookReceiver
 
 OURS = (
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.http_api.hook_receiver import HookReceiver
 from tests.instances.servers import Cluster, kill
 from tests.peers.frames import draw_languages
 from tests.peers.http import AUDIO, DEADLINE_S, HttpNode, Reply, ask
 from tests.peers.node import WorkingNode
-from tests.work.hook_receiver import HookReceiver
 
 SECRET = "signs what we are told"  # noqa: S105 - of these tests alone
 
