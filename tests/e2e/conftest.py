@@ -1,4 +1,7 @@
-"""Real servers on a real Redis: daphne and uvicorn in turn, shared by tests that end their work."""
+"""Real servers on a real Redis: daphne and uvicorn in turn, shared by the tests of a file.
+
+Not by those of a folder: a server that nobody asks any more still looks for due timers.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,13 +25,13 @@ def e2e_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRedis]:
     server.stop()
 
 
-@pytest.fixture(scope="session", params=["daphne", "uvicorn"])
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
 def server_name(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_lingua(
     e2e_redis: OwnRedis, tmp_path_factory: pytest.TempPathFactory, server_name: str
 ) -> Iterator[Lingua]:

@@ -29,7 +29,7 @@ def seen_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRed
     server.stop()
 
 
-@pytest.fixture(scope="session", params=["daphne", "uvicorn"])
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
 def lingua(
     request: pytest.FixtureRequest,
     seen_redis: EmbeddedRedis,

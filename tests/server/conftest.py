@@ -16,7 +16,7 @@ def start_instance(tmp_path: Path) -> Iterator[StartInstance]:
     launcher.end()
 
 
-@pytest.fixture(scope="session", params=["daphne", "uvicorn"])
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
 def server_name(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -30,7 +30,7 @@ def instance(start_instance: StartInstance, server_name: str) -> Instance:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_instance(
     tmp_path_factory: pytest.TempPathFactory, server_name: str
 ) -> Iterator[Instance]:
