@@ -79,7 +79,7 @@ def keys(prefix: str) -> Keys:
 async def connection(
     redis_server: OwnRedis, redis_client: "redis.asyncio.Redis"
 ) -> AsyncIterator[Connection]:
-    client = open_redis(redis_server.url, timeout_s=2.0)
+    client = open_redis(redis_server.url)
     await redis_client.ping()
     connection = Connection(client, overdue_s=UNHURRIED_S, metrics=Metrics())
     await connection.open()

@@ -18,7 +18,7 @@ from scheduling.store.pools import PoolStore
 from scheduling.store.redis.connection import Connection
 from tests.pools.declared import describe, make_need
 from tests.pools.dispatching import FixedSource, Scheduler, Socket
-from tests.redis_under_test import OwnRedis, open_redis
+from tests.redis_under_test import UNHURRIED_S, OwnRedis, open_redis
 
 INSTANCES, NODES, SLOTS = 8, 20, 5
 # The 99.9th percentile of chi-squared with 19 degrees of freedom.
@@ -94,7 +94,9 @@ async def herd(
 ) -> AsyncIterator[Herd]:
     await redis_client.ping()
     connections = [
-        Connection(open_redis(redis_server.url, timeout_s=10), metrics=Metrics())
+        Connection(
+            open_redis(redis_server.url, timeout_s=10), overdue_s=UNHURRIED_S, metrics=Metrics()
+        )
         for _ in range(INSTANCES)
     ]
     for connection in connections:

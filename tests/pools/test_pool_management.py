@@ -1,6 +1,7 @@
 """Leader, followers and members over several instances and a real Redis."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -12,7 +13,7 @@ from scheduling.placement.pools import Pool, PoolKind
 from tests.pools.conftest import Peer
 from tests.pools.declared import CORE, describe, make_need
 from tests.redis_under_test import list_keys
-from tests.waiting import eventually
+from tests.waiting import eventually, keeps_to
 
 
 @pytest.mark.req("P8", "P11", "X11")
@@ -62,16 +63,24 @@ async def test_a_change_is_in_force_on_a_follower_within_a_tenth_of_a_second(
 
     await leader.leader.run_once()
     await eventually(listens)
-    began = asyncio.get_running_loop().time()
-    leader.leader._source = type(leader.leader._source)(Owned(rules=PoolRules(max_pools=7)))
-    await leader.leader.rebuild()
+    numbers = itertools.count(7)
 
-    async def followed() -> bool:
-        return follower.fleet.snapshot.pools.matcher.config.rules.max_pools == 7
+    async def change() -> float:
+        number = next(numbers)
+        began = asyncio.get_running_loop().time()
+        leader.leader._source = type(leader.leader._source)(
+            Owned(rules=PoolRules(max_pools=number))
+        )
+        await leader.leader.rebuild()
 
-    await eventually(followed)
-    assert asyncio.get_running_loop().time() - began < 0.1
-    assert follower.metrics.gauges["pool_config_sync_lag_seconds",] < 0.1
+        async def followed() -> bool:
+            return follower.fleet.snapshot.pools.matcher.config.rules.max_pools == number
+
+        await eventually(followed)
+        took_s = asyncio.get_running_loop().time() - began
+        return max(took_s, follower.metrics.gauges["pool_config_sync_lag_seconds",])
+
+    await keeps_to(0.1, change)
 
 
 @pytest.mark.req("P11")

@@ -21,6 +21,7 @@ from tests.pools.choosing import (
     two_pools,
 )
 
+A_MINUTE_MS = 60_000
 NOT_CAPABLE: dict[str, dict[str, Any]] = {
     "unknown": {"preferred_node_id": "n-9"},
     "outside the pool": {"preferred_node_id": "n-3", "tenant_id": "acme"},
@@ -88,12 +89,15 @@ def test_a_strictly_designated_node_that_cannot_serve_is_a_refusal(
 
 
 @pytest.mark.req("L7")
-@pytest.mark.parametrize(("ago_ms", "spread"), [(0, True), (29_000, True), (31_000, False)])
+@pytest.mark.parametrize(("ago_min", "spread"), [(0, True), (29, True), (31, False)])
 def test_a_spread_session_leaves_its_last_node_for_a_while(
-    scene: Scene, ago_ms: int, *, spread: bool
+    scene: Scene, ago_min: int, *, spread: bool
 ) -> None:
-    scene.use(PoolConfig(rules=PoolRules(enabled=False, spread=True, spread_window_ms=30_000)))
-    scene.memory.note("s-1", SessionNotes(last_node_id="n-1", last_at_ms=clock.now_ms() - ago_ms))
+    scene.use(
+        PoolConfig(rules=PoolRules(enabled=False, spread=True, spread_window_ms=30 * A_MINUTE_MS))
+    )
+    left_at_ms = clock.now_ms() - ago_min * A_MINUTE_MS
+    scene.memory.note("s-1", SessionNotes(last_node_id="n-1", last_at_ms=left_at_ms))
 
     choice = scene.choose()
 
@@ -228,14 +232,14 @@ def test_a_job_that_went_past_the_pools_leaves_the_sessions_pool(scene: Scene) -
 
 @pytest.mark.req("L20")
 def test_a_part_of_a_turn_is_remembered_for_a_while(scene: Scene) -> None:
-    scene.use(two_pools(turn_affinity_ms=5_000), **TWO)
+    scene.use(two_pools(turn_affinity_ms=A_MINUTE_MS), **TWO)
 
     told = scene.chooser.note_placed(ask(turn_id="turn-1", part=True), "n-3", "b")
 
     assert told == scene.memory.recall("s-1")
     now_ms = clock.now_ms()
     assert told.turn_node("turn-1", now_ms=now_ms) == "n-3"
-    assert told.turn_node("turn-1", now_ms=now_ms + 5_000) == ""
+    assert told.turn_node("turn-1", now_ms=now_ms + A_MINUTE_MS) == ""
 
 
 @pytest.mark.req("L20")

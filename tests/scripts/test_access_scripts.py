@@ -89,40 +89,42 @@ async def test_old_changes_are_dropped_with_the_next(credentials: CredentialStor
 
 
 async def test_a_ticket_burns_once(credentials: CredentialStore) -> None:
-    assert await credentials.burn_ticket("t1", for_ms=1000)
-    assert not await credentials.burn_ticket("t1", for_ms=1000)
+    assert await credentials.burn_ticket("t1", for_ms=60_000)
+    assert not await credentials.burn_ticket("t1", for_ms=60_000)
 
 
 async def test_a_bucket_gives_its_burst_then_its_rate(allowances: AllowanceStore) -> None:
     async def take() -> int:
-        taken = await allowances.take(principal_id="p1", bucket="connect", per_s=2, burst=3)
+        taken = await allowances.take(principal_id="p1", bucket="connect", per_s=0.02, burst=3)
         return 0 if taken.done else taken.retry_after_ms
 
-    assert [await take() for _ in range(4)] == [0, 0, 0, 500]
-    allowances.test_clock = _START_MS + 499
+    assert [await take() for _ in range(4)] == [0, 0, 0, 50_000]
+    allowances.test_clock = _START_MS + 49_999
     assert 0 < await take() <= 2
-    allowances.test_clock = _START_MS + 500
-    assert [await take(), await take()] == [0, 500]
+    allowances.test_clock = _START_MS + 50_000
+    assert [await take(), await take()] == [0, 50_000]
     allowances.test_clock = _START_MS + 3_600_000
-    assert [await take() for _ in range(4)] == [0, 0, 0, 500]
+    assert [await take() for _ in range(4)] == [0, 0, 0, 50_000]
 
 
 async def test_an_empty_bucket_is_not_changed(allowances: AllowanceStore, watcher: Watcher) -> None:
-    await allowances.take(principal_id="p1", bucket="connect", per_s=1, burst=1)
+    await allowances.take(principal_id="p1", bucket="connect", per_s=0.01, burst=1)
     assert list(await watcher.read()) == [_BUCKET]
     allowances.test_clock = _START_MS + 5
 
-    taken = await allowances.take(principal_id="p1", bucket="connect", per_s=1, burst=1)
+    taken = await allowances.take(principal_id="p1", bucket="connect", per_s=0.01, burst=1)
 
     assert not taken.done
     assert await watcher.find_changes() == {}
 
 
 async def test_a_clock_that_goes_back_gives_nothing(allowances: AllowanceStore) -> None:
-    await allowances.take(principal_id="p1", bucket="connect", per_s=1, burst=1)
+    await allowances.take(principal_id="p1", bucket="connect", per_s=0.01, burst=1)
     allowances.test_clock = _START_MS - 60_000
 
-    assert not (await allowances.take(principal_id="p1", bucket="connect", per_s=1, burst=1)).done
+    assert not (
+        await allowances.take(principal_id="p1", bucket="connect", per_s=0.01, burst=1)
+    ).done
 
 
 async def test_sockets_are_counted_renewed_and_dropped(
@@ -130,16 +132,16 @@ async def test_sockets_are_counted_renewed_and_dropped(
 ) -> None:
     async def hold(connection_id: str) -> bool:
         return await allowances.hold_connection(
-            principal_id="p1", connection_id=connection_id, most=2, lease_ms=1000
+            principal_id="p1", connection_id=connection_id, most=2, lease_ms=60_000
         )
 
     assert [await hold("a"), await hold("b"), await hold("c")] == [True, True, False]
-    allowances.test_clock = _START_MS + 500
+    allowances.test_clock = _START_MS + 30_000
     assert await hold("a"), "a socket that is counted is renewed even when all are taken"
     assert {key: entry.value for key, entry in (await watcher.read()).items()} == {
-        _SOCKETS: {"a": _START_MS + 1500.0, "b": _START_MS + 1000.0}
+        _SOCKETS: {"a": _START_MS + 90_000.0, "b": _START_MS + 60_000.0}
     }
-    allowances.test_clock = _START_MS + 1000
+    allowances.test_clock = _START_MS + 60_000
     assert await hold("c"), "the lease of one that nobody renewed has ended"
     await allowances.drop_connection(principal_id="p1", connection_id="a")
     assert await hold("d")
@@ -150,7 +152,7 @@ async def test_a_node_id_is_its_first_owners_until_a_credential_names_it(
 ) -> None:
     async def claim(principal_id: str, *, is_named: bool = False) -> bool:
         return await allowances.claim_node_id(
-            node_id="n1", principal_id=principal_id, life_ms=1000, is_named=is_named
+            node_id="n1", principal_id=principal_id, life_ms=60_000, is_named=is_named
         )
 
     assert [await claim("p1"), await claim("p1"), await claim("p2")] == [True, True, False]

@@ -53,8 +53,8 @@ async def test_everything_works_on_a_cluster(make_cluster_layer: MakeLayer):
 
 
 async def test_a_dead_process_is_taken_over_on_a_cluster(make_cluster_layer: MakeLayer):
-    gone = make_cluster_layer(presence_ttl_s=0.5)
-    layer = make_cluster_layer(presence_ttl_s=0.5, takeover_interval_s=0.2)
+    gone = make_cluster_layer(presence_ttl_s=4.0)
+    layer = make_cluster_layer(presence_ttl_s=4.0, takeover_interval_s=0.2)
     channel = await gone.new_channel()
     await gone.register()
     await gone.close_pools()

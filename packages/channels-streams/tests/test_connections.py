@@ -193,7 +193,7 @@ async def test_every_batch_is_lost_with_its_connection_and_the_next_gets_a_new_o
 
 
 async def test_a_silent_redis_is_given_up(open_client: OpenClient, prefix):
-    connection = CommandConnection(open_client(timeout_s=0.3))
+    connection = CommandConnection(open_client(timeout_s=3))
     await soon(connection.run([("PING",)]))
     with pytest.raises(NoReply):
         await soon(connection.run([("BLPOP", prefix, ENDLESS)]))

@@ -17,6 +17,8 @@ from streams_testing.waiting import eventually, nothing_comes, receive
 
 # A new reader looks often at first, for as long as it will wait at a time.
 PATIENT = {"block_ms": 3_000, "socket_timeout_s": 60.0}
+# How long a dead process is taken for alive; a busy machine may hold up a living one for a while.
+MORTAL_S = 6.0
 PROGRAM = Path(__file__).parent / "streams_testing" / "peer_process.py"
 
 
@@ -65,11 +67,11 @@ async def start_peer(redis_server: RedisServer | Cluster, prefix: str) -> AsyncI
 
 @pytest.mark.req("T4", "T6")
 async def test_what_a_killed_process_left_is_taken_over_once(start_peer, make_layer: MakeLayer):
-    peer = await start_peer("stuck", presence_ttl_s=1.0)
+    peer = await start_peer("stuck", presence_ttl_s=MORTAL_S)
     started = await peer.next_line()
     (channel,) = started["channels"]
     survivors = [
-        make_layer(presence_ttl_s=1.0, takeover_interval_s=0.2, dead_letter_fields=("job_id",))
+        make_layer(presence_ttl_s=MORTAL_S, takeover_interval_s=0.2, dead_letter_fields=("job_id",))
         for _ in range(2)
     ]
     for survivor in survivors:
@@ -98,9 +100,9 @@ async def test_what_a_killed_process_left_is_taken_over_once(start_peer, make_la
 async def test_the_application_may_send_a_dead_process_messages_elsewhere(
     start_peer, make_layer: MakeLayer
 ):
-    peer = await start_peer("stuck", presence_ttl_s=1.0)
+    peer = await start_peer("stuck", presence_ttl_s=MORTAL_S)
     (channel,) = (await peer.next_line())["channels"]
-    layer = make_layer(presence_ttl_s=1.0, takeover_interval_s=0.2)
+    layer = make_layer(presence_ttl_s=MORTAL_S, takeover_interval_s=0.2)
     new_home = await layer.new_channel()
     await layer.register()
 
@@ -123,9 +125,9 @@ async def test_a_process_that_slept_past_its_presence_hands_out_nothing_taken_ov
     start_peer, make_layer: MakeLayer
 ):
     """Stopped while messages came, taken over, and awake again: one owner of each at any time."""
-    peer = await start_peer("receive", "1", presence_ttl_s=3.0)
+    peer = await start_peer("receive", "1", presence_ttl_s=MORTAL_S)
     (channel,) = (await peer.next_line())["channels"]
-    layer = make_layer(presence_ttl_s=3.0, takeover_interval_s=0.2)
+    layer = make_layer(presence_ttl_s=MORTAL_S, takeover_interval_s=0.2)
     await layer.register()
     peer.pause()
     for n in range(5):

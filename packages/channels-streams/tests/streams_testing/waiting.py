@@ -8,10 +8,10 @@ from channels_streams.layer import StreamsChannelLayer
 SOON = 20.0
 
 
-async def nothing_comes(layer: StreamsChannelLayer, channel: str) -> bool:
-    """Whether a short wait on the channel brings nothing."""
+async def nothing_comes(layer: StreamsChannelLayer, channel: str, *, for_s: float = 0.15) -> bool:
+    """Whether a wait on the channel, short unless told otherwise, brings nothing."""
     try:
-        async with asyncio.timeout(0.15):
+        async with asyncio.timeout(for_s):
             await layer.receive(channel)
     except TimeoutError:
         return True
