@@ -16,6 +16,16 @@ from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
 
 _DEADLINE_S = 30
+# What is wrong ends soon, so that it is counted.
+_BRIEF = {
+    "LINGUA_STATS_INTERVAL_S": "0.5",
+    "LINGUA_ACK_TIMEOUT_MS": "1500",
+    "LINGUA_RESERVATION_MS": "2500",
+    "LINGUA_RUN_TIMEOUT_S": "2",
+    "LINGUA_PENDING_TIMEOUT_S": "2",
+    "LINGUA_REDIS_OVERDUE_MS": "500",
+    "LINGUA_NODE_GRACE_S": "2",
+}
 _SERIES = re.compile(r"^((?:scheduler_)\w+)(?:\{(.*)\})?$")
 Samples = dict[str, float]
 
@@ -84,7 +94,7 @@ async def open_scene(folder: Path, **variables: str) -> AsyncIterator[Scene]:
     own_redis = EmbeddedRedis(directory=folder / "redis", append_only=False)
     own_redis.start()
     servers = Servers(directory=folder, redis_url=own_redis.url)
-    lingua = servers.start("uvicorn", **({"LINGUA_STATS_INTERVAL_S": "0.5"} | variables))
+    lingua = servers.start("uvicorn", **(_BRIEF | variables))
     languages = draw_languages()
     try:
         async with AsyncExitStack() as stack:

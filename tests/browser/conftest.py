@@ -71,6 +71,7 @@ def lingua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lingua]:
         "uvicorn",
         LINGUA_STATS_INTERVAL_S="0.5",
         LINGUA_RUN_TIMEOUT_S="30",
+        LINGUA_PENDING_TIMEOUT_S="2",
         LINGUA_PENDING_MAX_JOBS="20",
     )
     servers.end()

@@ -20,7 +20,12 @@ def quiet(tmp_path: Path) -> Iterator[Lingua]:
     redis = EmbeddedRedis(directory=tmp_path / "redis", append_only=False)
     redis.start()
     servers = Servers(directory=tmp_path, redis_url=redis.url)
-    lingua = servers.start("uvicorn", LINGUA_POOLS_AUTO_LANGUAGE="off", LINGUA_POOLS_STRICT="on")
+    lingua = servers.start(
+        "uvicorn",
+        LINGUA_POOLS_AUTO_LANGUAGE="off",
+        LINGUA_POOLS_STRICT="on",
+        LINGUA_PENDING_TIMEOUT_S="2",
+    )
     make_superuser("desk", _PASSWORD, var=tmp_path / "var")
     yield lingua
     servers.end()

@@ -1,7 +1,7 @@
 """What peers must not send: each frame gets its named error or none, and changes nothing."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,6 @@ from tests.peers.frames import Frame, heartbeat_frame, init_frame, register_fram
 from tests.peers.node import FakeNode
 from tests.peers.sockets import Peer
 from tests.peers.speaker import Speaker
-from tests.redis_under_test import OwnRedis
 
 SESSION, NODE = "/ws/session", "/ws/node"
 MIB = 1024 * 1024
@@ -57,26 +56,6 @@ class Scene:
         await self.speaker.next("translation_result", utterance_index=0)
         assert not self.lingua.leases(self.node.node_id)
         assert not self.lingua.leases(self.other.node_id)
-
-
-@pytest.fixture(scope="module")
-def patient_lingua(
-    e2e_redis: OwnRedis, tmp_path_factory: pytest.TempPathFactory, server_name: str
-) -> Iterator[Lingua]:
-    """A server that gives jobs time: one runs here while many a bad frame passes by."""
-    servers = Servers(directory=tmp_path_factory.mktemp("patient"), redis_url=e2e_redis.url)
-    try:
-        lingua = servers.start(server_name, LINGUA_RUN_TIMEOUT_S="120")
-        yield lingua
-        lingua.stop()
-    finally:
-        servers.end()
-
-
-@pytest.fixture
-def lingua(patient_lingua: Lingua) -> Iterator[Lingua]:
-    yield patient_lingua
-    patient_lingua.check_log()
 
 
 @pytest.fixture
@@ -394,7 +373,7 @@ async def test_ten_thousand_frames_from_a_speaker_are_asked_to_slow_down(
 async def test_ten_thousand_frames_from_a_node_change_nothing(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:
-    lingua = servers.start(server_name, LINGUA_RUN_TIMEOUT_S="60")
+    lingua = servers.start(server_name)
     async with (
         FakeNode.open(lingua.url(NODE), languages) as node,
         Speaker.open(lingua.url(SESSION), languages) as speaker,

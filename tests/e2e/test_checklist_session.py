@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,9 +11,24 @@ from tests.peers.frames import Frame, init_frame, opus
 from tests.peers.node import FakeNode
 from tests.peers.sockets import Peer
 from tests.peers.speaker import Speaker
+from tests.redis_under_test import OwnRedis
 
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
+
+
+@pytest.fixture(scope="module")
+def waiting_lingua(
+    e2e_redis: OwnRedis, tmp_path_factory: pytest.TempPathFactory, server_name: str
+) -> Iterator[Lingua]:
+    """A server that waits long for the audio behind a final marker."""
+    servers = Servers(directory=tmp_path_factory.mktemp("waiting"), redis_url=e2e_redis.url)
+    try:
+        lingua = servers.start(server_name, LINGUA_SEGMENT_HANGOVER_MANUAL_MS="5000")
+        yield lingua
+        lingua.stop()
+    finally:
+        servers.end()
 
 
 @pytest.mark.req("J15")
@@ -89,12 +105,12 @@ async def test_chunks_and_a_final_marker_make_one_job(lingua: Lingua, languages:
 
 @pytest.mark.req("J17")
 async def test_audio_just_after_the_final_marker_belongs_to_it(
-    lingua: Lingua, languages: Pair
+    waiting_lingua: Lingua, languages: Pair
 ) -> None:
     early, late = opus(900), opus(700)
     async with (
-        FakeNode.open(lingua.url(NODE), languages) as node,
-        Speaker.open(lingua.url(SESSION), languages) as speaker,
+        FakeNode.open(waiting_lingua.url(NODE), languages) as node,
+        Speaker.open(waiting_lingua.url(SESSION), languages) as speaker,
     ):
         await speaker.chunk(early)
         await speaker.chunk(b"", final=True)
@@ -107,11 +123,13 @@ async def test_audio_just_after_the_final_marker_belongs_to_it(
 
 
 @pytest.mark.req("J17")
-async def test_a_marker_before_all_audio_cuts_that_audio(lingua: Lingua, languages: Pair) -> None:
+async def test_a_marker_before_all_audio_cuts_that_audio(
+    waiting_lingua: Lingua, languages: Pair
+) -> None:
     audio = opus(4_000)
     async with (
-        FakeNode.open(lingua.url(NODE), languages) as node,
-        Speaker.open(lingua.url(SESSION), languages) as speaker,
+        FakeNode.open(waiting_lingua.url(NODE), languages) as node,
+        Speaker.open(waiting_lingua.url(SESSION), languages) as speaker,
     ):
         await speaker.chunk(b"", final=True)
         await speaker.chunk(audio)

@@ -9,9 +9,8 @@ from tests.peers.speaker import Speaker
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
 
-PATIENT = {"LINGUA_ACK_TIMEOUT_MS": "20000", "LINGUA_RESERVATION_MS": "25000"}
 LATE = {"LINGUA_RESULT_GAP_MS": "300"}
-CROWDED = {"LINGUA_RESULT_MAX_PENDING": "1", "LINGUA_RESULT_GAP_MS": "60000"}
+CROWDED = {"LINGUA_RESULT_MAX_PENDING": "1"}
 
 
 @pytest.mark.req("J13", "J19", "I-64")
@@ -23,7 +22,7 @@ CROWDED = {"LINGUA_RESULT_MAX_PENDING": "1", "LINGUA_RESULT_GAP_MS": "60000"}
 async def test_an_utterance_given_up_is_ended_and_marked_before_the_next_leave(
     servers: Servers, server_name: str, languages: Pair, settings: dict[str, str], reason: str
 ) -> None:
-    lingua = servers.start(server_name, LINGUA_RUN_TIMEOUT_S="20", **PATIENT, **settings)
+    lingua = servers.start(server_name, **settings)
     async with (
         FakeNode.open(lingua.url(NODE), languages, max_concurrent_jobs=3) as node,
         Speaker.open(lingua.url(SESSION), languages) as speaker,

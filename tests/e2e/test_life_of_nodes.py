@@ -99,9 +99,9 @@ async def test_a_silent_node_leaves_selection_and_is_back_with_its_next_heartbea
 ) -> None:
     lingua = servers.start(
         server_name,
-        LINGUA_HEARTBEAT_INTERVAL_S="0.1",
-        LINGUA_HEARTBEAT_TIMEOUT_S="0.4",
-        LINGUA_PENDING_TIMEOUT_S="10",
+        LINGUA_HEARTBEAT_INTERVAL_S="1",
+        # Long enough for a job, once the node is back.
+        LINGUA_HEARTBEAT_TIMEOUT_S="4",
     )
     async with (
         FakeNode.open(lingua.url(NODE), languages) as node,

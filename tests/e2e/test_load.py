@@ -16,8 +16,6 @@ from tests.waiting import eventually
 
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
-_PATIENT = {"LINGUA_PENDING_TIMEOUT_S": "60", "LINGUA_RUN_TIMEOUT_S": "60"}
-_UNHURRIED = _PATIENT | {"LINGUA_ACK_TIMEOUT_MS": "20000", "LINGUA_RESERVATION_MS": "30000"}
 
 
 @asynccontextmanager
@@ -42,7 +40,7 @@ async def _count(speaker: Speaker, utterances: int, reached: asyncio.Event) -> N
 async def test_a_thousand_utterances_at_once_find_their_slots(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:
-    lingua = servers.start(server_name, **_UNHURRIED)
+    lingua = servers.start(server_name)
     async with (
         _crowd(lingua, languages, nodes=200, ms=200) as crowd,
         AsyncExitStack() as stack,
@@ -72,7 +70,7 @@ async def test_a_thousand_utterances_at_once_find_their_slots(
 async def test_scripts_that_redis_forgot_are_sent_again(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:
-    lingua = servers.start(server_name, **_UNHURRIED)
+    lingua = servers.start(server_name)
     async with (
         _crowd(lingua, languages, nodes=10, ms=20) as crowd,
         AsyncExitStack() as stack,
@@ -151,7 +149,7 @@ async def test_a_finished_job_leaves_nothing_to_watch(lingua: Lingua, languages:
 
         await eventually(lambda: lingua.job(job["job_id"])["state"] == "RELEASED")
         # It goes from there into the history.
-        await eventually(lambda: job["job_id"] not in str(lingua.dump("{t:*")))
+        await eventually(lambda: job["job_id"] not in str(lingua.dump("{t:*")), within_s=60)
         assert not lingua.dump(f"{{session:{session_id}}}:payload:*")
         assert not lingua.dump(f"{{session:{session_id}}}:outbox")
         for entity in ("node", "session"):

@@ -18,13 +18,7 @@ Pair = tuple[str, str]
 @pytest.fixture
 def lingua(own_redis: OwnRedis, tmp_path: Path, server_name: str) -> Iterator[Lingua]:
     servers = Servers(directory=tmp_path, redis_url=own_redis.url)
-    lingua = servers.start(
-        server_name,
-        LINGUA_REDIS_TIMEOUT_S="0.5",
-        LINGUA_REDIS_CONNECT_TIMEOUT_S="0.5",
-        # Longer than a Redis Cluster takes to start again.
-        LINGUA_RUN_TIMEOUT_S="60",
-    )
+    lingua = servers.start(server_name)
     yield lingua
     servers.end()
 

@@ -42,33 +42,39 @@ async def test_jobs_of_a_node_that_dies_finish_elsewhere(lingua: Lingua, languag
 async def test_a_silent_node_loses_the_job_and_its_late_result(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:
-    # No other timer may move the job in time.
-    lingua = servers.start(server_name, LINGUA_RUN_TIMEOUT_S="600")
+    # Short for the node that is silent, long for the one that answers; no other timer may help.
+    lingua = servers.start(
+        server_name,
+        LINGUA_ACK_TIMEOUT_MS="5000",
+        LINGUA_RESERVATION_MS="7000",
+        LINGUA_RUN_TIMEOUT_S="600",
+    )
     async with (
-        FakeNode.open(lingua.url(NODE), languages) as silent,
+        FakeNode.open(lingua.url(NODE), languages) as one,
+        FakeNode.open(lingua.url(NODE), languages) as another,
         Speaker.open(lingua.url(SESSION), languages) as speaker,
     ):
         await speaker.say(0)
-        first = await silent.job()
-        async with FakeNode.open(lingua.url(NODE), languages) as other:
-            second = await other.job()
-            cancel = await silent.next("job_cancel", job_id=first["job_id"])
-            assert cancel["reason"] == "ack_timeout"
-            assert (second["job_id"], second["attempt_id"]) == (first["job_id"], 2)
-            assert not lingua.leases(silent.node_id)
-            before = lingua.job(first["job_id"])
+        silent, first = await take_job(one, another)
+        other = another if silent is one else one
+        second = await other.job()
+        cancel = await silent.next("job_cancel", job_id=first["job_id"])
+        assert cancel["reason"] == "ack_timeout"
+        assert (second["job_id"], second["attempt_id"]) == (first["job_id"], 2)
+        assert not lingua.leases(silent.node_id)
+        before = lingua.job(first["job_id"])
 
-            await silent.ack(first)
-            await silent.finish(first, text_translated="too late")
-            await silent.heartbeat(resource_usage={"cpu_percent": 101, "mem_percent": 1})
-            await other.ack(second)
-            await speaker.next("ui_event", event="NODE_ACCEPTED")
-            after = lingua.job(first["job_id"])
-            assert (after["attempt"], after["node_id"]) == (before["attempt"], other.node_id)
-            assert list(lingua.leases(other.node_id)) == [f"{first['job_id']}:2"]
-            await other.finish(second)
-            result = await speaker.next("translation_result", utterance_index=0)
-            assert not [f for f in await speaker.check_alive() if f["type"] != "ui_event"]
+        await silent.ack(first)
+        await silent.finish(first, text_translated="too late")
+        await silent.heartbeat(resource_usage={"cpu_percent": 101, "mem_percent": 1})
+        await other.ack(second)
+        await speaker.next("ui_event", event="NODE_ACCEPTED")
+        after = lingua.job(first["job_id"])
+        assert (after["attempt"], after["node_id"]) == (before["attempt"], other.node_id)
+        assert list(lingua.leases(other.node_id)) == [f"{first['job_id']}:2"]
+        await other.finish(second)
+        result = await speaker.next("translation_result", utterance_index=0)
+        assert not [f for f in await speaker.check_alive() if f["type"] != "ui_event"]
 
         assert result["text_translated"] == f"translated by {other.node_id}, attempt 2"
         assert len(speaker.told("translation_result")) == 1
@@ -126,7 +132,10 @@ async def test_a_full_line_refuses_and_says_when_to_come_back(
 
 
 @pytest.mark.req("J15", "J19")
-async def test_nobody_in_time_is_an_explicit_refusal(lingua: Lingua, languages: Pair) -> None:
+async def test_nobody_in_time_is_an_explicit_refusal(
+    servers: Servers, server_name: str, languages: Pair
+) -> None:
+    lingua = servers.start(server_name, LINGUA_PENDING_TIMEOUT_S="0.5")
     async with Speaker.open(lingua.url(SESSION), languages) as speaker:
         await speaker.say(0)
         event = await speaker.next("ui_event", event="ERROR")
@@ -136,6 +145,7 @@ async def test_nobody_in_time_is_an_explicit_refusal(lingua: Lingua, languages: 
         assert event["error_code"] == error["code"] == "NO_AVAILABLE_NODE"
         assert error["details"]["retry_after_ms"] > 0
         assert missing["reason"] == "no_available_node"
+    lingua.stop()
 
 
 @pytest.mark.req("J7", "J8", "I-12", "I-15")
@@ -143,31 +153,37 @@ async def test_a_job_that_runs_too_long_is_cancelled_retried_and_refused(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:
     lingua = servers.start(
-        server_name, LINGUA_RUN_TIMEOUT_S="0.3", LINGUA_FAILOVER_MAX_ATTEMPTS="1"
+        server_name,
+        # No run is looked at before the time of its acknowledgment would be over.
+        LINGUA_ACK_TIMEOUT_MS="4000",
+        LINGUA_RESERVATION_MS="5000",
+        LINGUA_RUN_TIMEOUT_S="0.3",
+        LINGUA_FAILOVER_MAX_ATTEMPTS="1",
     )
     async with (
         FakeNode.open(lingua.url(NODE), languages) as one,
+        FakeNode.open(lingua.url(NODE), languages) as another,
         Speaker.open(lingua.url(SESSION), languages) as speaker,
     ):
         await speaker.say(0)
-        first = await one.job()
-        await one.ack(first)
-        async with FakeNode.open(lingua.url(NODE), languages) as other:
-            cancel = await one.next("job_cancel", job_id=first["job_id"])
-            second = await other.job()
-            await other.ack(second)
-            await other.next("job_cancel", job_id=first["job_id"])
-            event = await speaker.next("ui_event", event="ERROR")
-            await speaker.next("missing_result", utterance_index=0)
+        slow, first = await take_job(one, another)
+        other = another if slow is one else one
+        await slow.ack(first)
+        cancel = await slow.next("job_cancel", job_id=first["job_id"])
+        second = await other.job()
+        await other.ack(second)
+        await other.next("job_cancel", job_id=first["job_id"])
+        event = await speaker.next("ui_event", event="ERROR")
+        await speaker.next("missing_result", utterance_index=0)
 
-            assert (cancel["reason"], event["error_code"]) == ("job_timeout", "JOB_TIMEOUT")
-            assert not speaker.told("error")
-            await speaker.say(1)
-            node, job = await take_job(one, other)
-            await node.finish(job)
-            await speaker.next("translation_result", utterance_index=1)
-            assert not lingua.leases(one.node_id)
-            assert not lingua.leases(other.node_id)
+        assert (cancel["reason"], event["error_code"]) == ("job_timeout", "JOB_TIMEOUT")
+        assert not speaker.told("error")
+        await speaker.say(1)
+        node, job = await take_job(one, another)
+        await node.finish(job)
+        await speaker.next("translation_result", utterance_index=1)
+        assert not lingua.leases(one.node_id)
+        assert not lingua.leases(another.node_id)
     lingua.stop()
 
 

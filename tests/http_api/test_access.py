@@ -14,6 +14,7 @@ from tests.redis_under_test import OwnRedis
 from tests.security.conftest import _build
 from tests.security.fortress import DEADLINE_S, Fortress, prefix_of
 from tests.server.launcher import Launcher
+from tests.waiting import keeps_to
 
 _NODE_PATHS = (
     *("/v1/node/register", "/v1/node/heartbeat", "/v1/node/poll"),
@@ -142,19 +143,21 @@ async def test_a_body_that_is_no_message_is_400(fortress: Fortress, body: bytes)
 
 @pytest.mark.req("N18")
 async def test_a_revoked_token_ends_a_poll_within_two_seconds(fortress: Fortress) -> None:
-    token = fortress.manage("token", "create", "node", "to be revoked")
-    pair = draw_languages()
-    async with HttpNode(fortress.instance.address, token=token) as node:
-        await node.register(pair)
-        await node.next("node_status")
-        waiting = asyncio.create_task(node.poll(wait_ms=20_000))
-        await asyncio.to_thread(fortress.manage, "token", "revoke", prefix_of(token))
-        told_at = time.monotonic()
-        ended = await asyncio.wait_for(waiting, DEADLINE_S)
-        took_s = time.monotonic() - told_at
-        assert (ended.status, ended.json["error"]) == (401, "UNAUTHORIZED")
-        assert took_s < 3
-        assert (await node.poll()).status == 401
+    async def revoke() -> float:
+        token = fortress.manage("token", "create", "node", "to be revoked")
+        async with HttpNode(fortress.instance.address, token=token) as node:
+            await node.register(draw_languages())
+            await node.next("node_status")
+            waiting = asyncio.create_task(node.poll(wait_ms=20_000))
+            await asyncio.to_thread(fortress.manage, "token", "revoke", prefix_of(token))
+            told_at = time.monotonic()
+            ended = await asyncio.wait_for(waiting, DEADLINE_S)
+            took_s = time.monotonic() - told_at
+            assert (ended.status, ended.json["error"]) == (401, "UNAUTHORIZED")
+            assert (await node.poll()).status == 401
+        return took_s
+
+    await keeps_to(3, revoke)
 
 
 async def test_a_flood_of_one_principal_is_429_and_others_are_served(

@@ -68,7 +68,7 @@ async def test_a_node_behind_a_proxy_that_knows_nothing_gets_every_job(cluster: 
 
 @pytest.mark.req("N14", "N18")
 async def test_the_job_of_a_node_that_stops_asking_moves_on(cluster: Cluster):
-    one = cluster.start(LINGUA_NODE_POLL_IDLE_S="1")
+    one = cluster.start(LINGUA_NODE_POLL_IDLE_S="4")
     pair = draw_languages()
     async with (
         Speaker.connect(one.url("/ws/session")) as speaker,
@@ -95,7 +95,7 @@ async def test_the_job_of_a_node_that_stops_asking_moves_on(cluster: Cluster):
 async def test_what_is_said_twice_changes_nothing_and_a_stale_attempt_is_refused(
     cluster: Cluster,
 ):
-    one = cluster.start(LINGUA_ACK_TIMEOUT_MS="1500", LINGUA_RESERVATION_MS="2500")
+    one = cluster.start(LINGUA_ACK_TIMEOUT_MS="20000", LINGUA_RESERVATION_MS="30000")
     pair = draw_languages()
     async with (
         Speaker.connect(one.url("/ws/session")) as speaker,
@@ -136,7 +136,7 @@ async def test_what_is_said_twice_changes_nothing_and_a_stale_attempt_is_refused
 
 @pytest.mark.req("N18", "G5")
 async def test_a_node_goes_on_at_another_instance_when_its_own_ends(cluster: Cluster):
-    one, two = cluster.start(), cluster.start()
+    one, two = (cluster.start(LINGUA_NODE_GRACE_S="60") for _ in range(2))
     pair = draw_languages()
     async with (
         Speaker.connect(two.url("/ws/session")) as speaker,

@@ -13,10 +13,11 @@ _DEADLINE_S = 10.0
 QUICK = {
     "LINGUA_APPLICATION": "lingua.composition.bootstrap.build_application",
     "LINGUA_TIMER_TICK_MS": "20",
-    "LINGUA_REDIS_OVERDUE_MS": "500",
+    "LINGUA_REDIS_OVERDUE_MS": "5000",
+    "LINGUA_REDIS_TIMEOUT_S": "10",
     "LINGUA_NODE_GRACE_S": "1",
     "LINGUA_PRESENCE_INTERVAL_S": "0.3",
-    "LINGUA_PRESENCE_TTL_S": "2",
+    "LINGUA_PRESENCE_TTL_S": "10",
     "LINGUA_SNAPSHOT_REFRESH_MS": "300",
     "LINGUA_RECONCILE_INTERVAL_S": "0.3",
     "LINGUA_RESOURCE_THRESHOLD_PERCENT": "100",
@@ -25,6 +26,10 @@ QUICK = {
     "LINGUA_DRAIN_TIMEOUT_S": "2",
     "LINGUA_CLOSE_TIMEOUT_S": "2",
 }
+# For tests that kill an instance: it is taken for dead soon, as is one that a machine holds up.
+MORTAL = {"LINGUA_PRESENCE_TTL_S": "2"}
+# For tests that let Redis sleep: silence is noticed soon, as is that of one that is held up.
+HASTY = {"LINGUA_REDIS_OVERDUE_MS": "500"}
 
 
 class Cluster:

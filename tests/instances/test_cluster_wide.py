@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.instances.lost_messages import lose_a_message
-from tests.instances.servers import Cluster, kill
+from tests.instances.servers import MORTAL, Cluster, kill
 from tests.manage import issue_api_token
 from tests.peers.frames import draw_languages
 from tests.peers.node import WorkingNode
@@ -19,7 +19,7 @@ from tests.redis_under_test import OwnRedis
 from tests.server.launcher import Instance
 
 _DEADLINE_S = 20
-_QUICK = {"LINGUA_STATS_INTERVAL_S": "0.2"}
+_QUICK = {"LINGUA_STATS_INTERVAL_S": "0.2", **MORTAL}
 
 
 class Operator:

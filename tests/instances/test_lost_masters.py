@@ -34,9 +34,9 @@ AT_ONCE = {"LINGUA_REDIS_OVERDUE_MS": "80"}
 # No timer but the one that is set for it may come to an outcome's help.
 UNHURRIED = {"LINGUA_ACK_TIMEOUT_MS": "20000", "LINGUA_RESERVATION_MS": "25000"}
 ENOUGH = 100
-# An instance is taken for dead at the third look that misses its presence, which ends after 2 s.
-LOOKS = 20
-DEADLINE_S = 30.0
+# An instance is taken for dead at the third look that misses its presence, which ends after 10 s.
+LOOKS = 50
+DEADLINE_S = 60.0
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ async def test_a_client_that_knows_nothing_of_resumption_sees_nothing_of_it(clus
 
 @pytest.mark.req("N4")
 async def test_a_node_that_resumes_elsewhere_keeps_its_running_jobs(cluster: Cluster):
-    one, two = cluster.start(), cluster.start()
+    one, two = (cluster.start(LINGUA_NODE_GRACE_S="60") for _ in range(2))
     pair = draw_languages()
     async with Speaker.connect(two.url("/ws/session")) as speaker:
         async with WorkingNode.connect(one.url("/ws/node")) as older:

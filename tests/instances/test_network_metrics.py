@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from tests.instances.servers import Cluster, kill, pause
+from tests.instances.servers import MORTAL, Cluster, kill, pause
 from tests.peers.frames import draw_languages
 from tests.peers.node import WorkingNode
 from tests.peers.speaker import Speaker
@@ -41,8 +41,7 @@ async def test_signs_of_life_are_counted(cluster: Cluster):
 
 @pytest.mark.req("O6", "O5", "T4", "I-23")
 async def test_messages_of_a_dead_instance_are_counted_by_who_took_them_over(cluster: Cluster):
-    one = cluster.start(LINGUA_STATS_INTERVAL_S="0.2")
-    two = cluster.start(LINGUA_STATS_INTERVAL_S="0.2")
+    one, two = (cluster.start(LINGUA_STATS_INTERVAL_S="0.2", **MORTAL) for _ in range(2))
     pair = draw_languages()
     async with (
         WorkingNode.connect(two.url("/ws/node")) as node,

@@ -16,7 +16,7 @@ RESTARTING = 1012
 
 @pytest.mark.req("I6", "J13", "I-66")
 async def test_speakers_leave_one_after_the_other_each_with_its_answers(cluster: Cluster):
-    one, two = cluster.start(LINGUA_DRAIN_TIMEOUT_S="20"), cluster.start()
+    one, two = cluster.start(LINGUA_DRAIN_TIMEOUT_S="60"), cluster.start()
     pair = draw_languages()
     async with WorkingNode.connect(two.url("/ws/node")) as node, AsyncExitStack() as stack:
         await node.register(pair)

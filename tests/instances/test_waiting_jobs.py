@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.instances.servers import Cluster, kill
+from tests.instances.servers import MORTAL, Cluster, kill
 from tests.peers.frames import draw_languages
 from tests.peers.node import WorkingNode
 from tests.peers.speaker import Speaker
@@ -37,7 +37,7 @@ async def test_a_slot_freed_on_a_serves_a_job_that_waits_on_b(cluster: Cluster):
 
 @pytest.mark.req("J7", "G4", "I-47")
 async def test_a_job_whose_line_died_is_adopted_and_run_once(cluster: Cluster):
-    one, two = cluster.start(), cluster.start()
+    one, two = cluster.start(**MORTAL), cluster.start(**MORTAL)
     pair = draw_languages()
     async with (
         WorkingNode.connect(two.url("/ws/node")) as node,

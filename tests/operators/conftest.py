@@ -42,8 +42,9 @@ def lingua(
             request.param,
             LINGUA_STATS_INTERVAL_S="0.1",
             LINGUA_PENDING_MAX_JOBS="1",
-            LINGUA_PENDING_TIMEOUT_S="0.5",
-            LINGUA_ACK_TIMEOUT_MS="300",
+            # Some tests wait for their end, all others are done before it.
+            LINGUA_PENDING_TIMEOUT_S="4",
+            LINGUA_ACK_TIMEOUT_MS="4000",
         )
         yield lingua
         lingua.stop()

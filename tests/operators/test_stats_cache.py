@@ -30,7 +30,7 @@ def maker() -> _Maker:
 
 @pytest.fixture
 def stats_cache(maker: _Maker) -> StatsCache:
-    return StatsCache(make=maker.make, empty=_EMPTY, metrics=Metrics(), interval_s=5)
+    return StatsCache(make=maker.make, empty=_EMPTY, metrics=Metrics(), interval_s=600)
 
 
 @pytest.mark.req("D2")

@@ -84,7 +84,10 @@ def test_readiness_and_metrics_are_answered(shared_instance: Instance) -> None:
     assert b"django_http_requests_before_middlewares_total" in metrics
 
 
-async def test_a_signal_closes_sockets_with_1012_and_runs_disconnect(instance: Instance) -> None:
+async def test_a_signal_closes_sockets_with_1012_and_runs_disconnect(
+    start_instance: StartInstance, server_name: str
+) -> None:
+    instance = start_instance("--server", server_name)
     async with connect(instance.url("/echo")) as old:
         await old.send("hello")
         await old.recv()

@@ -209,13 +209,20 @@ async def test_a_reply_lost_on_the_way_does_not_send_a_message_twice(faulty: Fau
 
 async def test_a_consumer_idle_for_longer_than_the_socket_timeout_lives(faulty: Faulty):
     await faulty.start()
-    layer = faulty.layer(socket_timeout_s=0.2, block_ms=400)
+    layer = faulty.layer(socket_timeout_s=3.0, block_ms=5_000)
     peer = faulty.layer()
     channel = await layer.new_channel()
     await layer.register()
     waiting = asyncio.create_task(layer.receive(channel))
     working = asyncio.create_task(layer.receive("work"))
-    await eventually(lambda: layer.counters.redis_ops["read", "ok"] >= 20, within_s=15)
+
+    async def are_silent() -> bool:
+        """Say whether both reads wait, and longer than the socket may be silent."""
+        async with redis.asyncio.Redis.from_url(faulty.server.url) as client:
+            told = await client.client_list()
+        return sum("b" in each["flags"] and int(each["idle"]) > 3 for each in told) == 2
+
+    await eventually(are_silent)
     assert layer.counters.reconnects == 0
     await peer.send(channel, {"type": "x"})
     await peer.send("work", {"type": "w"})
