@@ -171,14 +171,15 @@ async def test_counters_say_why_nodes_were_passed_over(lingua: Lingua, api: Api)
     languages = draw_languages()
     async with (
         FakeNode.open(lingua.url("/ws/node"), languages) as node,
+        Speaker.open(lingua.url("/ws/session"), languages) as other,
         Speaker.open(lingua.url("/ws/session"), languages) as speaker,
     ):
         for index in range(2):
-            await speaker.say(index)
+            await other.say(index)
             await node.ack(await node.job())
         # A language nobody had before gets its pool a moment after its first node; until then a
         # job finds no candidates at all, and nobody is passed over.
-        for index in range(2, 12):
+        for index in range(10):
             await speaker.say(index)
             await speaker.next("missing_result", utterance_index=index)
             told = await api.json("/api/v1/metrics")
