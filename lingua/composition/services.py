@@ -203,6 +203,7 @@ def build_services(
             departure=departure,
             hooks=hooks,
             interval_s=configuration.timer_tick_s,
+            look_again_ms=configuration.jobs.look_again_ms,
             metrics=infrastructure.metrics,
         ),
         explainer=Explainer(

@@ -39,8 +39,8 @@ class Watchdog:
         departure: NodeDeparture,
         hooks: Hooks,
         interval_s: float,
+        look_again_ms: int,
         metrics: Metrics,
-        look_again_ms: int = 3_000,
     ) -> None:
         self._metrics = metrics
         self._lag_ms = 0

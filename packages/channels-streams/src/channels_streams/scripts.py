@@ -25,10 +25,5 @@ def load_script(name: str) -> Script:
     return Script(name=name, text=text, sha=digest)
 
 
-def list_scripts() -> list[Script]:
-    """Load every script of the package."""
-    return [load_script(path.stem) for path in sorted(_FOLDER.glob("*.lua"))]
-
-
 def _read_snippet(match: re.Match[str]) -> str:
     return (_FOLDER / f"{match['path']}.lua").read_text().rstrip()
