@@ -28,7 +28,6 @@ from lingua.composition.configuration import CoreConfiguration
 from lingua.composition.services import build_stores
 from lingua.settings.embedded_redis import EmbeddedRedis
 from nodes.messages import encode_assignment
-from scheduling.jobs.settlement import Stores
 from scheduling.model import clock
 from scheduling.model.jobs import JobState, Request
 from scheduling.model.limits import PlacementRules
@@ -43,6 +42,7 @@ from scheduling.store.keys import Keys
 from scheduling.store.node_slots import NodeSlotStore
 from scheduling.store.nodes import NodeStore
 from scheduling.store.redis.connection import Connection, open_client
+from scheduling.store.stores import Stores
 from sockets.wire import encode_text
 
 _NEED = build_need()

@@ -17,7 +17,7 @@ from scheduling.jobs.node_departure import NodeDeparture
 from scheduling.jobs.reservation import Reservation
 from scheduling.jobs.retries import Retries
 from scheduling.jobs.sessions import Sessions
-from scheduling.jobs.settlement import Settlement, Stores
+from scheduling.jobs.settlement import Settlement
 from scheduling.jobs.tenants import Tenants
 from scheduling.jobs.watchdog import Watchdog
 from scheduling.model.delivery import Delivery
@@ -35,6 +35,7 @@ from scheduling.store.outcomes import OutcomeStore
 from scheduling.store.redis.connection import Connection
 from scheduling.store.runtime import RuntimeStore
 from scheduling.store.sessions import SessionStore
+from scheduling.store.stores import Stores
 from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
 

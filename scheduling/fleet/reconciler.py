@@ -3,12 +3,12 @@
 import logging
 import random
 
-from scheduling.jobs.settlement import Stores
 from scheduling.model import clock, errors, ids
 from scheduling.model.delivery import Delivery, NodeMailbox
 from scheduling.model.events import JobCancelled
 from scheduling.model.metrics import Metrics
 from scheduling.placement.snapshot import Fleet
+from scheduling.store.stores import Stores
 
 logger = logging.getLogger(__name__)
 

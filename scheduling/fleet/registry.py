@@ -5,13 +5,13 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from scheduling.jobs.node_departure import NodeDeparture
-from scheduling.jobs.settlement import Stores
 from scheduling.model import clock, errors, ids
 from scheduling.model.limits import NodeLimits
 from scheduling.model.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
 from scheduling.placement.snapshot import Fleet
 from scheduling.store import timers
 from scheduling.store.nodes import Moved, Restored, Unheard, Unmoved
+from scheduling.store.stores import Stores
 
 Attempt = tuple[str, int]
 

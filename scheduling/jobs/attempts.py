@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from scheduling.jobs.retries import Retries
-from scheduling.jobs.settlement import Stores
 from scheduling.model import errors
 from scheduling.model.events import JobAssigned
 from scheduling.model.jobs import ENDED, EncodeAssignment, JobState
@@ -14,6 +13,7 @@ from scheduling.model.limits import JobLimits
 from scheduling.model.outcomes import Refused
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.redis.connection import unattended
+from scheduling.store.stores import Stores
 
 
 class Attempts:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from scheduling.jobs.reservation import Reservation, ReservationOutcome
-from scheduling.jobs.settlement import Settlement, Stores
+from scheduling.jobs.settlement import Settlement
 from scheduling.jobs.tenants import ALREADY, Tenants
 from scheduling.model import clock, errors
 from scheduling.model.background import Background
@@ -24,6 +24,7 @@ from scheduling.placement.ranking import Choice, Reason
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest, WaitQueue
 from scheduling.store.redis.connection import unattended
+from scheduling.store.stores import Stores
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
 from scheduling.jobs.retries import Retries
-from scheduling.jobs.settlement import Stores
 from scheduling.model import clock
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import NodeStatusChanged
@@ -14,6 +13,7 @@ from scheduling.placement.snapshot import Fleet
 from scheduling.store import timers
 from scheduling.store.leases import Attempt
 from scheduling.store.redis.connection import unattended
+from scheduling.store.stores import Stores
 
 _MOST_AT_ONCE = 32
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import enum
 
-from scheduling.jobs.settlement import Stores
 from scheduling.model import clock, errors
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, JobDispatched
@@ -18,6 +17,7 @@ from scheduling.placement.wait_queue import PlacementRequest
 from scheduling.store import timers
 from scheduling.store.redis.connection import unattended
 from scheduling.store.replies import Reply, SlotReply
+from scheduling.store.stores import Stores
 
 
 class ReservationOutcome(enum.Enum):

@@ -6,7 +6,7 @@ import logging
 import msgspec
 
 from scheduling.jobs.dispatch import Dispatcher
-from scheduling.jobs.settlement import Settlement, Stores
+from scheduling.jobs.settlement import Settlement
 from scheduling.model import errors, ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobCancelled
@@ -15,6 +15,7 @@ from scheduling.model.outcomes import Refused
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest
 from scheduling.store.replies import Reply, SlotReply
+from scheduling.store.stores import Stores
 
 logger = logging.getLogger(__name__)
 

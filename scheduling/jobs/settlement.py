@@ -1,6 +1,5 @@
 """End jobs: with a node's result, with a refusal, or because nobody waits for them."""
 
-import dataclasses
 import logging
 
 from scheduling.jobs.tenants import Tenants
@@ -12,33 +11,13 @@ from scheduling.model.jobs import JobState
 from scheduling.model.outcomes import Outcome, Refused
 from scheduling.placement.snapshot import Fleet
 from scheduling.store import timers
-from scheduling.store.decisions import DecisionStore
-from scheduling.store.jobs import Ended, JobStore
-from scheduling.store.node_slots import NodeSlotStore
-from scheduling.store.nodes import NodeStore
-from scheduling.store.outcomes import OutcomeStore
+from scheduling.store.jobs import Ended
 from scheduling.store.redis.connection import unattended
-from scheduling.store.runtime import RuntimeStore
-from scheduling.store.tenants import TenantStore
-from scheduling.store.timers import TimerStore
+from scheduling.store.stores import Stores
 
 logger = logging.getLogger(__name__)
 
 _TELL_AGAIN_MS = 300
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Stores:
-    """What the services need of Redis."""
-
-    nodes: NodeStore
-    slots: NodeSlotStore
-    jobs: JobStore
-    outcomes: OutcomeStore
-    timers: TimerStore
-    decisions: DecisionStore
-    runtime: RuntimeStore
-    tenants: TenantStore
 
 
 class Settlement:

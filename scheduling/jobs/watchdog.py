@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from scheduling.jobs.hooks import Hooks
 from scheduling.jobs.node_departure import NodeDeparture
 from scheduling.jobs.retries import Retries
-from scheduling.jobs.settlement import Stores
 from scheduling.model import errors
 from scheduling.model.jobs import ENDED, SENT, WAITING, JobRecord, JobState
 from scheduling.model.metrics import Metrics
@@ -15,6 +14,7 @@ from scheduling.model.outcomes import Refused
 from scheduling.placement.snapshot import Fleet
 from scheduling.store import timers
 from scheduling.store.redis.connection import unattended
+from scheduling.store.stores import Stores
 
 logger = logging.getLogger(__name__)
 

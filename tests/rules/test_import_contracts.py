@@ -61,6 +61,7 @@ PLANTED = [
     ("store-layers", {"scheduling/store/keys.py": "scheduling.store.redis.connection"}),
     ("store-layers", {"scheduling/store/redis/pipeline.py": "scheduling.store.jobs"}),
     ("store-layers", {"scheduling/store/jobs.py": "scheduling.store.nodes"}),
+    ("store-layers", {"scheduling/store/jobs.py": "scheduling.store.stores"}),
     ("store-layers", {"scheduling/store/unplaced.py": ""}),
     ("no-circles", {"nodes/one.py": "nodes.two", "nodes/two.py": "nodes.one"}),
     ("plain-core", {"scheduling/jobs/dispatch.py": "django.conf"}),

@@ -9,7 +9,6 @@ import redis.asyncio
 from lingua.composition.configuration import CoreConfiguration
 from lingua.composition.services import Infrastructure, build_stores
 from nodes.messages import encode_assignment
-from scheduling.jobs import settlement
 from scheduling.model.jobs import Assignment, JobState, Need, Pipeline, Request, quote_base64
 from scheduling.model.languages import LanguageOffer
 from scheduling.model.limits import JobLimits, NodeLimits
@@ -36,6 +35,7 @@ from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import Reply, SlotReply
 from scheduling.store.runtime import RuntimeStore
 from scheduling.store.sessions import SessionStore
+from scheduling.store.stores import Stores as CoreStores
 from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
 from scheduling.store.unavailable_services import UnavailableServiceStore
@@ -117,7 +117,7 @@ class Stores:
     infrastructure: Infrastructure
     connection: Connection
     keys: Keys
-    core: settlement.Stores
+    core: CoreStores
     nodes: NodeStore
     slots: NodeSlotStore
     jobs: JobStore
