@@ -45,7 +45,9 @@ def _make_record() -> Callable[[], object]:
     def record() -> bytes:
         decision_builder = DecisionBuilder()
         decision_builder.take_choice(choice)
-        decision_builder.note_answer(node_id, "reserved", 1, asked=decision_builder.start_asking())
+        decision_builder.note_answer(
+            node_id=node_id, word="reserved", load=1, asked=decision_builder.start_asking()
+        )
         return encode_decision(decision_builder.decide(PLACED, attempt=1, at_ms=1, node_id=node_id))
 
     return record

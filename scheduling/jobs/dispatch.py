@@ -114,7 +114,9 @@ class Dispatcher:
             )
         if self.waiting.is_full:
             raise errors.QueueFull(details=self._describe_line())
-        existing = await self._reservation.create_waiting(request, placement_request)
+        existing = await self._reservation.create_waiting(
+            request=request, placement_request=placement_request
+        )
         if existing is None:
             self._note(placement_request, decision_builder, WAITS)
             await self._wait(placement_request)
@@ -151,7 +153,10 @@ class Dispatcher:
     ) -> str | None:
         """Create the job at the first node; where that refuses it, try the others in order."""
         outcome = await self._reservation.create(
-            request, placement_request, nodes[0], decision_builder
+            request=request,
+            placement_request=placement_request,
+            node=nodes[0],
+            decision_builder=decision_builder,
         )
         if isinstance(outcome, str):
             await self._tenants.give_back(placement_request.job_id)
@@ -182,10 +187,10 @@ class Dispatcher:
         place = reservation.place_new_attempt if is_new_attempt else reservation.place_waiting
         for node in nodes:
             tried += 1
-            placed = (
-                await place(placement_request, node, decision_builder)
-                is not ReservationOutcome.REFUSED
+            outcome = await place(
+                placement_request=placement_request, node=node, decision_builder=decision_builder
             )
+            placed = outcome is not ReservationOutcome.REFUSED
             if placed:
                 break
             place = reservation.place_waiting
@@ -256,13 +261,17 @@ class Dispatcher:
     ) -> ReservationOutcome | None:
         """Offer a waiting job to a node; None where what is left is owed to other tenants."""
         if not self._tenants.guarantees_any:
-            return await self._reservation.place_waiting(placement_request, node, DecisionBuilder())
+            return await self._reservation.place_waiting(
+                placement_request=placement_request, node=node, decision_builder=DecisionBuilder()
+            )
         share = await self._tenants.take_share(
             tenant_id=placement_request.tenant_id, job_id=placement_request.job_id
         )
         if not share:
             return None
-        tried = await self._reservation.place_waiting(placement_request, node, DecisionBuilder())
+        tried = await self._reservation.place_waiting(
+            placement_request=placement_request, node=node, decision_builder=DecisionBuilder()
+        )
         if tried is ReservationOutcome.REFUSED and share != ALREADY:
             await self._tenants.give_back(placement_request.job_id)
         return tried

@@ -63,7 +63,7 @@ class NodeDeparture:
         """The instance that held these nodes is gone; each may come back to another one."""
         await _side_by_side(lambda node: self.let_go(node, may_return=True), nodes)
 
-    async def look_at(self, kind: str, node_id: str, conn_epoch: int) -> None:
+    async def look_at(self, kind: str, *, node_id: str, conn_epoch: int) -> None:
         """A timer of a connection is due: take a node offline that fell silent, or stayed away."""
         entity, is_silent = timers.name_node(kind, node_id, conn_epoch), kind == timers.SILENT
         retired = await self._stores.nodes.retire(

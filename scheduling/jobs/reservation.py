@@ -54,6 +54,7 @@ class Reservation:
 
     async def create(
         self,
+        *,
         request: Request,
         placement_request: PlacementRequest,
         node: Node,
@@ -82,7 +83,9 @@ class Reservation:
         except errors.DependencyDown:
             self._release_unattended(placement_request, node)
             raise
-        decision_builder.note_answer(node.node_id, slot.word, slot.load, asked=asked)
+        decision_builder.note_answer(
+            node_id=node.node_id, word=slot.word, load=slot.load, asked=asked
+        )
         if existing is not None:
             unattended(
                 self._stores.timers.disarm(_name_timer(placement_request)), what="a timer's end"
@@ -95,7 +98,7 @@ class Reservation:
         return await self._assign(placement_request, node, frame, decision_builder)
 
     async def create_waiting(
-        self, request: Request, placement_request: PlacementRequest
+        self, *, request: Request, placement_request: PlacementRequest
     ) -> str | None:
         """Bind a request and create its job without a slot; return the id of the job it has."""
         armed = self._arm(placement_request, self._limits.first_look_ms, urgent=True)
@@ -110,7 +113,7 @@ class Reservation:
         return existing
 
     async def place_new_attempt(
-        self, placement_request: PlacementRequest, node: Node, decision_builder: DecisionBuilder
+        self, *, placement_request: PlacementRequest, node: Node, decision_builder: DecisionBuilder
     ) -> ReservationOutcome:
         """Take an attempt that has just begun to `node`: timer, job and slot leave together.
 
@@ -126,7 +129,9 @@ class Reservation:
         except errors.DependencyDown:
             self._release_unattended(placement_request, node)
             raise
-        decision_builder.note_answer(node.node_id, slot.word, slot.load, asked=asked)
+        decision_builder.note_answer(
+            node_id=node.node_id, word=slot.word, load=slot.load, asked=asked
+        )
         if not place.done:
             if slot.done:
                 await self._release(placement_request, node)
@@ -139,7 +144,7 @@ class Reservation:
         return await self._assign(placement_request, node, frame, decision_builder)
 
     async def place_waiting(
-        self, placement_request: PlacementRequest, node: Node, decision_builder: DecisionBuilder
+        self, *, placement_request: PlacementRequest, node: Node, decision_builder: DecisionBuilder
     ) -> ReservationOutcome:
         """Take a waiting job: reserve at `node`, then say so in the job's record, and assign.
 
@@ -148,7 +153,9 @@ class Reservation:
         """
         asked = decision_builder.start_asking()
         slot = await self._reserve(placement_request, node)
-        decision_builder.note_answer(node.node_id, slot.word, slot.load, asked=asked)
+        decision_builder.note_answer(
+            node_id=node.node_id, word=slot.word, load=slot.load, asked=asked
+        )
         if not slot.done:
             self._fleet.loads.correct(node.node_id, slot.load)
             return ReservationOutcome.REFUSED
@@ -259,7 +266,9 @@ class Reservation:
             decision=decision,
         )
         unattended(dispatched, what="a dispatch")
-        notes = self._chooser.note_placed(placement_request, node_id, decision.pool_id)
+        notes = self._chooser.note_placed(
+            placement_request, node_id=node_id, pool_id=decision.pool_id
+        )
         if notes is not None:
             kept = self._stores.runtime.note(session_id=session_id, notes=notes)
             unattended(kept, what="a session's preference")
@@ -302,7 +311,7 @@ class Reservation:
 
 def _note_unreachable(node: Node, decision_builder: DecisionBuilder) -> None:
     asked = decision_builder.start_asking()
-    decision_builder.note_answer(node.node_id, "unreachable", 0, asked=asked)
+    decision_builder.note_answer(node_id=node.node_id, word="unreachable", load=0, asked=asked)
 
 
 def _name_timer(placement_request: PlacementRequest) -> str:

@@ -69,7 +69,7 @@ class Watchdog:
         elif kind == timers.HOOK:
             self._hooks.look_soon(parts[0], parts[1])
         else:
-            await self._departure.look_at(kind, parts[0], int(parts[1]))
+            await self._departure.look_at(kind, node_id=parts[0], conn_epoch=int(parts[1]))
 
     async def _look_at_job(self, session_id: str, job_id: str, now_ms: int) -> None:
         record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)

@@ -74,7 +74,7 @@ class Chooser:
         return self._why_not_now(node, clock.now_ms()) or ""
 
     def note_placed(
-        self, request: PlacementRequest, node_id: str, pool_id: str
+        self, request: PlacementRequest, *, node_id: str, pool_id: str
     ) -> SessionNotes | None:
         """Remember where a job went; return the notes where other instances need them too."""
         job, rules = request.assignment, self._fleet.snapshot.pools.matcher.config.rules

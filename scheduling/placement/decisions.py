@@ -67,7 +67,7 @@ class DecisionBuilder:
         """Return the moment a node is asked, for `note_answer`."""
         return time.perf_counter_ns()
 
-    def note_answer(self, node_id: str, word: str, load: int, *, asked: int) -> None:
+    def note_answer(self, *, node_id: str, word: str, load: int, asked: int) -> None:
         """Note what a node's slot, or the way to the node, answered."""
         elapsed_us = (time.perf_counter_ns() - asked) // 1_000
         self.answers.append(SlotAnswer(node_id, word, load, elapsed_us))

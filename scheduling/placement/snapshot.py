@@ -65,7 +65,7 @@ class NodeIndex:
         return self._verdicts[key]
 
     def replace(
-        self, node_id: str, before: NodeDescription | None, after: NodeDescription | None
+        self, node_id: str, *, before: NodeDescription | None, after: NodeDescription | None
     ) -> "NodeIndex":
         """Return the index with one node joined, gone, or declaring something else."""
         groups = dict(self._groups)
@@ -129,7 +129,7 @@ class Fleet:
         index = self.snapshot.index
         before = known.description if known else None
         if before != node.description:
-            index = index.replace(node.node_id, before, node.description)
+            index = index.replace(node.node_id, before=before, after=node.description)
         candidate = self.views.get(node.node_id)
         if candidate is None:
             candidate = self.views[node.node_id] = CandidateView(node)
@@ -153,7 +153,7 @@ class Fleet:
         if known is None or known.conn_epoch > conn_epoch:
             return
         nodes = {key: node for key, node in self.snapshot.nodes.items() if key != node_id}
-        index = self.snapshot.index.replace(node_id, known.description, None)
+        index = self.snapshot.index.replace(node_id, before=known.description, after=None)
         self.swap(nodes, index)
         del self.views[node_id]
         self.loads.forget(node_id)

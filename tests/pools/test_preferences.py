@@ -213,7 +213,7 @@ def test_a_designated_node_outweighs_the_turns(scene: Scene) -> None:
 def test_where_a_job_went_is_remembered(scene: Scene) -> None:
     noted_at_ms = clock.now_ms()
 
-    told = scene.chooser.note_placed(ask(), "n-3", "b")
+    told = scene.chooser.note_placed(ask(), node_id="n-3", pool_id="b")
 
     notes = scene.memory.recall("s-1")
     assert told is None
@@ -225,7 +225,7 @@ def test_where_a_job_went_is_remembered(scene: Scene) -> None:
 def test_a_job_that_went_past_the_pools_leaves_the_sessions_pool(scene: Scene) -> None:
     scene.memory.note("s-1", SessionNotes(pool_id="b", src="zh", tgt="en"))
 
-    scene.chooser.note_placed(ask(), "n-1", ALL_NODES)
+    scene.chooser.note_placed(ask(), node_id="n-1", pool_id=ALL_NODES)
 
     assert scene.memory.recall("s-1").pool_for(src="zh", tgt="en") == "b"
 
@@ -234,7 +234,7 @@ def test_a_job_that_went_past_the_pools_leaves_the_sessions_pool(scene: Scene) -
 def test_a_part_of_a_turn_is_remembered_for_a_while(scene: Scene) -> None:
     scene.use(two_pools(turn_affinity_ms=A_MINUTE_MS), **TWO)
 
-    told = scene.chooser.note_placed(ask(turn_id="turn-1", part=True), "n-3", "b")
+    told = scene.chooser.note_placed(ask(turn_id="turn-1", part=True), node_id="n-3", pool_id="b")
 
     assert told == scene.memory.recall("s-1")
     now_ms = clock.now_ms()
@@ -246,7 +246,7 @@ def test_a_part_of_a_turn_is_remembered_for_a_while(scene: Scene) -> None:
 def test_the_end_of_a_turn_is_told_to_others_too(scene: Scene) -> None:
     remember_turn(scene, "n-2")
 
-    told = scene.chooser.note_placed(ask(turn_id="turn-1"), "n-2", "a")
+    told = scene.chooser.note_placed(ask(turn_id="turn-1"), node_id="n-2", pool_id="a")
 
     assert told is not None
     assert told.turn_id == ""
@@ -256,7 +256,7 @@ def test_the_end_of_a_turn_is_told_to_others_too(scene: Scene) -> None:
 def test_where_a_spread_session_was_is_told_to_others(scene: Scene) -> None:
     scene.use(two_pools(spread=True), **TWO)
 
-    assert scene.chooser.note_placed(ask(), "n-1", "a") is not None
+    assert scene.chooser.note_placed(ask(), node_id="n-1", pool_id="a") is not None
 
 
 @pytest.mark.req("L7", "L20")

@@ -36,7 +36,9 @@ async def test_a_job_that_is_held_up_holds_up_no_other_of_its_node(core: Service
     remote.held_up = {first}
     mailbox = await attach(core, "n2", max_jobs=3)
 
-    looking = asyncio.create_task(core.departure.look_at(timers.SILENT, "n1", gone.conn_epoch))
+    looking = asyncio.create_task(
+        core.departure.look_at(timers.SILENT, node_id="n1", conn_epoch=gone.conn_epoch)
+    )
     assert await take(mailbox, 2) == [(job_id, 2) for job_id in others]
     assert not looking.done()
     remote.open.set()
@@ -53,7 +55,9 @@ async def test_only_so_many_jobs_of_a_node_move_at_once(core: Services) -> None:
     remote.held_up = job_ids
     mailbox = await attach(core, "n2", max_jobs=count)
 
-    looking = asyncio.create_task(core.departure.look_at(timers.SILENT, "n1", gone.conn_epoch))
+    looking = asyncio.create_task(
+        core.departure.look_at(timers.SILENT, node_id="n1", conn_epoch=gone.conn_epoch)
+    )
     stuck = [await remote.stuck.get() for _ in range(MOST_AT_ONCE)]
     await core.held.connection.execute("PING")
     assert stuck == job_ids[:MOST_AT_ONCE]

@@ -125,7 +125,7 @@ async def test_the_three_jobs_of_a_node_that_is_gone_move_in_three_round_trips(
         await core.registry.let_go(gone, may_return=False)
     else:
         kind = timers.SILENT if noticed == "silent" else timers.GONE
-        await core.departure.look_at(kind, gone.node_id, gone.conn_epoch)
+        await core.departure.look_at(kind, node_id=gone.node_id, conn_epoch=gone.conn_epoch)
 
     assert len(mailbox.batches_before) == 3
     assert max(mailbox.in_sequence) <= 3
