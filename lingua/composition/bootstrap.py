@@ -23,22 +23,19 @@ from lingua.composition.faces import (
 from lingua.composition.http_api import HttpApiParts, build_http_api
 from lingua.composition.job_history import build_history
 from lingua.composition.mirrors import build_mirrors
-from lingua.composition.network import Network, build_network, open_network
+from lingua.composition.network import Network, open_network
 from lingua.composition.pools import PoolParts, build_pools
 from lingua.composition.services import Infrastructure, build_services, build_stores
 from lingua.composition.settings_reader import read_configuration
-from lingua.composition.transport import LayerTransport
 from lingua.serving import logs
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
-from lingua.settings.version import VERSION
 from operators.console.console import Console
 from operators.console.instance import link
 from operators.db.pool_source import DatabaseSource
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.model import ids
 from scheduling.model.errors import DependencyDown
-from scheduling.model.instances import InstanceRecord
 from scheduling.model.metrics import Metrics
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
@@ -123,20 +120,10 @@ async def build_instance(configuration: Configuration) -> Instance:
     )
     connection = open_connection(configuration.redis, metrics=metrics)
     await _await_redis(connection)
-    transport = LayerTransport(get_channel_layer(), trouble=(RedisError, OSError, TimeoutError))
-    record = await open_network(
-        transport,
-        instance_id=configuration.network.instance_id or ids.new_instance_id(),
-        version=VERSION,
-        must_be_alone=configuration.network.must_be_alone,
-    )
-    logs.name_instance(record.instance_id)
-    instance = _compose(
-        record,
-        configuration.for_instance(record.instance_id),
-        connection=connection,
-        transport=transport,
-        metrics=metrics,
+    instance_id = configuration.network.instance_id or ids.new_instance_id()
+    logs.name_instance(instance_id)
+    instance = await _compose(
+        configuration.for_instance(instance_id), connection=connection, metrics=metrics
     )
     await instance.network.start()
     await instance.pools.start()
@@ -156,17 +143,17 @@ async def _await_redis(connection: Connection) -> None:
         ) from down
 
 
-def _compose(
-    record: InstanceRecord,
-    configuration: Configuration,
-    *,
-    connection: Connection,
-    transport: LayerTransport,
-    metrics: Metrics,
+async def _compose(
+    configuration: Configuration, *, connection: Connection, metrics: Metrics
 ) -> Instance:
-    spans = _open_spans(record.instance_id, configuration.watch)
+    """Build everything; the inbox is opened.
+
+    :raises DependencyDown: the channel layer cannot reach its Redis
+    """
+    instance_id = configuration.network.instance_id
+    spans = _open_spans(instance_id, configuration.watch)
     infrastructure = Infrastructure(
-        instance_id=record.instance_id,
+        instance_id=instance_id,
         connection=connection,
         keys=Keys(configuration.redis.key_prefix),
         metrics=metrics,
@@ -182,8 +169,12 @@ def _compose(
         fleet=services.fleet,
         source=DatabaseSource(configuration.pools.rules),
     )
-    network = build_network(
-        record, infrastructure, services, configuration.network, transport=transport
+    network = await open_network(
+        get_channel_layer(),
+        infrastructure,
+        services,
+        configuration.network,
+        trouble=(RedisError, OSError, TimeoutError),
     )
     access = build_access(infrastructure, configuration.access)
     link.connect(access.access)
@@ -200,7 +191,7 @@ def _compose(
         jobs=jobs,
     )
     return Instance(
-        instance_id=record.instance_id,
+        instance_id=instance_id,
         websocket=build_sockets(
             configuration,
             access=access,

@@ -42,7 +42,7 @@ def build_console(
     stats_cache = _build_stats_cache(
         infrastructure, services, configuration, catalog=catalog, cluster_stats=cluster_stats
     )
-    dead_letters = network.transport.dead_letters
+    dead_letters = network.transport.figures.dead_letters
     return Console(
         catalog=catalog,
         stats_cache=stats_cache,
@@ -91,8 +91,8 @@ def _build_cluster_stats(
         instance_id=infrastructure.instance_id,
         store=network.instances,
         list_others=network.peers.list_others,
-        measure_inbox=network.transport.measure,
-        count_dead_letters=network.transport.count_dead_letters,
+        measure_inbox=network.transport.figures.measure,
+        count_dead_letters=network.transport.figures.count_dead_letters,
         delivery=services.delivery,
         waiting=services.dispatcher.waiting,
         interval_s=configuration.network.stats_interval_s,
@@ -140,6 +140,6 @@ def _build_live_feed(
     return LiveFeed(
         reporter=reporter,
         fleet=services.fleet,
-        exchange=network.exchange,
+        exchange=network.transport.exchange,
         list_coverage=services.explainer.list_coverage,
     )

@@ -1,6 +1,6 @@
 """What the channel layer counts, as metrics of this instance (O5, O6)."""
 
-from lingua.composition.transport import LayerTransport
+from lingua.composition.layer_figures import LayerFigures
 from scheduling.model.errors import DependencyDown
 from scheduling.model.metrics import Metrics
 
@@ -10,15 +10,15 @@ class InboxMeter:
 
     name = "inbox meter"
 
-    def __init__(self, *, transport: LayerTransport, metrics: Metrics, interval_s: float) -> None:
+    def __init__(self, *, figures: LayerFigures, metrics: Metrics, interval_s: float) -> None:
         self.interval_s = interval_s
-        self._transport = transport
+        self._figures = figures
         self._metrics = metrics
         self._reported: dict[str, int] = {}
 
     async def run_once(self) -> int:
         """Report what changed; return how many messages were given up or taken over since."""
-        moved = self._transport.count_moved()
+        moved = self._figures.count_moved()
         changed = 0
         for name, total in moved.items():
             since = total - self._reported.get(name, 0)
@@ -26,11 +26,11 @@ class InboxMeter:
             self._reported[name] = total
             changed += since
         try:
-            inbox = await self._transport.measure()
+            inbox = await self._figures.measure()
         except DependencyDown:
             return changed
         self._metrics.gauge("phase2_inbox_pending", inbox.pending)
         self._metrics.gauge("dlq_length", inbox.dead_letters)
-        age_ms = self._transport.oldest_age_ms
+        age_ms = self._figures.oldest_age_ms
         self._metrics.gauge("inbox_oldest_pending_seconds", age_ms / 1000)
         return changed

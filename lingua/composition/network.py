@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from lingua.composition.configuration import NetworkConfiguration
 from lingua.composition.inbox_meter import InboxMeter
+from lingua.composition.layer_figures import Layer
 from lingua.composition.services import Infrastructure, Services
-from lingua.composition.transport import LayerTransport
+from lingua.composition.transport import LayerTransport, open_transport
 from lingua.serving.supervisor import Loop
-from operators.live.exchange import LiveExchange
+from lingua.settings.version import VERSION
 from scheduling.fleet.fleet_watch import FleetWatch
 from scheduling.fleet.reconciler import Reconciler
 from scheduling.fleet.state_recovery import StateRecovery
@@ -35,7 +36,6 @@ class Network:
     peers: Peers
     loops: Sequence[Loop]
     fleet_watch: FleetWatch
-    exchange: LiveExchange
     instances: InstanceStore
     redelivery: Redelivery
     must_be_alone: bool
@@ -68,36 +68,60 @@ class Network:
 
 
 async def open_network(
-    transport: LayerTransport, *, instance_id: str, version: str, must_be_alone: bool
-) -> InstanceRecord:
-    """Open this process's inbox and return what others will know of it.
+    layer: Layer,
+    infrastructure: Infrastructure,
+    services: Services,
+    configuration: NetworkConfiguration,
+    *,
+    trouble: tuple[type[Exception], ...],
+) -> Network:
+    """Open this process's inbox and build what connects its sockets to other instances.
+
+    `trouble` are the exceptions by which the layer says that it cannot reach its Redis.
 
     :raises DependencyDown: the channel layer cannot reach its Redis
     """
-    return InstanceRecord(
-        instance_id=instance_id,
+    instances = build_instances(infrastructure, configuration)
+    redelivery = build_redelivery(services, instances=instances)
+    transport = await open_transport(
+        layer,
+        instance_id=infrastructure.instance_id,
+        trouble=trouble,
+        find_channel=redelivery.find_channel,
+    )
+    record = InstanceRecord(
+        instance_id=infrastructure.instance_id,
         boot_id=ids.new_token(),
-        channel=await transport.open(),
+        channel=transport.channel,
         hostname=socket.gethostname(),
         pid=os.getpid(),
-        version=version,
+        version=VERSION,
         started_at_ms=clock.now_ms(),
-        is_exclusive=must_be_alone,
+        is_exclusive=configuration.must_be_alone,
+    )
+    return _build_network(
+        record,
+        infrastructure,
+        services,
+        configuration,
+        transport=transport,
+        instances=instances,
+        redelivery=redelivery,
     )
 
 
-def build_network(
+def _build_network(
     record: InstanceRecord,
     infrastructure: Infrastructure,
     services: Services,
     configuration: NetworkConfiguration,
     *,
     transport: LayerTransport,
+    instances: InstanceStore,
+    redelivery: Redelivery,
 ) -> Network:
-    """Build the parts and connect them to what serves this process's own sockets."""
     stores = services.stores
     presence_ms, refresh_s = configuration.presence_ms, configuration.refresh_s
-    instances = build_instances(infrastructure, configuration)
     index = NodeIndexStore(infrastructure.connection, keys=infrastructure.keys)
     fleet_watch = FleetWatch(
         index=index,
@@ -128,14 +152,13 @@ def build_network(
         nodes=stores.nodes,
         sessions=services.sessions,
     )
+    # The way to other instances goes by the peers, and what is done for a peer that died ends in
+    # deliveries: this circle is closed here, and nowhere else.
     services.delivery.connect(remote_delivery)
-    redelivery = build_redelivery(services, instances=instances)
-    transport.redeliver(redelivery.find_channel)
     return Network(
         transport=transport,
         peers=peers,
         fleet_watch=fleet_watch,
-        exchange=transport.open_exchange(record.instance_id),
         instances=instances,
         redelivery=redelivery,
         must_be_alone=record.is_exclusive,
@@ -153,7 +176,7 @@ def build_network(
                 infrastructure, services, interval_s=configuration.reconcile_interval_s
             ),
             InboxMeter(
-                transport=transport,
+                figures=transport.figures,
                 metrics=infrastructure.metrics,
                 interval_s=configuration.stats_interval_s,
             ),

@@ -34,12 +34,6 @@ class Layer(Protocol):
     async def group_send(self, group: str, message: dict[str, Any]) -> None: ...
 
 
-class NewsListener(Protocol):
-    """Who shows the news of other instances."""
-
-    def take(self, news: LiveNews) -> None: ...
-
-
 class LiveExchange:
     """Takes what comes to this instance's inbox; `trouble` is how the layer says it cannot."""
 
@@ -60,7 +54,7 @@ class LiveExchange:
         self._heed_until_ms = 0.0
         self._called_at_ms = -float("inf")
         self._is_watching = False
-        self.reader: NewsListener | None = None
+        self._news: list[LiveNews] = []
 
     @property
     def is_wanted(self) -> bool:
@@ -73,6 +67,11 @@ class LiveExchange:
             self._heed_until_ms = clock.steady_ms() + _HEEDED_MS
         elif message["type"] == _NEWS:
             self._read(message["body"])
+
+    def take_news(self) -> list[LiveNews]:
+        """Return what other instances told since this was asked last."""
+        news, self._news = self._news, []
+        return news
 
     async def watch(self) -> None:
         """Ask all instances for news; repeated while somebody watches, it costs little.
@@ -121,5 +120,5 @@ class LiveExchange:
         except msgspec.MsgspecError:
             logger.warning("live news of another version were not read")
             return
-        if self.reader is not None and news.sender != self._instance_id:
-            self.reader.take(news)
+        if news.sender != self._instance_id:
+            self._news.append(news)

@@ -43,8 +43,8 @@ class LiveFeed:
         *,
         reporter: Reporter,
         fleet: Fleet,
-        exchange: LiveExchange | None = None,
-        list_coverage: Callable[[], Sequence[Coverage]] = list,
+        exchange: LiveExchange,
+        list_coverage: Callable[[], Sequence[Coverage]],
     ) -> None:
         self._reporter = reporter
         self._fleet = fleet
@@ -59,8 +59,6 @@ class LiveFeed:
         self._talking: asyncio.Task[None] | None = None
         self._coverage: list[PairRow] = []
         self._covered_at_ms = -float("inf")
-        if exchange is not None:
-            exchange.reader = self
 
     def join(self, outbound: Outbound) -> None:
         """Send the feed to a socket from now on."""
@@ -70,19 +68,14 @@ class LiveFeed:
         """Stop sending to a socket."""
         self._up_to_date.pop(outbound, None)
 
-    def take(self, news: LiveNews) -> None:
-        """Take what an instance told; it is shown in the next frame."""
-        if self._up_to_date:
-            self._news.append(news)
-
     async def run_once(self) -> int:
         """Tell other instances if they want to know, and every watcher here; return how many."""
-        is_wanted = self._exchange is not None and self._exchange.is_wanted
+        is_wanted = self._exchange.is_wanted
         own = self._report(is_wanted=is_wanted)
-        if self._exchange is not None and (self._talking is None or self._talking.done()):
+        if self._talking is None or self._talking.done():
             # Beside this pass: a channel layer that waits for its Redis holds no frame up.
             self._talking = asyncio.create_task(
-                self._talk(self._exchange, own if is_wanted else None), name="live talk"
+                self._talk(own if is_wanted else None), name="live talk"
             )
         if self._up_to_date:
             await self._show()
@@ -90,28 +83,32 @@ class LiveFeed:
 
     def _report(self, *, is_wanted: bool) -> LiveNews | None:
         """Return what happened here, None while nobody wants to know."""
-        if not self._up_to_date:
+        told = self._exchange.take_news()
+        if self._up_to_date:
+            self._news += told
+        else:
             self._heard.clear()
             self._news.clear()
         if not self._up_to_date and not is_wanted:
             self._reporter.skip()
             return None
         own = self._reporter.report()
-        self.take(own)
+        if self._up_to_date:
+            self._news.append(own)
         return own
 
-    async def _talk(self, exchange: LiveExchange, news: LiveNews | None) -> None:
+    async def _talk(self, news: LiveNews | None) -> None:
         """Keep in the group while somebody watches here; tell those who watch elsewhere.
 
         While the layer has no Redis, watchers see this instance alone.
         """
         try:
             if self._up_to_date:
-                await exchange.watch()
+                await self._exchange.watch()
             else:
-                await exchange.stop_watching()
+                await self._exchange.stop_watching()
             if news is not None:
-                await exchange.publish(news)
+                await self._exchange.publish(news)
         except DependencyDown:
             return
 

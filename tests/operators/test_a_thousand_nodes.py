@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from channels.layers import InMemoryChannelLayer
 from django.test import RequestFactory
 
 from operators.api.views import ClusterView, StatsView
@@ -17,6 +18,7 @@ from operators.console.instance_metrics import InstanceMetrics
 from operators.console.job_queries import JobQueries
 from operators.console.stats_cache import StatsCache
 from operators.console.stats_pages import StatsPages
+from operators.live.exchange import LiveExchange
 from operators.live.feed import LiveFeed
 from operators.live.news import Reporter
 from scheduling.model.delivery import Delivery
@@ -141,7 +143,14 @@ def _make_feed(fleet: Fleet) -> LiveFeed:
     reporter = Reporter(
         instance_id="i1", metrics=Metrics(), delivery=Delivery(), waiting=WaitQueue(most=1)
     )
-    return LiveFeed(reporter=reporter, fleet=fleet)
+    exchange = LiveExchange(
+        InMemoryChannelLayer(),
+        instance_id="i1",
+        channel="i1",
+        everybody="everybody",
+        trouble=(OSError,),
+    )
+    return LiveFeed(reporter=reporter, fleet=fleet, exchange=exchange, list_coverage=list)
 
 
 async def test_a_slow_watcher_misses_frames_and_gets_the_whole_picture_later(fleet: Fleet) -> None:

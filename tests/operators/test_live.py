@@ -4,10 +4,11 @@ import asyncio
 import json
 from typing import Any, Self
 
+import msgspec
 import pytest
 from channels.layers import InMemoryChannelLayer
 
-from lingua.composition.transport import LayerTransport
+from lingua.composition.transport import LayerTransport, open_transport
 from operators.live.feed import LiveFeed
 from operators.live.news import LiveNews, LiveSummary, Reporter, find_percentile
 from scheduling.model.delivery import Delivery
@@ -37,7 +38,7 @@ class Instance:
 
     def __init__(self, name: str, transport: LayerTransport) -> None:
         self.metrics = Metrics()
-        self.exchange = transport.open_exchange(name)
+        self.exchange = transport.exchange
         reporter = Reporter(
             instance_id=name,
             metrics=self.metrics,
@@ -45,14 +46,18 @@ class Instance:
             waiting=WaitQueue(most=1),
         )
         self.feed = LiveFeed(
-            reporter=reporter, fleet=Fleet(require_gpu=False), exchange=self.exchange
+            reporter=reporter,
+            fleet=Fleet(require_gpu=False),
+            exchange=self.exchange,
+            list_coverage=list,
         )
         self._reading = asyncio.create_task(transport.receive())
 
     @classmethod
     async def open(cls, name: str, layer: CountingLayer) -> Self:
-        transport = LayerTransport(layer, trouble=(OSError,))
-        await transport.open()
+        transport = await open_transport(
+            layer, instance_id=name, trouble=(OSError,), find_channel=_find_nobody
+        )
         return cls(name, transport)
 
     async def run_once(self) -> None:
@@ -65,6 +70,10 @@ class Instance:
     async def close(self) -> None:
         self._reading.cancel()
         await asyncio.gather(self._reading, return_exceptions=True)
+
+
+async def _find_nobody(_body: bytes) -> str | None:
+    """Who should get a message of an instance that ended: with this layer, nobody."""
 
 
 def _watch(feed: LiveFeed, **limits: int) -> Outbound:
@@ -171,7 +180,9 @@ async def test_an_instance_that_fell_silent_is_not_counted() -> None:
     one = await Instance.open("i1", layer)
     watcher = _watch(one.feed)
     await one.run_once()
-    one.feed.take(LiveNews(sender="i2", sessions=7))
+    one.exchange.take(
+        {"type": "live.news", "body": msgspec.msgpack.encode(LiveNews(sender="i2", sessions=7))}
+    )
     await one.run_once()
     assert (_frames(watcher)[-1]["instances"], _frames(watcher)[-1]["sessions"]) == (2, 7)
 

@@ -16,7 +16,7 @@ _FOLDERS = tuple(package for package in PACKAGES if package not in PROJECTS)
 
 # Where the name of a metric is not written in the call, and where it comes from.
 COMPUTED = {
-    "lingua/composition/inbox_meter.py": "the names are those of `LayerTransport.count_moved`",
+    "lingua/composition/inbox_meter.py": "the names are those of `LayerFigures.count_moved`",
     "lingua/composition/process_messages.py": "what another process counted by these rules",
     "scheduling/fleet/unavailable_services.py": "the names are those of its table `_BY`",
 }
