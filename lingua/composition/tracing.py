@@ -79,19 +79,19 @@ class Spans:
 
     def make_dispatcher(self, **parts: Any) -> Dispatcher:
         """Return a dispatcher whose dispatches are spans."""
-        dispatcher = TracedDispatcher(**parts)
-        dispatcher.spans = self
-        return dispatcher
+        return TracedDispatcher(self, **parts)
 
 
 class TracedDispatcher(Dispatcher):
     """Dispatches as ever, within spans."""
 
-    spans: Spans
+    def __init__(self, spans: Spans, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._spans = spans
 
     async def dispatch(self, request: Request) -> str | None:
-        request = self.spans.begin(request)
-        span = self.spans.dispatching(request.assignment.job_id)
+        request = self._spans.begin(request)
+        span = self._spans.dispatching(request.assignment.job_id)
         try:
             return await super().dispatch(request)
         except Refusal as refusal:

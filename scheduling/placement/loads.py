@@ -1,6 +1,6 @@
 """The last known load of each node: a hint for ranking; the script that takes a slot decides."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from scheduling.placement.candidate_view import CandidateView
 from scheduling.placement.listeners import FleetListeners
@@ -32,6 +32,12 @@ class Loads:
         """Take a load, and say so when it leaves a slot free."""
         self.correct(node_id, load)
         if node_id in self.free:
+            for tell in self._listeners.free:
+                tell(node_id)
+
+    def tell_free(self, node_ids: Iterable[str]) -> None:
+        """Say of those of these nodes that have a slot free that they do."""
+        for node_id in self.free.keys() & set(node_ids):
             for tell in self._listeners.free:
                 tell(node_id)
 

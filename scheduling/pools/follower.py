@@ -117,9 +117,7 @@ class PoolFollower:
 
     def _serve(self, node_ids: Iterable[str]) -> None:
         """A job may wait for a pool that it has only now: let it have a slot that is free."""
-        for node_id in self._fleet.loads.free.keys() & set(node_ids):
-            for tell in self._fleet.listeners.free:
-                tell(node_id)
+        self._fleet.loads.tell_free(node_ids)
 
     async def _read(self, pool_ids: Iterable[str]) -> dict[str, Members]:
         """Return the members of each pool; those whose version is known are not sent again."""
