@@ -43,6 +43,10 @@ class ResultWriter:
         """Queue a frame; False when the speaker is too far behind."""
         return self._outbound.enqueue(encode_text(message))
 
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket after what is queued."""
+        self._outbound.close(code, reason)
+
     def announce(self, event: JobSettled) -> None:
         """Say that an utterance is refused; its marker follows when its place has come."""
         for message in result_frames.tell_refusal(event):
@@ -61,7 +65,7 @@ class ResultWriter:
         )
         self._announced.discard(event.job_id)
         if not (sent := all(self.say(message) for message in frames)):
-            self._outbound.close(_TOO_SLOW, "too far behind")
+            self.close(_TOO_SLOW, "too far behind")
         return sent
 
     def tell_missing(self, request: Request, *, reason: str) -> None:

@@ -23,7 +23,6 @@ from sessions_app.result_sequencer import ResultSequencer
 from sessions_app.result_writer import ResultWriter
 from sessions_app.session_life import SessionLife
 from sessions_app.speech_input import SpeechInput, Wanted
-from sockets.outbound import Outbound
 
 _FENCED = 4409
 _RESTARTING = 1012
@@ -38,7 +37,6 @@ class Speaker:
     """
 
     __slots__ = (
-        "_outbound",
         "_timer",
         "life",
         "opened",
@@ -56,7 +54,6 @@ class Speaker:
         *,
         opened: Opened,
         profile: Profile,
-        outbound: Outbound,
         life: SessionLife,
         speech: SpeechInput,
         submission: RequestSubmission,
@@ -73,7 +70,6 @@ class Speaker:
         self.results = results
         self.writer = writer
         self.recovery = recovery
-        self._outbound = outbound
         self._timer = DeadlineTimer(self._end_silent_utterance)
 
     @property
@@ -146,7 +142,7 @@ class Speaker:
 
     def go_away(self) -> None:
         """Close the socket after what is queued: the process leaves."""
-        self._outbound.close(_RESTARTING, "the server restarts")
+        self.writer.close(_RESTARTING, "the server restarts")
 
     async def restore(self) -> None:
         """Redis lost its data: what is known of the session here is written back (G5)."""
@@ -158,7 +154,7 @@ class Speaker:
         self.life.is_fenced = True
         self.park()
         self.results.forget()
-        self._outbound.close(_FENCED, "the session was resumed on another socket")
+        self.writer.close(_FENCED, "the session was resumed on another socket")
 
     async def _end_silent_utterance(self) -> None:
         await self.submit(self.speech.on_tick())

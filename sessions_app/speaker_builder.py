@@ -70,7 +70,6 @@ class SpeakerBuilder:
         return Speaker(
             opened=opened,
             profile=profile,
-            outbound=outbound,
             life=life,
             speech=SpeechInput(
                 session_id=session_id,

@@ -25,6 +25,7 @@ from scheduling.model.metrics import Metrics
 from scheduling.placement.chooser import Chooser
 from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
+from scheduling.placement.wait_queue import WaitQueue
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.hooks import HookStore
 from scheduling.store.jobs import JobStore
@@ -139,7 +140,8 @@ def build_services(
         ),
         settlement=settlement,
         tenants=tenants,
-        limits=configuration.jobs,
+        waiting=WaitQueue(most=configuration.jobs.waiting_max, priority=tenants.priority),
+        retry_after_ms=configuration.jobs.pending_timeout_ms // 2,
         metrics=infrastructure.metrics,
     )
     retries = Retries(

@@ -13,7 +13,6 @@ from scheduling.jobs.tenants import ALREADY, Tenants
 from scheduling.model import clock, errors
 from scheduling.model.background import Background
 from scheduling.model.jobs import Request
-from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.model.outcomes import Refused
@@ -41,7 +40,8 @@ class Dispatcher:
         reservation: Reservation,
         settlement: Settlement,
         tenants: Tenants,
-        limits: JobLimits,
+        waiting: WaitQueue,
+        retry_after_ms: int,
         metrics: Metrics,
     ) -> None:
         self._stores = stores
@@ -50,10 +50,10 @@ class Dispatcher:
         self._reservation = reservation
         self._settlement = settlement
         self._tenants = tenants
-        self._limits = limits
+        self._retry_after_ms = retry_after_ms
         self._metrics = metrics
         self._background = Background()
-        self.waiting = WaitQueue(most=limits.waiting_max, priority=tenants.priority)
+        self.waiting = waiting
         fleet.listeners.free.append(self._serve_soon)
 
     async def dispatch(self, request: Request) -> str | None:
@@ -305,7 +305,7 @@ class Dispatcher:
     def _describe_line(self) -> dict[str, int]:
         """Return what a refused speaker is told: when to come back, and how long the line is."""
         return {
-            "retry_after_ms": self._limits.pending_timeout_ms // 2,
+            "retry_after_ms": self._retry_after_ms,
             "queue_position": len(self.waiting) + 1,
         }
 
