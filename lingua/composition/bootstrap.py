@@ -30,6 +30,7 @@ from lingua.composition.settings_reader import read_configuration
 from lingua.serving import logs
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
+from nodes.asr_metrics import AsrMetrics
 from operators.console.console import Console
 from operators.console.instance import link
 from operators.db.pool_source import DatabaseSource
@@ -180,8 +181,9 @@ async def _compose(
     link.connect(access.access)
     console = build_console(infrastructure, services, configuration, pools=pools, network=network)
     in_flight = spans.make_in_flight() if spans else InFlight()
-    jobs = build_job_service(infrastructure, services, pools=pools)
-    nodes_service = build_node_service(infrastructure, services, access=access, jobs=jobs)
+    asr_metrics = AsrMetrics(metrics)
+    jobs = build_job_service(services, pools=pools, asr_metrics=asr_metrics)
+    nodes_service = build_node_service(services, access=access, jobs=jobs, asr_metrics=asr_metrics)
     http_api = build_http_api(
         infrastructure,
         services,

@@ -61,7 +61,7 @@ def build_stale_requests(services: Services) -> StaleRequests:
 
 
 def build_job_service(
-    infrastructure: Infrastructure, services: Services, *, pools: PoolParts
+    services: Services, *, pools: PoolParts, asr_metrics: AsrMetrics
 ) -> NodeJobService:
     """Build what takes the words of nodes about their jobs."""
     return NodeJobService(
@@ -69,13 +69,13 @@ def build_job_service(
         delivery=services.delivery,
         settlement=services.settlement,
         retries=services.retries,
-        asr_metrics=AsrMetrics(infrastructure.metrics),
+        asr_metrics=asr_metrics,
         unavailable_services=pools.unavailable_services,
     )
 
 
 def build_node_service(
-    infrastructure: Infrastructure, services: Services, *, access: AccessParts, jobs: NodeJobService
+    services: Services, *, access: AccessParts, jobs: NodeJobService, asr_metrics: AsrMetrics
 ) -> NodeService:
     """Build what registers nodes, over whatever they come."""
     return NodeService(
@@ -83,7 +83,7 @@ def build_node_service(
         delivery=services.delivery,
         jobs=jobs,
         credentials=NodeCredentials(access=access.access),
-        asr_metrics=AsrMetrics(infrastructure.metrics),
+        asr_metrics=asr_metrics,
         require_gpu=services.configuration.require_gpu,
     )
 

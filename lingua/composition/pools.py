@@ -8,7 +8,7 @@ import redis.asyncio
 from lingua.composition.configuration import Configuration, RedisConfiguration
 from lingua.composition.services import Infrastructure
 from lingua.serving.supervisor import Loop
-from scheduling.fleet.unavailable_services import UnavailableServices
+from scheduling.fleet.unavailable_services import UnavailableServices, report_absent
 from scheduling.placement.snapshot import Fleet
 from scheduling.pools.follower import HintReader, PoolFollower
 from scheduling.pools.leader import Leader, OwnedSource
@@ -100,6 +100,7 @@ def build_pools(
             most_per_window=pools.unavailable_services.most_per_window,
         ),
         most=pools.unavailable_services.most_queued,
+        on_absent=report_absent,
         metrics=infrastructure.metrics,
     )
     listener = HintListener(_open_hint_client(configuration.redis), channel=keys.pool.hints())

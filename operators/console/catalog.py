@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import json
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,18 +40,10 @@ class Catalog:
 
     name = "catalog"
 
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        storage_path: Path,
-        refresh_s: float,
-        fetch: Callable[[str], list[Json]] | None = None,
-    ) -> None:
+    def __init__(self, *, base_url: str, storage_path: Path, refresh_s: float) -> None:
         self._url = f"{base_url.rstrip('/')}/api/services" if base_url else ""
         self._file = storage_path / _INDEX_FILE
         self._refresh_s = refresh_s
-        self._fetch = fetch or fetch_services
         self.state = CatalogState()
 
     @property
@@ -73,7 +64,7 @@ class Catalog:
             return len(self.state.services)
         now_ms = clock.now_ms()
         try:
-            services = tuple(await asyncio.to_thread(self._fetch, self._url))
+            services = tuple(await asyncio.to_thread(fetch_services, self._url))
         except (OSError, ValueError, http.client.HTTPException) as error:
             known = before.services
             if not before.last_success_at_ms and not known:

@@ -53,13 +53,13 @@ class UnavailableServices:
         *,
         store: UnavailableServiceStore,
         most: int,
-        on_absent: Callable[[UnavailableService], None] | None = None,
+        on_absent: Callable[[UnavailableService], None],
         metrics: Metrics,
         interval_s: float = 0.05,
     ) -> None:
         self._store = store
         self._most = most
-        self._on_absent = on_absent or _report
+        self._on_absent = on_absent
         self.interval_s = interval_s
         self._queue: collections.deque[UnavailableService] = collections.deque()
         self._limited_until_ms: dict[str, float] = {}
@@ -135,7 +135,8 @@ class UnavailableServices:
             self._metrics.count(named, bounded)
 
 
-def _report(unavailable: UnavailableService) -> None:
+def report_absent(unavailable: UnavailableService) -> None:
+    """Tell who reads logs."""
     logger.warning(
         "a node lacks a model it offered",
         extra={"node_id": unavailable.node_id, "service_id": unavailable.service_id},

