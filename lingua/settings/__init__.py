@@ -1,9 +1,10 @@
 """Every setting of Lingua: Django's first, then ours, each read once from the environment.
 
 A comment says what changes when the value does; `docs/operations.md` is the same list as a table.
-Only `lingua.composition` and the `serve` command hand these values on. Longer than a module should
-be because one list in one place is what an operator looks for; the parts that have a file of their
-own stand beside it.
+`lingua.composition` hands these values on. `asgi`, `doctor` and the management commands, which are
+about the settings themselves, read them too, and nobody else. Longer than a module should be
+because one list in one place is what an operator looks for; the parts that have a file of their own
+stand beside it.
 """
 
 from pathlib import Path

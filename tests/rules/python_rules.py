@@ -35,11 +35,22 @@ ENVIRONMENT = {
 }
 ENVIRONMENT_PACKAGES = {"lingua_node": "a node is configured by its own command line"}
 
-# Where Django's settings may be read, and why; everything else gets values.
+# Where settings may be read, and why; everything else gets values.
 SETTINGS = {
     "lingua/composition/": "hands them on",
     "lingua/settings/": "makes them",
 }
+# Entry points read our own settings, which some of them are about; Django's they do not ask.
+ENTRY_POINTS = {
+    "lingua/asgi.py": "serves as the settings say",
+    "lingua/commands/doctor.py": "judges them",
+    "lingua/management/commands/": "take from them what a command line leaves out",
+}
+_SETTINGS_FOLDERS = (*PACKAGES, "bench", "scripts")
+# The package, what is taken out of it, and its modules of values; others help to read them.
+_OWN_SETTINGS = re.compile(
+    r"^lingua\.settings(\.\w+)?$|^lingua\.settings\.(api|http_api|mirrors|pools|records|security)\."
+)
 
 # Where wall-clock time may be read; the two packages that stand alone have one module each.
 CLOCK = "scheduling/model/clock.py"
@@ -126,12 +137,16 @@ def environment_is_read_in_one_place(root: Path) -> Iterator[str]:
 
 
 def settings_are_read_in_composition(root: Path) -> Iterator[str]:
-    for path, tree in _parse_packages(root):
+    for path in list_modules(root, folders=_SETTINGS_FOLDERS):
         name = name_module(root, path)
         if name.startswith(tuple(SETTINGS)):
             continue
-        for node in ast.walk(tree):
-            if _imports_settings(node):
+        is_entry_point = name.startswith(tuple(ENTRY_POINTS))
+        for node in ast.walk(_parse(path.read_text())):
+            imported = _list_imported(node)
+            if any(_is_below(each, "django.conf") for each in imported) or (
+                not is_entry_point and any(map(_OWN_SETTINGS.match, imported))
+            ):
                 where = f"{name}:{_line(node)}"
                 yield f"{where} reads the settings; lingua/composition hands values on"
 
@@ -287,10 +302,15 @@ def _reads_environment(node: ast.AST) -> bool:
     return node.attr in {"environ", "environb", "getenv"}
 
 
-def _imports_settings(node: ast.AST) -> bool:
+def _list_imported(node: ast.AST) -> list[str]:
+    """Return what an import names, each with the whole of its path."""
     if isinstance(node, ast.ImportFrom):
-        return f"{node.module}.{node.names[0].name}" == "django.conf.settings"
-    return isinstance(node, ast.Import) and node.names[0].name == "django.conf"
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
+def _is_below(name: str, module: str) -> bool:
+    return f"{name}.".startswith(f"{module}.")
 
 
 def _reads_wall_clock(node: ast.AST) -> bool:

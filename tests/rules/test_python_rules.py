@@ -19,6 +19,24 @@ FAULTS = [
         "from django.conf import settings\nsettings.LINGUA_PORT",
     ),
     (rules.settings_are_read_in_composition, "operators/db/a.py", "import django.conf"),
+    (rules.settings_are_read_in_composition, "operators/db/a.py", "import os, django.conf"),
+    (rules.settings_are_read_in_composition, "operators/db/a.py", "from django import conf"),
+    (
+        rules.settings_are_read_in_composition,
+        "operators/db/a.py",
+        "from django.conf import LazySettings, settings",
+    ),
+    (rules.settings_are_read_in_composition, "lingua/asgi.py", "from django.conf import settings"),
+    (rules.settings_are_read_in_composition, "nodes/a.py", "from lingua import asgi, settings"),
+    (rules.settings_are_read_in_composition, "nodes/a.py", "import lingua.settings as own"),
+    (rules.settings_are_read_in_composition, "nodes/a.py", "from lingua.settings import pools"),
+    (
+        rules.settings_are_read_in_composition,
+        "nodes/a.py",
+        "from lingua.settings.pools import LINGUA_POOL_FRESH_MS",
+    ),
+    (rules.settings_are_read_in_composition, "bench/a.py", "from django.conf import settings"),
+    (rules.settings_are_read_in_composition, "scripts/a.py", "from lingua import settings"),
     (rules.wall_clock_is_read_in_one_place, "sockets/wire.py", "import time\ntime.time()"),
     (rules.wall_clock_is_read_in_one_place, "sockets/wire.py", "from time import time"),
     (
@@ -71,6 +89,12 @@ ALLOWED = [
         rules.settings_are_read_in_composition,
         "lingua/composition/settings_reader.py",
         "from django.conf import settings",
+    ),
+    (rules.settings_are_read_in_composition, "lingua/asgi.py", "from lingua import settings"),
+    (
+        rules.settings_are_read_in_composition,
+        "bench/a.py",
+        "from lingua.settings.embedded_redis import EmbeddedRedis",
     ),
     (
         rules.wall_clock_is_read_in_one_place,
