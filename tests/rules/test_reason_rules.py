@@ -27,7 +27,7 @@ def test_every_reason_is_tested_and_documented() -> None:
     assert list(reasons_are_tested_and_documented(ROOT)) == []
 
 
-def test_every_mark_names_a_reason_of_its_file() -> None:
+def test_every_mark_names_a_reason_of_its_test() -> None:
     assert list(marks_name_reasons(ROOT)) == []
 
 
@@ -36,6 +36,18 @@ def test_a_reason_with_test_and_line_is_no_fault(tmp_path: Path) -> None:
 
     assert list(reasons_are_tested_and_documented(root)) == []
     assert list(marks_name_reasons(root)) == []
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        _TEST.replace("Reason.OFFLINE", "'offline'"),
+        "TABLE = [Reason.OFFLINE]\n\n" + _TEST.replace("Reason.OFFLINE", "TABLE[0]"),
+    ],
+    ids=["by its word", "in a table"],
+)
+def test_a_test_may_mention_its_reason_otherwise(test: str, tmp_path: Path) -> None:
+    assert list(marks_name_reasons(_plant(tmp_path, test=test))) == []
 
 
 def test_a_reason_without_a_test_is_found(tmp_path: Path) -> None:
@@ -64,9 +76,24 @@ def test_a_new_reason_without_both_is_found_twice(tmp_path: Path) -> None:
     ("test", "message"),
     [
         (_TEST.replace("offline", "of_line"), "is no reason of placement"),
-        (_TEST.replace("Reason.OFFLINE", "None"), "no test of it names that reason"),
+        (_TEST.replace("Reason.OFFLINE", "None"), "test_x names no such reason"),
+        (
+            _TEST.replace("Reason.OFFLINE", "None") + "\n\nOTHER = [Reason.OFFLINE]\n",
+            "test_x names no such reason",
+        ),
+        (_TEST.replace("test_x", "help_x"), "above no test"),
+        (
+            'pytestmark = pytest.mark.reason("offline")\n' + _TEST.partition("\n")[2],
+            "above no test",
+        ),
     ],
-    ids=["an unknown reason", "a mark on a test of something else"],
+    ids=[
+        "an unknown reason",
+        "a mark on a test of something else",
+        "a reason that only something else in the file mentions",
+        "a mark on no test",
+        "a mark on a whole file",
+    ],
 )
 def test_a_mark_that_proves_nothing_is_found(test: str, message: str, tmp_path: Path) -> None:
     (fault,) = marks_name_reasons(_plant(tmp_path, test=test))
