@@ -37,6 +37,10 @@ def loudness(pcm16: bytes) -> float:
     return math.sqrt(sum(sample * sample for sample in samples) / len(samples))
 
 
+def duration_ms(pcm16: bytes) -> int:
+    return len(pcm16) // 2 * 1000 // audio.SAMPLE_RATE
+
+
 def crossings(pcm16: bytes) -> int:
     samples = array("h", pcm16)
     return sum(a < 0 <= b for a, b in itertools.pairwise(samples))
@@ -48,6 +52,7 @@ def test_opus_there_and_back_is_the_same_sound():
     back = opus.decode(packed)
     assert len(audio.split_packets(packed)) == 51
     assert len(back) == 51 * 640
+    assert duration_ms(back) == 1020
     assert loudness(back) == pytest.approx(loudness(pcm16), rel=0.1)
     assert crossings(back) == pytest.approx(crossings(pcm16), abs=8)
     assert len(packed) < len(pcm16) / 5
@@ -142,3 +147,9 @@ async def test_a_handler_gets_the_audio_in_the_form_it_asked_for(scheduler, want
     else:
         heard = jobs[0].audio if received == "pcm16" else opus.decode(jobs[0].audio)
         assert len(heard) == len(pcm16)
+        assert duration_ms(heard) == 200
+    if received == "opus" and wanted != "none":
+        packets = audio.split_packets(jobs[0].audio)
+        assert [duration_ms(opus.decode(audio.join_packets([each]))) for each in packets] == [
+            20
+        ] * 10
