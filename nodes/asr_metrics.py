@@ -33,12 +33,12 @@ class AsrMetrics:
         """
         if before is None:
             return
-        count = self._metrics.count
-        count("asr_reruns_started_total", by=_grown(now.total, before.total))
-        count("asr_reruns_total", "success", by=_grown(now.successful, before.successful))
-        count("asr_reruns_total", "failed", by=_grown(now.failed, before.failed))
-        count("asr_reruns_total", "timeout", by=_grown(now.timed_out, before.timed_out))
-        count("asr_reruns_improved_total", by=_grown(now.improved, before.improved))
+        metrics = self._metrics
+        metrics.count("asr_reruns_started_total", by=_grown(now.total, before.total))
+        metrics.count("asr_reruns_total", "success", by=_grown(now.successful, before.successful))
+        metrics.count("asr_reruns_total", "failed", by=_grown(now.failed, before.failed))
+        metrics.count("asr_reruns_total", "timeout", by=_grown(now.timed_out, before.timed_out))
+        metrics.count("asr_reruns_improved_total", by=_grown(now.improved, before.improved))
 
 
 def _grown(now: int, before: int) -> int:

@@ -1,7 +1,7 @@
 """The rule of metrics: each is counted under a known name, in its kind, with exactly its labels."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from operators.console.metric_names import METRICS, PREFIX, Metric
@@ -25,15 +25,19 @@ COMPUTED = {
 def metrics_have_exactly_their_labels(root: Path) -> Iterator[str]:
     """Yield each use of a metric that the table of metrics does not know in this form."""
     for path in list_modules(root, folders=_FOLDERS):
-        name = name_module(root, path)
-        for node in ast.walk(ast.parse(path.read_text())):
-            for fault in _find_faults(node, name):
+        name, tree = name_module(root, path), ast.parse(path.read_text())
+        receivers = _list_receivers(tree) if name not in COMPUTED else frozenset()
+        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        for node in ast.walk(tree):
+            for fault in _find_faults(node, receivers):
                 yield f"{name}:{getattr(node, 'lineno', 0)} {fault}"
+            if _takes_method(node, called):
+                yield f"{name}:{getattr(node, 'lineno', 0)} takes a method of metrics; call it"
 
 
-def _find_faults(node: ast.AST, name: str) -> Iterator[str]:
+def _find_faults(node: ast.AST, receivers: Collection[str]) -> Iterator[str]:
     if isinstance(node, ast.Call):
-        yield from _find_faults_of_call(node, name)
+        yield from _find_faults_of_call(node, receivers)
     elif isinstance(node, ast.FunctionDef) and node.returns and _is_gauges(node.returns):
         for inner in ast.walk(node):
             keys = inner.keys if isinstance(inner, ast.Dict) else []
@@ -42,22 +46,37 @@ def _find_faults(node: ast.AST, name: str) -> Iterator[str]:
                     yield from _judge(key.elts[0], key.elts[1:], kind="gauge")
 
 
-def _find_faults_of_call(call: ast.Call, name: str) -> Iterator[str]:
-    verb, receiver = _read_call(call)
-    if verb not in _KINDS or not call.args:
+def _find_faults_of_call(call: ast.Call, receivers: Collection[str]) -> Iterator[str]:
+    if not isinstance(call.func, ast.Attribute) or call.func.attr not in _KINDS:
         return
-    first = call.args[0]
-    if _is_text(first) and not isinstance(receiver, ast.Constant):
-        yield from _judge(first, call.args[_FIRST_LABEL[verb] :], kind=_KINDS[verb])
-    elif name not in COMPUTED and receiver and ast.unparse(receiver).endswith("metrics"):
-        yield f"computes the name of a metric: {ast.unparse(first)}"
+    verb, receiver = call.func.attr, call.func.value
+    named = [*call.args, *(word.value for word in call.keywords if word.arg in {None, "name"})]
+    if not named:
+        return
+    if call.args and _is_text(named[0]) and not isinstance(receiver, ast.Constant):
+        yield from _judge(named[0], call.args[_FIRST_LABEL[verb] :], kind=_KINDS[verb])
+    elif ast.unparse(receiver) in receivers:
+        yield f"computes the name of a metric: {ast.unparse(named[0])}"
 
 
-def _read_call(call: ast.Call) -> tuple[str, ast.expr | None]:
-    """Return what is called, and on what; nothing where it was taken from its object before."""
-    if isinstance(call.func, ast.Attribute):
-        return call.func.attr, call.func.value
-    return (call.func.id, None) if isinstance(call.func, ast.Name) else ("", None)
+def _list_receivers(tree: ast.Module) -> frozenset[str]:
+    """Return the expressions of a module that are metrics, or were made the same as some."""
+    expressions = [node for node in ast.walk(tree) if isinstance(node, ast.Name | ast.Attribute)]
+    known = {text for node in expressions if (text := ast.unparse(node)).endswith("metrics")}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and ast.unparse(node.annotation or node).endswith("Metrics"):
+            known.add(node.arg)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and ast.unparse(node.value) in known:
+            known |= {ast.unparse(target) for target in node.targets}
+    return frozenset(known)
+
+
+def _takes_method(node: ast.AST, called: Collection[int]) -> bool:
+    """Say whether a way to count is named without the metric, so that nobody could judge it."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr":
+        return any(isinstance(word, ast.Constant) and word.value in _KINDS for word in node.args)
+    return isinstance(node, ast.Attribute) and node.attr in _KINDS and id(node) not in called
 
 
 def _judge(named: ast.expr, labels: list[ast.expr], *, kind: str) -> Iterator[str]:
