@@ -10,6 +10,12 @@ from pathlib import Path
 
 LONGEST_MODULE = 400
 LONGEST_TEST_MODULE = 500
+MOST_METHODS = 12
+# Whose methods are named by somebody else, and by whom.
+WIDE_CLASSES = {
+    "channels_streams/layer.py StreamsChannelLayer": "nine of them are those of a channel layer",
+    "lingua/serving/daphne_socket.py BoundedWebSocket": "Twisted and autobahn call them",
+}
 PACKAGES = (
     *("lingua", "sessions_app", "nodes", "operators", "sockets", "scheduling"),
     *("channels_streams", "lua", "lingua_node"),
@@ -204,6 +210,18 @@ def modules_stay_short(root: Path) -> Iterator[str]:
             yield f"{name} has {lines} lines; {most} is the most"
 
 
+def classes_have_few_methods(root: Path) -> Iterator[str]:
+    """Properties count; what a class inherits does not."""
+    for path, tree in _parse_packages(root):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            name = f"{name_module(root, path)} {node.name}"
+            count = len(_list_public_methods(node))
+            if count > MOST_METHODS and name not in WIDE_CLASSES:
+                yield f"{name} has {count} public methods; {MOST_METHODS} is the most"
+
+
 def modules_are_named_for_an_idea(root: Path) -> Iterator[str]:
     for path in list_modules(root):
         if {path.stem, path.parent.name} & VAGUE_NAMES:
@@ -274,6 +292,7 @@ RULES: tuple[Rule, ...] = (
     package_files_are_empty,
     modules_say_what_they_are_for,
     modules_stay_short,
+    classes_have_few_methods,
     modules_are_named_for_an_idea,
     suppressions_have_a_code_and_a_reason,
     tests_are_never_skipped,
@@ -292,6 +311,14 @@ def _parse_packages(root: Path) -> Iterator[tuple[Path, ast.Module]]:
 @functools.cache
 def _parse(text: str) -> ast.Module:
     return ast.parse(text)
+
+
+def _list_public_methods(node: ast.ClassDef) -> set[str]:
+    """Return the names: a property that can be set, or an overloaded method, is one."""
+    methods = [
+        line for line in node.body if isinstance(line, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return {method.name for method in methods if not method.name.startswith("_")}
 
 
 def _reads_environment(node: ast.AST) -> bool:

@@ -9,6 +9,13 @@ from tests.rules import python_rules as rules
 ROOT = Path(__file__).parents[2]
 SAYS = '"""What this module is for."""\n'
 
+
+def _write_class(name: str, methods: int) -> str:
+    return f"class {name}:\n" + "".join(
+        f"    async def m{number}(self): ...\n" for number in range(methods)
+    )
+
+
 FAULTS = [
     (rules.environment_is_read_in_one_place, "nodes/services.py", "import os\nos.getenv('PORT')"),
     (rules.environment_is_read_in_one_place, "nodes/services.py", "import os\nos.environ['A']"),
@@ -54,6 +61,12 @@ FAULTS = [
     (rules.package_files_are_empty, "nodes/__init__.py", "from nodes import services"),
     (rules.modules_say_what_they_are_for, "nodes/services.py", None),
     (rules.modules_stay_short, "nodes/services.py", "x = 1\n" * 400),
+    (rules.classes_have_few_methods, "nodes/services.py", _write_class("NodeService", 13)),
+    (
+        rules.classes_have_few_methods,
+        "nodes/services.py",
+        _write_class("NodeService", 12) + "    @property\n    def ready(self): ...\n",
+    ),
     (rules.modules_are_named_for_an_idea, "nodes/utils.py", "x = 1"),
     (rules.modules_are_named_for_an_idea, "nodes/common/words.py", "x = 1"),
     (rules.suppressions_have_a_code_and_a_reason, "nodes/a.py", "x = 1  # noqa"),
@@ -105,6 +118,21 @@ ALLOWED = [
     (rules.wall_clock_is_read_in_one_place, "nodes/loop.py", "import time\ntime.monotonic()"),
     (rules.keys_are_spelled_in_one_place, "scheduling/store/keys.py", "x = ':v2:{node:'"),
     (rules.keys_are_spelled_in_one_place, "nodes/services.py", "x = f'{node}: unknown'"),
+    (
+        rules.classes_have_few_methods,
+        "nodes/services.py",
+        _write_class("NodeService", 12) + "    def _own(self): ...\n",
+    ),
+    (
+        rules.classes_have_few_methods,
+        "nodes/services.py",
+        _write_class("NodeService", 12) + "    @m11.setter\n    def m11(self, x): ...\n",
+    ),
+    (
+        rules.classes_have_few_methods,
+        "channels_streams/layer.py",
+        _write_class("StreamsChannelLayer", 14),
+    ),
     (rules.package_files_are_empty, "nodes/__init__.py", None),
     (rules.package_files_are_empty, "lingua/settings/__init__.py", "DEBUG = False"),
     (rules.no_code_walks_the_key_space, "nodes/a.py", "x = {}.keys() & seen.keys()"),
@@ -162,3 +190,12 @@ def test_a_second_clock_in_a_package_that_stands_alone_is_found(tmp_path: Path) 
 
 def test_every_rule_is_seen_to_fail() -> None:
     assert {fault[0] for fault in FAULTS} == set(rules.RULES)
+
+
+def test_only_classes_that_are_wide_are_allowed_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed = set(rules.WIDE_CLASSES)
+    monkeypatch.setattr(rules, "WIDE_CLASSES", {})
+
+    assert {
+        fault.partition(" has ")[0] for fault in rules.classes_have_few_methods(ROOT)
+    } == allowed
