@@ -49,7 +49,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
                     before=connection,
                 )
                 self.reply(ack)
-                self._service.settle_in(self._connection, message)
+                self._service.cancel_lost_attempts(self._connection, message)
             case messages.NodeErrorReported():
                 logger.warning(
                     "node reports %s",
@@ -69,7 +69,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode]):
             case messages.AsrPartial():
                 await self._jobs.pass_partial(connection, message)
             case messages.JobResult():
-                await self._jobs.finish(connection, message)
+                await self._jobs.take_or_keep_result(connection, message)
 
     @property
     def log_fields(self) -> dict[str, str]:

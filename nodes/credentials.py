@@ -11,7 +11,7 @@ class NodeCredentials:
     def __init__(self, *, access: Access) -> None:
         self._access = access
 
-    async def settle_node_id(self, peer: Peer, *, wanted: str | None) -> str | None:
+    async def bind_node_id(self, peer: Peer, *, wanted: str | None) -> str | None:
         """Return the id a node registers under; None lets one be drawn.
 
         A credential that names a node id gives it to a node that names none.

@@ -66,7 +66,7 @@ class JobReports:
         :raises StaleAttempt: the job is another attempt's, or another node's
         """
         output = msgspec.structs.asdict(call.message.result)
-        await self._settle(call, success=True, **output)
+        await self._report(call, success=True, **output)
         return messages.Noted(status="done")
 
     async def fail(self, call: Call[messages.FailJob]) -> messages.Noted:
@@ -78,10 +78,10 @@ class JobReports:
         error = messages.JobError(
             code=message.reason, message=message.message, details=message.details
         )
-        await self._settle(call, success=False, error=error)
+        await self._report(call, success=False, error=error)
         return messages.Noted(status="failed")
 
-    async def _settle(
+    async def _report(
         self, call: Call[messages.DoneJob] | Call[messages.FailJob], *, success: bool, **said: Any
     ) -> None:
         """End the attempt as the socket's ``job_result`` would; `said` are fields of that."""
@@ -97,7 +97,7 @@ class JobReports:
             **said,
         )
         connection = await self._find_connection(call.principal, message)
-        if not await self._jobs.settle(connection, result):
+        if not await self._jobs.take_result(connection, result):
             await self._judge(message, session_id=result.session_id, failed=not success)
         if self._http_nodes.find(message.node_id) is None:
             answered = AttemptAnswered(job_id=message.job_id, attempt=message.attempt_id)

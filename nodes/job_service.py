@@ -92,16 +92,18 @@ class NodeJobService:
             ),
         )
 
-    async def finish(self, connection: NodeConnection, message: messages.JobResult) -> None:
-        """Take a node's answer: to its speaker, or to another node when it failed (J9, J11).
+    async def take_or_keep_result(
+        self, connection: NodeConnection, message: messages.JobResult
+    ) -> None:
+        """Take a node's result: to its speaker, or to another node when it failed (J9, J11).
 
-        While Redis is down the answer is kept, and taken when it is back.
+        While Redis is down the result is kept, and taken when it is back.
         """
         try:
-            await self._finish(connection, message)
+            await self._take_or_log(connection, message)
         except DependencyDown:
             self._background.run(
-                self._again(lambda: self._finish(connection, message)),
+                self._again(lambda: self._take_or_log(connection, message)),
                 name="a result kept while Redis is down",
             )
 
@@ -117,10 +119,10 @@ class NodeJobService:
                 continue
             return
 
-    async def _finish(self, connection: NodeConnection, message: messages.JobResult) -> None:
+    async def _take_or_log(self, connection: NodeConnection, message: messages.JobResult) -> None:
         if ids.find_session_id(message.job_id) is None:
             logger.info("result of no job of ours", extra={"node_id": connection.node_id})
-        elif not await self.settle(connection, message):
+        elif not await self.take_result(connection, message):
             logger.info(
                 "late result ignored",
                 extra={
@@ -130,11 +132,11 @@ class NodeJobService:
                 },
             )
 
-    async def settle(self, connection: NodeConnection, message: messages.JobResult) -> bool:
-        """Take a node's answer now; False when that attempt was no longer the job's.
+    async def take_result(self, connection: NodeConnection, message: messages.JobResult) -> bool:
+        """Take a node's result now; False when that attempt was no longer the job's.
 
         :raises NoSuchJob: the job id is none of ours
-        :raises DependencyDown: Redis did not answer; the answer may be given again
+        :raises DependencyDown: Redis did not answer; the result may be given again
         """
         session_id = ids.find_session_id(message.job_id)
         if session_id is None:

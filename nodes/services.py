@@ -57,7 +57,7 @@ class NodeService:
             lives elsewhere under another token or belongs to another credential
         """
         self._check(message)
-        node_id = await self._credentials.settle_node_id(peer, wanted=message.node_id)
+        node_id = await self._credentials.bind_node_id(peer, wanted=message.node_id)
         registration = await self._registry.register(
             node_id=node_id,
             max_jobs=message.max_concurrent_jobs,
@@ -91,7 +91,9 @@ class NodeService:
             resume_token=registration.resume_token or None,
         )
 
-    def settle_in(self, connection: NodeConnection, message: messages.RegisterNode) -> None:
+    def cancel_lost_attempts(
+        self, connection: NodeConnection, message: messages.RegisterNode
+    ) -> None:
         """Tell a node that is registered which of the attempts it works on are no longer its."""
         for job_id, attempt in _read_attempts(message.running_attempts) or ():
             if connection.find(job_id, attempt) is None:

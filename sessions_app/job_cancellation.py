@@ -76,7 +76,7 @@ class JobCancellation:
         return await self._sessions.jobs.find_end(session_id=self._session_id, job_id=job_id)
 
 
-def settle(request: Request, outcome: Outcome) -> JobSettled:
+def make_end(request: Request, outcome: Outcome) -> JobSettled:
     """Return the end of an utterance that this process decides on."""
     job = request.assignment
     return JobSettled(
@@ -93,10 +93,10 @@ def settle(request: Request, outcome: Outcome) -> JobSettled:
 def refuse(request: Request, refusal: Refusal) -> JobSettled:
     """Return the end of an utterance that was refused."""
     refused = Refused(code=refusal.code, message=str(refusal), details=refusal.details)
-    return settle(request, refused)
+    return make_end(request, refused)
 
 
 def kept_no_longer(request: Request, job_id: str) -> JobSettled:
     """Return the end of an utterance whose job nobody remembers."""
     unknown = Refused(code="CANCELLED", message="The answer was kept no longer.")
-    return msgspec.structs.replace(settle(request, unknown), job_id=job_id)
+    return msgspec.structs.replace(make_end(request, unknown), job_id=job_id)

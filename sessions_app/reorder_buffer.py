@@ -89,7 +89,7 @@ class ReorderBuffer(Generic[Item]):
             heapq.heappush(self._live_order, utterance_index)
         jobs[job_id] = None
 
-    def settle(
+    def put(
         self, *, utterance_index: int, job_id: str, item: Item, now_ms: int
     ) -> list[ReadyResult[Item] | Missing]:
         """Take the result of a live job; any other job's result is late and dropped."""
@@ -100,7 +100,7 @@ class ReorderBuffer(Generic[Item]):
             heapq.heappush(self._held, held)
         return self.on_tick(now_ms=now_ms)
 
-    def settle_silently(
+    def skip(
         self, *, utterance_index: int, job_id: str, now_ms: int
     ) -> list[ReadyResult[Item] | Missing]:
         """End a job that has nothing for the client; nothing waits for it any longer."""

@@ -83,13 +83,13 @@ class RequestRecovery:
         job_id = request.assignment.job_id
         ended = await self._sessions.jobs.find_end(session_id=self._session_id, job_id=job_id)
         if ended is not None:
-            self._results.settle(ended)
+            self._results.take_outcome(ended)
         elif not await self._sessions.jobs.is_known(session_id=self._session_id, job_id=job_id):
             self._refuse(request, DependencyDown())
 
     def _refuse(self, request: Request, down: DependencyDown) -> None:
         self._dispatcher.discard(request.assignment.job_id)
-        self._results.settle(refuse(request, down))
+        self._results.take_outcome(refuse(request, down))
 
     async def _catch_up_later(self, told: set[str]) -> None:
         while self._life.is_here:

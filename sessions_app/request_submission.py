@@ -79,7 +79,7 @@ class RequestSubmission:
             self._refuse_or_repeat(request, down)
             return
         except Refusal as refusal:
-            self._results.settle(refuse(request, refusal))
+            self._results.take_outcome(refuse(request, refusal))
             return
         self._results.note_accepted(job.utterance_index)
         if self._life.is_gone:
@@ -102,7 +102,7 @@ class RequestSubmission:
         if job.utterance_index >= self._results.accepted_below:
             refused = refuse(request, down)
             self._writer.announce(refused)
-            self._results.settle(refused)
+            self._results.take_outcome(refused)
             self._cancellation.end_later(job.job_id)
             return
         self._results.drop(request)
@@ -132,4 +132,4 @@ class RequestSubmission:
         if asked is None:
             self._writer.tell(ended or kept_no_longer(request, job_id))
         elif ended is not None:
-            self._results.settle(ended)
+            self._results.take_outcome(ended)

@@ -58,7 +58,7 @@ class ResultSequencer:
         """An utterance is known to Redis: a repetition of it is not refused."""
         self.accepted_below = max(self.accepted_below, utterance_index + 1)
 
-    def settle(self, event: JobSettled) -> None:
+    def take_outcome(self, event: JobSettled) -> None:
         """Put an outcome in its place; the index is the one we gave, not the one a node says."""
         if (request := self._pending.end(event.job_id)) is not None:
             job = request.assignment
@@ -105,16 +105,14 @@ class ResultSequencer:
             self._skip(job_id, utterance_index=index)
         else:
             self._send(
-                self._buffer.settle(
+                self._buffer.put(
                     utterance_index=index, job_id=job_id, item=event, now_ms=clock.now_ms()
                 )
             )
 
     def _skip(self, job_id: str, *, utterance_index: int) -> None:
         self._send(
-            self._buffer.settle_silently(
-                utterance_index=utterance_index, job_id=job_id, now_ms=clock.now_ms()
-            )
+            self._buffer.skip(utterance_index=utterance_index, job_id=job_id, now_ms=clock.now_ms())
         )
 
     async def _give_up_late(self) -> None:

@@ -6,7 +6,7 @@ from scheduling.model.jobs import Request
 from scheduling.model.outcomes import Refused
 from sessions_app import result_frames
 from sessions_app.groups import UtteranceGroups
-from sessions_app.job_cancellation import settle
+from sessions_app.job_cancellation import make_end
 from sessions_app.session_limits import SessionLimits
 from sockets.outbound import Outbound
 from sockets.wire import Message, encode_text
@@ -70,7 +70,7 @@ class ResultWriter:
 
     def tell_missing(self, request: Request, *, reason: str) -> None:
         """Say that there will be no result."""
-        event = settle(request, Refused(code="CANCELLED", message=reason))
+        event = make_end(request, Refused(code="CANCELLED", message=reason))
         now_ms, target = clock.now_ms(), self._name_target(event)
         self.say(result_frames.tell_missing(event, reason=reason, now_ms=now_ms, tgt_lang=target))
 

@@ -107,7 +107,7 @@ class Speaker:
                 for message in result_frames.tell_partial(event):
                     self.writer.say(message)
             case JobSettled():
-                self.results.settle(event)
+                self.results.take_outcome(event)
             case SessionFenced():
                 if event.conn_epoch > self.opened.conn_epoch:
                     self._step_aside()

@@ -67,12 +67,10 @@ class OutboxAgainstModel(RuleBasedStateMachine):
         index = self.live.pop(job)
         if is_silent:
             self.done.add(job)
-            leaving = self.buffer.settle_silently(
-                utterance_index=index, job_id=str(job), now_ms=self.now_ms
-            )
+            leaving = self.buffer.skip(utterance_index=index, job_id=str(job), now_ms=self.now_ms)
         else:
             self.waiting[job] = (index, self.now_ms)
-            leaving = self.buffer.settle(
+            leaving = self.buffer.put(
                 utterance_index=index, job_id=str(job), item=job, now_ms=self.now_ms
             )
         self.note(leaving)
@@ -82,7 +80,7 @@ class OutboxAgainstModel(RuleBasedStateMachine):
     def finish_again(self, data: st.DataObject, index: int) -> None:
         job = data.draw(st.sampled_from(sorted(self.done)))
         self.note(
-            self.buffer.settle(utterance_index=index, job_id=str(job), item=job, now_ms=self.now_ms)
+            self.buffer.put(utterance_index=index, job_id=str(job), item=job, now_ms=self.now_ms)
         )
 
     @rule(span_ms=st.sampled_from([0, 1, 400, 999, 1000, 1001, 5000]))
