@@ -144,14 +144,12 @@ class SessionService:
     async def close(self, speaker: Speaker) -> None:
         """End a session in order: what was said is still answered on this socket."""
         await speaker.close()
-        speaker.life.is_closed = True
         self._sessions.close(speaker.session_id)
 
     async def leave(self, speaker: Speaker) -> None:
         """The socket is gone, and with it the session, unless its speaker may come back."""
         if speaker.life.can_return:
-            await speaker.close()
-            speaker.park()
+            await speaker.park()
             asyncio.get_running_loop().call_later(
                 self._grace_s,
                 lambda: self._background.run(self._give_up(speaker), name="a session's end"),

@@ -124,8 +124,9 @@ class Speaker:
         self.speech.go_on_from(utterance_index)
 
     async def close(self) -> None:
-        """Nothing more will be said; what was said is still answered."""
-        await self.submit(self.speech.close())
+        """The client ended the session in order; what was said is still answered."""
+        await self._end_speech()
+        self.life.is_closed = True
 
     async def leave(self) -> None:
         """The socket is gone: nobody waits for the answers that are still to come."""
@@ -134,11 +135,10 @@ class Speaker:
         self.results.stop()
         await self.submission.cancel_all()
 
-    def park(self) -> None:
+    async def park(self) -> None:
         """The socket is gone, the jobs go on: whatever ends now is kept in Redis."""
-        self.life.is_parked = True
-        self._timer.cancel()
-        self.results.park()
+        await self._end_speech()
+        self._leave_socket()
 
     def go_away(self) -> None:
         """Close the socket after what is queued: the process leaves."""
@@ -152,9 +152,18 @@ class Speaker:
     def _step_aside(self) -> None:
         """The session goes on elsewhere: nothing here may end it, or speak for it."""
         self.life.is_fenced = True
-        self.park()
+        self._leave_socket()
         self.results.forget()
         self.writer.close(_FENCED, "the session was resumed on another socket")
+
+    def _leave_socket(self) -> None:
+        self.life.is_parked = True
+        self._timer.cancel()
+        self.results.park()
+
+    async def _end_speech(self) -> None:
+        """Nothing more will be said: ask for what was said and not yet cut."""
+        await self.submit(self.speech.close())
 
     async def _end_silent_utterance(self) -> None:
         await self.submit(self.speech.on_tick())
