@@ -1,4 +1,8 @@
-"""Choose nodes for one job, by pools and by what is remembered; changes nothing (E.2 to E.5)."""
+"""Choose nodes for one job, by pools and by what is remembered (E.2 to E.5).
+
+Choosing waits for nothing and changes no state, caches apart; it reads the clock and draws at
+random. Only `recall` and `note_placed` write, into the memory of sessions.
+"""
 
 import random
 from collections.abc import Collection

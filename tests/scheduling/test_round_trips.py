@@ -1,4 +1,7 @@
-"""A dispatch costs one round trip to Redis, and moving the jobs of a node that is gone three."""
+"""A dispatch costs one round trip to Redis, and moving the jobs of a node that is gone three.
+
+Where a timer told of it, they count from the moment it is in hand: the watchdog has popped it.
+"""
 
 import asyncio
 
