@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 _REFUSED = 1008
 
 
-class NodeConsumer(MessageConsumer[messages.FromNode]):
+class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFrame]):
     """One connected node; what cannot be read is logged and ignored, as nodes expect."""
 
     decode = staticmethod(messages.decode)

@@ -12,14 +12,14 @@ from sockets.consumers import MessageConsumer
 from sockets.outbound import OutboundLimits
 from sockets.rate import RateLimit
 from sockets.socket_auth import SocketAuth
-from sockets.wire import ErrorFrame, Message
+from sockets.wire import ErrorFrame
 
 logger = logging.getLogger(__name__)
 
 _SLOW_DOWN_MS = 1_000
 
 
-class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
+class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker | ErrorFrame]):
     """One speaker's socket; it carries one session in practice, several if the client wants."""
 
     decode = staticmethod(messages.decode)
@@ -120,7 +120,9 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker]):
             await self._service.close(speaker)
         self.reply(messages.SessionClosed(session_id=message.session_id))
 
-    def _answer_heartbeat(self, message: messages.ClientHeartbeat) -> Message:
+    def _answer_heartbeat(
+        self, message: messages.ClientHeartbeat
+    ) -> messages.ServerHeartbeat | ErrorFrame:
         speaker = self._speakers.get(message.session_id)
         if speaker is None:
             return ErrorFrame(code="INVALID_SESSION", message="Session does not exist")

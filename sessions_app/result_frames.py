@@ -7,7 +7,10 @@ from scheduling.model.jobs import Request
 from scheduling.model.outcomes import Refused, Result
 from sessions_app import messages
 from sessions_app.groups import UtteranceGroups
-from sockets.wire import ErrorFrame, Message
+from sockets.wire import ErrorFrame
+
+# What a speaker may be sent.
+Frame = messages.ToSpeaker | ErrorFrame
 
 _NOTHING_TO_SAY = frozenset({"NO_TEXT_ASSIGNED", "ASR_EMPTY"})
 _QUIET_CODES = frozenset({"JOB_TIMEOUT", "CANCELLED"})
@@ -49,7 +52,7 @@ def tell_progress(
     )
 
 
-def tell_partial(event: PartialHeard) -> Iterator[Message]:
+def tell_partial(event: PartialHeard) -> Iterator[Frame]:
     """Yield what shows words as they are recognised."""
     yield messages.PartialShown(
         session_id=event.session_id,
@@ -76,7 +79,7 @@ def tell_outcome(
     now_ms: int,
     tgt_lang: str | None = None,
     is_announced: bool = False,
-) -> Iterator[Message]:
+) -> Iterator[Frame]:
     """Yield the frames that end an utterance: one of them is its result, or says it is missing.
 
     `tgt_lang` names its language where the session has several; of a refusal that `is_announced`
@@ -111,7 +114,7 @@ def tell_missing(
     )
 
 
-def tell_refusal(event: JobSettled) -> Iterator[Message]:
+def tell_refusal(event: JobSettled) -> Iterator[Frame]:
     """Yield what says why an utterance has no result, before the marker in its place."""
     refused = event.outcome
     if not isinstance(refused, Refused):

@@ -9,7 +9,7 @@ from sessions_app.groups import UtteranceGroups
 from sessions_app.job_cancellation import make_end
 from sessions_app.session_limits import SessionLimits
 from sockets.outbound import Outbound
-from sockets.wire import Message, encode_text
+from sockets.wire import encode_text
 
 _TOO_SLOW = 1013
 
@@ -39,7 +39,7 @@ class ResultWriter:
             max_parts=limits.group_parts,
         )
 
-    def say(self, message: Message) -> bool:
+    def say(self, message: result_frames.Frame) -> bool:
         """Queue a frame; False when the speaker is too far behind."""
         return self._outbound.enqueue(encode_text(message))
 

@@ -15,12 +15,13 @@ from sockets.wire import Message, encode_text
 logger = logging.getLogger(__name__)
 
 Incoming = TypeVar("Incoming", bound=Message)
+Outgoing = TypeVar("Outgoing", bound=Message)
 
 _BROKEN, _TOO_BIG = 1011, 1009
 _EVICTED_WITHIN_S = 1.0
 
 
-class MessageConsumer(AsyncConsumer, Generic[Incoming]):
+class MessageConsumer(AsyncConsumer, Generic[Incoming, Outgoing]):
     """One socket's life: frames in order, one at a time; a refusal never ends it.
 
     Channels' own dispatch hops to a thread for every message; this one receives in a plain loop.
@@ -99,7 +100,7 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming]):
         """Return what a line about this socket says of whose it is."""
         return {}
 
-    def reply(self, message: msgspec.Struct) -> bool:
+    def reply(self, message: Outgoing) -> bool:
         """Queue a message for this socket; False when it is closed or too far behind."""
         return self.outbound.enqueue(encode_text(message))
 
