@@ -1,29 +1,51 @@
 """Waiting for what should happen where nothing tells of it: in Redis, in another process."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 _LOOKS_EVERY_S = 0.01
 # How often a promise of time is put to the test: a busy machine may delay any one try.
 _TRIES = 5
 
+Seen = TypeVar("Seen")
+
 
 async def eventually(
-    holds: Callable[[], bool | Awaitable[bool]],
+    look: Callable[[], Seen | Awaitable[Seen]],
     what: str = "it was not so in time",
     *,
+    fits: Callable[[Seen], object] = bool,
     within_s: float = 20.0,
-) -> None:
-    """Wait until a condition holds; fail with `what` after `within_s`."""
+) -> Seen:
+    """Look until what is seen fits, and return it; fail with `what` after `within_s`."""
+    seen: object = "nothing was seen"
     try:
         async with asyncio.timeout(within_s):
             while True:
-                answer = holds()
-                if await answer if isinstance(answer, Awaitable) else answer:
-                    return
+                answer = look()
+                seen = found = await answer if isinstance(answer, Awaitable) else answer
+                if fits(found):
+                    return found
                 await asyncio.sleep(_LOOKS_EVERY_S)
     except TimeoutError:
-        raise AssertionError(what) from None
+        raise AssertionError(f"{what}: {seen}") from None
+
+
+def wait_until(
+    look: Callable[[], Seen],
+    what: str = "it was not so in time",
+    *,
+    fits: Callable[[Seen], object] = bool,
+    within_s: float = 20.0,
+) -> Seen:
+    """Do as `eventually` does, for tests and threads without an event loop."""
+    give_up_at = time.monotonic() + within_s
+    while not fits(seen := look()):
+        assert time.monotonic() < give_up_at, f"{what}: {seen}"
+        time.sleep(_LOOKS_EVERY_S)
+    return seen
 
 
 async def keeps_to(span_s: float, measure: Callable[[], Awaitable[float]]) -> None:

@@ -11,9 +11,10 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-from tests.alerts.scene import Scene
+from tests.alerts.scene import Samples, Scene
 from tests.history.conftest import History
 from tests.peers.frames import draw_languages
+from tests.waiting import eventually
 
 _HOUR_MS = 3_600_000
 _SOME = 20
@@ -74,10 +75,11 @@ async def node_accepts_late(scene: Scene) -> None:
     await scene.say()
     job = await scene.node.job()
     key = scene.key(f"{{node:{scene.node.node_id}}}:resv")
-    give_up_at = time.monotonic() + 30
-    while any(end > time.time() * 1000 for _, end in _leases(scene, key)):
-        assert time.monotonic() < give_up_at
-        await asyncio.to_thread(scene.lingua.redis.ping)
+    await eventually(
+        lambda: all(end <= time.time() * 1000 for _, end in _leases(scene, key)),
+        "the reservation does not end",
+        within_s=30,
+    )
     await scene.node.ack(job)
     await scene.until("scheduler_reservation_expired_total", lambda value: value > 0)
     await scene.node.finish(job)
@@ -131,18 +133,21 @@ async def an_instance_does_not_follow(scene: Scene) -> None:
     )
     scene.others.append(deaf)
     # An instance that has just started looks once more: it is deaf when it missed several changes.
+    hearing, not_hearing = (
+        f'scheduler_pool_config_version{{instance="{instance}"}}' for instance in "ab"
+    )
+
+    async def heard_of(version: int) -> Samples:
+        return await eventually(
+            scene.scrape, fits=lambda samples: samples[hearing] >= version, within_s=30
+        )
+
     missed = 0
     async with asyncio.timeout(30):
         while missed < _MISSED_BY_THE_DEAF:
             version = scene.lingua.redis.hincrby(scene.key("{poolcfg}:doc"), "version", 1)
-            hearing, deaf_version = 0.0, 0.0
-            while hearing < version:
-                samples = await scene.scrape()
-                name = "scheduler_pool_config_version"
-                hearing, deaf_version = (
-                    samples[f'{name}{{instance="{instance}"}}'] for instance in "ab"
-                )
-            missed = missed + 1 if deaf_version < version else 0
+            samples = await heard_of(version)
+            missed = missed + 1 if samples[not_hearing] < version else 0
 
 
 async def statistics_are_not_made(scene: Scene) -> None:

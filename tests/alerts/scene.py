@@ -14,6 +14,7 @@ from tests.e2e.servers import Lingua, Servers
 from tests.peers.frames import draw_languages
 from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 _DEADLINE_S = 30
 # What is wrong ends soon, so that it is counted.
@@ -80,9 +81,9 @@ class Scene:
 
     async def until(self, name: str, holds: Callable[[float], bool]) -> None:
         """Wait until a metric is so."""
-        async with asyncio.timeout(_DEADLINE_S):
-            while not holds(await self.value(name)):
-                continue
+        await eventually(
+            lambda: self.value(name), f"{name} is still", fits=holds, within_s=_DEADLINE_S
+        )
 
     def key(self, name: str) -> str:
         return f"{self.lingua.prefix}:v2:{name}"

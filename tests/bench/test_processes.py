@@ -10,14 +10,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 _PROGRAM = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from bench.processes import end_in_order, start_redis
 
 end_in_order()
 with start_redis(Path(sys.argv[1]), append_only=False) as redis:
     print(redis.pid, flush=True)
-    time.sleep(60)
+    signal.pause()
 """
 
 

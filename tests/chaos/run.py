@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -21,6 +22,7 @@ from tests.chaos.plan import Fault, Size, draw_plan
 from tests.chaos.records import Records
 from tests.chaos.scene import ACK_S, PREFIX, RUN_S, Scene
 from tests.chaos.table import describe
+from tests.waiting import eventually, wait_until
 
 _ROOT = f"{PREFIX}:v2:"
 _LONGEST_PAUSE_S = 4.0
@@ -111,11 +113,11 @@ class Chaos:
 
     async def _settle(self) -> None:
         """Wait until every utterance has its answer, or will have none."""
-        give_up_at = time.monotonic() + _SETTLED_WITHIN_S
-        while time.monotonic() < give_up_at:
-            if not any(speaker.open for speaker in self.speakers):
-                return
-            await asyncio.sleep(0.2)
+        with contextlib.suppress(AssertionError):
+            await eventually(
+                lambda: not any(speaker.open for speaker in self.speakers),
+                within_s=_SETTLED_WITHIN_S,
+            )
         self._unanswered = [
             (speaker.session_id, index) for speaker in self.speakers for index in speaker.open
         ]
@@ -125,12 +127,15 @@ class Chaos:
         with redis.Redis.from_url(self.scene.redis.url, decode_responses=True) as client:
             for session_id, index in self._unanswered:
                 _say(describe_job(client, root=_ROOT, session_id=session_id, index=index))
-            give_up_at = time.monotonic() + _CLEAN_WITHIN_S
-            while found := find_leftovers(client, root=_ROOT):
-                if time.monotonic() > give_up_at:
-                    self.violations += found
-                    return
-                time.sleep(0.5)
+            found: list[Violation] = []
+
+            def is_clean() -> bool:
+                found[:] = find_leftovers(client, root=_ROOT)
+                return not found
+
+            with contextlib.suppress(AssertionError):
+                wait_until(is_clean, within_s=_CLEAN_WITHIN_S)
+            self.violations += found
 
     async def _report(self) -> None:
         while True:

@@ -1,6 +1,7 @@
 """Three instances and their Redis, to which faults are done; they come back by themselves."""
 
 import asyncio
+import contextlib
 import random
 import re
 import signal
@@ -11,10 +12,12 @@ from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.chaos import plan
 from tests.chaos.plan import Fault
 from tests.server.launcher import Instance, Launcher
+from tests.waiting import eventually
 
 PREFIX = "chaos"
 ACK_S, RUN_S, PENDING_S, DRAIN_S = 3.0, 6.0, 8.0, 4.0
 _STOPPED_WITHIN_S = 20.0
+_STARTED_WITHIN_S = 120.0
 # What Redis's absence raises, and the end of a process that waits for it no longer.
 _REDIS_IS_AWAY = re.compile(
     r"(scheduling\.errors\.DependencyDown|redis\.exceptions\.(ConnectionError|TimeoutError)"
@@ -104,16 +107,17 @@ class Scene:
     async def _start(self, position: int) -> None:
         """Start an instance; it cannot while Redis is away, and is started again then."""
         variables = _SETTINGS | {"REDIS_URL": self.redis.url}
-        while True:
+
+        async def starts() -> bool:
             async with self._redis_lock:
-                try:
+                with contextlib.suppress(AssertionError):
                     self._instances[position] = await asyncio.to_thread(
                         self._launcher.start, "--server", "uvicorn", **variables
                     )
-                except AssertionError:
-                    await asyncio.sleep(0.2)
-                    continue
-            return
+                    return True
+            return False
+
+        await eventually(starts, "an instance does not start", within_s=_STARTED_WITHIN_S)
 
     async def _stop(self, instance: Instance, *, kindly: bool) -> None:
         self._ended.append(instance)

@@ -16,6 +16,7 @@ from tests.manage import NO_REDIS, run
 from tests.peers.frames import draw_languages
 from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 
 def examine(tmp_path: Path, redis_url: str, **variables: str) -> tuple[int, dict[str, Any]]:
@@ -124,11 +125,14 @@ async def test_top_shows_nodes_slots_and_refusals(lingua: Lingua) -> None:
         await speaker.next("error")
         await speaker.say(1)
         await node.ack(await node.job())
-        async with asyncio.timeout(60):
-            while f"{node.node_id:<24} Ready        1/2" not in (
-                frame := (await asyncio.to_thread(top, lingua)).stdout
-            ):
-                continue
+        row = f"{node.node_id:<24} Ready        1/2"
+        shown = await eventually(
+            lambda: asyncio.to_thread(top, lingua),
+            "top does not show the job",
+            fits=lambda ended: row in ended.stdout,
+            within_s=60,
+        )
+        frame = shown.stdout
 
     assert "nodes 1 ready of 1  slots 1/2 █████░░░░░" in frame
     assert "instances 1/1" in frame

@@ -121,14 +121,16 @@ async def test_a_server_that_leaves_delivers_first(
 async def _refuses(lingua: Lingua) -> None:
     """Wait until the server takes no new connections: it has begun to leave."""
     host, port = lingua.instance.address.split(":")
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection(host, int(port))
-            except OSError:
-                return
-            writer.close()
-            await asyncio.sleep(0.005)
+
+    async def is_refused() -> bool:
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            return True
+        writer.close()
+        return False
+
+    await eventually(is_refused, "the server still takes connections", within_s=10)
 
 
 @pytest.mark.req("J14")

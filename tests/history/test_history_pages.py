@@ -21,6 +21,7 @@ from operators.db.job_rows import COLUMNS, TABLE, make_row, write_rows
 from tests.history.conftest import History
 from tests.history.test_job_history import await_history, work
 from tests.instances.servers import Cluster
+from tests.waiting import eventually
 
 _DEADLINE_S = 10
 _NEED = {"src": "en", "tgt": "es", "types": ["asr"], "pairs": [["en", "es"]]}
@@ -214,9 +215,12 @@ async def test_the_history_says_that_its_database_is_away(
 
 async def _say_of_health(address: str, text: str) -> None:
     """Wait until the instance says so of itself (O11)."""
-    async with asyncio.timeout(30):
-        while await asyncio.to_thread(_read_health, address) != text:
-            continue
+    await eventually(
+        lambda: asyncio.to_thread(_read_health, address),
+        "it says of itself",
+        fits=lambda told: told == text,
+        within_s=30,
+    )
 
 
 def _read_health(address: str) -> str:

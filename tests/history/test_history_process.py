@@ -16,23 +16,23 @@ from tests.history.writers import is_alive, list_writers
 from tests.instances.servers import Cluster, kill
 from tests.instances.test_network_metrics import read_metric
 from tests.server.launcher import Instance
+from tests.waiting import eventually
 
 _DEADLINE_S = 30
 
 
 async def await_writer(instance: Instance, *, not_pid: int = 0) -> int:
     """Return the process that writes for an instance, once there is one and not `not_pid`."""
-    async with asyncio.timeout(_DEADLINE_S):
-        while not (pids := [pid for pid in list_writers(instance) if pid != not_pid]):  # noqa: ASYNC110 - a process does not call us
-            await asyncio.sleep(0.02)
-    (pid,) = pids
+    (pid,) = await eventually(
+        lambda: [pid for pid in list_writers(instance) if pid != not_pid],
+        "there is no writer",
+        within_s=_DEADLINE_S,
+    )
     return pid
 
 
 async def await_end(pid: int) -> None:
-    async with asyncio.timeout(_DEADLINE_S):
-        while is_alive(pid):  # noqa: ASYNC110 - a process that is not ours does not call us
-            await asyncio.sleep(0.02)
+    await eventually(lambda: not is_alive(pid), f"{pid} lives on", within_s=_DEADLINE_S)
 
 
 @pytest.mark.parametrize("cluster", ["uvicorn", "daphne"], indirect=True)
@@ -133,6 +133,9 @@ async def test_a_writer_that_cannot_start_is_told_of() -> None:
 
 
 async def _await_metric(instance: Instance, name: str, value: float) -> None:
-    async with asyncio.timeout(_DEADLINE_S):
-        while await asyncio.to_thread(read_metric, instance, name) != value:
-            continue
+    await eventually(
+        lambda: asyncio.to_thread(read_metric, instance, name),
+        f"{name} is still",
+        fits=lambda told: told == value,
+        within_s=_DEADLINE_S,
+    )

@@ -50,10 +50,12 @@ def list_waiting(cluster: Cluster) -> list[str]:
 
 async def await_history(history: History, jobs: set[str]) -> dict[str, dict]:
     """Return the rows once there is one for each of `jobs`."""
-    async with asyncio.timeout(_DEADLINE_S):
-        while not jobs <= (rows := history.read()).keys():  # noqa: ASYNC110 - a file does not call us
-            await asyncio.sleep(0.05)
-    return rows
+    return await eventually(
+        history.read,
+        f"not all of {jobs} are written",
+        fits=lambda rows: jobs <= rows.keys(),
+        within_s=_DEADLINE_S,
+    )
 
 
 @pytest.mark.req("J1")

@@ -1,8 +1,6 @@
 """Speakers without a socket: dispatch at once, fetch the answer, or be called back (J16)."""
 
-import asyncio
 import base64
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ from tests.instances.servers import Cluster, kill
 from tests.peers.frames import draw_languages
 from tests.peers.http import AUDIO, DEADLINE_S, HttpNode, Reply, ask
 from tests.peers.node import WorkingNode
+from tests.waiting import eventually
 
 SECRET = "signs what we are told"  # noqa: S105 - of these tests alone
 
@@ -26,21 +25,25 @@ async def dispatch(address: str, message: dict[str, Any], **options: Any) -> Rep
 
 async def await_end(address: str, job_id: str, **options: Any) -> Any:
     """Ask until a job has ended."""
-    give_up_at = time.monotonic() + DEADLINE_S
-    while True:
+
+    async def look() -> Any:
         reply = await ask(address, f"/v1/job/{job_id}", method="GET", **options)
         assert reply.status == 200, reply
-        if reply.json.get("ended"):
-            return reply.json
-        assert time.monotonic() < give_up_at, reply
-        await asyncio.sleep(0.02)
+        return reply.json
+
+    return await eventually(
+        look, f"{job_id} does not end", fits=lambda told: told.get("ended"), within_s=DEADLINE_S
+    )
 
 
 async def until_released(address: str, job_id: str) -> None:
     """Ask until it is noted that the caller has the answer; it is kept all the same."""
-    give_up_at = time.monotonic() + DEADLINE_S
-    while (ended := await await_end(address, job_id))["state"] != "RELEASED":
-        assert time.monotonic() < give_up_at, ended
+    ended = await eventually(
+        lambda: await_end(address, job_id),
+        "it is not released",
+        fits=lambda told: told["state"] == "RELEASED",
+        within_s=DEADLINE_S,
+    )
     assert ended["result"]["text_asr"]
 
 
@@ -254,9 +257,8 @@ async def test_a_name_that_stands_for_an_address_of_ours_is_never_called(cluster
             begun = await dispatch(one.address, utterance(pair, callback=callback))
             job_id = begun.json["job_id"]
             key = cluster.key("{session:%s}:hook:%s") % (begun.json["session_id"], job_id)
-            give_up_at = time.monotonic() + DEADLINE_S
-            while cluster.redis.exists(key):
-                assert time.monotonic() < give_up_at
-                await asyncio.sleep(0.02)
+            await eventually(
+                lambda: not cluster.redis.exists(key), "the call is not over", within_s=DEADLINE_S
+            )
         assert receiver.told == []
         assert "not at a public address" in one.errors

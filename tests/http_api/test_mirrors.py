@@ -1,8 +1,6 @@
 """Copies that older tools read, and statistics that all instances share."""
 
-import asyncio
 import json
-import time
 from typing import Any
 
 import pytest
@@ -74,14 +72,20 @@ async def test_two_instances_serve_the_same_statistics(cluster: Cluster):
     one, two = cluster.start(**ON), cluster.start(**ON)
     async with WorkingNode.connect(two.url("/ws/node")) as node:
         await node.register(draw_languages())
-        give_up_at = time.monotonic() + DEADLINE_S
-        while True:
+
+        async def look() -> tuple[Any, ...]:
             shared = json.loads(cluster.redis.get(f"{cluster.older_root}stats:snapshot") or "{}")
-            told = [await ask_statistics(instance) for instance in (one, two)]
-            if shared.get("nodes", {}).get("connected_nodes") == 1 and told == [shared, shared]:
-                break
-            assert time.monotonic() < give_up_at, (shared, told)
-            await asyncio.sleep(0.05)
+            return shared, *[await ask_statistics(instance) for instance in (one, two)]
+
+        await eventually(
+            look,
+            "their statistics differ",
+            fits=lambda told: (
+                told[0].get("nodes", {}).get("connected_nodes") == 1
+                and told[0] == told[1] == told[2]
+            ),
+            within_s=DEADLINE_S,
+        )
         assert 0 < cluster.redis.ttl(f"{cluster.older_root}stats:snapshot") <= 60
 
 

@@ -1,10 +1,9 @@
 """A message in the inbox of a process that died, so that it becomes a dead letter."""
 
-import asyncio
-
 from channels_streams.layer import StreamsChannelLayer
 
 from tests.redis_under_test import locate
+from tests.waiting import eventually
 
 _DEADLINE_S = 60
 _FIELDS = {"event_type": "job_assigned", "job_id": "j"}
@@ -28,8 +27,11 @@ async def lose_a_message(redis_url: str, *, prefix: str) -> None:
     while not await living.send_if_alive(channel, message):
         await dead.register()
     await dead.close_pools()
-    async with asyncio.timeout(_DEADLINE_S):
-        while not await living.dead_letters.count():
-            await living.new_channel()
+
+    async def count() -> int:
+        await living.new_channel()
+        return await living.dead_letters.count()
+
+    await eventually(count, "nothing is given up", within_s=_DEADLINE_S)
     await living.close()
     await dead.close()

@@ -17,6 +17,7 @@ from tests.peers.node import WorkingNode
 from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis
 from tests.server.launcher import Instance
+from tests.waiting import eventually
 
 _DEADLINE_S = 20
 _QUICK = {"LINGUA_STATS_INTERVAL_S": "0.2", **MORTAL}
@@ -44,10 +45,9 @@ class Operator:
 
     async def until(self, path: str, fits: Any) -> Any:
         """Ask until the answer fits: figures are gathered in the background."""
-        async with asyncio.timeout(_DEADLINE_S):
-            while not fits(told := await self.get(path)):
-                continue
-        return told
+        return await eventually(
+            lambda: self.get(path), f"{path} still says", fits=fits, within_s=_DEADLINE_S
+        )
 
     def _ask(self, path: str, method: str) -> tuple[int, Any]:
         headers = {"Accept": "application/json"}

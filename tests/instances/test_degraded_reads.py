@@ -13,6 +13,7 @@ from tests.instances.servers import Cluster
 from tests.peers.frames import draw_languages
 from tests.peers.node import WorkingNode
 from tests.server.launcher import Instance
+from tests.waiting import eventually
 
 READY = 'scheduler_nodes_total{status="ready"} 1.0'
 
@@ -27,20 +28,22 @@ def ask(instance: Instance, path: str) -> tuple[int, str]:
 
 async def becomes(instance: Instance, *, degraded: bool) -> str:
     """Wait until the instance says whether it is degraded; return its metrics."""
-    async with asyncio.timeout(30):
-        while True:
-            _, metrics = await asyncio.to_thread(ask, instance, "/metrics")
-            if f"scheduler_degrade_mode {float(degraded)}" in metrics:
-                return metrics
-            await asyncio.sleep(0.02)
+    _, metrics = await eventually(
+        lambda: asyncio.to_thread(ask, instance, "/metrics"),
+        f"it does not say degraded={degraded}",
+        fits=lambda told: f"scheduler_degrade_mode {float(degraded)}" in told[1],
+        within_s=30,
+    )
+    return metrics
 
 
 async def answers_ready(instance: Instance, status: int) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            if (await asyncio.to_thread(ask, instance, "/ready"))[0] == status:
-                return
-            await asyncio.sleep(0.02)
+    await eventually(
+        lambda: asyncio.to_thread(ask, instance, "/ready"),
+        f"it is not ready with {status}",
+        fits=lambda told: told[0] == status,
+        within_s=30,
+    )
 
 
 @pytest.mark.req("G3", "I-36", "O11", "I-32")

@@ -207,9 +207,12 @@ async def test_an_instance_whose_presence_cannot_be_read_is_not_taken_for_dead(
 async def wait_for_looks(instance: Instance) -> None:
     """Wait until an instance looked around so often that it took whoever it missed for dead."""
     enough = await count_signs_of_life(instance) + LOOKS
-    async with asyncio.timeout(DEADLINE_S):
-        while await count_signs_of_life(instance) < enough:  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.1)
+    await eventually(
+        lambda: count_signs_of_life(instance),
+        "it does not look around",
+        fits=lambda count: count >= enough,
+        within_s=DEADLINE_S,
+    )
 
 
 async def count_signs_of_life(instance: Instance) -> float:

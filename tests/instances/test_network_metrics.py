@@ -27,11 +27,11 @@ def read_metric(instance: Instance, name: str) -> float:
 
 async def grows(instance: Instance, name: str) -> None:
     """Wait until a metric is above 0."""
-    async with asyncio.timeout(_DEADLINE_S):
-        while True:
-            if await asyncio.to_thread(read_metric, instance, name):
-                return
-            await asyncio.sleep(0.05)
+    await eventually(
+        lambda: asyncio.to_thread(read_metric, instance, name),
+        f"{name} does not grow",
+        within_s=_DEADLINE_S,
+    )
 
 
 @pytest.mark.req("O5")

@@ -42,13 +42,9 @@ class Operator:
         return await asyncio.to_thread(self._ask, instance, path, "POST")
 
     async def until(self, instance: Instance, path: str, fits: Callable[[Any], bool]) -> Any:
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                while not fits(told := await self.see(instance, path)):
-                    continue
-        except TimeoutError:
-            raise AssertionError(f"{path} still says {told}") from None
-        return told
+        return await eventually(
+            lambda: self.see(instance, path), f"{path} still says", fits=fits, within_s=DEADLINE_S
+        )
 
     def write(self, statement: str) -> None:
         with contextlib.closing(sqlite3.connect(self.database)) as connection, connection:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import redis
 
 from tests.instances.servers import HASTY, Cluster
 from tests.peers.frames import Frame, draw_languages
@@ -17,7 +18,9 @@ from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis
 from tests.waiting import eventually, keeps_to
 
+ASLEEP_S = 8.0
 WHOLE_WITHIN_S = 10.0
+_ENDED_WITHIN_S = 60.0  # a hang: who asks has a deadline of its own
 REFUSED_WITHIN_S = 0.1
 DOWN = "SCHEDULER_DEPENDENCY_DOWN"
 
@@ -38,21 +41,21 @@ class Scene:
         return await self.answer(self.index)
 
     async def answer(self, index: int) -> Frame:
-        while True:
-            for frame in self.speaker.seen:
-                if frame.get("utterance_index") == index and frame["type"] in {
-                    "translation_result",
-                    "missing_result",
-                }:
-                    return frame
-            await asyncio.sleep(0.005)
+        ends = {"translation_result", "missing_result"}
+        return await self.speaker.find(
+            lambda frame: frame.get("utterance_index") == index and frame["type"] in ends,
+            within_s=_ENDED_WITHIN_S,
+        )
 
     async def await_whole(self) -> float:
         """Ask until there is a result again; return how long that took, in seconds."""
         started = time.monotonic()
-        while (await asyncio.wait_for(self.ask(), WHOLE_WITHIN_S))["type"] != "translation_result":
-            assert time.monotonic() - started < WHOLE_WITHIN_S, "not whole in time"
-            await asyncio.sleep(0.05)
+        await eventually(
+            lambda: asyncio.wait_for(self.ask(), WHOLE_WITHIN_S),
+            "not whole in time",
+            fits=lambda end: end["type"] == "translation_result",
+            within_s=WHOLE_WITHIN_S,
+        )
         return time.monotonic() - started
 
     async def refused_at_once(self) -> None:
@@ -123,7 +126,8 @@ async def test_a_redis_that_sleeps(cluster: Cluster, own_redis: OwnRedis):
 
         await scene.refused_at_once()
 
-        await asyncio.sleep(max(0.0, 8 - (time.monotonic() - asleep_at)))
+        while time.monotonic() - asleep_at < ASLEEP_S:
+            assert (await scene.ask())["reason"] == DOWN.lower()
         os.kill(own_redis.pid, signal.SIGCONT)
         assert await scene.await_whole() < WHOLE_WITHIN_S
 
@@ -149,6 +153,15 @@ async def test_a_running_job_keeps_its_slot_when_redis_forgets_everything(cluste
         assert refused == ["missing_result"] * slots
 
 
+def _has_written(own_redis: OwnRedis) -> bool:
+    """Whether the append-only file has all that Redis was told."""
+    for url in own_redis.url.split(","):
+        with redis.Redis.from_url(url) as client:
+            if client.info("persistence")["aof_buffer_length"]:
+                return False
+    return True
+
+
 @pytest.mark.req("G4", "J9")
 async def test_a_result_that_comes_while_redis_is_down_is_not_lost(
     cluster: Cluster, own_redis: OwnRedis
@@ -160,7 +173,7 @@ async def test_a_result_that_comes_while_redis_is_down_is_not_lost(
         job = await scene.node.job()
         await scene.node.acknowledge(job)
         await scene.speaker.next("ui_event", event="NODE_ACCEPTED")
-        await asyncio.to_thread(time.sleep, 1.1)  # the append-only file is written every second
+        await eventually(lambda: _has_written(own_redis), "the append-only file is behind")
         own_redis.kill()
         await scene.node.finish(job)
         await scene.node.heartbeat()

@@ -6,6 +6,7 @@ from tests.instances.servers import MORTAL, Cluster, kill
 from tests.peers.frames import draw_languages
 from tests.peers.node import WorkingNode
 from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 
 @pytest.mark.req("J7", "I6")
@@ -53,8 +54,7 @@ async def test_a_job_whose_line_died_is_adopted_and_run_once(cluster: Cluster):
         await node.acknowledge(held)
         await speaker.say(0)
         job_keys = cluster.key(f"{{session:{speaker.session_id}}}:job:*")
-        while not list(cluster.redis.scan_iter(job_keys)):
-            await other.send({"type": "client_heartbeat", "session_id": other.session_id})
+        await eventually(lambda: list(cluster.redis.scan_iter(job_keys)), "no job is written")
         kill(one)
 
         await node.finish(held)

@@ -17,6 +17,7 @@ from scheduling.model.metrics import Metrics
 from scheduling.store.redis.connection import Connection
 from tests.e2e.servers import Lingua, Servers
 from tests.redis_under_test import open_redis
+from tests.waiting import eventually
 
 _DEADLINE_S = 10
 
@@ -65,6 +66,12 @@ class Api:
         status, text = await self.text(path)
         assert status == 200, text
         return json.loads(text)
+
+    async def until(self, path: str, fits: Callable[[Any], object]) -> Any:
+        """Ask until the answer fits: statistics are made in the background."""
+        return await eventually(
+            lambda: self.json(path), f"{path} still says", fits=fits, within_s=_DEADLINE_S
+        )
 
     async def samples(self) -> dict[str, float]:
         """Return what a scrape gives: each series with its value."""

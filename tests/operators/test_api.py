@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
@@ -23,14 +22,6 @@ from tests.waiting import eventually
 _DEADLINE_S = 10
 
 
-async def _await(api: Api, path: str, fits: Any) -> Any:
-    """Ask until the answer fits: statistics are made in the background."""
-    async with asyncio.timeout(_DEADLINE_S):
-        while not fits(answer := await api.json(path)):
-            continue
-    return answer
-
-
 @pytest.mark.req("D1", "D4")
 async def test_statistics_show_who_is_there(lingua: Lingua, api: Api) -> None:
     languages = draw_languages()
@@ -38,8 +29,7 @@ async def test_statistics_show_who_is_there(lingua: Lingua, api: Api) -> None:
         FakeNode.open(lingua.url("/ws/node"), languages) as node,
         Speaker.open(lingua.url("/ws/session"), languages),
     ):
-        stats = await _await(
-            api,
+        stats = await api.until(
             "/api/v1/stats",
             lambda told: languages[0] in told["web_clients"]["language_usage"],
         )
@@ -60,8 +50,7 @@ async def test_statistics_show_who_is_there(lingua: Lingua, api: Api) -> None:
 async def test_the_cluster_shows_instances_and_nodes(lingua: Lingua, api: Api) -> None:
     languages = draw_languages()
     async with FakeNode.open(lingua.url("/ws/node"), languages) as node:
-        cluster = await _await(
-            api,
+        cluster = await api.until(
             "/api/v1/cluster",
             lambda told: (
                 [(row["node_id"], row["status"]) for row in told["nodes"]]
@@ -73,7 +62,7 @@ async def test_the_cluster_shows_instances_and_nodes(lingua: Lingua, api: Api) -
         assert (row["current_jobs"], row["max_concurrent_jobs"]) == (0, 2)
         assert cluster["instances"][0]["nodes_owned"] == 1
         assert cluster["redis_key_prefix"] == lingua.prefix
-    await _await(api, "/api/v1/cluster", lambda told: told["total_nodes"] == 0)
+    await api.until("/api/v1/cluster", lambda told: told["total_nodes"] == 0)
 
 
 @pytest.mark.req("D1", "I-61")
@@ -109,7 +98,7 @@ async def test_a_job_is_found_with_every_step_in_both_vocabularies(
         await node.finish(job)
         await speaker.next("translation_result")
         path = f"/api/v1/jobs/{job['job_id']}"
-        told = await _await(api, path, lambda told: told["state"] == "RELEASED")
+        told = await api.until(path, lambda told: told["state"] == "RELEASED")
 
     assert told["phase2_state"] == "RELEASED"
     assert told["ended_as"] == "DONE"
@@ -159,7 +148,7 @@ async def test_refusals_are_listed_with_their_reason(lingua: Lingua, api: Api) -
         await speaker.next("missing_result")
         await speaker.next("missing_result")
         path = f"/api/v1/jobs?session_id={speaker.session_id}&reason=NO_AVAILABLE_NODE"
-        told = await _await(api, path, lambda told: told["count"] == 2)
+        told = await api.until(path, lambda told: told["count"] == 2)
         page = await api.json(f"{path}&limit=1&offset=1")
 
     assert {row["state"] for row in told["results"]} == {"FAILED"}

@@ -17,7 +17,7 @@ from tests.operators.conftest import Api
 from tests.peers.frames import draw_languages
 from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
-from tests.waiting import keeps_to
+from tests.waiting import eventually, keeps_to
 
 _DEADLINE_S = 10
 _MAKE = (
@@ -61,13 +61,6 @@ def act(lingua: Lingua, token: str) -> Callable[..., Any]:
     return ask
 
 
-async def until(api: Api, path: str, fits: Any) -> Any:
-    async with asyncio.timeout(_DEADLINE_S):
-        while not fits(answer := await api.json(path)):
-            continue
-    return answer
-
-
 def read_whole(lingua: Lingua) -> dict[str, object]:
     """Return everything under the server's prefix, lists and sets too."""
     keys = list(lingua.redis.scan_iter(f"{lingua.prefix}:v2:*", count=1000))
@@ -94,7 +87,7 @@ async def await_pool(api: Api, languages: tuple[str, str], *, nodes: int = 1) ->
         pool = find_pool(told, languages)
         return pool is not None and pool["total_nodes"] == nodes
 
-    pool = find_pool(await until(api, "/api/v1/phase3/pools", has_member), languages)
+    pool = find_pool(await api.until("/api/v1/phase3/pools", has_member), languages)
     assert pool is not None
     return pool
 
@@ -136,10 +129,13 @@ async def test_a_hundred_dry_runs_change_nothing_in_redis(lingua: Lingua, api: A
     languages = draw_languages()
     async with FakeNode.open(lingua.url("/ws/node"), languages) as node:
         pool = await await_pool(api, languages)
-        async with asyncio.timeout(_DEADLINE_S):
-            # Jobs of others that still have timers would end meanwhile.
-            while list_jobs_with_timers(await asyncio.to_thread(read_whole, lingua)):
-                continue
+        # Jobs of others that still have timers would end meanwhile.
+        await eventually(
+            lambda: asyncio.to_thread(read_whole, lingua),
+            "jobs of others do not end",
+            fits=lambda told: not list_jobs_with_timers(told),
+            within_s=_DEADLINE_S,
+        )
         before = read_whole(lingua)
         answers = [await api.json(simulate(languages)) for _ in range(100)]
         after = read_whole(lingua)
@@ -192,7 +188,7 @@ async def test_a_pool_that_operators_make_is_in_force_within_a_second(
         with contextlib.closing(sqlite3.connect(database)) as connection, connection:
             connection.execute(statement)
         changed_at = loop.time()
-        await until(api, "/api/v1/phase3/pools", holds)
+        await api.until("/api/v1/phase3/pools", holds)
         return loop.time() - changed_at
 
     async def make_and_drop() -> float:
@@ -248,8 +244,7 @@ async def test_a_disconnected_node_is_gone(
     async with FakeNode.open(lingua.url("/ws/node"), draw_languages()) as node:
         status, _ = await act(f"/api/v1/nodes/{node.node_id}/disconnect")
         assert status == 200
-        await until(
-            api,
+        await api.until(
             "/api/v1/nodes",
             lambda told: node.node_id not in {row["node_id"] for row in told["nodes"]},
         )
@@ -275,8 +270,7 @@ async def test_a_job_says_why_it_was_refused(
         await await_pool(api, languages)
         await act(f"/api/v1/nodes/{node.node_id}/drain")
         await speaker.say(0)
-        ended = await until(
-            api,
+        ended = await api.until(
             f"/api/v1/jobs?session_id={speaker.session_id}",
             lambda told: told["results"],
         )

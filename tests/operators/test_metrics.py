@@ -1,9 +1,8 @@
 """Every metric is exported; those of what exists today move."""
 
 import ast
-import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from tests.operators.conftest import Api
 from tests.peers.frames import draw_languages
 from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 _PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 # What names metrics, or reads them, and writes none.
@@ -168,6 +168,17 @@ def _moved(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str,
     }
 
 
+async def _await_moved(
+    api: Api, before: Mapping[str, float], *, fits: Callable[[dict[str, float]], bool]
+) -> dict[str, float]:
+    """Return what moved, once it fits: counters are written a moment later."""
+
+    async def look() -> dict[str, float]:
+        return _moved(before, await api.samples())
+
+    return await eventually(look, "this has moved", fits=fits, within_s=20)
+
+
 @pytest.mark.req("O3", "O4")
 async def test_a_job_moves_the_counters_of_its_way(lingua: Lingua, api: Api) -> None:
     languages = draw_languages()
@@ -230,10 +241,10 @@ async def test_trouble_moves_the_counters_of_trouble(lingua: Lingua, api: Api) -
         await node.fail(second, "GPU_LOST")
         await node.job(attempt_id=3)
         assert first["attempt_id"] == 1
-        async with asyncio.timeout(20):
-            # The last hand-over is noted when Redis has answered, after the node got the job.
-            while (moved := _moved(before, await api.samples()))["dispatched_jobs_total"] < 3:
-                continue
+        # The last hand-over is noted when Redis has answered, after the node got the job.
+        moved = await _await_moved(
+            api, before, fits=lambda moved: moved["dispatched_jobs_total"] >= 3
+        )
 
     assert moved['ack_timeout_total{stage="ack"}'] == 1
     assert moved['fsm_transition_total{from="unknown",result="ok",to="RETRYING"}'] == 2
@@ -252,9 +263,7 @@ async def test_a_missing_model_moves_its_counters(lingua: Lingua, api: Api) -> N
         job = await node.job()
         details = {"service_id": "test-nmt", "reason": "not_running"}
         await node.fail(job, "MODEL_NOT_AVAILABLE", details=details)
-        async with asyncio.timeout(10):
-            while "model_na_marked_total" not in (moved := _moved(before, await api.samples())):
-                continue
+        moved = await _await_moved(api, before, fits=lambda moved: "model_na_marked_total" in moved)
 
     assert moved["model_na_received_total"] == moved["model_na_marked_total"] == 1
     assert moved['model_na_by_service_total{service_id="test-nmt"}'] == 1
@@ -291,9 +300,7 @@ async def test_an_audio_cut_moves_its_counter(lingua: Lingua, api: Api) -> None:
 async def test_statistics_count_those_who_ask(api: Api) -> None:
     before = await api.samples()
     await api.json("/api/v1/stats")
-    async with asyncio.timeout(20):
-        while "stats_requests_total" not in (moved := _moved(before, await api.samples())):
-            continue
+    moved = await _await_moved(api, before, fits=lambda moved: "stats_requests_total" in moved)
 
     assert moved["stats_requests_total"] == 1
     assert moved["stats_request_duration_seconds_count"] == 1

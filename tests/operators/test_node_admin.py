@@ -20,6 +20,7 @@ from tests.operators.conftest import Api
 from tests.operators.test_owned_pools import log_in
 from tests.peers.frames import draw_languages
 from tests.peers.node import FakeNode
+from tests.waiting import eventually
 
 _PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with the tests
 _NODES = "/admin/operators/fleetnode/"
@@ -170,9 +171,12 @@ async def test_an_operator_finds_nodes_in_the_admin_and_orders_them(
         answered, page = await operator.submit(path, action="", node=node.node_id)
         assert (answered, find_status(page, node.node_id)) == (200, "Draining")
         await operator.submit(path, action="disconnect", node=node.node_id)
-        async with asyncio.timeout(10):
-            while find_status(page, node.node_id) is not None:
-                _, page = await operator.see(path)
+        await eventually(
+            lambda: operator.see(path),
+            "the node is still there",
+            fits=lambda seen: find_status(seen[1], node.node_id) is None,
+            within_s=10,
+        )
     assert (await operator.submit(_NODES, action="drain", node="node-nobody"))[0] == 200
     assert (await operator.see(f"{_NODES}node-nobody/change/"))[0] == 404
 

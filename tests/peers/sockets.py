@@ -73,6 +73,20 @@ class Peer:
         except TimeoutError:
             raise AssertionError(f"no {wanted} {fields} in {self.seen[begin:]}") from None
 
+    async def find(self, wanted: Wanted, *, within_s: float = DEADLINE_S) -> Frame:
+        """Return the first frame ever that is `wanted`, taken or not; wait until there is one."""
+        position = 0
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    while position < len(self.seen):
+                        position += 1
+                        if _matches(self.seen[position - 1], wanted, {}):
+                            return self.seen[position - 1]
+                    await self._wait()
+        except TimeoutError:
+            raise AssertionError(f"no {wanted} in {self.seen}") from None
+
     async def closed(self) -> int:
         """Wait until the other side has closed the socket; return the code."""
         async with asyncio.timeout(DEADLINE_S):

@@ -19,6 +19,7 @@ from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis, describe
 from tests.server.launcher import Instance
+from tests.waiting import eventually
 
 _ROOT = Path(__file__).parents[2]
 _RUNBOOK = (_ROOT / "docs" / "runbook.md").read_text()
@@ -56,9 +57,9 @@ async def _is_seen(instance: Instance, *names: str) -> None:
             told = answer.read().decode()
         return all(name in told for name in names)
 
-    async with asyncio.timeout(30):
-        while not await asyncio.to_thread(shows_all):
-            continue
+    await eventually(
+        lambda: asyncio.to_thread(shows_all), f"the view does not name {names}", within_s=30
+    )
 
 
 async def _run_every_block(told: Path, **variables: str) -> int | None:

@@ -4,13 +4,13 @@ import contextlib
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.manage import NO_REDIS, ROOT, clear_environment
 from tests.server.database import lay_database
+from tests.waiting import wait_until
 
 # A hang, not slowness: a machine with much to do takes its time to start a server.
 _DEADLINE_S = 60.0
@@ -41,10 +41,10 @@ class Instance:
 
     def await_note(self, line: str) -> None:
         """Wait until the application has noted `line`."""
-        give_up_at = time.monotonic() + _DEADLINE_S
-        while line not in self.notes:
-            assert time.monotonic() < give_up_at, f"no {line!r} in {self.notes}: {self.errors}"
-            time.sleep(0.005)
+        try:
+            wait_until(lambda: line in self.notes, within_s=_DEADLINE_S)
+        except AssertionError:
+            raise AssertionError(f"no {line!r} in {self.notes}: {self.errors}") from None
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)

@@ -6,6 +6,9 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from lingua.serving.asgi_types import Receive, Scope, Send
+from tests.waiting import eventually
+
+_TOLD_WITHIN_S = 60.0
 
 
 def note(line: str) -> None:
@@ -128,8 +131,7 @@ class Probe:
     async def _busy(self, receive: Receive, send: Send) -> None:
         """Read nothing until told by a file, then count what was sent."""
         await send({"type": "websocket.send", "text": "busy"})
-        while not go_on():  # noqa: ASYNC110 - the test is another process
-            await asyncio.sleep(0.02)
+        await eventually(go_on, "nobody says to go on", within_s=_TOLD_WITHIN_S)
         count = 0
         while count < 200:
             if (await receive())["type"] == "websocket.receive":

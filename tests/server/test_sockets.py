@@ -9,9 +9,10 @@ import websockets
 from websockets.asyncio.client import connect
 
 from tests.server.launcher import Instance, StartInstance
-from tests.waiting import keeps_to
+from tests.waiting import eventually, keeps_to
 
 _DEADLINE_S = 15
+_SETTLED_WITHIN_S = 60
 _MIB = 1024 * 1024
 
 
@@ -193,9 +194,14 @@ async def _flood(socket: websockets.ClientConnection, *, frames: int, frame_byte
 
 async def _settled(instance: Instance) -> None:
     """Return when the server's memory has not changed for half a second."""
-    unchanged, last = 0, 0.0
-    while unchanged < 10:
-        await asyncio.sleep(0.05)
-        now = instance.resident_mb()
-        unchanged = unchanged + 1 if now == last else 0
-        last = now
+    last, since_s = 0.0, time.monotonic()
+
+    def rested_s() -> float:
+        nonlocal last, since_s
+        if (now := instance.resident_mb()) != last:
+            last, since_s = now, time.monotonic()
+        return time.monotonic() - since_s
+
+    await eventually(
+        rested_s, "memory changes", fits=lambda rested: rested >= 0.5, within_s=_SETTLED_WITHIN_S
+    )

@@ -26,6 +26,7 @@ from tests.scripts.fixtures import (
     make_stores,
     run,
 )
+from tests.waiting import eventually
 
 _DEADLINE_S = 20.0
 
@@ -52,9 +53,12 @@ async def find_state(stores: Stores) -> JobState:
 
 async def until_released(stores: Stores) -> None:
     """Wait until a job is cancelled, and nothing is left to do for it; nobody waits for that."""
-    async with asyncio.timeout(_DEADLINE_S):
-        while await find_state(stores) is not JobState.RELEASED:
-            continue
+    await eventually(
+        lambda: find_state(stores),
+        "it is not released",
+        fits=lambda state: state is JobState.RELEASED,
+        within_s=_DEADLINE_S,
+    )
 
 
 @pytest.fixture
@@ -68,12 +72,15 @@ async def own_core(own_redis: OwnRedis, prefix: str) -> AsyncIterator[Services]:
 
 async def until_down(core: Services) -> None:
     """Wait until commands are refused."""
-    async with asyncio.timeout(_DEADLINE_S):
-        while True:
-            try:
-                await core.held.connection.execute("PING")
-            except DependencyDown:
-                return
+
+    async def is_refused() -> bool:
+        try:
+            await core.held.connection.execute("PING")
+        except DependencyDown:
+            return True
+        return False
+
+    await eventually(is_refused, "commands are not refused", within_s=_DEADLINE_S)
 
 
 @pytest.mark.req("J19", "R5")
