@@ -32,7 +32,7 @@ def run_nodes(*arguments: str, url: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def run_speakers(count: int, *, url: str, pause_s: float, src: str = "en") -> Iterator[None]:
-    """Let speakers say something again and again until the block ends."""
+    """Let speakers say something again and again, at their pace, until the block ends."""
     stop = threading.Event()
 
     async def speak(number: int) -> None:

@@ -95,6 +95,26 @@ _STORE = re.compile(r"(_store|_stores\.\w+|_connection|_index|_membership)$")
 
 SHARED_REDIS = {"redis_client", "redis_server"}
 
+# Who in tests/ may let time pass by function, and why; everything else waits for an event.
+PACERS = {
+    "tests/waiting.py:eventually": "the one wait of tests with an event loop",
+    "tests/waiting.py:wait_until": "the one wait of tests without",
+    "tests/browser/programs.py:speak": "speakers who pause between utterances",
+    "tests/chaos/leftovers.py:run": "a sample of the leases now and then",
+    "tests/chaos/peers.py:live": "peers come back when they have been away",
+    "tests/chaos/peers.py:_beat": "a heartbeat now and then",
+    "tests/chaos/peers.py:_run": "nodes work for a while",
+    "tests/chaos/peers.py:_speak": "speakers who pause between utterances",
+    "tests/chaos/run.py:_join": "peers join a few at a time",
+    "tests/chaos/run.py:_do_faults": "faults have their moments",
+    "tests/chaos/run.py:_report": "a line of progress now and then",
+    "tests/chaos/scene.py:do": "faults last as long as planned",
+    "tests/security/test_handshakes.py:_drip": "an attacker sends a byte now and then",
+    "tests/store/test_reply_timeout.py:test_a_stall_of_this_process_is_not_held_against_redis": (
+        "the stall is what is tested"
+    ),
+}
+
 _SKIPS = re.compile(r"^pytest\.(mark\.)?(skip|skipif|xfail|importorskip)$")
 
 Rule = Callable[[Path], Iterator[str]]
@@ -244,6 +264,15 @@ def tests_are_never_skipped(root: Path) -> Iterator[str]:
                 yield f"{name_module(root, path)}:{node.lineno} skips a test, or expects it to fail"
 
 
+def tests_wait_in_one_place(root: Path) -> Iterator[str]:
+    """To give other tasks a turn, `asyncio.sleep(0)`, is no wait."""
+    for path in list_modules(root, folders=TESTS[:1]):
+        name = name_module(root, path)
+        for node, function in walk_functions(_parse(path.read_text())):
+            if f"{name}:{function}" not in PACERS and sleeps(node):
+                yield f"{name}:{_line(node)} sleeps; tests/waiting.py waits for what should happen"
+
+
 def no_code_walks_the_key_space(root: Path) -> Iterator[str]:
     for path, tree in _parse_packages(root):
         name = name_module(root, path)
@@ -296,6 +325,7 @@ RULES: tuple[Rule, ...] = (
     modules_are_named_for_an_idea,
     suppressions_have_a_code_and_a_reason,
     tests_are_never_skipped,
+    tests_wait_in_one_place,
     no_code_walks_the_key_space,
     locks_are_few_and_off_the_path_of_jobs,
     replies_of_stores_are_awaited,
@@ -358,6 +388,25 @@ def _walks_keys(node: ast.AST) -> bool:
 def _spells_prefix(node: ast.Call) -> bool:
     words = node.args[:1] if ast.unparse(node.func) == "Keys" else []
     return any(isinstance(word, ast.Constant) for word in words)
+
+
+def walk_functions(node: ast.AST, function: str = "") -> Iterator[tuple[ast.AST, str]]:
+    """Every node below this one, with the function around it; a turn for others is left out."""
+    for child in ast.iter_child_nodes(node):
+        is_sleep = isinstance(child, ast.Call) and sleeps(child.func)
+        if is_sleep and ast.unparse(child) == "asyncio.sleep(0)":
+            continue
+        yield child, function
+        is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield from walk_functions(child, child.name if is_function else function)
+
+
+def sleeps(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom) and node.module in {"time", "asyncio"}:
+        return any(alias.name == "sleep" for alias in node.names)
+    if not isinstance(node, ast.Attribute) or node.attr != "sleep":
+        return False
+    return ast.unparse(node) in {"time.sleep", "asyncio.sleep"}
 
 
 def _line(node: ast.AST) -> int:

@@ -1,5 +1,6 @@
 """The tree keeps the house rules, and each rule is seen to catch a planted fault."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,23 @@ FAULTS = [
     (rules.suppressions_have_a_code_and_a_reason, "nodes/a.py", "x = 1  # type: ignore[arg-type]"),
     (rules.tests_are_never_skipped, "tests/test_a.py", "import pytest\npytest.skip('later')"),
     (rules.tests_are_never_skipped, "tests/test_a.py", "import pytest\nx = pytest.mark.xfail"),
+    (rules.tests_wait_in_one_place, "tests/a/test_a.py", "import time\ntime.sleep(0.1)"),
+    (rules.tests_wait_in_one_place, "tests/a/test_a.py", "from asyncio import sleep"),
+    (
+        rules.tests_wait_in_one_place,
+        "tests/test_a.py",
+        "async def test_x():\n    while not told:\n        await asyncio.sleep(0.01)",
+    ),
+    (
+        rules.tests_wait_in_one_place,
+        "tests/test_a.py",
+        "async def test_x():\n    await asyncio.to_thread(time.sleep, 1)",
+    ),
+    (
+        rules.tests_wait_in_one_place,
+        "tests/chaos/peers.py",
+        "async def leave():\n    await asyncio.sleep(1)",
+    ),
     (rules.no_code_walks_the_key_space, "operators/api/pages.py", "client.keys('*')"),
     (rules.no_code_walks_the_key_space, "nodes/a.py", "x = self._client.scan_iter('*')"),
     (rules.no_code_walks_the_key_space, "scheduling/a.py", "connection.execute('KEYS', '*')"),
@@ -143,6 +161,17 @@ ALLOWED = [
     ),
     (rules.tests_draw_their_keys, "tests/test_a.py", "def test_x(redis_client):\n    Keys(prefix)"),
     (
+        rules.tests_wait_in_one_place,
+        "tests/waiting.py",
+        "async def eventually():\n    await asyncio.sleep(_LOOKS_EVERY_S)",
+    ),
+    (
+        rules.tests_wait_in_one_place,
+        "tests/test_a.py",
+        "async def test_x():\n    await asyncio.sleep(0)",
+    ),
+    (rules.tests_wait_in_one_place, "nodes/a.py", "import time\ntime.sleep(1)"),
+    (
         rules.suppressions_have_a_code_and_a_reason,
         "nodes/a.py",
         "x = 1  # noqa: E501 - a table reads better whole",
@@ -186,6 +215,17 @@ def test_a_second_clock_in_a_package_that_stands_alone_is_found(tmp_path: Path) 
         _plant(tmp_path, name, "import time\ntime.time()")
 
     assert len(list(rules.wall_clock_is_read_in_one_place(tmp_path))) == 1
+
+
+def test_every_pacer_still_sleeps() -> None:
+    sleepers = {
+        f"{rules.name_module(ROOT, path)}:{function}"
+        for path in rules.list_modules(ROOT, folders=("tests",))
+        for node, function in rules.walk_functions(ast.parse(path.read_text()))
+        if rules.sleeps(node)
+    }
+
+    assert sleepers == set(rules.PACERS)
 
 
 def test_every_rule_is_seen_to_fail() -> None:

@@ -62,7 +62,7 @@ async def _is_healthy(fortress: Fortress) -> bool:
 
 
 async def _drip(writer: asyncio.StreamWriter) -> None:
-    """Send a byte now and then, as an attacker who wants to look alive."""
+    """Send a byte now and then, as an attacker who wants to look alive: a pace, not a wait."""
     while not writer.is_closing():
         writer.write(b"x")
         await asyncio.sleep(0.05)
