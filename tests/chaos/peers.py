@@ -24,7 +24,7 @@ _MOST_OPEN = 2
 _TROUBLE = (OSError, TimeoutError, WebSocketException, InvalidHandshake)
 
 
-class Peer:
+class ChaosPeer:
     """Somebody who wants to be connected, to whichever instance."""
 
     path = ""
@@ -104,7 +104,7 @@ class Peer:
         """The socket is gone."""
 
 
-class ChaosNode(Peer):
+class ChaosNode(ChaosPeer):
     """A node: one in two resumes, one in four only acknowledges, one in four does neither."""
 
     path = "/ws/node"
@@ -242,7 +242,7 @@ class ChaosNode(Peer):
         return {"type": kind, "node_id": self.node_id} | {key: job[key] for key in keys}
 
 
-class ChaosSpeaker(Peer):
+class ChaosSpeaker(ChaosPeer):
     """A speaker: two in three can resume; those say again what has no answer."""
 
     path = "/ws/session"

@@ -17,7 +17,7 @@ import redis
 from tests.chaos import plan
 from tests.chaos.checker import Spans, Violation, check
 from tests.chaos.leftovers import LeaseWatch, describe_job, find_leftovers
-from tests.chaos.peers import ChaosNode, ChaosSpeaker, Peer
+from tests.chaos.peers import ChaosNode, ChaosPeer, ChaosSpeaker
 from tests.chaos.plan import Fault, Size, draw_plan
 from tests.chaos.records import Records
 from tests.chaos.scene import ACK_S, PREFIX, RUN_S, Scene
@@ -107,7 +107,7 @@ class Chaos:
 
     def _drop(self, fault: Fault) -> None:
         self.scene.done[fault.kind] += 1
-        peers: list[Peer] = [*(self.nodes if fault.kind == plan.DROP_NODES else self.speakers)]
+        peers: list[ChaosPeer] = [*(self.nodes if fault.kind == plan.DROP_NODES else self.speakers)]
         for position in fault.targets:
             peers[position].drop(away_s=fault.lasts_s)
 

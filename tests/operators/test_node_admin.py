@@ -93,7 +93,7 @@ def test_a_long_list_has_pages_that_keep_what_was_asked() -> None:
     assert listing.columns["node"].query == "?status=Ready&o=-node"
 
 
-class Peer:
+class Visitor:
     """Somebody logged in, with a browser's cookies."""
 
     def __init__(self, lingua: Lingua, name: str) -> None:
@@ -146,7 +146,7 @@ async def test_an_operator_finds_nodes_in_the_admin_and_orders_them(
     lingua: Lingua, api: Api
 ) -> None:
     languages = draw_languages()
-    operator = Peer(lingua, "operator")
+    operator = Visitor(lingua, "operator")
     await operator.log_in()
     _, index = await operator.see("/admin/")
     assert f'href="{_NODES}"' in index
@@ -184,13 +184,13 @@ async def test_an_operator_finds_nodes_in_the_admin_and_orders_them(
 @pytest.mark.req("N6")
 @pytest.mark.usefixtures("people")
 async def test_a_viewer_sees_nodes_and_orders_none(lingua: Lingua) -> None:
-    viewer = Peer(lingua, "viewer")
+    viewer = Visitor(lingua, "viewer")
     await viewer.log_in()
     async with FakeNode.open(lingua.url("/ws/node"), draw_languages()) as node:
         status, page = await viewer.see(_NODES)
         assert (status, find_status(page, node.node_id)) == (200, "Ready")
         assert 'name="action"' not in page
-    stranger = Peer(lingua, "nobody")
+    stranger = Visitor(lingua, "nobody")
     _, page = await stranger.see(_NODES)
     assert 'id="id_password"' in page
 

@@ -30,7 +30,7 @@ from tests.scripts.fixtures import CORE, make_infrastructure
 
 
 @dataclasses.dataclass(kw_only=True)
-class Peer:
+class PoolInstance:
     """One instance's management of pools."""
 
     instance_id: str
@@ -90,13 +90,13 @@ async def connection(
 @pytest.fixture
 async def make_peer(
     connection: Connection, keys: Keys, redis_server: OwnRedis
-) -> AsyncIterator[Callable[..., Peer]]:
+) -> AsyncIterator[Callable[..., PoolInstance]]:
     """Build instances; `listen` lets one follow hints."""
     listeners: list[HintListener] = []
 
     def make(
         instance_id: str = "i-1", *, owned: Owned | None = None, lease_ms: int = 10_000
-    ) -> Peer:
+    ) -> PoolInstance:
         infrastructure = make_infrastructure(connection, keys=keys, instance_id=instance_id)
         fleet = Fleet(require_gpu=False)
         settings = read_configuration()
@@ -115,7 +115,7 @@ async def make_peer(
             source=FixedSource(owned or Owned()),
         )
         listeners.append(parts.listener)
-        return Peer(
+        return PoolInstance(
             instance_id=instance_id,
             fleet=fleet,
             nodes=build_stores(infrastructure, core).nodes,
@@ -134,11 +134,11 @@ async def make_peer(
 
 
 @pytest.fixture
-async def listen() -> AsyncIterator[Callable[[Peer], None]]:
+async def listen() -> AsyncIterator[Callable[[PoolInstance], None]]:
     """Let an instance follow hints until the test ends."""
     tasks: list[asyncio.Task[int]] = []
 
-    def start(peer: Peer) -> None:
+    def start(peer: PoolInstance) -> None:
         tasks.append(asyncio.create_task(peer.hint_reader.run_once()))
 
     yield start

@@ -10,11 +10,11 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.nodes import Hold
 from scheduling.placement.pool_config import Owned, PoolConfig, merge
 from scheduling.store.pools import PoolStore
-from tests.pools.conftest import Peer
+from tests.pools.conftest import PoolInstance
 from tests.pools.declared import describe
 
 
-def make_cordons(peer: Peer, *, settle_ms: int = 0) -> tuple[NodeControl, Cordons]:
+def make_cordons(peer: PoolInstance, *, settle_ms: int = 0) -> tuple[NodeControl, Cordons]:
     node_control = NodeControl(nodes=peer.nodes, fleet=peer.fleet, delivery=Delivery())
     cordons = Cordons(
         instance_id=peer.instance_id,
@@ -25,14 +25,14 @@ def make_cordons(peer: Peer, *, settle_ms: int = 0) -> tuple[NodeControl, Cordon
     return node_control, cordons
 
 
-async def follow(peer: Peer, *cordons: str) -> None:
+async def follow(peer: PoolInstance, *cordons: str) -> None:
     """Publish other cordons and take them."""
     peer.leader._source = type(peer.leader._source)(Owned(cordons=cordons))
     assert await peer.leader.run_once() == 1
     await peer.follower.follow()
 
 
-async def find_hold(peer: Peer, node_id: str) -> tuple[Hold, bool]:
+async def find_hold(peer: PoolInstance, node_id: str) -> tuple[Hold, bool]:
     found = await peer.nodes.find(node_id=node_id)
     assert found is not None
     known = peer.fleet.find(node_id)
@@ -43,7 +43,7 @@ async def find_hold(peer: Peer, node_id: str) -> tuple[Hold, bool]:
 
 @pytest.mark.req("N6", "P11")
 async def test_a_cordon_comes_with_the_configuration_and_goes_with_it(
-    make_peer: Callable[..., Peer],
+    make_peer: Callable[..., PoolInstance],
 ) -> None:
     peer = make_peer()
     _, cordons = make_cordons(peer)
@@ -62,7 +62,7 @@ async def test_a_cordon_comes_with_the_configuration_and_goes_with_it(
 
 @pytest.mark.req("N6")
 async def test_an_order_that_is_not_published_yet_is_left_alone(
-    make_peer: Callable[..., Peer],
+    make_peer: Callable[..., PoolInstance],
 ) -> None:
     peer = make_peer()
     node_control, cordons = make_cordons(peer, settle_ms=60_000)
@@ -78,7 +78,9 @@ async def test_an_order_that_is_not_published_yet_is_left_alone(
 
 
 @pytest.mark.req("N6")
-async def test_a_drain_is_no_business_of_the_configuration(make_peer: Callable[..., Peer]) -> None:
+async def test_a_drain_is_no_business_of_the_configuration(
+    make_peer: Callable[..., PoolInstance],
+) -> None:
     peer = make_peer()
     node_control, cordons = make_cordons(peer)
     await peer.register("n-1", describe())
@@ -110,7 +112,7 @@ def test_cordons_make_another_document_and_stay_while_nobody_can_say() -> None:
 
 @pytest.mark.req("P11", "P16")
 async def test_cordons_stay_in_force_while_the_database_is_away(
-    make_peer: Callable[..., Peer],
+    make_peer: Callable[..., PoolInstance],
 ) -> None:
     class Away:
         async def read(self) -> None:

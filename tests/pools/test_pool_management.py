@@ -10,7 +10,7 @@ import redis.asyncio
 from scheduling.placement.candidates import FRESH
 from scheduling.placement.pool_config import Owned, PoolRules
 from scheduling.placement.pools import Pool, PoolKind
-from tests.pools.conftest import Peer
+from tests.pools.conftest import PoolInstance
 from tests.pools.declared import CORE, describe, make_need
 from tests.redis_under_test import list_keys
 from tests.waiting import eventually, keeps_to
@@ -18,7 +18,7 @@ from tests.waiting import eventually, keeps_to
 
 @pytest.mark.req("P8", "P11", "X11")
 async def test_fifty_nodes_with_one_new_set_make_one_pool_of_fifty(
-    make_peer: Callable[..., Peer], listen: Callable[[Peer], None]
+    make_peer: Callable[..., PoolInstance], listen: Callable[[PoolInstance], None]
 ) -> None:
     owned = Owned(rules=PoolRules(enable_mixed=False))
     peers = [make_peer(f"i-{number}", owned=owned) for number in range(4)]
@@ -49,7 +49,7 @@ async def test_fifty_nodes_with_one_new_set_make_one_pool_of_fifty(
 
 @pytest.mark.req("P11", "V5", "X11")
 async def test_a_change_is_in_force_on_a_follower_within_a_tenth_of_a_second(
-    make_peer: Callable[..., Peer], listen: Callable[[Peer], None]
+    make_peer: Callable[..., PoolInstance], listen: Callable[[PoolInstance], None]
 ) -> None:
     mine = Pool(pool_id="mine", kind=PoolKind.CAPABILITY, required=CORE)
     leader, follower = (
@@ -85,7 +85,7 @@ async def test_a_change_is_in_force_on_a_follower_within_a_tenth_of_a_second(
 
 @pytest.mark.req("P11")
 async def test_without_a_hint_the_version_check_finds_the_change(
-    make_peer: Callable[..., Peer],
+    make_peer: Callable[..., PoolInstance],
 ) -> None:
     leader, follower = make_peer("i-1"), make_peer("i-2")
     await leader.leader.run_once()
@@ -94,7 +94,7 @@ async def test_without_a_hint_the_version_check_finds_the_change(
     assert follower.fleet.snapshot.pools.version == 1
 
 
-async def lead_one_node(make_peer: Callable[..., Peer]) -> Peer:
+async def lead_one_node(make_peer: Callable[..., PoolInstance]) -> PoolInstance:
     """Return a leader that has a node, and has published the node's pools."""
     peer = make_peer()
     await peer.leader.run_once()
@@ -108,7 +108,7 @@ async def lead_one_node(make_peer: Callable[..., Peer]) -> Peer:
 
 @pytest.mark.req("P10", "P16")
 async def test_the_last_node_leaves_and_its_pools_go(
-    make_peer: Callable[..., Peer], redis_client: "redis.asyncio.Redis"
+    make_peer: Callable[..., PoolInstance], redis_client: "redis.asyncio.Redis"
 ) -> None:
     peer = await lead_one_node(make_peer)
     await peer.settle()
@@ -126,7 +126,7 @@ async def test_the_last_node_leaves_and_its_pools_go(
 
 @pytest.mark.req("P10", "P11")
 async def test_a_lost_configuration_comes_back_without_a_restart(
-    make_peer: Callable[..., Peer], redis_client: "redis.asyncio.Redis"
+    make_peer: Callable[..., PoolInstance], redis_client: "redis.asyncio.Redis"
 ) -> None:
     peer = await lead_one_node(make_peer)
     await redis_client.flushall()
@@ -136,7 +136,9 @@ async def test_a_lost_configuration_comes_back_without_a_restart(
 
 
 @pytest.mark.req("V4")
-async def test_members_are_known_when_jobs_want_them(make_peer: Callable[..., Peer]) -> None:
+async def test_members_are_known_when_jobs_want_them(
+    make_peer: Callable[..., PoolInstance],
+) -> None:
     peer = make_peer(owned=Owned(rules=PoolRules(auto_language=False, pool_count=2)))
     await peer.leader.run_once()
     await peer.follower.follow()
@@ -162,7 +164,7 @@ class _NoAnswer:
 
 @pytest.mark.req("P11", "P16")
 async def test_what_operators_own_stays_while_their_database_is_away(
-    make_peer: Callable[..., Peer],
+    make_peer: Callable[..., PoolInstance],
 ) -> None:
     voices = Pool(pool_id="voices", kind=PoolKind.CAPABILITY, required=("tone",))
     peer = make_peer(owned=Owned(pools=(voices,), rules=PoolRules(max_pools=7)))
@@ -183,7 +185,7 @@ async def test_what_operators_own_stays_while_their_database_is_away(
 
 @pytest.mark.req("P11")
 async def test_nothing_is_published_before_the_database_was_read_once(
-    make_peer: Callable[..., Peer],
+    make_peer: Callable[..., PoolInstance],
 ) -> None:
     peer = make_peer()
     peer.leader._source = _NoAnswer()
@@ -194,7 +196,7 @@ async def test_nothing_is_published_before_the_database_was_read_once(
 
 @pytest.mark.req("P16")
 async def test_a_rebuild_that_is_asked_for_makes_one_version(
-    make_peer: Callable[..., Peer],
+    make_peer: Callable[..., PoolInstance],
 ) -> None:
     peer = make_peer()
     await peer.leader.run_once()
@@ -206,7 +208,7 @@ async def test_a_rebuild_that_is_asked_for_makes_one_version(
 
 @pytest.mark.req("P11", "I-37")
 async def test_a_leader_that_renews_nothing_knows_that_its_time_is_over(
-    make_peer: Callable[..., Peer],
+    make_peer: Callable[..., PoolInstance],
 ) -> None:
     """Nobody need tell it: it may have slept, or Redis may not answer."""
     leader = make_peer("i-1", lease_ms=1_500).leader

@@ -12,7 +12,7 @@ from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.pools import PoolStore
 from scheduling.store.redis.connection import Connection
-from tests.pools.conftest import Peer
+from tests.pools.conftest import PoolInstance
 from tests.pools.declared import describe
 
 POOLS = (language_pool(PoolKind.SET, ("en", "zh")),)
@@ -81,7 +81,7 @@ async def test_publishing_refuses_what_is_stale_or_would_wipe_and_can_be_sent_tw
 
 @pytest.mark.req("P2", "P3", "P4")
 async def test_membership_changes_by_differences_and_every_query_sees_redis(
-    make_peer: Callable[..., Peer], keys: Keys, redis_client: "redis.asyncio.Redis"
+    make_peer: Callable[..., PoolInstance], keys: Keys, redis_client: "redis.asyncio.Redis"
 ) -> None:
     peer = make_peer()
     await peer.register("n-1", describe())
@@ -114,7 +114,7 @@ async def test_membership_changes_by_differences_and_every_query_sees_redis(
 
 @pytest.mark.req("P4", "N14")
 async def test_a_node_that_is_gone_leaves_every_pool_it_can_be_in(
-    make_peer: Callable[..., Peer], keys: Keys, redis_client: "redis.asyncio.Redis"
+    make_peer: Callable[..., PoolInstance], keys: Keys, redis_client: "redis.asyncio.Redis"
 ) -> None:
     peer = make_peer()
     await redis_client.sadd(keys.node.pools("n-1"), "a", "b")
@@ -125,7 +125,7 @@ async def test_a_node_that_is_gone_leaves_every_pool_it_can_be_in(
 
 @pytest.mark.req("P4", "I-21")
 async def test_many_nodes_join_one_pool_at_once_and_none_is_lost(
-    make_peer: Callable[..., Peer], connection: Connection, keys: Keys
+    make_peer: Callable[..., PoolInstance], connection: Connection, keys: Keys
 ) -> None:
     """Whole-set rewrites lost members here (I-21)."""
     peers = [make_peer(f"i-{number}") for number in range(4)]
