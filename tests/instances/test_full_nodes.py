@@ -6,33 +6,12 @@ import pytest
 
 from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.instances.servers import Cluster
-from tests.peers.frames import Frame, draw_languages
-from tests.peers.node import WorkingNode
+from tests.peers.frames import draw_languages
+from tests.peers.node import StubbornNode, WorkingNode
 from tests.peers.speaker import Speaker
 from tests.waiting import eventually
 
 _DEADLINE_S = 60
-
-
-class CountingNode(WorkingNode):
-    """Counts the jobs it was given and has not answered; it heeds no wish to stop."""
-
-    slots = 2
-
-    def __init__(self, *arguments: object) -> None:
-        self.holds: set[str] = set()
-        self.most = 0
-        super().__init__(*arguments)
-
-    async def on_frame(self, frame: Frame) -> None:
-        if frame["type"] == "job_assign":
-            self.holds.add(frame["job_id"])
-            self.most = max(self.most, len(self.holds))
-            await self.acknowledge(frame)
-
-    async def answer(self, job: Frame) -> None:
-        self.holds.discard(job["job_id"])
-        await self.finish(job)
 
 
 async def be_heard(cluster: Cluster, node: WorkingNode) -> None:
@@ -58,7 +37,7 @@ async def test_full_nodes_get_nothing_more_when_redis_forgets(
     one, two = (cluster.start(LINGUA_PENDING_TIMEOUT_S="60") for _ in range(2))
     pair = draw_languages()
     async with (
-        CountingNode.connect(one.url("/ws/node")) as node,
+        StubbornNode.connect(one.url("/ws/node")) as node,
         Speaker.connect(two.url("/ws/session")) as speaker,
         Speaker.connect(one.url("/ws/session")) as other,
     ):
@@ -86,11 +65,11 @@ async def test_full_nodes_get_nothing_more_when_redis_forgets(
         await other.say(0)
         for _ in range(10):
             await be_heard(cluster, node)
-        assert node.holds == {job["job_id"] for job in jobs}
+        assert node.held == {job["job_id"] for job in jobs}
 
         for job in jobs:
-            await node.answer(job)
-        await node.answer(await node.job())
+            await node.finish(job)
+        await node.finish(await node.job())
 
         await other.result(0)
-        assert node.most == node.slots
+        assert node.most_held == node.slots

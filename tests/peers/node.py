@@ -92,7 +92,7 @@ class WorkingNode(FakeNode):
 
     def __init__(self, socket: ClientConnection) -> None:
         super().__init__(socket)
-        self._held: set[str] = set()
+        self.held: set[str] = set()
         # How many jobs it had at a time; never more than it has slots for.
         self.most_held = 0
 
@@ -106,10 +106,10 @@ class WorkingNode(FakeNode):
 
     async def on_frame(self, frame: Frame) -> None:
         if frame["type"] == "job_assign":
-            self._held.add(frame["job_id"])
-            self.most_held = max(self.most_held, len(self._held))
+            self.held.add(frame["job_id"])
+            self.most_held = max(self.most_held, len(self.held))
         elif frame["type"] == "job_cancel":
-            self._held.discard(frame["job_id"])
+            self.held.discard(frame["job_id"])
         if self.works and frame["type"] == "job_assign":
             await self.acknowledge(frame)
             await self.finish(frame)
@@ -118,12 +118,24 @@ class WorkingNode(FakeNode):
         await self.ack(job)
 
     async def finish(self, job: Frame, **changes: Any) -> None:
-        self._held.discard(job["job_id"])
+        self.held.discard(job["job_id"])
         await super().finish(job, **changes)
 
     def result_frame(self, job: Frame) -> Frame:
         who = f"by {self.node_id}, attempt {job['attempt_id']}"
         return super().result_frame(job) | {"text_translated": who}
+
+
+class StubbornNode(WorkingNode):
+    """A node that acknowledges every job and heeds no wish to stop; the test finishes them."""
+
+    slots = 2
+
+    async def on_frame(self, frame: Frame) -> None:
+        if frame["type"] == "job_assign":
+            self.held.add(frame["job_id"])
+            self.most_held = max(self.most_held, len(self.held))
+            await self.acknowledge(frame)
 
 
 async def take_job(*nodes: FakeNode) -> tuple[FakeNode, Frame]:

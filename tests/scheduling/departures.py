@@ -52,16 +52,3 @@ class RecordingDelivery:
 
     async def to_session_at(self, instance_id: str, session_id: str, event: SessionFenced) -> bool:
         return True
-
-
-class EagerNode:
-    """A node's mailbox whose events can be waited for."""
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.conn_epoch = node.conn_epoch
-        self.told: asyncio.Queue[ToNode] = asyncio.Queue()
-
-    def enqueue(self, event: ToNode) -> bool:
-        self.told.put_nowait(event)
-        return True

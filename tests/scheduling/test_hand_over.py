@@ -2,39 +2,18 @@
 
 import pytest
 
-from scheduling.model.events import JobSettled, ToNode, ToSession
+from scheduling.model.events import JobSettled
 from scheduling.model.jobs import JobState
 from scheduling.model.nodes import Node
 from tests.scheduling.core import Services
+from tests.scheduling.mailboxes import RecordingNode, RecordingSpeaker
 from tests.scripts.fixtures import JOB, JOB_LIMITS, RESULT, SESSION, make_request
-
-
-class RecordingSpeaker:
-    """A session's mailbox that keeps what it is told."""
-
-    is_fenced = False
-
-    def __init__(self) -> None:
-        self.told: list[ToSession] = []
-
-    def enqueue(self, event: ToSession) -> None:
-        self.told.append(event)
-
-
-class RecordingNode:
-    """A node's mailbox that takes everything."""
-
-    def __init__(self, conn_epoch: int) -> None:
-        self.conn_epoch = conn_epoch
-
-    def enqueue(self, event: ToNode) -> bool:
-        return True
 
 
 async def finish_untold(core: Services) -> Node:
     """Let a job be done whose result was taken by a process that died before it told anybody."""
     node = await core.beat(await core.register())
-    core.delivery.local.attach_node(node.node_id, RecordingNode(node.conn_epoch))
+    core.delivery.local.attach_node(node.node_id, RecordingNode(node))
     await core.dispatcher.dispatch(make_request())
     await core.held.jobs.finish(
         session_id=SESSION,

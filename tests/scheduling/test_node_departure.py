@@ -9,23 +9,24 @@ from scheduling.model.jobs import JobState
 from scheduling.model.limits import JobLimits
 from scheduling.store import timers
 from tests.scheduling.core import Services
-from tests.scheduling.departures import EagerNode, RecordingDelivery, fall_silent, give_jobs
+from tests.scheduling.departures import RecordingDelivery, fall_silent, give_jobs
+from tests.scheduling.mailboxes import RecordingNode
 from tests.scripts.fixtures import JOB_LIMITS, NODE_LIMITS, SESSION
 
 MOST_AT_ONCE = 32
 LEFT_OVER = 8
 
 
-async def attach(core: Services, node_id: str, *, max_jobs: int) -> EagerNode:
+async def attach(core: Services, node_id: str, *, max_jobs: int) -> RecordingNode:
     """Register a node whose connection this process holds."""
-    mailbox = EagerNode(await core.beat(await core.register(node_id, max_jobs=max_jobs)))
+    mailbox = RecordingNode(await core.beat(await core.register(node_id, max_jobs=max_jobs)))
     core.delivery.local.attach_node(node_id, mailbox)
     return mailbox
 
 
-async def take(mailbox: EagerNode, count: int) -> list[tuple[str, int]]:
+async def take(mailbox: RecordingNode, count: int) -> list[tuple[str, int]]:
     """Wait until a node was given so many attempts."""
-    events = [await mailbox.told.get() for _ in range(count)]
+    events = [await mailbox.next() for _ in range(count)]
     return [(event.job_id, event.attempt) for event in events if isinstance(event, JobAssigned)]
 
 
@@ -97,7 +98,7 @@ async def test_two_instances_that_notice_at_once_move_a_job_once(core: Services)
     )
 
     assert await take(mailbox, 3) == [(job_id, 2) for job_id in job_ids]
-    assert mailbox.told.empty()
+    assert mailbox.untaken.empty()
 
 
 @pytest.mark.req("N14")
@@ -111,7 +112,7 @@ async def test_the_nodes_of_a_dead_instance_keep_their_jobs_for_a_grace(core: Se
     core.held.advance_clock(NODE_LIMITS.grace_ms - 1)
     await core.beat(mailbox.node)
     await core.watchdog.run_once()
-    assert mailbox.told.empty()
+    assert mailbox.untaken.empty()
     await core.let_time_pass(1)
 
     assert await take(mailbox, 1) == [(job_id, 2)]

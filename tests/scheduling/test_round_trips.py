@@ -8,12 +8,13 @@ import asyncio
 import pytest
 
 from lua import scripts
-from scheduling.model.events import ToNode
+from scheduling.model.nodes import Node
 from scheduling.store import timers
 from scheduling.store.redis import routes
 from tests.redis_under_test import IS_CLUSTER, OwnRedis, look_into
 from tests.scheduling.core import Services
 from tests.scheduling.departures import RecordingDelivery, fall_silent, give_jobs
+from tests.scheduling.mailboxes import LookingNode
 from tests.scripts.fixtures import NODE_LIMITS, make_request
 
 
@@ -38,19 +39,9 @@ class Batches(list[int]):
         self.in_sequence = 0
 
 
-class CountingNode:
-    """A node's mailbox that knows which batches had been sent when a job reached it."""
-
-    def __init__(self, conn_epoch: int, batches: Batches) -> None:
-        self.conn_epoch = conn_epoch
-        self.batches_before: list[list[int]] = []
-        self.in_sequence: list[int] = []
-        self._batches = batches
-
-    def enqueue(self, event: ToNode) -> bool:
-        self.batches_before.append(list(self._batches))
-        self.in_sequence.append(self._batches.in_sequence)
-        return True
+def watch(node: Node, batches: Batches) -> LookingNode[tuple[list[int], int]]:
+    """Return a node's mailbox that knows which batches had been sent when a job reached it."""
+    return LookingNode(node, look=lambda: (list(batches), batches.in_sequence))
 
 
 @pytest.fixture
@@ -92,14 +83,14 @@ async def batches(
 @pytest.mark.req("V7", "I9", "I13")
 async def test_the_node_has_the_job_after_one_round_trip(core: Services, batches: Batches) -> None:
     node = await core.beat(await core.register())
-    mailbox = CountingNode(node.conn_epoch, batches)
+    mailbox = watch(node, batches)
     core.delivery.local.attach_node(node.node_id, mailbox)
     batches.start_anew()
 
     existing = await core.dispatcher.dispatch(make_request())
 
     assert existing is None
-    (before,) = mailbox.batches_before
+    ((before, _),) = mailbox.seen
     assert sum(before) == 3, "timer, job and slot"
     assert IS_CLUSTER or len(before) == 1
 
@@ -120,7 +111,7 @@ async def test_the_three_jobs_of_a_node_that_is_gone_move_in_three_round_trips(
         core.held.advance_clock(NODE_LIMITS.grace_ms)
     remote = RecordingDelivery(core)
     other = await core.beat(await core.register("n2", max_jobs=3))
-    mailbox = CountingNode(other.conn_epoch, batches)
+    mailbox = watch(other, batches)
     core.delivery.local.attach_node(other.node_id, mailbox)
     batches.start_anew()
 
@@ -130,7 +121,7 @@ async def test_the_three_jobs_of_a_node_that_is_gone_move_in_three_round_trips(
         kind = timers.SILENT if noticed == "silent" else timers.GONE
         await core.departure.look_at(kind, node_id=gone.node_id, conn_epoch=gone.conn_epoch)
 
-    assert len(mailbox.batches_before) == 3
-    assert max(mailbox.in_sequence) <= 3
+    assert len(mailbox.seen) == 3
+    assert max(in_sequence for _, in_sequence in mailbox.seen) <= 3
     told = {type(event).__name__ for event in remote.to_nodes}
     assert told == ({"NodeStatusChanged", "JobCancelled"} if noticed == "silent" else set())
