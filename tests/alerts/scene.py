@@ -90,10 +90,10 @@ class Scene:
 
 
 @asynccontextmanager
-async def open_scene(folder: Path, **variables: str) -> AsyncIterator[Scene]:
-    """Start a Redis, a server, a node that is ready and a speaker who may talk to it."""
-    own_redis = EmbeddedRedis(directory=folder / "redis", append_only=False)
-    own_redis.start()
+async def open_scene(
+    folder: Path, own_redis: EmbeddedRedis, **variables: str
+) -> AsyncIterator[Scene]:
+    """Start a server, a node that is ready and a speaker who may talk to it."""
     servers = Servers(directory=folder, redis_url=own_redis.url)
     lingua = servers.start("uvicorn", **(_BRIEF | variables))
     languages = draw_languages()
@@ -114,7 +114,6 @@ async def open_scene(folder: Path, **variables: str) -> AsyncIterator[Scene]:
             )
     finally:
         servers.end()
-        own_redis.stop()
 
 
 def _ask(address: str) -> str:

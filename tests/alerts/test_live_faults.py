@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.alerts.faults import FAULTS, run_hub
 from tests.alerts.rules import RULES, list_rules
 from tests.alerts.scene import Samples, open_scene
@@ -22,6 +23,12 @@ pytestmark = pytest.mark.req("O9")
 _STEP_S = 15
 _WELL_STEPS = 80
 _COUNTS = ("_total", "_bucket", "_sum", "_count")
+
+
+@pytest.fixture
+def is_durable() -> bool:
+    """No fault here asks what a killed Redis still has."""
+    return False
 
 
 def _steady(value: float, *, steps: int, rise: float = 0) -> str:
@@ -104,13 +111,15 @@ def _play(folder: Path, series: dict[str, str], *, at_s: int, fired: list[str]) 
 
 
 @pytest.mark.parametrize("alert", FAULTS)
-async def test_an_alert_is_fired_by_its_fault_alone(alert: str, tmp_path: Path) -> None:
+async def test_an_alert_is_fired_by_its_fault_alone(
+    alert: str, own_redis: EmbeddedRedis, tmp_path: Path
+) -> None:
     fault = FAULTS[alert]
     with contextlib.ExitStack() as stack:
         settings = dict(fault.settings)
         if fault.needs_hub:
             settings["LINGUA_MODEL_HUB_URL"] = stack.enter_context(run_hub())
-        async with open_scene(tmp_path, **settings) as scene:
+        async with open_scene(tmp_path, own_redis, **settings) as scene:
             await scene.work()
             calm = await scene.scrape()
             await scene.work()

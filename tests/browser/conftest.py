@@ -61,6 +61,12 @@ def browser(microphone_file: Path, tmp_path: Path) -> Iterator[Browser]:
         driver.quit()
 
 
+@pytest.fixture
+def is_durable() -> bool:
+    """No test here kills its Redis."""
+    return False
+
+
 @pytest.fixture(scope="session")
 def lingua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lingua]:
     """A server with usual limits and statistics made twice a second."""

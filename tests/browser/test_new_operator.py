@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.browser.browser import Browser
 from tests.browser.programs import run_nodes, run_speakers
 from tests.e2e.servers import Lingua, Servers
 from tests.instances.lost_messages import lose_a_message
 from tests.manage import make_superuser, manage
+from tests.redis_under_test import OwnRedis
 
 _PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with the test
 
@@ -35,10 +35,8 @@ class Operator:
 
 
 @pytest.fixture
-def operator(tmp_path: Path) -> Iterator[Operator]:
-    redis = EmbeddedRedis(directory=tmp_path / "redis", append_only=False)
-    redis.start()
-    servers = Servers(directory=tmp_path, redis_url=redis.url)
+def operator(own_redis: OwnRedis, tmp_path: Path) -> Iterator[Operator]:
+    servers = Servers(directory=tmp_path, redis_url=own_redis.url)
     lingua = servers.start(
         "uvicorn",
         LINGUA_NODE_AUTH="on",
@@ -47,9 +45,8 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
         LINGUA_PENDING_TIMEOUT_S="0.5",
     )
     make_superuser("desk", _PASSWORD, var=tmp_path / "var")
-    yield Operator(lingua=lingua, redis_url=redis.url, var=tmp_path / "var")
+    yield Operator(lingua=lingua, redis_url=own_redis.url, var=tmp_path / "var")
     servers.end()
-    redis.stop()
 
 
 def test_a_new_operator_sees_asks_drains_revokes_and_replays(

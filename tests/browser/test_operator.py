@@ -5,21 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.browser.browser import Browser
 from tests.browser.programs import run_nodes, run_speakers
 from tests.e2e.servers import Lingua, Servers
 from tests.manage import make_superuser
+from tests.redis_under_test import OwnRedis
 
 _PASSWORD = "a long word for tests"  # noqa: S105 - of a server that ends with the test
 
 
 @pytest.fixture
-def quiet(tmp_path: Path) -> Iterator[Lingua]:
+def quiet(own_redis: OwnRedis, tmp_path: Path) -> Iterator[Lingua]:
     """A server of its own, without pools of languages, and somebody who may log in."""
-    redis = EmbeddedRedis(directory=tmp_path / "redis", append_only=False)
-    redis.start()
-    servers = Servers(directory=tmp_path, redis_url=redis.url)
+    servers = Servers(directory=tmp_path, redis_url=own_redis.url)
     lingua = servers.start(
         "uvicorn",
         LINGUA_POOLS_AUTO_LANGUAGE="off",
@@ -29,7 +27,6 @@ def quiet(tmp_path: Path) -> Iterator[Lingua]:
     make_superuser("desk", _PASSWORD, var=tmp_path / "var")
     yield lingua
     servers.end()
-    redis.stop()
 
 
 def _find_row(browser: Browser, selector: str, name: str) -> str | None:

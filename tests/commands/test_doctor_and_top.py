@@ -69,22 +69,18 @@ def test_each_fault_has_its_line(
     assert code == (1 if level == "fail" else 0), found
 
 
-def test_a_redis_that_forgets_is_a_failure(tmp_path: Path) -> None:
-    own = EmbeddedRedis(directory=tmp_path / "redis", append_only=False)
-    own.start()
-    try:
-        client = redis.Redis.from_url(own.url, decode_responses=True)
-        client.config_set("maxmemory", "100mb")
-        client.config_set("maxmemory-policy", "allkeys-lru")
-        client.close()
-        address = own.url.rpartition("//")[2]
-        code, found = examine(tmp_path, own.url)
-    finally:
-        own.stop()
+def test_a_redis_that_forgets_is_a_failure(own_redis: EmbeddedRedis, tmp_path: Path) -> None:
+    client = redis.Redis.from_url(own_redis.url, decode_responses=True)
+    client.config_set("maxmemory", "100mb")
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    client.close()
+    address = own_redis.url.rpartition("//")[2]
+    code, found = examine(tmp_path, own_redis.url)
+    own_redis.stop()
 
     assert code == 1
     assert found[f"redis {address} eviction"]["level"] == "fail"
-    code, found = examine(tmp_path, own.url)
+    code, found = examine(tmp_path, own_redis.url)
     assert (code, found[f"redis {address}"]["level"]) == (1, "fail")
 
 

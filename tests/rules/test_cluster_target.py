@@ -12,7 +12,9 @@ _ROOT = Path(__file__).parents[2]
 _FIXTURES = {"redis_server", "redis_client", "redis_url", "own_redis"}
 # Below tests/: why it is not run on a cluster.
 APART = {
+    "alerts": "the rules read metrics, which are the same on both",
     "bench": "the model of one Redis is compared with one",
+    "browser": "pages are looked at",
     "chaos": "its scene is one Redis that is killed and restarted",
     "commands": "they name the address of one Redis",
     "history": "what they test is in the database",

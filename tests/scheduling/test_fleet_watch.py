@@ -1,8 +1,5 @@
 """The fleet against Redis: what news told is not read again, what they did not tell is."""
 
-import asyncio
-from pathlib import Path
-
 import msgspec
 import pytest
 
@@ -12,7 +9,7 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.nodes import Node, NodeStatus, Usage
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.node_index import NodeIndexStore
-from tests.redis_under_test import make_redis, open_redis
+from tests.redis_under_test import OwnRedis, open_redis
 from tests.scheduling.core import Services
 from tests.scripts.fixtures import make_stores
 
@@ -85,16 +82,16 @@ async def test_a_node_whose_news_were_lost_is_read(core: Services) -> None:
 
 
 @pytest.mark.req("G3", "I-32")
-async def test_who_cannot_be_asked_about_is_not_taken_for_gone(tmp_path: Path, prefix: str) -> None:
-    server = make_redis(directory=tmp_path)
-    await asyncio.to_thread(server.start)
-    core = Services(make_stores(open_redis(server.url), prefix=prefix))
+async def test_who_cannot_be_asked_about_is_not_taken_for_gone(
+    own_redis: OwnRedis, prefix: str
+) -> None:
+    core = Services(make_stores(open_redis(own_redis.url), prefix=prefix))
     watcher = Watcher(core)
     node = await core.register()
     await watcher.index.note_seen(node.node_id)
     await watcher.watch.run_once()
     before = watcher.find()
-    server.kill()
+    own_redis.kill()
 
     assert await watcher.watch.run_once() == 0
 
