@@ -21,8 +21,10 @@ from tests.pools.dispatching import FixedSource, Scheduler, Socket
 from tests.redis_under_test import UNHURRIED_S, OwnRedis, open_redis
 
 INSTANCES, NODES, SLOTS = 8, 20, 5
-# The 99.9th percentile of chi-squared with 19 degrees of freedom.
-MOST_CHI_SQUARED = 43.8
+CHOICES = 1_000
+# Chi-squared with 19 degrees of freedom is above it once in a million runs: how the instances take
+# turns is chance.
+MOST_CHI_SQUARED = 64.0
 
 
 class Herd:
@@ -142,10 +144,10 @@ async def test_equal_nodes_of_a_pool_are_chosen_equally_often(herd: Herd, keys: 
     chosen = collections.Counter(
         each.explainer.simulate(need=make_need()).nodes[0].node_id
         for each in herd.schedulers
-        for _ in range(250)
+        for _ in range(CHOICES)
     )
 
-    expected = INSTANCES * 250 / NODES
+    expected = INSTANCES * CHOICES / NODES
     chi_squared = sum((chosen[name] - expected) ** 2 / expected for name in herd.sockets)
     assert chi_squared < MOST_CHI_SQUARED
 
