@@ -16,7 +16,7 @@ RESTARTING = 1012
 
 @pytest.mark.req("I6", "J13", "I-66")
 async def test_speakers_leave_one_after_the_other_each_with_its_answers(cluster: Cluster):
-    one, two = cluster.start(LINGUA_DRAIN_TIMEOUT_S="60"), cluster.start()
+    one, two = cluster.start(LINGUA_DRAIN_TIMEOUT_S="20"), cluster.start()
     pair = draw_languages()
     async with WorkingNode.connect(two.url("/ws/node")) as node, AsyncExitStack() as stack:
         await node.register(pair)
@@ -30,6 +30,8 @@ async def test_speakers_leave_one_after_the_other_each_with_its_answers(cluster:
         for speaker in waiting:
             await speaker.say(0)
         jobs = [await node.job() for _ in waiting]
+        for job in jobs:
+            await node.acknowledge(job)
 
         one.terminate()
         await eventually(lambda: any(speaker.close_code for speaker in idle), "nobody left")
@@ -38,7 +40,6 @@ async def test_speakers_leave_one_after_the_other_each_with_its_answers(cluster:
 
         assert not any(speaker.close_code for speaker in waiting)
         for job in jobs:
-            await node.acknowledge(job)
             await node.finish(job)
         for speaker in waiting:
             await speaker.result(0)
