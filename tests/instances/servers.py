@@ -14,7 +14,6 @@ QUICK = {
     "LINGUA_APPLICATION": "lingua.composition.bootstrap.build_application",
     "LINGUA_TIMER_TICK_MS": "20",
     "LINGUA_REDIS_OVERDUE_MS": "5000",
-    "LINGUA_REDIS_TIMEOUT_S": "10",
     "LINGUA_NODE_GRACE_S": "1",
     "LINGUA_PRESENCE_INTERVAL_S": "0.3",
     "LINGUA_PRESENCE_TTL_S": "10",

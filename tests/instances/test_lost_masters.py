@@ -19,7 +19,7 @@ from tests.instances.lost_masters import (
     stop,
     wake,
 )
-from tests.instances.servers import Cluster
+from tests.instances.servers import MORTAL, Cluster
 from tests.instances.test_degraded_reads import ask
 from tests.instances.test_redis_faults import DOWN, WHOLE_WITHIN_S
 from tests.peers.frames import Frame
@@ -34,8 +34,8 @@ AT_ONCE = {"LINGUA_REDIS_OVERDUE_MS": "80"}
 # No timer but the one that is set for it may come to an outcome's help.
 UNHURRIED = {"LINGUA_ACK_TIMEOUT_MS": "20000", "LINGUA_RESERVATION_MS": "25000"}
 ENOUGH = 100
-# An instance is taken for dead at the third look that misses its presence, which ends after 10 s.
-LOOKS = 50
+# An instance is taken for dead at the third look that misses its presence, which ends after 2 s.
+LOOKS = 20
 DEADLINE_S = 60.0
 
 
@@ -188,7 +188,7 @@ async def test_an_outcome_whose_way_is_lost_is_told_when_the_way_is_back(
 async def test_an_instance_whose_presence_cannot_be_read_is_not_taken_for_dead(
     cluster: Cluster, masters: EmbeddedCluster
 ):
-    async with open_scene(cluster, masters) as scene:
+    async with open_scene(cluster, masters, **MORTAL) as scene:
         scene.node.works = False
         job = await scene.accept()
         lost, other = scene.find_master(f"instance:{ONE}"), scene.instances[1]
