@@ -6,6 +6,11 @@ import asyncio
 class InFlight:
     """Counts, so that a process that leaves can wait for the last answer."""
 
+    __slots__ = (
+        "_idle",
+        "_jobs",
+    )
+
     def __init__(self) -> None:
         self._jobs: set[str] = set()
         self._idle = asyncio.Event()

@@ -41,6 +41,19 @@ class Outbound:
     turn of the writing task costs 6 µs a frame.
     """
 
+    __slots__ = (
+        "_bytes",
+        "_closing",
+        "_frames",
+        "_limits",
+        "_loop",
+        "_send",
+        "_waiter",
+        "_write_now",
+        "closed",
+        "is_evicted",
+    )
+
     def __init__(self, send: Send, *, limits: OutboundLimits, write: Write | None = None) -> None:
         self._send = send
         self._write_now = write

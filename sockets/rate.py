@@ -6,6 +6,13 @@ from scheduling.model import clock
 class RateLimit:
     """A token bucket: `burst` at once, `per_s` over a longer while."""
 
+    __slots__ = (
+        "_burst",
+        "_filled_at_ms",
+        "_per_ms",
+        "_tokens",
+    )
+
     def __init__(self, *, per_s: float, burst: int) -> None:
         self._per_ms = per_s / 1000
         self._burst = burst

@@ -13,6 +13,16 @@ class InputQueue:
     most one of its buffers.
     """
 
+    __slots__ = (
+        "_bytes",
+        "_max_bytes",
+        "_max_messages",
+        "_pause",
+        "_paused",
+        "_queue",
+        "_resume",
+    )
+
     def __init__(
         self,
         *,
