@@ -53,9 +53,11 @@ ENTRY_POINTS = {
     "lingua/management/commands/": "take from them what a command line leaves out",
 }
 _SETTINGS_FOLDERS = (*PACKAGES, "bench", "scripts")
-# The package, what is taken out of it, and its modules of values; others help to read them.
+# Modules beside our settings that hold none of them, but help to read and to show them.
+_SETTINGS_HELPERS = "addresses|databases|embedded_redis|env|kept_values|redaction|version"
+# The package, what is taken out of it, and out of any module of values.
 _OWN_SETTINGS = re.compile(
-    r"^lingua\.settings(\.\w+)?$|^lingua\.settings\.(api|http_api|mirrors|pools|records|security)\."
+    rf"^lingua\.settings(\.\w+)?$|^lingua\.settings\.(?!({_SETTINGS_HELPERS})\.)"
 )
 
 # Where wall-clock time may be read; the two packages that stand alone have one module each.

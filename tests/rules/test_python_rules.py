@@ -43,6 +43,7 @@ FAULTS = [
         "nodes/a.py",
         "from lingua.settings.pools import LINGUA_POOL_FRESH_MS",
     ),
+    (rules.settings_are_read_in_composition, "nodes/a.py", "from lingua.settings.later import A"),
     (rules.settings_are_read_in_composition, "bench/a.py", "from django.conf import settings"),
     (rules.settings_are_read_in_composition, "scripts/a.py", "from lingua import settings"),
     (rules.wall_clock_is_read_in_one_place, "sockets/wire.py", "import time\ntime.time()"),
