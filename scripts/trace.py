@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ROW = re.compile(
-    r"^\| (?P<id>[A-Z]\d+|I-\d+) \| (?P<text>.+) \| (?P<state>[^|]+) \|$", re.MULTILINE
+    r"^\| (?P<id>[A-Z]{1,2}\d+|I-\d+) \| (?P<text>.+) \| (?P<state>[^|]+) \|$", re.MULTILINE
 )
 
 

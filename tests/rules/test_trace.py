@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[2]
 TABLE = (
     "| Id | What | State |\n|---|---|---|\n| N1 | Nodes register | done |\n| N2 | A GPU | spine |\n"
 )
-COUNTS = dict(zip("NPLRJITMDVGOX", (18, 18, 20, 10, 19, 13, 9, 6, 9, 10, 9, 13, 13), strict=True))
+GROUPS = (*"NPLRJITMDVGOX", "ED")
+COUNTS = dict(zip(GROUPS, (18, 18, 20, 10, 19, 13, 9, 6, 9, 10, 9, 13, 13, 15), strict=True))
 DEFECTS = 71
 
 
