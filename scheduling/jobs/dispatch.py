@@ -83,6 +83,9 @@ class Dispatcher:
                 self._metrics.count("slow_path_total", "dispatch")
 
     async def _admit(self, request: Request) -> str | None:
+        need = self._chooser.bind(request.need, preferred_node_id=request.preferred_node_id)
+        if need is not request.need:
+            request = msgspec.structs.replace(request, need=need)
         placement_request = PlacementRequest(
             assignment=request.assignment,
             need=request.need,

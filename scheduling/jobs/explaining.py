@@ -108,6 +108,7 @@ class Explainer:
             tenant_id=job.tenant_id,
             session_id=job.session_id,
             failed_on=job.failed_on,
+            preferred_node_id=job.preferred_node_id,
         )
         node = self._fleet.find(node_id)
         table = self._fleet.snapshot.pools
@@ -137,14 +138,15 @@ class Explainer:
         preferred_node_id: str = "",
     ) -> Choice:
         """Return where a job would go, by exactly the code that dispatches (P15)."""
+        chooser = self._make_chooser()
         placement_request = _imagine(
-            need=need,
+            need=chooser.bind(need, preferred_node_id=preferred_node_id),
             tenant_id=tenant_id,
             session_id=session_id,
             failed_on=tuple(exclude),
             preferred_node_id=preferred_node_id,
         )
-        return self._make_chooser().choose(placement_request)
+        return chooser.choose(placement_request)
 
     def list_pools(self) -> list[PoolView]:
         """Return every pool in force with its members as this instance knows them (P14, P17)."""

@@ -13,7 +13,7 @@ from scheduling.model.events import JobCancelled
 from scheduling.model.jobs import Assignment, JobRecord
 from scheduling.model.outcomes import Refused
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import PlacementRequest
+from scheduling.placement.wait_queue import ask_again
 from scheduling.store.replies import Reply, SlotReply
 from scheduling.store.stores import Stores
 
@@ -161,11 +161,9 @@ class Retries:
         if reply.done:
             if record is not None and assignment is not None:
                 attempt, failed_on = reply.values
-                placement_request = PlacementRequest(
-                    assignment=msgspec.structs.replace(assignment, attempt_id=int(attempt)),
-                    need=record.need,
-                    failed_on=tuple(failed_on.split(",")),
-                    tenant_id=record.tenant_id,
+                placement_request = ask_again(
+                    msgspec.structs.replace(record, failed_on=tuple(failed_on.split(","))),
+                    msgspec.structs.replace(assignment, attempt_id=int(attempt)),
                 )
                 await self._dispatcher.place_again(placement_request, is_new_attempt=True)
             return True
@@ -181,11 +179,8 @@ class Retries:
         )
         if record is None or assignment is None:
             return
-        placement_request = PlacementRequest(
-            assignment=msgspec.structs.replace(assignment, attempt_id=record.attempt),
-            need=record.need,
-            failed_on=record.failed_on,
-            tenant_id=record.tenant_id,
+        placement_request = ask_again(
+            record, msgspec.structs.replace(assignment, attempt_id=record.attempt)
         )
         await self._dispatcher.place_again(placement_request)
 

@@ -71,7 +71,12 @@ class SessionJobs:
         assignment = await self._jobs.find_assignment(session_id=session_id, job_id=job_id)
         if record is None or assignment is None or record.state in ENDED:
             return None
-        return Request(assignment=assignment, need=record.need, tenant_id=record.tenant_id)
+        return Request(
+            assignment=assignment,
+            need=record.need,
+            tenant_id=record.tenant_id,
+            preferred_node_id=record.preferred_node_id,
+        )
 
     async def find_end(self, *, session_id: str, job_id: str) -> JobSettled | None:
         """Return how a job ended; None while it goes on, or when nothing is known of it."""

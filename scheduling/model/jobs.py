@@ -61,7 +61,8 @@ class Need(msgspec.Struct, frozen=True):
     """What a node must offer to get this job; equal needs wait in one line.
 
     `src` may be ``auto``; `pairs` are the directed pairs that must all be served, which is
-    both directions of a two-way conversation. Types are service types.
+    both directions of a two-way conversation. Types are service types. Where `only_node_id` is
+    not ``""``, no other node may have the job, at any attempt.
     """
 
     src: str
@@ -69,6 +70,11 @@ class Need(msgspec.Struct, frozen=True):
     types: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
     public: bool = True
+    only_node_id: str = ""
+
+    def for_any_node(self) -> "Need":
+        """Return the same without the one node it must be."""
+        return msgspec.structs.replace(self, only_node_id="") if self.only_node_id else self
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -149,6 +155,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     deadline_at_ms: int
     trace_id: str
     need: Need
+    preferred_node_id: str = ""
     reason: str = ""
 
     def holds(self, *, attempt: int, node_id: str) -> bool:

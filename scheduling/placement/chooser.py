@@ -4,12 +4,14 @@ Choosing waits for nothing and changes no state, caches apart; it reads the cloc
 random. Only `recall` and `note_placed` write, into the memory of sessions.
 """
 
+import dataclasses
 import random
 from collections.abc import Collection
 
 import msgspec
 
 from scheduling.model import clock
+from scheduling.model.jobs import Need
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node
 from scheduling.placement.candidate_view import AbleNodes, CandidateView
@@ -20,6 +22,7 @@ from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest
 
 PREFERRED_NOT_CAPABLE = "preferred_node_not_capable"
+NOT_DESIGNATED = "not_designated"
 HIT = "hit"
 
 
@@ -39,6 +42,13 @@ class Chooser:
         self._memory = memory
         self._rng = rng
 
+    def bind(self, need: Need, *, preferred_node_id: str) -> Need:
+        """Return what a new job needs, with what holds for all its attempts: a strict node."""
+        rules = self._fleet.snapshot.pools.matcher.config.rules
+        if not (preferred_node_id and rules.strict_preferred_node):
+            return need
+        return msgspec.structs.replace(need, only_node_id=preferred_node_id)
+
     def choose(self, request: PlacementRequest) -> Choice:
         """Return the nodes to ask, from the first pool that has any."""
         now_ms = clock.now_ms()
@@ -52,6 +62,8 @@ class Chooser:
     def allows(self, request: PlacementRequest, node: Node) -> bool:
         """Say whether a node that has a free slot may have this job."""
         snapshot = self._fleet.snapshot
+        if _is_for_another(request, node):
+            return False
         if snapshot.index.judge(request.need, node.description) is not None:
             return False
         if node.node_id in self._failed_on(request):
@@ -73,6 +85,8 @@ class Chooser:
             return route.refused
         if not any(snapshot.candidates.holds(pool_id, node.node_id) for pool_id in route.pool_ids):
             return "not_in_pool"
+        if _is_for_another(request, node):
+            return NOT_DESIGNATED
         if node.node_id in self._failed_on(request):
             return Reason.EXCLUDED
         return self._why_not_now(node, clock.now_ms()) or ""
@@ -111,7 +125,8 @@ class Chooser:
 
     def _route(self, request: PlacementRequest, session: SessionNotes) -> Route:
         """Return the pools to look into; where a new language's pool is still empty, all nodes."""
-        job, need, snapshot = request.assignment, request.need, self._fleet.snapshot
+        job, snapshot = request.assignment, self._fleet.snapshot
+        need = request.need.for_any_node()
         matcher, candidates = snapshot.pools.matcher, snapshot.candidates
         route = matcher.route(
             need,
@@ -180,11 +195,7 @@ class Chooser:
         """Return the rules; by hash every member is looked at, as it was before sampling (G7)."""
         if not self._fleet.snapshot.pools.matcher.config.rules.session_affinity:
             return self._rules
-        return PlacementRules(
-            sample_size=max(len(able.views), 1),
-            resource_threshold_percent=self._rules.resource_threshold_percent,
-            heartbeat_timeout_ms=self._rules.heartbeat_timeout_ms,
-        )
+        return dataclasses.replace(self._rules, sample_size=max(len(able.views), 1))
 
     def _put_first(
         self,
@@ -195,8 +206,10 @@ class Chooser:
         now_ms: int,
     ) -> Choice:
         """Put the designated node first, else the one that has the earlier parts of the turn."""
+        if request.need.only_node_id:
+            refused = "" if choice.nodes else PREFERRED_NOT_CAPABLE
+            return msgspec.structs.replace(choice, refused=refused)
         job = request.assignment
-        strict = self._fleet.snapshot.pools.matcher.config.rules.strict_preferred_node
         wanted = request.preferred_node_id
         if not wanted and job.is_max_duration_triggered:
             wanted = session.turn_node(job.turn_id, now_ms=now_ms)
@@ -206,8 +219,7 @@ class Chooser:
         node = self._fleet.find(wanted)
         why_not = "unknown" if node is None else self.why_not(request, node)
         if node is not None and not why_not:
-            others = () if request.preferred_node_id and strict else choice.nodes
-            rest = tuple(other for other in others if other.node_id != wanted)
+            rest = tuple(other for other in choice.nodes if other.node_id != wanted)
             pool_id = next(
                 (
                     pool_id
@@ -219,11 +231,7 @@ class Chooser:
             return msgspec.structs.replace(
                 choice, nodes=(node, *rest), pool_id=pool_id, affinity=HIT if is_turn else ""
             )
-        if is_turn:
-            return msgspec.structs.replace(choice, affinity=why_not)
-        if strict:
-            return msgspec.structs.replace(choice, nodes=(), refused=PREFERRED_NOT_CAPABLE)
-        return choice
+        return msgspec.structs.replace(choice, affinity=why_not) if is_turn else choice
 
     def _avoid(
         self, request: PlacementRequest, session: SessionNotes, now_ms: int
@@ -241,9 +249,15 @@ class Chooser:
         if not request.failed_on:
             return frozenset()
         failed_on = frozenset(request.failed_on)
+        if request.need.only_node_id:
+            return failed_on
         able = self._fleet.snapshot.index.find(request.need)
         return failed_on if any(node_id not in failed_on for node_id in able) else frozenset()
 
     def _why_not_now(self, node: Node, now_ms: int) -> Reason | None:
         candidate = self._fleet.views.get(node.node_id) or CandidateView(node)
         return why_not_now(candidate, now_ms=now_ms, rules=self._rules)
+
+
+def _is_for_another(request: PlacementRequest, node: Node) -> bool:
+    return request.need.only_node_id not in ("", node.node_id)

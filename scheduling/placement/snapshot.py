@@ -44,6 +44,9 @@ class NodeIndex:
 
     def find(self, need: Need) -> Sequence[str]:
         """Return the ids of all nodes that could serve `need` if they had a slot."""
+        if need.only_node_id:
+            anywhere = self.find(need.for_any_node())
+            return [need.only_node_id] if need.only_node_id in anywhere else []
         answer = self._answers.get(need)
         if answer is None:
             answer = tuple(
@@ -58,6 +61,7 @@ class NodeIndex:
 
     def judge(self, need: Need, description: NodeDescription) -> Reason | None:
         """Return why nodes with `description` can never serve `need`, or None if they can."""
+        need = need.for_any_node()
         key = (need, description)
         if key not in self._verdicts:
             _bound(self._verdicts)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from scheduling.model.jobs import Assignment, Need
+from scheduling.model.jobs import Assignment, JobRecord, Need
 
 
 class PlacementRequest(msgspec.Struct, frozen=True):
@@ -27,6 +27,17 @@ class PlacementRequest(msgspec.Struct, frozen=True):
     @property
     def attempt(self) -> int:
         return self.assignment.attempt_id
+
+
+def ask_again(record: JobRecord, assignment: Assignment) -> PlacementRequest:
+    """Return a further attempt of a job as its record has it; whatever bound the first binds it."""
+    return PlacementRequest(
+        assignment=assignment,
+        need=record.need,
+        failed_on=record.failed_on,
+        tenant_id=record.tenant_id,
+        preferred_node_id=record.preferred_node_id,
+    )
 
 
 class Priority(msgspec.Struct, frozen=True):

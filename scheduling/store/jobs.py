@@ -307,6 +307,7 @@ def _read_record(raw: dict[str, str]) -> JobRecord | None:
         deadline_at_ms=int(raw["deadline_at_ms"]),
         trace_id=raw["trace_id"],
         need=msgspec.json.decode(raw["need"], type=Need),
+        preferred_node_id=raw.get("preferred_node_id", ""),
         reason=raw.get("reason", ""),
     )
 
@@ -318,9 +319,10 @@ def _encode_need(need: Need) -> str:
 
 def _list_facts(request: Request) -> tuple[str | int, ...]:
     """Return the fields of a record that never change, as create_job takes them."""
-    job = request.assignment
+    job, wished = request.assignment, request.preferred_node_id
     return (
         *("session_id", job.session_id, "tenant_id", request.tenant_id),
         *("utterance_index", job.utterance_index, "trace_id", job.trace_id),
         *("need", _encode_need(request.need)),
+        *(("preferred_node_id", wished) if wished else ()),
     )

@@ -4,6 +4,8 @@ import dataclasses
 import random
 from typing import Any
 
+import msgspec
+
 from scheduling.model import clock
 from scheduling.model.jobs import Assignment, Need, Pipeline, quote_base64
 from scheduling.model.limits import PlacementRules
@@ -72,7 +74,9 @@ class Scene:
         self.fleet.put_pools(PoolTable(version=1, matcher=PoolMatcher(config), members=known))
 
     def choose(self, **asked: Any) -> Choice:
-        return self.chooser.choose(ask(**asked))
+        request = ask(**asked)
+        need = self.chooser.bind(request.need, preferred_node_id=request.preferred_node_id)
+        return self.chooser.choose(msgspec.structs.replace(request, need=need))
 
 
 def ask(*, need: Need = NEED, turn_id: str | None = None, part: bool = False, **other: Any) -> Any:

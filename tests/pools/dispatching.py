@@ -10,7 +10,7 @@ import msgspec
 from lingua.composition.services import build_services, build_stores
 from scheduling.model import clock, errors
 from scheduling.model.events import JobAssigned, ToNode
-from scheduling.model.jobs import Assignment, JobRecord, Pipeline, Request, quote_base64
+from scheduling.model.jobs import Assignment, JobRecord, Need, Pipeline, Request, quote_base64
 from scheduling.model.nodes import NodeDescription, Usage
 from scheduling.model.outcomes import Refused
 from scheduling.placement.candidates import Members, PoolTable
@@ -174,6 +174,7 @@ def make_request(
     preferred_node_id: str = "",
     turn_id: str | None = None,
     max_duration: bool = False,
+    need: Need | None = None,
 ) -> Request:
     number = next(_numbers)
     session_id = f"s-{session:08X}"
@@ -196,7 +197,7 @@ def make_request(
     )
     return Request(
         assignment=assignment,
-        need=make_need(src, tgt),
+        need=need or make_need(src, tgt),
         tenant_id=tenant_id,
         preferred_node_id=preferred_node_id,
     )

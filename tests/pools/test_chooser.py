@@ -168,6 +168,17 @@ def test_by_hash_every_member_is_looked_at(scene: Scene, *, by_hash: bool, looke
     assert len(scene.choose().looked_at) == looked_at
 
 
+@pytest.mark.req("ED6", "L4")
+def test_by_hash_every_other_rule_is_as_it_was(scene: Scene) -> None:
+    """Of equal nodes the near one goes first: a rule that a copy by hand left behind."""
+    scene.rules = PlacementRules(sample_size=1, near_instance_id="i-7", near_share=1.0)
+    scene.put("n-2", instance_id="i-7")
+    scene.use(two_pools(session_affinity=True), a=("n-1", "n-2", "n-3"), b=("n-1", "n-2", "n-3"))
+
+    for scene.seed in range(8):
+        assert list_ids(scene.choose())[0] == "n-2"
+
+
 @pytest.mark.req("L6")
 def test_where_a_job_failed_it_does_not_go_while_another_node_can_serve(scene: Scene) -> None:
     scene.fleet.put_pools(NO_POOLS)
