@@ -10,7 +10,16 @@ from urllib.parse import urlsplit
 from scheduling.model.errors import BadInput
 
 _HTTPS, _HTTP = 443, 80
+# What anybody on the Internet may have, and within it what is nobody's or leads elsewhere: RFC 6890
+# and its later rows, where Python 3.11 does not know them. 2001::/23 is all of special purpose.
+_UNICAST = ipaddress.ip_network("2000::/3")
+_SPECIAL = tuple(
+    ipaddress.ip_network(network)
+    for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "192.88.99.0/24")
+)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What stands before an IPv4 address in an interface identifier of ISATAP.
+_ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
 _LONGEST_HEAD_BYTES = 64 * 1024
 _LONGEST_URL = 2_048
 
@@ -57,6 +66,8 @@ class WebhookClient:
             server_hostname=target.host if target.is_secure else None,
             limit=_LONGEST_HEAD_BYTES,
         )
+        transport = writer.transport
+        is_answered = False
         try:
             host = f"[{target.host}]" if ":" in target.host else target.host
             lines = {
@@ -73,9 +84,14 @@ class WebhookClient:
             version, status, *_ = (await reader.readline()).decode("latin1").split() or ("", "")
             if not version.startswith("HTTP/1."):
                 raise ValueError("the answer is no HTTP")
+            is_answered = True
             return int(status)
         finally:
-            writer.close()
+            # Closed in order, a connection stays for as long as its peer leaves the body unread.
+            if is_answered and not transport.get_write_buffer_size():
+                writer.close()
+            else:
+                transport.abort()
 
     async def _resolve(self, target: _Target) -> str:
         """Return an address to connect to; one that is not public makes all of them suspect."""
@@ -117,13 +133,17 @@ class WebhookClient:
 def is_public(text: str) -> bool:
     """Say whether an address is one anybody on the Internet may have, in whatever form."""
     address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return address.is_global and not address.is_multicast
+    if any(address in network for network in _SPECIAL if network.version == address.version):
+        return False
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not address.is_multicast
+    number = int(address)
+    inner = ipaddress.IPv4Address(number & 0xFFFF_FFFF)
+    if address.ipv4_mapped or address in _NAT64:
+        return is_public(str(inner))
+    if (number >> 32) & 0xFFFF_FFFF in _ISATAP and not is_public(str(inner)):
+        return False
+    return address in _UNICAST and address.is_global
 
 
 def _is_address(host: str) -> bool:

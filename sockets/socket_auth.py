@@ -101,7 +101,7 @@ class GuardedSocketAuth:
         for shown, subprotocol in _list_shown(scope):
             ticket = read_ticket(shown)
             if ticket is None:
-                return await self._access.show_token(shown, scope=self._scope), subprotocol
+                raise AccessDenied("A browser shows a ticket, never a token.")
             principal = await self._access.show_ticket(
                 ticket_id=ticket.ticket_id,
                 principal=ticket.principal,
@@ -154,7 +154,7 @@ def find_bearer(scope: Any) -> str:
 def _list_shown(scope: Any) -> Iterator[tuple[str, str | None]]:
     """Yield what a browser can show: the second of a pair of subprotocols, or a query ticket.
 
-    A token is never taken from the query: addresses end up in logs.
+    Tickets alone: addresses and subprotocols end up in logs, and a page would have to know a token.
     """
     offered = scope.get("subprotocols", ())
     if SUBPROTOCOL in offered:

@@ -47,6 +47,8 @@ DEBUG = env_bool("DEBUG", default=False)
 SECRET_KEY = env_str("SECRET_KEY", default="") or keep_text(
     LINGUA_VAR_DIR / "secret_key", make=get_random_secret_key
 )
+# Keys that signed before SECRET_KEY was changed: what they signed stays good while they are here.
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 # Host names that HTTP requests may name; a request for another gets 400.
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", default=("localhost", "127.0.0.1", "[::1]"))
 # Origins with scheme that may post forms when a proxy ends TLS.

@@ -18,6 +18,7 @@ OURS = (
     *("172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),
     *("::1/128", "fc00::/7", "fe80::/10", "ff00::/8", "2001:db8::/32"),
 )
+_LONG = 64 * 1024 * 1024
 OTHERS = ("1.0.0.0/8", "8.8.0.0/16", "93.184.0.0/16", "2606:4700::/32", "2a00:1450::/32")
 
 
@@ -96,6 +97,21 @@ def test_what_is_no_plain_https_address_is_refused(url: str) -> None:
         "[::ffff:10.0.0.1]",
         "[64:ff9b::7f00:1]",
         "[2002:7f00:1::]",
+        "[2002:808:808::]",
+        "[::127.0.0.1]",
+        "[::10.0.0.1]",
+        "[::8.8.8.8]",
+        "[::ffff:0:7f00:1]",
+        "[64:ff9b:1::7f00:1]",
+        "[fec0::1]",
+        "[2001:0:7f00:1::1]",
+        "[2001:20::1]",
+        "[2606:4700::5efe:7f00:1]",
+        "[2606:4700::200:5efe:a00:1]",
+        "[3fff::1]",
+        "[5f00::1]",
+        "[100::1]",
+        "192.88.99.1",
     ],
 )
 def test_an_address_of_ours_is_refused_in_whatever_form(host: str) -> None:
@@ -128,10 +144,20 @@ def test_an_address_inside_another_counts_as_itself(address: ipaddress.IPv4Addre
     inside = [
         ipaddress.IPv6Address((0xFFFF << 32) | number),
         ipaddress.IPv6Address((0x64FF9B << 96) | number),
-        ipaddress.IPv6Address((0x2002 << 112) | (number << 80)),
+        ipaddress.IPv6Address((0x2606_4700 << 96) | (0x5EFE << 32) | number),
     ]
 
     assert {is_public(str(one)) for one in inside} == {is_public(str(address))}
+
+
+@pytest.mark.req("J16")
+@given(number=st.integers(0, 2**128 - 1).filter(lambda number: number >> 125 != 1))
+def test_no_ipv6_address_outside_what_is_given_to_the_internet_is_public(number: int) -> None:
+    address = ipaddress.IPv6Address(number)
+    inner = ipaddress.IPv4Address(number & 0xFFFF_FFFF)
+    stands_for_another = number >> 32 in {0xFFFF, 0x64FF9B << 64}
+
+    assert is_public(str(address)) is (stands_for_another and is_public(str(inner)))
 
 
 @pytest.mark.req("J16")
@@ -197,6 +223,30 @@ async def test_a_hook_arrives_as_it_was_sent() -> None:
         "connection": "close",
         "x-lingua-signature": "t=1,v1=ab",
     }
+
+
+@pytest.mark.req("J16", "ED12")
+async def test_a_body_that_nobody_reads_keeps_no_connection() -> None:
+    """Closed in order, the rest of it would be sent for as long as the receiver is there."""
+    is_over, arrived = asyncio.Event(), asyncio.Queue[int]()
+
+    async def read_late(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await is_over.wait()
+        count = 0
+        with contextlib.suppress(OSError):
+            while part := await reader.read(1 << 20):
+                count += len(part)
+        arrived.put_nowait(count)
+
+    async with listening(read_late) as address, asyncio.timeout(30):
+        client = WebhookClient(hosts=(address,))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(
+                client.post(f"http://{address}/", body=bytes(_LONG), headers={}), timeout=0.3
+            )
+        is_over.set()
+
+        assert await arrived.get() < _LONG
 
 
 @pytest.mark.req("J16")

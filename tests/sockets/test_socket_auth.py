@@ -84,16 +84,21 @@ async def test_who_shows_a_token_in_the_header_is_its_principal(guard: Guard, ki
 
 
 @pytest.mark.req("I-49")
-@pytest.mark.parametrize("shown", ["token", "ticket"])
-async def test_a_browser_shows_its_credential_as_the_second_of_a_pair(
-    guard: Guard, shown: str
-) -> None:
+async def test_a_browser_shows_its_ticket_as_the_second_of_a_pair(guard: Guard) -> None:
     token = await guard.publish()
-    text = token.text if shown == "token" else draw_ticket(token)
 
-    peer = await speakers(guard).admit(connect(offered=offer(text)))
+    peer = await speakers(guard).admit(connect(offered=offer(draw_ticket(token))))
 
     assert (peer.principal, peer.subprotocol) == (name_principal(token), SUBPROTOCOL)
+
+
+@pytest.mark.req("ED13")
+async def test_a_token_is_not_taken_as_a_subprotocol(guard: Guard) -> None:
+    token = await guard.publish()
+
+    refusal = await refuse(speakers(guard), connect(offered=offer(token.text)))
+
+    assert refusal.code == "UNAUTHORIZED"
 
 
 @pytest.mark.req("I-49")
