@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection
 from lingua import settings
 from lingua.serving.pending_migrations import count_missing_migrations
 from lingua.settings.addresses import is_loopback
-from lingua.settings.env import is_set, list_unknown
+from lingua.settings.env import explain_unknown, is_set, list_unknown
 from operators.db.token_models import ApiToken, NodeToken, Token
 from scheduling.store.inspection import RedisState, inspect
 
@@ -62,16 +62,17 @@ def examine(*, host: str, port: int) -> Iterator[Finding]:
 
 
 def _look_at_settings() -> Iterator[Finding]:
-    unknown = list_unknown(prefix="LINGUA_")
+    unknown = list_unknown()
     if unknown:
         yield Finding(
             check="settings",
             level="warn",
-            seen=f"nothing reads {', '.join(unknown)}",
+            seen="; ".join(explain_unknown(name) for name in unknown),
             advice="Correct the name (docs/operations.md has all of them) or remove it.",
         )
     else:
-        yield Finding(check="settings", level="ok", seen="every LINGUA_ variable is known")
+        seen = "every LINGUA_ and DJANGO_ variable is known"
+        yield Finding(check="settings", level="ok", seen=seen)
     if settings.DEBUG:
         yield Finding(
             check="debug",

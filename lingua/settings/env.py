@@ -1,6 +1,7 @@
 """The only reader of the environment: every value is checked here, or refused by name."""
 
 import contextlib
+import difflib
 import ipaddress
 import os
 from dataclasses import dataclass
@@ -11,6 +12,19 @@ from django.core.exceptions import ImproperlyConfigured
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+# Whoever writes one of these means a setting of ours; Django itself reads a few of its own.
+_OUR_PREFIXES = ("LINGUA_", "DJANGO_")
+_READ_BY_DJANGO = frozenset(
+    {
+        "DJANGO_SETTINGS_MODULE",
+        "DJANGO_ALLOW_ASYNC_UNSAFE",
+        "DJANGO_AUTO_COMPLETE",
+        "DJANGO_COLORS",
+        "DJANGO_RUNSERVER_HIDE_WARNING",
+        "DJANGO_TEST_PROCESSES",
+        "DJANGO_WATCHMAN_TIMEOUT",
+    }
+)
 _REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
 
 
@@ -194,9 +208,28 @@ def list_settings() -> list[Setting]:
     return [_settings[name] for name in sorted(_settings)]
 
 
-def list_unknown(*, prefix: str) -> list[str]:
-    """Return the variables that are set, start with `prefix`, and that nobody asked for."""
-    return sorted(name for name in os.environ if name.startswith(prefix) and name not in _settings)
+def list_unknown() -> list[str]:
+    """Return the variables that are set, look like settings of ours, and that nobody reads."""
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith(_OUR_PREFIXES)
+        and name not in _settings
+        and name not in _READ_BY_DJANGO
+        and not name.startswith("DJANGO_SUPERUSER_")
+    )
+
+
+def explain_unknown(name: str) -> str:
+    """Say that nobody reads a variable, and which one was probably meant."""
+    bare = name.partition("_")[2]
+    meant = (
+        [candidate for candidate in (bare, f"LINGUA_{bare}") if candidate in _settings]
+        or difflib.get_close_matches(name, _settings, n=1, cutoff=0.8)
+        or [""]
+    )[0]
+    hint = f": {meant} is meant?" if meant else ""
+    return f"{name} is set, but no setting has that name{hint}"
 
 
 def _read(name: str, shown: str) -> str | None:

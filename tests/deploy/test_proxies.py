@@ -4,12 +4,17 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from lingua.settings.version import VERSION
+from scripts import pin_image
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+MANIFESTS = ("compose.yaml", "kubernetes/lingua.yaml")
 SERVE = ["python", "manage.py", "serve"]
 
 
@@ -23,6 +28,16 @@ def run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def read_deployment() -> dict[str, Any]:
+    manifests = yaml.safe_load_all((DEPLOY / "kubernetes" / "lingua.yaml").read_text())
+    return next(each for each in manifests if each["kind"] == "Deployment")
+
+
+def read_pod() -> dict[str, Any]:
+    pod: dict[str, Any] = read_deployment()["spec"]["template"]["spec"]
+    return pod
 
 
 def test_nginx_takes_its_configuration(tmp_path: Path):
@@ -44,16 +59,54 @@ def test_haproxy_takes_its_configuration():
     assert "WARNING" not in told
 
 
-@pytest.mark.parametrize("name", ["compose.yaml", "kubernetes/lingua.yaml"])
+@pytest.mark.parametrize("name", MANIFESTS)
 def test_the_manifests_are_yaml_and_ask_for_ready(name: str):
     text = (DEPLOY / name).read_text()
 
     assert all(list(yaml.safe_load_all(text)))
 
 
+@pytest.mark.req("ED14")
+def test_the_image_is_built_of_what_the_tests_have_been_through():
+    pins = pin_image.read_pins()
+
+    outdated = [
+        asked.name
+        for asked in pin_image.list_asked()
+        if asked.name in pins and pins[asked.name] not in asked.specifier
+    ]
+    assert pin_image.list_needed().keys() - pins.keys() == set(), "python -m scripts.pin_image"
+    assert outdated == []
+
+
+@pytest.mark.req("ED14")
+def test_every_image_has_a_version_and_ours_is_this_one():
+    text = "".join((DEPLOY / name).read_text() for name in MANIFESTS)
+    images = set(re.findall(r"image: (\S+)", text))
+    base = re.search(r"^FROM (\S+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)[1]
+
+    assert f"lingua:{VERSION}" in images
+    assert [name for name in (*images, base) if not re.search(r":v?\d+\.\d+(\.\d+)?", name)] == []
+
+
+@pytest.mark.req("ED14")
+def test_no_process_of_the_image_is_root_and_no_key_gets_into_it():
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    pod = read_pod()
+    kept_out = (DEPLOY.parent / ".dockerignore").read_text().split()
+
+    assert re.search(r"^USER [1-9]\d*$", dockerfile, re.MULTILINE), "by number, for orchestrators"
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert {".git", ".venv", "var"} <= set(kept_out)
+
+
+@pytest.mark.req("ED14")
+def test_no_service_of_the_cluster_names_a_setting_of_a_pod():
+    assert read_pod()["enableServiceLinks"] is False, "LINGUA_PORT would be tcp://…"
+
+
 def test_three_instances_are_deployed_and_each_has_time_to_drain():
-    deployment = next(yaml.safe_load_all((DEPLOY / "kubernetes" / "lingua.yaml").read_text()))
-    pod = deployment["spec"]["template"]["spec"]
+    deployment, pod = read_deployment(), read_pod()
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     unit = (DEPLOY / "systemd" / "lingua@.service").read_text()
 

@@ -157,8 +157,38 @@ def test_values_are_read_as_what_they_are(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_variable_nobody_reads_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINGUA_PROT", "5010")
 
-    assert "LINGUA_PROT" in env.list_unknown(prefix="LINGUA_")
-    assert "LINGUA_PORT" not in env.list_unknown(prefix="LINGUA_")
+    assert "LINGUA_PROT" in env.list_unknown()
+    assert "LINGUA_PORT" not in env.list_unknown()
+
+
+@pytest.mark.req("ED14")
+@pytest.mark.parametrize(
+    ("unread", "meant"),
+    [
+        ("DJANGO_SECRET_KEY", "SECRET_KEY"),
+        ("DJANGO_ALLOWED_HOSTS", "ALLOWED_HOSTS"),
+        ("LINGUA_DATABASE_URL", "DATABASE_URL"),
+        ("DJANGO_HTTPS", "LINGUA_HTTPS"),
+        ("LINGUA_NODE_AUHT", "LINGUA_NODE_AUTH"),
+    ],
+)
+def test_a_name_nobody_reads_is_told_with_the_one_that_is_meant(
+    unread: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(unread, "on")
+
+    assert unread in env.list_unknown()
+    assert env.explain_unknown(unread).endswith(f": {meant} is meant?")
+
+
+@pytest.mark.req("ED14")
+@pytest.mark.parametrize("name", ["DJANGO_SETTINGS_MODULE", "DJANGO_SUPERUSER_PASSWORD"])
+def test_what_django_itself_reads_is_not_called_unknown(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "lingua.settings")
+
+    assert name not in env.list_unknown()
 
 
 def test_a_postgresql_url_is_taken_apart() -> None:

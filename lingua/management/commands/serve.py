@@ -13,7 +13,7 @@ from lingua.serving.pending_migrations import count_missing_migrations
 from lingua.serving.server import CannotServe, ServerOptions
 from lingua.settings.addresses import is_loopback, parse_port
 from lingua.settings.embedded_redis import EmbeddedRedis, RedisServerMissing
-from lingua.settings.env import list_unknown
+from lingua.settings.env import explain_unknown, list_unknown
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +56,8 @@ class Command(BaseCommand):
         :raises CommandError: why there is nothing to serve
         """
         _refuse_without_authentication(host)
-        for name in list_unknown(prefix="LINGUA_"):
-            logger.warning("%s is set, but no setting has that name", name)
+        for name in list_unknown():
+            logger.warning("%s", explain_unknown(name))
         self._prepare_database()
         redis = _start_redis() if settings.LINGUA_REDIS_EMBEDDED else None
         try:
