@@ -23,7 +23,7 @@ async def test_a_nodes_languages_become_pools_that_it_is_in(
             await eventually(lambda members=members: lingua.redis.sismember(members, node.node_id))
 
 
-@pytest.mark.req("M1", "M3", "J9", "I-45")
+@pytest.mark.req("M1", "M2", "M3", "J9", "I-45")
 async def test_a_job_whose_node_lacks_a_model_goes_to_another_at_once(
     lingua: Lingua, languages: Pair
 ) -> None:

@@ -1,11 +1,13 @@
 """Jobs under trouble: nodes that die, are silent, late, full, or come back."""
 
+import time
+
 import pytest
 
 from tests.e2e.servers import Lingua, Servers
 from tests.peers.node import FakeNode, take_job
 from tests.peers.speaker import Speaker
-from tests.waiting import eventually
+from tests.waiting import eventually, keeps_to
 
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
@@ -148,7 +150,33 @@ async def test_nobody_in_time_is_an_explicit_refusal(
     lingua.stop()
 
 
-@pytest.mark.req("J7", "J8", "I-12", "I-15")
+@pytest.mark.req("I-12")
+async def test_an_assignment_that_is_not_accepted_moves_within_a_second_of_its_time(
+    servers: Servers, server_name: str, languages: Pair
+) -> None:
+    # Whole seconds: what is measured beside the time that the node has is far less than that.
+    lingua = servers.start(server_name, LINGUA_ACK_TIMEOUT_MS="2000", LINGUA_RESERVATION_MS="3000")
+
+    async def lose_one() -> float:
+        """Return by how many seconds the other node's frame comes later than it should."""
+        async with (
+            FakeNode.open(lingua.url(NODE), languages) as one,
+            FakeNode.open(lingua.url(NODE), languages) as another,
+            Speaker.open(lingua.url(SESSION), languages) as speaker,
+        ):
+            await speaker.say(0)
+            silent, first = await take_job(one, another)
+            assigned_at = time.monotonic()
+            other = another if silent is one else one
+            await other.job(job_id=first["job_id"], attempt_id=2)
+            late_s = time.monotonic() - assigned_at - 2.0
+        assert late_s > -0.1
+        return late_s
+
+    await keeps_to(1.0, lose_one)
+
+
+@pytest.mark.req("J7", "J8", "I-15")
 async def test_a_job_that_runs_too_long_is_cancelled_retried_and_refused(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:

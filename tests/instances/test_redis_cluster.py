@@ -41,7 +41,7 @@ def start(tmp_path: Path, redis_cluster: EmbeddedCluster) -> Iterator[StartInsta
     launcher.end()
 
 
-@pytest.mark.req("I10", "I5", "I6")
+@pytest.mark.req("I10", "I5", "I6", "X2", "X4")
 @pytest.mark.parametrize("server_name", ["daphne", "uvicorn"])
 async def test_a_speaker_on_b_is_answered_by_a_node_on_a_on_a_cluster(
     start: StartInstance, server_name: str

@@ -202,6 +202,24 @@ async def test_a_designated_node_outside_the_tenants_pool_is_not_asked(
     assert await scheduler.find_node(job_id) == "n-1"
 
 
+@pytest.mark.req("L5")
+async def test_a_designated_node_whose_last_slot_is_just_taken_gives_way(
+    connection: Connection, keys: Keys, scheduler: Scheduler
+) -> None:
+    """This instance believes it free; only the script that reserves knows that it is not."""
+    elsewhere = Scheduler(connection, keys, seed=2)
+    await scheduler.connect("n-1", "n-2", max_jobs=1, known_to=(elsewhere,))
+    for each in (scheduler, elsewhere):
+        each.use(TWO_POOLS, a={"n-1", "n-2"})
+    taken = await elsewhere.ask(preferred_node_id="n-2")
+
+    job_id = await scheduler.ask(session=2, preferred_node_id="n-2")
+
+    assert await elsewhere.find_node(taken) == "n-2"
+    assert await scheduler.find_node(job_id) == "n-1"
+    assert scheduler.metrics.counts["reserve_attempt_total", "fail"] == 1
+
+
 @pytest.mark.req("L7", "V10")
 async def test_a_spread_session_alternates_over_two_instances(
     connection: Connection, keys: Keys

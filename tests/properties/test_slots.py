@@ -191,6 +191,6 @@ def _by_name(leases: dict[Attempt, int]) -> dict[str, int]:
     return {f"{job_id}:{attempt}": end for (job_id, attempt), end in leases.items()}
 
 
-@pytest.mark.req("R1", "R2", "R3", "R4", "R5", "R8", "N4", "N5", "N6", "N10", "N14", "I-7")
+@pytest.mark.req("R1", "R2", "R3", "R4", "R5", "R8", "N4", "N5", "N6", "N10", "N14", "I-7", "X1")
 def test_slots_equal_their_model(redis_server: OwnRedis) -> None:
     search(SlotsAgainstModel, redis_server.url)

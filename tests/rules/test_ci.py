@@ -1,7 +1,10 @@
 """CI runs every quick check of `make check`, and ends with the README's test command."""
 
 import re
+import tomllib
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 # Builds an environment for each package, which takes minutes and an index to install from.
@@ -32,3 +35,12 @@ def test_a_check_that_fails_ends_the_run() -> None:
 
     assert "set -eu" in script
     assert not re.search(r"\|\||--ignore-errors|make -[ik]|\bexit 0\b", script)
+
+
+@pytest.mark.req("X1")
+def test_what_tests_reach_has_a_floor_that_the_command_holds() -> None:
+    floor = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["coverage"]["report"]
+    recipe = (ROOT / "Makefile").read_text().partition("\ncoverage:")[2].partition("\n\n")[0]
+
+    assert floor["fail_under"] >= 90
+    assert recipe.rstrip().endswith("-m coverage report")
