@@ -1,10 +1,12 @@
 """The session socket's messages: first what speakers say, then what they are told."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from scheduling.model.languages import AUTO, UnreadableLanguage, read_language
 from sockets.wire import Message, check_levels
 
 # Languages one utterance may be translated to.
@@ -14,6 +16,8 @@ LanguageCode = Annotated[str, Meta(min_length=1, max_length=35)]
 Index = Annotated[int, Meta(ge=0, le=2**52)]
 Moment = Annotated[int, Meta(ge=0, le=2**53)]
 SampleRate = Annotated[int, Meta(ge=1, le=384_000)]
+_LANGUAGE_FIELDS = ("src_lang", "tgt_lang", "lang_a", "lang_b", "tgt_langs", "auto_langs")
+_MAY_BE_AUTO = ("src_lang", "auto_langs")
 
 
 class Spoken(Message, frozen=True, kw_only=True):
@@ -31,6 +35,24 @@ class Spoken(Message, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_levels(self.features)
+        for field in _LANGUAGE_FIELDS:
+            tags = getattr(self, field, None)
+            if tags is not None:
+                _check_tags(field, (tags,) if isinstance(tags, str) else tags)
+
+
+def _check_tags(field: str, tags: Iterable[str]) -> None:
+    """Check that languages can be read, and that each to translate to is one.
+
+    :raises ValueError: names the field, and the tag; while decoding it becomes a validation error
+    """
+    for tag in tags:
+        try:
+            key = read_language(tag)
+        except UnreadableLanguage as error:
+            raise ValueError(f"{field}: {error}") from error
+        if key == AUTO and field not in _MAY_BE_AUTO:
+            raise ValueError(f"{field}: {tag!r} names no language")
 
 
 class InitSession(Spoken, frozen=True, tag="session_init"):

@@ -21,7 +21,7 @@ from operators.console.console import Console
 from operators.console.fleet import FleetService, PlacementQuery
 from operators.db.pool_models import SERVICE_TYPES
 from scheduling.model.jobs import Need
-from scheduling.model.languages import normalize
+from scheduling.model.languages import UnreadableLanguage, read_language
 
 Json = dict[str, Any]
 _BAD_REQUEST, _NOT_FOUND = 400, 404
@@ -123,7 +123,7 @@ class RebuildView(FleetServiceView, CommandView):
 @describe(
     operation_id="phase3_simulate",
     parameters=[
-        OpenApiParameter("routing_key", str, description="Stands for a tenant or a session."),
+        OpenApiParameter("routing_key", str, description="The tenant, if not named."),
         OpenApiParameter("tenant_id", str),
         OpenApiParameter("session_id", str),
         OpenApiParameter(
@@ -159,7 +159,10 @@ class SimulateView(FleetServiceView, ReadView):
     """Where a job would go, by exactly the code that dispatches; nothing changes (P15)."""
 
     async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
-        query = _read_query(request)
+        try:
+            query = _read_query(request)
+        except UnreadableLanguage as error:
+            return refuse(_BAD_REQUEST, "INVALID_PARAMETER", str(error))
         unknown = sorted(set(query.need.types) - set(SERVICE_TYPES))
         if unknown:
             told = f"required: no service is called {unknown[0]}; {', '.join(SERVICE_TYPES)}"
@@ -223,7 +226,8 @@ class WhyNotView(FleetServiceView, ReadView):
 
 def _read_query(request: Request) -> PlacementQuery:
     asked = request.query_params
-    src, tgt = (normalize(asked.get(*pair)) for pair in (("src_lang", "zh"), ("tgt_lang", "en")))
+    named = (asked.get("src_lang", "zh"), asked.get("tgt_lang", "en"))
+    src, tgt = map(read_language, named)
     types = _list_values(asked.getlist("required"))
     key = asked.get("routing_key") or asked.get("tenant_id") or asked.get("session_id")
     return PlacementQuery(
@@ -235,7 +239,7 @@ def _read_query(request: Request) -> PlacementQuery:
             public=asked.get("accept_public", "true").lower() not in _FALSE,
         ),
         routing_key=key or "default",
-        tenant_id=asked.get("tenant_id", ""),
+        tenant_id=asked.get("tenant_id") or asked.get("routing_key", ""),
         session_id=asked.get("session_id") or asked.get("routing_key", ""),
         exclude=_list_values(asked.getlist("exclude_node_id")),
         preferred_node_id=asked.get("preferred_node_id", ""),

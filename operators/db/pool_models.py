@@ -1,7 +1,6 @@
 """What operators own of placement: pools, tenants and switches, checked when they are saved."""
 
 import math
-import re
 from typing import Any, ClassVar
 
 import msgspec
@@ -10,13 +9,12 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from scheduling.model import ids
-from scheduling.model.languages import normalize
+from scheduling.model.languages import AUTO, UnreadableLanguage, normalize, read_language
 from scheduling.placement.pool_config import PoolRules, TenantRule
 from scheduling.placement.pools import Pool, PoolKind
 
 SERVICE_TYPES = ("asr", "nmt", "tts", "semantic", "tone")
 _OWN_PREFIXES = ("p-", "bucket-")
-_LANGUAGE = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})*")
 _NAMING = (("pair", "one direction"), ("bidirectional", "both directions"))
 _MODES = (("two_level", "pools, then nodes"), ("single", "nodes alone"))
 _SCOPES = (("core_only", "asr, nmt and tts"), ("all_required", "all services"))
@@ -50,8 +48,12 @@ def check_languages(codes: Any) -> None:
     """
     _check_list(codes)
     for code in codes:
-        if not _LANGUAGE.fullmatch(normalize(code)):
-            raise ValidationError(f"{code!r} is no language code such as en or pt-br")
+        try:
+            key = read_language(code)
+        except UnreadableLanguage as error:
+            raise ValidationError(str(error)) from error
+        if key == AUTO:
+            raise ValidationError(f"{code!r} names no language")
 
 
 def check_nodes(node_ids: Any) -> None:

@@ -7,6 +7,7 @@ import msgspec
 
 from scheduling.model import clock, ids
 from scheduling.model.jobs import Assignment, JobRecord, Need, Pipeline, quote_base64
+from scheduling.model.languages import is_same
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node, NodeStatus
 from scheduling.placement.chooser import Chooser
@@ -161,7 +162,7 @@ class Explainer:
         nodes = self._fleet.snapshot.nodes.values()
         heard = sorted({language for node in nodes for language in node.description.languages.asr})
         spoken = sorted({language for node in nodes for language in node.description.languages.tts})
-        rows = [self._cover(src, tgt) for src in heard for tgt in spoken if src != tgt]
+        rows = [self._cover(src, tgt) for src in heard for tgt in spoken if not is_same(src, tgt)]
         return sorted(rows, key=lambda row: (row.free_slots, row.ready_nodes, row.src, row.tgt))
 
     def check_membership(self, node: Node) -> frozenset[str]:

@@ -1,30 +1,136 @@
-"""Which languages a node can take and give, and whether it serves a pair (N16, J-29)."""
+"""Language tags as we compare them, which a node can take and give, and what pairs follow.
+
+Tags are read once, where they come in, by what BCP 47 and CLDR know of them; from there on a key
+stands for each: ``zh_Hans_CN`` and ``cmn-CN`` are ``zh-cn``, ``eng`` is ``en``. Keys are not equal
+where one says more than the other, so they are compared by `is_same` and `covers`.
+"""
 
 import functools
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import langcodes
 import msgspec
+from langcodes.data_dicts import MACROLANGUAGES
 
 AUTO = "auto"
 
 NmtRule = Literal["any_to_any", "any_to_en", "en_to_any", "specific_pairs"]
 
+# BCP 47 for a language that is not known, or is several.
+_NO_LANGUAGE = frozenset({"und", "mul"})
+_WORLD = "001"
+# CLDR: what one reads who knows the other calls the same, `no` and `nb`.
+_ALIAS_DISTANCE = 1
+_MOST_REMEMBERED = 4096
 
-@functools.lru_cache(maxsize=4096)
-def normalize(code: str) -> str:
-    """Return `code` as we compare it: lower-case, ``-`` between parts (``zh_CN`` → ``zh-cn``)."""
-    return code.strip().lower().replace("_", "-")
+
+class UnreadableLanguage(ValueError):
+    """A text that is no language tag."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(f"{tag!r} is no language tag such as en, pt-BR or zh-Hans")
 
 
-@functools.lru_cache(maxsize=4096)
-def _primary(code: str) -> str:
-    return code.partition("-")[0]
+class _Parts(NamedTuple):
+    """What a key says: `script` also where only its region tells."""
+
+    language: str
+    script: str | None
+    region: str | None
+
+
+@functools.lru_cache(maxsize=_MOST_REMEMBERED)
+def read_language(tag: str) -> str:
+    """Return the key of a tag as a peer spells it; ``auto`` stays what it is.
+
+    Three-letter and old codes, and a script that follows from the region, are aliases; variants
+    and extensions say nothing of who understands whom.
+
+    :raises UnreadableLanguage: it is no tag of BCP 47
+    """
+    text = tag.strip()
+    if text.lower() == AUTO:
+        return AUTO
+    try:
+        read = langcodes.Language.get(langcodes.standardize_tag(text, macro=True))
+        language = _find_common_name(read.language) if read.language else text.lower()
+        if language in _NO_LANGUAGE:
+            return AUTO
+        region = read.territory if read.territory != _WORLD else None
+        script = read.script
+        if script and region and _find_script(language, region) == script:
+            script = None
+    except ValueError as error:
+        raise UnreadableLanguage(tag) from error
+    return "-".join(part for part in (language, script, region) if part).lower()
+
+
+@functools.lru_cache(maxsize=_MOST_REMEMBERED)
+def normalize(tag: str) -> str:
+    """Return the key of a tag; of what is none, its own lower-case text, which nobody has."""
+    try:
+        return read_language(tag)
+    except UnreadableLanguage:
+        return tag.strip().lower()
+
+
+@functools.lru_cache(maxsize=65_536)
+def is_same(one: str, other: str) -> bool:
+    """Say whether two keys may mean the same: a script or region counts where both name one."""
+    if one == other:
+        return True
+    mine, theirs = _take_apart(one), _take_apart(other)
+    return mine.language == theirs.language and all(
+        None in both or both[0] == both[1]
+        for both in ((mine.script, theirs.script), (mine.region, theirs.region))
+    )
+
+
+def covers(general: str, special: str) -> bool:
+    """Say whether all that `special` means is meant by `general` too."""
+    if general == special:
+        return True
+    wide, narrow = _take_apart(general), _take_apart(special)
+    return (
+        wide.language == narrow.language
+        and wide.script in (None, narrow.script)
+        and wide.region in (None, narrow.region)
+    )
 
 
 def has_language(offered: frozenset[str], wanted: str) -> bool:
-    """Say whether `wanted` is offered; a region falls back to its language, never the other way."""
-    return wanted in offered or _primary(wanted) in offered
+    """Say whether `wanted` is among what is offered, whichever of the two says more."""
+    return wanted in offered or any(is_same(known, wanted) for known in offered)
+
+
+def _is_english(key: str) -> bool:
+    return _take_apart(key).language == "en"
+
+
+def _find_common_name(language: str) -> str:
+    """Return the wider of two names for one language: `no` for `nb`."""
+    wider = MACROLANGUAGES.get(language)
+    if wider and langcodes.tag_distance(language, wider) <= _ALIAS_DISTANCE:
+        return wider
+    return language
+
+
+@functools.lru_cache(maxsize=_MOST_REMEMBERED)
+def _find_script(language: str, region: str) -> str | None:
+    return langcodes.Language.make(language=language, territory=region).maximize().script
+
+
+@functools.lru_cache(maxsize=_MOST_REMEMBERED)
+def _take_apart(key: str) -> _Parts:
+    try:
+        read = langcodes.Language.get(key, normalize=False)
+    except ValueError:
+        return _Parts(key, None, None)
+    if not read.language:
+        return _Parts(key, None, None)
+    script = read.script or (read.territory and _find_script(read.language, read.territory))
+    return _Parts(read.language, script or None, read.territory)
 
 
 class Nmt(msgspec.Struct, frozen=True):
@@ -38,15 +144,19 @@ class Nmt(msgspec.Struct, frozen=True):
     def translates(self, *, src: str, tgt: str) -> bool:
         """Say whether the model goes from `src` (or ``auto``) to `tgt`."""
         if src == AUTO:
-            return any(self.translates(src=known, tgt=tgt) for known in self._sources() - {tgt})
-        if _has_pair(self.blocked, src, tgt):
+            return any(
+                self.translates(src=known, tgt=tgt)
+                for known in self._sources()
+                if not is_same(known, tgt)
+            )
+        if any(covers(one, src) and covers(other, tgt) for one, other in self.blocked):
             return False
         if self.rule == "specific_pairs":
             return _has_pair(self.supported, src, tgt)
         known = has_language(self.languages, src) and has_language(self.languages, tgt)
         return known and (
-            (self.rule != "any_to_en" or _primary(tgt) == "en")
-            and (self.rule != "en_to_any" or _primary(src) == "en")
+            (self.rule != "any_to_en" or _is_english(tgt))
+            and (self.rule != "en_to_any" or _is_english(src))
         )
 
     def _sources(self) -> frozenset[str]:
@@ -56,7 +166,9 @@ class Nmt(msgspec.Struct, frozen=True):
 
 
 def _has_pair(pairs: frozenset[tuple[str, str]], src: str, tgt: str) -> bool:
-    return any((s, t) in pairs for s in (src, _primary(src)) for t in (tgt, _primary(tgt)))
+    return (src, tgt) in pairs or any(
+        is_same(one, src) and is_same(other, tgt) for one, other in pairs
+    )
 
 
 class LanguageOffer(msgspec.Struct, frozen=True):
@@ -93,6 +205,16 @@ class LanguageOffer(msgspec.Struct, frozen=True):
         return has_language(self.semantic or self.tts, tgt)
 
 
-def collect(codes: Iterable[str] | None) -> frozenset[str]:
-    """Return the set of normalized codes; ``auto`` is never a language."""
-    return frozenset(normalize(code) for code in codes or ()) - {AUTO, ""}
+def collect(tags: Iterable[str] | None) -> frozenset[str]:
+    """Return the keys of the tags that can be read; ``auto`` is never a language."""
+    keys = (normalize(tag) for tag in tags or () if is_readable(tag))
+    return frozenset(keys) - {AUTO}
+
+
+def is_readable(tag: str) -> bool:
+    """Say whether a text is a language tag, or ``auto``."""
+    try:
+        read_language(tag)
+    except UnreadableLanguage:
+        return False
+    return True

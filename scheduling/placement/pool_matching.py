@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from scheduling.model.jobs import Need
-from scheduling.model.languages import AUTO, has_language
+from scheduling.model.languages import AUTO, has_language, is_same
 from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule
 from scheduling.placement.pools import LANGUAGE_KINDS, Pool, PoolKind, hash_key
 
@@ -167,7 +167,7 @@ def _list_ids(pools: Sequence[Pool], kind: PoolKind) -> tuple[str, ...]:
 def _serves_languages(pool: Pool, need: Need) -> bool:
     match pool.kind:
         case PoolKind.MIXED:
-            return need.pairs == ((AUTO, need.tgt),) and _same(pool.languages[0], need.tgt)
+            return need.pairs == ((AUTO, need.tgt),) and is_same(pool.languages[0], need.tgt)
         case PoolKind.SET:
             members = frozenset(pool.languages)
             wanted = {language for pair in need.pairs for language in pair} - {AUTO}
@@ -180,9 +180,5 @@ def _serves_languages(pool: Pool, need: Need) -> bool:
 
 def _is_pair(pool: Pool, src: str, tgt: str) -> bool:
     one, other = pool.languages
-    forth = _same(one, src) and _same(other, tgt)
-    return forth or (pool.both_ways and _same(one, tgt) and _same(other, src))
-
-
-def _same(offered: str, wanted: str) -> bool:
-    return has_language(frozenset((offered,)), wanted)
+    forth = is_same(one, src) and is_same(other, tgt)
+    return forth or (pool.both_ways and is_same(one, tgt) and is_same(other, src))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from scheduling.model.languages import AUTO, LanguageOffer, has_language
+from scheduling.model.languages import AUTO, LanguageOffer, has_language, is_same
 from scheduling.model.nodes import NodeDescription
 
 _FNV_OFFSET = 0xCBF29CE484222325
@@ -126,7 +126,7 @@ def list_pairs(languages: LanguageOffer, *, require_semantic: bool) -> list[tupl
         (src, tgt)
         for src in sorted(languages.asr)
         for tgt in sorted(languages.tts)
-        if src != tgt and _serves(languages, src, tgt, require_semantic=require_semantic)
+        if not is_same(src, tgt) and _serves(languages, src, tgt, require_semantic=require_semantic)
     ]
 
 

@@ -24,6 +24,12 @@ _MAKE = (
     "INSERT INTO operators_ownedpool (pool_id, name, kind, required, languages, nodes)"
     " VALUES ('desk-made', '', 'capability', '[\"tone\"]', '[]', '[]')"
 )
+# The pool asks for a service that jobs of this file do not: its tenant's jobs are refused.
+_SEND = (
+    "INSERT INTO operators_tenantpolicy (tenant_id, max_jobs, jobs_per_s, burst, min_slots, weight,"
+    " pool_id) SELECT 'test', 0, 0, 1, 0, 1, id FROM operators_ownedpool WHERE pool_id='desk-made'"
+)
+_FREE = "DELETE FROM operators_tenantpolicy WHERE tenant_id = 'test'"
 _DROP = "DELETE FROM operators_ownedpool WHERE pool_id = 'desk-made'"
 # What the instance says of itself all the time, whoever asks it.
 _SIGNS_OF_LIFE = ("{poolcfg}:leader", "{instances}:seen", ":figures")
@@ -195,6 +201,44 @@ async def test_a_pool_that_operators_make_is_in_force_within_a_second(
         return max(await change(_MAKE, has), await change(_DROP, lambda told: not has(told)))
 
     await keeps_to(1, make_and_drop)
+
+
+@pytest.mark.req("P15")
+async def test_a_dry_run_goes_where_the_tenant_behind_the_key_is_sent(
+    lingua: Lingua, api: Api
+) -> None:
+    database = lingua.instance.notes_file.parent / "var" / "lingua.sqlite3"
+    languages = draw_languages()
+
+    def change(*statements: str) -> None:
+        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def is_refused(told: dict[str, Any]) -> bool:
+        return bool(told["refused"] == "tenant_pool_unavailable")
+
+    async with FakeNode.open(lingua.url("/ws/node"), languages) as node:
+        await await_pool(api, languages)
+        path = simulate(languages)
+        assert (await api.json(path))["selected_node_id"] == node.node_id
+        change(_MAKE, _SEND)
+        told = await api.until(path, is_refused)
+        by_name = await api.json(path.replace("routing_key", "tenant_id"))
+        other = await api.json(path.replace("routing_key=test", "routing_key=other"))
+        change(_FREE, _DROP)
+
+    assert told["selected_node_id"] is by_name["selected_node_id"] is None
+    assert told["refused"] == by_name["refused"]
+    assert other["selected_node_id"] == node.node_id
+
+
+@pytest.mark.req("ED3", "P15")
+async def test_a_dry_run_names_what_is_no_language(api: Api) -> None:
+    status, told = await api.text(simulate(("english", "de")))
+
+    assert status == 400
+    assert "'english' is no language tag" in told
 
 
 @pytest.mark.req("P16")

@@ -2,18 +2,19 @@
 
 import base64
 import itertools
+import string
 from typing import Any
 
 AUDIO = base64.b64encode(b"\1\0" * 8_000).decode()
 
 Frame = dict[str, Any]
-_languages = itertools.count(1)
+_tails = itertools.product(string.ascii_lowercase, repeat=2)
 
 
 def draw_languages() -> tuple[str, str]:
     """Return a pair no other test speaks, so that only this test's nodes can serve it."""
-    number = next(_languages)
-    return f"xa{number}", f"xb{number}"
+    tail = "".join(next(_tails))
+    return f"xa{tail}", f"xb{tail}"
 
 
 def init_frame(languages: tuple[str, str]) -> Frame:

@@ -14,7 +14,7 @@ from scheduling.placement.pool_matching import ALL_NODES, PoolMatcher, PoolReaso
 from scheduling.placement.pools import Pool, PoolKind, hash_key, language_pool
 from tests.pools.declared import CORE, make_need
 
-CODES = ("de", "en", "zh", "zh-cn")
+CODES = ("de", "en", "zh", "zh-cn", "zh-sg")
 pairs = st.tuples(st.sampled_from(CODES), st.sampled_from(CODES)).filter(
     lambda pair: pair[0] != pair[1]
 )
@@ -31,7 +31,8 @@ language_pools = st.one_of(
 
 
 def knows(offered: str, wanted: str) -> bool:
-    return offered in (wanted, wanted.partition("-")[0])
+    (one, _, here), (other, _, there) = offered.partition("-"), wanted.partition("-")
+    return one == other and (not here or not there or here == there)
 
 
 def naive(pool: Pool, need: Need) -> bool:

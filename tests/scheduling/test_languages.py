@@ -2,7 +2,16 @@
 
 import pytest
 
-from scheduling.model.languages import LanguageOffer, Nmt, NmtRule, collect, has_language, normalize
+from scheduling.model.languages import (
+    LanguageOffer,
+    Nmt,
+    NmtRule,
+    UnreadableLanguage,
+    collect,
+    has_language,
+    normalize,
+    read_language,
+)
 
 pytestmark = pytest.mark.req("N16")
 KNOWN = frozenset({"en", "de", "zh"})
@@ -62,23 +71,58 @@ def test_an_unknown_source_is_not_served_when_all_its_pairs_are_blocked() -> Non
     assert model.translates(src="auto", tgt="zh")
 
 
+@pytest.mark.req("ED3")
 @pytest.mark.parametrize(
-    ("offered", "wanted", "expected"),
+    ("one", "other"),
     [
-        ("zh", "zh", True),
-        ("zh", "zh-cn", True),
-        ("zh-cn", "zh-cn", True),
-        ("zh-cn", "zh", False),
-        ("zh-cn", "zh-tw", False),
-        ("en", "zh", False),
+        *(("zh", "zh-CN"), ("zh-Hans", "zh-CN"), ("zh-Hans", "zh-SG"), ("zh_Hans_CN", "zh-cn")),
+        *(("zh-Hant", "zh-TW"), ("zh-Hant-HK", "zh-HK"), ("cmn", "zh"), ("zho", "zh-Hant")),
+        *(("chi", "cmn-Hans"), ("zh-cmn", "zh"), ("zh-yue", "yue"), ("eng", "en"), ("spa", "es")),
+        *(("deu", "ger"), ("fre", "fr-CA"), ("iw", "he"), ("in", "id"), ("ji", "yi")),
+        *(("no", "nb"), ("nob", "no"), ("mo", "ro"), ("tl", "fil"), ("arb", "ar-EG")),
+        *(("sr", "sr-Latn"), ("sh", "sr-Latn"), ("en-Latn", "en-GB"), ("en-UK", "en-GB")),
+        *(("pt", "pt-BR"), ("eng_Latn", "en"), ("en-001", "en-US"), ("de-1996", "de")),
     ],
 )
-def test_a_region_falls_back_to_its_language_never_the_other_way(
-    offered: str,
-    wanted: str,
-    expected: bool,  # noqa: FBT001 - a column of the table above
+def test_tags_that_may_mean_the_same_match_both_ways(one: str, other: str) -> None:
+    first, second = read_language(one), read_language(other)
+
+    assert has_language(frozenset({first}), second)
+    assert has_language(frozenset({second}), first)
+
+
+@pytest.mark.req("ED3")
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *(("zh-CN", "zh-TW"), ("zh-Hans", "zh-TW"), ("zh-Hant", "zh-CN"), ("zh", "yue")),
+        *(("en-US", "en-GB"), ("pt-PT", "pt-BR"), ("nn", "nb"), ("nn", "no"), ("en", "zh")),
+        *(("sr-Latn", "sr-Cyrl"), ("id", "ms"), ("de", "gsw"), ("hr", "sr"), ("x-one", "x-two")),
+    ],
+)
+def test_tags_that_name_different_languages_scripts_or_regions_never_match(
+    one: str, other: str
 ) -> None:
-    assert has_language(frozenset({offered}), wanted) is expected
+    first, second = read_language(one), read_language(other)
+
+    assert not has_language(frozenset({first}), second)
+    assert not has_language(frozenset({second}), first)
+
+
+@pytest.mark.req("ED3")
+@pytest.mark.parametrize(
+    "tag",
+    ["", " ", "english", "zh CN", "zh--CN", "-en", "%%", "a", "中文", "en_US.UTF-8", "*", "\0"],
+)
+def test_what_is_no_tag_is_refused_by_its_own_words(tag: str) -> None:
+    with pytest.raises(UnreadableLanguage) as refused:
+        read_language(tag)
+    assert repr(tag) in str(refused.value)
+
+
+@pytest.mark.req("ED3")
+def test_an_unknown_language_is_auto_in_the_words_of_bcp_47_too() -> None:
+    assert {read_language(tag) for tag in ("auto", "AUTO", "und", "mul")} == {"auto"}
 
 
 @pytest.mark.parametrize(
@@ -99,24 +143,41 @@ def test_pairs_with_regions_fall_back_too(
         ("de", "en-gb", True),
         ("de-at", "en-gb", True),
         ("de-at", "en-us", False),
-        ("de", "en", False),
+        ("de", "en", True),
     ],
 )
-def test_each_side_of_a_pair_falls_back_by_itself(
+def test_each_side_of_a_pair_is_compared_by_itself(
     src: str,
     tgt: str,
     expected: bool,  # noqa: FBT001 - a column of the table above
 ) -> None:
-    pairs = frozenset({("de", "en-gb")})
-    serves = Nmt(rule="specific_pairs", languages=KNOWN, supported=pairs)
-    blocks = Nmt(rule="any_to_any", languages=KNOWN, blocked=pairs)
+    serves = Nmt(rule="specific_pairs", languages=KNOWN, supported=frozenset({("de", "en-gb")}))
 
     assert serves.translates(src=src, tgt=tgt) is expected
+
+
+@pytest.mark.parametrize(
+    ("src", "tgt", "expected"),
+    [
+        ("de", "en-gb", True),
+        ("de-at", "en-gb", True),
+        ("de-at", "en-us", False),
+        ("de", "en", False),
+    ],
+)
+def test_an_exception_takes_away_what_it_names_and_nothing_wider(
+    src: str,
+    tgt: str,
+    expected: bool,  # noqa: FBT001 - a column of the table above
+) -> None:
+    blocks = Nmt(rule="any_to_any", languages=KNOWN, blocked=frozenset({("de", "en-gb")}))
+
     assert blocks.translates(src=src, tgt=tgt) is not expected
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"), [("zh_CN", "zh-cn"), (" EN ", "en"), ("pt-BR", "pt-br")]
+    ("code", "expected"),
+    [("zh_CN", "zh-cn"), (" EN ", "en"), ("pt-BR", "pt-br"), ("not a tag", "not a tag")],
 )
 def test_codes_are_compared_in_one_form(code: str, expected: str) -> None:
     assert normalize(code) == expected
@@ -136,11 +197,12 @@ def test_declared_pairs_outrank_the_models() -> None:
     assert not offer.translates(src="auto", tgt="zh")
 
 
-def test_a_declared_pair_into_a_region_is_none_into_the_language_at_large() -> None:
+def test_a_declared_pair_into_a_region_is_one_into_the_language_at_large() -> None:
     offer = LanguageOffer(pairs=frozenset({("de", "en-gb")}))
 
     assert offer.translates(src="auto", tgt="en-gb")
-    assert not offer.translates(src="auto", tgt="en")
+    assert offer.translates(src="auto", tgt="en")
+    assert not offer.translates(src="auto", tgt="en-us")
 
 
 def test_any_model_that_serves_the_pair_is_enough() -> None:
