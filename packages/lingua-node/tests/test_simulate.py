@@ -104,4 +104,4 @@ def test_an_address_that_is_none_is_refused_in_words(command, capsys):
         main([command, "--url", "http://127.0.0.1:5010/ws/node"])
 
     assert ended.value.code == 2
-    assert "is no WebSocket URL such as ws://" in capsys.readouterr().err
+    assert "is ws://127.0.0.1:5010/ws/node meant?" in capsys.readouterr().err

@@ -5,27 +5,32 @@ import asyncio
 import logging
 import os
 import sys
-from urllib.parse import urlsplit
 
-from lingua_node import simulate, speech
+from lingua_node import mistakes, simulate, speech
 from lingua_node.signals import run_until_drained
 from lingua_node.workers import WorkerLost
 
 _URL = "ws://127.0.0.1:5010/ws/node"
+_WRONGLY_CALLED = 2
+_UNAVAILABLE = 69  # os.EX_UNAVAILABLE, which Windows does not name
 _EPILOG = """\
 SIGTERM or Ctrl-C drains: nothing new is taken, what runs is finished, results are delivered, then
 the program ends. A second signal ends it at once. The connection is retried for ever."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return its exit code: 0 drained, 69 something is not installed."""
+    """Run one command; return its exit code: 0 drained, 2 a mistake, 69 something is missing."""
     options = _parser().parse_args(arguments)
     level = logging.DEBUG if options.verbose else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("websockets").setLevel(logging.WARNING)
     options.token = options.token or os.environ.get("LINGUA_NODE_TOKEN")
     command = {"speech": _speech, "simulate": _simulate}[options.command]
-    return command(options)
+    try:
+        return command(options)
+    except mistakes.NodeMistake as mistake:
+        sys.stderr.write(f"{mistake}\n")
+        return _WRONGLY_CALLED
 
 
 def _speech(options: argparse.Namespace) -> int:
@@ -36,7 +41,7 @@ def _speech(options: argparse.Namespace) -> int:
         asyncio.run(run_until_drained(serving, drain=node.node.drain))
     except (speech.ProgramMissing, WorkerLost) as error:
         sys.stderr.write(f"{error}\n")
-        return os.EX_UNAVAILABLE
+        return _UNAVAILABLE
     return 0
 
 
@@ -156,9 +161,10 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _socket_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
-        raise argparse.ArgumentTypeError(f"{text!r} is no WebSocket URL such as {_URL}")
+    try:
+        mistakes.check_url(text)
+    except mistakes.NodeMistake as mistake:
+        raise argparse.ArgumentTypeError(str(mistake)) from None
     return text
 
 

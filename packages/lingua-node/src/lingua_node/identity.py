@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -11,6 +11,7 @@ from lingua_node import clock, machine, messages
 from lingua_node.work import JobRunner
 
 _SCHEMA_VERSION = "2.0"
+_SHOWN = 5
 _PLATFORMS = {"win32": "windows", "darwin": "macos"}
 
 
@@ -29,6 +30,21 @@ class Offer:
     version: str = "2.0.0"
     accept_public_jobs: bool = True
     features: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """Say what is offered as whoever started the node wants to read it."""
+        spoken = self.languages
+        pairs = [f"{pair.src}-{pair.tgt}" for pair in spoken.supported_language_pairs or ()]
+        models = [model.model_id for model in spoken.nmt_capabilities or ()]
+        named = {
+            "asr": spoken.asr_languages,
+            "nmt": pairs or models,
+            "tts": spoken.tts_languages,
+            "semantic": spoken.semantic_languages,
+        }
+        kinds = list(dict.fromkeys(service.type for service in self.services))
+        offers = [f"{kind} ({_list_few(named.get(kind) or ())})" for kind in kinds]
+        return f"offers {', '.join(offers)}, {self.slots} job{'s' * (self.slots > 1)} at once"
 
     def capabilities(self) -> list[messages.Capability]:
         """One row per service type: ready when one of its services runs."""
@@ -57,6 +73,11 @@ class Offer:
                 self.services[index] = msgspec.structs.replace(service, status=status)
                 return
         raise KeyError(service_id)
+
+
+def _list_few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown or "any"
 
 
 class Identity:

@@ -67,4 +67,5 @@ class Result:
     quality_score: float | None = None  # 0-1
 
 
-Handler = Callable[[Job], Awaitable[Result]]
+AsyncHandler = Callable[[Job], Awaitable[Result]]
+Handler = AsyncHandler | Callable[[Job], Result]  # a `def` runs in a thread

@@ -7,15 +7,17 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from lingua_node import machine, messages
+from lingua_node import machine, messages, mistakes, troubles
 from lingua_node.backoff import Backoff
+from lingua_node.handlers import as_async
 from lingua_node.identity import Identity, Offer, RegistrationRefused
 from lingua_node.intake import AudioForm
-from lingua_node.jobs import Handler, Job, Result
+from lingua_node.jobs import AsyncHandler, Handler, Job, Result
 from lingua_node.link import Link
 from lingua_node.signals import run_until_drained
+from lingua_node.terminal import show_log
 from lingua_node.work import Counters, JobRunner
 
 logger = logging.getLogger(__name__)
@@ -56,9 +58,16 @@ class Node:
         usage: machine.UsageReader | None = None,
         takes: Callable[[messages.AssignJob], bool] | None = None,
     ) -> None:
-        if max_concurrent_jobs < 1:
-            raise ValueError("max_concurrent_jobs must be at least 1")
-        self._handler = handler
+        services = mistakes.check_services(services)
+        mistakes.check_options(
+            languages=languages,
+            max_concurrent_jobs=max_concurrent_jobs,
+            audio=audio,
+            heartbeat_s=heartbeat_s,
+        )
+        self._handler: AsyncHandler | None = None
+        if handler is not None:
+            self.job(handler)
         self._heartbeat_s = heartbeat_s
         self._drain_timeout_s = drain_timeout_s
         self._max_frame_bytes = max_frame_bytes
@@ -72,7 +81,7 @@ class Node:
             takes=takes,
         )
         self._offer = Offer(
-            services=list(services),
+            services=services,
             languages=languages,
             slots=max_concurrent_jobs,
             models=list(models),
@@ -102,8 +111,12 @@ class Node:
         return self._runner.counters
 
     def job(self, handler: Handler) -> Handler:
-        """Decorate the function that does a job."""
-        self._handler = handler
+        """Decorate the function that does a job, `async def` or `def`; a `def` runs in a thread.
+
+        :raises NodeMistake: it cannot be called with a job, or never returns a result
+        """
+        mistakes.check_handler(handler)
+        self._handler = as_async(handler)
         return handler
 
     async def wait_registered(self) -> None:
@@ -128,16 +141,28 @@ class Node:
             self._registered.set()
 
     def run(self, *, url: str, token: str | None = None) -> None:
-        """Serve until SIGTERM or SIGINT; a second signal does not wait for the jobs that run."""
+        """Serve until SIGTERM or SIGINT; a second signal does not wait for the jobs that run.
+
+        What happens is told on the terminal, unless the program has arranged for logs itself.
+
+        :raises NodeMistake: the node cannot work as it is written
+        """
+        show_log()
         asyncio.run(run_until_drained(self.serve(url=url, token=token), drain=self.drain))
 
     async def serve(self, *, url: str, token: str | None = None) -> None:
         """Serve until drained; connection errors are retried for ever.
 
-        :raises ValueError: the URL is not a WebSocket URL
+        :raises NodeMistake: the URL is not where nodes connect, or the node has no handler
         """
-        if urlsplit(url).scheme not in {"ws", "wss"}:
-            raise ValueError(f"not a WebSocket URL: {url}")
+        mistakes.check_url(url)
+        token = mistakes.check_token(token)
+        if self._handler is None:
+            raise mistakes.NodeMistake(
+                "the node has no handler: put @node.job above the function that does a job"
+            )
+        for doubt in mistakes.list_doubts(self._offer.services, self._offer.languages):
+            logger.warning("%s", doubt)
         serving = asyncio.create_task(self._reconnect(url=url, token=token), name="node")
         leaving = asyncio.create_task(self._leave.wait(), name="node leaves")
         try:
@@ -163,23 +188,25 @@ class Node:
             await asyncio.wait(tasks, timeout=_GIVE_UP_WITHIN_S)
 
     async def _reconnect(self, *, url: str, token: str | None) -> None:
+        has_token = token is not None
         while not self._is_done():
             close_code: int | None = None
+            logger.info("connecting to %s", troubles.describe(url))
             try:
-                close_code = await self._connect(url=url, token=token)
-                logger.info("the connection ended with %s", close_code)
+                close_code, reason = await self._connect(url=url, token=token)
+                trouble = troubles.explain_close(
+                    close_code, reason=reason, url=url, has_token=has_token
+                )
             except ConnectionClosed as error:
                 close_code = error.rcvd.code if error.rcvd else None
-                logger.warning("the connection ended before the registration: %s", error)
-            except InvalidHandshake as error:
-                logger.warning("the scheduler refused the connection: %s", error)
-            except (OSError, WebSocketException, RegistrationRefused, TimeoutError) as error:
-                logger.warning("not connected: %s", error)
+                trouble = troubles.explain(error, url=url, has_token=has_token)
+            except (OSError, WebSocketException, RegistrationRefused) as error:
+                trouble = troubles.explain(error, url=url, has_token=has_token)
             if not self._is_done():
-                await self._pause(self._backoff.next_s(close_code=close_code))
+                await self._pause(self._backoff.next_s(close_code=close_code), trouble)
 
-    async def _connect(self, *, url: str, token: str | None) -> int | None:
-        """Serve one connection; return the code it was closed with."""
+    async def _connect(self, *, url: str, token: str | None) -> tuple[int | None, str]:
+        """Serve one connection; return the code it was closed with, and the reason."""
         async with self._open(url=url, token=token) as socket:
             link = Link(
                 socket=socket,
@@ -188,7 +215,7 @@ class Node:
                 heartbeat_s=self._heartbeat_s,
             )
             await link.run(on_registered=self._note_registered)
-            return socket.close_code
+            return socket.close_code, socket.close_reason or ""
 
     def _open(self, *, url: str, token: str | None) -> connect:
         # Base64 audio does not get smaller by deflate; compressing it only costs time.
@@ -203,11 +230,11 @@ class Node:
     def _note_registered(self) -> None:
         self._backoff.reset()
         self._registered.set()
-        logger.info("registered as %s", self.node_id)
+        logger.info("registered as %s: %s", self.node_id, self._offer)
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float, trouble: str) -> None:
         """Wait, but not longer than until draining leaves nothing to come back for."""
-        logger.info("next attempt in %.1f s", seconds)
+        logger.warning("%s; next attempt in %.1f s", trouble, seconds)
         deadline = asyncio.get_running_loop().time() + seconds
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):

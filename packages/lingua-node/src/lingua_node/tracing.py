@@ -7,17 +7,20 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from lingua_node.jobs import Handler, Job, JobFailed, Result
+from lingua_node.handlers import as_async
+from lingua_node.jobs import AsyncHandler, Handler, Job, JobFailed, Result
 
 _w3c = TraceContextTextMapPropagator()
 
 
-def trace_jobs(handler: Handler, *, provider: TracerProvider | None = None) -> Handler:
+def trace_jobs(handler: Handler, *, provider: TracerProvider | None = None) -> AsyncHandler:
     """Return the handler within a span ``job`` for each attempt; by default the global provider.
 
     The handler's own spans become its children. Texts and audio are in none of them.
     """
     tracer = trace.get_tracer("lingua_node", tracer_provider=provider)
+
+    work = as_async(handler)
 
     async def handle(job: Job) -> Result:
         assign = job.assign
@@ -38,7 +41,7 @@ def trace_jobs(handler: Handler, *, provider: TracerProvider | None = None) -> H
             set_status_on_exception=False,
         ) as span:
             try:
-                return await handler(job)
+                return await work(job)
             except JobFailed as failed:
                 span.set_status(Status(StatusCode.ERROR, failed.code))
                 raise

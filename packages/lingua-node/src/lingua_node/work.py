@@ -9,9 +9,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from lingua_node import answers, clock, intake, messages
+from lingua_node import answers, clock, intake, messages, mistakes
 from lingua_node.attempts import Attempts, Ended, LiveAttempt, key_of
-from lingua_node.jobs import Handler, Job, JobFailed
+from lingua_node.jobs import AsyncHandler, Job, JobFailed
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class JobRunner:
     def __init__(
         self,
         *,
-        handler: Handler,
+        handler: AsyncHandler,
         slots: int,
         audio: intake.AudioForm,
         acknowledge: bool,
@@ -161,6 +161,8 @@ class JobRunner:
                 self.attempts.forget(key_of(assign))
                 raise
         self.counters.accepted += 1
+        if self.counters.accepted == 1:
+            logger.info("first job: %s, %s to %s", assign.job_id, assign.src_lang, assign.tgt_lang)
         entry.task = asyncio.create_task(self._run(entry), name=f"job {assign.job_id}")
         entry.task.add_done_callback(lambda _: self._note_gone(entry))
 
@@ -184,6 +186,9 @@ class JobRunner:
             await self._start(entry)
             job = await self._open(assign)
             result = await self._handler(job)
+            if fault := mistakes.find_fault(result):
+                logger.error("%s", fault, extra={"job_id": assign.job_id})
+                raise JobFailed(fault)  # noqa: TRY301 - told as any failure is
             return answers.success(
                 assign, self._node_id, result, clock.elapsed_ms(since_s=started_s)
             )
@@ -231,6 +236,8 @@ class JobRunner:
             self.counters.cancelled += 1
         elif ended.result.success:
             self.counters.succeeded += 1
+            if self.counters.succeeded == 1:
+                logger.info("first job done in %d ms", ended.result.processing_time_ms or 0)
         else:
             self.counters.failed += 1
 

@@ -7,6 +7,7 @@ import logging
 import struct
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 
 from lingua_node.jobs import JobFailed
 
@@ -14,6 +15,11 @@ logger = logging.getLogger(__name__)
 
 _READY_WITHIN_S = 60.0
 _HEAD_BYTES = 5
+_OUT_OF_THE_GROUP: dict[str, Any] = (
+    {"creationflags": 0x200}  # CREATE_NEW_PROCESS_GROUP
+    if sys.platform == "win32"
+    else {"start_new_session": True}
+)
 
 
 class WorkerLost(JobFailed):
@@ -42,7 +48,7 @@ class Worker:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             # Ctrl-C in a terminal reaches the whole group, and draining still needs this process.
-            start_new_session=True,
+            **_OUT_OF_THE_GROUP,
         )
         self._process = process
         ready = False

@@ -1,0 +1,333 @@
+"""A mistake in a node is told before it connects, or with the first thing that goes wrong."""
+
+import asyncio
+import functools
+import socket
+import threading
+from contextlib import asynccontextmanager
+
+import pytest
+from lingua_node.jobs import Result
+from lingua_node.messages import LanguagePair, Languages, Service
+from lingua_node.mistakes import NodeMistake, check_handler, list_doubts
+from lingua_node.node import Node
+from node_testing.nodes import make_node
+from node_testing.scheduler import DEADLINE_S, running
+
+ASR = Service(service_id="my-asr", type="asr")
+URL = "ws://127.0.0.1:5010/ws/node"
+
+
+@pytest.mark.req("ED15")
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"services": []}, "a node offers something"),
+        ({"services": ASR}, r"services is a list"),
+        ({"services": [{"service_id": "x", "type": "asr"}]}, r"a service is Service\("),
+        ({"services": [Service(service_id="x", type="asrr")]}, "is 'asr' meant"),
+        ({"services": [Service(service_id="x", type="ASR")]}, "is 'asr' meant"),
+        ({"services": [Service(service_id="x", type="nmtt")]}, "is 'nmt' meant"),
+        ({"services": [Service(service_id="x", type="semantics")]}, "is 'semantic' meant"),
+        ({"services": [Service(service_id="x", type="")]}, "jobs ask for asr, nmt"),
+        ({"services": [Service(service_id="", type="asr")]}, "service_id must be text"),
+        ({"services": [Service(service_id="x", type="asr", status="up")]}, "one of running"),
+        ({"services": [ASR, ASR]}, "twice there: my-asr"),
+        ({"languages": {"asr_languages": ["en"]}}, r"languages is Languages\("),
+        ({"languages": Languages(asr_languages="en")}, r"asr_languages=\['en'\]"),
+        ({"max_concurrent_jobs": 0}, "at least 1, not 0"),
+        ({"max_concurrent_jobs": "4"}, "whole number"),
+        ({"max_concurrent_jobs": 2.0}, "whole number"),
+        ({"audio": "wav"}, "one of pcm16, opus"),
+        ({"heartbeat_s": 0}, "above 0"),
+    ],
+)
+def test_what_a_node_is_made_with_is_checked_at_once(wrong, told):
+    right = {"services": [ASR], "languages": Languages(asr_languages=["en"])}
+
+    with pytest.raises(NodeMistake, match=told):
+        Node(**(right | wrong))
+
+
+async def takes_nothing():
+    return Result()
+
+
+async def takes_two(job, more):
+    return Result(text_asr=f"{job}{more}")
+
+
+async def forgets(job):
+    job.assign.pop("audio")
+
+
+def forgets_as_well(job):
+    if job:
+        return
+    job.assign.pop("audio")
+
+
+async def yields(job):
+    yield Result(text_asr=f"{job}")
+
+
+@pytest.mark.req("ED15")
+@pytest.mark.parametrize(
+    ("handler", "told"),
+    [
+        (takes_nothing, "takes_nothing must take one argument"),
+        (takes_two, "takes_two must take one argument"),
+        (forgets, "forgets never returns a Result"),
+        (forgets_as_well, "forgets_as_well never returns a Result"),
+        (yields, "yields; a handler returns one Result"),
+        ("work", "a handler is a function of one job"),
+        (None, "a handler is a function of one job"),
+    ],
+)
+def test_a_handler_that_cannot_work_is_refused_where_it_is_given(handler, told):
+    node = make_node(None)
+
+    with pytest.raises(NodeMistake, match=told):
+        node.job(handler)
+
+
+class Recognizer:
+    async def __call__(self, job):
+        return Result(text_asr=f"{job}")
+
+    def method(self, job):
+        return Result(text_asr=f"{job}")
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        Recognizer(),
+        Recognizer().method,
+        functools.partial(takes_two, more=1),
+        lambda job: takes_two(job, 1),
+        pytest.param(lambda _job: 1 / 0, id="always fails"),
+    ],
+)
+def test_a_handler_of_any_shape_is_taken(handler):
+    check_handler(handler)
+
+
+@pytest.mark.req("ED15")
+async def test_a_node_without_a_handler_does_not_start():
+    with pytest.raises(NodeMistake, match=r"put @node\.job above"):
+        await make_node(None).serve(url=URL)
+
+
+@pytest.mark.req("ED15")
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("ws://127.0.0.1:5010/ws/nodes", "is ws://127.0.0.1:5010/ws/node meant"),
+        ("ws://127.0.0.1:5010/ws/session", "nodes connect at /ws/node, not at /ws/session"),
+        ("wss://me:secret@talk.example.org", "is wss://talk.example.org/ws/node meant"),
+        ("https://talk.example.org", "is wss://talk.example.org/ws/node meant"),
+        ("127.0.0.1:5010/ws/node", "not a WebSocket URL"),
+        ("ws://127.0.0.1:port/ws/node", "not a WebSocket URL"),
+        ("", "not a WebSocket URL"),
+    ],
+)
+async def test_an_address_where_no_node_connects_is_refused_with_the_right_one(bench, url, told):
+    with pytest.raises(NodeMistake, match=told):
+        await make_node(bench.work).serve(url=url)
+
+
+@pytest.mark.req("ED15")
+async def test_a_token_that_was_copied_with_something_else_is_refused(bench):
+    with pytest.raises(NodeMistake, match="was the whole line copied"):
+        await make_node(bench.work).serve(url=URL, token="lng_node_…")  # noqa: S106 - nobody's
+
+
+async def test_a_token_may_end_as_its_file_does(scheduler, bench):
+    node = make_node(bench.work)
+    async with running(node.serve(url=scheduler.url, token="secret\n")):  # noqa: S106 - nobody's
+        assert (await scheduler.accept()).headers["Authorization"] == "Bearer secret"
+
+
+@pytest.mark.req("ED15")
+@pytest.mark.parametrize(
+    ("services", "languages", "doubts"),
+    [
+        (["asr"], Languages(asr_languages=["en"]), ["lacks nmt, tts"]),
+        (["asr", "nmt", "tts"], Languages(), ["asr is", "tts is", "nmt is offered without"]),
+        (["asr", "nmt", "tts", "lipsync"], None, ["no job asks for a service of type 'lipsync'"]),
+        (["asr", "nmt", "tts"], Languages(asr_languages=["english"]), ["tts", "nmt", "'english'"]),
+        (["asr", "nmt", "tts"], None, []),
+    ],
+)
+def test_what_will_get_no_job_is_told(services, languages, doubts):
+    whole = Languages(
+        asr_languages=["en"],
+        tts_languages=["zh-CN"],
+        supported_language_pairs=[LanguagePair(src="en", tgt="zh-CN")],
+    )
+    offered = [Service(service_id=kind, type=kind) for kind in services]
+
+    told = list(list_doubts(offered, languages or whole))
+
+    assert len(told) == len(doubts)
+    assert all(part in line for part, line in zip(doubts, told, strict=True)), told
+
+
+@pytest.mark.req("ED15")
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [
+        (None, "the handler returned None; it must return a Result"),
+        ("adelante", "the handler returned str; it must return a Result"),
+        (Result(text_asr=b"bytes"), "text_asr of the Result must be text, not bytes"),
+        (Result(tts_audio="text"), "tts_audio of the Result must be bytes, not str"),
+        (Result(quality_score=90), "quality_score of the Result must be from 0 to 1, not 90"),
+        (Result(quality_score=float("nan")), "must be from 0 to 1, not nan"),
+        (Result(extra={"model": object()}), "extra of the Result cannot be sent"),
+    ],
+)
+async def test_a_result_that_is_none_fails_its_job_with_the_reason(
+    scheduler, caplog, returned, told
+):
+    async def work(job):
+        return returned if job.assign.job_id == "bad" else Result(text_asr="fine")
+
+    async with running(make_node(work).serve(url=scheduler.url)):
+        socket = await scheduler.accept()
+        await socket.register()
+        await socket.begin(job_id="bad")
+        failed = await socket.expect("job_result")
+        await socket.begin(job_id="good")
+        assert (await socket.expect("job_result"))["success"] is True
+
+    assert told in failed["error"]["message"]
+    assert told in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.req("ED15")
+async def test_a_def_works_in_a_thread_and_the_loop_goes_on(scheduler):
+    go, threads = threading.Event(), []
+
+    def work(job):
+        threads.append(threading.current_thread())
+        go.wait(DEADLINE_S)
+        return Result(text_asr=job.src_lang)
+
+    async with running(make_node(work, heartbeat_s=0.05).serve(url=scheduler.url)):
+        socket = await scheduler.accept()
+        await socket.register()
+        await socket.begin()
+        await _beats(socket, 2)
+        go.set()
+        assert (await socket.expect("job_result"))["text_asr"] == "en"
+
+    assert threads != [threading.main_thread()]
+
+
+async def _beats(socket, count):
+    """Wait for heartbeats: the loop is not held up."""
+    for _ in range(count):
+        assert (await socket.receive())["type"] == "node_heartbeat"
+
+
+async def test_a_def_that_fails_fails_its_job_as_any_handler_does(scheduler):
+    def work(job):
+        raise KeyError(job.src_lang)
+
+    async with running(make_node(work).serve(url=scheduler.url)):
+        socket = await scheduler.accept()
+        await socket.register()
+        await socket.begin()
+
+        assert "KeyError" in (await socket.expect("job_result"))["error"]["message"]
+
+
+@asynccontextmanager
+async def answering(answer):
+    """A server that says one thing to whoever connects; yields its address."""
+
+    async def tell(reader, writer):
+        await reader.read(1)
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(tell, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def head(status):
+    return f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+async def hear(caplog, *, url, token=None):
+    """Run a node until it has said what keeps it from connecting; return that."""
+    async with running(make_node(takes_two_as_one).serve(url=url, token=token)):
+        async with asyncio.timeout(DEADLINE_S):
+            while "next attempt in" not in caplog.text:  # noqa: ASYNC110 - a log tells nobody
+                await asyncio.sleep(0.01)
+    return caplog.text
+
+
+async def takes_two_as_one(job):
+    return await takes_two(job, 1)
+
+
+@pytest.mark.req("ED15")
+@pytest.mark.parametrize(
+    ("answer", "scheme", "token", "told"),
+    [
+        (head("404 Not Found"), "ws", None, "nothing is at /there/ws/node, nodes connect at"),
+        (head("403 Forbidden"), "ws", None, "lets nodes in with a token alone"),
+        (head("401 Unauthorized"), "ws", "wrong", "refuses the token"),
+        (head("403 Forbidden"), "ws", "wrong", "manage.py token create node NAME"),
+        (head("200 OK"), "ws", None, "answers 200 in place of opening a socket"),
+        (head("302 Found"), "ws", None, "answers 302 in place of opening a socket"),
+        (head("503 Service Unavailable"), "ws", None, "starts, drains or is away"),
+        (head("400 Bad Request"), "ws", None, "ALLOWED_HOSTS"),
+        (b"220 mail.example.org\r\n", "ws", None, "does not speak HTTP"),
+        (head("400 Bad Request"), "wss", None, "does not speak TLS: is ws:// meant?"),
+    ],
+)
+async def test_what_answers_in_the_schedulers_place_is_named(caplog, answer, scheme, token, told):
+    async with answering(answer) as address:
+        text = await hear(caplog, url=f"{scheme}://{address}/there/ws/node", token=token)
+
+    assert told in text
+
+
+@pytest.mark.req("ED15")
+async def test_that_nobody_listens_is_told(caplog):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        text = await hear(caplog, url=f"ws://me:secret@localhost:{port}/ws/node")
+
+    assert f"nobody listens at ws://localhost:{port}/ws/node" in text
+    assert "secret" not in text
+
+
+@pytest.mark.req("ED15")
+@pytest.mark.parametrize(
+    ("when", "end", "told"),
+    [
+        ("before", (4401, ""), "lets nodes in with a token alone"),
+        ("before", (4403, "NODE_ID_BELONGS_TO_ANOTHER_TOKEN"), "NODE_ID_BELONGS_TO_ANOTHER_TOKEN"),
+        ("before", (1008, "bad slots"), "closed the connection: 1008 bad slots"),
+        ("after", (1012, ""), "the scheduler restarts"),
+        ("after", (1013, ""), "come back later"),
+    ],
+)
+async def test_why_the_scheduler_closed_is_told(scheduler, caplog, when, end, told):
+    async with running(make_node(takes_two_as_one).serve(url=scheduler.url)):
+        connected = await scheduler.accept()
+        if when == "after":
+            await connected.register()
+        await connected.socket.close(*end)
+        async with asyncio.timeout(DEADLINE_S):
+            while "next attempt in" not in caplog.text:  # noqa: ASYNC110 - a log tells nobody
+                await asyncio.sleep(0.01)
+
+    assert told in caplog.text
