@@ -11,6 +11,7 @@ from lingua.serving.asgi_router import AsgiRouter
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.lifespan import Application, Lifespan
 from lingua.serving.request_bodies import bound_bodies
+from lingua.serving.site_guard import SiteGuard
 
 
 async def _build_application() -> Application:
@@ -25,6 +26,11 @@ application = AsgiRouter(
         build=_build_application,
         startup_timeout_s=settings.LINGUA_STARTUP_TIMEOUT_S,
         stop_timeout_s=settings.LINGUA_CLOSE_TIMEOUT_S,
+    ),
+    guard=SiteGuard(
+        hosts=settings.ALLOWED_HOSTS,
+        origins=settings.CSRF_TRUSTED_ORIGINS,
+        session_origins=settings.LINGUA_SESSION_ORIGINS,
     ),
     http=bound_bodies(
         cast("AsgiApp", get_asgi_application()), max_bytes=settings.LINGUA_HTTP_MAX_BODY_BYTES

@@ -22,9 +22,11 @@ _STATUSES = {
     "INVALID_MESSAGE": http.HTTPStatus.BAD_REQUEST,
     "INVALID_CAPABILITY_SCHEMA": http.HTTPStatus.BAD_REQUEST,
     "NO_GPU_AVAILABLE": http.HTTPStatus.BAD_REQUEST,
+    "FOREIGN_HOST": http.HTTPStatus.BAD_REQUEST,
     "CALLBACK_FORBIDDEN": http.HTTPStatus.BAD_REQUEST,
     "UNAUTHORIZED": http.HTTPStatus.UNAUTHORIZED,
     "FORBIDDEN": http.HTTPStatus.FORBIDDEN,
+    "FOREIGN_ORIGIN": http.HTTPStatus.FORBIDDEN,
     "NODE_ID_FORBIDDEN": http.HTTPStatus.FORBIDDEN,
     "NOT_FOUND": http.HTTPStatus.NOT_FOUND,
     "NO_SUCH_AUDIO": http.HTTPStatus.NOT_FOUND,
@@ -188,20 +190,26 @@ def refuse(refusal: Refusal) -> HttpAnswer:
     return HttpAnswer(body=msgspec.json.encode(problem), status=status)
 
 
-async def respond(send: Any, answer: HttpAnswer, *, allow: str = "") -> None:
-    """Send an answer; whoever asked may be gone by then."""
+def list_headers(answer: HttpAnswer) -> list[tuple[bytes, bytes]]:
+    """Return the headers an answer is sent with."""
     headers = [
         (b"content-type", _JSON.encode()),
         (b"content-length", str(len(answer.body)).encode()),
         (b"cache-control", b"no-store"),
         (b"x-content-type-options", b"nosniff"),
     ]
-    if allow:
-        headers.append((b"allow", allow.encode()))
     if answer.status == http.HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", b'Bearer realm="lingua"'))
     if answer.status in {http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE}:
         headers.append((b"retry-after", b"1"))
+    return headers
+
+
+async def respond(send: Any, answer: HttpAnswer, *, allow: str = "") -> None:
+    """Send an answer; whoever asked may be gone by then."""
+    headers = list_headers(answer)
+    if allow:
+        headers.append((b"allow", allow.encode()))
     sent = False
     try:
         with contextlib.suppress(OSError):

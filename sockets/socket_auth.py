@@ -3,10 +3,9 @@
 import logging
 from collections.abc import Iterator
 from typing import Any, Protocol
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
-from django.http.request import validate_host
 
 from scheduling.access.access import Access
 from scheduling.access.admissions import Admission
@@ -61,7 +60,7 @@ class OpenSocketAuth:
 
 
 class GuardedSocketAuth:
-    """Lets in who shows a credential for `scope`; web pages only from `origins`, where given."""
+    """Lets in who shows a credential for `scope`; pages of foreign sites never get this far."""
 
     def __init__(
         self,
@@ -69,21 +68,18 @@ class GuardedSocketAuth:
         access: Access,
         scope: Scope,
         takes_tickets: bool = False,
-        origins: tuple[str, ...] | None = None,
     ) -> None:
         self._access = access
         self._scope = scope
         self._takes_tickets = takes_tickets
-        self._origins = origins
 
     async def admit(self, scope: Any) -> Peer:
         """Let a connection in.
 
-        :raises AccessDenied: no valid credential, or a page of a foreign site
+        :raises AccessDenied: no valid credential
         :raises TooManyRequests: the principal has too many sockets
         :raises DependencyDown: Redis did not answer
         """
-        self._check_origin(scope)
         principal, subprotocol = await self._identify(scope)
         admission = await self._access.open(principal)
         return Peer(admission=admission, subprotocol=subprotocol)
@@ -110,15 +106,6 @@ class GuardedSocketAuth:
             )
             return principal, subprotocol
         raise AccessDenied
-
-    def _check_origin(self, scope: Any) -> None:
-        """Refuse a web page of a site that is not ours; programs send no Origin."""
-        origin = find_header(scope, b"origin")
-        if not origin or self._origins is None:
-            return
-        host = urlsplit(origin).hostname or ""
-        if origin not in self._origins and not (host and validate_host(host, self._origins)):
-            raise AccessDenied("Web pages of this origin may not connect.", forbidden=True)
 
 
 async def reject(scope: Any, send: Any, *, refusal: Refusal) -> None:

@@ -86,5 +86,4 @@ def _build_session_auth(access: Access, configuration: AccessConfiguration) -> S
         access=access,
         scope=Scope.SESSION,
         takes_tickets=True,
-        origins=configuration.origins,
     )

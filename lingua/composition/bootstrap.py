@@ -85,6 +85,10 @@ class Instance:
         }
         return [trouble for trouble, is_so in told.items() if is_so]
 
+    def count_kept_out(self, reason: str) -> None:
+        """Count one more who was kept out before anything was done for them."""
+        self.metrics.count("kept_out_total", reason)
+
     async def drain(self, *, deadline_s: float) -> None:
         """Let this process's speakers go in steps, each with its answers; at most `deadline_s`."""
         self.http_api_parts.leave()
@@ -203,6 +207,7 @@ async def _compose(
             nodes_service=nodes_service,
             jobs=jobs,
             console=console,
+            metrics=metrics,
         ),
         http_api=http_api.application,
         http_api_parts=http_api,

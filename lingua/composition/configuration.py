@@ -94,7 +94,6 @@ class AccessConfiguration:
     limits: AccessLimits
     guards_nodes: bool
     guards_sessions: bool
-    origins: tuple[str, ...]
     scrapers: tuple[str, ...]
     ticket_ms: int
     credential_ms: int

@@ -1,6 +1,9 @@
 """Composition of the faces: what speakers, nodes and operators meet."""
 
+from typing import Any
+
 from channels.routing import URLRouter
+from django.urls import re_path
 
 import nodes.routing
 import operators.live.routing
@@ -13,15 +16,19 @@ from lingua.composition.configuration import (
 )
 from lingua.composition.pools import PoolParts
 from lingua.composition.services import Infrastructure, Services, build_sessions
+from lingua.serving.asgi_types import Receive, Scope, Send
 from nodes.asr_metrics import AsrMetrics
 from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
 from operators.console.console import Console
+from scheduling.model.errors import BadInput
+from scheduling.model.metrics import Metrics
 from sessions_app.in_flight import InFlight
 from sessions_app.services import SessionService
 from sessions_app.speaker_builder import SpeakerBuilder
 from sessions_app.stale_requests import StaleRequests
+from sockets.handshakes import refuse_handshake
 
 _STALE_REQUESTS_EVERY_S = 1.0
 
@@ -96,8 +103,10 @@ def build_sockets(
     nodes_service: NodeService,
     jobs: NodeJobService,
     console: Console,
+    metrics: Metrics,
 ) -> URLRouter:
-    """Build the routes of every socket."""
+    """Build the routes of every socket, and of what is none."""
+    no_such_socket: Any = _NoSuchSocket(metrics)  # Django types routes as views
     for_sessions, for_nodes = configuration.sessions, configuration.nodes
     return URLRouter(
         [
@@ -118,8 +127,22 @@ def build_sockets(
             *operators.live.routing.build_routes(
                 feed=console.live, needs_login=console.needs_login
             ),
+            re_path("", no_such_socket),
         ]
     )
+
+
+class _NoSuchSocket:
+    """Answers handshakes of paths where no socket is."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        missing = BadInput("There is no such socket.", code="NOT_FOUND")
+        self._metrics.count("kept_out_total", missing.code)
+        await refuse_handshake(scope, send, missing)
 
 
 def _find_own_limit(

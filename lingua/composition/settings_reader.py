@@ -228,7 +228,6 @@ def _read_access() -> AccessConfiguration:
         ),
         guards_nodes=settings.LINGUA_NODE_AUTH,
         guards_sessions=settings.LINGUA_SESSION_AUTH,
-        origins=tuple(settings.LINGUA_SESSION_ORIGINS or settings.ALLOWED_HOSTS),
         scrapers=tuple(settings.LINGUA_METRICS_ALLOW),
         ticket_ms=settings.LINGUA_TICKET_TTL_S * 1000,
         credential_ms=settings.LINGUA_CREDENTIAL_TTL_S * 1000,

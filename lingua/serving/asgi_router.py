@@ -1,10 +1,16 @@
 """The one ASGI application of a process: each scope to whom it belongs."""
 
+import logging
+
 from lingua.serving.asgi_types import AsgiApp, Receive, Scope, Send
 from lingua.serving.lifespan import Lifespan
+from lingua.serving.site_guard import SiteGuard
 from operators.console.console import SCOPE_KEY
 from scheduling.model.errors import BadInput
 from sockets.endpoints import refuse, respond
+from sockets.handshakes import refuse_handshake
+
+_logger = logging.getLogger(__name__)
 
 # Below this path speakers and nodes work without a socket.
 _HTTP_API = "/v1/"
@@ -15,17 +21,27 @@ LIST_TROUBLES = "lingua.list_troubles"
 
 
 class AsgiRouter:
-    """Routes lifespan, HTTP and WebSocket; sockets only while the instance takes new ones."""
+    """Routes lifespan, HTTP and WebSocket; sockets only while the instance takes new ones.
 
-    def __init__(self, *, lifespan: Lifespan, http: AsgiApp) -> None:
+    Whoever the guard keeps out is answered here and reaches nothing: no row, no socket, no page.
+    """
+
+    def __init__(self, *, lifespan: Lifespan, http: AsgiApp, guard: SiteGuard) -> None:
         self.lifespan = lifespan
         self._http = http
+        self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, or the life of the process.
 
         :raises ValueError: the server speaks a protocol we do not know
         """
+        if scope["type"] in {"websocket", "http"}:
+            try:
+                scope = self._guard.admit(scope)
+            except BadInput as refusal:
+                await self._keep_out(scope, receive, send, refusal)
+                return
         match scope["type"]:
             case "websocket":
                 await self._serve_websocket(scope, receive, send)
@@ -42,6 +58,23 @@ class AsgiRouter:
                 await self.lifespan(scope, receive, send)
             case other:
                 raise ValueError(f"no application for {other}")
+
+    async def _keep_out(
+        self, scope: Scope, receive: Receive, send: Send, refusal: BadInput
+    ) -> None:
+        self.lifespan.count_kept_out(refusal.code)
+        # Whoever asked may have written anything there.
+        shown = {
+            name.decode(): ascii(value.decode("latin1"))
+            for name, value in scope["headers"]
+            if name in {b"host", b"origin"}
+        }
+        _logger.warning("kept out: %s", refusal.code, extra={"path": ascii(scope["path"]), **shown})
+        if scope["type"] == "websocket":
+            await receive()
+            await refuse_handshake(scope, send, refusal)
+        else:
+            await respond(send, refuse(refusal))
 
     async def _serve_http_api(self, scope: Scope, receive: Receive, send: Send) -> None:
         http_api = self.lifespan.http_api

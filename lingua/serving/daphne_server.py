@@ -133,6 +133,7 @@ class DaphneServer(Server):
         scope.setdefault("asgi", {"version": "3.0"})
         queue: asyncio.Queue[Message] | InputQueue = asyncio.Queue()
         if isinstance(protocol, BoundedWebSocket):
+            scope["extensions"] = {"websocket.http.response": {}}
             queue = InputQueue(
                 max_bytes=self._options.input_max_bytes,
                 max_messages=self._options.input_max_messages,

@@ -1,6 +1,8 @@
 """Daphne's WebSocket with back-pressure both ways and every close code."""
 
 import asyncio
+from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 from daphne.ws_protocol import WebSocketProtocol
@@ -22,13 +24,17 @@ class BoundedWebSocket(WebSocketProtocol):
     """One socket: reads no faster than its application, and lets `send` wait for a slow reader."""
 
     transport: Any
-    application_queue: InputQueue | None
+    _answer: tuple[int, list[tuple[bytes, bytes]]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writable = asyncio.Event()
+        self.writable.set()
+        # Stays None where a handshake is malformed: no application ever hears of that.
+        self.application_queue: InputQueue | None = None
 
     def onConnect(self, request: Any) -> Any:
         """Start the application; from here on the transport tells us when its buffer is full."""
-        self.writable = asyncio.Event()
-        self.writable.set()
-        self.application_queue = None
         # Twisted's HTTP channel registered itself as the producer and is out of the game.
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, streaming=True)
@@ -78,7 +84,7 @@ class BoundedWebSocket(WebSocketProtocol):
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         """Tell the application once; a close of ours counts with our code."""
         self.writable.set()
-        self.server.protocol_disconnected(self)
+        self.factory.server_class.protocol_disconnected(self)
         if self.application_queue is not None:
             ours: int | None = self.localCloseCode if self.closedByMe else None
             told = code if ours is None else ours
@@ -102,6 +108,10 @@ class BoundedWebSocket(WebSocketProtocol):
                 self.accept_reply(message)
             case "websocket.send":
                 self.send_reply(message)
+            case "websocket.http.response.start":
+                self._answer = (message["status"], message["headers"])
+            case "websocket.http.response.body":
+                self.refuse_with(*self._answer, body=message["body"])
             case "websocket.close":
                 code = message.get("code")
                 self.close_with(
@@ -119,6 +129,21 @@ class BoundedWebSocket(WebSocketProtocol):
             self.sendCloseFrame(code=code, reasonUtf8=_truncate(reason))
             # The peer's own close frame must be read even if the application takes nothing more.
             self.resume_reading()
+
+    def refuse_with(
+        self, status: int, headers: Iterable[tuple[bytes, bytes]], *, body: bytes
+    ) -> None:
+        """Answer an open handshake as a request, once, and close."""
+        if self.state != self.STATE_CONNECTING or not hasattr(self, "handshake_deferred"):
+            return
+        del self.handshake_deferred
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
+        lines += [name + b": " + value for name, value in headers]
+        lines += [b"connection: close", b"", body]
+        self.sendData(b"\r\n".join(lines))
+        self.wasNotCleanReason = "refused"
+        self.dropConnection(abort=False)
+        self.server.protocol_disconnected(self)
 
     def accept_reply(self, message: Message) -> None:
         headers = {

@@ -46,6 +46,9 @@ class Application(Protocol):
     def list_troubles(self) -> list[str]:
         """Return what this instance depends on and misses, as it knows without asking anybody."""
 
+    def count_kept_out(self, reason: str) -> None:
+        """Count one more who was kept out before anything was done for them."""
+
     async def drain(self, *, deadline_s: float) -> None:
         """Take no new work and return when jobs in flight have ended, or after `deadline_s`."""
 
@@ -142,6 +145,11 @@ class Lifespan:
         if self._application is None:
             return ["starting"]
         return [*(["draining"] if self._draining else []), *self._application.list_troubles()]
+
+    def count_kept_out(self, reason: str) -> None:
+        """Count somebody who was kept out; nobody counts before the instance has started."""
+        if self._application is not None:
+            self._application.count_kept_out(reason)
 
     async def drain(self, *, deadline_s: float) -> None:
         """Refuse new sockets and let jobs in flight end; loops and sockets go on meanwhile."""

@@ -49,9 +49,10 @@ SECRET_KEY = env_str("SECRET_KEY", default="") or keep_text(
 )
 # Keys that signed before SECRET_KEY was changed: what they signed stays good while they are here.
 SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
-# Host names that HTTP requests may name; a request for another gets 400.
+# Host names that requests and sockets may name; one for another gets 400. Probes and scrapers may
+# name an address.
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", default=("localhost", "127.0.0.1", "[::1]"))
-# Origins with scheme that may post forms when a proxy ends TLS.
+# Origins with scheme, besides the very name and port that is asked, whose pages may ask anything.
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [

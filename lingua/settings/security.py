@@ -12,8 +12,8 @@ LINGUA_NODE_AUTH = env_bool("LINGUA_NODE_AUTH", default=False)
 # Sessions must show an API token or a ticket. Off only while LINGUA_HOST is loopback.
 LINGUA_SESSION_AUTH = env_bool("LINGUA_SESSION_AUTH", default=False)
 
-# Web pages that may open a session socket while that needs a credential: origins with scheme.
-# Empty: pages served under a name of ALLOWED_HOSTS.
+# Web pages of elsewhere that may open a session socket: origins with scheme. Empty: pages served
+# under a name of ALLOWED_HOSTS, whatever their port.
 LINGUA_SESSION_ORIGINS = env_list("LINGUA_SESSION_ORIGINS")
 # How long a ticket from /api/v1/tickets may be used, once.
 LINGUA_TICKET_TTL_S = env_int("LINGUA_TICKET_TTL_S", default=30, minimum=1, maximum=600)

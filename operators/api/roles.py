@@ -23,10 +23,14 @@ class _HasScope(BasePermission):
         return request.user.is_active and request.user.has_perm(RIGHTS[self.scope])
 
 
-class IsViewer(_HasScope):
-    """May see; on a laptop, where authentication is off, everybody may."""
+class IsKnownViewer(_HasScope):
+    """May see, and has shown it, also where authentication is off."""
 
     scope = Scope.READ
+
+
+class IsViewer(IsKnownViewer):
+    """May see; on a laptop, where authentication is off, everybody may."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return not get_installation().needs_login or super().has_permission(request, view)

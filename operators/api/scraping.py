@@ -9,7 +9,8 @@ from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
 
 from operators.api.authentication import LoginAuthentication, TokenAuthentication
-from operators.api.roles import IsViewer
+from operators.api.roles import IsKnownViewer, IsViewer
+from operators.console.console import NAMED_BY
 from operators.console.permissions import find_console
 from operators.db.installation import get_installation
 
@@ -34,14 +35,17 @@ def prometheus(request: HttpRequest) -> HttpResponse:
 def _find_refusal(request: HttpRequest) -> int:
     """Return the status of a refusal, 0 for who may scrape.
 
-    Where authentication is off everybody may, as everybody may see the pages.
+    Where authentication is off everybody may, as everybody may see the pages. A page of another
+    site, which gave our address a name of its own, has neither a token nor a name without dots.
     """
-    address = request.META.get("REMOTE_ADDR", "")
-    if not get_installation().needs_login or is_allowed_address(address):
+    named_by = getattr(request, "scope", {}).get(NAMED_BY, "address")
+    is_allowed = is_allowed_address(request.META.get("REMOTE_ADDR", ""))
+    if is_allowed and named_by != "foreign name":
         return 0
+    role = IsViewer if named_by == "address" else IsKnownViewer
     asked = Request(request, authenticators=[TokenAuthentication(), LoginAuthentication()])
     try:
-        if IsViewer().has_permission(asked, None):
+        if role().has_permission(asked, None):
             return 0
     except (AuthenticationFailed, NotAuthenticated):
         return _UNAUTHORIZED

@@ -19,6 +19,9 @@ from operators.live.feed import LiveFeed
 from scheduling.model.errors import DependencyDown
 
 SCOPE_KEY = "lingua.console"
+# Under this key the scope of a probe or scraper says how it named us, where by no name of ours:
+# "address", "bare name" (one without a dot, as containers have) or "foreign name".
+NAMED_BY = "lingua.named_by"
 
 T = TypeVar("T")
 _ASK_REDIS_S = 3.0

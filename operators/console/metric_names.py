@@ -28,6 +28,9 @@ def _histogram(text: str, *labels: str) -> Metric:
     return Metric("histogram", text, labels)
 
 
+# Why somebody is kept out at the door: the codes they are answered with.
+KEPT_OUT = ("FOREIGN_HOST", "FOREIGN_ORIGIN", "NOT_FOUND", "UNAUTHORIZED")
+
 METRICS: dict[str, Metric] = {
     # jobs
     "jobs_total": _counter(
@@ -89,6 +92,11 @@ METRICS: dict[str, Metric] = {
     ),
     "sessions_total": _gauge("Sessions this instance holds now.", series=((),)),
     "sockets": _gauge("Sockets of this instance.", "kind", series=(("node",), ("session",))),
+    "kept_out_total": _counter(
+        "Requests and handshakes of strangers, refused before anything was done for them.",
+        "reason",
+        series=tuple((reason,) for reason in KEPT_OUT),
+    ),
     # Redis and time
     "redis_op_duration_seconds": _histogram("Round trips to Redis.", "op"),
     "phase2_redis_op_total": _counter("Commands to Redis.", "op", "result"),

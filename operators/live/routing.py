@@ -4,7 +4,6 @@ from typing import Any
 
 from channels.auth import AuthMiddlewareStack
 from channels.db import database_sync_to_async
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.urls import URLPattern, path
 
 from operators.db.rights import RIGHTS
@@ -13,25 +12,11 @@ from scheduling.model.credentials import Scope
 
 
 def build_routes(*, feed: LiveFeed, needs_login: bool) -> list[URLPattern]:
-    """Return the route of ``/ws/live``: for pages of this site, and viewers where a login is on."""
+    """Return the route of ``/ws/live``: for viewers where a login is on."""
     socket: Any = LiveSocket(feed)
     if needs_login:
         socket = AuthMiddlewareStack(_ViewersOnly(socket))
-    route: Any = _OwnPagesOnly(socket)
-    return [path("ws/live", route)]
-
-
-class _OwnPagesOnly:
-    """Refuses pages of other sites; programs that are no browsers name no origin."""
-
-    def __init__(self, application: Any) -> None:
-        self._application = application
-        self._checked = AllowedHostsOriginValidator(application)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        is_browser = any(name == b"origin" for name, _ in scope["headers"])
-        serve: Any = self._checked if is_browser else self._application
-        await serve(scope, receive, send)
+    return [path("ws/live", socket)]
 
 
 class _ViewersOnly:

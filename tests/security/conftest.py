@@ -59,3 +59,15 @@ def build_fortress(tmp_path: Path, redis_server: OwnRedis, server_name: str) -> 
 
     yield build
     launcher.end()
+
+
+@pytest.fixture(scope="module")
+def open_house(
+    tmp_path_factory: pytest.TempPathFactory, redis_server: OwnRedis, server_name: str
+) -> Iterator[Fortress]:
+    """A server as a laptop starts it: nobody has to show a credential."""
+    directory = tmp_path_factory.mktemp(f"open-{server_name}")
+    launcher = Launcher(directory=directory)
+    auth = {"LINGUA_NODE_AUTH": "off", "LINGUA_SESSION_AUTH": "off"}
+    yield _build(launcher, redis_server, directory, server_name, **auth)
+    launcher.end()

@@ -1,6 +1,10 @@
 """A real server with authentication on, and the commands its operator has."""
 
+import asyncio
+import contextlib
+import sqlite3
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.manage import manage
 from tests.server.launcher import Instance
@@ -32,6 +36,55 @@ class Fortress:
     def url(self, path: str) -> str:
         return self.instance.url(path)
 
+    async def send_raw(self, request: bytes) -> bytes:
+        """Send bytes on a connection of their own; return all that came back until its end."""
+        host, port = self.instance.address.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            writer.write(request)
+            async with asyncio.timeout(DEADLINE_S):
+                return await reader.read()
+        except ConnectionError:
+            return b""
+        finally:
+            writer.close()
+
+    async def ask(self, path: str, *lines: str, method: str = "GET", body: bytes = b"") -> bytes:
+        """Send a request with exactly these header lines; return the whole answer."""
+        told = [f"{method} {path} HTTP/1.1", *lines, f"Content-Length: {len(body)}"]
+        head = "\r\n".join([*told, "Connection: close", "", ""])
+        return await self.send_raw(head.encode("latin1") + body)
+
+    async def shake_hands(self, path: str, *lines: str) -> bytes:
+        """Send an opening handshake with exactly these header lines; return the whole answer."""
+        head = "\r\n".join([f"GET {path} HTTP/1.1", *UPGRADE, *lines, "", ""])
+        return await self.send_raw(head.encode("latin1"))
+
+    async def open_by_hand(self, path: str, *lines: str) -> bytes:
+        """Send a handshake that is to be accepted; return the head of the answer."""
+        host, port = self.instance.address.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = "\r\n".join([f"GET {path} HTTP/1.1", *UPGRADE, *lines, "", ""])
+        writer.write(head.encode("latin1"))
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                return await reader.readuntil(b"\r\n\r\n")
+        finally:
+            writer.close()
+
+    def count_rows(self, table: str) -> int:
+        """Return how many rows a table of the database has."""
+        file = Path(self.variables["LINGUA_VAR_DIR"]) / "lingua.sqlite3"
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            (rows,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - a test's own word
+        return int(rows)
+
+    async def count(self, metric: str) -> float:
+        """Return a counter of the instance, its labels in Prometheus' way if it has any."""
+        told = await self.ask("/metrics", "Host: localhost")
+        line = next(line for line in told.decode().splitlines() if line.startswith(metric + " "))
+        return float(line.rpartition(" ")[2])
+
 
 def prefix_of(token: str) -> str:
     """Return the part of a token that may be shown."""
@@ -42,6 +95,12 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+UPGRADE = (
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)
 REGISTER = {
     "type": "node_register",
     "version": "1.0",

@@ -54,6 +54,9 @@ class Probe:
     def list_troubles(self) -> list[str]:
         return []
 
+    def count_kept_out(self, reason: str) -> None:
+        note(f"kept out: {reason}")
+
     async def drain(self, *, deadline_s: float) -> None:
         note("drain")
         for done in list(self._in_flight):

@@ -27,11 +27,9 @@ from tests.sockets.credentials import Guard, connect, draw_ticket, name_principa
 HOME = "https://app.example"
 
 
-def speakers(guard: Guard, *, origins: tuple[str, ...] | None = None) -> GuardedSocketAuth:
+def speakers(guard: Guard) -> GuardedSocketAuth:
     """The authentication of speakers: tokens and tickets."""
-    return GuardedSocketAuth(
-        access=guard.access, scope=Scope.SESSION, takes_tickets=True, origins=origins
-    )
+    return GuardedSocketAuth(access=guard.access, scope=Scope.SESSION, takes_tickets=True)
 
 
 def nodes(guard: Guard) -> GuardedSocketAuth:
@@ -220,51 +218,6 @@ async def test_a_ticket_of_a_token_that_nobody_published_is_useless(guard: Guard
     ticket = draw_ticket(draw_token(Kind.API))
 
     assert (await refuse(speakers(guard), connect(query=f"ticket={ticket}"))).code == "UNAUTHORIZED"
-
-
-@pytest.mark.parametrize(
-    ("origins", "origin"),
-    [
-        (None, "https://anywhere.example"),
-        ((HOME,), ""),
-        ((HOME,), HOME),
-        (("app.example",), HOME),
-        (("app.example",), "http://app.example:8080"),
-        ((".example",), HOME),
-        (("*",), "https://anywhere.example"),
-    ],
-)
-async def test_pages_of_our_sites_and_programs_come_in(
-    guard: Guard, origins: tuple[str, ...] | None, origin: str
-) -> None:
-    token = await guard.publish()
-
-    peer = await speakers(guard, origins=origins).admit(connect(bearer=token.text, origin=origin))
-
-    assert peer.principal == name_principal(token)
-
-
-@pytest.mark.parametrize(
-    ("origins", "origin"),
-    [
-        ((), HOME),
-        ((HOME,), "https://evil.example"),
-        ((HOME,), "http://app.example"),
-        (("app.example",), "https://app.example.evil.net"),
-        (("app.example",), "null"),
-        (("*",), "null"),
-    ],
-)
-async def test_pages_of_foreign_sites_are_forbidden_whatever_they_show(
-    guard: Guard, origins: tuple[str, ...], origin: str
-) -> None:
-    token = await guard.publish()
-
-    refusal = await refuse(
-        speakers(guard, origins=origins), connect(bearer=token.text, origin=origin)
-    )
-
-    assert refusal.code == "FORBIDDEN"
 
 
 async def test_a_principal_opens_as_many_sockets_as_it_may(guard: Guard) -> None:
