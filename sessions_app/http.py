@@ -13,7 +13,7 @@ _CREATED = 201
 def build_paths(
     *, service: HttpSessionService, auth: RequestAuth, most_bytes: int
 ) -> dict[tuple[str, str], Endpoint]:
-    """Return the endpoints of ``/v1/dispatch/f2f``, ``/v1/audio`` and ``GET /v1/job/<id>``."""
+    """Return the endpoints of ``/v1/dispatch/f2f``, ``/v1/audio`` and ``/v1/job/<id>``."""
 
     async def dispatch(call: Call[http_messages.DispatchUtterance]) -> HttpAnswer:
         answer = await service.dispatch(call)
@@ -39,4 +39,5 @@ def build_paths(
             media_type="application/octet-stream",
         ),
         ("/v1/job/", "GET"): Endpoint(service.find_job, auth=auth, decode=None, most_bytes=0),
+        ("/v1/job/", "DELETE"): Endpoint(service.cancel_job, auth=auth, decode=None, most_bytes=0),
     }

@@ -7,9 +7,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from scheduling.jobs.accepted_jobs import AcceptedJobs
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.hooks import Hooks
+from scheduling.jobs.job_recovery import JobRecovery
 from scheduling.jobs.recordings import Recordings
+from scheduling.jobs.session_jobs import FoundJob
 from scheduling.jobs.sessions import Sessions
 from scheduling.jobs.settlement import Settlement
 from scheduling.model import clock, errors, ids
@@ -26,9 +29,11 @@ from scheduling.model.events import (
 )
 from scheduling.model.instances import SessionRow
 from scheduling.model.jobs import Request
+from scheduling.model.outcomes import Refused
 from scheduling.model.reports import JobReport, describe_job
 from sessions_app import http_messages, messages
 from sessions_app.audio import UndecodableAudio, check_utterance_audio
+from sessions_app.job_cancellation import make_end
 from sessions_app.requests import (
     Profile,
     fan_out,
@@ -39,12 +44,14 @@ from sessions_app.requests import (
 from sessions_app.services import find_tenant
 from sockets.endpoints import Call
 
+_CANCELLED = "The caller cancelled it."
+
 
 class HttpSession:
     """Where events of a session without a socket go while a job of it is under way here."""
 
     def __init__(
-        self, session_id: str, *, profile: Profile, on_settled: Callable[[str, str], None]
+        self, session_id: str, *, profile: Profile, on_settled: Callable[[JobSettled], None]
     ) -> None:
         self._session_id = session_id
         self._profile = profile
@@ -59,7 +66,7 @@ class HttpSession:
         match event:
             case JobSettled():
                 if event.job_id in self.jobs:
-                    self._on_settled(self._session_id, event.job_id)
+                    self._on_settled(event)
             case JobDispatched() | JobAccepted() | PartialHeard() | SessionFenced():
                 pass
 
@@ -82,7 +89,7 @@ class HttpSession:
         """There is no socket to close; whoever asks again asks another process."""
 
     async def restore(self) -> None:
-        """Redis lost its data, and the job with it; its caller is told that there is none."""
+        """Redis lost its data; `JobRecovery` writes back what was accepted."""
 
 
 class HttpSessionService:
@@ -94,6 +101,8 @@ class HttpSessionService:
         sessions: Sessions,
         recordings: Recordings,
         hooks: Hooks,
+        accepted: AcceptedJobs,
+        job_recovery: JobRecovery,
         delivery: Delivery,
         dispatcher: Dispatcher,
         settlement: Settlement,
@@ -101,6 +110,8 @@ class HttpSessionService:
         self._sessions = sessions
         self._recordings = recordings
         self._hooks = hooks
+        self._accepted = accepted
+        self._job_recovery = job_recovery
         self._delivery = delivery
         self._dispatcher = dispatcher
         self._settlement = settlement
@@ -176,20 +187,45 @@ class HttpSessionService:
 
         :raises NoSuchJob: there is none, or it is nothing of the caller's
         """
+        found, is_own = await self._find_job(call)
+        report = describe_job(found.record, found.outcome)
+        if is_own and report.ended:
+            self._settlement.note_delivered(session_id=report.session_id, job_id=report.job_id)
+            self._accepted.note_told(report.job_id, by_hook=False)
+        return report
+
+    async def cancel_job(self, call: Call[None]) -> JobReport:
+        """End a job nobody waits for; return where it stands, which may be another end.
+
+        :raises NoSuchJob: there is none, or it is nothing of the caller's
+        """
+        found, _ = await self._find_job(call)
+        job_id = found.record.job_id
+        if await self._settlement.cancel(job_id=job_id, reason=_CANCELLED):
+            self._dispatcher.discard(job_id)
+            accepted = self._accepted.find(job_id)
+            if accepted is not None:
+                refused = Refused(code="CANCELLED", message=_CANCELLED)
+                self._settled(make_end(accepted.request, refused))
+        return await self.find_job(call)
+
+    async def _find_job(self, call: Call[None]) -> tuple[FoundJob, bool]:
+        """Return a job, and whether it was accepted from the caller itself.
+
+        :raises NoSuchJob: there is none, or it is nothing of the caller's
+        """
         found = await self._sessions.jobs.find_job(call.name)
+        if found is None and await self._job_recovery.restore(call.name):
+            found = await self._sessions.jobs.find_job(call.name)
         if found is None:
             raise errors.NoSuchJob
-        record = found.record
         profile = msgspec.json.decode(found.profile, type=Profile)
         principal = call.principal
         is_own = profile.caller is not None and profile.caller == _name(principal)
         tenant_id = principal.tenant_id if principal else ""
-        if not is_own and not (tenant_id and tenant_id == record.tenant_id):
+        if not is_own and not (tenant_id and tenant_id == found.record.tenant_id):
             raise errors.NoSuchJob
-        report = describe_job(record, found.outcome)
-        if is_own and report.ended:
-            self._settlement.note_delivered(session_id=record.session_id, job_id=record.job_id)
-        return report
+        return found, is_own
 
     async def _find_audio(self, call: Call[http_messages.DispatchUtterance]) -> str:
         message = call.message
@@ -249,24 +285,31 @@ class HttpSessionService:
     ) -> http_messages.DispatchedJob:
         job = request.assignment
         session_id, job_id = job.session_id, job.job_id
+        hook = None
         if callback is not None:
             hook = Hook(url=callback.url, secret=callback.secret)
             await self._hooks.keep(session_id=session_id, job_id=job_id, hook=hook)
+        self._accepted.accept(request, profile=msgspec.json.encode(profile), hook=hook)
         self._attend(job_id, session_id, profile)
         try:
             existing = await self._dispatcher.dispatch(request)
         except errors.Refusal as refusal:
+            self._accepted.forget(job_id)
             self._forget(session_id, job_id)
             if callback is not None and not isinstance(refusal, errors.DependencyDown):
                 await self._hooks.drop(session_id=session_id, job_id=job_id)
             raise
         if existing is not None:
+            self._accepted.forget(job_id)
             self._forget(session_id, job_id)
             if callback is not None:
                 await self._hooks.drop(session_id=session_id, job_id=job_id)
         found = await self._sessions.jobs.find_job(existing or job_id)
         if found is None:
-            raise errors.NoSuchJob
+            # Redis lost it in this very moment, and nobody was told that it was accepted.
+            self._accepted.forget(job_id)
+            self._forget(session_id, job_id)
+            raise errors.DependencyDown
         record = found.record
         return http_messages.DispatchedJob(
             job_id=record.job_id,
@@ -285,9 +328,10 @@ class HttpSessionService:
             self._delivery.local.attach_session(session_id, held)
         held.jobs.add(job_id)
 
-    def _settled(self, session_id: str, job_id: str) -> None:
-        self._forget(session_id, job_id)
-        self._hooks.look_soon(session_id, job_id)
+    def _settled(self, settled: JobSettled) -> None:
+        self._accepted.end(settled)
+        self._forget(settled.session_id, settled.job_id)
+        self._hooks.look_soon(settled.session_id, settled.job_id)
 
     def _forget(self, session_id: str, job_id: str) -> None:
         held = self._calls.get(session_id)

@@ -85,7 +85,7 @@ def build_http_api(
         application=application,
         http_nodes=http_nodes,
         http_sessions=http_sessions,
-        loops=[http_nodes],
+        loops=[http_nodes, services.job_recovery],
     )
 
 
@@ -101,6 +101,8 @@ def _build_http_sessions(
         sessions=build_sessions(infrastructure, services),
         recordings=Recordings(store=recordings),
         hooks=services.hooks,
+        accepted=services.accepted,
+        job_recovery=services.job_recovery,
         delivery=services.delivery,
         dispatcher=services.dispatcher,
         settlement=services.settlement,

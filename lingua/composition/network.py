@@ -131,7 +131,11 @@ def _build_network(
         interval_s=refresh_s,
         forget_ms=services.configuration.nodes.forget_ms,
     )
-    state_recovery = StateRecovery(delivery=services.delivery, registry=services.registry)
+    state_recovery = StateRecovery(
+        delivery=services.delivery,
+        registry=services.registry,
+        job_recovery=services.job_recovery,
+    )
 
     async def restore() -> None:
         await transport.join_again()

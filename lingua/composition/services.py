@@ -9,10 +9,12 @@ from nodes.messages import encode_assignment
 from scheduling.fleet.cordons import Cordons
 from scheduling.fleet.node_control import NodeControl
 from scheduling.fleet.registry import Registry
+from scheduling.jobs.accepted_jobs import AcceptedJobs
 from scheduling.jobs.attempts import Attempts
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.explaining import Explainer
 from scheduling.jobs.hooks import Hooks, WebhookSender
+from scheduling.jobs.job_recovery import JobRecovery
 from scheduling.jobs.node_departure import NodeDeparture
 from scheduling.jobs.reservation import Reservation
 from scheduling.jobs.retries import Retries
@@ -39,6 +41,8 @@ from scheduling.store.sessions import SessionStore
 from scheduling.store.stores import Stores
 from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
+
+_OVERDUE_EVERY_S = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,8 @@ class Services:
     departure: NodeDeparture
     registry: Registry
     hooks: Hooks
+    accepted: AcceptedJobs
+    job_recovery: JobRecovery
     watchdog: Watchdog
     explainer: Explainer
     node_control: NodeControl
@@ -100,7 +106,7 @@ def build_stores(infrastructure: Infrastructure, configuration: CoreConfiguratio
             metrics=metrics,
         ),
         jobs=JobStore(connection, keys=keys, limits=jobs, metrics=metrics),
-        outcomes=OutcomeStore(connection, keys=keys),
+        outcomes=OutcomeStore(connection, keys=keys, limits=jobs),
         timers=TimerStore(
             connection,
             keys=keys,
@@ -160,22 +166,23 @@ def build_services(
         silent_ms=configuration.nodes.heartbeat_timeout_ms,
         grace_ms=configuration.nodes.grace_ms,
     )
+    accepted = AcceptedJobs(kept_ms=configuration.jobs.outcome_ms)
     hooks = _build_hooks(
         infrastructure,
         configuration.hooks,
         stores=stores,
         settlement=settlement,
+        accepted=accepted,
         life_ms=configuration.jobs.live_record_ms,
+    )
+    session_store = SessionStore(
+        infrastructure.connection, keys=infrastructure.keys, life_ms=configuration.session_life_ms
     )
     node_control = NodeControl(nodes=stores.nodes, fleet=fleet, delivery=delivery)
     return Services(
         configuration=configuration,
         stores=stores,
-        sessions=SessionStore(
-            infrastructure.connection,
-            keys=infrastructure.keys,
-            life_ms=configuration.session_life_ms,
-        ),
+        sessions=session_store,
         fleet=fleet,
         delivery=delivery,
         tenants=tenants,
@@ -199,6 +206,22 @@ def build_services(
             limits=configuration.nodes,
         ),
         hooks=hooks,
+        accepted=accepted,
+        job_recovery=JobRecovery(
+            accepted=accepted,
+            stores=stores,
+            sessions=Sessions(
+                instance_id=infrastructure.instance_id,
+                store=session_store,
+                jobs=stores.jobs,
+                outcomes=stores.outcomes,
+            ),
+            hooks=hooks,
+            delivery=delivery,
+            look_again_ms=configuration.jobs.look_again_ms,
+            stale_after_ms=configuration.jobs.stale_after_ms,
+            interval_s=_OVERDUE_EVERY_S,
+        ),
         watchdog=Watchdog(
             stores=stores,
             fleet=fleet,
@@ -238,6 +261,7 @@ def _build_hooks(
     *,
     stores: Stores,
     settlement: Settlement,
+    accepted: AcceptedJobs,
     life_ms: int,
 ) -> Hooks:
     return Hooks(
@@ -246,6 +270,7 @@ def _build_hooks(
         outcomes=stores.outcomes,
         timer_store=stores.timers,
         settlement=settlement,
+        accepted=accepted,
         webhook_client=infrastructure.webhook_client,
         most_tries=configuration.most_tries,
         timeout_ms=configuration.timeout_ms,

@@ -82,6 +82,11 @@ _PATHS: tuple[tuple[str, str, Any, Mapping[int, Any], str, str], ...] = (
         {200: JobReport},
         *("jobReport", "Where a job stands, and what it ended in."),
     ),
+    (
+        *("/v1/job/{job_id}", "delete", None),
+        {200: JobReport},
+        *("jobCancel", "End a job nobody waits for; answers where it stands then."),
+    ),
 )
 
 

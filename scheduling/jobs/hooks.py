@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from scheduling.jobs.accepted_jobs import AcceptedJobs
 from scheduling.jobs.settlement import Settlement
 from scheduling.model import clock, errors
 from scheduling.model.background import Background
@@ -59,6 +60,7 @@ class Hooks:
         outcomes: OutcomeStore,
         timer_store: TimerStore,
         settlement: Settlement,
+        accepted: AcceptedJobs,
         webhook_client: WebhookSender,
         most_tries: int,
         timeout_ms: int,
@@ -68,6 +70,7 @@ class Hooks:
         self._outcomes = outcomes
         self._timers = timer_store
         self._settlement = settlement
+        self._accepted = accepted
         self._webhook_client = webhook_client
         self._most_tries = most_tries
         self._timeout_ms = timeout_ms
@@ -128,6 +131,7 @@ class Hooks:
         body = msgspec.json.encode(describe_job(record, outcome))
         if await self._tell(hook, job_id=job_id, body=body):
             self._settlement.note_delivered(session_id=session_id, job_id=job_id)
+            self._accepted.note_told(job_id, by_hook=True)
             await self.drop(session_id=session_id, job_id=job_id)
             return
         await self._put_off(hook, session_id=session_id, job_id=job_id)
@@ -137,6 +141,7 @@ class Hooks:
         tries = hook.tries + 1
         if tries >= self._most_tries:
             logger.warning("a web hook is given up", extra={"job_id": job_id})
+            self._accepted.note_told(job_id, by_hook=True)
             await self.drop(session_id=session_id, job_id=job_id)
             return
         later = msgspec.structs.replace(hook, tries=tries)

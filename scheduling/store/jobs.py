@@ -1,6 +1,5 @@
 """A session's jobs in Redis: bindings, records, frames, outcomes and the outbox."""
 
-import functools
 from asyncio import Future
 from typing import Any
 
@@ -12,6 +11,7 @@ from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
 from scheduling.model.outcomes import Outcome
 from scheduling.placement.decisions import MOST_DECISIONS, Decision, encode_decision
+from scheduling.store.job_facts import list_facts
 from scheduling.store.keys import Keys
 from scheduling.store.notes import JobNotes
 from scheduling.store.redis.connection import Connection
@@ -74,7 +74,7 @@ class JobStore:
                 self._limits.binding_ms,
                 self._limits.live_record_ms,
                 self.test_clock,
-                *_list_facts(request),
+                *list_facts(request),
             ],
             read=self._notes.created(request, node_id=node_id, read=_read_created),
             urgent=True,
@@ -309,20 +309,4 @@ def _read_record(raw: dict[str, str]) -> JobRecord | None:
         need=msgspec.json.decode(raw["need"], type=Need),
         preferred_node_id=raw.get("preferred_node_id", ""),
         reason=raw.get("reason", ""),
-    )
-
-
-@functools.lru_cache(maxsize=1024)
-def _encode_need(need: Need) -> str:
-    return msgspec.json.encode(need).decode()
-
-
-def _list_facts(request: Request) -> tuple[str | int, ...]:
-    """Return the fields of a record that never change, as create_job takes them."""
-    job, wished = request.assignment, request.preferred_node_id
-    return (
-        *("session_id", job.session_id, "tenant_id", request.tenant_id),
-        *("utterance_index", job.utterance_index, "trace_id", job.trace_id),
-        *("need", _encode_need(request.need)),
-        *(("preferred_node_id", wished) if wished else ()),
     )

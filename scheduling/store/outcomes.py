@@ -4,7 +4,10 @@ from asyncio import Future
 
 import msgspec
 
-from scheduling.model.outcomes import Outcome
+from scheduling.model.jobs import JobState, Request
+from scheduling.model.limits import JobLimits
+from scheduling.model.outcomes import Outcome, Refused
+from scheduling.store.job_facts import list_facts
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import is_done
@@ -13,11 +16,12 @@ _decode_outcome = msgspec.json.Decoder[Outcome](Outcome).decode
 
 
 class OutcomeStore:
-    """Finds what `JobStore.finish` keeps; each call is issued at once."""
+    """Finds what `JobStore.finish` keeps, and writes back what was lost; each is issued at once."""
 
-    def __init__(self, connection: Connection, *, keys: Keys) -> None:
+    def __init__(self, connection: Connection, *, keys: Keys, limits: JobLimits) -> None:
         self._connection = connection
         self._keys = keys
+        self._limits = limits
         self.test_clock = ""
 
     def find(self, *, session_id: str, job_id: str) -> "Future[Outcome | None]":
@@ -26,6 +30,37 @@ class OutcomeStore:
             "GET",
             self._keys.session.outcome(session_id, job_id),
             read=lambda raw: _decode_outcome(raw) if raw else None,
+        )
+
+    def restore(self, *, request: Request, outcome: Outcome, is_told: bool) -> "Future[bool]":
+        """Write back a job that Redis lost, with what it ended in; False where it has the job."""
+        job, session_keys = request.assignment, self._keys.session
+        session_id, job_id = job.session_id, job.job_id
+        binding = session_keys.binding(session_id, request.utterance_key)
+        refused = isinstance(outcome, Refused)
+        return self._connection.run_script(
+            "restore_job",
+            keys=[
+                session_keys.job(session_id, job_id),
+                session_keys.outcome(session_id, job_id),
+                binding,
+                session_keys.binding(session_id, f"request:{request.request_id}")
+                if request.request_id
+                else binding,
+            ],
+            args=[
+                job_id,
+                JobState.FAILED if refused else JobState.DONE,
+                int(is_told),
+                outcome.code if isinstance(outcome, Refused) else "",
+                msgspec.json.encode(outcome),
+                self._limits.outcome_ms,
+                self._limits.retention_ms,
+                self._limits.binding_ms,
+                self.test_clock,
+                *list_facts(request),
+            ],
+            read=is_done,
         )
 
     def note_delivered(self, *, session_id: str, job_id: str) -> "Future[bool]":

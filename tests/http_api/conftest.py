@@ -22,9 +22,14 @@ def either_server(
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, redis_server: OwnRedis, prefix: str) -> Iterator[Cluster]:
+def cluster(
+    tmp_path: Path, redis_server: OwnRedis, prefix: str, request: pytest.FixtureRequest
+) -> Iterator[Cluster]:
+    """Instances on the Redis of the run, or on the test's own where it asks for one."""
+    is_own = "own_redis" in request.fixturenames
+    server: OwnRedis = request.getfixturevalue("own_redis") if is_own else redis_server
     cluster = Cluster(
-        directory=tmp_path, redis_url=redis_server.url, prefix=prefix, server_name="uvicorn"
+        directory=tmp_path, redis_url=server.url, prefix=prefix, server_name="uvicorn"
     )
     yield cluster
     cluster.end()

@@ -26,6 +26,10 @@ class Services:
         self.departure = built.departure
         self.registry = built.registry
         self.watchdog = built.watchdog
+        self.sessions = built.sessions
+        self.hooks = built.hooks
+        self.accepted = built.accepted
+        self.job_recovery = built.job_recovery
 
     async def register(self, node_id: str = "n1", *, max_jobs: int = 2) -> Node:
         registration = await self.registry.register(

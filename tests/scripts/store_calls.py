@@ -103,7 +103,11 @@ CALLS = {
         "find_tenant": JOB_NAME,
         "is_awaited": {**JOB_NAME, "attempt": 1, "node_id": "n1"},
     },
-    "outcomes": {"find": JOB_NAME, "note_delivered": JOB_NAME},
+    "outcomes": {
+        "find": JOB_NAME,
+        "restore": {"request": make_request(), "outcome": REFUSED, "is_told": False},
+        "note_delivered": JOB_NAME,
+    },
     "pools": {
         "acquire": {"instance_id": "i1", "length_ms": 1_000},
         "publish": {
