@@ -106,7 +106,7 @@ _DECISION = {
     "pools": ["en-es"],
     "fallback": False,
     "reason": "",
-    "looked_at": [{"node_id": _NODE, "load": 0, "passed_over": None}],
+    "looked_at": [{"node_id": _NODE, "load": 0, "passed_over": None, "lacks": []}],
     "answers": [{"node_id": _NODE, "word": "reserved", "load": 1, "elapsed_us": 410}],
     "choosing_us": 35,
     "elapsed_us": 460,

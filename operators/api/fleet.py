@@ -151,7 +151,9 @@ class RebuildView(FleetServiceView, CommandView):
                 "attempts": [["voices", "ok", 1]],
             },
             "breakdown": {"total_nodes": 1, "offline": 0},
-            "looked_at": [{"node_id": "node-7F3A91C2", "load": 0, "passed_over": None}],
+            "looked_at": [
+                {"node_id": "node-7F3A91C2", "load": 0, "passed_over": None, "lacks": []}
+            ],
         },
     ),
 )

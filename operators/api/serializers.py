@@ -148,6 +148,10 @@ class LookedAt(serializers.Serializer[None]):
     node_id = serializers.CharField()
     load = serializers.IntegerField()
     passed_over = serializers.CharField(allow_null=True)
+    lacks = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What it would need to serve the job at all; empty where it could.",
+    )
 
 
 class SlotAnswer(serializers.Serializer[None]):

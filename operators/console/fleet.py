@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from operators.console.cluster import describe_node
-from operators.console.job_timeline import describe_decision
+from operators.console.job_timeline import describe_decision, describe_looked_at
 from scheduling.fleet.node_control import NodeControl
 from scheduling.jobs.explaining import Explainer
 from scheduling.model.jobs import Need, phase2_state
@@ -141,10 +141,10 @@ class FleetService:
             "refused": choice.refused or None,
             "debug": self._describe_search(choice),
             "breakdown": _count_reasons(choice),
-            "looked_at": [
-                {"node_id": node_id, "load": load, "passed_over": reason or None}
-                for node_id, load, reason in choice.looked_at
-            ],
+            "looked_at": describe_looked_at(
+                choice.looked_at or [(one.node_id, one.load, one.reason) for one in choice.unable],
+                {one.node_id: one.lacks for one in choice.unable},
+            ),
         }
 
     async def why(self, job_id: str) -> Json | None:

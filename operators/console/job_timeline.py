@@ -54,12 +54,25 @@ def describe_step(step: Step) -> Json:
 
 def describe_decision(decision: Decision) -> Json:
     """Return a decision with its rows named: nodes looked at, and what slots answered."""
-    looked_at = [
-        {"node_id": node_id, "load": load, "passed_over": reason or None}
-        for node_id, load, reason in decision.looked_at
-    ]
     answers = [msgspec.structs.asdict(answer) for answer in decision.answers]
-    return {**msgspec.structs.asdict(decision), "looked_at": looked_at, "answers": answers}
+    told: Json = msgspec.structs.asdict(decision)
+    looked_at = describe_looked_at(decision.looked_at, dict(told.pop("lacks")))
+    return {**told, "looked_at": looked_at, "answers": answers}
+
+
+def describe_looked_at(
+    looked_at: Iterable[tuple[str, int, str]], lacks: Mapping[str, Iterable[str]]
+) -> list[Json]:
+    """Return the nodes that were looked at, each with why it was passed over and what it lacks."""
+    return [
+        {
+            "node_id": node_id,
+            "load": load,
+            "passed_over": reason or None,
+            "lacks": list(lacks.get(node_id, ())),
+        }
+        for node_id, load, reason in looked_at
+    ]
 
 
 def _describe_attempts(fields: Mapping[str, str]) -> list[Json]:

@@ -16,7 +16,15 @@ from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node
 from scheduling.placement.candidate_view import AbleNodes, CandidateView
 from scheduling.placement.pool_matching import ALL_NODES, ANY_ABLE_NODE, Route
-from scheduling.placement.ranking import Choice, Reason, choose, count_reasons, why_not_now
+from scheduling.placement.ranking import (
+    Choice,
+    NodeVerdict,
+    Reason,
+    choose,
+    count_reasons,
+    sample,
+    why_not_now,
+)
 from scheduling.placement.session_memory import SessionMemory, SessionNotes
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest
@@ -24,6 +32,8 @@ from scheduling.placement.wait_queue import PlacementRequest
 PREFERRED_NOT_CAPABLE = "preferred_node_not_capable"
 NOT_DESIGNATED = "not_designated"
 HIT = "hit"
+# So many nodes that can never serve a job are named beside it: enough to see what is missing.
+_UNABLE_SHOWN = 5
 
 
 class Chooser:
@@ -57,6 +67,8 @@ class Chooser:
         if route.refused is not None:
             return Choice(nodes=(), passed_over={}, refused=route.refused)
         choice = self._look_into(request, route, self._avoid(request, session, now_ms), now_ms)
+        if not choice.looked_at:
+            choice = msgspec.structs.replace(choice, unable=self._list_unable(request.need))
         return self._put_first(request, route, session, choice, now_ms)
 
     def allows(self, request: PlacementRequest, node: Node) -> bool:
@@ -253,6 +265,21 @@ class Chooser:
             return failed_on
         able = self._fleet.snapshot.index.find(request.need)
         return failed_on if any(node_id not in failed_on for node_id in able) else frozenset()
+
+    def _list_unable(self, need: Need) -> tuple[NodeVerdict, ...]:
+        """Return some nodes that can never serve `need`, those that lack least first."""
+        snapshot = self._fleet.snapshot
+        sampled = sample(tuple(snapshot.nodes), size=self._rules.sample_size, rng=self._rng)
+        unable = []
+        for node_id in sampled:
+            description = snapshot.nodes[node_id].description
+            reason = snapshot.index.judge(need, description)
+            if reason is not None:
+                view = self._fleet.views.get(node_id)
+                lacks = snapshot.index.list_lacks(need, description)
+                unable.append(NodeVerdict(node_id, view.load if view else 0, reason, lacks))
+        unable.sort(key=lambda one: len(one.lacks))
+        return tuple(unable[:_UNABLE_SHOWN])
 
     def _why_not_now(self, node: Node, now_ms: int) -> Reason | None:
         candidate = self._fleet.views.get(node.node_id) or CandidateView(node)

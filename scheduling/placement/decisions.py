@@ -24,7 +24,8 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     """One decision about one attempt of a job.
 
     `looked_at` are the sampled nodes, each with the load it was seen with and why it was passed
-    over (``""``: it was not). `choosing_us` is what choosing took of our own time.
+    over (``""``: it was not). Where nobody could serve the job, they are some who never can, and
+    `lacks` has what each of them lacks. `choosing_us` is what choosing took of our own time.
     """
 
     at_ms: int
@@ -39,6 +40,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     answers: tuple[SlotAnswer, ...] = ()
     choosing_us: int = 0
     elapsed_us: int = 0
+    lacks: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 encode_decision = msgspec.json.Encoder().encode
@@ -92,9 +94,11 @@ class DecisionBuilder:
             pool_id=choice.pool_id,
             pools=choice.pools,
             fallback=choice.fallback,
-            reason=choice.refused or ("" if choice.nodes else choice.best_reason),
-            looked_at=choice.looked_at,
+            reason=choice.refused or ("" if choice.nodes else choice.told_reason),
+            looked_at=choice.looked_at
+            or tuple((one.node_id, one.load, one.reason) for one in choice.unable),
             answers=tuple(self.answers),
             choosing_us=(self._chosen - self._began) // 1_000,
             elapsed_us=(time.perf_counter_ns() - self._began) // 1_000,
+            lacks=tuple((one.node_id, one.lacks) for one in choice.unable),
         )

@@ -43,6 +43,15 @@ class Reason(enum.StrEnum):
     RESERVED_FOR_OTHERS = "reserved_for_others"
 
 
+class NodeVerdict(msgspec.Struct, frozen=True, array_like=True):
+    """Why a node can never serve the job, and all that it lacks for that."""
+
+    node_id: str
+    load: int
+    reason: str
+    lacks: tuple[str, ...]
+
+
 class Choice(msgspec.Struct, frozen=True):
     """Nodes worth asking for a slot, best first, and how many were passed over for what.
 
@@ -50,6 +59,7 @@ class Choice(msgspec.Struct, frozen=True):
     passed over, ``""`` when it was not. `pool_id` is the pool the nodes are from; `known` says of
     each of `pools` how well its members were known. `affinity` is ``hit`` or why the node of the
     turn was not taken, ``""`` where there is none; `spread` says that a node was left out for it.
+    `unable` are some nodes that could never serve the job, where there was nobody to look at.
     """
 
     nodes: tuple[Node, ...]
@@ -62,6 +72,7 @@ class Choice(msgspec.Struct, frozen=True):
     refused: str = ""
     affinity: str = ""
     spread: bool = False
+    unable: tuple[NodeVerdict, ...] = ()
 
     @property
     def examples(self) -> Mapping[Reason, str]:
@@ -74,6 +85,37 @@ class Choice(msgspec.Struct, frozen=True):
         if not self.passed_over:
             return "no_nodes"
         return max(self.passed_over, key=lambda reason: self.passed_over[reason])
+
+    @property
+    def told_reason(self) -> str:
+        """Return the same for people: of nodes that never can, why the first of them cannot."""
+        return self.unable[0].reason if self.unable else self.best_reason
+
+
+def list_lacks(description: NodeDescription, need: Need, *, require_gpu: bool) -> tuple[str, ...]:
+    """Return everything that keeps a node from ever serving `need`, as its owner reads it."""
+    lacks = [kind for kind in need.types if kind not in description.ready_types]
+    languages = description.languages
+    for src, tgt in need.pairs:
+        offers = {
+            "asr": (languages.hears(src), f"asr for {src}"),
+            "nmt": (languages.translates(src=src, tgt=tgt), f"nmt from {src} to {tgt}"),
+            "tts": (languages.speaks(tgt), f"tts for {tgt}"),
+            "semantic": (
+                languages.repairs(src) and languages.repairs(tgt),
+                f"semantic for {src} and {tgt}",
+            ),
+        }
+        lacks += [
+            name
+            for kind, (has_it, name) in offers.items()
+            if kind in need.types and kind not in lacks and not has_it
+        ]
+    if require_gpu and not description.has_gpu:
+        lacks.append("a GPU")
+    if need.public and not description.accepts_public_jobs:
+        lacks.append("accept_public_jobs")
+    return tuple(dict.fromkeys(lacks))
 
 
 def why_never(description: NodeDescription, need: Need, *, require_gpu: bool) -> Reason | None:

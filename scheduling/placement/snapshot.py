@@ -18,7 +18,7 @@ from scheduling.placement.candidates import (
 )
 from scheduling.placement.listeners import FleetListeners
 from scheduling.placement.loads import Loads
-from scheduling.placement.ranking import Reason, why_never
+from scheduling.placement.ranking import Reason, list_lacks, why_never
 
 _MOST_REMEMBERED = 65_536
 
@@ -67,6 +67,10 @@ class NodeIndex:
             _bound(self._verdicts)
             self._verdicts[key] = why_never(description, need, require_gpu=self._require_gpu)
         return self._verdicts[key]
+
+    def list_lacks(self, need: Need, description: NodeDescription) -> tuple[str, ...]:
+        """Return everything that nodes with `description` lack to serve `need`."""
+        return list_lacks(description, need.for_any_node(), require_gpu=self._require_gpu)
 
     def replace(
         self, node_id: str, *, before: NodeDescription | None, after: NodeDescription | None

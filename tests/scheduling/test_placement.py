@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import random
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,7 +16,15 @@ from scheduling.model.languages import LanguageOffer, Nmt
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node, NodeDescription, NodeStatus, Usage
 from scheduling.placement.candidate_view import AbleNodes, CandidateView
-from scheduling.placement.ranking import Choice, Reason, choose, sample, why_never, why_not_now
+from scheduling.placement.ranking import (
+    Choice,
+    Reason,
+    choose,
+    list_lacks,
+    sample,
+    why_never,
+    why_not_now,
+)
 
 NOW_MS = 1_000_000
 RULES = PlacementRules()
@@ -357,6 +366,34 @@ def test_a_node_that_left_and_an_excluded_one_are_counted() -> None:
 @pytest.mark.req("L17")
 def test_nobody_looked_at_is_said_so() -> None:
     assert choose_among([]).best_reason == "no_nodes"
+
+
+@pytest.mark.req("ED15")
+@pytest.mark.parametrize(
+    ("changes", "lacks"),
+    [
+        ({"ready_types": frozenset({"asr"})}, ("nmt", "tts")),
+        ({"ready_types": frozenset()}, ("asr", "nmt", "tts")),
+        ({"has_gpu": False}, ("a GPU",)),
+        ({"accepts_public_jobs": False}, ("accept_public_jobs",)),
+        ({"ready_types": frozenset({"nmt", "tts"}), "has_gpu": False}, ("asr", "a GPU")),
+        ({}, ()),
+    ],
+)
+def test_all_that_a_node_lacks_is_told(changes: dict[str, Any], lacks: tuple[str, ...]) -> None:
+    need = Need(src="en", tgt="es", types=("asr", "nmt", "tts"), pairs=(("en", "es"),), public=True)
+    description = msgspec.structs.replace(SERVES_ALL, **changes)
+
+    assert list_lacks(description, need, require_gpu=True) == lacks
+
+
+@pytest.mark.req("ED15")
+def test_a_language_that_is_lacking_is_told_with_its_service() -> None:
+    need = Need(src="fr", tgt="de", types=("asr", "nmt", "tts"), pairs=(("fr", "de"),))
+
+    lacks = list_lacks(SERVES_ALL, need, require_gpu=False)
+
+    assert lacks == ("asr for fr", "nmt from fr to de", "tts for de")
 
 
 def test_both_directions_of_a_conversation_must_be_served() -> None:

@@ -59,6 +59,7 @@ def describe(explanation: Explanation) -> list[str]:
 def _describe(decision: Decision) -> list[str]:
     at = datetime.fromtimestamp(decision.at_ms / 1000, tz=UTC).isoformat(timespec="milliseconds")
     pools = ", ".join(pool_id or "all nodes" for pool_id in decision.pools) or "none"
+    lacks = dict(decision.lacks)
     lines = [
         f"{at} attempt {decision.attempt}: {decision.outcome}"
         + (f" at {decision.node_id}" if decision.node_id else "")
@@ -67,7 +68,9 @@ def _describe(decision: Decision) -> list[str]:
         f"  choosing took {decision.choosing_us} us, all of it {decision.elapsed_us} us",
     ]
     lines += [
-        f"  seen  {node_id}  load {load}" + (f"  passed over: {reason}" if reason else "")
+        f"  seen  {node_id}  load {load}"
+        + (f"  passed over: {reason}" if reason else "")
+        + (f"; {node_id} lacks: {', '.join(lacks[node_id])}" if lacks.get(node_id) else "")
         for node_id, load, reason in decision.looked_at
     ]
     lines += [

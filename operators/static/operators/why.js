@@ -14,7 +14,7 @@ function describe(decision) {
   return make("section", { class: "decision" },
     make("h3", {}, `${clockTime(decision.at_ms)} attempt ${decision.attempt}: ${decision.outcome}${where}${decision.reason ? `, ${decision.reason}` : ""}`),
     make("p", {}, `Pools looked into: ${pools}${decision.fallback ? " (fallback)" : ""}. Choosing took ${decision.choosing_us} µs, all of it ${decision.elapsed_us} µs.`),
-    table("Looked at", ["Node", "Load", "Passed over"], decision.looked_at.map((seen) => row(seen.node_id, seen.load, seen.passed_over ?? "no"))),
+    table("Looked at", ["Node", "Load", "Passed over"], decision.looked_at.map((seen) => row(seen.node_id, seen.load, seen.lacks.length ? `${seen.passed_over}; ${seen.node_id} lacks: ${seen.lacks.join(", ")}` : seen.passed_over ?? "no"))),
     table("Asked for a slot", ["Node", "Answer", "Load", "µs"], decision.answers.map((slot) => row(slot.node_id, slot.word, slot.load, slot.elapsed_us))));
 }
 
