@@ -304,6 +304,15 @@ def test_where_a_gpu_is_asked_for_there_is_one_and_its_usage_is_known(
     assert is_healthy(description, usage=Usage(gpu=gpu), require_gpu=True) is healthy
 
 
+@pytest.mark.req("L9")
+@pytest.mark.parametrize("said", [{}, {"gpu_percent": None, "gpu_mem_percent": 10.0}])
+def test_a_heartbeat_that_says_no_usage_of_a_gpu_has_lost_it(said: dict[str, Any]) -> None:
+    usage = lifecycle.read_usage(msgspec.convert({"cpu_percent": 5.0, **said}, ResourceUsage))
+
+    assert not is_healthy(described(), usage=usage, require_gpu=True)
+    assert is_healthy(described(), usage=usage, require_gpu=False)
+
+
 @pytest.mark.req("N7")
 def test_where_no_gpu_is_asked_for_none_is_missed() -> None:
     assert is_healthy(described(has_gpu=False), usage=Usage(gpu=None))

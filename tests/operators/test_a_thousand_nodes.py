@@ -125,7 +125,7 @@ async def test_an_answer_costs_less_than_five_milliseconds(view, console: Consol
     assert sorted(spent_ms)[int(_CALLS * 0.99)] < 5
 
 
-@pytest.mark.req("D1")
+@pytest.mark.req("D1", "D2")
 async def test_a_request_before_the_first_statistics_gets_empty_ones(console: Console) -> None:
     request = RequestFactory().get("/api/v1/stats")
     request.scope = {SCOPE_KEY: console}
