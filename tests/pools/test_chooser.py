@@ -199,6 +199,20 @@ def test_where_a_job_failed_it_goes_again_when_nobody_else_can_serve(scene: Scen
     assert list_ids(scene.choose(need=need, failed_on=("n-4", "n-1"))) == ["n-4"]
 
 
+@pytest.mark.req("L6")
+@pytest.mark.parametrize(("others", "may_have_it"), [(("n-2",), False), ((), True)])
+def test_a_job_that_waits_takes_no_freed_slot_where_it_failed_while_another_node_can_serve(
+    others: tuple[str, ...], *, may_have_it: bool
+) -> None:
+    scene = Scene()
+    scene.put("n-1")
+    scene.put(*others, load=4)
+    freed = scene.fleet.find("n-1")
+    assert freed is not None
+
+    assert scene.chooser.allows(ask(failed_on=("n-1",)), freed) is may_have_it
+
+
 @pytest.mark.req("L18")
 @pytest.mark.parametrize(
     ("node_id", "asked", "why"),
