@@ -14,6 +14,10 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "alerts.yml"
 PANELS = DEPLOY / "grafana" / "lingua.json"
 _NAME = re.compile(rf"\b{PREFIX}\w+")
+_GROUPED_BY = re.compile(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)")
+_SELECTED_BY = re.compile(r"(\w+)\s*(?:=|!=|=~|!~)\s*\"")
+# Not ours: Prometheus says where a figure was read, and a histogram where its buckets end.
+_LABELS_OF_OTHERS = frozenset({"instance", "job", "le"})
 
 
 def list_rules() -> list[dict[str, Any]]:
@@ -33,6 +37,21 @@ def list_expressions() -> Iterator[str]:
 def list_unknown_names(expression: str) -> set[str]:
     """Return the names of ours in an expression that no instance exports."""
     return {name for name in _NAME.findall(expression) if not _is_exported(name)}
+
+
+def list_unknown_labels(expression: str) -> set[str]:
+    """Return the labels in an expression that none of the metrics it names has."""
+    grouped = (
+        label.strip() for list_ in _GROUPED_BY.findall(expression) for label in list_.split(",")
+    )
+    asked_for = {*grouped, *_SELECTED_BY.findall(expression)}
+    known = {
+        label
+        for name, metric in METRICS.items()
+        if re.search(rf"\b{PREFIX}{name}(?:_bucket|_sum|_count)?\b", expression)
+        for label in metric.labels
+    }
+    return asked_for - known - _LABELS_OF_OTHERS
 
 
 def _is_exported(name: str) -> bool:

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.alerts.rules import RULES, list_expressions, list_rules, list_unknown_names
+from tests.alerts.rules import (
+    RULES,
+    list_expressions,
+    list_rules,
+    list_unknown_labels,
+    list_unknown_names,
+)
 
 pytestmark = pytest.mark.req("O9")
 
@@ -163,6 +169,19 @@ def test_every_alert_has_a_fault_and_says_what_it_means() -> None:
 @pytest.mark.parametrize("expression", list(list_expressions()))
 def test_every_metric_that_is_asked_for_is_exported(expression: str) -> None:
     assert list_unknown_names(expression) == set()
+
+
+@pytest.mark.req("I-62")
+@pytest.mark.parametrize("expression", list(list_expressions()))
+def test_every_label_that_is_asked_for_is_one_of_its_metric(expression: str) -> None:
+    assert list_unknown_labels(expression) == set()
+
+
+def test_a_label_that_a_metric_lacks_is_noticed() -> None:
+    assert list_unknown_labels('sum by (cause, instance) (scheduler_jobs_total{stage="ack"})') == {
+        "cause",
+        "stage",
+    }
 
 
 def test_a_metric_nobody_exports_is_noticed() -> None:
