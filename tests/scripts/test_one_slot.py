@@ -3,6 +3,7 @@
 import inspect
 
 import pytest
+import redis.asyncio
 from redis.crc import key_slot
 
 from lua import scripts
@@ -78,6 +79,31 @@ async def test_every_script_has_a_method_that_calls_it(
     script_cache = ScriptCache()
     digests = {script_cache.get_digest(name) for name in scripts.list_names()}
     assert {command[1] for command in commands if command[0] == "EVALSHA"} == digests
+
+
+@pytest.mark.req("I-3")
+@pytest.mark.standalone("a cluster itself refuses what this looks for")
+async def test_no_script_touches_a_key_of_another_slot(
+    stores: Stores, redis_client: "redis.asyncio.Redis", prefix: str
+) -> None:
+    for name in scripts.list_names():
+        await redis_client.script_load(scripts.load_source(name))
+    async with redis_client.monitor() as monitor:
+        await call(stores, "nodes", "register")
+        for store, method in EVERY_CALL:
+            await call(stores, store, method)
+        await redis_client.echo("over")
+        slot, touched = 0, 0
+        while (seen := await monitor.next_command())["command"] != "ECHO over":
+            # A channel is no key: what is published goes to every master.
+            name, *words = [*seen["command"].split(" "), ""]
+            if name == "EVALSHA" and int(words[1]):
+                slot = key_slot(words[2].encode())
+            elif seen["client_type"] == "lua" and name != "PUBLISH" and words[0].startswith(prefix):
+                assert key_slot(words[0].encode()) == slot, seen["command"]
+                touched += 1
+
+    assert touched > 100
 
 
 @pytest.mark.req("I10")
