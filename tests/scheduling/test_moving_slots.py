@@ -1,11 +1,14 @@
 """A slot that moves: the node hears of it first, and what is written back is what it holds."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
+from scheduling.model.jobs import JobState
 from scheduling.store import timers
 from tests.scheduling.core import Services
 from tests.scheduling.mailboxes import RecordingNode
-from tests.scripts.fixtures import JOB, NODE_LIMITS, SESSION, create, run
+from tests.scripts.fixtures import JOB, NODE_LIMITS, REFUSED, RESULT, SESSION, create, run
 
 
 async def hold_a_job(core: Services) -> RecordingNode:
@@ -63,6 +66,56 @@ async def test_an_attempt_that_went_elsewhere_gets_no_lease_when_its_node_is_wri
     await core.registry.restore(node=mailbox.node, resume_token="", attempts=[(JOB, 1), lost])
 
     assert await core.stores.slots.list_attempts(node_id="n1") == (lost,)
+
+
+ATTEMPT = {"session_id": SESSION, "job_id": JOB, "attempt": 1, "node_id": "n1"}
+TELLING = {"session_id": SESSION, "job_id": JOB, "utterance_index": 0, "trace_id": "t"}
+WAYS: dict[str, tuple[Callable[[Services], Awaitable[object]], JobState | None]] = {
+    "a result": (
+        lambda core: core.settlement.settle(**ATTEMPT | TELLING, outcome=RESULT),
+        JobState.DONE,
+    ),
+    "a refusal of the node": (
+        lambda core: core.settlement.settle(**ATTEMPT | TELLING, outcome=REFUSED),
+        JobState.FAILED,
+    ),
+    "an error worth another try": (
+        lambda core: core.retries.retry(**ATTEMPT, reason="e", refused=REFUSED, reported=True),
+        None,
+    ),
+    "no acceptance in time": (
+        lambda core: core.retries.retry(**ATTEMPT, reason="late", refused=REFUSED),
+        None,
+    ),
+    "the node is gone": (move_on, None),
+    "the speaker is gone": (
+        lambda core: core.settlement.cancel(job_id=JOB, reason="session_closed"),
+        JobState.CANCELLED,
+    ),
+    "its deadline": (
+        lambda core: core.settlement.refuse(**TELLING, refused=REFUSED),
+        JobState.FAILED,
+    ),
+}
+
+
+@pytest.mark.req("I-15")
+@pytest.mark.parametrize("way", WAYS)
+async def test_however_a_job_leaves_its_node_the_slot_is_free_and_its_record_says_so(
+    core: Services, way: str
+) -> None:
+    leave, ended_as = WAYS[way]
+    await hold_a_job(core)
+    assert await core.stores.slots.list_attempts(node_id="n1") == ((JOB, 1),)
+
+    await leave(core)
+
+    assert (JOB, 1) not in await core.stores.slots.list_attempts(node_id="n1")
+    record = await core.stores.jobs.find_fields(session_id=SESSION, job_id=JOB)
+    if ended_as is None:
+        assert (record["attempt"], record["failed_on"]) == ("2", "n1")
+    else:
+        assert record["ended_as"] == ended_as
 
 
 @pytest.mark.req("N14")
