@@ -6,12 +6,12 @@ import pytest
 from scheduling.fleet.fleet_watch import FleetWatch
 from scheduling.model import clock
 from scheduling.model.delivery import Delivery
-from scheduling.model.nodes import Node, NodeStatus, Usage
+from scheduling.model.nodes import Node, NodeDescription, NodeStatus, Usage
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.node_index import NodeIndexStore
 from tests.redis_under_test import OwnRedis, open_redis
 from tests.scheduling.core import Services
-from tests.scripts.fixtures import make_stores
+from tests.scripts.fixtures import DESCRIPTION, NEED, make_stores
 
 
 class Watcher:
@@ -35,12 +35,19 @@ class Watcher:
         return node
 
 
-async def beat(core: Services, watcher: Watcher, node: Node, *, cpu: float) -> Node:
+async def beat(
+    core: Services,
+    watcher: Watcher,
+    node: Node,
+    *,
+    cpu: float = 0.0,
+    description: NodeDescription | None = None,
+) -> Node:
     """Let a node be heard of at its instance, and leave out the news."""
     heard = await core.registry.record_heartbeat(
         node=node,
         usage=Usage(cpu=cpu),
-        description=node.description,
+        description=description or node.description,
         healthy=True,
         draining=None,
         running=None,
@@ -60,6 +67,25 @@ async def test_a_node_of_which_news_came_is_not_read_again(core: Services) -> No
     watcher.fleet.learn(msgspec.structs.replace(heard, heartbeat_at_ms=clock.now_ms()))
 
     assert await watcher.watch.run_once() == 0
+
+
+@pytest.mark.req("N8")
+async def test_what_a_node_came_to_offer_is_read_where_no_news_of_it_came(core: Services) -> None:
+    watcher = Watcher(core)
+    node = await core.register()
+    watcher.index.test_clock = clock.now_ms() - 1_000
+    await watcher.index.note_seen(node.node_id)
+    await watcher.watch.run_once()
+    watcher.index.test_clock = ""
+    wanted = msgspec.structs.replace(NEED, types=("asr", "nmt", "tts"))
+    newer = msgspec.structs.replace(DESCRIPTION, ready_types=frozenset(wanted.types))
+    assert not watcher.fleet.snapshot.index.find(wanted)
+
+    await beat(core, watcher, node, description=newer)
+    await watcher.watch.run_once()
+
+    assert watcher.find().description == newer
+    assert watcher.fleet.snapshot.index.find(wanted) == ("n1",)
 
 
 @pytest.mark.req("N12", "I-32")

@@ -9,6 +9,7 @@ from scheduling.model import instance_messages
 from scheduling.model.instance_messages import FleetNews
 from scheduling.model.instances import InstanceRecord
 from scheduling.model.metrics import Metrics
+from scheduling.model.nodes import Usage
 from scheduling.network.fleet_broadcast import FleetBroadcast
 from scheduling.network.load_broadcast import LoadBroadcast
 from scheduling.network.peers import Peers
@@ -68,7 +69,7 @@ class Broadcaster:
             on_lost=_never,
             on_dead=_never,
         )
-        remote_delivery = RemoteDelivery(
+        self.remote_delivery = RemoteDelivery(
             peers=self.peers,
             transport=self.transport,
             fleet=self.fleet,
@@ -77,10 +78,13 @@ class Broadcaster:
         )
         index = NodeIndexStore(core.held.connection, keys=core.held.keys)
         self.fleet_broadcast = FleetBroadcast(
-            fleet=self.fleet, peers=self.peers, remote_delivery=remote_delivery, index=index
+            fleet=self.fleet, peers=self.peers, remote_delivery=self.remote_delivery, index=index
         )
         self.news = LoadBroadcast(
-            fleet=self.fleet, peers=self.peers, remote_delivery=remote_delivery, gather_s=gather_s
+            fleet=self.fleet,
+            peers=self.peers,
+            remote_delivery=self.remote_delivery,
+            gather_s=gather_s,
         )
 
 
@@ -134,6 +138,23 @@ async def test_a_load_that_is_as_it_was_is_no_news(core: Services) -> None:
     await asyncio.wait_for(telling, WITHIN_S)
 
     assert broadcaster.transport.sent == [(OTHER.channel, loads(n2=1))]
+
+
+@pytest.mark.req("N8")
+async def test_what_a_node_comes_to_offer_is_told_to_the_others(core: Services) -> None:
+    broadcaster = Broadcaster(core, gather_s=LONG_S)
+    node = await core.beat(await core.register())
+    await broadcaster.fleet_broadcast.run_once()
+    broadcaster.peers.note_came(OTHER)
+    newer = msgspec.structs.replace(node.description, ready_types=frozenset({"tts"}))
+
+    await core.registry.record_heartbeat(
+        node=node, usage=Usage(), description=newer, healthy=True, draining=None, running=None
+    )
+    await asyncio.wait_for(broadcaster.fleet_broadcast.run_once(), WITHIN_S)
+
+    [told] = broadcaster.transport.told
+    assert [each.description for each in told.nodes] == [newer]
 
 
 @pytest.mark.req("N12")
