@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import redis.asyncio
@@ -43,6 +43,7 @@ class PoolInstance:
     leader: Leader
     hint_reader: HintReader
     metrics: Metrics
+    start: Callable[[], Awaitable[None]]
 
     async def register(self, node_id: str, description: NodeDescription, **more: int) -> None:
         """Register a node here as far as the store and the fleet are concerned."""
@@ -126,6 +127,7 @@ async def make_peer(
             leader=parts.leader,
             hint_reader=parts.hint_reader,
             metrics=infrastructure.metrics,
+            start=parts.start,
         )
 
     yield make

@@ -135,6 +135,22 @@ async def test_a_lost_configuration_comes_back_without_a_restart(
     assert peer.fleet.snapshot.pools.version == 1
 
 
+@pytest.mark.req("V9")
+async def test_an_instance_that_started_knows_the_pools_and_who_is_in_them(
+    make_peer: Callable[..., PoolInstance],
+) -> None:
+    leader, later = await lead_one_node(make_peer), make_peer("i-2")
+    await leader.settle()
+
+    await later.start()
+
+    table, known = later.fleet.snapshot.pools, leader.fleet.snapshot.pools
+    assert table.version == known.version > 0
+    assert table.matcher.config == known.matcher.config
+    assert table.members
+    assert {member for pool in table.members.values() for member in pool.node_ids} == {"n-1"}
+
+
 @pytest.mark.req("V4")
 async def test_members_are_known_when_jobs_want_them(
     make_peer: Callable[..., PoolInstance],
