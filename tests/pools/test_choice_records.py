@@ -1,8 +1,9 @@
-"""What a choice leaves in the metrics: how many nodes were drawn, and in which pool."""
+"""What a choice leaves: how many nodes were drawn, in which pool, and the decision."""
 
 import pytest
 
 from scheduling.model.metrics import OTHER
+from scheduling.placement.decisions import PLACED, REFUSED
 from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule
 from scheduling.placement.pools import Pool, PoolKind
 from scheduling.store.keys import Keys
@@ -49,6 +50,26 @@ async def test_however_many_pools_serve_the_label_has_a_bounded_number_of_values
     assert sum(selected.values()) == _POOLS
     assert len(selected) < _POOLS
     assert selected[OTHER] > 1
+
+
+@pytest.mark.req("L18")
+async def test_a_retry_that_may_go_to_no_pool_leaves_its_decision_too(
+    scheduler: Scheduler,
+) -> None:
+    pools = make_pools("a")
+    await scheduler.connect("n-1")
+    scheduler.use(pools, a={"n-1"})
+    job_id = await scheduler.ask(tenant_id="t-a")
+    scheduler.use(PoolConfig(tenants=pools.tenants, rules=PoolRules(strict_eligibility=True)))
+
+    await scheduler.retries.abandon(node_id="n-1", job_id=job_id, attempt=1, is_told=False)
+
+    told = await scheduler.explainer.why(job_id)
+    assert told is not None
+    assert [(each.attempt, each.outcome, each.reason) for each in told.decisions] == [
+        (1, PLACED, ""),
+        (2, REFUSED, "tenant_pool_unavailable"),
+    ]
 
 
 def make_pools(*names: str) -> PoolConfig:
