@@ -137,7 +137,7 @@ async def test_a_node_that_can_prove_its_id_keeps_it(lingua: Lingua, languages: 
             assert await owner.closed() == 4409
 
 
-@pytest.mark.req("N3")
+@pytest.mark.req("N3", "I-56")
 @pytest.mark.parametrize("schema", ["1.0", "", None])
 async def test_another_capability_schema_is_refused(
     lingua: Lingua, languages: Pair, schema: str | None

@@ -297,6 +297,7 @@ async def test_rooms_are_refused_politely(lingua: Lingua, languages: Pair) -> No
         assert not await speaker.check_alive()
 
 
+@pytest.mark.req("J17")
 async def test_a_session_ends_and_its_socket_stays(lingua: Lingua, languages: Pair) -> None:
     async with (
         FakeNode.open(lingua.url(NODE), languages) as node,

@@ -240,7 +240,7 @@ async def test_a_node_that_was_silent_comes_back_with_a_good_heartbeat(
     assert (recorded.before, recorded.status) == (NodeStatus.OFFLINE, status)
 
 
-@pytest.mark.req("N6")
+@pytest.mark.req("N6", "I-56")
 async def test_a_node_says_that_it_drains_and_later_that_it_does_not(stores: Stores) -> None:
     node = await make_ready(stores)
 
