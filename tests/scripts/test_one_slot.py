@@ -107,8 +107,8 @@ async def test_no_script_touches_a_key_of_another_slot(
 
 
 @pytest.mark.req("I10")
-def test_entities_do_not_share_a_slot_by_accident_of_the_prefix() -> None:
-    keys = Keys("lingua")
+def test_entities_do_not_share_a_slot_by_accident_of_the_prefix(prefix: str) -> None:
+    keys = Keys(prefix)
 
     slots = {key_slot(keys.node.info(f"n{number}").encode()) for number in range(100)}
 
