@@ -4,13 +4,13 @@ import logging
 
 from scheduling.model import clock
 from scheduling.model.errors import Refusal, SessionUnknown
+from scheduling.model.shares import Shares
 from sessions_app import messages
 from sessions_app.audio import MalformedFrame, decode_binary_frame
 from sessions_app.services import SessionService
 from sessions_app.speaker import Speaker
 from sockets.consumers import MessageConsumer
 from sockets.outbound import OutboundLimits
-from sockets.rate import RateLimit
 from sockets.socket_auth import SocketAuth
 from sockets.wire import ErrorFrame
 
@@ -38,7 +38,7 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
         self.auth = auth
         self.most_frame_bytes = most_frame_bytes
         self._speakers: dict[str, Speaker] = {}
-        self._rate = RateLimit(per_s=rate[0], burst=rate[1])
+        self._rate = Shares(per_s=rate[0], burst=rate[1])
         self._slowed_at_ms = -float("inf")
 
     async def answer(self, message: messages.FromSpeaker) -> None:
@@ -131,7 +131,7 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
 
     def _check_rate(self) -> None:
         """Ask a sender that is too fast to slow down, at most once a second; nothing is dropped."""
-        if self._rate.take():
+        if not self._rate.take(""):
             return
         now_ms = clock.steady_ms()
         if now_ms - self._slowed_at_ms >= _SLOW_DOWN_MS:

@@ -11,6 +11,7 @@ from scheduling.access.access import Access
 from scheduling.access.admissions import Admission
 from scheduling.model.credentials import Principal, Scope
 from scheduling.model.errors import AccessDenied, DependencyDown, Refusal, TooManyRequests
+from sockets.client_address import ClientAddresses, name_sender
 from sockets.tickets import read_ticket
 
 logger = logging.getLogger(__name__)
@@ -67,17 +68,19 @@ class GuardedSocketAuth:
         *,
         access: Access,
         scope: Scope,
+        clients: ClientAddresses,
         takes_tickets: bool = False,
     ) -> None:
         self._access = access
         self._scope = scope
+        self._clients = clients
         self._takes_tickets = takes_tickets
 
     async def admit(self, scope: Any) -> Peer:
         """Let a connection in.
 
         :raises AccessDenied: no valid credential
-        :raises TooManyRequests: the principal has too many sockets
+        :raises TooManyRequests: too many sockets of the principal, or wrong tokens of the address
         :raises DependencyDown: Redis did not answer
         """
         principal, subprotocol = await self._identify(scope)
@@ -90,13 +93,17 @@ class GuardedSocketAuth:
 
     async def _identify(self, scope: Any) -> tuple[Principal, str | None]:
         bearer = find_bearer(scope)
+        sender = name_sender(self._clients.find(scope))
         if bearer:
-            return await self._access.show_token(bearer, scope=self._scope), None
+            principal = await self._access.show_token(bearer, scope=self._scope, sender=sender)
+            return principal, None
         if not self._takes_tickets:
             raise AccessDenied
         for shown, subprotocol in _list_shown(scope):
+            self._access.wrong.check(sender, shown)
             ticket = read_ticket(shown)
             if ticket is None:
+                await self._access.wrong.note_wrong(sender, shown)
                 raise AccessDenied("A browser shows a ticket, never a token.")
             principal = await self._access.show_ticket(
                 ticket_id=ticket.ticket_id,

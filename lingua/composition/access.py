@@ -12,6 +12,7 @@ from scheduling.access.access import Access, CredentialWatch
 from scheduling.model.credentials import Scope
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
+from sockets.client_address import ClientAddresses
 from sockets.request_auth import GuardedRequestAuth, OpenRequestAuth, RequestAuth
 from sockets.socket_auth import GuardedSocketAuth, OpenSocketAuth, SocketAuth
 
@@ -43,14 +44,15 @@ def build_access(infrastructure: Infrastructure, configuration: AccessConfigurat
         allowances=AllowanceStore(infrastructure.connection, keys=infrastructure.keys),
         limits=configuration.limits,
     )
+    clients = ClientAddresses(proxies=configuration.proxies)
     return AccessParts(
         access=access,
-        node_auth=_build_node_auth(access, configuration),
-        session_auth=_build_session_auth(access, configuration),
-        node_requests=GuardedRequestAuth(access=access, scope=Scope.NODE)
+        node_auth=_build_node_auth(access, configuration, clients),
+        session_auth=_build_session_auth(access, configuration, clients),
+        node_requests=GuardedRequestAuth(access=access, scope=Scope.NODE, clients=clients)
         if configuration.guards_nodes
         else OpenRequestAuth(),
-        session_requests=GuardedRequestAuth(access=access, scope=Scope.SESSION)
+        session_requests=GuardedRequestAuth(access=access, scope=Scope.SESSION, clients=clients)
         if configuration.guards_sessions
         else OpenRequestAuth(),
         loops=[
@@ -73,17 +75,22 @@ def build_access(infrastructure: Infrastructure, configuration: AccessConfigurat
     )
 
 
-def _build_node_auth(access: Access, configuration: AccessConfiguration) -> SocketAuth:
+def _build_node_auth(
+    access: Access, configuration: AccessConfiguration, clients: ClientAddresses
+) -> SocketAuth:
     if not configuration.guards_nodes:
         return OpenSocketAuth()
-    return GuardedSocketAuth(access=access, scope=Scope.NODE)
+    return GuardedSocketAuth(access=access, scope=Scope.NODE, clients=clients)
 
 
-def _build_session_auth(access: Access, configuration: AccessConfiguration) -> SocketAuth:
+def _build_session_auth(
+    access: Access, configuration: AccessConfiguration, clients: ClientAddresses
+) -> SocketAuth:
     if not configuration.guards_sessions:
         return OpenSocketAuth()
     return GuardedSocketAuth(
         access=access,
         scope=Scope.SESSION,
+        clients=clients,
         takes_tickets=True,
     )

@@ -94,6 +94,7 @@ class AccessConfiguration:
     limits: AccessLimits
     guards_nodes: bool
     guards_sessions: bool
+    proxies: tuple[str, ...]
     scrapers: tuple[str, ...]
     ticket_ms: int
     credential_ms: int

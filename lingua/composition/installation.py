@@ -6,7 +6,9 @@ from lingua.composition.connections import open_connection
 from lingua.composition.settings_reader import read_configuration
 from operators.db.installation import Installation, install
 from scheduling.model.metrics import Metrics
+from scheduling.model.shares import Shares
 from scheduling.store.keys import Keys
+from sockets.client_address import ClientAddresses
 
 
 def install_operators() -> None:
@@ -17,6 +19,8 @@ def install_operators() -> None:
         Installation(
             needs_login=access.guards_sessions,
             scrapers=access.scrapers,
+            clients=ClientAddresses(proxies=access.proxies),
+            requests=Shares(per_s=access.limits.requests_per_s, burst=access.limits.request_burst),
             ticket_ms=access.ticket_ms,
             credential_ms=access.credential_ms,
             history_days=configuration.history.days,

@@ -22,6 +22,7 @@ from lingua.composition.configuration import (
 )
 from lingua.settings import pools
 from scheduling.access.access import AccessLimits
+from scheduling.access.wrong_credentials import WrongCredentialLimits
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.placement.pool_config import PoolRules
 from sessions_app.segmentation import SegmentationSettings
@@ -225,9 +226,16 @@ def _read_access() -> AccessConfiguration:
             request_burst=settings.LINGUA_REQUEST_BURST,
             work_per_s=settings.LINGUA_WORK_REQUESTS_PER_SECOND,
             work_burst=settings.LINGUA_WORK_REQUEST_BURST,
+            wrong=WrongCredentialLimits(
+                per_s=settings.LINGUA_WRONG_CREDENTIALS_PER_SECOND,
+                burst=settings.LINGUA_WRONG_CREDENTIAL_BURST,
+                free_logins=settings.LINGUA_LOGIN_FREE_TRIES,
+                longest_login_wait_ms=settings.LINGUA_LOGIN_MAX_WAIT_S * 1000,
+            ),
         ),
         guards_nodes=settings.LINGUA_NODE_AUTH,
         guards_sessions=settings.LINGUA_SESSION_AUTH,
+        proxies=tuple(settings.LINGUA_TRUSTED_PROXIES),
         scrapers=tuple(settings.LINGUA_METRICS_ALLOW),
         ticket_ms=settings.LINGUA_TICKET_TTL_S * 1000,
         credential_ms=settings.LINGUA_CREDENTIAL_TTL_S * 1000,

@@ -31,9 +31,10 @@ LINGUA_PRINCIPAL_MAX_CONNECTIONS = env_int(
 LINGUA_CONNECTS_PER_SECOND = env_float("LINGUA_CONNECTS_PER_SECOND", default=20, minimum=0.01)
 # Sockets one principal may open at once before the rate counts.
 LINGUA_CONNECT_BURST = env_int("LINGUA_CONNECT_BURST", default=200, minimum=1)
-# Requests to the API one principal, or one address without a credential, may send a second.
+# Requests to pages and the API one principal, or one address without a credential, may send an
+# instance a second.
 LINGUA_REQUESTS_PER_SECOND = env_float("LINGUA_REQUESTS_PER_SECOND", default=20, minimum=0.01)
-# Requests to the API one principal may send at once before the rate counts.
+# Requests to pages and the API one principal may send an instance at once before the rate counts.
 LINGUA_REQUEST_BURST = env_int("LINGUA_REQUEST_BURST", default=100, minimum=1)
 # Requests under /v1/ that one principal may send a second: what speakers and nodes without a
 # socket do.
@@ -42,6 +43,19 @@ LINGUA_WORK_REQUESTS_PER_SECOND = env_float(
 )
 # Requests under /v1/ that one principal may send at once before the rate counts.
 LINGUA_WORK_REQUEST_BURST = env_int("LINGUA_WORK_REQUEST_BURST", default=500, minimum=1)
+# Wrong tokens and tickets one address may show a second; beyond, nothing it shows is looked up.
+LINGUA_WRONG_CREDENTIALS_PER_SECOND = env_float(
+    "LINGUA_WRONG_CREDENTIALS_PER_SECOND", default=1, minimum=0.001
+)
+# Wrong tokens and tickets, and logins, one address may show at once before the rate counts.
+LINGUA_WRONG_CREDENTIAL_BURST = env_int("LINGUA_WRONG_CREDENTIAL_BURST", default=20, minimum=1)
+# Wrong passwords of one name from one address before each costs a wait, which doubles from 1 s on.
+LINGUA_LOGIN_FREE_TRIES = env_int("LINGUA_LOGIN_FREE_TRIES", default=3, minimum=1)
+# The longest of those waits.
+LINGUA_LOGIN_MAX_WAIT_S = env_int("LINGUA_LOGIN_MAX_WAIT_S", default=900, minimum=1)
+# Networks of the proxies before us, such as 10.0.0.0/8: what they say in X-Forwarded-For of whom
+# they speak for is believed. Without them every client of a proxy shares one address.
+LINGUA_TRUSTED_PROXIES = env_networks("LINGUA_TRUSTED_PROXIES")
 # How long a connection may take to send the head of its first request.
 LINGUA_HANDSHAKE_TIMEOUT_S = env_float("LINGUA_HANDSHAKE_TIMEOUT_S", default=10, minimum=0.1)
 

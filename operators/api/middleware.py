@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 from operators.db import audit
+from operators.db.clients import find_address
 
 _API = "/api/"
 # Asking for a ticket changes nothing that is an operator's, and speakers do it all day.
@@ -29,7 +30,7 @@ def audit_requests(answer: Any) -> Any:
 
 def _in_loop(answer: AsyncAnswer) -> AsyncAnswer:
     async def audited(request: HttpRequest) -> HttpResponseBase:
-        audit.address.set(request.META.get("REMOTE_ADDR") or "")
+        audit.address.set(find_address(request))
         response = await answer(request)
         if _is_change(request):
             await sync_to_async(_note)(request, response)
@@ -40,7 +41,7 @@ def _in_loop(answer: AsyncAnswer) -> AsyncAnswer:
 
 def _in_thread(answer: Answer) -> Answer:
     def audited(request: HttpRequest) -> HttpResponseBase:
-        audit.address.set(request.META.get("REMOTE_ADDR") or "")
+        audit.address.set(find_address(request))
         response = answer(request)
         if _is_change(request):
             _note(request, response)

@@ -55,6 +55,7 @@ def add_refusals(result: dict[str, Any], **_named: Any) -> dict[str, Any]:
         for operation in item.values():
             responses = operation["responses"]
             responses.setdefault("401", detail)
+            responses.setdefault("429", _answer("Detail", "Whoever asks does so too often."))
             responses.setdefault("403", _answer("Detail", "Whoever asks may not do that."))
             if "{" in path:
                 responses.setdefault("404", _answer("Problem", "There is no such thing."))

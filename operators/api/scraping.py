@@ -12,6 +12,7 @@ from operators.api.authentication import LoginAuthentication, TokenAuthenticatio
 from operators.api.roles import IsKnownViewer, IsViewer
 from operators.console.console import NAMED_BY
 from operators.console.permissions import find_console
+from operators.db.clients import find_address
 from operators.db.installation import get_installation
 
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
@@ -39,7 +40,7 @@ def _find_refusal(request: HttpRequest) -> int:
     site, which gave our address a name of its own, has neither a token nor a name without dots.
     """
     named_by = getattr(request, "scope", {}).get(NAMED_BY, "address")
-    is_allowed = is_allowed_address(request.META.get("REMOTE_ADDR", ""))
+    is_allowed = is_allowed_address(find_address(request))
     if is_allowed and named_by != "foreign name":
         return 0
     role = IsViewer if named_by == "address" else IsKnownViewer

@@ -1,4 +1,4 @@
-"""How often one principal may ask the API: the sockets' own token bucket, in Redis."""
+"""How many tickets one principal may ask for, on all instances: a token bucket in Redis."""
 
 import logging
 
@@ -8,8 +8,10 @@ from rest_framework.views import APIView
 
 from operators.api.authentication import find_principal
 from operators.console.instance import link
+from operators.db.clients import find_address
 from scheduling.model.credentials import PERSON
 from scheduling.model.errors import DependencyDown
+from sockets.client_address import name_sender
 
 logger = logging.getLogger(__name__)
 
@@ -41,4 +43,4 @@ def _name_sender(request: Request) -> str:
         return principal.principal_id
     if request.user.pk is not None:
         return f"{PERSON}{request.user.pk}"
-    return f"address-{request.META.get('REMOTE_ADDR', '')}"
+    return name_sender(find_address(request._request))  # noqa: SLF001 - DRF's way to Django's request

@@ -30,7 +30,7 @@ PAGE = [OpenApiParameter("limit", int), OpenApiParameter("offset", int)]
 class ConsoleView(APIView):
     """A view over the console of the instance that serves it; 503 where none does.
 
-    Requests are not counted against a limit: that would ask Redis (D1).
+    Requests are counted in the process alone: counting in Redis would ask it (D1).
     """
 
     authentication_classes = (TokenAuthentication, LoginAuthentication)

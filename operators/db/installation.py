@@ -3,19 +3,24 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from scheduling.model.shares import Shares
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
+from sockets.client_address import ClientAddresses
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
     """Values of the whole installation: the same in a server and in a command beside it.
 
-    `scrapers` are networks that may read the metrics without a token.
+    `scrapers` are networks that may read the metrics without a token; `requests` are the shares
+    of all who ask this process for pages or the API.
     """
 
     needs_login: bool
     scrapers: Sequence[str]
+    clients: ClientAddresses
+    requests: Shares
     ticket_ms: int
     credential_ms: int
     history_days: int

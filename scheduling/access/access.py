@@ -6,6 +6,7 @@ from asyncio import gather
 import msgspec
 
 from scheduling.access.admissions import Admission, Admissions
+from scheduling.access.wrong_credentials import WrongCredentialLimits, WrongCredentials
 from scheduling.model import clock, errors
 from scheduling.model.credentials import PERSON, Credential, Principal, Scope, is_past, parse_token
 from scheduling.store.allowances import AllowanceStore
@@ -28,6 +29,7 @@ class AccessLimits(msgspec.Struct, frozen=True, kw_only=True):
     request_burst: int
     work_per_s: float
     work_burst: int
+    wrong: WrongCredentialLimits = WrongCredentialLimits()
     lease_ms: int = 60_000
 
 
@@ -42,20 +44,24 @@ class Access:
         self._limits = limits
         self._used_at_ms: dict[str, int] = {}
         self.admissions = Admissions()
+        self.wrong = WrongCredentials(allowances=allowances, limits=limits.wrong)
 
-    async def show_token(self, text: str, *, scope: Scope) -> Principal:
-        """Return who shows the token.
+    async def show_token(self, text: str, *, scope: Scope, sender: str = "") -> Principal:
+        """Return who shows the token; wrong ones are counted for `sender`, the address.
 
         :raises AccessDenied: no token of ours, wrong, over, or not for `scope`
+        :raises TooManyRequests: the address showed too many wrong ones; nothing was looked up
         :raises DependencyDown: Redis did not answer
         """
+        self.wrong.check(sender, text)
         token = parse_token(text)
-        if token is None:
+        known = await self._credentials.find(token.prefix) if token else None
+        if token is None or known is None or not known.is_proved_by(token.secret):
+            await self.wrong.note_wrong(sender, text)
             raise errors.AccessDenied
-        known = await self._credentials.find(token.prefix)
-        if known is None or not known.is_proved_by(token.secret):
-            raise errors.AccessDenied
-        return self._admit(known, scope=scope)
+        principal = self._admit(known, scope=scope)
+        self.wrong.note_good(text)
+        return principal
 
     async def show_ticket(
         self, *, ticket_id: str, principal: Principal, expires_at_ms: int, scope: Scope

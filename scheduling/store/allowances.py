@@ -53,6 +53,21 @@ class AllowanceStore:
             "ZREM", self._keys.access.sockets(principal_id), connection_id
         )
 
+    def take_attempt(
+        self, *, principal_id: str, attempt: str, free: int, first_ms: int, longest_ms: int
+    ) -> "Future[int]":
+        """Count one try at what may fail; return 0, or how many ms to wait before the next."""
+        return self._connection.run_script(
+            "take_attempt",
+            keys=[self._keys.access.attempts(principal_id)],
+            args=[attempt, free, first_ms, longest_ms, self.test_clock],
+            read=lambda raw: 0 if raw[0] == 1 else max(int(raw[2]), 1),
+        )
+
+    def drop_attempts(self, *, principal_id: str) -> "Future[int]":
+        """Forget tries: one succeeded."""
+        return self._connection.execute("DEL", self._keys.access.attempts(principal_id))
+
     def claim_node_id(
         self, *, node_id: str, principal_id: str, life_ms: int, is_named: bool
     ) -> "Future[bool]":

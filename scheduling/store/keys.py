@@ -229,6 +229,10 @@ class AccessKeys(_Entity):
         """HASH: tokens, filled_at_ms."""
         return f"{self._root}{{principal:{principal_id}}}:bucket:{name}"
 
+    def attempts(self, principal_id: str) -> str:
+        """HASH: count, until_ms, last; tries that count as failed."""
+        return f"{self._root}{{principal:{principal_id}}}:attempts"
+
 
 class MirrorKeys(_Entity):
     """What older tools read; nothing here decides by it."""

@@ -27,6 +27,8 @@ SPANS = {
     "LINGUA_RESOURCE_THRESHOLD_PERCENT": "100",
     "LINGUA_SESSION_RATE_PER_S": "100000",
     "LINGUA_SESSION_BURST": "100000",
+    # A test that waits for a page to say something looks a hundred times a second.
+    "LINGUA_REQUESTS_PER_SECOND": "1000",
 }
 
 

@@ -176,6 +176,14 @@ CALLS = {
             "lease_ms": 1_000,
         },
         "drop_connection": {"principal_id": "p1", "connection_id": "c1"},
+        "take_attempt": {
+            "principal_id": "p1",
+            "attempt": "a1",
+            "free": 1,
+            "first_ms": 1_000,
+            "longest_ms": 2_000,
+        },
+        "drop_attempts": {"principal_id": "p1"},
         "claim_node_id": {
             "node_id": "n1",
             "principal_id": "p1",

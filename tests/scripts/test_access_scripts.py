@@ -158,3 +158,48 @@ async def test_a_node_id_is_its_first_owners_until_a_credential_names_it(
     assert [await claim("p1"), await claim("p1"), await claim("p2")] == [True, True, False]
     assert await claim("p2", is_named=True)
     assert not await claim("p1")
+
+
+@pytest.mark.req("ED12")
+async def test_tries_are_free_then_cost_a_wait_that_doubles_up_to_the_longest(
+    allowances: AllowanceStore, watcher: Watcher
+) -> None:
+    now_ms, waits = _START_MS, []
+
+    async def attempt(number: int) -> int:
+        allowances.test_clock = now_ms
+        return await allowances.take_attempt(
+            principal_id="p1", attempt=f"a{number}", free=2, first_ms=1_000, longest_ms=5_000
+        )
+
+    assert await attempt(0) == 0
+    for number in range(1, 7):
+        assert await attempt(number) == 0
+        assert await attempt(number) == 0, "the same again, after a reply that was lost"
+        waits.append(await attempt(100))
+        now_ms += waits[-1]
+
+    assert waits == [1_000, 2_000, 4_000, 5_000, 5_000, 5_000]
+    assert (await watcher.read())["{principal:p1}:attempts"].value == {
+        "count": "7",
+        "until_ms": str(now_ms),
+        "last": "a6",
+    }
+    await allowances.drop_attempts(principal_id="p1")
+    assert await attempt(8) == 0
+
+
+@pytest.mark.req("ED12")
+async def test_a_try_that_comes_too_early_changes_nothing(
+    allowances: AllowanceStore, watcher: Watcher
+) -> None:
+    async def attempt(number: int) -> int:
+        return await allowances.take_attempt(
+            principal_id="p1", attempt=f"a{number}", free=1, first_ms=1_000, longest_ms=5_000
+        )
+
+    assert await attempt(0) == 0
+    await watcher.read()
+
+    assert [await attempt(1), await attempt(2)] == [1_000, 1_000]
+    assert await watcher.find_changes() == {}

@@ -42,10 +42,15 @@ def _build(
 def fortress(
     tmp_path_factory: pytest.TempPathFactory, redis_server: OwnRedis, server_name: str
 ) -> Iterator[Fortress]:
-    """A server whose tests leave it as it was."""
+    """A server whose tests leave it as it was.
+
+    They show it wrong credentials by the dozen, all from one address, and go on to right ones.
+    """
     directory = tmp_path_factory.mktemp(server_name)
     launcher = Launcher(directory=directory)
-    yield _build(launcher, redis_server, directory, server_name)
+    yield _build(
+        launcher, redis_server, directory, server_name, LINGUA_WRONG_CREDENTIAL_BURST="1000"
+    )
     launcher.end()
 
 

@@ -6,12 +6,13 @@ import pytest
 
 from scheduling.model.credentials import Kind, Scope, draw_token
 from scheduling.model.errors import Refusal
+from sockets.client_address import ClientAddresses
 from sockets.request_auth import GuardedRequestAuth, OpenRequestAuth
 from tests.sockets.credentials import Guard, connect, draw_ticket, name_principal
 
 
 def request_auth(guard: Guard) -> GuardedRequestAuth:
-    return GuardedRequestAuth(access=guard.access, scope=Scope.SESSION)
+    return GuardedRequestAuth(access=guard.access, scope=Scope.SESSION, clients=ClientAddresses())
 
 
 async def refuse(guard: Guard, scope: dict[str, Any]) -> Refusal:

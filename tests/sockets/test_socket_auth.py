@@ -13,6 +13,7 @@ from scheduling.model.errors import (
     Refusal,
     TooManyRequests,
 )
+from sockets.client_address import ClientAddresses
 from sockets.socket_auth import (
     SUBPROTOCOL,
     GuardedSocketAuth,
@@ -29,12 +30,17 @@ HOME = "https://app.example"
 
 def speakers(guard: Guard) -> GuardedSocketAuth:
     """The authentication of speakers: tokens and tickets."""
-    return GuardedSocketAuth(access=guard.access, scope=Scope.SESSION, takes_tickets=True)
+    return GuardedSocketAuth(
+        access=guard.access,
+        scope=Scope.SESSION,
+        clients=ClientAddresses(),
+        takes_tickets=True,
+    )
 
 
 def nodes(guard: Guard) -> GuardedSocketAuth:
     """The authentication of nodes: tokens alone."""
-    return GuardedSocketAuth(access=guard.access, scope=Scope.NODE)
+    return GuardedSocketAuth(access=guard.access, scope=Scope.NODE, clients=ClientAddresses())
 
 
 def offer(shown: str) -> tuple[str, str]:

@@ -1,0 +1,35 @@
+"""Token buckets of this process: so many at once, so many a second over a longer while."""
+
+import collections
+import math
+
+from scheduling.model import clock
+
+_MOST_NAMES = 20_000
+
+
+class Shares:
+    """One bucket for each name; those used longest ago are forgotten first.
+
+    `most_names` bounds what strangers can make us remember.
+    """
+
+    __slots__ = ("_buckets", "_burst", "_most_names", "_per_ms")
+
+    def __init__(self, *, per_s: float, burst: int, most_names: int = _MOST_NAMES) -> None:
+        self._per_ms = per_s / 1000
+        self._burst = burst
+        self._most_names = most_names
+        # Views take from threads: each step on an ordered dictionary is whole, unlike an iteration.
+        self._buckets: collections.OrderedDict[str, tuple[float, float]] = collections.OrderedDict()
+
+    def take(self, name: str) -> int:
+        """Take one from a bucket; return 0, or how many ms until there is one."""
+        now_ms = clock.steady_ms()
+        tokens, filled_at_ms = self._buckets.pop(name, (self._burst, now_ms))
+        tokens = min(self._burst, tokens + (now_ms - filled_at_ms) * self._per_ms)
+        is_taken = tokens >= 1
+        self._buckets[name] = (tokens - 1 if is_taken else tokens, now_ms)
+        if len(self._buckets) > self._most_names:
+            self._buckets.popitem(last=False)
+        return 0 if is_taken else math.ceil((1 - tokens) / self._per_ms)
