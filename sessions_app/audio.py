@@ -1,10 +1,11 @@
-"""Reading the audio clients send: Opus packing, durations, binary frames, base64.
+"""Reading the audio clients send: formats, binary frames, base64.
 
 Refusals:
 
     AudioRefusal
     ├── MalformedFrame      a binary frame that does not follow the layout
-    └── UndecodableAudio    an utterance whose audio is not base64
+    ├── UndecodableAudio    an utterance whose audio is not base64
+    └── ForeignAudio        a file, or a format, that we do not take
 """
 
 import struct
@@ -15,14 +16,7 @@ import msgspec
 
 from scheduling.model.errors import Refusal
 
-OPUS_PACKET_MS = 20
-MAX_OPUS_PACKET_BYTES = 1275
-"""RFC 6716: no Opus packet is longer."""
-
-_LENGTH_PREFIX_BYTES = 2
-_ESTIMATED_PACKET_BYTES = 60
 _PCM16_SAMPLE_BYTES = 2
-
 _CHUNK_HEADER = struct.Struct("<BBIIBB")
 _FINAL_HEADER = struct.Struct("<BBII")
 _AUDIO_CHUNK, _FINAL, _PING, _PONG = 0x01, 0x02, 0x10, 0x11
@@ -47,11 +41,41 @@ class UndecodableAudio(AudioRefusal):
     code = "INTERNAL_ERROR"
 
 
+class ForeignAudio(AudioRefusal):
+    """Audio in a form that we do not take."""
+
+    code = "INVALID_AUDIO"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} is not taken. Send raw Opus packets, each behind its length (uint16, lowest"
+            " byte first), or PCM16 of one channel, with or without a WAV header."
+        )
+
+
 class AudioFormat(StrEnum):
-    """The formats whose durations we can tell; others travel on unread."""
+    """The forms of audio that jobs carry."""
 
     OPUS = "opus"
     PCM16 = "pcm16"
+
+
+WAV = "wav"
+"""PCM16 behind a header: taken in, and passed on without it."""
+
+
+def read_format(name: str) -> AudioFormat:
+    """Return the form that a client's word for it means.
+
+    :raises ForeignAudio: we take nothing of this name
+    """
+    word = name.strip().lower()
+    if word == WAV:
+        return AudioFormat.PCM16
+    try:
+        return AudioFormat(word)
+    except ValueError:
+        raise ForeignAudio(f"audio_format {name!r}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,42 +87,6 @@ class BinaryChunk:
     sent_at_low32_ms: int
     is_final: bool
     audio: bytes
-
-
-def count_packets(audio: bytes) -> int | None:
-    """Count the packets of length-prefixed Opus; None if it is something else.
-
-    It is Opus when the walk over the lengths ends exactly at the end and every length is
-    1 to 1275. Nothing at all is zero packets.
-    """
-    position, end, packets = 0, len(audio), 0
-    while position < end - 1:
-        length = audio[position] | audio[position + 1] << 8
-        if not 1 <= length <= MAX_OPUS_PACKET_BYTES:
-            return None
-        position += _LENGTH_PREFIX_BYTES + length
-        packets += 1
-    return packets if position == end else None
-
-
-def detect_format(audio: bytes) -> AudioFormat:
-    """Tell length-prefixed Opus from PCM16 by its packing."""
-    return AudioFormat.PCM16 if count_packets(audio) is None else AudioFormat.OPUS
-
-
-def measure_duration_ms(*, audio: bytes, audio_format: str, sample_rate: int) -> int:
-    """Tell how long the audio plays, in ms, rounded down; 0 for formats we cannot read.
-
-    Opus with broken packing is estimated at 60 bytes a packet.
-    """
-    if audio_format == AudioFormat.OPUS:
-        packets = count_packets(audio)
-        if packets is None:
-            packets = len(audio) // _ESTIMATED_PACKET_BYTES
-        return packets * OPUS_PACKET_MS
-    if audio_format == AudioFormat.PCM16:
-        return pcm16_duration_ms(audio_bytes=len(audio), sample_rate=sample_rate)
-    return 0
 
 
 def pcm16_duration_ms(*, audio_bytes: int, sample_rate: int) -> int:

@@ -32,7 +32,7 @@ from scheduling.model.jobs import Request
 from scheduling.model.outcomes import Refused
 from scheduling.model.reports import JobReport, describe_job
 from sessions_app import http_messages, messages
-from sessions_app.audio import UndecodableAudio, check_utterance_audio
+from sessions_app.audio import UndecodableAudio
 from sessions_app.job_cancellation import make_end
 from sessions_app.requests import (
     Profile,
@@ -42,6 +42,7 @@ from sessions_app.requests import (
     request_from_utterance,
 )
 from sessions_app.services import find_tenant
+from sessions_app.whole_audio import WholeAudio, refuse_file, settle_audio
 from sockets.endpoints import Call
 
 _CANCELLED = "The caller cancelled it."
@@ -126,9 +127,11 @@ class HttpSessionService:
         """Keep audio for the utterances that will name it.
 
         :raises BadInput: there is none
+        :raises ForeignAudio: it is a file that we do not take
         """
         if not call.message:
             raise errors.BadInput("There is no audio.", code="INVALID_MESSAGE")
+        refuse_file(call.message)
         audio_ref = f"audio-{secrets.token_hex(16)}"
         recording = Recording(
             audio=base64.b64encode(call.message).decode(), owner=_name(call.principal)
@@ -227,22 +230,22 @@ class HttpSessionService:
             raise errors.NoSuchJob
         return found, is_own
 
-    async def _find_audio(self, call: Call[http_messages.DispatchUtterance]) -> str:
+    async def _find_audio(self, call: Call[http_messages.DispatchUtterance]) -> WholeAudio:
         message = call.message
         if (message.audio is None) == (message.audio_ref is None):
             raise errors.BadInput("Send audio, or name audio_ref.", code="INVALID_MESSAGE")
+        text = message.audio or ""
         if message.audio_ref is not None:
             recording = await self._recordings.find(message.audio_ref)
             if recording is None or recording.owner != _name(call.principal):
                 raise errors.BadInput("There is no such audio_ref.", code="NO_SUCH_AUDIO")
-            return recording.audio
-        audio = message.audio or ""
+            text = recording.audio
         try:
-            if check_utterance_audio(audio):
-                return audio
+            return settle_audio(
+                text, audio_format=message.audio_format, sample_rate=message.sample_rate
+            )
         except UndecodableAudio as error:
             raise errors.BadInput(str(error), code="INVALID_MESSAGE") from error
-        raise errors.BadInput("There is no audio.", code="INVALID_MESSAGE")
 
     async def _find_session(
         self, call: Call[http_messages.DispatchUtterance], targets: tuple[str, ...]
@@ -367,7 +370,7 @@ def _read_request(
     profile: Profile,
     session_id: str,
     index: int,
-    audio: str,
+    audio: WholeAudio,
 ) -> Request:
     options = message.options or http_messages.Options()
     pipeline = message.pipeline or messages.PipelineWanted(
@@ -379,9 +382,9 @@ def _read_request(
         manual_cut=True,
         src_lang=message.src_lang,
         tgt_lang=read_targets(message.tgt_lang, message.tgt_langs)[0],
-        audio=audio,
-        audio_format=message.audio_format,
-        sample_rate=message.sample_rate,
+        audio=audio.text,
+        audio_format=audio.audio_format,
+        sample_rate=audio.sample_rate,
         pipeline=pipeline,
         request_id=message.request_id,
         trace_id=message.trace_id,

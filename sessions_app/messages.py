@@ -16,6 +16,8 @@ LanguageCode = Annotated[str, Meta(min_length=1, max_length=35)]
 Index = Annotated[int, Meta(ge=0, le=2**52)]
 Moment = Annotated[int, Meta(ge=0, le=2**53)]
 SampleRate = Annotated[int, Meta(ge=1, le=384_000)]
+# Of PCM16 in chunks, which are kept for as long as somebody speaks.
+ChunkRate = Annotated[int, Meta(ge=4_000, le=96_000)]
 _LANGUAGE_FIELDS = ("src_lang", "tgt_lang", "lang_a", "lang_b", "tgt_langs", "auto_langs")
 _MAY_BE_AUTO = ("src_lang", "auto_langs")
 
@@ -64,6 +66,9 @@ class InitSession(Spoken, frozen=True, tag="session_init"):
     tenant_id: ShortText | None = None
     # Further languages to translate every utterance to: one job, and one answer, for each.
     tgt_langs: Annotated[list[LanguageCode], Meta(max_length=MOST_TARGETS)] | None = None
+    # What its chunks are; what is left out is found out. WAV is PCM16 behind headers.
+    audio_format: ShortText | None = None
+    sample_rate: ChunkRate | None = None
     # Empty: let me resume this session. Otherwise the token of the session to resume.
     resume_token: ShortText | None = None
 

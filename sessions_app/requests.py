@@ -9,11 +9,11 @@ from scheduling.model.errors import BadInput
 from scheduling.model.jobs import Assignment, Need, Pipeline, Request, quote_base64
 from scheduling.model.languages import AUTO, normalize
 from sessions_app import http_messages, messages
-from sessions_app.segmentation import Cut
+from sessions_app.audio import read_format
+from sessions_app.cuts import Cut
 
 _DEFAULT_TENANT = "default"
 _PARTIAL_EVERY_MS = 1_000
-_SAMPLE_RATE = 16_000
 TWO_WAY = "two_way_auto"
 
 
@@ -33,6 +33,9 @@ class Profile(msgspec.Struct, frozen=True):
     traceparent: str | None = None
     # Every language an utterance is translated to, where that is more than one.
     tgt_langs: tuple[str, ...] = ()
+    # What its chunks are, where it said so.
+    audio_format: str | None = None
+    sample_rate: int = 16_000
     # Of a session without a socket: whose it is, as the credential said; else None.
     caller: str | None = None
 
@@ -86,6 +89,20 @@ def read_profile(
     )
 
 
+def declare_audio(message: messages.InitSession, profile: Profile) -> Profile:
+    """Return the profile with what its session says of its chunks.
+
+    :raises ForeignAudio: they are to be in a format that we do not take
+    """
+    if message.audio_format is not None:
+        read_format(message.audio_format)
+    return msgspec.structs.replace(
+        profile,
+        audio_format=message.audio_format,
+        sample_rate=message.sample_rate or profile.sample_rate,
+    )
+
+
 def fan_out(request: Request, targets: Sequence[str]) -> list[Request]:
     """Return one request a language: jobs of their own, retried and answered each by itself (J18).
 
@@ -132,7 +149,7 @@ def request_from_cut(profile: Profile, *, session_id: str, cut: Cut, audio: str)
         tgt_lang=profile.tgt_lang,
         audio=quote_base64(audio),
         audio_format=cut.audio_format,
-        sample_rate=_SAMPLE_RATE,
+        sample_rate=cut.sample_rate,
         trace_id=profile.trace_id,
         pipeline=Pipeline(),
         enable_streaming_asr=True,

@@ -7,118 +7,35 @@ A reason to cut never cuts at once: it plans a cut for the end of its hang-over,
 arrives until then belongs to the utterance being cut. A client's final marker may overtake its
 last audio, so it plans a cut on an empty buffer too; if still nothing is there when the
 hang-over ends, nothing happens and no index is used.
+
+A client may mark the end of silence again and again. So what is without voice right after a cut is
+no utterance: its markers are ignored, and it goes along with what is said next, or is dropped with
+the silence that ends it. Nothing that might be speech is lost by it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from enum import StrEnum
+from dataclasses import dataclass
 
 from sessions_app.audio import AudioFormat
+from sessions_app.cuts import LENGTH_REASONS, Cut, CutReason, SegmentationSettings
+from sessions_app.opus_packing import cut_in_slices
 from sessions_app.utterance_audio import UtteranceAudio
+from sessions_app.voice import Pcm16Voice
 
-
-class CutReason(StrEnum):
-    """Why an utterance ended."""
-
-    PAUSE = "Pause"
-    """A chunk came after a gap that the silence timer had not seen."""
-    TIMEOUT = "Timeout"
-    """The silence timer fired."""
-    MAX_DURATION = "MaxDuration"
-    IS_FINAL = "IsFinal"
-    MAX_LENGTH = "MaxLength"
-    SESSION_CLOSE = "SessionClose"
+# A chunk is taken in by slices, so that one of a minute is cut like a minute of chunks.
+_SLICE_BYTES = 16_384
+# Two frames of a detector that now and then is wrong about one.
+_VOICE_MS = 60
 
 
 _RANK = {
     CutReason.PAUSE: 0,
     CutReason.TIMEOUT: 0,
+    CutReason.MAX_LENGTH: 1,
     CutReason.MAX_DURATION: 1,
     CutReason.IS_FINAL: 2,
-    CutReason.MAX_LENGTH: 3,
 }
 _SILENCE = frozenset({CutReason.PAUSE, CutReason.TIMEOUT})
-# A node answers only jobs that carry a flag, so every reason but the two with
-# flags of their own counts as a timeout.
-_WITHOUT_TIMEOUT_FLAG = frozenset({CutReason.IS_FINAL, CutReason.MAX_DURATION})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentationSettings:
-    """Where utterances end; all values are at least 0.
-
-    :raises ValueError: a value is negative
-    """
-
-    pause_ms: int = 3000
-    max_duration_ms: int = 20_000
-    """Audio that forces a cut; 0 turns the limit off."""
-    max_buffer_bytes: int = 500 * 1024
-    """More than this forces a cut."""
-    hangover_manual_ms: int = 200
-    hangover_auto_ms: int = 150
-    hangover_max_length_ms: int = 0
-    padding_manual_ms: int = 280
-    padding_auto_ms: int = 220
-    padding_max_length_ms: int = 0
-    short_merge_threshold_ms: int = 400
-    """A silence cut of less audio is called off when more comes in its hang-over; 0 = never."""
-    max_playback_ms: int = 30_000
-    """How long a playback whose end is never reported may suspend the silence timer."""
-
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            if getattr(self, each.name) < 0:
-                raise ValueError(f"{each.name} must not be negative")
-
-    def hangover_ms(self, reason: CutReason) -> int:
-        """Tell how long a cut for this reason keeps taking audio."""
-        return self._by_reason(
-            reason, self.hangover_manual_ms, self.hangover_max_length_ms, self.hangover_auto_ms
-        )
-
-    def padding_ms(self, reason: CutReason) -> int:
-        """Tell the padding the node is asked to add."""
-        return self._by_reason(
-            reason, self.padding_manual_ms, self.padding_max_length_ms, self.padding_auto_ms
-        )
-
-    @staticmethod
-    def _by_reason(reason: CutReason, manual: int, max_length: int, auto: int) -> int:
-        if reason is CutReason.IS_FINAL:
-            return manual
-        return max_length if reason is CutReason.MAX_LENGTH else auto
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
-    """One utterance, ready to become a job. Its audio is never empty."""
-
-    utterance_index: int
-    audio: bytes
-    audio_format: AudioFormat
-    duration_ms: int
-    reason: CutReason
-    padding_ms: int
-    turn_id: str
-    first_received_at_ms: int
-    last_received_at_ms: int
-
-    @property
-    def is_manual_cut(self) -> bool:
-        return self.reason is CutReason.IS_FINAL
-
-    @property
-    def is_timeout_triggered(self) -> bool:
-        return self.reason not in _WITHOUT_TIMEOUT_FLAG
-
-    @property
-    def is_pause_triggered(self) -> bool:
-        return self.reason is CutReason.PAUSE
-
-    @property
-    def is_max_duration_triggered(self) -> bool:
-        return self.reason is CutReason.MAX_DURATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,24 +47,29 @@ class _PlannedCut:
 class Segmenter:
     """Cuts one session's chunks into utterances.
 
-    Each utterance's format is read from its first chunk unless `audio_format` fixes it.
-    Utterances of one turn of speech share a `turn_id`: a cut for maximum duration keeps the turn
-    open, any other cut, a final marker or `pause_ms` of silence closes it.
+    Each utterance's format is what all of it is unless `audio_format` fixes it. Utterances of one
+    turn of speech share a `turn_id`: a cut for duration or size keeps the turn open, any other cut,
+    a final marker or `pause_ms` of silence closes it. Without `listens` everything counts as voice.
     """
 
     __slots__ = (
         "_audio_format",
         "_buffer",
+        "_carried",
         "_heard_at_ms",
+        "_listens",
         "_marker_until_ms",
         "_new_turn_id",
         "_planned",
         "_playback_until_ms",
-        "_sample_rate",
+        "_quiet_until_ms",
         "_settings",
+        "_trusts_encoder",
         "_turn_id",
+        "_voice",
         "empty_marks",
         "next_utterance_index",
+        "sample_rate",
     )
 
     def __init__(
@@ -157,12 +79,19 @@ class Segmenter:
         new_turn_id: Callable[[], str],
         audio_format: AudioFormat | None = None,
         sample_rate: int = 16_000,
+        listens: bool = False,
     ) -> None:
         self._settings = settings
         self._new_turn_id = new_turn_id
         self._audio_format = audio_format
-        self._sample_rate = sample_rate
+        self.sample_rate = sample_rate
+        """Of PCM16; a change counts from the next utterance on."""
+        self._listens = listens
+        self._voice: Pcm16Voice | None = None
+        self._trusts_encoder = False
+        self._quiet_until_ms = 0
         self._buffer: UtteranceAudio | None = None
+        self._carried = b""
         self._planned: _PlannedCut | None = None
         self._marker_until_ms = 0
         self._heard_at_ms = 0
@@ -170,7 +99,8 @@ class Segmenter:
         self._turn_id: str | None = None
         self.next_utterance_index = 0
         self.empty_marks = 0
-        """Final markers whose hang-over ended without audio, since the reader took them to 0."""
+        """Markers that ended nothing, since the reader took them to 0: no audio came, or no voice
+        right after a cut."""
 
     @property
     def next_wakeup_at_ms(self) -> int | None:
@@ -181,8 +111,17 @@ class Segmenter:
         """Take a chunk, possibly empty; a final marker is a chunk with `is_final`.
 
         The chunk that reveals a gap or a limit belongs to the utterance it ends. Where several
-        reasons meet, the later wins: gap, duration, final marker, size.
+        reasons meet, the later wins: gap, duration or size, final marker.
         """
+        slices = [audio]
+        if len(audio) > _SLICE_BYTES:
+            slices = list(cut_in_slices(audio, most_bytes=_SLICE_BYTES))
+        cuts = [cut for part in slices for cut in self._take_slice(part, now_ms)]
+        if is_final:
+            self._plan_manual(now_ms)
+        return cuts + self._cut_if_due(now_ms)
+
+    def _take_slice(self, audio: bytes, now_ms: int) -> list[Cut]:
         cuts = self._cut_if_due(now_ms)
         self._close_turn_if_silent(now_ms)
         if audio:
@@ -191,13 +130,8 @@ class Segmenter:
             self._append(audio, now_ms)
             if after_gap:
                 self._plan(CutReason.PAUSE, now_ms)
-            if self._is_too_long():
-                self._plan(CutReason.MAX_DURATION, now_ms)
+            self._plan_for_length(now_ms)
         self._heard_at_ms = now_ms
-        if is_final:
-            self._plan_manual(now_ms)
-        if self._buffer and self._buffer.size_bytes > self._settings.max_buffer_bytes:
-            self._plan(CutReason.MAX_LENGTH, now_ms)
         return cuts + self._cut_if_due(now_ms)
 
     def on_tts_started(self, *, now_ms: int) -> list[Cut]:
@@ -227,8 +161,9 @@ class Segmenter:
         self._planned = None
         self._marker_until_ms = 0
         if self._buffer or asked_for:
-            cuts += self._take(CutReason.IS_FINAL if asked_for else CutReason.SESSION_CLOSE)
-        self._turn_id = None
+            cuts += self._take(CutReason.IS_FINAL if asked_for else CutReason.SESSION_CLOSE, now_ms)
+        self._buffer = self._turn_id = None
+        self._carried = b""
         return cuts
 
     def skip_index(self, utterance_index: int) -> None:
@@ -236,21 +171,39 @@ class Segmenter:
         self.next_utterance_index = max(self.next_utterance_index, utterance_index + 1)
 
     def _append(self, audio: bytes, now_ms: int) -> None:
-        if self._buffer:
-            self._buffer.append(audio, now_ms=now_ms)
-        else:
+        if self._buffer is None:
+            if self._listens and (
+                self._voice is None or self._voice.sample_rate != self.sample_rate
+            ):
+                self._voice = Pcm16Voice(sample_rate=self.sample_rate)
             self._buffer = UtteranceAudio(
-                first=audio,
                 audio_format=self._audio_format,
-                sample_rate=self._sample_rate,
+                sample_rate=self.sample_rate,
+                voice=self._voice,
                 now_ms=now_ms,
             )
+            audio, self._carried = self._carried + audio, b""
+        self._buffer.append(audio, now_ms=now_ms)
+        self._trusts_encoder = self._trusts_encoder or self._buffer.encoder_heard_voice
 
     def _duration_ms(self) -> int:
         return self._buffer.duration_ms if self._buffer else 0
 
-    def _is_too_long(self) -> bool:
-        return 0 < self._settings.max_duration_ms <= self._duration_ms()
+    def _plan_for_length(self, now_ms: int) -> None:
+        """Plan a cut of what is long; what is overlong although its hang-over runs is cut now."""
+        settings, duration_ms = self._settings, self._duration_ms()
+        size_bytes = self._buffer.size_bytes if self._buffer else 0
+        most_bytes = settings.most_bytes(sample_rate=self.sample_rate)
+        if 0 < settings.max_duration_ms <= duration_ms:
+            self._plan(CutReason.MAX_DURATION, now_ms)
+        if size_bytes > most_bytes:
+            self._plan(CutReason.MAX_LENGTH, now_ms)
+        is_overlong = 0 < settings.overlong_ms <= duration_ms
+        if self._planned and (is_overlong or size_bytes > most_bytes + most_bytes // 8):
+            reason = CutReason.MAX_DURATION if is_overlong else CutReason.MAX_LENGTH
+            if self._planned.reason is not CutReason.IS_FINAL:
+                reason = self._planned.reason
+            self._planned = _PlannedCut(reason, now_ms)
 
     def _silent_since_ms(self) -> int:
         # During playback this lies in the future, which is what suspends the timer.
@@ -271,7 +224,7 @@ class Segmenter:
     def _close_turn_if_silent(self, now_ms: int) -> None:
         due_at_ms = self._silence_due_at_ms()
         if self._buffer is None and due_at_ms is not None and due_at_ms <= now_ms:
-            self._turn_id = None
+            self._turn_id, self._carried = None, b""
 
     def _call_off_short_cut(self) -> None:
         if self._planned is None or self._planned.reason not in _SILENCE:
@@ -303,26 +256,45 @@ class Segmenter:
     def _cut_if_due(self, now_ms: int) -> list[Cut]:
         if self._planned is None or self._planned.due_at_ms > now_ms:
             return []
-        cuts = self._take(self._planned.reason)
-        self._planned = None
+        reason, self._planned = self._planned.reason, None
+        cuts = self._take(reason, now_ms)
         if self._marker_until_ms > now_ms:
             self._planned = _PlannedCut(CutReason.IS_FINAL, self._marker_until_ms)
         return cuts
 
-    def _take(self, reason: CutReason) -> list[Cut]:
+    def _is_silence(self) -> bool:
+        """Say whether what there is follows a cut and has no voice in it; never within a turn."""
+        buffer = self._buffer
+        if buffer is None or self._turn_id is not None:
+            return False
+        return buffer.first_received_at_ms <= self._quiet_until_ms and not buffer.has_voice(
+            trusts_encoder=self._trusts_encoder, least_ms=_VOICE_MS
+        )
+
+    def _take(self, reason: CutReason, now_ms: int) -> list[Cut]:
+        if self._is_silence():
+            self.empty_marks += 1
+            if reason is not CutReason.IS_FINAL:
+                self._buffer = None
+            self._quiet_until_ms = now_ms + self._settings.pause_ms
+            return []
         buffer, turn_id = self._buffer, self._turn_id
         self._buffer = self._turn_id = None
-        if buffer is None:
+        audio, rest = buffer.join() if buffer else (b"", b"")
+        if buffer is None or not audio:
             self.empty_marks += 1
             return []
         turn_id = turn_id or self._new_turn_id()
-        if reason is CutReason.MAX_DURATION:
-            self._turn_id = turn_id
+        if reason in LENGTH_REASONS:
+            self._turn_id, self._carried = turn_id, rest
+        else:
+            self._quiet_until_ms = now_ms + self._settings.pause_ms
         cut = Cut(
             utterance_index=self.next_utterance_index,
-            audio=buffer.join(),
+            audio=audio,
             audio_format=buffer.audio_format,
-            duration_ms=buffer.duration_ms,
+            sample_rate=buffer.sample_rate,
+            duration_ms=buffer.measure(buffer.audio_format),
             reason=reason,
             padding_ms=self._settings.padding_ms(reason),
             turn_id=turn_id,

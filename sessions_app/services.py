@@ -10,15 +10,11 @@ from scheduling.model.credentials import Principal
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import AccessDenied
 from sessions_app import messages
-from sessions_app.audio import (
-    BinaryChunk,
-    UndecodableAudio,
-    check_utterance_audio,
-    decode_chunk_payload,
-)
-from sessions_app.requests import Profile, read_profile, read_several
+from sessions_app.audio import BinaryChunk, decode_chunk_payload
+from sessions_app.requests import Profile, declare_audio, read_profile, read_several
 from sessions_app.speaker import Speaker
 from sessions_app.speaker_builder import SpeakerBuilder
+from sessions_app.whole_audio import settle_audio
 from sockets.outbound import Outbound
 from sockets.socket_auth import Peer
 
@@ -52,6 +48,7 @@ class SessionService:
         A token that proves nothing opens a new session: its id tells the client so.
 
         :raises AccessDenied: it names a tenant that its credential does not belong to
+        :raises ForeignAudio: its chunks are to be in a format that we do not take
         :raises DependencyDown: Redis did not answer
         """
         if message.resume_token and (found := await self._sessions.resume(message.resume_token)):
@@ -62,6 +59,7 @@ class SessionService:
             tgt_langs=read_several(message),
             tenant_id=find_tenant(message.tenant_id, peer.principal),
         )
+        profile = declare_audio(message, profile)
         opened = await self._sessions.open(
             profile=msgspec.json.encode(profile), resumable=message.resume_token is not None
         )
@@ -88,10 +86,15 @@ class SessionService:
         return speaker
 
     def _describe(self, speaker: Speaker) -> messages.SessionOpened:
+        profile = speaker.profile
+        audio_format = profile.audio_format or "opus"
         return messages.SessionOpened(
             session_id=speaker.session_id,
-            trace_id=speaker.profile.trace_id,
+            trace_id=profile.trace_id,
             use_binary_frame=self._use_binary_frames,
+            negotiated_codec=audio_format,
+            negotiated_audio_format=audio_format,
+            negotiated_sample_rate=profile.sample_rate,
             resume_token=speaker.opened.resume_token or msgspec.UNSET,
         )
 
@@ -132,10 +135,18 @@ class SessionService:
         """Take a whole utterance.
 
         :raises UndecodableAudio: its audio is no base64, or nothing
+        :raises ForeignAudio: its audio is in a form that we do not take
         """
-        if not check_utterance_audio(message.audio):
-            raise UndecodableAudio("Audio decode failed: there is none")
-        await speaker.submission.submit(speaker.speech.take_utterance(message))
+        audio = settle_audio(
+            message.audio, audio_format=message.audio_format, sample_rate=message.sample_rate
+        )
+        settled = msgspec.structs.replace(
+            message,
+            audio=audio.text,
+            audio_format=audio.audio_format,
+            sample_rate=audio.sample_rate,
+        )
+        await speaker.submission.submit(speaker.speech.take_utterance(settled))
 
     def renew(self, speaker: Speaker) -> None:
         """A speaker gave a sign of life: its record stays."""

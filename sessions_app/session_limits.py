@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sessions_app.segmentation import SegmentationSettings
+from sessions_app.cuts import SegmentationSettings
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,11 @@ from scheduling.model import clock, ids
 from scheduling.model.jobs import Request
 from scheduling.model.metrics import Metrics
 from sessions_app import messages
+from sessions_app.audio import read_format
+from sessions_app.chunk_reader import ChunkReader
+from sessions_app.cuts import Cut, SegmentationSettings
 from sessions_app.requests import Profile, fan_out, request_from_cut, request_from_utterance
-from sessions_app.segmentation import Cut, SegmentationSettings, Segmenter
+from sessions_app.segmentation import Segmenter
 
 # What one utterance asks for: a request for each language it is translated to.
 Wanted = list[Request]
@@ -20,6 +23,7 @@ class SpeechInput:
     __slots__ = (
         "_metrics",
         "_profile",
+        "_reader",
         "_segmenter",
         "_session_id",
     )
@@ -34,7 +38,14 @@ class SpeechInput:
     ) -> None:
         self._session_id = session_id
         self._profile = profile
-        self._segmenter = Segmenter(settings=segmentation, new_turn_id=ids.new_trace_id)
+        self._reader = ChunkReader(sample_rate=profile.sample_rate)
+        self._segmenter = Segmenter(
+            settings=segmentation,
+            new_turn_id=ids.new_trace_id,
+            audio_format=read_format(profile.audio_format) if profile.audio_format else None,
+            sample_rate=profile.sample_rate,
+            listens=True,
+        )
         self._metrics = metrics
 
     @property
@@ -43,9 +54,14 @@ class SpeechInput:
         return self._segmenter.next_wakeup_at_ms
 
     def hear(self, *, audio: bytes, is_final: bool) -> list[Wanted]:
-        """Take a chunk of audio; it may end an utterance."""
+        """Take a chunk of audio; it may end an utterance.
+
+        :raises ForeignAudio: a file begins here that we do not take
+        """
+        bare = self._reader.read(audio)
+        self._segmenter.sample_rate = self._reader.sample_rate
         return self._ask_for(
-            self._segmenter.on_chunk(audio=audio, is_final=is_final, now_ms=clock.now_ms())
+            self._segmenter.on_chunk(audio=bare, is_final=is_final, now_ms=clock.now_ms())
         )
 
     def take_utterance(self, message: messages.Utterance) -> Wanted:

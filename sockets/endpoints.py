@@ -20,6 +20,7 @@ Incoming = TypeVar("Incoming")
 _JSON = "application/json"
 _STATUSES = {
     "INVALID_MESSAGE": http.HTTPStatus.BAD_REQUEST,
+    "INVALID_AUDIO": http.HTTPStatus.BAD_REQUEST,
     "INVALID_CAPABILITY_SCHEMA": http.HTTPStatus.BAD_REQUEST,
     "NO_GPU_AVAILABLE": http.HTTPStatus.BAD_REQUEST,
     "FOREIGN_HOST": http.HTTPStatus.BAD_REQUEST,

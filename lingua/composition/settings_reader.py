@@ -25,7 +25,7 @@ from scheduling.access.access import AccessLimits
 from scheduling.access.wrong_credentials import WrongCredentialLimits
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.placement.pool_config import PoolRules
-from sessions_app.segmentation import SegmentationSettings
+from sessions_app.cuts import SegmentationSettings
 from sessions_app.session_limits import SessionLimits
 from sockets.outbound import OutboundLimits
 

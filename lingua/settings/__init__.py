@@ -252,7 +252,7 @@ LINGUA_SESSION_OUTBOUND_MAX_BYTES = env_int(
 LINGUA_SEGMENT_PAUSE_MS = env_int("LINGUA_SEGMENT_PAUSE_MS", default=3000, minimum=100)
 # Speech after which an utterance is cut; 0 never.
 LINGUA_SEGMENT_MAX_DURATION_MS = env_int("LINGUA_SEGMENT_MAX_DURATION_MS", default=20_000)
-# Audio of one utterance after which it is cut to protect memory.
+# Audio of one utterance after which it is cut, never before the duration; without one, alone.
 LINGUA_SEGMENT_BUFFER_MAX_BYTES = env_int(
     "LINGUA_SEGMENT_BUFFER_MAX_BYTES", default=500 * 1024, minimum=1024
 )

@@ -54,7 +54,9 @@ METRICS: dict[str, Metric] = {
     "web_task_finalized_total": _counter(
         "Utterances cut from chunks.", "reason", series=(("send",), ("pause",))
     ),
-    "web_task_empty_finalize_total": _counter("Marks of a speaker's end that found no audio."),
+    "web_task_empty_finalize_total": _counter(
+        "Marks of a speaker's end that found no audio, or no voice right after a cut."
+    ),
     "web_task_pause_ms": _gauge("Silence that ends an utterance.", series=((),)),
     # placement
     "node_selection_random_sample_size": _histogram("Nodes drawn for one choice."),

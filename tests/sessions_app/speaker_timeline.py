@@ -4,12 +4,13 @@ import itertools
 from collections.abc import Callable
 
 from sessions_app.audio import AudioFormat
-from sessions_app.segmentation import Cut, SegmentationSettings, Segmenter
+from sessions_app.cuts import Cut, SegmentationSettings
+from sessions_app.segmentation import Segmenter
 
 
 def opus_packets(*sizes: int) -> bytes:
-    """Length-prefixed packets of these sizes."""
-    return b"".join(size.to_bytes(2, "little") + bytes([7]) * size for size in sizes)
+    """Length-prefixed packets of these sizes, each of 20 ms (SILK)."""
+    return b"".join(size.to_bytes(2, "little") + b"\x48" * size for size in sizes)
 
 
 def opus_of_base64_length(characters: int, *, packets: int = 13) -> bytes:
@@ -31,12 +32,16 @@ class Timeline:
         settings: SegmentationSettings | None = None,
         audio_format: AudioFormat | None = None,
         has_timer: bool = True,
+        listens: bool = False,
+        sample_rate: int = 16_000,
     ) -> None:
         turns = itertools.count(1)
         self.segmenter = Segmenter(
             settings=settings or SegmentationSettings(),
             new_turn_id=lambda: f"turn-{next(turns)}",
             audio_format=audio_format,
+            listens=listens,
+            sample_rate=sample_rate,
         )
         self.cuts: list[tuple[int, Cut]] = []
         self._has_timer = has_timer

@@ -11,9 +11,9 @@ from scheduling.model.errors import BadInput
 from scheduling.model.jobs import Assignment, Need, Pipeline, Request, quote_base64
 from sessions_app import requests
 from sessions_app.audio import AudioFormat
+from sessions_app.cuts import Cut, CutReason
 from sessions_app.http_messages import DispatchUtterance
 from sessions_app.messages import InitSession, PipelineWanted, Utterance
-from sessions_app.segmentation import Cut, CutReason
 
 PROFILE = requests.Profile(
     src_lang="en",
@@ -31,6 +31,7 @@ CUT = Cut(
     utterance_index=3,
     audio=b"\0\0",
     audio_format=AudioFormat.OPUS,
+    sample_rate=16_000,
     duration_ms=1_280,
     reason=CutReason.PAUSE,
     padding_ms=220,

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, fields
 import pytest
 
 from sessions_app.audio import AudioFormat
-from sessions_app.segmentation import Cut, CutReason, SegmentationSettings
+from sessions_app.cuts import Cut, CutReason, SegmentationSettings
 from tests.sessions_app.speaker_timeline import (
     Timeline,
     opus_of_base64_length,
@@ -46,10 +46,8 @@ def test_the_defaults_are_the_documented_ones():
         "max_buffer_bytes": 512_000,
         "hangover_manual_ms": 200,
         "hangover_auto_ms": 150,
-        "hangover_max_length_ms": 0,
         "padding_manual_ms": 280,
         "padding_auto_ms": 220,
-        "padding_max_length_ms": 0,
         "short_merge_threshold_ms": 400,
         "max_playback_ms": 30_000,
     }
@@ -84,6 +82,7 @@ def test_five_chunks_and_a_final_marker_are_one_utterance(timeline):
         utterance_index=0,
         audio=b"".join(chunks),
         audio_format=AudioFormat.PCM16,
+        sample_rate=16_000,
         duration_ms=1280,
         reason=CutReason.IS_FINAL,
         padding_ms=280,
@@ -263,26 +262,26 @@ def test_duration_zero_means_no_limit():
     assert timeline.segmenter.next_wakeup_at_ms == T0 + 3000
 
 
-def test_too_many_bytes_are_cut_at_once(timeline):
+SIZE_ALONE = SegmentationSettings(max_duration_ms=0)
+
+
+def test_too_many_bytes_are_cut_and_the_turn_goes_on():
+    timeline = Timeline(settings=SIZE_ALONE)
     timeline.chunk(T0, bytes(512_000))
-    assert timeline.cuts == []
+    assert timeline.segmenter.next_wakeup_at_ms == T0 + 3000
     timeline.chunk(T0 + 1, b"\0\0")
-
-    at, cut = only_cut(timeline)
-    assert at == T0 + 1
-    assert (cut.reason, cut.padding_ms, len(cut.audio)) == (CutReason.MAX_LENGTH, 0, 512_002)
-    assert flags(cut) == {"is_timeout_triggered"}
-
-
-def test_a_final_marker_outlives_a_cut_for_size(timeline):
-    timeline.chunk(T0, bytes(512_001), is_final=True)
-    timeline.chunk(T0 + 20, FRAME)
+    timeline.chunk(T0 + 300, FRAME, is_final=True)
     timeline.run_until(T0 + 60_000)
 
-    assert [(at - T0, cut.reason) for at, cut in timeline.cuts] == [
-        (0, CutReason.MAX_LENGTH),
-        (200, CutReason.IS_FINAL),
-    ]
+    (at, first), (_, second) = timeline.cuts
+    assert at == T0 + 1 + 150
+    assert (first.reason, first.padding_ms, len(first.audio)) == (
+        CutReason.MAX_LENGTH,
+        220,
+        512_002,
+    )
+    assert flags(first) == {"is_max_duration_triggered"}
+    assert second.turn_id == first.turn_id
 
 
 def test_close_cuts_what_is_buffered_at_once(timeline):
@@ -316,11 +315,10 @@ def test_close_with_nothing_buffered_cuts_nothing(timeline):
         (FRAME, False, CutReason.PAUSE),
         (pcm16_of_ms(1000), False, CutReason.MAX_DURATION),
         (pcm16_of_ms(1000), True, CutReason.IS_FINAL),
-        (pcm16_of_ms(5000), True, CutReason.MAX_LENGTH),
     ],
 )
 def test_the_later_of_several_reasons_wins(audio, is_final, reason):
-    settings = SegmentationSettings(max_duration_ms=1500, max_buffer_bytes=4000 * 32)
+    settings = SegmentationSettings(max_duration_ms=1500)
     segmenter = Timeline(settings=settings).segmenter
     segmenter.on_chunk(audio=pcm16_of_ms(500), is_final=False, now_ms=T0)
 
@@ -438,7 +436,7 @@ def test_the_format_is_read_anew_for_each_utterance(timeline):
 
 def test_a_fixed_format_is_kept_and_broken_packing_is_estimated():
     timeline = Timeline(audio_format=AudioFormat.OPUS)
-    timeline.chunk(T0, bytes(600), is_final=True)
+    timeline.chunk(T0, b"\xff" * 600, is_final=True)
     timeline.close(T0 + 1)
 
     cut = only_cut(timeline)[1]

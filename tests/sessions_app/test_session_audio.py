@@ -1,4 +1,4 @@
-"""Opus packing, durations, binary frames and base64 as clients send them."""
+"""Binary frames and base64 as clients send them."""
 
 import base64
 import binascii
@@ -8,72 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessions_app import audio
-from sessions_app.audio import AudioFormat, BinaryChunk, MalformedFrame, UndecodableAudio
-from tests.sessions_app.speaker_timeline import opus_packets
+from sessions_app.audio import BinaryChunk, MalformedFrame, UndecodableAudio
 
 pytestmark = pytest.mark.req("J17")
-
-packet_sizes = st.lists(st.integers(1, audio.MAX_OPUS_PACKET_BYTES), max_size=30)
-
-
-@given(packet_sizes, packet_sizes)
-def test_concatenated_chunks_hold_the_packets_of_both(first, second):
-    joined = opus_packets(*first) + opus_packets(*second)
-
-    assert audio.count_packets(joined) == len(first) + len(second)
-
-
-@given(packet_sizes.filter(bool), st.data())
-def test_a_cut_off_packet_is_not_opus(sizes, data):
-    packed = opus_packets(*sizes)
-    keep = len(packed) - data.draw(st.integers(1, sizes[-1] + 1))
-
-    assert audio.count_packets(packed[:keep]) is None
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [b"\x00", b"\x00\x00", b"\x01\x00", (1276).to_bytes(2, "little") + bytes(1276), bytes(8192)],
-    ids=["half a length", "length 0", "no packet", "length 1276", "silent PCM16"],
-)
-def test_what_breaks_the_packing_is_pcm16(payload):
-    assert audio.count_packets(payload) is None
-    assert audio.detect_format(payload) is AudioFormat.PCM16
-
-
-@given(st.binary(max_size=3000))
-def test_the_walk_agrees_with_a_plain_parser(payload):
-    def parse(rest: bytes) -> int | None:
-        packets = 0
-        while rest:
-            length = int.from_bytes(rest[:2], "little")
-            if len(rest) < 2 + length or not 1 <= length <= 1275:
-                return None
-            packets, rest = packets + 1, rest[2 + length :]
-        return packets
-
-    assert audio.count_packets(payload) == parse(payload)
-
-
-@pytest.mark.parametrize(
-    ("payload", "audio_format", "sample_rate", "duration_ms"),
-    [
-        (opus_packets(*[60] * 13), "opus", 16_000, 260),
-        (b"\x00" * 744, "opus", 16_000, 240),
-        (b"\x00" * 59, "opus", 16_000, 0),
-        (bytes(8192), "pcm16", 16_000, 256),
-        (bytes(32_000), "pcm16", 16_000, 1000),
-        (bytes(32_000), "pcm16", 8_000, 2000),
-        (bytes(32_000), "pcm16", 0, 0),
-        (bytes(32_000), "wav", 16_000, 0),
-        (b"", "opus", 16_000, 0),
-    ],
-)
-def test_durations_follow_the_format(payload, audio_format, sample_rate, duration_ms):
-    assert (
-        audio.measure_duration_ms(audio=payload, audio_format=audio_format, sample_rate=sample_rate)
-        == duration_ms
-    )
 
 
 def test_the_recorded_binary_frames_decode():

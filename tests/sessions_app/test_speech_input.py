@@ -4,8 +4,8 @@ import msgspec
 
 from scheduling.model.metrics import Metrics
 from sessions_app import messages
+from sessions_app.cuts import SegmentationSettings
 from sessions_app.requests import Profile
-from sessions_app.segmentation import SegmentationSettings
 from sessions_app.speech_input import SpeechInput
 
 SESSION = "s-1A2B3C4D"

@@ -1,7 +1,7 @@
 """Audio as bytes: PCM16, length-prefixed Opus packets, WAV, and a change of sample rate.
 
 PCM16 is signed, little-endian, one channel. Length-prefixed Opus is a chain of packets, each
-`uint16 little-endian length` and that many bytes; one packet is 20 ms.
+`uint16 little-endian length` and that many bytes; one packet is 20 ms, an empty one of silence.
 """
 
 import functools
@@ -21,7 +21,7 @@ _TAPS = 24  # of the low-pass filter, per output sample
 def split_packets(data: bytes) -> list[bytes]:
     """Cut length-prefixed Opus into its packets.
 
-    :raises AudioInvalid: a length is 0 or above 1275, or the data ends inside a packet
+    :raises AudioInvalid: a length is above 1275, or the data ends inside a packet
     """
     packets: list[bytes] = []
     at = 0
@@ -30,7 +30,7 @@ def split_packets(data: bytes) -> list[bytes]:
             raise AudioInvalid("opus audio ends inside a length")
         (length,) = struct.unpack_from("<H", data, at)
         packet = data[at + 2 : at + 2 + length]
-        if not 1 <= length <= _LONGEST_PACKET or len(packet) < length:
+        if length > _LONGEST_PACKET or len(packet) < length:
             raise AudioInvalid(f"opus packet {len(packets)} has an impossible length: {length}")
         packets.append(packet)
         at += 2 + length

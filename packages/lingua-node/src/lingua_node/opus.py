@@ -75,9 +75,9 @@ def decode(data: bytes) -> bytes:
     room = ctypes.create_string_buffer(_LONGEST_FRAME_SAMPLES * 2)
     with _decoder() as (library, decoder):
         for number, packet in enumerate(packets):
-            samples = library.opus_decode(
-                decoder, packet, len(packet), room, _LONGEST_FRAME_SAMPLES, 0
-            )
+            # For a packet that was not sent libopus goes on from the one before.
+            sent, longest = (packet, _LONGEST_FRAME_SAMPLES) if packet else (None, _FRAME_SAMPLES)
+            samples = library.opus_decode(decoder, sent, len(packet), room, longest, 0)
             if samples < 0:
                 raise AudioInvalid(f"opus packet {number} cannot be decoded: {samples}")
             pcm16 += room.raw[: samples * 2]

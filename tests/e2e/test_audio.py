@@ -1,0 +1,182 @@
+"""What speakers send as audio: found out, declared, unpacked, or refused by name."""
+
+import base64
+
+import pytest
+
+from tests.e2e.servers import Lingua
+from tests.peers.frames import init_frame
+from tests.peers.http import ask
+from tests.peers.node import FakeNode
+from tests.peers.sockets import Peer
+from tests.peers.speaker import Speaker
+from tests.sessions_app.recorded import PCM_LIKE_OPUS, pack, speech_as_opus, speech_as_pcm16
+from tests.sessions_app.test_containers import FILES, make_wav
+
+SESSION, NODE = "/ws/session", "/ws/node"
+Pair = tuple[str, str]
+SILENCE = pack(*[b"\x48" + bytes(10)] * 13)
+
+
+@pytest.mark.req("ED2")
+@pytest.mark.parametrize(
+    ("first", "rest", "form"),
+    [
+        (PCM_LIKE_OPUS, speech_as_pcm16(), "pcm16"),
+        (b"\0\0", pack(*speech_as_opus()), "opus"),
+    ],
+    ids=["PCM16 like Opus", "an empty packet"],
+)
+async def test_the_first_chunk_does_not_decide_what_an_utterance_is(
+    lingua: Lingua, languages: Pair, first: bytes, rest: bytes, form: str
+) -> None:
+    async with (
+        FakeNode.open(lingua.url(NODE), languages) as node,
+        Speaker.open(lingua.url(SESSION), languages) as speaker,
+    ):
+        await speaker.chunk(first)
+        await speaker.chunk(rest, final=True)
+        job = await node.job()
+        await node.finish(job)
+        await speaker.result(0)
+
+    assert job["audio_format"] == form
+    assert base64.b64decode(job["audio"]) == first + rest
+
+
+@pytest.mark.req("ED2")
+async def test_a_session_declares_what_its_chunks_are(lingua: Lingua, languages: Pair) -> None:
+    async with (
+        FakeNode.open(lingua.url(NODE), languages) as node,
+        Speaker.connect(lingua.url(SESSION)) as speaker,
+    ):
+        ack = await speaker.init(languages, audio_format="pcm16", sample_rate=48_000)
+        await speaker.chunk(pack(*speech_as_opus()), final=True)
+        job = await node.job()
+        await node.finish(job)
+        await speaker.result(0)
+
+    assert (ack["negotiated_audio_format"], ack["negotiated_sample_rate"]) == ("pcm16", 48_000)
+    assert (job["audio_format"], job["sample_rate"]) == ("pcm16", 48_000)
+
+
+@pytest.mark.req("ED2")
+async def test_a_session_of_a_format_we_do_not_know_is_refused_by_name(
+    lingua: Lingua, languages: Pair
+) -> None:
+    async with Peer.connect(lingua.url(SESSION)) as speaker:
+        await speaker.send(init_frame(languages) | {"audio_format": "webm"})
+        error = await speaker.next("error", code="INVALID_AUDIO")
+
+    assert "'webm'" in error["message"]
+
+
+@pytest.mark.req("ED2")
+@pytest.mark.parametrize("name", ["WebM", "Ogg"])
+async def test_a_file_in_chunks_is_told_of_once_and_makes_no_job(
+    lingua: Lingua, languages: Pair, name: str
+) -> None:
+    async with Speaker.open(lingua.url(SESSION), languages) as speaker:
+        await speaker.chunk(FILES[name])
+        error = await speaker.next("error", code="INVALID_AUDIO")
+        assert error["message"].startswith(f"{name} is not taken. Send ")
+
+        await speaker.chunk(bytes(range(256)) * 8)
+        await speaker.chunk(b"", final=True)
+        assert not await speaker.check_alive()
+
+
+@pytest.mark.req("ED2")
+@pytest.mark.parametrize("way", ["chunks", "utterance", "/v1/", "/v1/ by reference"])
+async def test_a_wav_reaches_the_node_as_its_samples(
+    lingua: Lingua, languages: Pair, way: str
+) -> None:
+    samples = speech_as_pcm16()
+    wav = make_wav(samples, rate=8_000)
+    text, address = base64.b64encode(wav).decode(), lingua.instance.address
+    asked = {"src_lang": languages[0], "tgt_lang": languages[1], "audio_format": "wav"}
+    async with (
+        FakeNode.open(lingua.url(NODE), languages) as node,
+        Speaker.open(lingua.url(SESSION), languages) as speaker,
+    ):
+        if way == "chunks":
+            for at in range(0, len(wav), 3_000):
+                await speaker.chunk(wav[at : at + 3_000])
+            await speaker.chunk(b"", final=True)
+        elif way == "utterance":
+            await speaker.say(0, audio=text, audio_format="wav")
+        elif way == "/v1/":
+            assert (await ask(address, "/v1/dispatch/f2f", asked | {"audio": text})).status == 200
+        else:
+            octets = {"Content-Type": "application/octet-stream"}
+            kept = await ask(address, "/v1/audio", raw=wav, headers=octets)
+            named = asked | {"audio_ref": kept.json["audio_ref"]}
+            assert (await ask(address, "/v1/dispatch/f2f", named)).status == 200
+        job = await node.job()
+        await node.finish(job)
+
+    assert (job["audio_format"], job["sample_rate"]) == ("pcm16", 8_000)
+    assert base64.b64decode(job["audio"]) == samples
+
+
+@pytest.mark.req("ED2")
+@pytest.mark.parametrize("name", FILES)
+async def test_a_request_with_a_file_is_refused_by_name(lingua: Lingua, name: str) -> None:
+    text, address = base64.b64encode(FILES[name]).decode(), lingua.instance.address
+    octets = {"Content-Type": "application/octet-stream"}
+    asked = {"src_lang": "en", "tgt_lang": "es", "audio": text}
+    at_once = await ask(address, "/v1/dispatch/f2f", asked)
+    kept = await ask(address, "/v1/audio", raw=FILES[name], headers=octets)
+
+    for reply in (at_once, kept):
+        assert (reply.status, reply.json["error"]) == (400, "INVALID_AUDIO")
+        assert reply.json["detail"].startswith(f"{name} is not taken")
+
+
+@pytest.mark.req("SP15")
+@pytest.mark.parametrize("whole", [True, False])
+async def test_an_odd_byte_costs_half_a_sample_not_the_utterance(
+    lingua: Lingua, languages: Pair, *, whole: bool
+) -> None:
+    samples = speech_as_pcm16()
+    async with (
+        FakeNode.open(lingua.url(NODE), languages) as node,
+        Speaker.open(lingua.url(SESSION), languages) as speaker,
+    ):
+        if whole:
+            await speaker.say(0, audio=base64.b64encode(samples + b"\7").decode())
+        else:
+            await speaker.chunk(samples + b"\7", final=True)
+        job = await node.job()
+        await node.finish(job)
+        await speaker.result(0)
+
+    assert base64.b64decode(job["audio"]) == samples
+
+
+@pytest.mark.req("SP2", "ED5")
+async def test_the_page_that_marks_every_silent_frame_makes_one_job_of_one_sentence(
+    lingua: Lingua, languages: Pair
+) -> None:
+    async with (
+        FakeNode.open(lingua.url(NODE), languages) as node,
+        Speaker.open(lingua.url(SESSION), languages) as speaker,
+    ):
+        await speaker.chunk(pack(*speech_as_opus()))
+        await speaker.chunk(b"", final=True)
+        job = await node.job()
+        for _ in range(8):
+            await speaker.chunk(b"", final=True)
+            await speaker.chunk(SILENCE)
+        await node.finish(job)
+        await speaker.result(0)
+        # What is said next comes after all that was held back, under the next index.
+        await speaker.chunk(pack(*speech_as_opus()), final=True)
+        following = await node.job()
+        await node.finish(following)
+        await speaker.result(1)
+
+        assert following["utterance_index"] == 1
+        assert len(node.told("job_assign")) == 2
+        assert not speaker.told("error")
+        assert not speaker.told("missing_result")
