@@ -6,7 +6,7 @@ import msgspec
 
 from scheduling.jobs.sessions import Opened, Sessions, SessionTakeover
 from scheduling.model.background import Background
-from scheduling.model.credentials import Principal
+from scheduling.model.credentials import Principal, find_owner
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import AccessDenied
 from sessions_app import messages
@@ -45,14 +45,17 @@ class SessionService:
     ) -> tuple[Speaker, messages.SessionOpened]:
         """Open a session on this socket under an id of its own, or resume the one it names.
 
-        A token that proves nothing opens a new session: its id tells the client so.
+        A token that proves nothing, or is another's, opens a new session: its id tells the client.
 
         :raises AccessDenied: it names a tenant that its credential does not belong to
         :raises ForeignAudio: its chunks are to be in a format that we do not take
         :raises DependencyDown: Redis did not answer
         """
-        if message.resume_token and (found := await self._sessions.resume(message.resume_token)):
-            return await self._resume(found, outbound=outbound)
+        owner = find_owner(peer.principal)
+        if message.resume_token:
+            found = await self._sessions.resume(message.resume_token, owner=owner)
+            if found is not None:
+                return await self._resume(found, outbound=outbound)
         profile = read_profile(
             message,
             tgt_lang=message.tgt_lang,
@@ -61,7 +64,9 @@ class SessionService:
         )
         profile = declare_audio(message, profile)
         opened = await self._sessions.open(
-            profile=msgspec.json.encode(profile), resumable=message.resume_token is not None
+            profile=msgspec.json.encode(profile),
+            resumable=message.resume_token is not None,
+            owner=owner,
         )
         speaker = self._attach(opened, profile=profile, outbound=outbound)
         return speaker, self._describe(speaker)

@@ -105,6 +105,12 @@ def find_principal(request: Request) -> Principal | None:
     return cast("Principal | None", getattr(request.user, "principal", None))
 
 
+def find_bound_tenant(request: Request) -> str:
+    """Return the only tenant whose things a request may read, empty where it may read all."""
+    principal = find_principal(request)
+    return principal.tenant_id if principal else ""
+
+
 def allows(principal: Principal, scope: Scope) -> bool:
     """Say whether a token may do what `scope` stands for; admin includes operate and read."""
     return not _INCLUDED_IN.get(scope, {scope}).isdisjoint(principal.scopes)

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from operators.api import examples, fleet_serializers, serializers
+from operators.api.authentication import find_bound_tenant
 from operators.api.schema import describe
 from operators.api.views import (
     MAY_MISS,
@@ -186,12 +187,24 @@ class CoverageView(FleetServiceView, ReadView):
         return Response({"pairs": await service.list_coverage()})
 
 
+class OwnJobView(FleetServiceView, ReadView):
+    """A view of one job, for a token that is bound to a tenant only of that tenant's."""
+
+    serves_tenants = True
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        bound = find_bound_tenant(request)
+        if bound and console.ask(console.jobs.find_tenant(named["job_id"])) != bound:
+            return refuse(_NOT_FOUND, "NO_SUCH_JOB", _NO_JOB)
+        return super().answer(console, request, **named)
+
+
 @describe(
     operation_id="job_why",
     responses={200: fleet_serializers.Why, **MAY_MISS},
     examples=examples.show("Placed at once", examples.WHY),
 )
-class WhyView(FleetServiceView, ReadView):
+class WhyView(OwnJobView):
     """Every decision about one job of the last hour: who was looked at, and why not."""
 
     async def ask(self, service: FleetService, request: Request, **named: str) -> Response:
@@ -216,7 +229,7 @@ class WhyView(FleetServiceView, ReadView):
         },
     ),
 )
-class WhyNotView(FleetServiceView, ReadView):
+class WhyNotView(OwnJobView):
     """Why one node does not have one job: at this moment, and at each decision that is kept."""
 
     async def ask(self, service: FleetService, request: Request, **named: str) -> Response:

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from operators.api import examples, serializers
+from operators.api.authentication import find_bound_tenant
 from operators.api.schema import describe
 from operators.api.views import MAY_MISS, PAGE, PROBLEMS, ReadView, paginate, refuse
 from operators.console.console import Console
@@ -34,6 +35,7 @@ class LatestJobsView(ReadView):
     """The jobs of this instance that ended last; `only` those that ended so, ``""`` for all."""
 
     only = ""
+    serves_tenants = True
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         asked = request.query_params
@@ -42,6 +44,8 @@ class LatestJobsView(ReadView):
             reason=asked.get("reason", ""),
             session_id=asked.get("session_id", ""),
         )
+        if bound := find_bound_tenant(request):
+            rows = console.ask(console.jobs.keep_those_of(bound, rows))
         return paginate(rows, request, view=self)
 
 
@@ -87,6 +91,8 @@ class FailedJobsView(LatestJobsView):
 class JobHistoryView(ReadView):
     """Every job that is over, of all instances, newest first, while operators keep them."""
 
+    serves_tenants = True
+
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         asked = request.query_params
         chosen: Json = {name: asked[name] for name in _EXACT if asked.get(name)}
@@ -100,7 +106,10 @@ class JobHistoryView(ReadView):
         if any("\0" in str(value) for value in chosen.values()):
             return refuse(_BAD_REQUEST, "INVALID_PARAMETER", "A text has no null in it.")
         try:
-            return paginate(_Rows(EndedJob.objects.filter(**chosen)), request, view=self)
+            found = EndedJob.objects.filter(**chosen)
+            if bound := find_bound_tenant(request):
+                found = found.filter(tenant_id=bound)
+            return paginate(_Rows(found), request, view=self)
         except DatabaseError:
             told = "The database does not answer; jobs go on, and are written once it does."
             return refuse(_UNAVAILABLE, "DATABASE_DOWN", told)
@@ -114,12 +123,15 @@ class JobHistoryView(ReadView):
 class JobView(ReadView):
     """One job with its timeline: every attempt, its states in both vocabularies, its failure."""
 
+    serves_tenants = True
+
     def answer(self, console: Console, request: Request, **named: str) -> Response:
         try:
             job = console.ask(console.jobs.find_job(named["job_id"])) or _find_kept(named["job_id"])
         except DatabaseError:
             return refuse(_UNAVAILABLE, "DATABASE_DOWN", "The database does not answer.")
-        if job is None:
+        bound = find_bound_tenant(request)
+        if job is None or (bound and job["tenant_id"] != bound):
             return refuse(_NOT_FOUND, "NO_SUCH_JOB", "No job has this id, or it was forgotten.")
         return Response(job)
 

@@ -12,14 +12,20 @@ from scheduling.model.credentials import Scope
 
 
 class _HasScope(BasePermission):
-    """Lets in a token with the scope, and somebody logged in with the right."""
+    """Lets in a token with the scope, and somebody logged in with the right.
+
+    A token bound to a tenant comes into views that answer for one tenant alone (`serves_tenants`),
+    and no others: what is of the whole installation is nobody's single tenant.
+    """
 
     scope: ClassVar[Scope]
+    message = "This token may not do that; one that is bound to a tenant sees that tenant alone."
 
     def has_permission(self, request: Request, view: Any) -> bool:
         principal = find_principal(request)
         if principal is not None:
-            return allows(principal, self.scope)
+            is_served = not principal.tenant_id or getattr(view, "serves_tenants", False)
+            return is_served and allows(principal, self.scope)
         return request.user.is_active and request.user.has_perm(RIGHTS[self.scope])
 
 

@@ -5,6 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from operators.api import examples, session_serializers
+from operators.api.authentication import find_bound_tenant
 from operators.api.schema import describe
 from operators.api.views import (
     MAY_MISS,
@@ -43,6 +44,8 @@ _EXAMPLE_SESSION = {
 class SessionsView(AskingView, ReadView):
     """The sessions of all instances, the latest first, at most some seconds old."""
 
+    serves_tenants = True
+
     async def ask(self, console: Console, request: Request, **named: str) -> Response:
         if console.sessions is None:
             return refuse_unserved()
@@ -51,6 +54,7 @@ class SessionsView(AskingView, ReadView):
             tenant_id=asked.get("tenant_id", ""),
             instance_id=asked.get("instance_id", ""),
             language=asked.get("language", ""),
+            only_of=find_bound_tenant(request),
         )
         return paginate(await console.sessions.list_sessions(wanted), request, view=self)
 
@@ -73,10 +77,13 @@ class SessionsView(AskingView, ReadView):
 class SessionView(AskingView, ReadView):
     """One session as Redis has it now; what lets it resume is not shown."""
 
+    serves_tenants = True
+
     async def ask(self, console: Console, request: Request, **named: str) -> Response:
         if console.sessions is None:
             return refuse_unserved()
         found = await console.sessions.find_session(named["session_id"])
-        if found is None:
+        bound = find_bound_tenant(request)
+        if found is None or (bound and found["profile"].get("tenant_id") != bound):
             return refuse(_NOT_FOUND, "NO_SUCH_SESSION", "No session has this id, or it ended.")
         return Response(found)

@@ -35,6 +35,8 @@ class ConsoleView(APIView):
 
     authentication_classes = (TokenAuthentication, LoginAuthentication)
     permission_classes: tuple[type[BasePermission], ...] = (IsViewer,)
+    # Whether a token that is bound to a tenant may ask, and is shown that tenant's things alone.
+    serves_tenants = False
 
     def ask_console(self, request: Request, **named: str) -> Response:
         """Return the answer of the console that serves a request; 503 without one, or Redis."""

@@ -1,5 +1,6 @@
 """What operators may ask about jobs: one whole, and those that ended last."""
 
+import asyncio
 from typing import Any
 
 from operators.console.job_timeline import describe_job, describe_step
@@ -30,6 +31,24 @@ class JobQueries:
         fields = await self._jobs.find_fields(session_id=session_id, job_id=job_id)
         decisions = await self._decisions.list_all(session_id=session_id, job_id=job_id)
         return describe_job(fields, decisions) if fields else None
+
+    async def find_tenant(self, job_id: str) -> str | None:
+        """Return whose job it is, None where that is not known any more. On the event loop.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        session_id = ids.find_session_id(job_id)
+        if session_id is None:
+            return None
+        return await self._jobs.find_tenant(session_id=session_id, job_id=job_id)
+
+    async def keep_those_of(self, tenant_id: str, rows: list[Json]) -> list[Json]:
+        """Return the rows whose jobs are a tenant's, by their records. On the event loop.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        tenants = await asyncio.gather(*(self.find_tenant(row["job_id"]) for row in rows))
+        return [row for row, of in zip(rows, tenants, strict=True) if of == tenant_id]
 
     def list_ended(self, *, state: str = "", reason: str = "", session_id: str = "") -> list[Json]:
         """Return the jobs of this process that ended last, newest first, filtered."""

@@ -14,16 +14,21 @@ Json = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFilter:
-    """Empty fields let every session through; `language` is spoken or heard."""
+    """Empty fields let every session through; `language` is spoken or heard.
+
+    `only_of` is the tenant whose sessions alone whoever asks may see.
+    """
 
     tenant_id: str = ""
     instance_id: str = ""
     language: str = ""
+    only_of: str = ""
 
     def takes(self, row: SessionRow) -> bool:
         """Say whether a session is wanted."""
         return (
             self.tenant_id in ("", row.tenant_id)
+            and self.only_of in ("", row.tenant_id)
             and self.instance_id in ("", row.instance_id)
             and (not self.language or any(self.language in pair for pair in row.languages))
         )

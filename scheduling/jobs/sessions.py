@@ -4,6 +4,7 @@ import msgspec
 
 from scheduling.jobs.session_jobs import SessionJobs
 from scheduling.model import errors, ids
+from scheduling.model.credentials import NOBODY, Owner
 from scheduling.store.jobs import JobStore
 from scheduling.store.outcomes import OutcomeStore
 from scheduling.store.redis.connection import unattended
@@ -18,6 +19,7 @@ class Opened(msgspec.Struct, frozen=True):
     session_id: str
     conn_epoch: int
     resume_token: str = ""
+    owner: Owner = NOBODY
 
 
 class SessionTakeover(msgspec.Struct, frozen=True):
@@ -42,8 +44,8 @@ class Sessions:
         self._store = store
         self.jobs = SessionJobs(store=store, jobs=jobs, outcomes=outcomes)
 
-    async def open(self, *, profile: bytes, resumable: bool) -> Opened:
-        """Open a session; `profile` is kept with it.
+    async def open(self, *, profile: bytes, resumable: bool, owner: Owner = NOBODY) -> Opened:
+        """Open a session; `profile` is kept with it, and whose it is.
 
         :raises DependencyDown: Redis did not answer
         """
@@ -55,13 +57,18 @@ class Sessions:
                 instance_id=self.instance_id,
                 profile=profile,
                 resume_token=token,
+                owner=owner,
             )
             if conn_epoch:
-                return Opened(session_id=session_id, conn_epoch=conn_epoch, resume_token=token)
+                return Opened(
+                    session_id=session_id, conn_epoch=conn_epoch, resume_token=token, owner=owner
+                )
         raise errors.Refusal("No session id was free; please try again.")
 
-    async def resume(self, resume_token: str) -> SessionTakeover | None:
+    async def resume(self, resume_token: str, *, owner: Owner = NOBODY) -> SessionTakeover | None:
         """Take a session over from wherever it was; None where the token proves nothing.
+
+        A session goes on for the principal that opened it, and for others of its tenant.
 
         :raises DependencyDown: Redis did not answer
         """
@@ -69,12 +76,18 @@ class Sessions:
         if not ids.is_session_id(session_id):
             return None
         resumed = await self._store.resume(
-            session_id=session_id, instance_id=self.instance_id, resume_token=resume_token
+            session_id=session_id,
+            instance_id=self.instance_id,
+            resume_token=resume_token,
+            owner=owner,
         )
         if resumed is None:
             return None
         opened = Opened(
-            session_id=session_id, conn_epoch=resumed.conn_epoch, resume_token=resume_token
+            session_id=session_id,
+            conn_epoch=resumed.conn_epoch,
+            resume_token=resume_token,
+            owner=owner,
         )
         return SessionTakeover(
             opened=opened,
@@ -108,6 +121,7 @@ class Sessions:
             instance_id=self.instance_id,
             profile=profile,
             resume_token=opened.resume_token,
+            owner=opened.owner,
         )
 
     def renew(self, session_id: str) -> None:

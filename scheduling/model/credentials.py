@@ -47,6 +47,23 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_ms: int = 0
 
 
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose a session is: a principal's, and of the tenant that its credential is bound to."""
+
+    principal_id: str = ""
+    tenant_id: str = ""
+
+
+NOBODY = Owner()
+
+
+def find_owner(principal: Principal | None) -> Owner:
+    """Return whose is what a principal opens; nobody's in particular where none is known."""
+    if principal is None:
+        return NOBODY
+    return Owner(principal_id=principal.principal_id, tenant_id=principal.tenant_id)
+
+
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a token in Redis: never its secret, only the secret's SHA-256."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from scheduling.model.credentials import NOBODY, Owner
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import is_done
@@ -45,25 +46,46 @@ class SessionStore:
         self.test_clock = ""
 
     def open(
-        self, *, session_id: str, instance_id: str, profile: bytes, resume_token: str = ""
+        self,
+        *,
+        session_id: str,
+        instance_id: str,
+        profile: bytes,
+        resume_token: str = "",
+        owner: Owner = NOBODY,
     ) -> "Future[int]":
         """Open a session under an id; return its connection epoch, 0 when the id is taken."""
         return self._connection.run_script(
             "open_session",
             keys=[self._keys.session.info(session_id)],
-            args=[instance_id, profile, self._life_ms, resume_token, self.test_clock],
+            args=[
+                instance_id,
+                profile,
+                self._life_ms,
+                resume_token,
+                owner.principal_id,
+                owner.tenant_id,
+                self.test_clock,
+            ],
             read=lambda raw: int(raw[1]) if raw[0] == 1 else 0,
             urgent=True,
         )
 
     def resume(
-        self, *, session_id: str, instance_id: str, resume_token: str
+        self, *, session_id: str, instance_id: str, resume_token: str, owner: Owner = NOBODY
     ) -> "Future[Resumed | None]":
-        """Bring a session to a new socket; None where the token proves nothing."""
+        """Bring a session to a new socket; None where token and owner prove nothing."""
         return self._connection.run_script(
             "resume_session",
             keys=[self._keys.session.info(session_id)],
-            args=[resume_token, instance_id, self._life_ms, self.test_clock],
+            args=[
+                resume_token,
+                instance_id,
+                self._life_ms,
+                owner.principal_id,
+                owner.tenant_id,
+                self.test_clock,
+            ],
             read=_read_resumed,
             urgent=True,
         )

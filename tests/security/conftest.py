@@ -18,9 +18,10 @@ def server_name(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def _build(
+def start_fortress(
     launcher: Launcher, redis_server: OwnRedis, directory: Path, server: str, **changes: str
 ) -> Fortress:
+    """Start a server with authentication on, and with the settings that `changes` names."""
     prefix = f"security-{directory.name}"
     variables = {
         "LINGUA_VAR_DIR": str(directory / "var"),
@@ -48,7 +49,7 @@ def fortress(
     """
     directory = tmp_path_factory.mktemp(server_name)
     launcher = Launcher(directory=directory)
-    yield _build(
+    yield start_fortress(
         launcher, redis_server, directory, server_name, LINGUA_WRONG_CREDENTIAL_BURST="1000"
     )
     launcher.end()
@@ -60,7 +61,7 @@ def build_fortress(tmp_path: Path, redis_server: OwnRedis, server_name: str) -> 
     launcher = Launcher(directory=tmp_path)
 
     def build(**changes: str) -> Fortress:
-        return _build(launcher, redis_server, tmp_path, server_name, **changes)
+        return start_fortress(launcher, redis_server, tmp_path, server_name, **changes)
 
     yield build
     launcher.end()
@@ -74,5 +75,5 @@ def open_house(
     directory = tmp_path_factory.mktemp(f"open-{server_name}")
     launcher = Launcher(directory=directory)
     auth = {"LINGUA_NODE_AUTH": "off", "LINGUA_SESSION_AUTH": "off"}
-    yield _build(launcher, redis_server, directory, server_name, **auth)
+    yield start_fortress(launcher, redis_server, directory, server_name, **auth)
     launcher.end()
