@@ -10,21 +10,27 @@ ARGV[5]  test clock, or ''
 
 Returns  {1, state before}        advanced
          {0, 'already', state}    it was there, or further (sent twice, or out of order)
+         {0, 'beside', state}     it is live beside a newer attempt, whose state the job has
          {0, 'not_found'}         no such job
-         {0, 'stale_attempt'}     another attempt or node is current
+         {0, 'stale_attempt'}     the attempt is not live, or another node's
          {0, 'illegal', state}    not placed, or ended
 ]]
 local job = KEYS[1]
 local attempt, node_id, target = ARGV[1], ARGV[2], ARGV[3]
 local deadline_ms, test_clock = tonumber(ARGV[4]), ARGV[5]
 --- @include "shared/now_ms"
+--- @include "shared/is_listed"
 local order = {RESERVED = 1, DISPATCHED = 2, ACKED = 3, RUNNING = 4}
-local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id')
+local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'live', 'node:' .. attempt)
 local state = record[1]
 if not state then
   return {0, 'not_found'}
 end
 if record[2] ~= attempt or record[3] ~= node_id then
+  local is_open = order[state] or state == 'SELECTING' or state == 'RETRYING'
+  if is_open and record[5] == node_id and is_listed(record[4], attempt) then
+    return {0, 'beside', state}
+  end
   return {0, 'stale_attempt'}
 end
 if not order[state] then

@@ -39,7 +39,7 @@ if named then
   redis.call('SET', request, job_id, 'PX', bind_ms)
 end
 redis.call('SET', payload, frame, 'PX', life_ms)
-redis.call('HSET', job, 'job_id', job_id, 'state', state, 'attempt', '1', 'node_id', node_id,
+redis.call('HSET', job, 'job_id', job_id, 'state', state, 'attempt', '1', 'node_id', node_id, 'node:1', node_id,
   'created_at_ms', at, 'deadline_at_ms', now + deadline_ms, 'at:1:NEW', at, 'at:1:' .. state, at,
   unpack(ARGV, 8, #ARGV))
 redis.call('PEXPIRE', job, life_ms)

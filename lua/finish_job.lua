@@ -1,6 +1,8 @@
 --[[
 finish_job: a job ends; its outcome waits in the session's outbox until it was handed over.
 
+A good answer counts of every attempt its node held, a bad one of the newest alone.
+
 KEYS[1]  {p}:v2:{session:<id>}:job:<job>      HASH    the job record
 KEYS[2]  {p}:v2:{session:<id>}:payload:<job>  STRING  the assign frame
 KEYS[3]  {p}:v2:{session:<id>}:outcome:<job>  STRING  what the speaker is told
@@ -16,42 +18,57 @@ ARGV[8]  life of the record from now on, ms
 ARGV[9]  token of this call: a repeat of it gets the first reply again
 ARGV[10] test clock, or ''
 
-Returns  {1, state before, node, attempt, age}  ended now; age is ms since the job was created
-         {0, 'already', state}                  it had ended before (sent twice, or too late)
-         {0, 'not_found'}                       no such job
-         {0, 'stale_attempt'}                   another attempt or node is current
-         {0, 'illegal', state}                  DONE needs a node that has the job
+Returns  {1, state before, node, attempt, age, attempt, node, …}
+                                 ended now, on this node at this attempt; age is ms since the job was
+                                 created; then the other attempts that were live, to be stopped
+         {0, 'already', state}   it had ended before (sent twice, or too late)
+         {0, 'not_found'}        no such job
+         {0, 'stale_attempt'}    the node never held the attempt, or a newer one goes on
+         {0, 'illegal', state}   DONE needs a node that has the job
 ]]
 local job, payload, outcome, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local job_id, attempt, node_id, target, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local text, outcome_ms, retention_ms, call, test_clock = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 --- @include "shared/now_ms"
 local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'utterance_index', 'created_at_ms',
-  'ended_by', 'ended_from', 'ended_at_ms')
-local state = record[1]
+  'ended_by', 'ended_from', 'ended_at_ms', 'live', 'node:' .. attempt)
+local state, current = record[1], record[2]
 if not state then
   return {0, 'not_found'}
 end
-if record[6] == call and state ~= 'RELEASED' then
-  return {1, record[7], record[3], record[2], record[8] - record[5]}
+local repeats = record[6] == call and state ~= 'RELEASED'
+local by = attempt ~= '' and attempt or current
+local holder = record[10] or by == current and record[3]
+if not repeats then
+  if attempt ~= '' and (node_id == '' or holder ~= node_id or (target ~= 'DONE' and by ~= current)) then
+    return {0, 'stale_attempt'}
+  end
+  if state == 'DONE' or state == 'FAILED' or state == 'CANCELLED' or state == 'RELEASED' then
+    return {0, 'already', state}
+  end
+  if target == 'DONE' and attempt == '' and (state == 'SELECTING' or state == 'RETRYING') then
+    return {0, 'illegal', state}
+  end
+  local now = now_ms(test_clock)
+  record[7], record[8] = state, string.format('%d', now)
+  redis.call('HSET', job, 'state', target, 'ended_as', target, 'reason', reason, 'ended_by', call,
+    'ended_from', state, 'ended_at_ms', record[8], 'deadline_at_ms', now + outcome_ms,
+    'at:' .. by .. ':' .. target, record[8])
+  if by ~= current then
+    redis.call('HSET', job, 'ended_attempt', by, 'node_id', node_id)
+  end
+  redis.call('PEXPIRE', job, retention_ms)
+  redis.call('DEL', payload)
+  redis.call('SET', outcome, text, 'PX', outcome_ms)
+  redis.call('ZADD', outbox, record[4], job_id)
+  redis.call('PEXPIRE', outbox, outcome_ms)
 end
-if attempt ~= '' and (record[2] ~= attempt or record[3] ~= node_id) then
-  return {0, 'stale_attempt'}
+local reply = {1, record[7], attempt ~= '' and node_id or record[3], by, record[8] - record[5]}
+for other in string.gmatch((record[9] or '') .. ',' .. current, '[^,]+') do
+  local node = other ~= by and redis.call('HGET', job, 'node:' .. other)
+  if node and node ~= '' then
+    reply[#reply + 1] = other
+    reply[#reply + 1] = node
+  end
 end
-if state == 'DONE' or state == 'FAILED' or state == 'CANCELLED' or state == 'RELEASED' then
-  return {0, 'already', state}
-end
-if target == 'DONE' and (state == 'SELECTING' or state == 'RETRYING') then
-  return {0, 'illegal', state}
-end
-local now = now_ms(test_clock)
-local at = string.format('%d', now)
-redis.call('HSET', job, 'state', target, 'ended_as', target, 'reason', reason,
-  'ended_by', call, 'ended_from', state, 'ended_at_ms', at,
-  'deadline_at_ms', now + outcome_ms, 'at:' .. record[2] .. ':' .. target, at)
-redis.call('PEXPIRE', job, retention_ms)
-redis.call('DEL', payload)
-redis.call('SET', outcome, text, 'PX', outcome_ms)
-redis.call('ZADD', outbox, record[4], job_id)
-redis.call('PEXPIRE', outbox, outcome_ms)
-return {1, state, record[3], record[2], now - tonumber(record[5])}
+return reply

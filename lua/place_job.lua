@@ -34,7 +34,8 @@ if stands_at ~= '*' and record[3] ~= stands_at and record[3] ~= node_id then
 end
 local now = now_ms(test_clock)
 local target = node_id == '' and 'SELECTING' or 'RESERVED'
-redis.call('HSET', job, 'state', target, 'node_id', node_id, 'at:' .. attempt .. ':' .. target, now)
+redis.call('HSET', job, 'state', target, 'node_id', node_id, 'node:' .. attempt, node_id,
+  'at:' .. attempt .. ':' .. target, now)
 if deadline_ms then
   redis.call('HSET', job, 'deadline_at_ms', now + deadline_ms)
 end

@@ -1,6 +1,8 @@
 --[[
 requeue_job: an attempt failed; the next one begins, or the budget is spent (J-6, C12).
 
+An attempt whose node may still deliver stays live beside the next one, until it fails in its turn.
+
 KEYS[1]  {p}:v2:{session:<id>}:job:<job>  HASH  the job record
 ARGV[1]  attempt that failed
 ARGV[2]  node it failed on
@@ -9,10 +11,14 @@ ARGV[4]  '1' when the node itself reported an error
 ARGV[5]  reassignments allowed in all
 ARGV[6]  of which because nodes reported errors
 ARGV[7]  time to find a node, ms
-ARGV[8]  token of this call: a repeat of it gets the first reply again
-ARGV[9]  test clock, or ''
+ARGV[8]  '1' when its node may still deliver, else '0'
+ARGV[9]  JSON of what to tell if no attempt ends well, or ''; the first one is kept
+ARGV[10] token of this call: a repeat of it gets the first reply again
+ARGV[11] test clock, or ''
 
-Returns  {1, attempt, nodes}      the new attempt; nodes it failed on so far, comma separated
+Returns  {1, 'begun', attempt, nodes, live, failure}  the new attempt; nodes that had the job, attempts
+                                                      still live, comma separated; what to tell
+         {1, 'left', attempt, nodes, live, failure}   it was live beside this newer one, and is no more
          {0, 'exhausted'}         no attempts left; nothing changed
          {0, 'not_found'}         no such job
          {0, 'stale_attempt'}     somebody else was first
@@ -20,31 +26,56 @@ Returns  {1, attempt, nodes}      the new attempt; nodes it failed on so far, co
 ]]
 local job = KEYS[1]
 local attempt, node_id, reason, reported = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local most, most_reported = tonumber(ARGV[5]), tonumber(ARGV[6])
-local pending_ms, call, test_clock = tonumber(ARGV[7]), ARGV[8], ARGV[9]
+local most, most_reported, pending_ms = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local may_deliver, failure, call, test_clock = ARGV[8] == '1', ARGV[9], ARGV[10], ARGV[11]
 --- @include "shared/now_ms"
-local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'failed_on', 'reported', 'requeued_by')
-local state = record[1]
+--- @include "shared/is_listed"
+local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'failed_on', 'reported', 'requeued_by',
+  'left_by', 'live', 'live_until_ms', 'first_failure', 'deadline_at_ms', 'node:' .. attempt)
+local state, current, nodes, live, told = record[1], record[2], record[4] or '', record[8] or '', record[10] or ''
 if not state then
   return {0, 'not_found'}
 end
+local waits = state == 'SELECTING' or state == 'RETRYING'
+local placed = state == 'RESERVED' or state == 'DISPATCHED' or state == 'ACKED' or state == 'RUNNING'
 if record[6] == call and state == 'RETRYING' then
-  return {1, tonumber(record[2]), record[4]}
+  return {1, 'begun', tonumber(current), nodes, live, told}
 end
-if record[2] ~= attempt or record[3] ~= node_id then
+if record[7] == call and (waits or placed) then
+  return {1, 'left', tonumber(current), nodes, live, told}
+end
+local beside = attempt ~= current and record[12] == node_id and is_listed(live, attempt) and not may_deliver
+if not beside and (attempt ~= current or record[3] ~= node_id) then
   return {0, 'stale_attempt'}
 end
-if state ~= 'RESERVED' and state ~= 'DISPATCHED' and state ~= 'ACKED' and state ~= 'RUNNING' then
+if not placed and not (beside and waits) then
   return {0, 'illegal', state}
 end
 local reports = tonumber(record[5] or 0) + tonumber(reported)
-if tonumber(attempt) > most or reports > most_reported then
+if not beside and (tonumber(attempt) > most or reports > most_reported) then
   return {0, 'exhausted'}
 end
 local now = now_ms(test_clock)
+local deadline, live_until = now + pending_ms, tonumber(record[9] or 0)
+told = told ~= '' and told or failure
+if beside then
+  live = string.match(string.gsub(',' .. live .. ',', ',' .. attempt .. ',', ','), '^,*(.-),*$')
+elseif may_deliver then
+  live = live == '' and attempt or live .. ',' .. attempt
+  live_until = math.max(live_until, tonumber(record[11]))
+end
+if live ~= '' then
+  deadline = math.max(deadline, live_until)
+end
+redis.call('HSET', job, 'failure:' .. attempt, reason, 'live', live, 'live_until_ms', live_until,
+  'first_failure', told)
+if beside then
+  redis.call('HSET', job, 'left_by', call, 'deadline_at_ms', placed and record[11] or deadline)
+  return {1, 'left', tonumber(current), nodes, live, told}
+end
 local next_attempt = tonumber(attempt) + 1
-local failed_on = record[4] and record[4] .. ',' .. node_id or node_id
+nodes = nodes == '' and node_id or nodes .. ',' .. node_id
 redis.call('HSET', job, 'state', 'RETRYING', 'attempt', next_attempt, 'node_id', '',
-  'failed_on', failed_on, 'reported', reports, 'deadline_at_ms', now + pending_ms,
-  'failure:' .. attempt, reason, 'requeued_by', call, 'at:' .. next_attempt .. ':RETRYING', now)
-return {1, next_attempt, failed_on}
+  'failed_on', nodes, 'reported', reports, 'deadline_at_ms', deadline, 'requeued_by', call,
+  'at:' .. next_attempt .. ':RETRYING', now)
+return {1, 'begun', next_attempt, nodes, live, told}

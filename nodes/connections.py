@@ -25,13 +25,17 @@ _NORMAL = 1000
 
 
 class Held(msgspec.Struct):
-    """A job this connection was given; `started` once the node was heard working on it."""
+    """A job this connection was given; `started` once the node was heard working on it.
+
+    `told` says that the speaker knows of its acceptance.
+    """
 
     attempt: int
     session_id: str
     utterance_index: int = 0
     trace_id: str = ""
     started: bool = False
+    told: bool = False
 
 
 class NodeConnection:

@@ -9,7 +9,7 @@ from nodes.asr_metrics import AsrMetrics
 from nodes.connections import Held, NodeConnection
 from scheduling.fleet.unavailable_services import MODEL_NOT_AVAILABLE, UnavailableServices
 from scheduling.jobs.attempts import Attempts
-from scheduling.jobs.retries import Retries
+from scheduling.jobs.retries import DUPLICATE_UTTERANCE, Retries
 from scheduling.jobs.settlement import Settlement
 from scheduling.model import ids
 from scheduling.model.background import Background
@@ -22,6 +22,7 @@ from scheduling.model.outcomes import Refused, Result
 logger = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 0.2
+DUPLICATE_JOB = "DUPLICATE_JOB_ID"
 _NOT_WORTH_RETRYING = frozenset({"INVALID_AUDIO", "UNSUPPORTED_AUDIO_FORMAT"})
 
 
@@ -141,9 +142,11 @@ class NodeJobService:
         session_id = ids.find_session_id(message.job_id)
         if session_id is None:
             raise NoSuchJob
+        refused = None if message.success else _read_failure(message)
+        if refused is not None and _has_it(refused):
+            return await self._wait_for_it(connection, message)
         if connection.find(message.job_id, message.attempt_id):
             del connection.held[message.job_id]
-        refused = None if message.success else _read_failure(message)
         if refused is not None and refused.code == MODEL_NOT_AVAILABLE:
             self._note_unavailable(connection, refused)
         if refused is not None and refused.code not in _NOT_WORTH_RETRYING:
@@ -156,6 +159,16 @@ class NodeJobService:
                 refused=refused,
                 reported=True,
             )
+        return await self._settle(connection, message, session_id=session_id, refused=refused)
+
+    async def _settle(
+        self,
+        connection: NodeConnection,
+        message: messages.JobResult,
+        *,
+        session_id: str,
+        refused: Refused | None,
+    ) -> bool:
         taken = await self._settlement.settle(
             session_id=session_id,
             job_id=message.job_id,
@@ -168,6 +181,11 @@ class NodeJobService:
         if taken and refused is None:
             self._asr_metrics.note_result(message)
         return taken
+
+    async def _wait_for_it(self, connection: NodeConnection, message: messages.JobResult) -> bool:
+        """The node says that it has the job: so it accepted, and its answer is still to come."""
+        held = connection.find(message.job_id, message.attempt_id)
+        return held is not None and await self.accept(connection, message.job_id, held)
 
     def _note_unavailable(self, connection: NodeConnection, refused: Refused) -> None:
         self._unavailable_services.note(connection.node, details=refused.details)
@@ -186,10 +204,15 @@ class NodeJobService:
             node_id=connection.node_id,
         )
         if before is None:
-            connection.held.pop(job_id, None)
+            # Told before its slot is free: whoever gets the slot must not reach the node first.
             connection.enqueue(JobCancelled(job_id=job_id, reason="no_longer_yours"))
+            await self._attempts.give_up(
+                job_id=job_id, attempt=held.attempt, node_id=connection.node_id
+            )
             return False
-        if tell and before in SENT:
+        is_news = before in SENT or not connection.node.description.acknowledges
+        if tell and is_news and not held.told:
+            held.told = True
             accepted = JobAccepted(
                 session_id=held.session_id,
                 job_id=job_id,
@@ -216,10 +239,17 @@ class NodeJobService:
             )
 
 
+def _has_it(refused: Refused) -> bool:
+    """Say whether a node refuses a job because it has it: the desktop node says so in words."""
+    return DUPLICATE_JOB in {refused.code, refused.message[: len(DUPLICATE_JOB)]}
+
+
 def _read_failure(message: messages.JobResult) -> Refused:
     error = message.error
     if error is None:
         return Refused(code="PROCESSING_ERROR", message="The node failed and gave no reason.")
+    if error.message.startswith(DUPLICATE_UTTERANCE):
+        return Refused(code=DUPLICATE_UTTERANCE, message=error.message)
     return Refused(code=error.code, message=error.message, details=error.details)
 
 

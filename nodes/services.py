@@ -9,6 +9,7 @@ from nodes.credentials import NodeCredentials
 from nodes.job_service import NodeJobService
 from nodes.lifecycle import describe, is_healthy, read_usage
 from scheduling.fleet.registry import Attempt, Registry
+from scheduling.jobs.node_departure import Parting
 from scheduling.model import clock, errors, ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobCancelled, NodeFenced, NodeStatusChanged
@@ -78,7 +79,9 @@ class NodeService:
         for job_id, attempt in registration.kept:
             session_id = ids.find_session_id(job_id)
             if session_id is not None:
-                connection.held[job_id] = Held(attempt=attempt, session_id=session_id, started=True)
+                connection.held[job_id] = Held(
+                    attempt=attempt, session_id=session_id, started=True, told=True
+                )
         older = self._delivery.local.attach_node(node.node_id, connection)
         if older is not None and older is not before:
             older.enqueue(NodeFenced(node_id=node.node_id))
@@ -154,8 +157,13 @@ class NodeService:
         One that `was_silent` was waited for already: its jobs move on at once.
         """
         self._delivery.local.detach_node(connection.node_id, connection)
-        may_return = connection.node.description.resumes or code == _RESTARTING
-        await self._registry.let_go(connection.node, may_return=may_return and not was_silent)
+        if was_silent:
+            parting = Parting.FOR_GOOD
+        elif connection.node.description.resumes or code == _RESTARTING:
+            parting = Parting.MAY_RESUME
+        else:
+            parting = Parting.MAY_DELIVER
+        await self._registry.let_go(connection.node, parting)
 
     def _check(self, message: messages.RegisterNode) -> None:
         if message.capability_schema_version != _SCHEMA:

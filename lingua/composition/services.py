@@ -157,6 +157,7 @@ def build_services(
         settlement=settlement,
         dispatcher=dispatcher,
         send_cancel=configuration.send_cancel,
+        first_look_ms=configuration.jobs.first_look_ms,
     )
     departure = NodeDeparture(
         stores=stores,

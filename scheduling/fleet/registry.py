@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from scheduling.jobs.node_departure import NodeDeparture
+from scheduling.jobs.node_departure import NodeDeparture, Parting
 from scheduling.model import clock, errors, ids
 from scheduling.model.limits import NodeLimits
 from scheduling.model.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
@@ -212,12 +212,12 @@ class Registry:
             if record is None or record.holds(attempt=attempt, node_id=node_id)
         )
 
-    async def let_go(self, node: Node, *, may_return: bool) -> None:
+    async def let_go(self, node: Node, parting: Parting) -> None:
         """A node's connection is gone: no more jobs for it, and those it held move on (N14, C13).
 
-        A node that `may_return` keeps them for a grace, and takes them up again when it is back.
+        One that may come back has a grace for what it held.
         """
-        await self._departure.let_go(node, may_return=may_return)
+        await self._departure.let_go(node, parting)
 
     def _hold(self, node: Node) -> Node:
         """Return a node as its connection has it, with what operators asked of it since."""

@@ -8,12 +8,16 @@ import msgspec
 from scheduling.jobs.retries import Retries
 from scheduling.model import errors
 from scheduling.model.events import JobAssigned
-from scheduling.model.jobs import ENDED, EncodeAssignment, JobState
+from scheduling.model.jobs import EncodeAssignment, JobState
 from scheduling.model.limits import JobLimits
 from scheduling.model.outcomes import Refused
 from scheduling.placement.snapshot import Fleet
+from scheduling.store import timers
 from scheduling.store.redis.connection import unattended
 from scheduling.store.stores import Stores
+
+# An attempt that is there already, or live beside a newer one.
+_HAS_IT = frozenset({"already", "beside"})
 
 
 class Attempts:
@@ -41,8 +45,9 @@ class Attempts:
     ) -> JobState | None:
         """Commit the slot and the job together; return the state before, None if not accepted.
 
-        None means that the node should stop: the job is elsewhere or over, and the slot is freed;
-        or the node accepted so late that its slot was taken, and the job goes elsewhere.
+        None means that the node should stop: the job is elsewhere or over, and the caller frees
+        the slot (`give_up`) once the node was told; or the node accepted so late that its slot
+        was taken, and the job goes elsewhere.
         """
         committed = self._stores.slots.commit(node_id=node_id, job_id=job_id, attempt=attempt)
         advanced = self._stores.jobs.advance(
@@ -55,10 +60,10 @@ class Attempts:
         )
         slot, step = await committed, await advanced
         self._fleet.loads.record(node_id, slot.load)
-        if not step.done and step.reason != "already":
-            freed = await self._stores.slots.finish(node_id=node_id, job_id=job_id, attempt=attempt)
-            self._fleet.loads.record(node_id, freed.load)
+        if not step.done and step.reason not in _HAS_IT:
             return None
+        if step.done:
+            self._look_in_time(session_id, job_id)
         if not slot.done:
             late = Refused(code="NODE_OVERLOADED", message="The node accepted the job too late.")
             await self._retries.retry(
@@ -72,6 +77,11 @@ class Attempts:
             return None
         return JobState(step.values[0])
 
+    async def give_up(self, *, job_id: str, attempt: int, node_id: str) -> None:
+        """Free the slot of an attempt that is not the node's; it was told to stop before."""
+        freed = await self._stores.slots.finish(node_id=node_id, job_id=job_id, attempt=attempt)
+        self._fleet.loads.record(node_id, freed.load)
+
     async def judge(
         self, *, session_id: str, job_id: str, attempt: int, node_id: str, failed: bool = False
     ) -> None:
@@ -83,7 +93,7 @@ class Attempts:
         record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)
         if record is None:
             raise errors.NoSuchJob
-        if (record.attempt, record.node_id) == (attempt, node_id) and record.state in ENDED:
+        if record.ended_by == (attempt, node_id):
             return
         if not (failed and attempt < record.attempt and node_id in record.failed_on):
             raise errors.StaleAttempt
@@ -101,7 +111,7 @@ class Attempts:
         )
         if record is None or assignment is None or record.state is not JobState.DISPATCHED:
             return None
-        if not record.holds(attempt=attempt, node_id=node_id):
+        if not record.is_current(attempt=attempt, node_id=node_id):
             return None
         return JobAssigned(
             job_id=job_id,
@@ -123,3 +133,12 @@ class Attempts:
             deadline_ms=self._limits.run_timeout_ms,
         )
         unattended(advanced, what="a start")
+        self._look_in_time(session_id, job_id)
+
+    def _look_in_time(self, session_id: str, job_id: str) -> None:
+        """The timer that runs is the acknowledgment's; where a run must end sooner, set it anew."""
+        if self._limits.run_timeout_ms < self._limits.ack_timeout_ms:
+            armed = self._stores.timers.arm(
+                timers.name_job(session_id, job_id), delay_ms=self._limits.run_timeout_ms
+            )
+            unattended(armed, what="a timer")

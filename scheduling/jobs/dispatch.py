@@ -126,17 +126,25 @@ class Dispatcher:
         return existing
 
     async def place_again(
-        self, placement_request: PlacementRequest, *, is_new_attempt: bool = False
+        self,
+        placement_request: PlacementRequest,
+        *,
+        is_new_attempt: bool = False,
+        may_wait: bool = True,
     ) -> None:
         """Bring a job without a node to one, or let it wait; its deadline stands.
 
-        An attempt that has just begun is nobody else's, and costs one round trip.
+        An attempt that has just begun is nobody else's, and costs one round trip. One that may
+        not wait is refused where no node there is could have it. While a node that had the job
+        may deliver yet, it is refused for neither.
         """
         decision_builder = DecisionBuilder()
         choice = decision_builder.take_choice(await self._choose_with_share(placement_request))
-        if choice.refused:
+        is_hopeless = not (choice.nodes or may_wait or self._chooser.has_other(placement_request))
+        if (choice.refused or is_hopeless) and not placement_request.is_live_elsewhere:
             self._note(placement_request, decision_builder, REFUSED)
-            await self._refuse(placement_request, _name_refusal(choice))
+            refusal = _name_refusal(choice) if choice.refused else errors.NoNodeInTime()
+            await self._refuse(placement_request, refusal)
         elif not await self._try_each(
             placement_request, choice.nodes, decision_builder, is_new_attempt=is_new_attempt
         ):
@@ -206,7 +214,9 @@ class Dispatcher:
         if self.waiting.has(placement_request):
             return
         if self.waiting.is_full:
-            await self._refuse(placement_request, errors.QueueFull(details=self._describe_line()))
+            if not placement_request.is_live_elsewhere:
+                full = errors.QueueFull(details=self._describe_line())
+                await self._refuse(placement_request, full)
             return
         self.waiting.add(placement_request)
         for node in self._choose(placement_request).nodes[:1]:
@@ -227,10 +237,12 @@ class Dispatcher:
         unattended(noted, what="a decision")
 
     async def _refuse(self, placement_request: PlacementRequest, refusal: errors.Refusal) -> None:
+        """End a job that finds no node; what a node failed with before is what is told."""
+        last = Refused(code=refusal.code, message=str(refusal), details=refusal.details)
         await self._settlement.refuse(
             session_id=placement_request.assignment.session_id,
             job_id=placement_request.job_id,
-            refused=Refused(code=refusal.code, message=str(refusal), details=refusal.details),
+            refused=placement_request.first_failure or last,
             utterance_index=placement_request.assignment.utterance_index,
             trace_id=placement_request.assignment.trace_id,
         )

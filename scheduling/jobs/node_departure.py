@@ -1,6 +1,7 @@
 """A node is gone: it gets no more jobs, and those it held move to other nodes (N5, N14, C13)."""
 
 import asyncio
+import enum
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
@@ -18,6 +19,18 @@ from scheduling.store.stores import Stores
 _MOST_AT_ONCE = 32
 
 T = TypeVar("T")
+
+
+class Parting(enum.Enum):
+    """What is known of a node whose connection is closed.
+
+    One that may resume says which jobs it goes on with when it is back: they wait for it. One
+    that may deliver says nothing, and answers what it had; its jobs are tried elsewhere meanwhile.
+    """
+
+    FOR_GOOD = enum.auto()
+    MAY_DELIVER = enum.auto()
+    MAY_RESUME = enum.auto()
 
 
 class NodeDeparture:
@@ -45,23 +58,25 @@ class NodeDeparture:
         self._silent_ms = silent_ms
         self._grace_ms = grace_ms
 
-    async def let_go(self, node: Node, *, may_return: bool) -> None:
-        """A node's connection is closed; one that `may_return` keeps its jobs for a grace."""
+    async def let_go(self, node: Node, parting: Parting) -> None:
+        """A node's connection is closed: its jobs stay with it for a grace, move on, or both."""
         retired = await self._stores.nodes.retire(node_id=node.node_id, conn_epoch=node.conn_epoch)
         self._fleet.remove(node.node_id, conn_epoch=node.conn_epoch)
         if not retired.attempts:
             return
-        if may_return:
-            await self._stores.timers.arm(
-                timers.name_node(timers.GONE, node.node_id, node.conn_epoch),
-                delay_ms=self._grace_ms,
-            )
-        else:
+        if parting is Parting.FOR_GOOD:
             await self.move_attempts(node.node_id, retired.attempts, is_told=False)
+            return
+        armed = self._stores.timers.arm(
+            timers.name_node(timers.GONE, node.node_id, node.conn_epoch), delay_ms=self._grace_ms
+        )
+        if parting is Parting.MAY_DELIVER:
+            await self._leave_behind(node.node_id, retired.attempts)
+        await armed
 
     async def let_all_go(self, nodes: Collection[Node]) -> None:
         """The instance that held these nodes is gone; each may come back to another one."""
-        await _side_by_side(lambda node: self.let_go(node, may_return=True), nodes)
+        await _side_by_side(lambda node: self.let_go(node, Parting.MAY_RESUME), nodes)
 
     async def look_at(self, kind: str, *, node_id: str, conn_epoch: int) -> None:
         """A timer of a connection is due: take a node offline that fell silent, or stayed away."""
@@ -95,6 +110,15 @@ class NodeDeparture:
             )
 
         await _side_by_side(move, attempts)
+
+    async def _leave_behind(self, node_id: str, attempts: Collection[Attempt]) -> None:
+        """Try the jobs of a node elsewhere too, while it may come back and deliver."""
+
+        async def leave(attempt: Attempt) -> None:
+            job_id, number = attempt
+            await self._retries.leave_behind(node_id=node_id, job_id=job_id, attempt=number)
+
+        await _side_by_side(leave, attempts)
 
     async def _tell_of_silence(self, node_id: str, conn_epoch: int) -> None:
         silenced = NodeStatusChanged(

@@ -9,18 +9,24 @@ from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.settlement import Settlement
 from scheduling.model import errors, ids
 from scheduling.model.delivery import Delivery
-from scheduling.model.events import JobCancelled
-from scheduling.model.jobs import Assignment, JobRecord
+from scheduling.model.events import AttemptAnswered, JobCancelled, ToNode
+from scheduling.model.jobs import WAITING, Assignment, JobRecord
 from scheduling.model.outcomes import Refused
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import ask_again
-from scheduling.store.replies import Reply, SlotReply
+from scheduling.placement.wait_queue import PlacementRequest, ask_again
+from scheduling.store import timers
+from scheduling.store.job_replies import Requeued
+from scheduling.store.redis.connection import unattended
+from scheduling.store.replies import SlotReply
 from scheduling.store.stores import Stores
 
 logger = logging.getLogger(__name__)
 
 
-Requeued = tuple[Reply, JobRecord | None, Assignment | None]
+# A node's own word for a job that it had before: it waits for no other, and tells nobody.
+DUPLICATE_UTTERANCE = "DUPLICATE_UTTERANCE_INDEX"
+
+FoundRequeued = tuple[Requeued, JobRecord | None, Assignment | None]
 
 
 class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +43,11 @@ class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
     refused: Refused
     reported: bool = False
 
+    @property
+    def is_to_be_told(self) -> bool:
+        """Say whether a speaker is told of it, where no attempt ends well."""
+        return self.reported and self.reason != DUPLICATE_UTTERANCE
+
 
 class Retries:
     """Every further attempt of a job begins here; exactly one caller wins each."""
@@ -50,7 +61,9 @@ class Retries:
         settlement: Settlement,
         dispatcher: Dispatcher,
         send_cancel: bool,
+        first_look_ms: int,
     ) -> None:
+        self._first_look_ms = first_look_ms
         self._stores = stores
         self._fleet = fleet
         self._delivery = delivery
@@ -88,7 +101,9 @@ class Retries:
         requeued = await requeuing
         _log(failed, requeued)
         if not reported:
-            await self._tell_to_stop(failed, requeued)
+            if _is_another_callers(requeued):
+                return False
+            await self._tell_to_stop(failed)
         freed = await (freeing or self._free(failed))
         self._fleet.loads.record(node_id, freed.load)
         return await self._go_on(failed, requeued)
@@ -98,33 +113,46 @@ class Retries:
 
         Its slot is freed while the job is placed: nobody gets a slot of a node that is gone.
         """
-        session_id = ids.find_session_id(job_id)
-        if session_id is None:
+        failed = _lose(node_id=node_id, job_id=job_id, attempt=attempt)
+        if failed is None:
             return
-        late = errors.JobTimedOut()
-        failed = FailedAttempt(
-            session_id=session_id,
-            job_id=job_id,
-            attempt=attempt,
-            node_id=node_id,
-            reason="node_offline",
-            refused=Refused(code=late.code, message=str(late)),
-        )
         requeued = await self._requeue(failed)
         _log(failed, requeued)
+        if _is_another_callers(requeued):
+            return
         if is_told:
-            await self._tell_to_stop(failed, requeued)
+            await self._tell_to_stop(failed)
         freeing = self._free(failed)
         await self._go_on(failed, requeued, is_told=is_told)
         self._fleet.loads.record(node_id, (await freeing).load)
 
-    def _requeue(self, failed: FailedAttempt) -> "asyncio.Future[Requeued]":
+    async def leave_behind(self, *, node_id: str, job_id: str, attempt: int) -> None:
+        """Try an attempt's job elsewhere, while its node, whose socket is lost, may yet deliver.
+
+        It keeps its slot: it works on the job for all anybody knows. Where the job has no attempt
+        left, it stays as it is until the node's grace is over.
+        """
+        failed = _lose(node_id=node_id, job_id=job_id, attempt=attempt)
+        if failed is None:
+            return
+        requeued = await self._requeue(failed, may_deliver=True)
+        _log(failed, requeued)
+        if requeued[0].done:
+            await self._go_on(failed, requeued)
+
+    def _requeue(
+        self, failed: FailedAttempt, *, may_deliver: bool = False
+    ) -> "asyncio.Future[FoundRequeued]":
         """Begin the next attempt, and read in the same breath what it needs.
 
         Of what is read counts only what never changes: a script that Redis did not know is sent
-        again, after the reads.
+        again, after the reads. Somebody looks soon, for the timer that runs was set for a node.
         """
         session_id, job_id, jobs = failed.session_id, failed.job_id, self._stores.jobs
+        armed = self._stores.timers.arm(
+            timers.name_job(session_id, job_id), delay_ms=self._first_look_ms
+        )
+        unattended(armed, what="a timer")
         requeuing = jobs.requeue(
             session_id=session_id,
             job_id=job_id,
@@ -132,6 +160,8 @@ class Retries:
             node_id=failed.node_id,
             reason=failed.reason,
             reported=failed.reported,
+            may_deliver=may_deliver,
+            failure=failed.refused if failed.is_to_be_told else None,
         )
         return asyncio.gather(
             requeuing,
@@ -139,14 +169,12 @@ class Retries:
             jobs.find_assignment(session_id=session_id, job_id=job_id),
         )
 
-    async def _tell_to_stop(self, failed: FailedAttempt, requeued: Requeued) -> None:
-        """Tell a node that an attempt is no longer its own.
-
-        Whoever was first has told it; by now the node may have a newer attempt of the job.
-        """
-        if self._send_cancel and requeued[0].reason != "stale_attempt":
-            cancelled = JobCancelled(job_id=failed.job_id, reason=failed.reason)
-            await self._delivery.to_node(failed.node_id, cancelled)
+    async def _tell_to_stop(self, failed: FailedAttempt) -> None:
+        """Tell a node that an attempt is no longer its own; without cancels, its connection."""
+        event: ToNode = JobCancelled(job_id=failed.job_id, reason=failed.reason)
+        if not self._send_cancel:
+            event = AttemptAnswered(job_id=failed.job_id, attempt=failed.attempt)
+        await self._delivery.to_node(failed.node_id, event)
 
     def _free(self, failed: FailedAttempt) -> "asyncio.Future[SlotReply]":
         return self._stores.slots.finish(
@@ -154,22 +182,39 @@ class Retries:
         )
 
     async def _go_on(
-        self, failed: FailedAttempt, requeued: Requeued, *, is_told: bool = True
+        self, failed: FailedAttempt, found: FoundRequeued, *, is_told: bool = True
     ) -> bool:
         """Place the new attempt, or end the job that has none left; False if it was too late."""
-        reply, record, assignment = requeued
-        if reply.done:
-            if record is not None and assignment is not None:
-                attempt, failed_on = reply.values
-                placement_request = ask_again(
-                    msgspec.structs.replace(record, failed_on=tuple(failed_on.split(","))),
-                    msgspec.structs.replace(assignment, attempt_id=int(attempt)),
-                )
-                await self._dispatcher.place_again(placement_request, is_new_attempt=True)
-            return True
-        if reply.reason == "exhausted" and record is not None:
-            return await self.refuse(record, failed.refused, is_told=is_told)
-        return False
+        requeued, record, assignment = found
+        if record is None or assignment is None:
+            return requeued.done
+        if requeued.is_new:
+            await self._place_new(failed, requeued, ask_again(record, assignment))
+        elif requeued.done:
+            await self.place(session_id=failed.session_id, job_id=failed.job_id)
+        elif requeued.refusal == "exhausted":
+            first = record.first_failure or failed.refused
+            return await self.refuse(record, first, is_told=is_told)
+        return requeued.done
+
+    async def _place_new(
+        self, failed: FailedAttempt, requeued: Requeued, asked: PlacementRequest
+    ) -> None:
+        """Bring an attempt that has just begun to a node that has not had the job.
+
+        A job that a node failed, and that no other one can have, is refused at once with the
+        first failure. One that was lost on its way may wait for a node to come.
+        """
+        placement_request = msgspec.structs.replace(
+            asked,
+            assignment=msgspec.structs.replace(asked.assignment, attempt_id=requeued.attempt),
+            failed_on=requeued.failed_on,
+            is_live_elsewhere=requeued.is_live_elsewhere,
+            first_failure=requeued.first_failure,
+        )
+        await self._dispatcher.place_again(
+            placement_request, is_new_attempt=True, may_wait=not failed.reported
+        )
 
     async def place(self, *, session_id: str, job_id: str) -> None:
         """Bring the current attempt of a job without a node to one, or let it wait."""
@@ -177,7 +222,7 @@ class Retries:
             self._stores.jobs.find(session_id=session_id, job_id=job_id),
             self._stores.jobs.find_assignment(session_id=session_id, job_id=job_id),
         )
-        if record is None or assignment is None:
+        if record is None or assignment is None or record.state not in WAITING:
             return
         placement_request = ask_again(
             record, msgspec.structs.replace(assignment, attempt_id=record.attempt)
@@ -210,6 +255,22 @@ class Retries:
         if self._dispatcher.waiting.can_take(record.job_id):
             await self.place(session_id=record.session_id, job_id=record.job_id)
 
+    async def clear_up(self, record: JobRecord) -> None:
+        """Whoever ended a job may have died: stop the others that had it, free every slot.
+
+        The node it ended on has answered, or was told to stop by whoever refused the job.
+        """
+        for attempt, node_id in record.live:
+            if (attempt, node_id) == record.ended_by:
+                freed = await self._stores.slots.finish(
+                    node_id=node_id, job_id=record.job_id, attempt=attempt
+                )
+                self._fleet.loads.record(node_id, freed.load)
+            else:
+                await self._settlement.stop(
+                    node_id=node_id, job_id=record.job_id, attempt=attempt, reason="job_ended"
+                )
+
     async def refuse(self, record: JobRecord, refused: Refused, *, is_told: bool = True) -> bool:
         """End a job without a result, of which its node is told; False when it had ended."""
         self._dispatcher.discard(record.job_id)
@@ -223,9 +284,33 @@ class Retries:
         )
 
 
-def _log(failed: FailedAttempt, requeued: Requeued) -> None:
-    reply = requeued[0]
-    if reply.done or reply.reason == "exhausted":
+def _lose(*, node_id: str, job_id: str, attempt: int) -> FailedAttempt | None:
+    """Return an attempt whose node is gone."""
+    session_id = ids.find_session_id(job_id)
+    if session_id is None:
+        return None
+    late = errors.JobTimedOut()
+    return FailedAttempt(
+        session_id=session_id,
+        job_id=job_id,
+        attempt=attempt,
+        node_id=node_id,
+        reason="node_offline",
+        refused=Refused(code=late.code, message=str(late)),
+    )
+
+
+def _is_another_callers(requeued: FoundRequeued) -> bool:
+    """Say whether somebody else moved the attempt: that one tells its node, then frees its slot.
+
+    Were the slot freed here, its next job could reach the node before the word to stop this one.
+    """
+    return requeued[0].refusal == "stale_attempt"
+
+
+def _log(failed: FailedAttempt, found: FoundRequeued) -> None:
+    reply = found[0]
+    if reply.done or reply.refusal == "exhausted":
         logger.info(
             "attempt failed",
             extra={

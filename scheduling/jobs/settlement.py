@@ -11,7 +11,7 @@ from scheduling.model.jobs import JobState
 from scheduling.model.outcomes import Outcome, Refused
 from scheduling.placement.snapshot import Fleet
 from scheduling.store import timers
-from scheduling.store.jobs import Ended
+from scheduling.store.job_replies import Ended
 from scheduling.store.redis.connection import unattended
 from scheduling.store.stores import Stores
 
@@ -42,9 +42,11 @@ class Settlement:
         utterance_index: int,
         trace_id: str,
     ) -> bool:
-        """Take a node's answer to an attempt; False when that attempt is no longer the job's.
+        """Take a node's answer to an attempt; False where it does not end the job.
 
-        The attempt's slot is freed either way: whoever answers has stopped working on it.
+        The first good answer does, of whichever attempt that the node held; other nodes that
+        work on the job are stopped. The attempt's slot is freed either way: whoever answers has
+        stopped working on it.
         """
         refused = isinstance(outcome, Refused)
         slot = self._stores.slots.finish(node_id=node_id, job_id=job_id, attempt=attempt)
@@ -64,6 +66,7 @@ class Settlement:
         self._fleet.loads.record(node_id, freed.load)
         if end is None:
             return False
+        await self._stop_others(end, job_id=job_id, reason="answered_elsewhere")
         if refused or logger.isEnabledFor(logging.DEBUG):
             _log_end(end, outcome, session_id=session_id, job_id=job_id, trace_id=trace_id)
         await self._uncount(session_id, job_id)
@@ -155,8 +158,20 @@ class Settlement:
             )
             await self._tenants.give_back(job_id)
             self._fleet.loads.record(end.node_id, freed.load)
+        await self._stop_others(end, job_id=job_id, reason=refused.message)
         await self._uncount(session_id, job_id)
         return end
+
+    async def _stop_others(self, end: Ended, *, job_id: str, reason: str) -> None:
+        """Stop the other nodes that work on a job that ended, and free their slots."""
+        for attempt, node_id in end.others:
+            await self.stop(node_id=node_id, job_id=job_id, attempt=attempt, reason=reason)
+
+    async def stop(self, *, node_id: str, job_id: str, attempt: int, reason: str) -> None:
+        """Tell a node to stop, then free the slot: whoever gets it must not reach it first."""
+        await self._delivery.to_node(node_id, JobCancelled(job_id=job_id, reason=reason))
+        freed = await self._stores.slots.finish(node_id=node_id, job_id=job_id, attempt=attempt)
+        self._fleet.loads.record(node_id, freed.load)
 
     async def _uncount(self, session_id: str, job_id: str) -> None:
         """The job's tenant may have another; asked only where tenants are counted."""

@@ -109,7 +109,7 @@ class Watchdog:
         if record.state in WAITING:
             gone = errors.NoNodeInTime(details={"retry_after_ms": 1_000})
             refused = Refused(code=gone.code, message=str(gone), details=gone.details)
-            await self._retries.refuse(record, refused)
+            await self._retries.refuse(record, record.first_failure or refused)
             return
         late = errors.JobTimedOut()
         await self._retries.retry(
@@ -129,11 +129,7 @@ class Watchdog:
         """
         is_untold = record.state is not JobState.RELEASED
         is_due_soon = is_untold and not await self._retries.deliver_again(record, now_ms=now_ms)
-        if record.node_id:
-            freed = await self._stores.slots.finish(
-                node_id=record.node_id, job_id=record.job_id, attempt=record.attempt
-            )
-            self._fleet.loads.record(record.node_id, freed.load)
+        await self._retries.clear_up(record)
         if is_due_soon:
             return
         entity, store = timers.name_job(record.session_id, record.job_id), self._stores.timers

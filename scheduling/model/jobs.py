@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from scheduling.model.outcomes import Refused
+
 
 class JobState(enum.StrEnum):
     """The states of one job (docs/architecture.md); the last three before RELEASED are final."""
@@ -140,8 +142,17 @@ class Request(msgspec.Struct, frozen=True):
         return f"{self.assignment.utterance_index}:{self.assignment.tgt_lang}"
 
 
+# An attempt by its number, and the node that has it.
+LiveAttempt = tuple[int, str]
+
+
 class JobRecord(msgspec.Struct, frozen=True):
-    """A job as Redis holds it, for those who repair or explain it."""
+    """A job as Redis holds it, for those who repair or explain it.
+
+    `attempt` is the newest and `node_id` its node, once the job ended the node it ended on. `live`
+    are all attempts that may be answered yet, or that could when the job ended; `ended_by` is the
+    one it ended with. `first_failure` is what to tell where none is answered well.
+    """
 
     job_id: str
     session_id: str
@@ -157,7 +168,14 @@ class JobRecord(msgspec.Struct, frozen=True):
     need: Need
     preferred_node_id: str = ""
     reason: str = ""
+    live: tuple[LiveAttempt, ...] = ()
+    first_failure: Refused | None = None
+    ended_by: LiveAttempt | None = None
+
+    def is_current(self, *, attempt: int, node_id: str) -> bool:
+        """Say whether an attempt is the newest, on its node, and the job goes on."""
+        return self.state not in ENDED and (self.attempt, self.node_id) == (attempt, node_id)
 
     def holds(self, *, attempt: int, node_id: str) -> bool:
-        """Say whether an attempt is the current one and still entitled to its slot."""
-        return self.state not in ENDED and (self.attempt, self.node_id) == (attempt, node_id)
+        """Say whether an attempt is live, and so entitled to its slot."""
+        return self.state not in ENDED and (attempt, node_id) in self.live

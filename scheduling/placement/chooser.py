@@ -78,13 +78,23 @@ class Chooser:
             return False
         if snapshot.index.judge(request.need, node.description) is not None:
             return False
-        if node.node_id in self._failed_on(request):
+        if node.node_id in request.failed_on:
             return False
         route = self._route(request, self._memory.recall(request.assignment.session_id))
         candidates = snapshot.candidates
         if not any(candidates.holds(pool_id, node.node_id) for pool_id in route.pool_ids):
             return False
         return self._why_not_now(node, clock.now_ms()) is None
+
+    def has_other(self, request: PlacementRequest) -> bool:
+        """Say whether a node that has not had the job could have it, now or later."""
+        snapshot, had = self._fleet.snapshot, request.failed_on
+        others = [each for each in snapshot.index.find(request.need) if each not in had]
+        if not others:
+            return False
+        route = self._route(request, self._memory.recall(request.assignment.session_id))
+        holds = snapshot.candidates.holds
+        return any(holds(pool_id, each) for pool_id in route.pool_ids for each in others)
 
     def why_not(self, request: PlacementRequest, node: Node) -> str:
         """Return the first reason why `node` would not get this job now, ``""`` for none."""
@@ -99,7 +109,7 @@ class Chooser:
             return "not_in_pool"
         if _is_for_another(request, node):
             return NOT_DESIGNATED
-        if node.node_id in self._failed_on(request):
+        if node.node_id in request.failed_on:
             return Reason.EXCLUDED
         return self._why_not_now(node, clock.now_ms()) or ""
 
@@ -156,7 +166,7 @@ class Chooser:
     ) -> Choice:
         """Look into one pool after the other; a spread session's last node is better than none."""
         tried = self._look(request, route, avoid, now_ms)
-        failed_on = self._failed_on(request)
+        failed_on = frozenset(request.failed_on)
         if avoid == failed_on:
             return tried
         if tried.nodes:
@@ -249,22 +259,12 @@ class Chooser:
         self, request: PlacementRequest, session: SessionNotes, now_ms: int
     ) -> frozenset[str]:
         """Return nodes to leave out: where the job failed, and where the session just was."""
-        failed_on = self._failed_on(request)
+        failed_on = frozenset(request.failed_on)
         rules = self._fleet.snapshot.pools.matcher.config.rules
         if not rules.spread:
             return failed_on
         last = session.last_node(now_ms=now_ms, window_ms=rules.spread_window_ms)
         return failed_on | {last} if last else failed_on
-
-    def _failed_on(self, request: PlacementRequest) -> frozenset[str]:
-        """Return the nodes the job failed on, unless no other could serve it at all."""
-        if not request.failed_on:
-            return frozenset()
-        failed_on = frozenset(request.failed_on)
-        if request.need.only_node_id:
-            return failed_on
-        able = self._fleet.snapshot.index.find(request.need)
-        return failed_on if any(node_id not in failed_on for node_id in able) else frozenset()
 
     def _list_unable(self, need: Need) -> tuple[NodeVerdict, ...]:
         """Return some nodes that can never serve `need`, those that lack least first."""

@@ -189,11 +189,11 @@ def choose(
 ) -> Choice:
     """Return the sampled nodes that can take the job now, least effective load first.
 
-    `able` are nodes that could serve `need`. When the sample holds nobody, the few of them known
-    to have a slot (`free`) are looked at instead, so that a fleet nearly full is not taken for a
-    full one.
+    `able` are nodes that could serve `need`; for each one to `exclude` one more is drawn. When the
+    sample holds nobody, the few of them known to have a slot (`free`) are looked at instead, so
+    that a fleet nearly full is not taken for a full one.
     """
-    sampled = sample(able.views, size=rules.sample_size, rng=rng)
+    sampled = sample(able.views, size=rules.sample_size + len(exclude), rng=rng)
     looked_at: list[tuple[str, int, str]] = []
     rank = functools.partial(
         _rank, looked_at=looked_at, exclude=exclude, need=need, now_ms=now_ms, rules=rules, rng=rng

@@ -6,12 +6,14 @@ from collections.abc import Callable
 import msgspec
 
 from scheduling.model.jobs import Assignment, JobRecord, Need
+from scheduling.model.outcomes import Refused
 
 
 class PlacementRequest(msgspec.Struct, frozen=True):
-    """One attempt of a job on its way to a node; `failed_on` are nodes to avoid if others can.
+    """One attempt of a job on its way to a node; `failed_on` had the job, and get it never again.
 
-    `preferred_node_id` is the node to try first, ``""`` where any will do.
+    `preferred_node_id` is the node to try first, ``""`` where any will do. `is_live_elsewhere` says
+    that one of them may deliver yet; `first_failure` is what to tell if no attempt ends well.
     """
 
     assignment: Assignment
@@ -19,6 +21,8 @@ class PlacementRequest(msgspec.Struct, frozen=True):
     failed_on: tuple[str, ...] = ()
     tenant_id: str = ""
     preferred_node_id: str = ""
+    is_live_elsewhere: bool = False
+    first_failure: Refused | None = None
 
     @property
     def job_id(self) -> str:
@@ -37,6 +41,8 @@ def ask_again(record: JobRecord, assignment: Assignment) -> PlacementRequest:
         failed_on=record.failed_on,
         tenant_id=record.tenant_id,
         preferred_node_id=record.preferred_node_id,
+        is_live_elsewhere=bool(record.live),
+        first_failure=record.first_failure,
     )
 
 

@@ -1,31 +1,30 @@
 """A session's jobs in Redis: bindings, records, frames, outcomes and the outbox."""
 
 from asyncio import Future
-from typing import Any
 
 import msgspec
 
 from scheduling.model import ids
-from scheduling.model.jobs import SENT, Assignment, JobRecord, JobState, Need, Request
+from scheduling.model.jobs import SENT, Assignment, JobRecord, JobState, Request
 from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
-from scheduling.model.outcomes import Outcome
+from scheduling.model.outcomes import Outcome, Refused
 from scheduling.placement.decisions import MOST_DECISIONS, Decision, encode_decision
 from scheduling.store.job_facts import list_facts
+from scheduling.store.job_replies import (
+    Ended,
+    Requeued,
+    read_created,
+    read_ended,
+    read_record,
+    read_requeued,
+)
 from scheduling.store.keys import Keys
 from scheduling.store.notes import JobNotes
 from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import Reply
 
 _decode_assignment = msgspec.json.Decoder(Assignment).decode
-
-
-class Ended(msgspec.Struct, frozen=True):
-    """A job that ended now: on which node, at which attempt, and how long it lived."""
-
-    node_id: str
-    attempt: int
-    elapsed_ms: int
 
 
 class JobStore:
@@ -76,7 +75,7 @@ class JobStore:
                 self.test_clock,
                 *list_facts(request),
             ],
-            read=self._notes.created(request, node_id=node_id, read=_read_created),
+            read=self._notes.created(request, node_id=node_id, read=read_created),
             urgent=True,
         )
 
@@ -181,8 +180,13 @@ class JobStore:
         node_id: str,
         reason: str,
         reported: bool,
-    ) -> "Future[Reply]":
-        """Begin the next attempt; values are its number and the nodes it failed on (C12)."""
+        may_deliver: bool = False,
+        failure: Refused | None = None,
+    ) -> "Future[Requeued]":
+        """Begin the next attempt (C12); one that `may_deliver` stays live beside it.
+
+        `failure` is what to tell if no attempt ends well, unless an earlier one is kept.
+        """
         return self._connection.run_script(
             "requeue_job",
             keys=[self._keys.session.job(session_id, job_id)],
@@ -194,11 +198,17 @@ class JobStore:
                 self._limits.failover_max_attempts,
                 self._limits.max_retry,
                 self._limits.pending_timeout_ms,
+                int(may_deliver),
+                b"" if failure is None else msgspec.json.encode(failure),
                 ids.new_call_id(),
                 self.test_clock,
             ],
             read=self._notes.requeued(
-                session_id=session_id, job_id=job_id, node_id=node_id, reason=reason
+                session_id=session_id,
+                job_id=job_id,
+                node_id=node_id,
+                reason=reason,
+                read=read_requeued,
             ),
         )
 
@@ -213,7 +223,10 @@ class JobStore:
         attempt: int | None = None,
         node_id: str = "",
     ) -> "Future[Ended | None]":
-        """End a job; None when it ended before, or `attempt` on `node_id` is no longer current."""
+        """End a job; None when it ended before, or `attempt` on `node_id` does not end it.
+
+        A good answer does of any attempt that the node held, a bad one of the newest alone.
+        """
         return self._connection.run_script(
             "finish_job",
             keys=[
@@ -235,14 +248,14 @@ class JobStore:
                 self.test_clock,
             ],
             read=self._notes.ended(
-                state, session_id=session_id, job_id=job_id, reason=reason, read=_read_ended
+                state, session_id=session_id, job_id=job_id, reason=reason, read=read_ended
             ),
         )
 
     def find(self, *, session_id: str, job_id: str) -> "Future[JobRecord | None]":
         """Return a job as Redis holds it."""
         return self._connection.execute(
-            "HGETALL", self._keys.session.job(session_id, job_id), read=_read_record
+            "HGETALL", self._keys.session.job(session_id, job_id), read=read_record
         )
 
     def find_fields(self, *, session_id: str, job_id: str) -> "Future[dict[str, str]]":
@@ -278,35 +291,3 @@ class JobStore:
             self._keys.session.payload(session_id, job_id),
             read=lambda raw: _decode_assignment(raw) if raw else None,
         )
-
-
-def _read_created(raw: list[Any]) -> str | None:
-    return None if raw[0] == 1 else str(raw[2])
-
-
-def _read_ended(raw: list[Any]) -> Ended | None:
-    if raw[0] != 1:
-        return None
-    _, _, node_id, attempt, elapsed_ms = raw
-    return Ended(node_id=node_id, attempt=int(attempt), elapsed_ms=elapsed_ms)
-
-
-def _read_record(raw: dict[str, str]) -> JobRecord | None:
-    if not raw:
-        return None
-    return JobRecord(
-        job_id=raw["job_id"],
-        session_id=raw["session_id"],
-        tenant_id=raw["tenant_id"],
-        utterance_index=int(raw["utterance_index"]),
-        state=JobState(raw["state"]),
-        attempt=int(raw["attempt"]),
-        node_id=raw["node_id"],
-        failed_on=tuple(filter(None, raw.get("failed_on", "").split(","))),
-        created_at_ms=int(raw["created_at_ms"]),
-        deadline_at_ms=int(raw["deadline_at_ms"]),
-        trace_id=raw["trace_id"],
-        need=msgspec.json.decode(raw["need"], type=Need),
-        preferred_node_id=raw.get("preferred_node_id", ""),
-        reason=raw.get("reason", ""),
-    )

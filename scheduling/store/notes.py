@@ -88,27 +88,34 @@ class JobNotes:
         return note
 
     def requeued(
-        self, *, session_id: str, job_id: str, node_id: str, reason: str
-    ) -> Callable[[Any], Reply]:
+        self,
+        *,
+        session_id: str,
+        job_id: str,
+        node_id: str,
+        reason: str,
+        read: Callable[[Any], T],
+    ) -> Callable[[Any], T]:
         """Note a failed attempt and, by its reason, which timer it ran into."""
 
-        def note(raw: Any) -> Reply:
-            reply = read_reply(raw)
-            self._transition(_UNKNOWN, JobState.RETRYING, done=reply.done)
-            if reply.done or reply.reason == "exhausted":
+        def note(raw: Any) -> T:
+            is_new = raw[0] == 1 and raw[1] == "begun"
+            if raw[0] != 1 or is_new:
+                self._transition(_UNKNOWN, JobState.RETRYING, done=is_new)
+            if is_new or raw[1] == "exhausted":
                 stage = _STAGES.get(reason)
                 if stage:
                     self._metrics.count("ack_timeout_total", stage)
-            if reply.done:
+            if is_new:
                 self._metrics.step(
                     JobState.RETRYING,
                     session_id=session_id,
                     job_id=job_id,
-                    attempt=int(reply.values[0]),
+                    attempt=int(raw[2]),
                     node_id=node_id,
                     reason=reason,
                 )
-            return reply
+            return read(raw)
 
         return note
 

@@ -40,8 +40,8 @@ async def test_jobs_of_a_node_that_dies_finish_elsewhere(lingua: Lingua, languag
             assert lingua.node(dying.node_id)["status"] == "offline"
 
 
-@pytest.mark.req("J6", "J11", "R2", "I-5", "I-12", "I-48", "I-52", "I-55")
-async def test_a_silent_node_loses_the_job_and_its_late_result(
+@pytest.mark.req("J6", "J11", "R2", "ED4", "I-5", "I-12", "I-48", "I-52", "I-55")
+async def test_a_silent_node_loses_the_job_and_the_first_good_result_ends_it(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:
     # Short for the node that is silent, long for the one that answers; no other timer may help.
@@ -67,19 +67,22 @@ async def test_a_silent_node_loses_the_job_and_its_late_result(
         before = lingua.job(first["job_id"])
 
         await silent.ack(first)
-        await silent.finish(first, text_translated="too late")
+        await silent.finish(first | {"attempt_id": 3}, text_translated="of no attempt of its")
         await silent.heartbeat(resource_usage={"cpu_percent": 101, "mem_percent": 1})
         await other.ack(second)
         await speaker.next("ui_event", event="NODE_ACCEPTED")
         after = lingua.job(first["job_id"])
         assert (after["attempt"], after["node_id"]) == (before["attempt"], other.node_id)
         assert list(lingua.leases(other.node_id)) == [f"{first['job_id']}:2"]
-        await other.finish(second)
+        await silent.finish(first, text_translated="late and good")
         result = await speaker.next("translation_result", utterance_index=0)
+        await other.next("job_cancel", job_id=first["job_id"])
+        await other.finish(second)
         assert not [f for f in await speaker.check_alive() if f["type"] != "ui_event"]
 
-        assert result["text_translated"] == f"translated by {other.node_id}, attempt 2"
+        assert result["text_translated"] == "late and good"
         assert len(speaker.told("translation_result")) == 1
+        assert not lingua.leases(other.node_id)
 
 
 @pytest.mark.req("J5", "J10", "R5", "I-41")

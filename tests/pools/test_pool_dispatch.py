@@ -156,7 +156,7 @@ async def test_strict_eligibility_holds_for_retries(scheduler: Scheduler) -> Non
     scheduler.use(none)
     await scheduler.fail(job_id)
     record = await scheduler.find(job_id)
-    assert (record.state, record.reason) == ("FAILED", "NO_CAPABLE_NODE")
+    assert (record.state, record.attempt, record.reason) == ("FAILED", 2, "PROCESSING_ERROR")
 
 
 @pytest.mark.req("L15", "L19", "I-34")

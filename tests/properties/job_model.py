@@ -13,7 +13,8 @@ FINAL = {"DONE", "FAILED", "CANCELLED"}
 class JobModel:
     """One job; `outcome` is what it ended in, `waits` whether the speaker still has to get it.
 
-    `ended_from` is the state before its end.
+    `ended_from` is the state before its end. `held` names the node of every attempt that one has
+    or had, `live` the attempts beside the newest that may be answered yet.
     """
 
     state: str
@@ -27,10 +28,22 @@ class JobModel:
     waits: bool = False
     decisions: int = 0
     ended_from: str = ""
+    held: dict[int, str] = dataclasses.field(default_factory=dict)
+    live: tuple[int, ...] = ()
+    live_until: int = 0
+    ended_by: tuple[int, str] | None = None
 
     @property
     def is_over(self) -> bool:
         return self.state in FINAL or self.state == "RELEASED"
+
+    def list_live(self) -> tuple[tuple[int, str], ...]:
+        """Return who may answer: those left behind, and the newest where it has a node."""
+        return tuple(
+            (attempt, self.held[attempt])
+            for attempt in (*self.live, self.attempt)
+            if self.held.get(attempt)
+        )
 
 
 class SessionModel:
@@ -56,6 +69,7 @@ class SessionModel:
             node_id=node_id,
             created_at=now,
             deadline_at=now + span,
+            held={1: node_id},
         )
         return None
 
@@ -69,6 +83,7 @@ class SessionModel:
         if job.state not in {"SELECTING", "RETRYING", "RESERVED"}:
             return "illegal"
         job.state, job.node_id = ("RESERVED" if node_id else "SELECTING"), node_id
+        job.held[attempt] = node_id
         if span is not None:
             job.deadline_at = now + span
         return ""
@@ -80,7 +95,8 @@ class SessionModel:
         if job is None:
             return "not_found"
         if (job.attempt, job.node_id) != (attempt, node_id):
-            return "stale_attempt"
+            beside = not job.is_over and attempt in job.live and job.held[attempt] == node_id
+            return "beside" if beside else "stale_attempt"
         if job.state not in ORDER:
             return "illegal"
         if ORDER.index(job.state) >= ORDER.index(state):
@@ -104,38 +120,69 @@ class SessionModel:
             job_id, attempt=attempt, node_id=node_id, state="DISPATCHED", now=now, span=None
         )
 
-    def requeue(self, job_id: str, *, attempt: int, node_id: str, reported: bool, now: int) -> str:
+    def requeue(
+        self,
+        job_id: str,
+        *,
+        attempt: int,
+        node_id: str,
+        reported: bool,
+        may_deliver: bool,
+        now: int,
+    ) -> str:
         job = self.jobs.get(job_id)
         if job is None:
             return "not_found"
+        limits = self._limits
+        reports = job.reported + reported
+        deadline = now + limits.pending_timeout_ms
+        beside = attempt != job.attempt and attempt in job.live and not may_deliver
+        if beside and job.held[attempt] == node_id:
+            return self._end_beside(job, attempt, deadline=deadline)
         if (job.attempt, job.node_id) != (attempt, node_id):
             return "stale_attempt"
         if job.state not in ORDER:
             return "illegal"
-        limits = self._limits
-        reports = job.reported + reported
         if job.attempt > limits.failover_max_attempts or reports > limits.max_retry:
             return "exhausted"
+        if may_deliver:
+            job.live = (*job.live, attempt)
+            job.live_until = max(job.live_until, job.deadline_at)
         job.state, job.attempt, job.node_id = "RETRYING", attempt + 1, ""
         job.failed_on, job.reported = (*job.failed_on, node_id), reports
-        job.deadline_at = now + limits.pending_timeout_ms
+        job.deadline_at = max(deadline, job.live_until if job.live else 0)
+        return ""
+
+    def _end_beside(self, job: JobModel, attempt: int, *, deadline: int) -> str:
+        if job.is_over:
+            return "illegal"
+        job.live = tuple(each for each in job.live if each != attempt)
+        if job.state not in ORDER:
+            job.deadline_at = max(deadline, job.live_until if job.live else 0)
         return ""
 
     def finish(
         self, job_id: str, *, attempt: int | None, node_id: str, state: str, now: int, outcome: str
-    ) -> tuple[str, int, int] | None:
-        """Return node, attempt and age of a job that ended now."""
+    ) -> tuple[str, int, int, tuple[tuple[int, str], ...]] | None:
+        """Return node, attempt and age of a job that ended now, and who else was at it."""
         job = self.jobs.get(job_id)
         if job is None or job.is_over:
             return None
-        if attempt is not None and (job.attempt, job.node_id) != (attempt, node_id):
+        if attempt is not None:
+            if not node_id or job.held.get(attempt) != node_id:
+                return None
+            if state != "DONE" and attempt != job.attempt:
+                return None
+        elif state == "DONE" and job.state not in ORDER:
             return None
-        if state == "DONE" and job.state not in ORDER:
-            return None
+        attempt, node_id = attempt or job.attempt, node_id or job.node_id
         job.ended_from = job.state
         job.state, job.outcome, job.waits = state, outcome, True
         job.deadline_at = now + self._limits.outcome_ms
-        return job.node_id, job.attempt, now - job.created_at
+        others = tuple(each for each in job.list_live() if each[0] != attempt)
+        job.node_id = node_id
+        job.ended_by = (attempt, node_id) if node_id else None
+        return node_id, attempt, now - job.created_at, others
 
     def note_delivered(self, job_id: str) -> bool:
         job = self.jobs.get(job_id)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from scheduling.jobs.node_departure import Parting
 from scheduling.model.events import JobAssigned
 from scheduling.model.jobs import JobState
 from scheduling.model.limits import JobLimits
@@ -78,7 +79,7 @@ async def test_a_job_with_no_attempt_left_ends_without_a_word_to_the_closed_sock
     attempt = await use_up_attempts(core, job_id)
     remote = RecordingDelivery(core)
 
-    await core.registry.let_go(gone, may_return=False)
+    await core.registry.let_go(gone, Parting.FOR_GOOD)
 
     record = await core.held.jobs.find(session_id=SESSION, job_id=job_id)
     assert record is not None
@@ -94,7 +95,7 @@ async def test_two_instances_that_notice_at_once_move_a_job_once(core: Services)
     mailbox = await attach(core, "n2", max_jobs=6)
 
     await asyncio.gather(
-        core.departure.let_go(gone, may_return=False), core.departure.let_go(gone, may_return=False)
+        core.departure.let_go(gone, Parting.FOR_GOOD), core.departure.let_go(gone, Parting.FOR_GOOD)
     )
 
     assert await take(mailbox, 3) == [(job_id, 2) for job_id in job_ids]

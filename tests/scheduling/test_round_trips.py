@@ -8,6 +8,7 @@ import asyncio
 import pytest
 
 from lua import scripts
+from scheduling.jobs.node_departure import Parting
 from scheduling.model.nodes import Node
 from scheduling.store import timers
 from scheduling.store.redis import routes
@@ -116,7 +117,7 @@ async def test_the_three_jobs_of_a_node_that_is_gone_move_in_three_round_trips(
     batches.start_anew()
 
     if noticed == "closed":
-        await core.registry.let_go(gone, may_return=False)
+        await core.registry.let_go(gone, Parting.MAY_DELIVER)
     else:
         kind = timers.SILENT if noticed == "silent" else timers.GONE
         await core.departure.look_at(kind, node_id=gone.node_id, conn_epoch=gone.conn_epoch)

@@ -21,7 +21,8 @@ from scheduling.store.decisions import DecisionStore
 from scheduling.store.hooks import HookStore
 from scheduling.store.instances import InstanceStore
 from scheduling.store.job_history import HistoryStore
-from scheduling.store.jobs import Ended, JobStore
+from scheduling.store.job_replies import Ended, Requeued
+from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.membership import MembershipStore
 from scheduling.store.mirrors import MirrorStore
@@ -329,8 +330,10 @@ async def requeue(
     attempt: int = 1,
     node_id: str = "n1",
     reported: bool = False,
+    may_deliver: bool = False,
+    failure: Refused | None = None,
     job_id: str = JOB,
-) -> Reply:
+) -> Requeued:
     """Fail an attempt."""
     return await stores.jobs.requeue(
         session_id=SESSION,
@@ -339,6 +342,8 @@ async def requeue(
         node_id=node_id,
         reason="it failed",
         reported=reported,
+        may_deliver=may_deliver,
+        failure=failure,
     )
 
 

@@ -44,6 +44,7 @@ async def test_a_job_is_created_with_all_that_it_needs(
             "state": state,
             "attempt": "1",
             "node_id": node_id,
+            "node:1": node_id,
             "created_at_ms": now,
             "deadline_at_ms": str(START_MS + JOB_LIMITS.ack_timeout_ms),
             "at:1:NEW": now,

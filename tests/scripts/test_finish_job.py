@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from scheduling.model.jobs import JobState
-from scheduling.store.jobs import Ended
+from scheduling.store.job_replies import Ended
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import (
     JOB,
@@ -138,15 +138,12 @@ async def test_sent_twice_it_ends_once_and_tells_so_both_times(
 
 @pytest.mark.req("J11", "I-5", "I-48")
 @pytest.mark.parametrize(
-    ("attempt", "node_id"), [(1, "n1"), (2, "n1"), (1, "n2"), (3, "n2"), (3, "")]
+    ("attempt", "node_id"), [(2, "n1"), (1, "n2"), (1, ""), (3, "n2"), (3, "")]
 )
-async def test_a_result_of_a_past_attempt_or_another_node_neither_ends_nor_masks_the_current(
+async def test_a_result_of_an_attempt_the_node_never_held_neither_ends_nor_masks_the_current(
     attempt: int, node_id: str, stores: Stores, watcher: Watcher
 ) -> None:
-    await bring_to(stores, JobState.RUNNING)
-    await requeue(stores)
-    assert (await place(stores, attempt=2, node_id="n2")).done
-    assert (await advance(stores, JobState.RUNNING, attempt=2, node_id="n2")).done
+    await bring_two_attempts(stores)
     await watcher.read()
 
     assert await finish(stores, attempt=attempt, node_id=node_id) is None
@@ -171,3 +168,80 @@ async def test_record_and_outcome_are_kept_for_their_time(stores: Stores, redis_
     assert 0 <= JOB_LIMITS.retention_ms - record < 10_000
     assert 0 <= JOB_LIMITS.outcome_ms - outcome < 10_000
     assert 0 <= JOB_LIMITS.outcome_ms - outbox < 10_000
+
+
+async def bring_two_attempts(stores: Stores, *, may_deliver: bool = False) -> None:
+    """Let attempt 1 fail on n1, which may deliver yet or not, and attempt 2 run on n2."""
+    await bring_to(stores, JobState.RUNNING)
+    assert (await requeue(stores, may_deliver=may_deliver)).done
+    assert (await place(stores, attempt=2, node_id="n2")).done
+    assert (await advance(stores, JobState.RUNNING, attempt=2, node_id="n2")).done
+
+
+@pytest.mark.req("ED4", "J13")
+@pytest.mark.parametrize("may_deliver", [False, True])
+async def test_a_good_result_of_an_older_attempt_ends_the_job_and_names_who_is_to_stop(
+    may_deliver: bool,  # noqa: FBT001 - a parameter of the table above
+    stores: Stores,
+    watcher: Watcher,
+    resend,
+) -> None:
+    await bring_two_attempts(stores, may_deliver=may_deliver)
+
+    ended = await finish(stores, attempt=1, node_id="n1")
+
+    assert ended == Ended(node_id="n1", attempt=1, elapsed_ms=0, others=((2, "n2"),))
+    await watcher.read()
+    assert await resend() == [1, "RUNNING", "n1", "1", 0, "2", "n2"]
+    assert await finish(stores, attempt=2, node_id="n2") is None
+    assert await watcher.find_changes() == {}
+    record = await stores.jobs.find(session_id=SESSION, job_id=JOB)
+    assert record is not None
+    assert (record.state, record.attempt, record.ended_by) == (JobState.DONE, 2, (1, "n1"))
+    assert (2, "n2") in record.live
+
+
+@pytest.mark.req("ED4")
+@pytest.mark.parametrize("may_deliver", [False, True])
+async def test_a_good_result_ends_a_job_that_waits_for_its_next_node(
+    may_deliver: bool,  # noqa: FBT001 - a parameter of the table above
+    stores: Stores,
+) -> None:
+    await bring_to(stores, JobState.ACKED)
+    await requeue(stores, may_deliver=may_deliver)
+
+    ended = await finish(stores, attempt=1, node_id="n1")
+
+    assert ended == Ended(node_id="n1", attempt=1, elapsed_ms=0)
+
+
+@pytest.mark.req("ED4", "J11")
+async def test_a_bad_answer_of_an_older_attempt_ends_nothing(
+    stores: Stores, watcher: Watcher
+) -> None:
+    await bring_two_attempts(stores, may_deliver=True)
+    await watcher.read()
+
+    assert await finish(stores, JobState.FAILED, attempt=1, node_id="n1") is None
+    assert await watcher.find_changes() == {}
+
+
+@pytest.mark.req("ED4", "J15")
+async def test_who_ends_a_job_whatever_its_attempts_learns_of_all_that_are_live(
+    stores: Stores,
+) -> None:
+    await bring_two_attempts(stores, may_deliver=True)
+
+    ended = await finish(stores, JobState.CANCELLED, attempt=None, node_id="")
+
+    assert ended == Ended(node_id="n2", attempt=2, elapsed_ms=0, others=((1, "n1"),))
+
+
+@pytest.mark.req("ED4", "J11")
+async def test_a_node_that_refused_an_attempt_did_not_hold_it(stores: Stores) -> None:
+    await bring_to(stores, JobState.RESERVED)
+    await place(stores, attempt=1, node_id="")
+    await place(stores, attempt=1, node_id="n2")
+
+    assert await finish(stores, attempt=1, node_id="n1") is None
+    assert await finish(stores, attempt=1, node_id="n2") is not None

@@ -26,6 +26,7 @@ async def test_a_waiting_job_is_placed(
         RECORD: {
             "state": "RESERVED",
             "node_id": "n2",
+            f"node:{attempt}": "n2",
             "deadline_at_ms": str(START_MS + 10 + JOB_LIMITS.ack_timeout_ms),
             f"at:{attempt}:RESERVED": str(START_MS + 10),
         }
@@ -43,10 +44,15 @@ async def test_a_job_its_node_refused_goes_to_the_next_or_waits(
     moved = await watcher.find_changes()
     reply = await place(stores, node_id="")
 
-    assert moved == {RECORD: {"node_id": "n2"}}
+    assert moved == {RECORD: {"node_id": "n2", "node:1": "n2"}}
     assert reply == Reply(done=True, reason="", values=("SELECTING",))
     assert await watcher.find_changes() == {
-        RECORD: {"state": "SELECTING", "node_id": "", "at:1:SELECTING": str(START_MS)}
+        RECORD: {
+            "state": "SELECTING",
+            "node_id": "",
+            "node:1": "",
+            "at:1:SELECTING": str(START_MS),
+        }
     }
 
 

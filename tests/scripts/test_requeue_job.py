@@ -4,12 +4,14 @@ import asyncio
 
 import pytest
 
-from scheduling.model.jobs import JobState
-from scheduling.store.replies import Reply
+from scheduling.model.jobs import JobRecord, JobState
+from scheduling.model.outcomes import Refused
+from scheduling.store.job_replies import Requeued
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import (
     JOB,
     JOB_LIMITS,
+    REFUSED,
     SESSION,
     START_MS,
     Stores,
@@ -38,7 +40,7 @@ async def test_the_next_attempt_begins(
 
     reply = await requeue(stores, reported=reported)
 
-    assert reply == Reply(done=True, reason="", values=(2, "n1"))
+    assert reply == Requeued(is_new=True, attempt=2, failed_on=("n1",))
     changes = await watcher.find_changes()
     assert changes.keys() == {RECORD}
     assert changes[RECORD].pop("requeued_by")
@@ -48,6 +50,9 @@ async def test_the_next_attempt_begins(
         "node_id": "",
         "failed_on": "n1",
         "reported": str(int(reported)),
+        "live": "",
+        "live_until_ms": "0",
+        "first_failure": "",
         "deadline_at_ms": str(START_MS + 10 + JOB_LIMITS.pending_timeout_ms),
         "failure:1": "it failed",
         "at:2:RETRYING": str(START_MS + 10),
@@ -61,7 +66,7 @@ async def test_one_of_many_callers_wins(stores: Stores) -> None:
     replies = await asyncio.gather(*(requeue(stores) for _ in range(20)))
 
     assert sorted(reply.done for reply in replies) == [False] * 19 + [True]
-    assert {reply.reason for reply in replies if not reply.done} == {"stale_attempt"}
+    assert {reply.refusal for reply in replies if not reply.done} == {"stale_attempt"}
 
 
 @pytest.mark.req("J1")
@@ -73,11 +78,11 @@ async def test_sent_twice_it_wins_once_and_is_told_so_both_times(
     await watcher.read()
     stores.advance_clock(10)
 
-    assert await resend() == [1, *first.values]
+    assert await resend() == [1, "begun", first.attempt, "n1", "", ""]
     assert await watcher.find_changes() == {}
 
 
-async def fail_attempts(stores: Stores, *, reported: str) -> list[Reply]:
+async def fail_attempts(stores: Stores, *, reported: str) -> list[Requeued]:
     """Fail attempt after attempt, each reported by its node ('1') or not ('0')."""
     replies = []
     for attempt, each in enumerate(reported, 1):
@@ -100,7 +105,7 @@ async def test_the_budget_is_three_in_all_of_which_two_reported(
     *granted, last = await fail_attempts(stores, reported=reported)
 
     assert all(reply.done for reply in granted)
-    assert last == Reply(done=False, reason="exhausted", values=())
+    assert last == Requeued(refusal="exhausted")
     record = await stores.jobs.find(session_id=SESSION, job_id=JOB)
     assert record is not None
     assert (record.state, record.attempt) == (JobState.RUNNING, len(reported))
@@ -122,7 +127,7 @@ async def test_a_job_that_ended_is_not_revived(
 
     reply = await requeue(stores)
 
-    assert reply == Reply(done=False, reason="illegal", values=(state,))
+    assert reply == Requeued(refusal="illegal")
     assert await watcher.find_changes() == {}
 
 
@@ -136,7 +141,7 @@ async def test_a_job_without_a_node_has_failed_nowhere(
 
     reply = await requeue(stores, attempt=attempt, node_id="")
 
-    assert reply == Reply(done=False, reason="illegal", values=(state,))
+    assert reply == Requeued(refusal="illegal")
     assert await watcher.find_changes() == {}
 
 
@@ -150,11 +155,100 @@ async def test_a_foreign_attempt_or_node_fails_nothing(
 
     reply = await requeue(stores, attempt=attempt, node_id=node_id)
 
-    assert reply == Reply(done=False, reason="stale_attempt", values=())
+    assert reply == Requeued(refusal="stale_attempt")
     assert await watcher.find_changes() == {}
 
 
 @pytest.mark.req("J1")
 async def test_a_job_that_is_not_there_fails_nowhere(stores: Stores, watcher: Watcher) -> None:
-    assert await requeue(stores) == Reply(done=False, reason="not_found", values=())
+    assert await requeue(stores) == Requeued(refusal="not_found")
     assert await watcher.read() == {}
+
+
+@pytest.mark.req("ED4")
+async def test_an_attempt_whose_node_may_deliver_stays_live_for_as_long_as_it_had(
+    stores: Stores,
+) -> None:
+    await bring_to(stores, JobState.ACKED)
+    stores.advance_clock(10)
+
+    left = await requeue(stores, may_deliver=True)
+
+    assert left == Requeued(is_new=True, attempt=2, failed_on=("n1",), is_live_elsewhere=True)
+    record = await find(stores)
+    assert record.live == ((1, "n1"),)
+    assert record.deadline_at_ms == START_MS + JOB_LIMITS.run_timeout_ms
+    await place(stores, attempt=2, node_id="n2")
+    assert (await find(stores)).live == ((1, "n1"), (2, "n2"))
+
+
+@pytest.mark.req("ED4")
+@pytest.mark.parametrize("node_id", ["", "n2"])
+async def test_an_attempt_that_was_live_beside_the_newest_fails_in_its_turn(
+    node_id: str, stores: Stores, watcher: Watcher
+) -> None:
+    await bring_to(stores, JobState.ACKED)
+    await requeue(stores, may_deliver=True)
+    if node_id:
+        await place(stores, attempt=2, node_id=node_id)
+    before = await find(stores)
+    stores.advance_clock(10)
+
+    left = await requeue(stores)
+
+    assert left == Requeued(attempt=2, failed_on=("n1",))
+    record = await find(stores)
+    assert (record.state, record.attempt) == (before.state, 2)
+    assert (1, "n1") not in record.live
+    waits_until = START_MS + 10 + JOB_LIMITS.pending_timeout_ms
+    assert record.deadline_at_ms == (before.deadline_at_ms if node_id else waits_until)
+    await watcher.read()
+    assert await requeue(stores) == Requeued(refusal="stale_attempt")
+    assert await watcher.find_changes() == {}
+
+
+@pytest.mark.req("ED4")
+async def test_a_live_attempt_that_fails_twice_at_once_is_told_so_both_times(
+    stores: Stores, watcher: Watcher, resend
+) -> None:
+    await bring_to(stores, JobState.ACKED)
+    await requeue(stores, may_deliver=True)
+    await requeue(stores)
+    await watcher.read()
+
+    assert await resend() == [1, "left", 2, "n1", "", ""]
+    assert await watcher.find_changes() == {}
+
+
+@pytest.mark.req("ED4")
+async def test_of_several_live_attempts_one_that_fails_leaves_the_others(stores: Stores) -> None:
+    await bring_to(stores, JobState.ACKED)
+    await requeue(stores, may_deliver=True)
+    for attempt in (2, 3):
+        await place(stores, attempt=attempt, node_id=f"n{attempt}")
+        await requeue(stores, attempt=attempt, node_id=f"n{attempt}", may_deliver=True)
+
+    await requeue(stores, attempt=2, node_id="n2")
+
+    assert (await find(stores)).live == ((1, "n1"), (3, "n3"))
+
+
+@pytest.mark.req("ED4", "J9")
+async def test_the_first_failure_is_kept_to_be_told(stores: Stores) -> None:
+    first = Refused(code="PROCESSING_ERROR", message="HTTP 500", details={"x": 1})
+    await bring_to(stores, JobState.ACKED)
+    await requeue(stores)
+    await place(stores, attempt=2, node_id="n2")
+    await requeue(stores, attempt=2, node_id="n2", reported=True, failure=first)
+    await place(stores, attempt=3, node_id="n3")
+
+    last = await requeue(stores, attempt=3, node_id="n3", reported=True, failure=REFUSED)
+
+    assert last.first_failure == first
+    assert (await find(stores)).first_failure == first
+
+
+async def find(stores: Stores) -> JobRecord:
+    record = await stores.jobs.find(session_id=SESSION, job_id=JOB)
+    assert record is not None
+    return record

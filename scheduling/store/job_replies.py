@@ -1,0 +1,119 @@
+"""What Redis answers of jobs, as values: records, ends, and attempts that failed."""
+
+from typing import Any
+
+import msgspec
+
+from scheduling.model.jobs import JobRecord, JobState, LiveAttempt, Need
+from scheduling.model.outcomes import Refused
+
+_decode_refused = msgspec.json.Decoder(Refused).decode
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A job that ended now: on which node, at which attempt, and how long it lived.
+
+    `others` are the other attempts that were live: their nodes are to stop.
+    """
+
+    node_id: str
+    attempt: int
+    elapsed_ms: int
+    others: tuple[LiveAttempt, ...] = ()
+
+
+class Requeued(msgspec.Struct, frozen=True):
+    """What a failed attempt changed: the job's newest attempt, and what that one starts from.
+
+    `is_new` says that it began now; else the failed one was live beside it. `failed_on` are the
+    nodes that had the job, `first_failure` is what to tell if no attempt ends well. Where
+    nothing changed, `refusal` says why, and the rest is empty.
+    """
+
+    refusal: str = ""
+    is_new: bool = False
+    attempt: int = 0
+    failed_on: tuple[str, ...] = ()
+    is_live_elsewhere: bool = False
+    first_failure: Refused | None = None
+
+    @property
+    def done(self) -> bool:
+        return not self.refusal
+
+
+def read_created(raw: list[Any]) -> str | None:
+    """Return the id of the job that an utterance has already, if any."""
+    return None if raw[0] == 1 else str(raw[2])
+
+
+def read_ended(raw: list[Any]) -> Ended | None:
+    """Return how a job ended, None where nothing ended it now."""
+    if raw[0] != 1:
+        return None
+    _, _, node_id, attempt, elapsed_ms, *others = raw
+    return Ended(
+        node_id=node_id,
+        attempt=int(attempt),
+        elapsed_ms=elapsed_ms,
+        others=tuple(zip(map(int, others[::2]), others[1::2], strict=True)),
+    )
+
+
+def read_requeued(raw: list[Any]) -> Requeued:
+    """Return what a failed attempt changed."""
+    if raw[0] != 1:
+        return Requeued(refusal=raw[1])
+    _, word, attempt, nodes, live, failure = raw
+    return Requeued(
+        is_new=word == "begun",
+        attempt=attempt,
+        failed_on=_split(nodes),
+        is_live_elsewhere=bool(live),
+        first_failure=_decode_refused(failure) if failure else None,
+    )
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
+
+
+def _list_live(raw: dict[str, str]) -> tuple[LiveAttempt, ...]:
+    """Return who may answer: attempts left behind, and the newest where it has a node."""
+    newest = raw["attempt"]
+    attempts = [*_split(raw.get("live", "")), newest]
+    nodes = {attempt: raw.get(f"node:{attempt}", "") for attempt in attempts}
+    if f"node:{newest}" not in raw and "ended_attempt" not in raw:
+        nodes[newest] = raw["node_id"]
+    return tuple((int(attempt), node_id) for attempt, node_id in nodes.items() if node_id)
+
+
+def _find_end(raw: dict[str, str]) -> LiveAttempt | None:
+    if "ended_as" not in raw or not raw["node_id"]:
+        return None
+    return int(raw.get("ended_attempt", raw["attempt"])), raw["node_id"]
+
+
+def read_record(raw: dict[str, str]) -> JobRecord | None:
+    """Return a job as Redis holds it."""
+    if not raw:
+        return None
+    return JobRecord(
+        job_id=raw["job_id"],
+        session_id=raw["session_id"],
+        tenant_id=raw["tenant_id"],
+        utterance_index=int(raw["utterance_index"]),
+        state=JobState(raw["state"]),
+        attempt=int(raw["attempt"]),
+        node_id=raw["node_id"],
+        failed_on=_split(raw.get("failed_on", "")),
+        created_at_ms=int(raw["created_at_ms"]),
+        deadline_at_ms=int(raw["deadline_at_ms"]),
+        trace_id=raw["trace_id"],
+        need=msgspec.json.decode(raw["need"], type=Need),
+        preferred_node_id=raw.get("preferred_node_id", ""),
+        reason=raw.get("reason", ""),
+        live=_list_live(raw),
+        first_failure=_decode_refused(failure) if (failure := raw.get("first_failure")) else None,
+        ended_by=_find_end(raw),
+    )
