@@ -26,6 +26,20 @@ _SLOW_PING_MS = 5.0
 _SKEW_MS = 500
 _ALL_SLOTS = 16_384
 _FEW_FILES = 4_096
+_LITTLE_PERCENT = 10.0
+_LITTLE_DISK_BYTES = 500 * 2**20
+_ADVICE = (
+    ("NOAUTH", "Put its password into REDIS_URL: redis://:PASSWORD@HOST:PORT/0"),
+    ("WRONGPASS", "Correct user and password in REDIS_URL."),
+    ("NOPERM", "Allow it to this user: ACL SETUSER … ~PREFIX:* &PREFIX:* +@all -@dangerous +info"),
+    ("READONLY", "Point REDIS_URL at its master: a replica takes no writes."),
+    ("OOM", "CONFIG SET maxmemory to more: a full Redis refuses every utterance."),
+    ("MISCONF", "Make room on its disk, and look into its log: until then it takes no writes."),
+    ("NOREPLICAS", "Bring its replicas back, or lower min-replicas-to-write."),
+    ("LOADING", "Wait until it has read its files."),
+    ("certificate", "Let it be trusted: rediss://…?ssl_ca_certs=FILE, and a name it is made for."),
+    ("TLS", "Say rediss:// where Redis speaks TLS, and redis:// where it does not."),
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +72,7 @@ def examine(*, host: str, port: int) -> Iterator[Finding]:
     yield from _look_at_database()
     yield _look_at_port(host, port)
     yield from _look_at_process()
+    yield _look_at_disk()
     yield from _look_at_speech()
 
 
@@ -135,7 +150,12 @@ def _look_at_tokens() -> Iterator[Finding]:
 
 def _look_at_redis() -> Iterator[Finding]:
     urls = settings.LINGUA_REDIS_CLUSTER_URLS or [settings.LINGUA_REDIS_URL]
-    for state in inspect(urls, timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S):
+    states = inspect(
+        urls,
+        timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
+        probe_key=f"{settings.LINGUA_KEY_PREFIX}:v2:doctor",
+    )
+    for state in states:
         name = f"redis {state.address}"
         if state.problem and settings.LINGUA_REDIS_EMBEDDED:
             yield Finding(check=name, level="ok", seen="not running: serve starts and stops it")
@@ -144,7 +164,7 @@ def _look_at_redis() -> Iterator[Finding]:
                 check=name,
                 level="fail",
                 seen=state.problem,
-                advice="Start it, or correct REDIS_URL: without it every utterance is refused.",
+                advice=_advise(state.problem),
             )
         else:
             yield from _judge_redis(name, state)
@@ -161,6 +181,14 @@ def _judge_redis(name: str, state: RedisState) -> Iterator[Finding]:
         )
 
 
+def _advise(words: str) -> str:
+    """Return what to do about what Redis, or the way to it, said."""
+    for beginning, advice in _ADVICE:
+        if words.startswith(beginning):
+            return advice
+    return "Start it, or correct REDIS_URL: without it every utterance is refused."
+
+
 def _list_rules(state: RedisState) -> Iterator[_Rule]:
     """Yield what must hold of every server."""
     version = tuple(int(part) for part in state.version.split(".")[:2])
@@ -170,6 +198,36 @@ def _list_rules(state: RedisState) -> Iterator[_Rule]:
         level="fail",
         seen=state.version,
         advice="Upgrade to 6.2 or newer.",
+    )
+    yield _Rule(
+        what="role",
+        holds=state.role in {"", "master"},
+        level="fail",
+        seen="replica" if state.role == "slave" else state.role or "master",
+        advice="Point REDIS_URL at its master: a replica takes no writes, or loses them.",
+    )
+    yield _Rule(
+        what="writes",
+        holds=not state.write_refusal,
+        level="fail",
+        seen=state.write_refusal or "a key was written and deleted",
+        advice=_advise(state.write_refusal),
+    )
+    yield _Rule(
+        what="disk",
+        holds=not state.disk_trouble,
+        level="fail",
+        seen=state.disk_trouble or "its last writes to disk went well",
+        advice="Look into its log: a full disk ends all writes, or loses jobs at a restart.",
+    )
+    yield _Rule(
+        what="memory",
+        holds=state.memory_left_percent >= _LITTLE_PERCENT,
+        level="warn",
+        seen=f"{state.memory_left_percent:.0f} % of maxmemory left"
+        if state.has_memory_limit
+        else "no limit",
+        advice="CONFIG SET maxmemory to more: a full Redis refuses every utterance.",
     )
     yield _Rule(
         what="eviction",
@@ -283,6 +341,21 @@ def _look_at_port(host: str, port: int) -> Finding:
         level="fail",
         seen=f"another program has {port}",
         advice="End it, or choose another LINGUA_PORT.",
+    )
+
+
+def _look_at_disk() -> Finding:
+    """Look where the database, logs and an embedded Redis write."""
+    directory = settings.LINGUA_VAR_DIR
+    while not directory.exists() and directory != directory.parent:
+        directory = directory.parent
+    free = shutil.disk_usage(directory).free
+    little = free < _LITTLE_DISK_BYTES
+    return Finding(
+        check="disk",
+        level="warn" if little else "ok",
+        seen=f"{free // 2**20} MiB free for LINGUA_VAR_DIR",
+        advice="Make room: database, logs and an embedded Redis write there." if little else "",
     )
 
 

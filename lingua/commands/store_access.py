@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 
 from channels_streams.connection import REDIS_TROUBLE
+from channels_streams.redis.refusals import tell_of
 from django.core.management import CommandError
 
 from lingua.composition.configuration import Configuration
@@ -71,8 +72,8 @@ def telling_of_redis() -> Iterator[None]:
         yield
     except (DependencyDown, *REDIS_TROUBLE) as error:
         raise CommandError(
-            "Redis does not answer. Is Lingua running? Commands find it by the same LINGUA_VAR_DIR "
-            "or REDIS_URL; `manage.py doctor` shows what they see."
+            f"{tell_of(error).rstrip('.')}. Is Lingua running? Commands find it by the same "
+            "LINGUA_VAR_DIR or REDIS_URL; `manage.py doctor` shows what they see."
         ) from error
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from channels.layers import get_channel_layer
+from channels_streams.redis.refusals import tell_of
 from redis.exceptions import RedisError
 
 from lingua.composition.access import build_access
@@ -70,16 +71,17 @@ class Instance:
         try:
             # As new work is: a probe is not kept waiting for a Redis that is silent.
             await self.connection.execute("PING", urgent=True)
-        except DependencyDown:
-            return "Redis does not answer"
+        except DependencyDown as down:
+            return self.connection.trouble or tell_of(down)
         if not self.network.peers.is_present:
-            return "other instances do not see this one"
+            return self.connection.trouble or "other instances do not see this one"
         return ""
 
     def list_troubles(self) -> list[str]:
         """Return what this instance depends on and misses, as it knows without asking anybody."""
         told = {
-            "Redis does not answer": self.metrics.gauges.get(("degrade_mode",)),
+            self.connection.trouble or "Redis does not answer": bool(self.connection.trouble)
+            or self.metrics.gauges.get(("degrade_mode",)),
             "other instances do not see this one": not self.network.peers.is_present,
             "the history of jobs is not written": self.metrics.gauges.get(("history_down",)),
         }
@@ -118,13 +120,21 @@ async def build_application() -> Instance:
 async def build_instance(configuration: Configuration) -> Instance:
     """Build and start one instance on the running event loop.
 
-    :raises DependencyDown: Redis does not answer
+    :raises DependencyDown: Redis does not answer, or refuses; the message has its own words
     """
+    try:
+        return await _build_instance(configuration)
+    except DependencyDown as down:
+        where = "REDIS_URL or REDIS_CLUSTER_URLS says where it is"
+        raise DependencyDown(f"{tell_of(down)} ({where})") from down
+
+
+async def _build_instance(configuration: Configuration) -> Instance:
     metrics = Metrics(
         wait_warn_ms=configuration.watch.wait_warn_ms, path_warn_ms=configuration.watch.path_warn_ms
     )
     connection = open_connection(configuration.redis, metrics=metrics)
-    await _await_redis(connection)
+    await connection.open()
     instance_id = configuration.network.instance_id or ids.new_instance_id()
     logs.name_instance(instance_id)
     instance = await _compose(
@@ -133,19 +143,6 @@ async def build_instance(configuration: Configuration) -> Instance:
     await instance.network.start()
     await instance.pools.start()
     return instance
-
-
-async def _await_redis(connection: Connection) -> None:
-    """Return when Redis has answered, each living master of a cluster.
-
-    :raises DependencyDown: it does not
-    """
-    try:
-        await connection.open()
-    except DependencyDown as down:
-        raise DependencyDown(
-            "Redis does not answer where REDIS_URL or REDIS_CLUSTER_URLS says that it is"
-        ) from down
 
 
 async def _compose(

@@ -6,18 +6,24 @@ from typing import Any, cast
 
 import msgspec
 import redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import MovedError, RedisError, ResponseError
 
 from lua import scripts
 from scheduling.model import clock
+from scheduling.store.redis.words import spell_out
 
 _PINGS = 40
 _SLOTS = 16_384
+_PROBE_LIFE_S = 10
+_DISK_STATUSES = ("rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status")
 _ASKED = ("maxmemory-policy", "appendonly", "save")
 
 
 class RedisState(msgspec.Struct, frozen=True):
-    """What one Redis says of itself; `problem` is why it could not be asked."""
+    """What one Redis says of itself; `problem` is why it could not be asked, in its own words.
+
+    `write_refusal` is what it said to a key of ours, `disk_trouble` what it could not write last.
+    """
 
     address: str
     problem: str = ""
@@ -30,24 +36,28 @@ class RedisState(msgspec.Struct, frozen=True):
     refused_scripts: tuple[str, ...] = ()
     cluster_state: str = ""
     slots_served: int = 0
+    role: str = ""
+    write_refusal: str = ""
+    disk_trouble: str = ""
+    memory_left_percent: float = 100.0
 
 
-def inspect(urls: Sequence[str], *, timeout_s: float) -> Iterator[RedisState]:
-    """Ask each Redis; nothing is changed but that it knows our scripts."""
+def inspect(urls: Sequence[str], *, timeout_s: float, probe_key: str) -> Iterator[RedisState]:
+    """Ask each Redis; nothing changes but that it knows our scripts, and a moment `probe_key`."""
     for url in urls:
         address = url.rpartition("@")[2].rpartition("//")[2]
         client = redis.Redis.from_url(
             url, decode_responses=True, socket_timeout=timeout_s, socket_connect_timeout=timeout_s
         )
         try:
-            yield _inspect_one(client, address)
+            yield _inspect_one(client, address, probe_key)
         except (RedisError, OSError) as error:
-            yield RedisState(address=address, problem=str(error) or type(error).__name__)
+            yield RedisState(address=address, problem=spell_out(error))
         finally:
             client.close()
 
 
-def _inspect_one(client: "redis.Redis", address: str) -> RedisState:
+def _inspect_one(client: "redis.Redis", address: str, probe_key: str) -> RedisState:
     info: dict[str, Any] = client.info()
     limits = {name: _ask_limit(client, name) for name in _ASKED}
     cluster: dict[str, Any] = {}
@@ -64,7 +74,35 @@ def _inspect_one(client: "redis.Redis", address: str) -> RedisState:
         refused_scripts=tuple(_list_refused(client)),
         cluster_state=str(cluster.get("cluster_state", "")),
         slots_served=int(cluster.get("cluster_slots_ok", _SLOTS)),
+        role=str(info.get("role", "")),
+        write_refusal=_try_to_write(client, probe_key),
+        disk_trouble=", ".join(_list_disk_troubles(info)),
+        memory_left_percent=_measure_memory_left(info),
     )
+
+
+def _try_to_write(client: "redis.Redis", key: str) -> str:
+    """Write a key that ends by itself; return what Redis said against it, ``""`` for nothing."""
+    try:
+        client.set(key, "1", ex=_PROBE_LIFE_S)
+        client.delete(key)
+    except MovedError:
+        return ""
+    except ResponseError as refusal:
+        return spell_out(refusal)
+    return ""
+
+
+def _list_disk_troubles(info: dict[str, Any]) -> Iterator[str]:
+    for name in _DISK_STATUSES:
+        status = str(info.get(name, "ok"))
+        if status != "ok":
+            yield f"{name} {status}"
+
+
+def _measure_memory_left(info: dict[str, Any]) -> float:
+    most = int(info.get("maxmemory") or 0)
+    return 100.0 * (1 - int(info["used_memory"]) / most) if most else 100.0
 
 
 def _ask_limit(client: "redis.Redis", name: str) -> str:

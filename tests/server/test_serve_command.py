@@ -115,7 +115,7 @@ def test_a_redis_that_does_not_answer_is_named_in_one_line(tmp_path: Path) -> No
     ended = run("serve", "--port", "0", LINGUA_VAR_DIR=str(tmp_path), REDIS_URL=NO_REDIS)
 
     assert ended.returncode == 1
-    assert "Redis does not answer where REDIS_URL" in ended.stderr.splitlines()[-1]
+    assert "Redis does not answer: Connection refused (REDIS_URL" in ended.stderr.splitlines()[-1]
     assert "Traceback" not in ended.stderr
 
 

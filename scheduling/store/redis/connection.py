@@ -16,6 +16,7 @@ from scheduling.model.metrics import Metrics
 from scheduling.store.redis.pipeline import LOST, CommandPipeline, Issued, fail, name_error
 from scheduling.store.redis.routes import Argument, Command, open_route
 from scheduling.store.redis.script_cache import ScriptCache
+from scheduling.store.redis.words import spell_out
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,12 @@ class Connection:
         self._scripts = ScriptCache()
         self._pipelines: dict[str, CommandPipeline] = {}
         self._is_closed = False
+
+    @property
+    def trouble(self) -> str:
+        """That Redis does not answer, or refuses, in its own words; ``""`` where all is well."""
+        troubles = (pipeline.trouble for pipeline in self._pipelines.values())
+        return next(filter(None, troubles), "")
 
     async def open(self) -> None:
         """Connect now: the first commands are not late for it.
@@ -193,7 +200,7 @@ def unattended(future: "asyncio.Future[Any]", *, what: str) -> None:
     def note(done: "asyncio.Future[Any]") -> None:
         error = None if done.cancelled() else done.exception()
         if isinstance(error, errors.DependencyDown):
-            logger.warning("%s was not recorded: %s", what, error)
+            logger.warning("%s was not recorded: %s", what, spell_out(error))
         elif error is not None:
             logger.error("%s was not recorded", what, exc_info=error)
 

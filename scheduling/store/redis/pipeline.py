@@ -1,7 +1,6 @@
 """Commands on their way to one Redis, or to one master of a cluster, batched."""
 
 import asyncio
-import contextlib
 import functools
 import logging
 import re
@@ -13,6 +12,7 @@ from redis.exceptions import (
     AskError,
     ClusterDownError,
     MasterDownError,
+    NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -27,10 +27,12 @@ from scheduling.model.metrics import Metrics
 from scheduling.store.redis.reply_timeout import ReplyTimeout
 from scheduling.store.redis.routes import Command, RedisRoute
 from scheduling.store.redis.script_cache import ScriptCache
+from scheduling.store.redis.words import tell_of
 
 logger = logging.getLogger(__name__)
 
 _PROBE_EVERY_S = 0.05
+_SILENT = "Redis does not answer: no reply in time"
 _STALLED_S = 0.5
 LOST = (RedisError, RedisClusterException, OSError, asyncio.TimeoutError)
 # Who carries a command out has changed, or changes now.
@@ -39,12 +41,13 @@ _ONCE_MORE = (NoScriptError, *_ELSEWHERE)
 _PASSING_ERRORS = (
     ClusterDownError,
     MasterDownError,
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     TryAgainError,
 )
 _PASSING_WORDS = re.compile(
-    r"\b(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|OOM|MISCONF|NOREPLICAS) "
+    r"\b(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|OOM|MISCONF|NOREPLICAS|NOPERM) "
 )
 
 
@@ -90,6 +93,9 @@ class CommandPipeline:
         self._is_due = False
         self._probe: asyncio.Task[None] | None = None
         self._stalled = False
+        # Why nothing is answered, and what each kind of command was refused for last.
+        self._lost = ""
+        self._refused: dict[str, str] = {}
         self._answered = 0
         self._reply_timeout = ReplyTimeout(
             overdue_s=overdue_s,
@@ -101,6 +107,12 @@ class CommandPipeline:
         )
         self._back = asyncio.Event()
         self._back.set()
+
+    @property
+    def trouble(self) -> str:
+        """That Redis is lost, or refuses what it refused last, in its words; else ``""``."""
+        silent = _SILENT if self.is_down else ""
+        return self._lost or next(iter(self._refused.values()), silent)
 
     @property
     def is_busy(self) -> bool:
@@ -177,7 +189,7 @@ class CommandPipeline:
         except LOST as lost:
             replies = [lost] * len(batch)
             is_down = True
-            self._note_loss()
+            self._note_loss(lost)
         except Exception as fault:
             # Whoever waits for these commands must not wait for ever.
             logger.exception("a pipeline failed")
@@ -210,14 +222,21 @@ class CommandPipeline:
             op = self._scripts.name(issued.command)
             self._metrics.count("phase2_redis_op_total", op, "err" if is_error else "ok")
             if is_error:
-                fail(issued.future, name_error(reply))
-            elif not issued.future.done():
+                named = name_error(reply)
+                if isinstance(named, errors.DependencyDown) and not is_down:
+                    self._note_refusal(op, reply)
+                fail(issued.future, named)
+                continue
+            if self._refused:
+                self._note_taken(op)
+            if not issued.future.done():
                 _answer(issued, reply)
         self._under_way.remove(batch)
         self._ended.set()
         self._answered += len(batch)
         if self._stalled and self._probe is None:
             self._stalled = False
+            self._lost = ""
             self._back.set()
         self._send_waiting()
 
@@ -247,11 +266,27 @@ class CommandPipeline:
         """A pipeline has no reply for long: what waits behind it is refused, as is what comes."""
         logger.warning("Redis is slow to answer; new work is refused until it does")
         self._stalled = True
+        self._lost = _SILENT
         self._back.clear()
         self._refuse_waiting()
 
-    def _note_loss(self) -> None:
+    def _note_refusal(self, op: str, reply: BaseException) -> None:
+        """Redis does not do what was asked, and it is no fault of who asked."""
+        if not self._refused:
+            logger.warning("%s", tell_of(reply), extra={"redis": self._name})
+        self._refused[op] = tell_of(reply)
+
+    def _note_taken(self, op: str) -> None:
+        """Redis did what it was asked; whether it refused that before is over."""
+        if self._refused.pop(op, None) is not None and not self._refused:
+            logger.info("Redis refuses no more", extra={"redis": self._name})
+
+    def _note_loss(self, lost: BaseException) -> None:
         """Redis is gone: ask for it until it answers."""
+        told = tell_of(lost)
+        if told != self._lost:
+            logger.warning("%s", told, extra={"redis": self._name})
+        self._lost = told
         self._back.clear()
         self._refuse_waiting()
         if self._probe is None:
@@ -266,12 +301,16 @@ class CommandPipeline:
         """Return when Redis answers, or loads no more."""
         while True:
             await asyncio.sleep(_PROBE_EVERY_S)
-            with contextlib.suppress(*LOST):
+            try:
                 await self._ask_once()
+            except LOST as lost:
+                self._lost = tell_of(lost)
+            else:
                 break
         logger.info("Redis answers again")
         self._probe = None
         self._stalled = False
+        self._lost = ""
         self._turn(is_down=False)
         self._back.set()
 

@@ -15,6 +15,7 @@ from channels_streams.connection import REDIS_TROUBLE, Connections
 from channels_streams.counters import Counters
 from channels_streams.options import Options
 from channels_streams.process import Process
+from channels_streams.redis.refusals import tell_of
 from channels_streams.work_queues import WorkReader
 
 _LOOK_FOR_OWNER_EVERY_S = 0.3
@@ -177,7 +178,7 @@ async def _repeat(step: Step, connections: Connections, counters: Counters) -> N
             continue
         except REDIS_TROUBLE as error:
             counters.reconnects += 1
-            _log.warning("redis not reachable", extra={"error": repr(error), "retry_s": retry_s})
+            _log.warning("%s", tell_of(error), extra={"retry_s": retry_s})
         except Exception:  # noqa: BLE001 - a step that failed must not end the others
             _log.exception("channel layer step failed")
         await asyncio.sleep(retry_s)

@@ -129,7 +129,7 @@ class ClusterClient(RedisCluster):
         else:
             (reply,) = await self._find_line(node).run((("CLUSTER", "INFO"),))
             if "cluster_state:ok" not in str(reply):
-                raise ClusterDownError(f"{master} serves no slot")
+                raise ClusterDownError("it serves no slot")
         if isinstance(reply, Exception):
             raise reply
         self._spared.pop(master, None)
@@ -197,7 +197,7 @@ class ClusterClient(RedisCluster):
     ) -> None:
         if self._spared.get(master.name, 0.0) > now_ms():
             for at in share:
-                replies[at] = ConnectionLost(f"{master.name} did not answer a moment ago")
+                replies[at] = ConnectionLost("it did not answer a moment ago")
             return
         sent: list[Words] = []
         places = []
