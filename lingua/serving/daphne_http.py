@@ -1,10 +1,20 @@
-"""Daphne's HTTP requests, with bodies bounded in size."""
+"""Daphne's HTTP, bounded in what a peer may send and in how long it may take."""
 
-import asyncio
 import functools
+from http import HTTPStatus
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
+from twisted.internet.protocol import connectionDone
+from twisted.web.http import HTTPChannel
+
+from lingua.serving.deadlines import (
+    LONGEST_LINE_BYTES,
+    MOST_HEAD_BYTES,
+    MOST_HEADER_LINES,
+    Patience,
+    PeerDeadline,
+)
 
 
 class BoundedRequest(WebRequest):
@@ -18,9 +28,20 @@ class BoundedRequest(WebRequest):
         self._body_bytes = 0
         self._refused = False
 
+    def process(self) -> Any:
+        """Refuse what daphne would stumble over, or take from a client though it is a proxy's."""
+        self.requestHeaders.removeHeader(b"daphne-root-path")
+        upgrades = self.requestHeaders.hasHeader(b"upgrade")
+        offered = self.requestHeaders.getRawHeaders(b"sec-websocket-protocol", [])
+        # The form for proxies names a host of its own, and we are none.
+        is_path = self.uri.startswith(b"/") and not self.uri.startswith(b"//")
+        if not is_path or (upgrades and not all(each.isascii() for each in offered)):
+            self.channel.refuse(HTTPStatus.BAD_REQUEST)
+            return None
+        return super().process()
+
     def gotLength(self, length: int | None) -> None:
-        """Look at Content-Length before the first byte of the body arrives: the head is whole."""
-        self.channel.has_asked = True
+        """Look at Content-Length before the first byte of the body arrives."""
         super().gotLength(length)
         if length is not None and length > self._max_body_bytes:
             self._refuse()
@@ -36,34 +57,131 @@ class BoundedRequest(WebRequest):
     def _refuse(self) -> None:
         if not self._refused:
             self._refused = True
-            transport: Any = self.channel.transport
-            transport.write(
-                b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-            )
-            self.channel.loseConnection()
+            self.channel.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+class BoundedChannel(HTTPChannel):
+    """Refuses heads that are too large, and drops peers who owe something for too long.
+
+    After a refusal the rest of what the peer sends is read and thrown away for a moment: closing
+    with unread input resets the connection, and a reset may eat our answer.
+    """
+
+    transport: Any
+
+    def __init__(self, patience: Patience) -> None:
+        super().__init__()
+        # Twisted's own answer to more is 400, or none at all.
+        self.maxHeaders = MOST_HEADER_LINES
+        self.totalHeadersSize = MOST_HEAD_BYTES
+        self.MAX_LENGTH = LONGEST_LINE_BYTES
+        self._deadline = PeerDeadline(patience, drop=self._drop)
+        self._is_discarding = False
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._deadline.expect_head()
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        self._deadline.clear()
+        super().connectionLost(reason)
+
+    def lineReceived(self, line: bytes) -> None:
+        if not self._is_discarding:
+            super().lineReceived(line)
+
+    def rawDataReceived(self, data: bytes) -> None:
+        if not self._handlingRequest:
+            self._deadline.note_bytes(len(data))
+        if not self._is_discarding:
+            super().rawDataReceived(data)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._is_discarding:
+            return
+        if not self._handlingRequest and not self._deadline.is_running:
+            # The next request on a connection begins; Twisted ends one where none does.
+            self._deadline.expect_head()
+        super().dataReceived(data)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Say which line is too long; Twisted would close without a word."""
+        is_first = not hasattr(self, "_command")
+        self.refuse(
+            HTTPStatus.REQUEST_URI_TOO_LONG
+            if is_first
+            else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        )
+
+    def allHeadersReceived(self) -> None:
+        if not self._waitingForTransport:
+            self._deadline.expect_body()
+        super().allHeadersReceived()
+
+    def allContentReceived(self) -> None:
+        # Where answers are still to be read, a further request is no sign of that.
+        if not self._waitingForTransport:
+            self._deadline.clear()
+        if not self._is_discarding:
+            super().allContentReceived()
+
+    def requestDone(self, request: Any) -> None:
+        """Where no request may follow, wait for the peer to read its answer."""
+        if not self.persistent:
+            self._deadline.expect_body()
+        super().requestDone(request)
+
+    def pauseProducing(self) -> None:
+        """The peer reads too slowly; it has as long as a body that stands still."""
+        self._deadline.expect_body()
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        if self._handlingRequest:
+            self._deadline.clear()
+        elif self.line_mode:
+            self._deadline.expect_head()
+        super().resumeProducing()
+
+    def refuse(self, status: HTTPStatus) -> None:
+        """Answer with a status alone, and close."""
+        if self._is_discarding:
+            return
+        self._is_discarding = True
+        self.transport.write(
+            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+            "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )
+        self._networkProducer.unregisterProducer()
+        self.transport.resumeProducing()
+        self.transport.loseWriteConnection()
+        self._deadline.expect_end()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        is_large = (
+            self._receivedHeaderSize > self.totalHeadersSize
+            or self._receivedHeaderCount > self.maxHeaders
+        )
+        self.refuse(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if is_large else HTTPStatus.BAD_REQUEST
+        )
+
+    def _drop(self) -> None:
+        if self.transport is not None:
+            self.transport.abortConnection()
 
 
 class BoundedHttpFactory(HTTPFactory):
-    """Makes connections whose requests are bounded, and that must ask soon."""
+    """Makes connections whose requests are bounded, in size and in time."""
 
-    def __init__(self, *, server: Any, max_body_bytes: int, handshake_timeout_s: float) -> None:
+    def __init__(self, *, server: Any, max_body_bytes: int, patience: Patience) -> None:
         super().__init__(server)
-        self._handshake_timeout_s = handshake_timeout_s
         self._request = functools.partial(BoundedRequest, max_body_bytes=max_body_bytes)
+        # Twisted's own is a wrapper that may change to HTTP/2, which nobody speaks without TLS.
+        make_channel: Any = functools.partial(BoundedChannel, patience)
+        vars(self)["protocol"] = make_channel
 
     def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = self._request
-        # What we get is a wrapper that may change to HTTP/2; its channel is what requests know.
-        channel = protocol._channel  # noqa: SLF001 - Twisted has no public name for it
-        channel.has_asked = False
-        asyncio.get_running_loop().call_later(
-            self._handshake_timeout_s, _drop_unless_asked, channel
-        )
         return protocol
-
-
-def _drop_unless_asked(channel: Any) -> None:
-    """Drop who connected and has not sent the head of a request; it costs us, and them nothing."""
-    if not channel.has_asked and channel.transport is not None:
-        channel.transport.abortConnection()

@@ -31,6 +31,7 @@ _logger = logging.getLogger(__name__)
 # Twisted types its reactor as a module; it is an object chosen at import.
 reactor: Any = twisted_reactor
 
+_WEBSOCKET_VERSION = 13
 _INTERNAL_ERROR = 1011
 _NORMAL = 1000
 
@@ -86,13 +87,15 @@ class DaphneServer(Server):
         self.http_factory = BoundedHttpFactory(
             server=self,
             max_body_bytes=self._options.http_max_body_bytes,
-            handshake_timeout_s=self._options.handshake_timeout_s,
+            patience=self._options.patience,
         )
         self.ws_factory = _SocketFactory(self, server=None)
         self.ws_factory.setProtocolOptions(
             autoPingTimeout=self.ping_timeout,
             allowNullOrigin=True,
-            openHandshakeTimeout=self.websocket_handshake_timeout,
+            # Older drafts name a page's origin by another header.
+            versions=[_WEBSOCKET_VERSION],
+            openHandshakeTimeout=self._options.patience.head_s,
             maxMessagePayloadSize=self.websocket_max_message_size,
             maxFramePayloadSize=self.websocket_max_frame_size,
             # Say why with a close frame instead of dropping the connection.

@@ -21,6 +21,7 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 _LONGEST_VALUE = 300
 _LONGEST_MESSAGE = 4_000
 _MOST_KINDS = 1_000
+_OUR_FAULT = 500
 _process: dict[str, str] = {}
 
 
@@ -61,6 +62,23 @@ class TextFormatter(logging.Formatter):
         line = super().format(record)
         head, found, traceback = line.partition("\n")
         return mask_secrets(f"{head} {told}{found}{traceback}" if told else line)
+
+
+class RefusalFilter(logging.Filter):
+    """Makes what Django refused a warning in one line: whoever asked caused it, no fault of ours.
+
+    Django logs some of it as errors, with a traceback, under a message that the asker chose.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass; one of a refusal loses its traceback."""
+        status: int = getattr(record, "status_code", 0)
+        if record.name.startswith("django.") and 0 < status < _OUR_FAULT:
+            record.exc_info = record.exc_text = None
+            if record.levelno >= logging.ERROR:
+                record.levelno, record.levelname = logging.WARNING, "WARNING"
+                record.msg, record.args = "refused: %s", (record.getMessage(),)
+        return True
 
 
 class LogRateFilter(logging.Filter):

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from lingua.serving.asgi_router import AsgiRouter
 from lingua.serving.asgi_types import Message
+from lingua.serving.deadlines import Patience
 
 _logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class ServerOptions:
     input_max_bytes: int
     input_max_messages: int
     http_max_body_bytes: int
-    handshake_timeout_s: float
+    patience: Patience
     ping_interval_s: float
     ping_timeout_s: float
     drain_timeout_s: float

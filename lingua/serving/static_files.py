@@ -8,6 +8,7 @@ import mimetypes
 from pathlib import Path
 
 from django.contrib.staticfiles import finders
+from django.core.exceptions import SuspiciousFileOperation
 from django.http import Http404, HttpRequest, HttpResponse
 
 _CACHE_CONTROL = "max-age=3600"
@@ -28,7 +29,10 @@ async def serve_static(_request: HttpRequest, path: str) -> HttpResponse:
 
 
 def _read(path: str) -> bytes:
-    found = finders.find(path)
+    try:
+        found = finders.find(path)
+    except (SuspiciousFileOperation, ValueError):  # out of the directory; a zero byte in the name
+        found = None
     if not found or not Path(found).is_file():
         raise Http404(f"no static file {path}")
     return Path(found).read_bytes()

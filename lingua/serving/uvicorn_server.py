@@ -1,6 +1,7 @@
 """Uvicorn as the faster server: its protocols on uvloop, our life cycle."""
 
 import asyncio
+import functools
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from uvicorn.server import ServerState
 
 from lingua.serving.asgi_router import AsgiRouter
 from lingua.serving.server import ServerOptions, serve
+from lingua.serving.uvicorn_http import BoundedHttp
 from lingua.serving.uvicorn_socket import PatientWebSocket
 
 _CLOSED_POLL_S = 0.01
@@ -32,12 +34,15 @@ class UvicornServer:
     name = "uvicorn"
 
     def __init__(self, *, router: AsgiRouter, options: ServerOptions) -> None:
-        self._handshake_timeout_s = options.handshake_timeout_s
+        self._patience = options.patience
+        # Uvicorn types this as a class and calls it.
+        socket_class: Any = functools.partial(PatientWebSocket, patience=options.patience)
         self._config = uvicorn.Config(
             router,
             loop="none",
             lifespan="off",
-            ws=PatientWebSocket,
+            http=BoundedHttp,
+            ws=socket_class,
             ws_max_size=options.max_frame_bytes,
             ws_per_message_deflate=False,
             ws_ping_interval=options.ping_interval_s,
@@ -84,18 +89,6 @@ class UvicornServer:
         await self.wait_closed()
 
     def _connect(self) -> asyncio.Protocol:
-        # Uvicorn types the class as any protocol and constructs it with these three.
-        protocol: Any = self._config.http_protocol_class
-        connection: asyncio.Protocol = protocol(
-            config=self._config, server_state=self._state, app_state={}
+        return BoundedHttp(
+            patience=self._patience, config=self._config, server_state=self._state, app_state={}
         )
-        asyncio.get_running_loop().call_later(
-            self._handshake_timeout_s, _drop_unless_asked, connection
-        )
-        return connection
-
-
-def _drop_unless_asked(connection: Any) -> None:
-    """Drop who connected and has not sent the head of a request; it costs us, and them nothing."""
-    if connection.scope is None and connection.transport is not None:
-        connection.transport.abort()

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+from asyncio.transports import BaseTransport
 from typing import Any, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
@@ -10,11 +11,13 @@ from websockets.http11 import Request
 from websockets.protocol import State
 
 from lingua.serving import websocket_frames
+from lingua.serving.deadlines import Patience, PeerDeadline
 from sockets.outbound import WRITE_TEXT
 
 _CLOSE_HANDSHAKE_S = 1.0
 _MOST_GATHERED_CHARS = 16 * 1024
 _MOST_UNREAD = 1
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class _Events:
@@ -61,10 +64,19 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
     _flush_due = False
     _spoke_early = False
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, *, patience: Patience, **options: Any) -> None:
+        super().__init__(**options)
+        self._deadline = PeerDeadline(patience, drop=self._drop)
         self.queue = cast("asyncio.Queue[Any]", _Events(self.loop))
         self._unread = bytearray()
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        self._deadline.expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadline.clear()
+        super().connection_lost(exc)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -76,6 +88,8 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
         text = message.get("text")
         if text is None or self.close_sent or not self.handshake_complete:
             await super().send(message)
+            # A refusal with an answer ends the handshake, too; uvicorn takes it for forgotten.
+            self.handshake_complete |= self.close_sent
             return
         await self.writable.wait()
         if not self.write_text(text):
@@ -116,6 +130,8 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
             # Frames before our answer: the parser may hold half of one from now on.
             self._spoke_early = self.handshake_initiated
             super().data_received(data)
+            if self.conn.handshake_exc is not None and not self.handshake_initiated:
+                self._refuse_malformed()
             return
         unread = self._unread
         if not unread:
@@ -125,6 +141,17 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
             unread += data
             taken = self._take_frames(unread)
             del unread[:taken]
+
+    def _refuse_malformed(self) -> None:
+        """Answer an upgrade that cannot be read; the parser has words for some of them alone."""
+        self._discarding = self.handshake_complete = self.close_sent = True
+        self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)
+        self.transport.close()
+
+    def _drop(self) -> None:
+        """Give up a handshake that does not end, whoever is to blame."""
+        if not self.handshake_complete:
+            self.transport.abort()
 
     def _take_frames(self, data: bytes | bytearray) -> int:
         """Take the whole frames in `data`, and return how many bytes they were."""

@@ -33,14 +33,14 @@ def _list_handlers() -> dict[str, dict[str, Any]]:
     console: dict[str, Any] = {
         "class": "logging.StreamHandler",
         "formatter": formatter,
-        "filters": ["console_rate"],
+        "filters": ["refusals", "console_rate"],
     }
     if LINGUA_LOG_FILE is None:
         return {"console": console}
     file = {
         "class": "logging.handlers.RotatingFileHandler",
         "formatter": formatter,
-        "filters": ["file_rate"],
+        "filters": ["refusals", "file_rate"],
         "filename": str(LINGUA_LOG_FILE),
         "maxBytes": LINGUA_LOG_FILE_MAX_BYTES,
         "backupCount": LINGUA_LOG_FILE_COUNT,
@@ -64,7 +64,11 @@ LOGGING = {
         },
     },
     # Each handler counts what it writes.
-    "filters": {"console_rate": _RATE_FILTER, "file_rate": _RATE_FILTER},
+    "filters": {
+        "refusals": {"()": "lingua.serving.logs.RefusalFilter"},
+        "console_rate": _RATE_FILTER,
+        "file_rate": _RATE_FILTER,
+    },
     "handlers": _HANDLERS,
     "loggers": {
         # Uvicorn would tell of every connection; on DEBUG both show what is in frames.

@@ -56,8 +56,11 @@ LINGUA_LOGIN_MAX_WAIT_S = env_int("LINGUA_LOGIN_MAX_WAIT_S", default=900, minimu
 # Networks of the proxies before us, such as 10.0.0.0/8: what they say in X-Forwarded-For of whom
 # they speak for is believed. Without them every client of a proxy shares one address.
 LINGUA_TRUSTED_PROXIES = env_networks("LINGUA_TRUSTED_PROXIES")
-# How long a connection may take to send the head of its first request.
+# How long a connection may take to send the head of a request, and an opening handshake to end.
 LINGUA_HANDSHAKE_TIMEOUT_S = env_float("LINGUA_HANDSHAKE_TIMEOUT_S", default=10, minimum=0.1)
+# How long the body of a request, or the reading of an answer, may stand still; over the whole a
+# body must come at 8 KiB a second.
+LINGUA_STALL_TIMEOUT_S = env_float("LINGUA_STALL_TIMEOUT_S", default=20, minimum=0.1)
 
 # Networks whose scrapers need no token while LINGUA_SESSION_AUTH is on, such as 10.0.0.0/8. A
 # proxy's own address lets everybody in who comes through it.

@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
+from operators.console.permissions import find_console
 from operators.db import audit
 from operators.db.clients import find_address
 
@@ -22,7 +23,10 @@ AsyncAnswer = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 @sync_and_async_middleware
 def audit_requests(answer: Any) -> Any:
-    """Note whoever changes something through the API, whatever came of it."""
+    """Note whoever changes something through the API, whatever came of it.
+
+    Of somebody unknown only the number is kept: nobody else says how many rows there will be.
+    """
     if iscoroutinefunction(answer):
         return _in_loop(cast("AsyncAnswer", answer))
     return _in_thread(cast("Answer", answer))
@@ -56,9 +60,15 @@ def _is_change(request: HttpRequest) -> bool:
 
 
 def _note(request: HttpRequest, response: HttpResponseBase) -> None:
+    # An API view sets who showed a token; else it is who is logged in.
+    actor = request.user.get_username()
+    if not actor:
+        console = find_console(request)
+        if console is not None:
+            console.metrics.count_unknown()
+        return
     audit.record(
-        # An API view sets who showed a token; else it is who is logged in.
-        actor=request.user.get_username() or "anonymous",
+        actor=actor,
         action=f"api.{(request.method or '').lower()}",
         target=request.path,
         status=response.status_code,

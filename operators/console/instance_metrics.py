@@ -42,6 +42,10 @@ class InstanceMetrics:
         self._leads = leads
         self._pause_ms = pause_ms
 
+    def count_unknown(self) -> None:
+        """Count one more who asked for a change and did not say who they are."""
+        self._metrics.count("kept_out_total", "UNAUTHORIZED")
+
     def describe(self) -> Json:
         """Return what ``/api/v1/metrics`` answers."""
         return describe_counters(

@@ -9,6 +9,7 @@ from django.db import OperationalError
 from django.utils.module_loading import import_string
 
 from lingua import settings
+from lingua.serving.deadlines import Patience
 from lingua.serving.pending_migrations import count_missing_migrations
 from lingua.serving.server import CannotServe, ServerOptions
 from lingua.settings.addresses import is_loopback, parse_port
@@ -143,7 +144,9 @@ def _server_options(*, host: str, port: int) -> ServerOptions:
         input_max_bytes=settings.LINGUA_INPUT_MAX_BYTES,
         input_max_messages=settings.LINGUA_INPUT_MAX_MESSAGES,
         http_max_body_bytes=settings.LINGUA_HTTP_MAX_BODY_BYTES,
-        handshake_timeout_s=settings.LINGUA_HANDSHAKE_TIMEOUT_S,
+        patience=Patience(
+            head_s=settings.LINGUA_HANDSHAKE_TIMEOUT_S, stall_s=settings.LINGUA_STALL_TIMEOUT_S
+        ),
         ping_interval_s=settings.LINGUA_PING_INTERVAL_S,
         ping_timeout_s=settings.LINGUA_PING_TIMEOUT_S,
         drain_timeout_s=settings.LINGUA_DRAIN_TIMEOUT_S,

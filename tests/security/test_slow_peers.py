@@ -1,0 +1,99 @@
+"""A stranger who takes all the time in the world, at each stage of a request, on both servers."""
+
+import asyncio
+import socket as sockets
+import time
+
+import pytest
+
+from tests.security.conftest import Build
+from tests.security.fortress import DEADLINE_S, UPGRADE, Fortress
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.req("ED11")
+
+_HEAD = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
+_POST = b"POST /v1/dispatch/f2f HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+_UPGRADE = "\r\n".join(["GET /ws/session HTTP/1.1", "Host: localhost", *UPGRADE, ""]).encode()
+# What a peer sends at once, and what it then repeats, a byte or so at a time.
+_STAGES = {
+    "nothing": (b"", b""),
+    "blank lines": (b"", b"\r\n"),
+    "request line": (b"GET /", b"a"),
+    "header": (_HEAD + b"X-A: ", b"a"),
+    "header after header": (_HEAD, b"X-A: a\r\n"),
+    "upgrade": (_UPGRADE, b"X-A: a\r\n"),
+    "second request": (_HEAD + b"\r\nGET /", b"a"),
+    "body that stops": (_POST + b"Content-Length: 100\r\n\r\n{", b""),
+    "body that drips": (_POST + b"Content-Length: 100000\r\n\r\n", b"a"),
+    "chunk that stops": (_POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab", b""),
+    "chunks that drip": (_POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+    "body of an upgrade": (_UPGRADE + b"Content-Length: 100000\r\n\r\n", b"a"),
+}
+
+
+@pytest.fixture
+def impatient(build_fortress: Build) -> Fortress:
+    """A server that waits a second at each stage: what a test waits for must come soon."""
+    return build_fortress(LINGUA_HANDSHAKE_TIMEOUT_S="1", LINGUA_STALL_TIMEOUT_S="1")
+
+
+async def _linger(fortress: Fortress, opening: bytes, dripped: bytes) -> float:
+    """Send an opening, then drip; return how long the connection lasted."""
+    host, port = fortress.instance.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    begun_at = time.monotonic()
+    writer.write(opening)
+    dripping = asyncio.create_task(_drip(writer, dripped))
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while await reader.read(65_536):
+                pass
+    except ConnectionError:
+        pass
+    finally:
+        dripping.cancel()
+        writer.close()
+    return time.monotonic() - begun_at
+
+
+async def _drip(writer: asyncio.StreamWriter, dripped: bytes) -> None:
+    """Send a little now and then, as an attacker who wants to look alive: a pace, not a wait."""
+    while dripped and not writer.is_closing():
+        writer.write(dripped)
+        await asyncio.sleep(0.05)
+
+
+async def test_no_stage_of_a_request_lasts_for_ever(impatient: Fortress) -> None:
+    stages = list(_STAGES)
+
+    lasted = await asyncio.gather(*(_linger(impatient, *_STAGES[stage]) for stage in stages))
+
+    late = {stage: took_s for stage, took_s in zip(stages, lasted, strict=True) if took_s > 8}
+    assert late == {}
+    await eventually(lambda: _is_healthy(impatient))
+    assert "Traceback" not in impatient.instance.errors
+
+
+async def test_who_does_not_read_the_answer_is_dropped(impatient: Fortress) -> None:
+    host, port = impatient.instance.address.split(":")
+    plain = sockets.socket()
+    plain.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    plain.connect((host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=plain, limit=1)
+    # More answers than every buffer on the way holds, and nobody who reads them.
+    request = b"GET /static/admin/css/base.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    async def is_dropped() -> bool:
+        writer.write(request * 20)
+        await asyncio.sleep(0)
+        return writer.transport.is_closing()
+
+    await eventually(is_dropped, "it is still served", within_s=DEADLINE_S)
+    writer.close()
+    del reader
+    assert "Traceback" not in impatient.instance.errors
+
+
+async def _is_healthy(fortress: Fortress) -> bool:
+    return (await fortress.ask("/health", "Host: localhost")).startswith(b"HTTP/1.1 200")
