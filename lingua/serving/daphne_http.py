@@ -60,7 +60,7 @@ class BoundedRequest(WebRequest):
             self.channel.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
-class BoundedChannel(HTTPChannel):
+class BoundedConnection(HTTPChannel):
     """Refuses heads that are too large, and drops peers who owe something for too long.
 
     After a refusal the rest of what the peer sends is read and thrown away for a moment: closing
@@ -178,7 +178,7 @@ class BoundedHttpFactory(HTTPFactory):
         super().__init__(server)
         self._request = functools.partial(BoundedRequest, max_body_bytes=max_body_bytes)
         # Twisted's own is a wrapper that may change to HTTP/2, which nobody speaks without TLS.
-        make_channel: Any = functools.partial(BoundedChannel, patience)
+        make_channel: Any = functools.partial(BoundedConnection, patience)
         vars(self)["protocol"] = make_channel
 
     def buildProtocol(self, addr: Any) -> Any:

@@ -19,7 +19,7 @@ _COLON_AND_END_BYTES = 4
 _READING = "to read"
 
 
-class BoundedHttp(H11Protocol):
+class BoundedConnection(H11Protocol):
     """Refuses heads that are too large, and drops peers who owe something for too long.
 
     After a refusal the rest of what the peer sends is read and thrown away for a moment: closing

@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 
 from lingua.serving.asgi_router import AsgiRouter
 from lingua.serving.server import ServerOptions, serve
-from lingua.serving.uvicorn_http import BoundedHttp
+from lingua.serving.uvicorn_http import BoundedConnection
 from lingua.serving.uvicorn_socket import PatientWebSocket
 
 _CLOSED_POLL_S = 0.01
@@ -41,7 +41,7 @@ class UvicornServer:
             router,
             loop="none",
             lifespan="off",
-            http=BoundedHttp,
+            http=BoundedConnection,
             ws=socket_class,
             ws_max_size=options.max_frame_bytes,
             ws_per_message_deflate=False,
@@ -89,6 +89,6 @@ class UvicornServer:
         await self.wait_closed()
 
     def _connect(self) -> asyncio.Protocol:
-        return BoundedHttp(
+        return BoundedConnection(
             patience=self._patience, config=self._config, server_state=self._state, app_state={}
         )

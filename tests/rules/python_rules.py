@@ -111,7 +111,7 @@ PACERS = {
     "tests/chaos/run.py:_do_faults": "faults have their moments",
     "tests/chaos/run.py:_report": "a line of progress now and then",
     "tests/chaos/scene.py:do": "faults last as long as planned",
-    "tests/security/test_handshakes.py:_drip": "an attacker sends a byte now and then",
+    "tests/security/fortress.py:drip": "an attacker sends a byte now and then",
     "tests/store/test_reply_timeout.py:test_a_stall_of_this_process_is_not_held_against_redis": (
         "the stall is what is tested"
     ),

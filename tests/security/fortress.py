@@ -95,6 +95,13 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+async def drip(writer: asyncio.StreamWriter, dripped: bytes) -> None:
+    """Send a little now and then, as an attacker who wants to look alive: a pace, not a wait."""
+    while dripped and not writer.is_closing():
+        writer.write(dripped)
+        await asyncio.sleep(0.05)
+
+
 UPGRADE = (
     "Upgrade: websocket",
     "Connection: Upgrade",

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.security.conftest import Build
-from tests.security.fortress import DEADLINE_S, Fortress
+from tests.security.fortress import DEADLINE_S, Fortress, drip
 from tests.waiting import eventually
 
 _UPGRADE = (
@@ -36,7 +36,7 @@ async def test_a_handshake_that_never_ends_is_dropped(
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(opening)
     begun_at = time.monotonic()
-    dripping = asyncio.create_task(_drip(writer))
+    dripping = asyncio.create_task(drip(writer, b"x"))
 
     async with asyncio.timeout(DEADLINE_S):
         try:
@@ -59,13 +59,6 @@ async def _is_healthy(fortress: Fortress) -> bool:
     except (asyncio.IncompleteReadError, ConnectionError):
         return False
     return answer.startswith(b"HTTP/1.1 200")
-
-
-async def _drip(writer: asyncio.StreamWriter) -> None:
-    """Send a byte now and then, as an attacker who wants to look alive: a pace, not a wait."""
-    while not writer.is_closing():
-        writer.write(b"x")
-        await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.security.conftest import Build
-from tests.security.fortress import DEADLINE_S, UPGRADE, Fortress
+from tests.security.fortress import DEADLINE_S, UPGRADE, Fortress, drip
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.req("ED11")
@@ -44,7 +44,7 @@ async def _linger(fortress: Fortress, opening: bytes, dripped: bytes) -> float:
     reader, writer = await asyncio.open_connection(host, int(port))
     begun_at = time.monotonic()
     writer.write(opening)
-    dripping = asyncio.create_task(_drip(writer, dripped))
+    dripping = asyncio.create_task(drip(writer, dripped))
     try:
         async with asyncio.timeout(DEADLINE_S):
             while await reader.read(65_536):
@@ -55,13 +55,6 @@ async def _linger(fortress: Fortress, opening: bytes, dripped: bytes) -> float:
         dripping.cancel()
         writer.close()
     return time.monotonic() - begun_at
-
-
-async def _drip(writer: asyncio.StreamWriter, dripped: bytes) -> None:
-    """Send a little now and then, as an attacker who wants to look alive: a pace, not a wait."""
-    while dripped and not writer.is_closing():
-        writer.write(dripped)
-        await asyncio.sleep(0.05)
 
 
 async def test_no_stage_of_a_request_lasts_for_ever(impatient: Fortress) -> None:
