@@ -2,7 +2,7 @@
 
 import msgspec
 
-from nodes import messages
+from nodes import http_messages, messages
 from nodes.http_nodes import HttpNodes
 from nodes.job_reports import JobReports
 from sockets.endpoints import Answering, Call, Endpoint, HttpAnswer
@@ -14,18 +14,18 @@ def build_paths(
 ) -> dict[tuple[str, str], Endpoint]:
     """Return the endpoints of ``/v1/node/*`` and ``/v1/job/*``."""
 
-    async def poll(call: Call[messages.PollWork]) -> HttpAnswer:
+    async def poll(call: Call[http_messages.PollWork]) -> HttpAnswer:
         fetched = await http_nodes.fetch(call)
         body = f'{{"messages":[{",".join(fetched.frames)}]}}'
         return HttpAnswer(body=body.encode(), on_sent=fetched.settle)
 
     answers: dict[str, tuple[Answering, type[msgspec.Struct]]] = {
         "/v1/node/register": (http_nodes.register, messages.RegisterNode),
-        "/v1/node/heartbeat": (http_nodes.record_heartbeat, messages.BeatOverHttp),
-        "/v1/node/poll": (poll, messages.PollWork),
-        "/v1/job/ack": (reports.accept, messages.AckJob),
-        "/v1/job/done": (reports.complete, messages.DoneJob),
-        "/v1/job/fail": (reports.fail, messages.FailJob),
+        "/v1/node/heartbeat": (http_nodes.record_heartbeat, http_messages.BeatOverHttp),
+        "/v1/node/poll": (poll, http_messages.PollWork),
+        "/v1/job/ack": (reports.accept, http_messages.AckJob),
+        "/v1/job/done": (reports.complete, http_messages.DoneJob),
+        "/v1/job/fail": (reports.fail, http_messages.FailJob),
     }
     return {
         (path, "POST"): Endpoint(

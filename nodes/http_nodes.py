@@ -5,7 +5,7 @@ import weakref
 
 import msgspec
 
-from nodes import messages
+from nodes import http_messages, messages
 from nodes.connections import FENCED, NodeConnection
 from nodes.job_service import NodeJobService
 from nodes.lifecycle import ACKNOWLEDGES, RESUMES
@@ -98,7 +98,7 @@ class HttpNodes:
         """Return a node that asks this process."""
         return self._http_nodes.get(node_id)
 
-    async def register(self, call: Call[messages.RegisterNode]) -> messages.RegisteredOverHttp:
+    async def register(self, call: Call[messages.RegisterNode]) -> http_messages.RegisteredOverHttp:
         """Register a node that will poll for its work; it acknowledges jobs, and may come back.
 
         :raises RegistrationRefused: as over a socket
@@ -116,14 +116,14 @@ class HttpNodes:
             self._dismiss(admission)
             raise
         self._keep(HttpNode(connection, box=box, admission=admission))
-        return messages.RegisteredOverHttp(
+        return http_messages.RegisteredOverHttp(
             node_id=registered.node_id,
             status=registered.status,
             resume_token=registered.resume_token or "",
             heartbeat_interval_ms=self._heartbeat_ms,
         )
 
-    async def record_heartbeat(self, call: Call[messages.BeatOverHttp]) -> messages.Noted:
+    async def record_heartbeat(self, call: Call[http_messages.BeatOverHttp]) -> http_messages.Noted:
         """Take a heartbeat; it brings the node's connection along.
 
         :raises NodeUnknown: the node must register
@@ -140,9 +140,9 @@ class HttpNodes:
                 call.principal, call.message.node_id, call.message.resume_token
             )
             await self._service.record_heartbeat(http_node.connection, call.message)
-        return messages.Noted(status=http_node.connection.node.shown_status)
+        return http_messages.Noted(status=http_node.connection.node.shown_status)
 
-    async def fetch(self, call: Call[messages.PollWork]) -> Fetched:
+    async def fetch(self, call: Call[http_messages.PollWork]) -> Fetched:
         """Wait for what there is for a node.
 
         :raises NodeUnknown: the node must register

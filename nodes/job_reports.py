@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from nodes import messages
+from nodes import http_messages, messages
 from nodes.connections import Held, NodeConnection
 from nodes.http_nodes import HttpNodes
 from nodes.job_service import NodeJobService
@@ -41,7 +41,7 @@ class JobReports:
         self._delivery = delivery
         self._access = access
 
-    async def accept(self, call: Call[messages.AckJob]) -> messages.Noted:
+    async def accept(self, call: Call[http_messages.AckJob]) -> http_messages.Noted:
         """The node has the job, or works on it; said twice it changes nothing.
 
         :raises StaleAttempt: it is no longer this node's
@@ -54,22 +54,22 @@ class JobReports:
         )
         if not await self._jobs.accept(connection, message.job_id, held, tell=True):
             await self._judge(message, session_id=session_id)
-            return messages.Noted(status="ended")
+            return http_messages.Noted(status="ended")
         connection.held[message.job_id] = held
         if message.status == "running":
             self._jobs.begin(connection, message.job_id, held)
-        return messages.Noted(status=message.status)
+        return http_messages.Noted(status=message.status)
 
-    async def complete(self, call: Call[messages.DoneJob]) -> messages.Noted:
+    async def complete(self, call: Call[http_messages.DoneJob]) -> http_messages.Noted:
         """The node finished the job.
 
         :raises StaleAttempt: the job is another attempt's, or another node's
         """
         output = msgspec.structs.asdict(call.message.result)
         await self._report(call, success=True, **output)
-        return messages.Noted(status="done")
+        return http_messages.Noted(status="done")
 
-    async def fail(self, call: Call[messages.FailJob]) -> messages.Noted:
+    async def fail(self, call: Call[http_messages.FailJob]) -> http_messages.Noted:
         """The node could not do the job; another one may.
 
         :raises StaleAttempt: the job is another attempt's, or another node's
@@ -79,10 +79,14 @@ class JobReports:
             code=message.reason, message=message.message, details=message.details
         )
         await self._report(call, success=False, error=error)
-        return messages.Noted(status="failed")
+        return http_messages.Noted(status="failed")
 
     async def _report(
-        self, call: Call[messages.DoneJob] | Call[messages.FailJob], *, success: bool, **said: Any
+        self,
+        call: Call[http_messages.DoneJob] | Call[http_messages.FailJob],
+        *,
+        success: bool,
+        **said: Any,
     ) -> None:
         """End the attempt as the socket's ``job_result`` would; `said` are fields of that."""
         message = call.message
@@ -104,7 +108,7 @@ class JobReports:
             await self._delivery.to_node(message.node_id, answered)
 
     async def _judge(
-        self, message: messages.AttemptReport, *, session_id: str, failed: bool = False
+        self, message: http_messages.AttemptReport, *, session_id: str, failed: bool = False
     ) -> None:
         await self._attempts.judge(
             session_id=session_id,
@@ -115,7 +119,7 @@ class JobReports:
         )
 
     async def _find_connection(
-        self, principal: Principal | None, message: messages.AttemptReport
+        self, principal: Principal | None, message: http_messages.AttemptReport
     ) -> NodeConnection:
         """Return the node's connection, or one for this report alone where another has it."""
         http_node = self._http_nodes.find(message.node_id)
@@ -133,7 +137,7 @@ class JobReports:
         )
 
 
-def _find_session(message: messages.AttemptReport) -> str:
+def _find_session(message: http_messages.AttemptReport) -> str:
     """Return the session that a job's id names.
 
     :raises NoSuchJob: it is no job id of ours

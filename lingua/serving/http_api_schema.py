@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
-from nodes import messages
+import nodes.http_messages
+import nodes.messages
+import sessions_app.http_messages
 from scheduling.model.reports import JobReport
-from sessions_app import http_messages
 from sockets.endpoints import Problem
 
 Json = dict[str, Any]
@@ -38,43 +39,46 @@ class Messages(msgspec.Struct, frozen=True):
 # Path, method: the request, the answers by status, what it is for.
 _PATHS: tuple[tuple[str, str, Any, Mapping[int, Any], str, str], ...] = (
     (
-        *("/v1/node/register", "post", messages.RegisterNode),
-        {200: messages.RegisteredOverHttp},
+        *("/v1/node/register", "post", nodes.messages.RegisterNode),
+        {200: nodes.http_messages.RegisteredOverHttp},
         *("nodeRegister", "Register a node that works over HTTP."),
     ),
     (
-        *("/v1/node/heartbeat", "post", messages.BeatOverHttp),
-        {200: messages.Noted},
+        *("/v1/node/heartbeat", "post", nodes.http_messages.BeatOverHttp),
+        {200: nodes.http_messages.Noted},
         *("nodeHeartbeat", "Say that a node lives, and how it is."),
     ),
     (
-        *("/v1/node/poll", "post", messages.PollWork),
+        *("/v1/node/poll", "post", nodes.http_messages.PollWork),
         {200: Messages},
         *("nodePoll", "Fetch what there is for a node; waits for it up to `wait_ms`."),
     ),
     (
-        *("/v1/job/ack", "post", messages.AckJob),
-        {200: messages.Noted},
+        *("/v1/job/ack", "post", nodes.http_messages.AckJob),
+        {200: nodes.http_messages.Noted},
         *("jobAck", "Say that a node has a job, or works on it."),
     ),
     (
-        *("/v1/job/done", "post", messages.DoneJob),
-        {200: messages.Noted},
+        *("/v1/job/done", "post", nodes.http_messages.DoneJob),
+        {200: nodes.http_messages.Noted},
         *("jobDone", "Give a job's result."),
     ),
     (
-        *("/v1/job/fail", "post", messages.FailJob),
-        {200: messages.Noted},
+        *("/v1/job/fail", "post", nodes.http_messages.FailJob),
+        {200: nodes.http_messages.Noted},
         *("jobFail", "Say that a node could not do a job."),
     ),
     (
-        *("/v1/dispatch/f2f", "post", http_messages.DispatchUtterance),
-        dict.fromkeys((200, 202), (http_messages.Dispatched, http_messages.DispatchedToSeveral)),
+        *("/v1/dispatch/f2f", "post", sessions_app.http_messages.DispatchUtterance),
+        dict.fromkeys(
+            (200, 202),
+            (sessions_app.http_messages.Dispatched, sessions_app.http_messages.DispatchedToSeveral),
+        ),
         *("dispatchF2f", "Dispatch an utterance; 202 while it waits for a slot."),
     ),
     (
         *("/v1/audio", "post", bytes),
-        {201: http_messages.Kept},
+        {201: sessions_app.http_messages.Kept},
         *("audio", "Send audio ahead, to name it as `audio_ref`."),
     ),
     (
