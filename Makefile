@@ -67,6 +67,10 @@ test-alerts: setup  ## check the alert rules and play each fault to them
 test-properties: setup  ## search the state machines of slots and jobs for long
 	@$(PYTEST) -q tests/properties --hypothesis-profile=thorough
 
+.PHONY: test-mutations
+test-mutations: setup  ## 20,000 mutated frames and 5,000 requests, on both servers, with and without auth
+	@MUTATED_FRAMES=20000 MUTATED_REQUESTS=5000 $(PYTEST) -n 0 -o log_cli=true tests/mutations
+
 .PHONY: e2e
 e2e: setup  ## the end-to-end tests alone, on both servers, one Redis and a cluster
 	@$(PYTEST) tests/e2e $(CLASSIC) --hypothesis-profile=thorough

@@ -18,7 +18,8 @@ ARGV[10] bad heartbeats within the window that degrade it
 ARGV[11] window, heartbeats
 ARGV[12] warm-up, ms
 ARGV[13] life of the record without a heartbeat, ms
-ARGV[14] test clock, or ''
+ARGV[14] JSON of what the node's frames had wrong, or '' where there was nothing
+ARGV[15] test clock, or ''
 
 Returns  {1, status, before, load, draining, held, now}  status after and before
          {0, 'unknown'}                                  no such node: it must register again
@@ -31,7 +32,7 @@ local rules = {
   good_needed = tonumber(ARGV[8]), consecutive = tonumber(ARGV[9]),
   failures = tonumber(ARGV[10]), warmup_ms = tonumber(ARGV[12]),
 }
-local life_ms, test_clock = tonumber(ARGV[13]), ARGV[14]
+local life_ms, flaws, test_clock = tonumber(ARGV[13]), ARGV[14], ARGV[15]
 --- @include "shared/now_ms"
 --- @include "shared/live_load"
 --- @include "shared/next_status"
@@ -54,6 +55,9 @@ redis.call('HSET', info, 'status', status, 'health', health, 'usage', usage, 'dr
   'heartbeat_at_ms', now)
 if description ~= '' then
   redis.call('HSET', info, 'description', description)
+end
+if flaws ~= '' then
+  redis.call('HSET', info, 'flaws', flaws)
 end
 redis.call('PEXPIRE', info, life_ms)
 local reserved, running = live_load(resv, run, now)

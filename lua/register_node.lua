@@ -13,15 +13,20 @@ ARGV[5]  resume token to keep, or '' where the node knows nothing of resumption
 ARGV[6]  age at which a heartbeat is stale, ms
 ARGV[7]  life of the record without a heartbeat, ms
 ARGV[8]  '1' when operators cordoned it, else '0'
-ARGV[9]  test clock, or ''
+ARGV[9]  epoch this very socket had before, or ''
+ARGV[10] test clock, or ''
 
-Returns  {1, epoch, now, held, attempt…}  registered; every attempt that still holds a slot
-         {0, 'conflict'}                  the id lives on another socket, and the token does not match
+Returns  {1, epoch, now, held, taken, takeovers, attempt…}  registered; whether a living connection lost its
+                                                            id to this one, how often that was so, and every
+                                                            attempt that still holds a slot
+         {0, 'conflict'}                                    the id lives on another socket, and the token does
+                                                            not match
 ]]
 local info, resv, run, cap = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local instance_id, max, description = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local shown_token, kept_token = ARGV[4], ARGV[5]
-local stale_ms, life_ms, cordon, test_clock = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
+local stale_ms, life_ms, cordon = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local own_epoch, test_clock = ARGV[9], ARGV[10]
 --- @include "shared/now_ms"
 --- @include "shared/live_load"
 --- @include "shared/mirror_cap"
@@ -41,13 +46,19 @@ local epoch = again and tonumber(node[4]) or math.max(tonumber(node[4] or 0) + 1
 -- A cordon outlives the connection, a drain does not.
 local cordoned = node[5] == 'cordon' or cordon == '1'
 local held = cordoned and 'cordon' or ''
+-- Two programs with one id take it from each other for ever; one that comes back does so once.
+local is_proved = (node[3] or '') ~= '' and node[3] == shown_token
+local taken = lives and not again and not is_proved and node[4] ~= own_epoch
+local takeovers = taken and redis.call('HINCRBY', info, 'takeovers', 1)
+  or tonumber(redis.call('HGET', info, 'takeovers') or 0)
+redis.call('HDEL', info, 'flaws')
 redis.call('HSET', info, 'instance_id', instance_id, 'max', max, 'description', description,
   'conn_epoch', epoch,
   'status', 'registering', 'draining', cordoned and '1' or '0', 'held', held,
   'health', '', 'resume_token', kept_token,
   'registered_at_ms', now, 'heartbeat_at_ms', now)
 redis.call('PEXPIRE', info, life_ms)
-local reply = {1, epoch, now, held}
+local reply = {1, epoch, now, held, taken and 1 or 0, takeovers}
 for _, leases in ipairs({resv, run}) do
   for _, attempt in ipairs(redis.call('ZRANGE', leases, 0, -1)) do
     reply[#reply + 1] = attempt

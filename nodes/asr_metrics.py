@@ -19,8 +19,8 @@ class AsrMetrics:
         self._metrics.count("asr_results_total", quality if quality in _QUALITIES else _UNKNOWN)
         if result.rerun_count:
             self._metrics.count("asr_results_rerun_total")
-        probability = (result.extra or {}).get("language_probability")
-        if isinstance(probability, int | float) and 0 <= probability <= 1:
+        probability = result.extra.language_probability if result.extra else None
+        if probability is not None:
             self._metrics.observe("asr_language_probability", probability)
 
     def note_reruns(

@@ -16,10 +16,13 @@ from scheduling.model.events import (
     ToNode,
 )
 from scheduling.model.nodes import Node, NodeStatus
+from scheduling.model.shares import Shares
 from sockets.outbound import FrameQueue
 from sockets.wire import ErrorFrame, encode_text
 
 FENCED = 4409
+# How often a node is told of its own mistakes: one that makes many is not told of each.
+TOLD_PER_S, TOLD_AT_ONCE = 2.0, 20
 DISCONNECT = "disconnect"
 _NORMAL = 1000
 
@@ -53,8 +56,11 @@ class NodeConnection:
         self.resume_token = resume_token
         self.held: dict[str, Held] = {}
         self.reruns: messages.RerunMetrics | None = None
+        self.flaws_shown_at_ms = -float("inf")
+        self.is_flaw_to_show = False
         self._outbound = outbound
         self._on_written = on_written
+        self._telling = Shares(per_s=TOLD_PER_S, burst=TOLD_AT_ONCE)
 
     @property
     def node_id(self) -> str:
@@ -84,6 +90,11 @@ class NodeConnection:
                 self._send(ErrorFrame(code=fenced.code, message=str(fenced)))
                 self._outbound.close(FENCED, fenced.code)
                 return True
+
+    def tell(self, message: ErrorFrame) -> None:
+        """Tell the node's developer of a mistake, though not of each where there are many."""
+        if not self._telling.take(""):
+            self._send(message)
 
     def list_attempts(self) -> list[tuple[str, int]]:
         """Return the attempts this connection was given and has not answered."""

@@ -3,36 +3,49 @@
 import logging
 
 from nodes import messages
-from nodes.connections import FENCED, NodeConnection
+from nodes.connections import FENCED, TOLD_AT_ONCE, TOLD_PER_S, NodeConnection
+from nodes.flaw_reporter import FlawReporter, make_error
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
-from scheduling.model.errors import ConnectionFenced, Refusal, RegistrationRefused
+from scheduling.model.errors import (
+    ConnectionFenced,
+    Refusal,
+    RegistrationRefused,
+)
+from scheduling.model.shares import Shares
 from sockets.consumers import MessageConsumer
 from sockets.outbound import OutboundLimits
+from sockets.reader import ReadMessage, Unreadable
 from sockets.socket_auth import SocketAuth
 from sockets.wire import ErrorFrame
 
 logger = logging.getLogger(__name__)
 
 _REFUSED = 1008
+_NOT_YOURS = ErrorFrame(
+    code="INVALID_MESSAGE", message="node_id: not the id that this connection registered"
+)
 
 
 class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFrame]):
-    """One connected node; what cannot be read is logged and ignored, as nodes expect."""
+    """One connected node; a frame that cannot be read costs it the attempt it is about."""
 
-    decode = staticmethod(messages.decode)
+    reader = messages.reader
 
     def __init__(
         self,
         *,
         service: NodeService,
         jobs: NodeJobService,
+        flaws: FlawReporter,
         outbound_limits: OutboundLimits,
         auth: SocketAuth,
         most_frame_bytes: int | None,
     ) -> None:
         self._service = service
         self._jobs = jobs
+        self._flaws = flaws
+        self._telling = Shares(per_s=TOLD_PER_S, burst=TOLD_AT_ONCE)
         self.outbound_limits = outbound_limits
         self.auth = auth
         self.most_frame_bytes = most_frame_bytes
@@ -51,15 +64,12 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
                 self.reply(ack)
                 self._service.cancel_lost_attempts(self._connection, message)
             case messages.NodeErrorReported():
-                logger.warning(
-                    "node reports %s",
-                    message.code,
-                    extra=self.log_fields | {"reason": message.code},
-                )
+                self._note_error(message)
             case _ if connection is None:
                 logger.info("message before registration ignored")
             case _ if message.node_id != connection.node_id:
-                logger.info("message in another node's name ignored", extra=self.log_fields)
+                logger.warning("message in another node's name ignored", extra=self.log_fields)
+                self._tell(_NOT_YOURS)
             case messages.NodeHeartbeat():
                 await self._service.record_heartbeat(connection, message)
             case messages.JobAck():
@@ -71,6 +81,11 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
             case messages.JobResult():
                 await self._jobs.take_or_keep_result(connection, message)
 
+    def _note_error(self, message: messages.NodeErrorReported) -> None:
+        if self._connection is not None:
+            error = messages.JobError(code=message.code, message=message.message)
+            self._flaws.report_failure(self._connection, error, reason=message.code)
+
     @property
     def log_fields(self) -> dict[str, str]:
         return {"node_id": self._connection.node_id} if self._connection else {}
@@ -78,14 +93,32 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
     def refused(self, refusal: Refusal) -> None:
         self.reply(ErrorFrame(code=refusal.code, message=str(refusal), details=refusal.details))
         if isinstance(refusal, RegistrationRefused):
+            told = {"reason": refusal.code, "told": str(refusal)}
+            logger.warning("a node may not register", extra=self.log_fields | told)
             self.outbound.close(_REFUSED, refusal.code)
         elif isinstance(refusal, ConnectionFenced):
             self.outbound.close(FENCED, refusal.code)
 
-    def malformed(self, error: str, frame: str) -> None:
-        logger.debug(
-            "unreadable frame from a node ignored", extra=self.log_fields | {"error": error}
-        )
+    def mended(self, reading: ReadMessage[messages.FromNode]) -> None:
+        self._flaws.note_mended(self._connection, reading)
+
+    async def malformed(self, unreadable: Unreadable, frame: str) -> None:
+        if not unreadable.kind and messages.is_our_own(frame):
+            return
+        connection = self._connection
+        self._flaws.note_unreadable(connection, unreadable)
+        if unreadable.kind == messages.REGISTER:
+            self.reply(make_error(unreadable))
+            self.outbound.close(_REFUSED, "INVALID_MESSAGE")
+            return
+        self._tell(make_error(unreadable))
+        if connection is not None:
+            await self._jobs.fail_unreadable(connection, unreadable)
+
+    def _tell(self, message: ErrorFrame) -> None:
+        """Tell the node's developer of a mistake, though not of each where there are many."""
+        if not self._telling.take(""):
+            self.reply(message)
 
     async def disconnected(self, code: int) -> None:
         if self._connection is not None:

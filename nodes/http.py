@@ -6,7 +6,16 @@ from nodes import http_messages, messages
 from nodes.http_nodes import HttpNodes
 from nodes.job_reports import JobReports
 from sockets.endpoints import Answering, Call, Endpoint, HttpAnswer
+from sockets.reader import MessageReader
 from sockets.request_auth import RequestAuth
+
+# What nodes say as they work is read as far as it goes, as over a socket.
+_TOLERANT = (
+    http_messages.BeatOverHttp,
+    http_messages.AckJob,
+    http_messages.DoneJob,
+    http_messages.FailJob,
+)
 
 
 def build_paths(
@@ -31,7 +40,8 @@ def build_paths(
         (path, "POST"): Endpoint(
             answer,
             auth=auth,
-            decode=msgspec.json.Decoder(incoming).decode,
+            reader=MessageReader(incoming, tolerant=_TOLERANT),
+            flaws=reports,
             most_bytes=most_bytes,
         )
         for path, (answer, incoming) in answers.items()

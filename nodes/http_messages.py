@@ -1,6 +1,6 @@
 """What nodes without a socket say, and what they are told (N18)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -10,6 +10,8 @@ from sockets.wire import Message, check_levels
 
 class PollWork(Message, frozen=True):
     """A node without a socket asks what there is for it, and waits a while."""
+
+    called: ClassVar = "node_poll"
 
     node_id: NodeId
     resume_token: ShortText
@@ -34,6 +36,8 @@ class AttemptReport(Message, frozen=True):
 class AckJob(AttemptReport, frozen=True):
     """The node has the job; with the status ``running`` it works on it."""
 
+    called: ClassVar = "job_ack"
+
     status: Literal["accepted", "running"] = "accepted"
     reason: ShortText | None = None
 
@@ -41,12 +45,16 @@ class AckJob(AttemptReport, frozen=True):
 class DoneJob(AttemptReport, frozen=True):
     """The node finished the job."""
 
+    called: ClassVar = "job_result"
+
     result: JobOutput
     status: ShortText = "done"
 
 
 class FailJob(AttemptReport, frozen=True):
     """The node could not do the job; `reason` is a code, as in ``job_result``."""
+
+    called: ClassVar = "job_result"
 
     status: ShortText = "failed"
     reason: ShortText = "PROCESSING_ERROR"

@@ -6,6 +6,7 @@ import msgspec
 
 from nodes import http_messages, messages
 from nodes.connections import Held, NodeConnection
+from nodes.flaw_reporter import FlawReporter
 from nodes.http_nodes import HttpNodes
 from nodes.job_service import NodeJobService
 from nodes.poll_queue import PollQueue
@@ -19,6 +20,7 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.events import AttemptAnswered
 from sockets.endpoints import Call
 from sockets.outbound import OutboundLimits
+from sockets.reader import ReadMessage, Unreadable
 
 
 class JobReports:
@@ -33,7 +35,9 @@ class JobReports:
         attempts: Attempts,
         delivery: Delivery,
         access: Access,
+        flaws: FlawReporter,
     ) -> None:
+        self._flaws = flaws
         self._http_nodes = http_nodes
         self._jobs = jobs
         self._registry = registry
@@ -48,7 +52,7 @@ class JobReports:
         """
         message = call.message
         session_id = _find_session(message)
-        connection = await self._find_connection(call.principal, message)
+        connection = await self._find_connection(call.principal, message.node_id)
         held = connection.find(message.job_id, message.attempt_id) or Held(
             attempt=message.attempt_id, session_id=session_id
         )
@@ -100,12 +104,39 @@ class JobReports:
             trace_id="",
             **said,
         )
-        connection = await self._find_connection(call.principal, message)
+        connection = await self._find_connection(call.principal, message.node_id)
         if not await self._jobs.take_result(connection, result):
             await self._judge(message, session_id=result.session_id, failed=not success)
-        if self._http_nodes.find(message.node_id) is None:
-            answered = AttemptAnswered(job_id=message.job_id, attempt=message.attempt_id)
-            await self._delivery.to_node(message.node_id, answered)
+        await self._note_answered(message.node_id, message.job_id, message.attempt_id)
+
+    async def note_mended(self, principal: Principal | None, reading: ReadMessage[Any]) -> None:
+        """A node's body was taken although it was not as declared."""
+        held = self._http_nodes.find(reading.message.node_id)
+        if held is not None:
+            held.check(principal)
+        self._flaws.note_mended(held.connection if held else None, reading)
+
+    async def note_unreadable(self, principal: Principal | None, unreadable: Unreadable) -> None:
+        """A node's body could not be taken; the attempt it is about has failed.
+
+        :raises Refusal: the node is none of the caller's, or not known
+        """
+        said = unreadable.values
+        held = self._http_nodes.find(said.get("node_id", ""))
+        if held is not None:
+            held.check(principal)
+        self._flaws.note_unreadable(held.connection if held else None, unreadable)
+        if not {"node_id", "job_id", "attempt_id"} <= said.keys():
+            return
+        connection = await self._find_connection(principal, said["node_id"])
+        if await self._jobs.fail_unreadable(connection, unreadable):
+            await self._note_answered(said["node_id"], said["job_id"], said["attempt_id"])
+
+    async def _note_answered(self, node_id: str, job_id: str, attempt: int) -> None:
+        """Let the instance that holds a node know that it has answered."""
+        if self._http_nodes.find(node_id) is None:
+            answered = AttemptAnswered(job_id=job_id, attempt=attempt)
+            await self._delivery.to_node(node_id, answered)
 
     async def _judge(
         self, message: http_messages.AttemptReport, *, session_id: str, failed: bool = False
@@ -118,20 +149,18 @@ class JobReports:
             failed=failed,
         )
 
-    async def _find_connection(
-        self, principal: Principal | None, message: http_messages.AttemptReport
-    ) -> NodeConnection:
+    async def _find_connection(self, principal: Principal | None, node_id: str) -> NodeConnection:
         """Return the node's connection, or one for this report alone where another has it."""
-        http_node = self._http_nodes.find(message.node_id)
+        http_node = self._http_nodes.find(node_id)
         if http_node is not None:
             http_node.check(principal)
             http_node.hear()
             return http_node.connection
         if principal is not None:
             visit = Admission(principal=principal, connection_id="")
-            await self._access.claim_node_id(visit, message.node_id)
+            await self._access.claim_node_id(visit, node_id)
         return NodeConnection(
-            node=await self._registry.get_node(message.node_id),
+            node=await self._registry.get_node(node_id),
             outbound=PollQueue(limits=OutboundLimits(), on_closed=lambda _box: None),
             on_written=self._jobs.written,
         )

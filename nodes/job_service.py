@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 from nodes import messages
 from nodes.asr_metrics import AsrMetrics
 from nodes.connections import Held, NodeConnection
+from nodes.flaw_reporter import FlawReporter
+from nodes.results import UNREADABLE_RESULT, has_it, read_failure, read_result, refuse
 from scheduling.fleet.unavailable_services import MODEL_NOT_AVAILABLE, UnavailableServices
 from scheduling.jobs.attempts import Attempts
-from scheduling.jobs.retries import DUPLICATE_UTTERANCE, Retries
+from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Settlement
 from scheduling.model import ids
 from scheduling.model.background import Background
@@ -17,12 +19,15 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown, NoSuchJob
 from scheduling.model.events import JobAccepted, JobAssigned, JobCancelled, PartialHeard
 from scheduling.model.jobs import SENT
-from scheduling.model.outcomes import Refused, Result
+from scheduling.model.outcomes import Outcome, Refused
+from sockets.reader import Unreadable
 
 logger = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 0.2
-DUPLICATE_JOB = "DUPLICATE_JOB_ID"
+_RESULT = "job_result"
+# Said while the node works on an attempt: it must be told to stop.
+_UNDER_WAY = frozenset({"job_ack", "job_started"})
 _NOT_WORTH_RETRYING = frozenset({"INVALID_AUDIO", "UNSUPPORTED_AUDIO_FORMAT"})
 
 
@@ -38,7 +43,9 @@ class NodeJobService:
         retries: Retries,
         asr_metrics: AsrMetrics,
         unavailable_services: UnavailableServices,
+        flaws: FlawReporter,
     ) -> None:
+        self._flaws = flaws
         self._unavailable_services = unavailable_services
         self._asr_metrics = asr_metrics
         self._attempts = attempts
@@ -142,13 +149,15 @@ class NodeJobService:
         session_id = ids.find_session_id(message.job_id)
         if session_id is None:
             raise NoSuchJob
-        refused = None if message.success else _read_failure(message)
-        if refused is not None and _has_it(refused):
+        if not message.success and has_it(message.error):
             return await self._wait_for_it(connection, message)
         if connection.find(message.job_id, message.attempt_id):
             del connection.held[message.job_id]
+        outcome = self._read(connection, message)
+        refused = outcome if isinstance(outcome, Refused) else None
         if refused is not None and refused.code == MODEL_NOT_AVAILABLE:
-            self._note_unavailable(connection, refused)
+            details = message.error.details if message.error else None
+            self._unavailable_services.note(connection.node, details=details)
         if refused is not None and refused.code not in _NOT_WORTH_RETRYING:
             return await self._retries.retry(
                 session_id=session_id,
@@ -159,7 +168,7 @@ class NodeJobService:
                 refused=refused,
                 reported=True,
             )
-        return await self._settle(connection, message, session_id=session_id, refused=refused)
+        return await self._settle(connection, message, session_id=session_id, outcome=outcome)
 
     async def _settle(
         self,
@@ -167,18 +176,18 @@ class NodeJobService:
         message: messages.JobResult,
         *,
         session_id: str,
-        refused: Refused | None,
+        outcome: Outcome,
     ) -> bool:
         taken = await self._settlement.settle(
             session_id=session_id,
             job_id=message.job_id,
             attempt=message.attempt_id,
             node_id=connection.node_id,
-            outcome=refused or _read_result(message),
+            outcome=outcome,
             utterance_index=message.utterance_index,
             trace_id=message.trace_id,
         )
-        if taken and refused is None:
+        if taken and not isinstance(outcome, Refused):
             self._asr_metrics.note_result(message)
         return taken
 
@@ -187,8 +196,55 @@ class NodeJobService:
         held = connection.find(message.job_id, message.attempt_id)
         return held is not None and await self.accept(connection, message.job_id, held)
 
-    def _note_unavailable(self, connection: NodeConnection, refused: Refused) -> None:
-        self._unavailable_services.note(connection.node, details=refused.details)
+    def _read(self, connection: NodeConnection, message: messages.JobResult) -> Outcome:
+        """Return what a node's answer comes to; its own words of a failure are for operators."""
+        if not message.success:
+            refused = read_failure(message.error)
+            self._flaws.report_failure(
+                connection,
+                message.error,
+                job_id=message.job_id,
+                attempt_id=message.attempt_id,
+                reason=refused.code,
+            )
+            return refused
+        result, flaws = read_result(message)
+        if flaws:
+            self._flaws.note_dropped(connection, flaws, kind=_RESULT)
+        return refuse(UNREADABLE_RESULT) if result is None else result
+
+    async def fail_unreadable(self, connection: NodeConnection, unreadable: Unreadable) -> bool:
+        """Fail the attempt a node spoke of in words that cannot be read; False where it named none.
+
+        While Redis is down that waits until it is back.
+        """
+        said = unreadable.values
+        job_id, attempt = said.get("job_id"), said.get("attempt_id")
+        if job_id is None or attempt is None:
+            return False
+        session_id = ids.find_session_id(job_id)
+        if session_id is None or said.get("node_id", connection.node_id) != connection.node_id:
+            return False
+        is_over = unreadable.kind not in _UNDER_WAY
+        if is_over and connection.find(job_id, attempt):
+            del connection.held[job_id]
+
+        async def fail() -> bool:
+            return await self._retries.retry(
+                session_id=session_id,
+                job_id=job_id,
+                attempt=attempt,
+                node_id=connection.node_id,
+                reason=UNREADABLE_RESULT,
+                refused=refuse(UNREADABLE_RESULT),
+                reported=is_over,
+            )
+
+        try:
+            return await fail()
+        except DependencyDown:
+            self._background.run(self._again(fail), name="a failure kept while Redis is down")
+            return True
 
     async def accept(
         self, connection: NodeConnection, job_id: str, held: Held, *, tell: bool = False
@@ -237,36 +293,3 @@ class NodeJobService:
                 attempt=held.attempt,
                 node_id=connection.node_id,
             )
-
-
-def _has_it(refused: Refused) -> bool:
-    """Say whether a node refuses a job because it has it: the desktop node says so in words."""
-    return DUPLICATE_JOB in {refused.code, refused.message[: len(DUPLICATE_JOB)]}
-
-
-def _read_failure(message: messages.JobResult) -> Refused:
-    error = message.error
-    if error is None:
-        return Refused(code="PROCESSING_ERROR", message="The node failed and gave no reason.")
-    if error.message.startswith(DUPLICATE_UTTERANCE):
-        return Refused(code=DUPLICATE_UTTERANCE, message=error.message)
-    return Refused(code=error.code, message=error.message, details=error.details)
-
-
-def _read_result(message: messages.JobResult) -> Result:
-    return Result(
-        text_asr=message.text_asr or "",
-        text_translated=message.text_translated or "",
-        tts_audio=message.tts_audio or "",
-        tts_format=message.tts_format or "pcm16",
-        extra=message.extra,
-        processing_time_ms=None
-        if message.processing_time_ms is None
-        else int(message.processing_time_ms),
-        node_completed_at_ms=message.node_completed_at_ms,
-        asr_quality_level=message.asr_quality_level,
-        reason_codes=tuple(message.reason_codes) if message.reason_codes is not None else None,
-        quality_score=message.quality_score,
-        rerun_count=message.rerun_count,
-        segments_meta=message.segments_meta,
-    )

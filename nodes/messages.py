@@ -1,6 +1,6 @@
 """The node socket's messages: first what nodes say, then what they are told."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, get_args
 
 import msgspec
 from msgspec import Meta
@@ -8,11 +8,15 @@ from msgspec import Meta
 from scheduling.model.jobs import Assignment, Pipeline
 from scheduling.model.languages import NmtRule
 from scheduling.model.nodes import NodeStatus
-from sockets.wire import Message, check_levels, encode_text
+from sockets.reader import MessageReader
+from sockets.wire import Message, check_levels, encode_text, find_type
 
 NodeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 ShortText = Annotated[str, Meta(max_length=256)]
 Counter = Annotated[int, Meta(ge=0, le=2**53)]
+Slots = Annotated[int, Meta(ge=1, le=2**53)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Span = Annotated[float, Meta(ge=0, le=2**53)]
 Languages = Annotated[list[Annotated[str, Meta(max_length=35)]], Meta(max_length=512)]
 
 
@@ -94,7 +98,7 @@ class RegisterNode(Message, frozen=True, tag="node_register"):
     installed_services: list[InstalledService] | None = None
     language_capabilities: LanguageCapabilities | None = None
     advanced_features: list[ShortText] | None = None
-    max_concurrent_jobs: Counter | None = None
+    max_concurrent_jobs: Slots | None = None
     resume_token: ShortText | None = None
     running_attempts: list[AttemptName] | None = None
 
@@ -102,6 +106,7 @@ class RegisterNode(Message, frozen=True, tag="node_register"):
 class ResourceUsage(Message, frozen=True):
     """Percent of the machine; a figure outside 0 to 100 makes the heartbeat an unhealthy one."""
 
+    essential: ClassVar = frozenset({"cpu_percent", "mem_percent", "running_jobs"})
     cpu_percent: float = 0.0
     mem_percent: float = 0.0
     gpu_percent: float | None = None
@@ -121,8 +126,8 @@ class RerunMetrics(Message, frozen=True):
 
 class NodeHeartbeat(Message, frozen=True, tag="node_heartbeat"):
     node_id: ShortText
-    timestamp: int
     resource_usage: ResourceUsage
+    timestamp: int = 0
     installed_services: list[InstalledService] | None = None
     capability_by_type: list[Capability] | None = None
     language_capabilities: LanguageCapabilities | None = None
@@ -158,31 +163,63 @@ class AsrPartial(Message, frozen=True, tag="asr_partial"):
 
 
 class JobError(Message, frozen=True):
-    """Why a job failed on the node."""
+    """Why a job failed on the node; the words are for operators, and the node's own."""
 
-    code: ShortText
-    message: str
+    code: ShortText = ""
+    message: str = ""
     details: Any = None
+
+
+class ServiceTimings(Message, frozen=True):
+    """How long the services of a node took."""
+
+    asr_ms: Span | None = None
+    nmt_ms: Span | None = None
+    tts_ms: Span | None = None
+    total_ms: Span | None = None
+
+
+class Extra(Message, frozen=True):
+    """What a node may add to a result; whatever else it says there is its own."""
+
+    emotion: ShortText | None = None
+    speech_rate: Span | None = None
+    voice_style: ShortText | None = None
+    service_timings: ServiceTimings | None = None
+    language_probability: Share | None = None
+    language_probabilities: (
+        Annotated[dict[Annotated[str, Meta(max_length=35)], Share], Meta(max_length=512)] | None
+    ) = None
+    reason: ShortText | None = None
+    filtered: bool | None = None
+
+
+class SegmentsMeta(Message, frozen=True):
+    """The stretches of speech that a node found in an utterance; times are in seconds."""
+
+    count: Counter | None = None
+    max_gap: Span | None = None
+    avg_duration: Span | None = None
 
 
 class JobOutput(Message, frozen=True, kw_only=True):
     """What a node made of an utterance; audio is base64."""
 
+    # A result whose words cannot be read is none.
+    essential: ClassVar = frozenset({"text_asr", "text_translated"})
+
     text_asr: str | None = None
     text_translated: str | None = None
-    tts_audio: str | None = None
+    tts_audio: Any = None  # looked at in `results`: without it there may be words to tell
     tts_format: ShortText | None = None
-    extra: dict[str, Any] | None = None
-    processing_time_ms: float | None = None
-    node_completed_at_ms: int | None = None
+    extra: Extra | None = None
+    processing_time_ms: Span | None = None
+    node_completed_at_ms: Counter | None = None
     asr_quality_level: ShortText | None = None
-    reason_codes: list[ShortText] | None = None
-    quality_score: float | None = None
+    reason_codes: Annotated[list[ShortText], Meta(max_length=32)] | None = None
+    quality_score: Share | None = None
     rerun_count: Counter | None = None
-    segments_meta: dict[str, Any] | None = None
-
-    def __post_init__(self) -> None:
-        check_levels(self.extra, self.segments_meta)
+    segments_meta: SegmentsMeta | None = None
 
 
 class JobResult(JobOutput, frozen=True, tag="job_result"):
@@ -196,8 +233,7 @@ class JobResult(JobOutput, frozen=True, tag="job_result"):
     error: JobError | None = None
 
     def __post_init__(self) -> None:
-        details = self.error.details if self.error else None
-        check_levels(self.extra, self.segments_meta, details)
+        check_levels(self.error.details if self.error else None)
 
 
 class NodeErrorReported(Message, frozen=True, tag="node_error"):
@@ -279,8 +315,14 @@ FromNode = (
 )
 ToNode = NodeRegistered | AssignJob | CancelJob | NodeStatusShown | ControlNode
 
-_decoder: msgspec.json.Decoder[FromNode] = msgspec.json.Decoder(FromNode)
-decode = _decoder.decode
+REGISTER = "node_register"
+_OUR_OWN_TYPES = frozenset({"error", *(kind.__struct_config__.tag for kind in get_args(ToNode))})
+# A node that registers is told of every field that is wrong; later ones are read as far as they go.
+reader: MessageReader[FromNode] = MessageReader(
+    *get_args(FromNode),
+    tolerant=tuple(kind for kind in get_args(FromNode) if kind is not RegisterNode),
+)
+decode = reader.decode
 
 
 def encode_assignment(assignment: Assignment) -> str:
@@ -289,3 +331,8 @@ def encode_assignment(assignment: Assignment) -> str:
     By place, not by name: that costs 0.2 µs, and a test holds the fields of both together.
     """
     return encode_text(AssignJob(*msgspec.structs.astuple(assignment)))
+
+
+def is_our_own(frame: str) -> bool:
+    """Say whether a node sent a message of ours back; such frames are ignored, not refused."""
+    return find_type(frame) in _OUR_OWN_TYPES

@@ -6,6 +6,7 @@ from nodes import messages
 from nodes.asr_metrics import AsrMetrics
 from nodes.connections import Held, NodeConnection
 from nodes.credentials import NodeCredentials
+from nodes.flaw_reporter import FlawReporter
 from nodes.job_service import NodeJobService
 from nodes.lifecycle import describe, is_healthy, read_usage
 from scheduling.fleet.registry import Attempt, Registry
@@ -32,8 +33,10 @@ class NodeService:
         jobs: NodeJobService,
         credentials: NodeCredentials,
         asr_metrics: AsrMetrics,
+        flaws: FlawReporter,
         require_gpu: bool,
     ) -> None:
+        self._flaws = flaws
         self._registry = registry
         self._asr_metrics = asr_metrics
         self._credentials = credentials
@@ -65,8 +68,11 @@ class NodeService:
             description=describe(message, before=None),
             shown_token=message.resume_token or "",
             running=_read_attempts(message.running_attempts) or (),
+            own_epoch=before.conn_epoch if before is not None else None,
         )
         node = registration.node
+        if registration.was_taken:
+            self._flaws.report_takeover(node)
         connection = NodeConnection(
             node=node,
             outbound=outbound,

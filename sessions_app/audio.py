@@ -15,14 +15,12 @@ from enum import StrEnum
 import msgspec
 
 from scheduling.model.errors import Refusal
+from sockets.wire import measure_base64
 
 _PCM16_SAMPLE_BYTES = 2
 _CHUNK_HEADER = struct.Struct("<BBIIBB")
 _FINAL_HEADER = struct.Struct("<BBII")
 _AUDIO_CHUNK, _FINAL, _PING, _PONG = 0x01, 0x02, 0x10, 0x11
-
-_BASE64_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_BASE64_QUANTUM = 4
 
 
 class AudioRefusal(Refusal):
@@ -161,16 +159,11 @@ def decode_chunk_payload(payload: str | None) -> bytes:
 
 
 def check_utterance_audio(text: str) -> int:
-    """Check that an utterance's audio is strict base64 without decoding it; tell its bytes.
-
-    Deleting the alphabet from 28 KB and looking at what is left takes 8 µs; decoding it takes
-    11 µs with msgspec and 35 µs with binascii, and the job carries the text, not the bytes.
+    """Check that an utterance's audio is strict base64; tell how many bytes it stands for.
 
     :raises UndecodableAudio: a foreign character, wrong padding, or a wrong length
     """
-    if not text.isascii() or len(text) % _BASE64_QUANTUM:
+    size = measure_base64(text)
+    if size is None:
         raise UndecodableAudio("Audio decode failed: not base64")
-    rest = text.encode("ascii").translate(None, _BASE64_ALPHABET)
-    if rest not in (b"", b"=", b"==") or not text.endswith(rest.decode()):
-        raise UndecodableAudio("Audio decode failed: not base64")
-    return len(text) // _BASE64_QUANTUM * 3 - len(rest)
+    return size

@@ -11,6 +11,7 @@ from sessions_app.services import SessionService
 from sessions_app.speaker import Speaker
 from sockets.consumers import MessageConsumer
 from sockets.outbound import OutboundLimits
+from sockets.reader import Unreadable
 from sockets.socket_auth import SocketAuth
 from sockets.wire import ErrorFrame
 
@@ -22,7 +23,7 @@ _SLOW_DOWN_MS = 1_000
 class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker | ErrorFrame]):
     """One speaker's socket; it carries one session in practice, several if the client wants."""
 
-    decode = staticmethod(messages.decode)
+    reader = messages.reader
 
     def __init__(
         self,
@@ -96,9 +97,9 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
             text = f"Failed to process message: {text}"
         self.reply(ErrorFrame(code=code, message=text, details=refusal.details))
 
-    def malformed(self, error: str, frame: str) -> None:
+    async def malformed(self, unreadable: Unreadable, frame: str) -> None:
         if not messages.is_our_own(frame):
-            text = f"Invalid message format: {error}"
+            text = f"Invalid message format: {unreadable}"
             self.reply(ErrorFrame(code="INVALID_MESSAGE", message=text))
 
     async def disconnected(self, code: int) -> None:

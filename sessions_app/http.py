@@ -28,16 +28,17 @@ def build_paths(
         ("/v1/dispatch/f2f", "POST"): Endpoint(
             dispatch,
             auth=auth,
-            decode=msgspec.json.Decoder(http_messages.DispatchUtterance).decode,
+            reader=http_messages.reader,
             most_bytes=most_bytes,
         ),
         ("/v1/audio", "POST"): Endpoint(
             keep_audio,
             auth=auth,
-            decode=bytes,
             most_bytes=most_bytes,
             media_type="application/octet-stream",
         ),
-        ("/v1/job/", "GET"): Endpoint(service.find_job, auth=auth, decode=None, most_bytes=0),
-        ("/v1/job/", "DELETE"): Endpoint(service.cancel_job, auth=auth, decode=None, most_bytes=0),
+        ("/v1/job/", "GET"): Endpoint(service.find_job, auth=auth, has_body=False, most_bytes=0),
+        ("/v1/job/", "DELETE"): Endpoint(
+            service.cancel_job, auth=auth, has_body=False, most_bytes=0
+        ),
     }

@@ -13,6 +13,7 @@ from sessions_app.messages import (
     ShortText,
     Spoken,
 )
+from sockets.reader import MessageReader
 from sockets.wire import Message
 
 RequestId = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -52,6 +53,9 @@ class DispatchUtterance(Spoken, frozen=True):
     pipeline: PipelineWanted | None = None
     options: Options | None = None
     callback: Callback | None = None
+
+
+reader: MessageReader[DispatchUtterance] = MessageReader(DispatchUtterance)
 
 
 class DispatchedJob(Message, frozen=True, omit_defaults=False):

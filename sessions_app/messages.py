@@ -1,13 +1,14 @@
 """The session socket's messages: first what speakers say, then what they are told."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 from msgspec import Meta
 
 from scheduling.model.languages import AUTO, UnreadableLanguage, read_language
-from sockets.wire import Message, check_levels
+from sockets.reader import MessageReader
+from sockets.wire import Message, check_levels, find_type
 
 # Languages one utterance may be translated to.
 MOST_TARGETS = 32
@@ -284,15 +285,10 @@ ToSpeaker = (
     | RoomRefused
 )
 
-_decoder: msgspec.json.Decoder[FromSpeaker] = msgspec.json.Decoder(FromSpeaker)
-decode = _decoder.decode
+reader: MessageReader[FromSpeaker] = MessageReader(*get_args(FromSpeaker))
+decode = reader.decode
 
 
-class _TypeOnly(msgspec.Struct):
-    type: str
-
-
-_type_decoder = msgspec.json.Decoder(_TypeOnly)
 _OUR_OWN_TYPES = frozenset(
     {
         *("session_init_ack", "translation_result", "missing_result", "asr_partial", "ui_event"),
@@ -304,7 +300,4 @@ _OUR_OWN_TYPES = frozenset(
 
 def is_our_own(frame: str) -> bool:
     """Say whether a client sent a message of ours back; such frames are ignored, not refused."""
-    try:
-        return _type_decoder.decode(frame).type in _OUR_OWN_TYPES
-    except (msgspec.MsgspecError, RecursionError):
-        return False
+    return find_type(frame) in _OUR_OWN_TYPES

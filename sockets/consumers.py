@@ -4,11 +4,11 @@ import asyncio
 import logging
 from typing import Any, ClassVar, Generic, TypeVar
 
-import msgspec
 from channels.consumer import AsyncConsumer
 
 from scheduling.model.errors import Refusal
 from sockets.outbound import WRITE_TEXT, Outbound, OutboundLimits
+from sockets.reader import UNDECODABLE, MessageReader, ReadMessage, Unreadable
 from sockets.socket_auth import OpenSocketAuth, Peer, SocketAuth, reject
 from sockets.wire import Message, encode_text
 
@@ -28,7 +28,7 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming, Outgoing]):
     Events from elsewhere reach the socket through its mailbox, not through the loop.
     """
 
-    decode: ClassVar[Any]
+    reader: ClassVar[MessageReader[Any]]
     outbound_limits: OutboundLimits = OutboundLimits()
     auth: SocketAuth = OpenSocketAuth()
     most_frame_bytes: int | None = None
@@ -115,7 +115,10 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming, Outgoing]):
         """Tell the peer of a refusal."""
         raise NotImplementedError
 
-    def malformed(self, error: str, frame: str) -> None:
+    def mended(self, reading: ReadMessage[Incoming]) -> None:
+        """Note what was done to read a message; it is answered next."""
+
+    async def malformed(self, unreadable: Unreadable, frame: str) -> None:
         """Tell the peer that a frame is no message of ours."""
         raise NotImplementedError
 
@@ -143,11 +146,21 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming, Outgoing]):
 
     async def _take_text(self, text: str) -> None:
         try:
-            message = self.decode(text)
-        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-            self.malformed(str(error), text)
+            message = self.reader.decode(text)
+        except UNDECODABLE:
+            await self._guard(self._take_flawed(text))
             return
         await self._guard(self.answer(message))
+
+    async def _take_flawed(self, text: str) -> None:
+        """Take what can be read of a frame that is not as declared."""
+        try:
+            reading: ReadMessage[Incoming] = self.reader.read(text)
+        except Unreadable as unreadable:
+            await self.malformed(unreadable, text)
+            return
+        self.mended(reading)
+        await self.answer(reading.message)
 
     async def _guard(self, answering: Any) -> None:
         """A refusal is an answer; anything else is a fault of ours and ends this socket."""

@@ -4,12 +4,13 @@ import contextlib
 import http
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from scheduling.model.credentials import Principal
 from scheduling.model.errors import BadInput, Refusal
+from sockets.reader import UNDECODABLE, MessageReader, ReadMessage, Unreadable
 from sockets.request_auth import RequestAuth
 from sockets.socket_auth import find_header
 
@@ -76,11 +77,22 @@ class Call(msgspec.Struct, Generic[Incoming], frozen=True):
 Answering = Callable[[Call[Any]], Awaitable[msgspec.Struct | HttpAnswer]]
 
 
+class FlawListener(Protocol):
+    """Who is told of bodies that were not as declared."""
+
+    async def note_mended(self, principal: Principal | None, reading: ReadMessage[Any]) -> None:
+        """A body was taken although it was not as declared."""
+
+    async def note_unreadable(self, principal: Principal | None, unreadable: Unreadable) -> None:
+        """A body could not be taken, and is refused."""
+
+
 class Endpoint:
     """One method of one path: decode, one call of a service, encode.
 
-    `decode` reads the body; None for a request that has none. A body of another type than
-    `media_type` is refused: a page of another site cannot send it without being asked first.
+    `reader` reads the body; None for one that is bytes, or absent where `has_body` is not so. A
+    body of another type than `media_type` is refused: a page of another site cannot send it
+    without being asked first.
     """
 
     def __init__(
@@ -88,13 +100,17 @@ class Endpoint:
         answer: Answering,
         *,
         auth: RequestAuth,
-        decode: Callable[[bytes], Any] | None,
+        reader: MessageReader[Any] | None = None,
+        flaws: FlawListener | None = None,
+        has_body: bool = True,
         most_bytes: int,
         media_type: str = _JSON,
     ) -> None:
         self._answer = answer
         self._auth = auth
-        self._decode = decode
+        self._reader = reader
+        self._flaws = flaws
+        self._has_body = has_body
         self._most_bytes = most_bytes
         self._media_type = media_type
 
@@ -115,12 +131,12 @@ class Endpoint:
     async def _take(self, scope: Any, receive: Any, name: str) -> HttpAnswer:
         principal = await self._auth.identify(scope)
         body = await self._read(scope, receive)
-        message = None
-        if self._decode is not None:
+        message: Any = body if self._has_body else None
+        if self._reader is not None:
             try:
-                message = self._decode(body)
-            except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-                raise BadInput(f"Invalid message: {error}", code="INVALID_MESSAGE") from error
+                message = self._reader.decode(body)
+            except UNDECODABLE:
+                message = await self._read_flawed(self._reader, principal, body)
 
         async def wait_gone() -> None:
             while (await receive())["type"] != "http.disconnect":
@@ -134,8 +150,25 @@ class Endpoint:
             else HttpAnswer(body=msgspec.json.encode(answer))
         )
 
+    async def _read_flawed(
+        self, reader: MessageReader[Any], principal: Principal | None, body: bytes
+    ) -> Any:
+        """Return what can be read of a body that is not as declared.
+
+        :raises BadInput: not enough
+        """
+        try:
+            reading = reader.read(body)
+        except Unreadable as unreadable:
+            if self._flaws is not None:
+                await self._flaws.note_unreadable(principal, unreadable)
+            raise BadInput(f"Invalid message: {unreadable}", code="INVALID_MESSAGE") from unreadable
+        if self._flaws is not None:
+            await self._flaws.note_mended(principal, reading)
+        return reading.message
+
     async def _read(self, scope: Any, receive: Any) -> bytes:
-        if self._decode is not None:
+        if self._has_body:
             kind = find_header(scope, b"content-type").partition(";")[0].strip().lower()
             if kind != self._media_type:
                 raise BadInput(f"Send {self._media_type}.", code="UNSUPPORTED_MEDIA_TYPE")

@@ -32,6 +32,7 @@ from lingua.serving import logs
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
 from nodes.asr_metrics import AsrMetrics
+from nodes.flaw_reporter import FlawReporter
 from operators.console.console import Console
 from operators.console.instance import link
 from operators.db.pool_source import DatabaseSource
@@ -183,8 +184,11 @@ async def _compose(
     console = build_console(infrastructure, services, configuration, pools=pools, network=network)
     in_flight = spans.make_in_flight() if spans else InFlight()
     asr_metrics = AsrMetrics(metrics)
-    jobs = build_job_service(services, pools=pools, asr_metrics=asr_metrics)
-    nodes_service = build_node_service(services, access=access, jobs=jobs, asr_metrics=asr_metrics)
+    flaws = FlawReporter(metrics=metrics, show=services.registry.show_flaws)
+    jobs = build_job_service(services, pools=pools, asr_metrics=asr_metrics, flaws=flaws)
+    nodes_service = build_node_service(
+        services, access=access, jobs=jobs, asr_metrics=asr_metrics, flaws=flaws
+    )
     http_api = build_http_api(
         infrastructure,
         services,
@@ -192,6 +196,7 @@ async def _compose(
         access=access,
         nodes_service=nodes_service,
         jobs=jobs,
+        flaws=flaws,
     )
     return Instance(
         instance_id=instance_id,
@@ -203,6 +208,7 @@ async def _compose(
             ),
             nodes_service=nodes_service,
             jobs=jobs,
+            flaws=flaws,
             console=console,
             metrics=metrics,
         ),

@@ -19,6 +19,7 @@ from lingua.composition.services import Infrastructure, Services, build_sessions
 from lingua.serving.asgi_types import Receive, Scope, Send
 from nodes.asr_metrics import AsrMetrics
 from nodes.credentials import NodeCredentials
+from nodes.flaw_reporter import FlawReporter
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
 from operators.console.console import Console
@@ -68,7 +69,7 @@ def build_stale_requests(services: Services) -> StaleRequests:
 
 
 def build_job_service(
-    services: Services, *, pools: PoolParts, asr_metrics: AsrMetrics
+    services: Services, *, pools: PoolParts, asr_metrics: AsrMetrics, flaws: FlawReporter
 ) -> NodeJobService:
     """Build what takes the words of nodes about their jobs."""
     return NodeJobService(
@@ -78,11 +79,17 @@ def build_job_service(
         retries=services.retries,
         asr_metrics=asr_metrics,
         unavailable_services=pools.unavailable_services,
+        flaws=flaws,
     )
 
 
 def build_node_service(
-    services: Services, *, access: AccessParts, jobs: NodeJobService, asr_metrics: AsrMetrics
+    services: Services,
+    *,
+    access: AccessParts,
+    jobs: NodeJobService,
+    asr_metrics: AsrMetrics,
+    flaws: FlawReporter,
 ) -> NodeService:
     """Build what registers nodes, over whatever they come."""
     return NodeService(
@@ -91,6 +98,7 @@ def build_node_service(
         jobs=jobs,
         credentials=NodeCredentials(access=access.access),
         asr_metrics=asr_metrics,
+        flaws=flaws,
         require_gpu=services.configuration.require_gpu,
     )
 
@@ -102,6 +110,7 @@ def build_sockets(
     sessions: SessionService,
     nodes_service: NodeService,
     jobs: NodeJobService,
+    flaws: FlawReporter,
     console: Console,
     metrics: Metrics,
 ) -> URLRouter:
@@ -120,6 +129,7 @@ def build_sockets(
             *nodes.routing.build_routes(
                 service=nodes_service,
                 jobs=jobs,
+                flaws=flaws,
                 outbound_limits=for_nodes.outbound,
                 auth=access.node_auth,
                 most_frame_bytes=_find_own_limit(for_nodes, for_sessions),

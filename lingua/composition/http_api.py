@@ -10,6 +10,7 @@ from lingua.composition.configuration import Configuration, HttpConfiguration
 from lingua.composition.services import Infrastructure, Services, build_sessions
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
+from nodes.flaw_reporter import FlawReporter
 from nodes.http_nodes import HttpNodes
 from nodes.job_reports import JobReports
 from nodes.job_service import NodeJobService
@@ -43,6 +44,7 @@ def build_http_api(
     access: AccessParts,
     nodes_service: NodeService,
     jobs: NodeJobService,
+    flaws: FlawReporter,
 ) -> HttpApiParts:
     """Build the paths of nodes and speakers without a socket."""
     http_nodes = HttpNodes(
@@ -63,6 +65,7 @@ def build_http_api(
         attempts=services.attempts,
         delivery=services.delivery,
         access=access.access,
+        flaws=flaws,
     )
     http_sessions = _build_http_sessions(infrastructure, services, configuration.http)
     most_body_bytes = configuration.http.most_body_bytes

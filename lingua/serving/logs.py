@@ -6,6 +6,7 @@ and a long value is cut all the same.
 
 import datetime as dt
 import logging
+import re
 from typing import Any
 
 import msgspec
@@ -22,6 +23,11 @@ _LONGEST_VALUE = 300
 _LONGEST_MESSAGE = 4_000
 _MOST_KINDS = 1_000
 _OUR_FAULT = 500
+# Controls, marks that turn the direction of a text, halves of characters; then what ends a value.
+_UNSEEN = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff\\ud800-\\udfff]"
+)
+_OURS = re.compile(r'[ "=]')
 _process: dict[str, str] = {}
 
 
@@ -39,29 +45,35 @@ class JsonFormatter(logging.Formatter):
             "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage()[:_LONGEST_MESSAGE],
+            "message": _make_encodable(record.getMessage()[:_LONGEST_MESSAGE]),
         }
         extra = _read_extra(record)
         ids = {name: extra.pop(name, None) for name in ID_FIELDS}
         line |= {name: str(value) for name, value in ids.items() if value not in {None, ""}}
         line |= extra
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = _make_encodable(self.formatException(record.exc_info))
         return mask_secrets(msgspec.json.encode(line, enc_hook=repr).decode())
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people: moment, level, logger, message, then what else is known."""
+    """A line for people: moment, level, logger, message, then what else is known.
 
-    def format(self, record: logging.LogRecord) -> str:
+    Whatever peers say stays within its line and its field, and moves no cursor: what is not to be
+    seen is escaped, and a value with spaces or signs of ours is quoted.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         told = " ".join(
-            f"{name}={value}"
+            f"{name}={_quote(value)}"
             for name, value in _read_extra(record).items()
             if name != "instance_id" and value not in {None, ""}
         )
-        line = super().format(record)
-        head, found, traceback = line.partition("\n")
-        return mask_secrets(f"{head} {told}{found}{traceback}" if told else line)
+        line = _escape(super().formatMessage(record))
+        return f"{line} {told}" if told else line
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask_secrets(_escape_all_but_lines(super().format(record)))
 
 
 class RefusalFilter(logging.Filter):
@@ -109,6 +121,29 @@ class LogRateFilter(logging.Filter):
         return seen < self._most
 
 
+def _escape(text: str) -> str:
+    """Return a text with what is not to be seen, ends of lines included, written as escapes."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _escape_all_but_lines(text: str) -> str:
+    """Do so for the lines of a traceback."""
+    return "\n".join(_escape(line) for line in text.split("\n"))
+
+
+def _quote(value: Any) -> str:
+    text = str(value)
+    if _UNSEEN.search(text) or _OURS.search(text):
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{_escape(text)}"'
+    return text
+
+
+def _make_encodable(text: str) -> str:
+    """Return a text that UTF-8 can carry."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _read_extra(record: logging.LogRecord) -> dict[str, Any]:
     """Return what the caller added, cut to a length no audio fits in; and this process' id."""
     extra: dict[str, Any] = dict(_process)
@@ -121,5 +156,5 @@ def _read_extra(record: logging.LogRecord) -> dict[str, Any]:
 def _shorten(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
-    text = value if isinstance(value, str) else repr(value)
+    text = _make_encodable(value if isinstance(value, str) else repr(value))
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

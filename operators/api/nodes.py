@@ -31,6 +31,16 @@ _EXAMPLE_NODE = {
     "current_jobs": 1,
     "max_concurrent_jobs": 4,
     "last_heartbeat": 1795190115806,
+    "flaws": {
+        "repaired": 0,
+        "dropped": 1,
+        "refused": 0,
+        "last": "quality_score: Expected `float | null`, got `str`",
+        "failures": 1,
+        "last_failure": "ASR_FAILED: CUDA out of memory",
+        "last_at_ms": 1795190115806,
+    },
+    "takeovers": 0,
     "services": [{"service_id": "faster-whisper", "service_type": "Asr", "status": "Running"}],
     "capabilities": [
         {"service_type": "Asr", "ready": True, "reason": None, "ready_impl_ids": None}

@@ -93,6 +93,16 @@ class CapabilityState(serializers.Serializer[None]):
     ready_impl_ids = serializers.ListField(child=serializers.CharField(), allow_null=True)
 
 
+class Flaws(serializers.Serializer[None]):
+    repaired = serializers.IntegerField(help_text="Frames with text that was no text.")
+    dropped = serializers.IntegerField(help_text="Frames taken without a field.")
+    refused = serializers.IntegerField(help_text="Frames that could not be taken.")
+    last = serializers.CharField(help_text="What the last one had wrong.")
+    failures = serializers.IntegerField(help_text="Jobs it failed, and errors it reported.")
+    last_failure = serializers.CharField(help_text="Why, the last time, in the node's own words.")
+    last_at_ms = serializers.IntegerField(help_text="Milliseconds since the epoch, or 0.")
+
+
 class ClusterNode(serializers.Serializer[None]):
     node_id = serializers.CharField()
     instance_id = serializers.CharField()
@@ -107,6 +117,10 @@ class ClusterNode(serializers.Serializer[None]):
     current_jobs = serializers.IntegerField()
     max_concurrent_jobs = serializers.IntegerField()
     last_heartbeat = serializers.IntegerField(help_text="Milliseconds since the epoch.")
+    flaws = Flaws(help_text="Frames of its connection that were not as declared.")
+    takeovers = serializers.IntegerField(
+        help_text="How often a newer connection took its id from a living one."
+    )
     services = ServiceState(many=True)
     capabilities = CapabilityState(many=True)
 

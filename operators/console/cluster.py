@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from operators.console.statistics import name_type
 from scheduling.model.instances import InstanceFigures, InstanceRecord
 from scheduling.model.nodes import Hold, Node, NodeStatus
@@ -97,6 +99,8 @@ def describe_node(node: Node, load: int) -> Json:
         "current_jobs": load,
         "max_concurrent_jobs": node.max_jobs,
         "last_heartbeat": node.heartbeat_at_ms,
+        "flaws": msgspec.to_builtins(node.flaws),
+        "takeovers": node.takeovers,
         "services": [
             {
                 "service_id": service.service_id,

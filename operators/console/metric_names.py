@@ -99,6 +99,13 @@ METRICS: dict[str, Metric] = {
         "reason",
         series=tuple((reason,) for reason in KEPT_OUT),
     ),
+    "node_frames_flawed_total": _counter(
+        "Frames of nodes that were not as declared: repaired, taken without a field, or refused.",
+        "type",
+        "outcome",
+        "node_program",
+    ),
+    "node_takeovers_total": _counter("Node ids that a newer connection took from a living one."),
     # Redis and time
     "redis_op_duration_seconds": _histogram("Round trips to Redis.", "op"),
     "phase2_redis_op_total": _counter("Commands to Redis.", "op", "result"),

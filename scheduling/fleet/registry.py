@@ -17,11 +17,15 @@ Attempt = tuple[str, int]
 
 
 class Registration(msgspec.Struct, frozen=True):
-    """A node as it stands after registering; `kept` are the attempts it goes on with."""
+    """A node as it stands after registering; `kept` are the attempts it goes on with.
+
+    `was_taken` says that a living connection lost its id to this one.
+    """
 
     node: Node
     resume_token: str
     kept: tuple[Attempt, ...]
+    was_taken: bool
 
 
 class Registry:
@@ -50,17 +54,25 @@ class Registry:
         description: NodeDescription,
         shown_token: str,
         running: Collection[Attempt],
+        own_epoch: int | None = None,
     ) -> Registration:
         """Give a node its id on a new connection (N1, N4, C3).
 
-        Leases it holds stay: what it says it is `running` it keeps; what a node that resumes no
-        longer knows of moves on at once. An id is drawn where it has none.
+        `own_epoch` is what this very socket had. Leases the node holds stay: what it says it is
+        `running` it keeps; what a node that resumes no longer knows of moves on at once. An id is
+        drawn where it has none.
 
-        :raises RegistrationRefused: the id lives on another connection under another token
+        :raises RegistrationRefused: the id lives on another connection under another token, or
+            the node offers no slots, or more than it may
         """
         limits = self._limits
         node_id = node_id or ids.new_node_id()
-        offered = min(max(max_jobs or limits.default_max_jobs, 1), limits.most_max_jobs)
+        offered = limits.default_max_jobs if max_jobs is None else max_jobs
+        if not 1 <= offered <= limits.most_max_jobs:
+            raise errors.RegistrationRefused(
+                code="INVALID_MESSAGE",
+                message=f"max_concurrent_jobs: a node offers 1 to {limits.most_max_jobs}.",
+            )
         token = ids.new_token() if description.resumes else ""
         registered = await self._stores.nodes.register(
             node_id=node_id,
@@ -70,6 +82,7 @@ class Registry:
             shown_token=shown_token,
             kept_token=token,
             cordoned=self._is_cordoned(node_id),
+            own_epoch=own_epoch,
         )
         if registered is None:
             raise errors.RegistrationRefused(
@@ -87,6 +100,7 @@ class Registry:
             heartbeat_at_ms=clock.now_ms(),
             draining=registered.held is not Hold.NONE,
             held=registered.held,
+            takeovers=registered.takeovers,
         )
         self._fleet.put(node)
         self._fleet.loads.record(node_id, len(registered.attempts))
@@ -95,7 +109,9 @@ class Registry:
         if description.resumes:
             forgotten = set(registered.attempts) - set(kept)
             await self._departure.move_attempts(node_id, forgotten, is_told=True)
-        return Registration(node=node, resume_token=token, kept=kept)
+        return Registration(
+            node=node, resume_token=token, kept=kept, was_taken=registered.was_taken
+        )
 
     async def move(self, *, node_id: str, shown_token: str) -> Moved:
         """Bring a node's connection here: it asks over HTTP, and asked this instance (N18).
@@ -153,6 +169,7 @@ class Registry:
             description=None if description == node.description else description,
             draining=draining,
             running=running,
+            flaws=node.flaws if node.flaws.last_at_ms else None,
         )
         if recorded is Unheard.UNKNOWN:
             raise errors.NodeForgotten
@@ -174,6 +191,12 @@ class Registry:
         self._fleet.put(now)
         self._fleet.loads.record(node.node_id, recorded.load)
         return now
+
+    def show_flaws(self, node: Node) -> None:
+        """Let lists of nodes, everywhere, show what a connection's frames had wrong so far."""
+        known = self._fleet.find(node.node_id)
+        if known is not None and known.conn_epoch == node.conn_epoch:
+            self._fleet.put(msgspec.structs.replace(known, flaws=node.flaws))
 
     async def restore(
         self, *, node: Node, resume_token: str, attempts: Collection[Attempt]

@@ -29,7 +29,14 @@ _BUCKETS: Mapping[str, Sequence[float]] = {
 _DISPATCHED, _DONE = JobState.DISPATCHED, JobState.DONE
 _FAILED, _CANCELLED = JobState.FAILED, JobState.CANCELLED
 OTHER = "other"
-_MOST_VALUES = {"node_id": 100, "reason": 200, "service_id": 200, "said_reason": 200, "pool": 200}
+_MOST_VALUES = {
+    "node_id": 100,
+    "node_program": 20,
+    "pool": 200,
+    "reason": 200,
+    "said_reason": 200,
+    "service_id": 200,
+}
 _MOST_STEPS = 4_096
 _MOST_RECENT = 1_000
 _MOST_FLIGHTS = 20_000

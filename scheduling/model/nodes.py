@@ -34,6 +34,23 @@ class Usage(msgspec.Struct, frozen=True):
     gpu_memory: float | None = None
 
 
+class Flaws(msgspec.Struct, frozen=True):
+    """What operators should know of a connection: frames not as declared, jobs it failed.
+
+    `repaired` and `dropped` frames were taken without what could not be read; `refused` ones not.
+    `last` is what the last one had wrong, `last_failure` why the last job failed, in the node's own
+    words, which nobody else is told.
+    """
+
+    repaired: int = 0
+    dropped: int = 0
+    refused: int = 0
+    last: str = ""
+    failures: int = 0
+    last_failure: str = ""
+    last_at_ms: int = 0
+
+
 class Service(msgspec.Struct, frozen=True):
     """An installed service; unknown types are kept and never asked for."""
 
@@ -91,6 +108,9 @@ class Node(msgspec.Struct, frozen=True):
     heartbeat_at_ms: int
     draining: bool = False
     held: Hold = Hold.NONE
+    flaws: Flaws = Flaws()
+    # How often a newer connection took this id while the older one lived.
+    takeovers: int = 0
 
     @property
     def is_open(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from scheduling.model.limits import JobLimits, NodeLimits
-from scheduling.model.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
+from scheduling.model.nodes import Flaws, Hold, Node, NodeDescription, NodeStatus, Usage
 from scheduling.store.keys import Keys
 from scheduling.store.leases import Attempt, list_lease_keys, name_attempt, read_attempts
 from scheduling.store.redis.connection import Connection
@@ -19,11 +19,16 @@ _encode = msgspec.json.encode
 
 
 class Registered(msgspec.Struct, frozen=True):
-    """A node's new connection; `attempts` are those that still hold a slot."""
+    """A node's new connection; `attempts` are those that still hold a slot.
+
+    `was_taken` says that a living connection lost its id to this one, `takeovers` how often.
+    """
 
     conn_epoch: int
     now_ms: int
     held: Hold
+    was_taken: bool
+    takeovers: int
     attempts: tuple[Attempt, ...]
 
 
@@ -116,10 +121,12 @@ class NodeStore:
         shown_token: str,
         kept_token: str,
         cordoned: bool = False,
+        own_epoch: int | None = None,
     ) -> "Future[Registered | None]":
         """Give a node's id to a new connection; None when it lives and the token is wrong (N4).
 
-        `cordoned` says that operators want it so; a cordon its record knows of stays, too.
+        `own_epoch` is what this very socket had before. `cordoned` says that operators want it
+        so; a cordon its record knows of stays, too.
         """
         return self._connection.run_script(
             "register_node",
@@ -133,6 +140,7 @@ class NodeStore:
                 self._limits.heartbeat_timeout_ms,
                 self._limits.forget_ms,
                 int(cordoned),
+                "" if own_epoch is None else own_epoch,
                 self.test_clock,
             ],
             read=_read_registered,
@@ -159,6 +167,7 @@ class NodeStore:
         description: NodeDescription | None,
         draining: bool | None,
         running: Sequence[Attempt] | None,
+        flaws: Flaws | None = None,
     ) -> "Future[HeartbeatRecorded | Unheard]":
         """Record that a node lives, or say why this connection does not speak for it.
 
@@ -182,6 +191,7 @@ class NodeStore:
                 rules.window,
                 rules.warmup_ms,
                 rules.forget_ms,
+                _encode(flaws) if flaws else "",
                 self.test_clock,
             ],
             read=_read_heartbeat,
@@ -272,6 +282,8 @@ def _read_node(node_id: str, raw: dict[str, str]) -> Node | None:
         heartbeat_at_ms=int(raw["heartbeat_at_ms"]),
         draining=raw.get("draining") == "1",
         held=Hold(raw.get("held", "")),
+        flaws=msgspec.json.decode(raw["flaws"], type=Flaws) if raw.get("flaws") else Flaws(),
+        takeovers=int(raw.get("takeovers", 0)),
     )
 
 
@@ -282,9 +294,14 @@ def _read_load(raw: list[str | None]) -> int:
 def _read_registered(raw: list[Any]) -> Registered | None:
     if raw[0] != 1:
         return None
-    _, conn_epoch, now_ms, held, *attempts = raw
+    _, conn_epoch, now_ms, held, was_taken, takeovers, *attempts = raw
     return Registered(
-        conn_epoch=conn_epoch, now_ms=now_ms, held=Hold(held), attempts=read_attempts(attempts)
+        conn_epoch=conn_epoch,
+        now_ms=now_ms,
+        held=Hold(held),
+        was_taken=was_taken == 1,
+        takeovers=takeovers,
+        attempts=read_attempts(attempts),
     )
 
 

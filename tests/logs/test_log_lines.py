@@ -207,3 +207,41 @@ def test_a_log_file_rotates_by_size_and_keeps_as_many_as_told(tmp_path: Path) ->
         for line in text.splitlines()
     ]
     assert numbers == list(range(numbers[0], 200))
+
+
+_WORDS = {
+    "a newline": "x\nERROR lingua: forged",
+    "an escape": "x\x1b[2J\x1b]0;title\x07",
+    "an escape of one byte": "x\x9b2J",
+    "an end of line of Unicode": "x\u2028ERROR lingua: forged",
+    "a turn of direction": "x\u202egnol",
+    "half a character": "x\ud83d",
+    "another field": 'x" node_id=forged',
+}
+
+
+@pytest.mark.req("ED1", "O7")
+@pytest.mark.parametrize("words", _WORDS.values(), ids=_WORDS)
+def test_what_peers_say_stays_in_its_line_and_its_field(words: str) -> None:
+    formatter = TextFormatter("{levelname} {message}", style="{")
+
+    line = formatter.format(make_record(f"it said {words}", node_id="n1", told=words))
+
+    assert line.isprintable()
+    assert line.encode()
+    assert " node_id=n1 told=" in line
+    assert line.endswith('"') or " " not in line.partition("told=")[2]
+    assert "node_id=forged" not in re.sub(r'"(\\.|[^"\\])*"', "", line.partition("node_id=n1")[2])
+
+
+@pytest.mark.req("ED1", "O7")
+def test_a_traceback_keeps_its_lines_and_shows_no_controls() -> None:
+    try:
+        raise ValueError("x\x1b[2J\ud83d")  # noqa: TRY301 - a line with a traceback is wanted
+    except ValueError:
+        record = make_record(exc_info=sys.exc_info())
+
+    line = TextFormatter("{message}", style="{").format(record)
+    assert "\nTraceback (most recent call last):\n" in line
+    assert all(part.isprintable() for part in line.split("\n"))
+    assert check(JsonFormatter().format(record))["exception"].endswith("\\ud83d")

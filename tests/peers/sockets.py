@@ -30,8 +30,12 @@ class Peer:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def connect(cls, url: str) -> AsyncIterator[Self]:
-        socket = await connect(url, compression=None, max_size=None, proxy=None)
+    async def connect(
+        cls, url: str, *, headers: dict[str, str] | None = None
+    ) -> AsyncIterator[Self]:
+        socket = await connect(
+            url, compression=None, max_size=None, proxy=None, additional_headers=headers
+        )
         peer = cls(socket)
         try:
             yield peer

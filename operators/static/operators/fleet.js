@@ -26,6 +26,14 @@ function buttons(node) {
   }));
 }
 
+// What operators should know of a node's program: frames that were not as declared, an id that two have.
+function trouble({ flaws, takeovers }) {
+  const count = flaws.repaired + flaws.dropped + flaws.refused;
+  const said = count ? [`${count} frames not as declared, last: ${flaws.last}`] : [];
+  if (flaws.failures) said.push(`${flaws.failures} failures, last: ${flaws.last_failure}`);
+  return said.concat(takeovers ? `id taken ${takeovers} times from a living connection` : []).join("; ") || "–";
+}
+
 function show() {
   const wanted = find("#node-filter").value.trim().toLowerCase();
   const words = (node) => [node.node_id, node.status, ...node.languages, ...node.services.map((entry) => entry.service_id)].join(" ");
@@ -34,7 +42,7 @@ function show() {
     const line = row(
       id(node.node_id), statusBadge(node.status), `${node.current_jobs} / ${node.max_concurrent_jobs}`,
       node.languages.join(", ") || "–", node.services.map((entry) => entry.service_id).join(", ") || "–",
-      ago(node.last_heartbeat), buttons(node));
+      ago(node.last_heartbeat), trouble(node), buttons(node));
     line.dataset.node = node.node_id;
     line.dataset.status = node.status;
     return line;
