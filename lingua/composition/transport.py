@@ -121,6 +121,20 @@ class LayerTransport:
                 return body
             self.exchange.take(message)
 
+    async def give_up(self) -> None:
+        """Keep the message received last as a dead letter: nobody here can read it.
+
+        Only the Streams layer keeps any.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        if self._streams is None:
+            return
+        try:
+            await self._streams.give_up(self.channel)
+        except self._trouble as error:
+            raise errors.DependencyDown from error
+
     async def close(self) -> None:
         """Leave the group and close the layer's connections.
 

@@ -69,12 +69,20 @@ class InstanceInbox:
             return False
         try:
             envelope = instance_messages.decode(body)
-        except msgspec.MsgspecError:
-            self.dropped += 1
-            logger.exception("an envelope could not be read; its sender may be of another version")
+        except msgspec.MsgspecError as unread:
+            await self._give_up(unread)
             return False
         self.take(envelope)
         return True
+
+    async def _give_up(self, unread: msgspec.MsgspecError) -> None:
+        """Keep what cannot be read for whoever looks into it; its sender may be a newer version."""
+        self.dropped += 1
+        logger.warning("an envelope could not be read", extra={"reason": str(unread)})
+        try:
+            await self._transport.give_up()
+        except errors.DependencyDown:
+            logger.warning("an envelope that could not be read was not kept")
 
     def take(self, envelope: instance_messages.Envelope) -> None:
         """Bring an envelope where it belongs."""

@@ -39,6 +39,9 @@ class Transport(Protocol):
     async def receive(self) -> bytes:
         """Wait for the next envelope to this instance's inbox."""
 
+    async def give_up(self) -> None:
+        """Keep the envelope received last as a dead letter, where the layer has any."""
+
 
 class RemoteDelivery:
     """Finds who holds a connection and sends there; never to an instance without presence.

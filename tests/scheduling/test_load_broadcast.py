@@ -54,6 +54,9 @@ class RecordingTransport:
     async def receive(self) -> bytes:
         raise NotImplementedError
 
+    async def give_up(self) -> None:
+        raise NotImplementedError
+
 
 class Broadcaster:
     """The part of an instance that tells others of its nodes."""

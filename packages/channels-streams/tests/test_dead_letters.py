@@ -93,6 +93,20 @@ async def test_garbage_in_a_work_queue_becomes_a_dead_letter(make_layer: MakeLay
     assert reasons == {"undecodable", "malformed"}
 
 
+@pytest.mark.req("T8")
+async def test_what_its_consumer_cannot_read_becomes_a_dead_letter(make_layer: MakeLayer):
+    layer, sender = make_layer(), make_layer()
+    channel = await layer.new_channel()
+    await layer.register()
+    await sender.send(channel, {"type": "of a newer version"})
+    await sender.send(channel, {"type": "known"})
+    await receive(layer, channel)
+    await layer.give_up(channel)
+    assert (await receive(layer, channel))["type"] == "known"
+    (letter,) = await layer.dead_letters.list_letters(reason="undecodable")
+    assert letter.message == {"type": "of a newer version"}
+
+
 @pytest.mark.req("T7")
 async def test_a_letter_is_replayed_once_to_where_it_belongs_now(make_layer: MakeLayer):
     layer, sender = make_layer(**HASTY), make_layer()

@@ -135,7 +135,7 @@ class StreamsChannelLayer(BaseChannelLayer):
             try:
                 message = payloads.decode(payload)
             except payloads.Undecodable:
-                await self._write_undecodable(channel)
+                await self.give_up(channel)
                 continue
             self.counters.received += 1
             return message
@@ -252,6 +252,19 @@ class StreamsChannelLayer(BaseChannelLayer):
         """Let `handler` say where messages of a dead process should go; see docs."""
         self._takeover.orphan_handler = handler
 
+    async def give_up(self, channel: str) -> None:
+        """Make a dead letter of the message received last: whoever received it cannot read it (T8).
+
+        A message that never left this process is dropped.
+
+        :raises RedisError: Redis is not reachable
+        """
+        if not names.is_process_specific(channel):
+            await self._reader(channel).write_last()
+        elif (entry_id := self._inbox.mailboxes.give_up_taken(channel)) is not None:
+            connections = self._resources().connections
+            await self._inbox.write_undecodable(entry_id, connections=connections)
+
     async def measure_inbox(self) -> InboxStanding:
         """Ask Redis how this process's inbox stands.
 
@@ -316,14 +329,6 @@ class StreamsChannelLayer(BaseChannelLayer):
             )
             resources.inbox_wanted.set()
         return reader
-
-    async def _write_undecodable(self, channel: str) -> None:
-        """Make a dead letter of the message just taken (T8)."""
-        if not names.is_process_specific(channel):
-            await self._reader(channel).write_last()
-        elif (entry_id := self._inbox.mailboxes.give_up_taken(channel)) is not None:
-            connections = self._resources().connections
-            await self._inbox.write_undecodable(entry_id, connections=connections)
 
     def _encode(self, message: object) -> bytes:
         return payloads.encode(message, max_bytes=self.options.max_message_bytes)
