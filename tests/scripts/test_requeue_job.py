@@ -95,6 +95,35 @@ async def fail_attempts(stores: Stores, *, reported: str) -> list[Requeued]:
     return replies
 
 
+@pytest.mark.req("O3")
+@pytest.mark.parametrize(
+    ("reason", "stage"), [("ack_timeout", "ack"), ("late_accept", "ack"), ("job_timeout", "run")]
+)
+async def test_every_timeout_is_counted_the_one_that_ends_the_job_too(
+    reason: str, stage: str, stores: Stores
+) -> None:
+    await bring_to(stores, JobState.SELECTING)
+    tried = JOB_LIMITS.failover_max_attempts + 1
+
+    for attempt in range(1, tried + 1):
+        await place(stores, attempt=attempt)
+        await advance(stores, JobState.RUNNING, attempt=attempt)
+        reply = await stores.jobs.requeue(
+            session_id=SESSION,
+            job_id=JOB,
+            attempt=attempt,
+            node_id="n1",
+            reason=reason,
+            reported=False,
+        )
+
+    assert reply.reason == "exhausted"
+    counts = stores.infrastructure.metrics.counts
+    assert {key: n for key, n in counts.items() if key[0] == "ack_timeout_total"} == {
+        ("ack_timeout_total", stage): tried
+    }
+
+
 @pytest.mark.req("J8", "J9")
 @pytest.mark.parametrize("reported", ["0000", "0100", "1001", "111", "0101", "0011"])
 async def test_the_budget_is_three_in_all_of_which_two_reported(
