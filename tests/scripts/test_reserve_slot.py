@@ -2,7 +2,9 @@
 
 import msgspec
 import pytest
+import redis.asyncio
 
+from scheduling.model import clock
 from scheduling.store.replies import SlotReply
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import (
@@ -35,6 +37,22 @@ async def test_a_free_slot_is_taken(stores: Stores, watcher: Watcher) -> None:
         "{node:n1}:resv": {f"{JOB}:1": ENDS_AT},
         "{node:n1}:cap": {"reserved": "1"},
     }
+
+
+@pytest.mark.req("I-7")
+async def test_a_slot_ends_by_the_clock_of_redis_whatever_that_of_its_instance(
+    stores: Stores, redis_client: "redis.asyncio.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores.use_redis_clock()
+    monkeypatch.setattr(clock, "now_ms", lambda: START_MS)
+    node = await make_ready(stores)
+
+    await reserve(stores, node)
+
+    ends_at = await redis_client.zscore(stores.keys.node.resv("n1"), f"{JOB}:1")
+    seconds, _ = await redis_client.time()
+    left_ms = ends_at - seconds * 1_000
+    assert 0 < left_ms <= JOB_LIMITS.reservation_ms + 1_000
 
 
 @pytest.mark.req("R1")
