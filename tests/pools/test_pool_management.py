@@ -173,6 +173,22 @@ async def test_members_are_known_when_jobs_want_them(
     assert await peer.follower.refresh(["bucket-0"]) == 0
 
 
+@pytest.mark.req("P9")
+@pytest.mark.parametrize("generates", [True, False])
+async def test_the_leader_generates_pairs_where_it_is_asked_to(
+    make_peer: Callable[..., PoolInstance], *, generates: bool
+) -> None:
+    peer = make_peer(owned=Owned(rules=PoolRules(generate_pairs=generates)))
+    await peer.leader.run_once()
+    await peer.register("n-1", describe("en zh"))
+    await peer.settle()
+
+    await peer.leader.rebuild()
+
+    _, config = await peer.pools.find_config()
+    assert (PoolKind.PAIR in {pool.kind for pool in config.pools}) is generates
+
+
 class _NoAnswer:
     async def read(self) -> None:
         """The database is away."""
