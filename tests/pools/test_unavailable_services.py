@@ -73,6 +73,23 @@ async def test_a_marked_service_sends_the_job_elsewhere_until_the_mark_ends(
     assert "n-1" in nodes
 
 
+@pytest.mark.req("I-45")
+async def test_a_retry_waits_rather_than_go_where_its_service_is_marked(
+    connection: Connection, keys: Keys
+) -> None:
+    scheduler = Scheduler(connection, keys)
+    await scheduler.connect("n-1")
+    job_id = await scheduler.ask()
+    await scheduler.connect("n-2")
+    await make_store(connection, keys).mark(node_id="n-2", service_id="nmt-1")
+
+    await scheduler.retries.abandon(node_id="n-1", job_id=job_id, attempt=1, is_told=False)
+    await scheduler.settle()
+
+    assert await scheduler.find_node(job_id) == ""
+    assert len(scheduler.dispatcher.waiting) == 1
+
+
 @pytest.mark.req("M3", "M6")
 async def test_a_mark_is_never_shortened(connection: Connection, keys: Keys) -> None:
     store = make_store(connection, keys)
