@@ -1,5 +1,6 @@
 """The service catalog outlives its hub."""
 
+import asyncio
 import http.server
 import json
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from operators.console.catalog import Catalog
+from tests.waiting import eventually
 
 _SERVICE = {"service_id": "nmt-m2m100", "name": "M2M100", "latest_version": "2", "variants": []}
 _FRESH = {**_SERVICE, "latest_version": "3"}
@@ -18,8 +20,12 @@ class _Hub(http.server.BaseHTTPRequestHandler):
     status = 200
     body = json.dumps([_FRESH])
 
+    go_on: threading.Event | None = None
+
     def do_GET(self) -> None:
         type(self).asked = self.path
+        if self.go_on is not None:
+            self.go_on.wait()
         self.send_response(self.status)
         self.end_headers()
         self.wfile.write(self.body.encode())
@@ -57,6 +63,20 @@ async def test_the_hub_is_asked_for_its_services(hub, tmp_path: Path) -> None:
     assert (catalog.state.fail_count, catalog.state.last_error) == (0, None)
 
 
+@pytest.mark.req("D7")
+async def test_nobody_waits_for_a_hub_that_takes_its_time(hub, tmp_path: Path) -> None:
+    url, handler = hub
+    handler.go_on = threading.Event()
+    catalog = Catalog(base_url=url, storage_path=tmp_path, refresh_s=30)
+
+    fetching = asyncio.create_task(catalog.run_once())
+    await eventually(lambda: hasattr(handler, "asked"))
+    handler.go_on.set()
+    await fetching
+
+    assert catalog.state.services == (_FRESH,)
+
+
 @pytest.mark.req("D8")
 async def test_the_local_file_fills_the_catalog_while_the_hub_never_answered(
     tmp_path: Path,
@@ -72,7 +92,7 @@ async def test_the_local_file_fills_the_catalog_while_the_hub_never_answered(
     assert "Connection refused" in (catalog.state.last_error or "")
 
 
-@pytest.mark.req("D8", "I-60")
+@pytest.mark.req("D7", "D8", "I-60")
 async def test_fresh_services_are_never_overwritten_by_the_file(hub, tmp_path: Path) -> None:
     url, handler = hub
     _write_index(tmp_path)
