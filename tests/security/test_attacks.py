@@ -228,6 +228,21 @@ async def test_another_nodes_id_is_refused(fortress: Fortress, node_token: str) 
     assert code == 1008
 
 
+@pytest.mark.req("N2", "N3", "I-56")
+async def test_a_registration_that_is_refused_claims_no_id(
+    fortress: Fortress, node_token: str
+) -> None:
+    other_token = fortress.issue("node", "others")
+    free = {**REGISTER, "node_id": "free"}
+    async with connect(fortress.url("/ws/node"), additional_headers=bearer(node_token)) as first:
+        refused = await _ask(first, {**free, "capability_schema_version": "1.0"})
+    async with connect(fortress.url("/ws/node"), additional_headers=bearer(other_token)) as second:
+        given = await _ask(second, free)
+
+    assert refused["code"] == "INVALID_CAPABILITY_SCHEMA"
+    assert given["node_id"] == "free"
+
+
 async def test_a_token_that_names_a_node_is_that_node_alone(
     fortress: Fortress, node_token: str
 ) -> None:
