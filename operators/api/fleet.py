@@ -177,7 +177,13 @@ class SimulateView(FleetServiceView, ReadView):
     operation_id="coverage",
     responses={200: fleet_serializers.CoverageGrid, **PROBLEMS},
     examples=examples.show(
-        "One node alone", {"pairs": [{"src": "zh", "tgt": "en", "ready_nodes": 1, "free_slots": 4}]}
+        "One node, and a pair that was asked for in vain",
+        {
+            "pairs": [
+                {"src": "de", "tgt": "en", "ready_nodes": 0, "free_slots": 0, "known_nodes": 0},
+                {"src": "zh", "tgt": "en", "ready_nodes": 1, "free_slots": 4, "known_nodes": 1},
+            ]
+        },
     ),
 )
 class CoverageView(FleetServiceView, ReadView):

@@ -35,6 +35,9 @@ class CoverageRow(serializers.Serializer[None]):
     tgt = serializers.CharField()
     ready_nodes = serializers.IntegerField()
     free_slots = serializers.IntegerField()
+    known_nodes = serializers.IntegerField(
+        help_text="Could serve it, ready or not, connected or away; 0: refused at once."
+    )
 
 
 class CoverageGrid(serializers.Serializer[None]):

@@ -56,6 +56,7 @@ class FleetWatch:
             for start in range(0, len(changed), _MOST_READ):
                 await self._read(changed[start : start + _MOST_READ], seen)
             self._drop_unknown(seen)
+            self._fleet.is_complete = True
             await self._forget_stale(seen)
         except errors.DependencyDown:
             return 0
@@ -80,11 +81,16 @@ class FleetWatch:
                 known = self._fleet.find(node_id)
                 if known is not None and (read is None or read.node.conn_epoch >= known.conn_epoch):
                     self._fleet.unlearn(node_id, conn_epoch=known.conn_epoch)
+                if read is not None and self._fleet.find(node_id) is None:
+                    self._fleet.absent.put(read.node)
             elif self._delivery.local.find_node(node_id) is None:
                 self._fleet.learn(read.node)
                 self._fleet.loads.learn(node_id, read.load)
 
     def _drop_unknown(self, seen: Seen) -> None:
+        # First absent, then forgotten: where Redis lost its data they are soon written back.
+        for node_id in set(self._fleet.absent.nodes) - seen.at_ms.keys():
+            self._fleet.absent.drop(node_id)
         for node_id, node in list(self._fleet.snapshot.nodes.items()):
             if node_id not in seen.at_ms and self._delivery.local.find_node(node_id) is None:
                 self._fleet.unlearn(node_id, conn_epoch=node.conn_epoch)
@@ -102,5 +108,5 @@ class FleetWatch:
         for node_id, at_ms in stale[:_MOST_FORGOTTEN]:
             if await self._index.forget(node_id, silent_ms=self._forget_ms):
                 await self._index.drop(node_id, seen_at_ms=at_ms)
-                self._fleet.unlearn(node_id, conn_epoch=2**62)
+                self._fleet.forget(node_id)
                 logger.info("node forgotten", extra={"node_id": node_id})

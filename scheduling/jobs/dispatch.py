@@ -19,6 +19,7 @@ from scheduling.model.outcomes import Refused
 from scheduling.placement.choice_records import record_choice
 from scheduling.placement.chooser import PREFERRED_NOT_CAPABLE, Chooser
 from scheduling.placement.decisions import REFUSED, WAITS, DecisionBuilder
+from scheduling.placement.pool_matching import PoolReason
 from scheduling.placement.ranking import Choice, Reason
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest, WaitQueue
@@ -63,6 +64,7 @@ class Dispatcher:
         common case is one round trip: timer, job and slot leave together.
 
         :raises QueueFull: nobody has a slot and the wait queue is full; nothing was created
+        :raises NoCapableNode: no known node could ever serve it; nothing was created
         :raises NoEligiblePool: the job may go to no pool there is; nothing was created
         :raises PreferredNodeNotCapable: it must go to one node, which cannot take it
         :raises TenantLimited: its tenant has as many jobs as it may; nothing was created
@@ -110,6 +112,8 @@ class Dispatcher:
         choice = decision_builder.take_choice(await self._choose_with_share(placement_request))
         if choice.refused:
             self._note(placement_request, decision_builder, REFUSED)
+            if choice.refused == PoolReason.NO_CAPABLE_NODE:
+                self._fleet.unserved.note(request.need.pairs, now_ms=clock.now_ms())
             raise _name_refusal(choice)
         if choice.nodes:
             return await self._dispatch_to(
@@ -329,6 +333,8 @@ def _name_refusal(choice: Choice) -> errors.Refusal:
     details = {"reason": choice.refused}
     if choice.refused == PREFERRED_NOT_CAPABLE:
         return errors.PreferredNodeNotCapable(details=details)
+    if choice.refused == PoolReason.NO_CAPABLE_NODE:
+        return errors.NoCapableNode(details=details)
     return errors.NoEligiblePool(details=details)
 
 

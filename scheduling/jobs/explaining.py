@@ -7,7 +7,7 @@ import msgspec
 
 from scheduling.model import clock, ids
 from scheduling.model.jobs import Assignment, JobRecord, Need, Pipeline, quote_base64
-from scheduling.model.languages import is_same
+from scheduling.model.languages import AUTO, is_same
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node, NodeStatus
 from scheduling.placement.chooser import Chooser
@@ -63,12 +63,17 @@ class PoolView(msgspec.Struct, frozen=True):
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """How well one language pair is served now."""
+    """How well one language pair is served now.
+
+    `known_nodes` could serve it, ready or not, connected or away; where there is none, jobs are
+    refused at once.
+    """
 
     src: str
     tgt: str
     ready_nodes: int
     free_slots: int
+    known_nodes: int
 
 
 class Explainer:
@@ -158,11 +163,14 @@ class Explainer:
         ]
 
     def list_coverage(self) -> list[Coverage]:
-        """Return every pair that nodes or pools name, those served worst first."""
-        nodes = self._fleet.snapshot.nodes.values()
-        heard = sorted({language for node in nodes for language in node.description.languages.asr})
-        spoken = sorted({language for node in nodes for language in node.description.languages.tts})
-        rows = [self._cover(src, tgt) for src in heard for tgt in spoken if not is_same(src, tgt)]
+        """Return every pair that known nodes name or speakers asked for in vain, worst first."""
+        nodes = (*self._fleet.snapshot.nodes.values(), *self._fleet.absent.nodes.values())
+        heard = {language for node in nodes for language in node.description.languages.asr}
+        spoken = {language for node in nodes for language in node.description.languages.tts}
+        pairs = {(src, tgt) for src in heard for tgt in spoken if not is_same(src, tgt)}
+        asked = self._fleet.unserved.list_pairs(now_ms=clock.now_ms())
+        pairs |= {pair for pair in asked if pair[0] != AUTO}
+        rows = [self._cover(src, tgt) for src, tgt in pairs]
         return sorted(rows, key=lambda row: (row.free_slots, row.ready_nodes, row.src, row.tgt))
 
     def check_membership(self, node: Node) -> frozenset[str]:
@@ -182,7 +190,14 @@ class Explainer:
         able = [snapshot.nodes[node_id] for node_id in snapshot.index.find(need)]
         ready = [node for node in able if node.is_open]
         free = sum(max(node.max_jobs - find_load(node.node_id), 0) for node in ready)
-        return Coverage(src=src, tgt=tgt, ready_nodes=len(ready), free_slots=free)
+        away = self._fleet.absent.index.find_possible(need)
+        return Coverage(
+            src=src,
+            tgt=tgt,
+            ready_nodes=len(ready),
+            free_slots=free,
+            known_nodes=len(snapshot.index.find_possible(need)) + len(away),
+        )
 
     def _view(self, pool: Pool, member_ids: Iterable[str]) -> PoolView:
         members = sorted(member_ids)

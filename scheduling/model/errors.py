@@ -72,6 +72,12 @@ class NoEligiblePool(Refusal):
     code = "NO_CAPABLE_NODE"
 
 
+class NoCapableNode(Refusal):
+    """No node that is known can do this between these languages. Choose another language."""
+
+    code = "NO_CAPABLE_NODE"
+
+
 class PreferredNodeNotCapable(Refusal):
     """The node this utterance was meant for cannot take it, and no other may."""
 

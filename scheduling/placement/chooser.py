@@ -13,9 +13,10 @@ import msgspec
 from scheduling.model import clock
 from scheduling.model.jobs import Need
 from scheduling.model.limits import PlacementRules
-from scheduling.model.nodes import Node
+from scheduling.model.nodes import Node, NodeStatus
 from scheduling.placement.candidate_view import AbleNodes, CandidateView
-from scheduling.placement.pool_matching import ALL_NODES, ANY_ABLE_NODE, Route
+from scheduling.placement.pool_config import list_pools_of
+from scheduling.placement.pool_matching import ALL_NODES, ANY_ABLE_NODE, PoolReason, Route
 from scheduling.placement.ranking import (
     Choice,
     NodeVerdict,
@@ -68,7 +69,11 @@ class Chooser:
             return Choice(nodes=(), passed_over={}, refused=route.refused)
         choice = self._look_into(request, route, self._avoid(request, session, now_ms), now_ms)
         if not choice.looked_at:
-            choice = msgspec.structs.replace(choice, unable=self._list_unable(request.need))
+            choice = msgspec.structs.replace(
+                choice,
+                unable=self._list_unable(request.need),
+                refused="" if self._may_ever(request.need, route) else PoolReason.NO_CAPABLE_NODE,
+            )
         return self._put_first(request, route, session, choice, now_ms)
 
     def allows(self, request: PlacementRequest, node: Node) -> bool:
@@ -265,6 +270,27 @@ class Chooser:
             return failed_on
         last = session.last_node(now_ms=now_ms, window_ms=rules.spread_window_ms)
         return failed_on | {last} if last else failed_on
+
+    def _may_ever(self, need: Need, route: Route) -> bool:
+        """Say whether any known node may come to serve a job here: absent, or not yet ready.
+
+        Where nothing is known yet, or a node is still to say what it can, that may be.
+        """
+        nodes, absent = self._fleet.snapshot.nodes, self._fleet.absent
+        if not self._fleet.is_complete or not (nodes or absent.nodes):
+            return True
+        here = self._fleet.snapshot.index.find_possible(need)
+        away = absent.index.find_possible(need)
+        if ALL_NODES in route.pool_ids:
+            may = bool(here or away)
+        else:
+            able = [*(nodes[one] for one in here), *(absent.nodes[one] for one in away)]
+            config = self._fleet.snapshot.pools.matcher.config
+            may = any(
+                not list_pools_of(node.node_id, node.description, config).isdisjoint(route.pool_ids)
+                for node in able
+            )
+        return may or any(node.status is NodeStatus.REGISTERING for node in nodes.values())
 
     def _list_unable(self, need: Need) -> tuple[NodeVerdict, ...]:
         """Return some nodes that can never serve `need`, those that lack least first."""

@@ -17,11 +17,12 @@ _CORE = frozenset({"asr", "nmt", "tts"})
 
 
 class PoolReason(enum.StrEnum):
-    """Why a job may go to no pool at all (E.6)."""
+    """Why a job may go to no pool at all (E.6), or to no node of any."""
 
     STRICT_NO_ELIGIBLE_POOL = "strict_no_eligible_pool"
     NO_POOL_FOR_LANG_PAIR = "no_pool_for_lang_pair"
     TENANT_POOL_UNAVAILABLE = "tenant_pool_unavailable"
+    NO_CAPABLE_NODE = "no_capable_node"
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from scheduling.model.jobs import Need
-from scheduling.model.nodes import Node, NodeDescription
+from scheduling.model.nodes import Node, NodeDescription, NodeStatus
 from scheduling.placement.candidate_view import CandidateView
 from scheduling.placement.candidates import (
     NO_POOLS,
@@ -19,8 +19,10 @@ from scheduling.placement.candidates import (
 from scheduling.placement.listeners import FleetListeners
 from scheduling.placement.loads import Loads
 from scheduling.placement.ranking import Reason, list_lacks, why_never
+from scheduling.placement.unserved import UnservedMemory
 
 _MOST_REMEMBERED = 65_536
+_EVERY_EPOCH = 2**62
 
 
 class NodeIndex:
@@ -41,6 +43,7 @@ class NodeIndex:
         self._require_gpu = require_gpu
         self._verdicts = {} if verdicts is None else verdicts
         self._answers: dict[Need, tuple[str, ...]] = {}
+        self._possible: dict[Need, tuple[str, ...]] = {}
 
     def find(self, need: Need) -> Sequence[str]:
         """Return the ids of all nodes that could serve `need` if they had a slot."""
@@ -57,6 +60,20 @@ class NodeIndex:
             )
             _bound(self._answers)
             self._answers[need] = answer
+        return answer
+
+    def find_possible(self, need: Need) -> Sequence[str]:
+        """Return the ids of all nodes that could serve `need` if all they have installed ran."""
+        answer = self._possible.get(need)
+        if answer is None:
+            answer = tuple(
+                node_id
+                for description, members in self._groups.items()
+                if why_never(_run_all(description), need, require_gpu=self._require_gpu) is None
+                for node_id in members
+            )
+            _bound(self._possible)
+            self._possible[need] = answer
         return answer
 
     def judge(self, need: Need, description: NodeDescription) -> Reason | None:
@@ -89,6 +106,11 @@ class NodeIndex:
         return NodeIndex(groups, require_gpu=self._require_gpu, verdicts=verdicts)
 
 
+def _run_all(description: NodeDescription) -> NodeDescription:
+    installed = frozenset(service.type for service in description.services)
+    return msgspec.structs.replace(description, ready_types=description.ready_types | installed)
+
+
 def _bound(remembered: dict[Any, Any]) -> None:
     """Speakers choose language codes: what is remembered of them must not grow for ever."""
     if len(remembered) >= _MOST_REMEMBERED:
@@ -104,8 +126,31 @@ class Snapshot(msgspec.Struct, frozen=True):
     candidates: Candidates
 
 
+class AbsentNodes:
+    """Nodes that are known and not connected, as they were last, until they are forgotten."""
+
+    def __init__(self, *, require_gpu: bool) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.index = NodeIndex({}, require_gpu=require_gpu)
+
+    def put(self, node: Node) -> None:
+        """Remember a node that left."""
+        self.drop(node.node_id)
+        self.nodes[node.node_id] = msgspec.structs.replace(node, status=NodeStatus.OFFLINE)
+        self.index = self.index.replace(node.node_id, before=None, after=node.description)
+
+    def drop(self, node_id: str) -> None:
+        """Forget a node, or find it back."""
+        known = self.nodes.pop(node_id, None)
+        if known is not None:
+            self.index = self.index.replace(node_id, before=known.description, after=None)
+
+
 class Fleet:
     """The current snapshot, and beside it a view of each node, with its last known load.
+
+    `absent` are nodes that are gone and may be back; `is_complete` says that all that Redis has was
+    read once.
 
     What this process finds out itself goes to the listeners `put` and `gone` too, which tell other
     instances; what it was told comes in through `learn` and `unlearn`.
@@ -113,6 +158,9 @@ class Fleet:
 
     def __init__(self, *, require_gpu: bool) -> None:
         self.listeners = FleetListeners()
+        self.absent = AbsentNodes(require_gpu=require_gpu)
+        self.is_complete = False
+        self.unserved = UnservedMemory()
         self.views: dict[str, CandidateView] = {}
         self.loads = Loads(views=self.views, listeners=self.listeners)
         self.snapshot = self._build({}, NodeIndex({}, require_gpu=require_gpu), NO_POOLS)
@@ -143,6 +191,7 @@ class Fleet:
             candidate = self.views[node.node_id] = CandidateView(node)
         else:
             candidate.take(node)
+        self.absent.drop(node.node_id)
         self.swap({**self.snapshot.nodes, node.node_id: node}, index)
         self.loads.learn(node.node_id, candidate.load)
         if before != node.description or (known and known.conn_epoch != node.conn_epoch):
@@ -156,15 +205,21 @@ class Fleet:
             self.learn(msgspec.structs.replace(known, draining=node.draining, held=node.held))
 
     def unlearn(self, node_id: str, *, conn_epoch: int) -> None:
-        """Forget a node that another instance, or Redis, says is gone."""
+        """Take a node that another instance, or Redis, says is gone for an absent one."""
         known = self.snapshot.nodes.get(node_id)
         if known is None or known.conn_epoch > conn_epoch:
             return
         nodes = {key: node for key, node in self.snapshot.nodes.items() if key != node_id}
         index = self.snapshot.index.replace(node_id, before=known.description, after=None)
         self.swap(nodes, index)
+        self.absent.put(known)
         del self.views[node_id]
         self.loads.forget(node_id)
+
+    def forget(self, node_id: str) -> None:
+        """Forget a node for good: Redis knows it no more."""
+        self.unlearn(node_id, conn_epoch=_EVERY_EPOCH)
+        self.absent.drop(node_id)
 
     def put_pools(self, table: PoolTable) -> None:
         """Take newer pools; jobs placed from now on see them whole."""

@@ -56,21 +56,22 @@ def test_a_new_operator_sees_asks_drains_revokes_and_replays(
     address = f"http://{lingua.instance.address}"
     token = operator.manage("token", "create", "node", "Berlin")
     nodes = ("simulate", "--nodes", "2", "--slots", "2", "--heartbeat", "1", "--token", token)
+    browser.open(f"{address}/live")
+    with run_speakers(1, url=lingua.url("/ws/session"), pause_s=1):
+        browser.wait("a refusal", lambda: "NO_AVAILABLE_NODE" in browser.text("#refusals"))
+        browser.wait("its reason counted", lambda: browser.texts("#reasons li"))
+        browser.wait("a link to why", lambda: browser.texts("#refusals a"))
+        browser.run("document.querySelector('#refusals a').click()")
+        browser.wait("why", lambda: "NO_AVAILABLE_NODE" in browser.text("#told"))
+        browser.wait("who was looked at", lambda: browser.texts("#decisions .decision"))
+        browser.keep_picture("new-operator-why")
+
     with run_nodes(*nodes, url=lingua.url("/ws/node")):
         with run_speakers(2, url=lingua.url("/ws/session"), pause_s=1):
             browser.open(f"{address}/live")
             browser.wait("speech to flow", lambda: browser.texts("#jobs li"))
             assert browser.text("[data-tile=nodes]") == "2"
             browser.keep_picture("new-operator-live")
-
-        with run_speakers(1, url=lingua.url("/ws/session"), pause_s=1, src="xx"):
-            browser.wait("a refusal", lambda: "NO_AVAILABLE_NODE" in browser.text("#refusals"))
-            browser.wait("its reason counted", lambda: browser.texts("#reasons li"))
-            browser.wait("a link to why", lambda: browser.texts("#refusals a"))
-            browser.run("document.querySelector('#refusals a').click()")
-            browser.wait("why", lambda: "NO_AVAILABLE_NODE" in browser.text("#told"))
-            browser.wait("who was looked at", lambda: browser.texts("#decisions .decision"))
-            browser.keep_picture("new-operator-why")
 
         browser.open(f"{address}/admin/login/?next=/fleet")
         browser.fill("#id_username", "desk")

@@ -142,7 +142,10 @@ async def test_an_unknown_job_is_a_404_with_a_reason(job_id: str, api: Api) -> N
 
 
 async def test_refusals_are_listed_with_their_reason(lingua: Lingua, api: Api) -> None:
-    async with Speaker.open(lingua.url("/ws/session"), draw_languages()) as speaker:
+    languages = draw_languages()
+    async with FakeNode.open(lingua.url("/ws/node"), languages):
+        pass  # A node that is away may be back: it is waited for.
+    async with Speaker.open(lingua.url("/ws/session"), languages) as speaker:
         await speaker.say(0)
         await speaker.say(1)
         await speaker.next("missing_result")

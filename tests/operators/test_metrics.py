@@ -275,8 +275,11 @@ async def test_a_missing_model_moves_its_counters(lingua: Lingua, api: Api) -> N
 
 @pytest.mark.req("O3")
 async def test_refusals_move_their_counters(lingua: Lingua, api: Api) -> None:
+    languages = draw_languages()
+    async with FakeNode.open(lingua.url("/ws/node"), languages):
+        pass  # A node that is away may be back: it is waited for.
     before = await api.samples()
-    async with Speaker.open(lingua.url("/ws/session"), draw_languages()) as speaker:
+    async with Speaker.open(lingua.url("/ws/session"), languages) as speaker:
         await speaker.say(0)
         await speaker.say(1)
         await speaker.next("missing_result")

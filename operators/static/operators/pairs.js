@@ -4,9 +4,9 @@ import { make } from "./dom.js";
 const MOST_LANGUAGES = 30;
 const tone = (ready) => (ready === 0 ? "bad" : ready === 1 ? "warn" : "good");
 
-// Each pair is [source, target, ready nodes, free slots]; they come worst first.
+// Each pair is [source, target, ready nodes, free slots, known nodes]; they come worst first.
 export function drawPairs(table, pairs) {
-  const known = new Map(pairs.map(([src, tgt, ready, free]) => [`${src} ${tgt}`, [ready, free]]));
+  const known = new Map(pairs.map(([src, tgt, ...figures]) => [`${src} ${tgt}`, figures]));
   const pick = (place) => [...new Set(pairs.map((pair) => pair[place]))].slice(0, MOST_LANGUAGES).sort();
   const [sources, targets] = [pick(0), pick(1)];
   const head = (text) => make("th", { scope: "col" }, text);
@@ -15,8 +15,8 @@ export function drawPairs(table, pairs) {
     make("tr", {}, make("th", { scope: "row" }, src), ...targets.map((tgt) => {
       const pair = known.get(`${src} ${tgt}`);
       if (!pair) return make("td", { class: "none" }, "–");
-      const [ready, free] = pair;
-      const words = `${ready} node${ready === 1 ? "" : "s"}, ${free} free`;
+      const [ready, free, able] = pair;
+      const words = able === 0 ? "no node can" : `${ready} node${ready === 1 ? "" : "s"}, ${free} free`;
       return make("td", { "data-pair": `${src}-${tgt}`, "data-ready": ready }, make("span", { class: `badge ${tone(ready)}` }, words));
     }))));
   return { none: pairs.filter((pair) => pair[2] === 0).length, one: pairs.filter((pair) => pair[2] === 1).length };
