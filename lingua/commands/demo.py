@@ -17,6 +17,7 @@ import websockets
 _CHUNK_FRAMES = 4_096
 _MOST_FRAME_BYTES = 16 * 1024 * 1024
 _STOPPED_WITHIN_S = 30.0
+_TELLS_EVERY_S = 5.0
 
 
 class DemoFailed(Exception):
@@ -77,9 +78,16 @@ def read_clip(path: Path) -> Clip:
 
 @asynccontextmanager
 async def run_program(
-    *, arguments: list[str], environment: Mapping[str, str], until: str, within_s: float
+    *,
+    arguments: list[str],
+    environment: Mapping[str, str],
+    until: str,
+    within_s: float,
+    still: Callable[[float], None] = lambda _waited_s: None,
 ) -> AsyncIterator[str]:
     """Run a Python program of this project; yield its output up to the line that contains `until`.
+
+    `still` is called every few seconds until then, with how many have passed.
 
     :raises DemoFailed: the program ended, or stayed silent, before that line
     """
@@ -92,12 +100,15 @@ async def run_program(
         stderr=asyncio.subprocess.STDOUT,
     )
     seen: list[str] = []
+    telling = asyncio.create_task(_tell_waiting(still))
     try:
         try:
             async with asyncio.timeout(within_s):
                 is_ready = await _read_until(process, until, seen)
         except TimeoutError as late:
             raise DemoFailed(f"{arguments[0]} was not ready within {within_s:g} s") from late
+        finally:
+            telling.cancel()
         if not is_ready:
             raise DemoFailed("\n".join([f"{' '.join(arguments[:3])} ended:", *seen[-10:]]))
         async with _dropping_output(process):
@@ -189,6 +200,13 @@ async def _listen(socket: websockets.ClientConnection, show: Callable[[str], Non
             case _:
                 pass
     raise DemoFailed("the scheduler closed the connection")
+
+
+async def _tell_waiting(still: Callable[[float], None]) -> None:
+    began_s = time.monotonic()
+    while True:
+        await asyncio.sleep(_TELLS_EVERY_S)
+        still(time.monotonic() - began_s)
 
 
 async def _read_until(process: asyncio.subprocess.Process, until: str, seen: list[str]) -> bool:

@@ -8,6 +8,7 @@ import datetime as dt
 import logging
 import signal
 import sys
+import warnings
 
 import uvloop
 
@@ -27,6 +28,9 @@ def main() -> None:
     """Write until standard input ends: a signal to the whole group is for who serves."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    logging.captureWarnings(True)  # noqa: FBT003 - the standard library's
+    # Apps are never ready here, and no query comes from one.
+    warnings.filterwarnings("ignore", "Accessing the database during app init", RuntimeWarning)
     configuration = read_configuration()
     metrics = ForwardingMetrics(sys.stdout.buffer)
     logging.root.addHandler(ForwardingHandler(metrics))

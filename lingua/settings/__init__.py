@@ -377,8 +377,8 @@ LINGUA_MODEL_HUB_URL = env_str("LINGUA_MODEL_HUB_URL", default="")
 # Where services_index.json lies, read while the hub has never answered.
 LINGUA_MODEL_HUB_STORAGE_PATH = env_path(
     "LINGUA_MODEL_HUB_STORAGE_PATH",
-    default=BASE_DIR.parent / "model-hub" / "models" / "services",
-    shown="../model-hub/models/services",
+    default=LINGUA_VAR_DIR / "model-hub" / "services",
+    shown="var/model-hub/services",
 )
 # How often the hub is asked; after three failures in a row the wait doubles, up to 300 s.
 LINGUA_CATALOG_REFRESH_S = env_float("LINGUA_CATALOG_REFRESH_S", default=30, minimum=0.1)

@@ -124,6 +124,8 @@ def read_index(file: Path) -> tuple[Json, ...]:
         document = json.loads(file.read_text())
         rows = list(document.values()) if isinstance(document, dict) else document
         return tuple(read_services(rows))
+    except FileNotFoundError:
+        return ()  # most installations have none
     except (OSError, ValueError) as error:
         logger.info("no local service index: %s", error)
         return ()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lingua.commands.demo import DemoFailed, run_program
+from lingua.settings.embedded_redis import find_free_port
 from tests.manage import ROOT, clear_environment, run
 
 
@@ -68,3 +69,59 @@ def test_a_clip_that_is_no_recording_is_refused_with_the_reason(tmp_path):
     assert demo.returncode == 1
     assert "cannot read" in demo.stderr
     assert "Traceback" not in demo.stderr
+
+
+@pytest.mark.req("ED15")
+async def test_the_demonstration_takes_the_port_of_the_settings_and_says_what_it_waits_for(
+    tmp_path: Path,
+) -> None:
+    port = find_free_port()
+    demo = await asyncio.create_subprocess_exec(
+        *(sys.executable, "manage.py", "demo"),
+        cwd=ROOT,
+        env=clear_environment(LINGUA_VAR_DIR=str(tmp_path), LINGUA_PORT=str(port)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert demo.stdout is not None
+    told = ""
+    try:
+        async with asyncio.timeout(120):
+            while "Starting the speech node: it loads its models" not in told:
+                line = (await demo.stdout.readline()).decode()
+                assert line, told
+                told += line
+    finally:
+        demo.terminate()
+        await demo.wait()
+
+    assert f"Lingua is ready on http://127.0.0.1:{port} " in told
+
+
+@pytest.mark.req("ED15")
+async def test_whoever_waits_for_a_program_is_told_every_few_seconds(monkeypatch):
+    monkeypatch.setattr("lingua.commands.demo._TELLS_EVERY_S", 0.01)
+    told: list[float] = []
+    slow = "import time; time.sleep(0.2); print('ready', flush=True); time.sleep(60)"
+
+    async with run_program(
+        arguments=["-c", slow],
+        environment=os.environ,
+        until="ready",
+        within_s=60,
+        still=told.append,
+    ):
+        pass
+
+    assert len(told) > 1
+    assert told == sorted(told)
+
+
+@pytest.mark.req("ED15")
+def test_the_demonstration_asks_for_no_more_than_it_runs_on():
+    makefile = (ROOT / "Makefile").read_text()
+    recipe = makefile.partition("\ndemo:")[2].partition("\n\n")[0]
+    script = (ROOT / "scripts" / "setup-venv").read_text()
+
+    assert "setup-venv demo" in recipe
+    assert "setup-system demo" in recipe
+    assert script.partition("demo)")[2].partition(";;")[0].count("requirements-dev") == 0

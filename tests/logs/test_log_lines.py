@@ -1,10 +1,12 @@
 """The lines of the log: their fields, what is never in them, files that rotate."""
 
+import asyncio
 import json
 import logging
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,13 @@ import pytest
 
 from lingua.serving.logs import ID_FIELDS, JsonFormatter, LogRateFilter, TextFormatter
 from lingua.settings import env
-from tests.e2e.servers import Servers
+from tests.databases import Database
+from tests.e2e.servers import Lingua, Servers
 from tests.peers.frames import AUDIO, draw_languages
 from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis
+from tests.waiting import eventually
 
 _ROOT = Path(__file__).parents[2]
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -250,3 +254,39 @@ def test_a_traceback_keeps_its_lines_and_shows_no_controls() -> None:
     assert "\nTraceback (most recent call last):\n" in line
     assert all(part.isprintable() for part in line.split("\n"))
     assert check(JsonFormatter().format(record))["exception"].endswith("\\ud83d")
+
+
+@pytest.fixture
+def json_lingua(redis_server: OwnRedis, tmp_path: Path) -> Iterator[Lingua]:
+    """An instance whose lines are JSON, as somebody runs it from a checkout."""
+    servers = Servers(directory=tmp_path, redis_url=redis_server.url)
+    yield servers.start("uvicorn", LINGUA_LOG_FORMAT="json", PYTHONWARNINGS="default")
+    servers.end()
+
+
+@pytest.mark.req("O7", "ED14")
+async def test_every_line_of_an_instance_is_json_its_writers_and_pythons_too(
+    json_lingua: Lingua, tmp_path: Path
+) -> None:
+    pair = draw_languages()
+    async with (
+        FakeNode.open(json_lingua.url("/ws/node"), pair) as node,
+        Speaker.open(json_lingua.url("/ws/session"), pair) as speaker,
+    ):
+        await speaker.say(0)
+        job = await node.job()
+        await node.ack(job)
+        await node.finish(job)
+        await speaker.result(0)
+        # The writer of the history has asked the database by then.
+        await eventually(lambda: _count_ended(tmp_path / "var") == 1, "no history is written")
+    await asyncio.to_thread(json_lingua.stop)
+
+    lines = json_lingua.instance.errors.splitlines()
+    assert [line for line in lines if not line.startswith("{")] == []
+    assert "app initialization" not in json_lingua.instance.errors
+    assert {check(line)["level"] for line in lines} <= _LEVELS
+
+
+def _count_ended(var: Path) -> int:
+    return len(Database(var).read("SELECT job_id FROM operators_endedjob"))

@@ -6,8 +6,9 @@ import re
 import signal
 import tempfile
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.core.management import BaseCommand, CommandError
 from lingua import settings
 from lingua.commands.demo import Clip, DemoFailed, Translated, read_clip, run_program, speak
 from lingua.settings.addresses import parse_port
-from lingua.settings.env import copy_environment
+from lingua.settings.env import copy_environment, is_set
 
 _CLIP = settings.CLIPS_DIR / "go_forward_ten_meters.wav"
 _SERVER_WITHIN_S = 60.0
@@ -48,7 +49,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--port",
             type=parse_port,
-            help="the scheduler's port (default: 5010; a free one with --once)",
+            default=settings.LINGUA_PORT,
+            help="the scheduler's port (default: %(default)s, from LINGUA_PORT; "
+            "a free one with --once, unless LINGUA_PORT is set)",
         )
         parser.add_argument("--server", choices=("daphne", "uvicorn"), default="uvicorn")
 
@@ -57,7 +60,8 @@ class Command(BaseCommand):
 
         :raises CommandError: why it did not work
         """
-        port = options["port"] if options["port"] is not None else 0 if once else 5010
+        is_default = options["port"] == settings.LINGUA_PORT and not is_set("LINGUA_PORT")
+        port = 0 if once and is_default else options["port"]
         try:
             with _own_folder(kept=not once) as folder:
                 asyncio.run(
@@ -83,20 +87,23 @@ class Command(BaseCommand):
             LINGUA_RESOURCE_THRESHOLD_PERCENT="100",
             PYTHONUNBUFFERED="1",
         )
+        still = partial(_tell_waiting, say)
         say("Starting Redis and the scheduler …")
         async with run_program(
             arguments=[str(settings.BASE_DIR / "manage.py"), "serve", *serve],
             environment=environment,
             until="Lingua is ready",
             within_s=_SERVER_WITHIN_S,
+            still=still,
         ) as ready:
             url = f"ws://{_find(_ADDRESS, ready)}"
-            say(f"{ready.splitlines()[-1]}\nStarting the speech node …")
+            say(f"{ready.splitlines()[-1]}\nStarting the speech node: it loads its models …")
             async with run_program(
                 arguments=["-m", "lingua_node", "speech", "--url", f"{url}/ws/node"],
                 environment=environment,
                 until="sees us as ready",
                 within_s=_NODE_WITHIN_S,
+                still=still,
             ) as node:
                 say(
                     f"The node is ready.\n\nSaying {recording.name} ({recording.duration_s:.1f} s):"
@@ -149,6 +156,10 @@ def _own_folder(*, kept: bool) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="lingua-demo-") as temporary:
         yield Path(temporary)
+
+
+def _tell_waiting(say: Callable[[str], None], waited_s: float) -> None:
+    say(f"  … not yet ready after {waited_s:.0f} s")
 
 
 def _find(pattern: re.Pattern[str], output: str) -> str:

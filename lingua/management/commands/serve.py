@@ -56,6 +56,8 @@ class Command(BaseCommand):
 
         :raises CommandError: why there is nothing to serve
         """
+        # What Python warns of is a line like any other, where lines are JSON too.
+        logging.captureWarnings(True)  # noqa: FBT003 - the standard library's
         _refuse_without_authentication(host)
         for name in list_unknown():
             logger.warning("%s", explain_unknown(name))
