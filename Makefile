@@ -26,7 +26,9 @@ setup:  ## build .venv and install what is missing; quiet when nothing is
 	@scripts/setup-venv
 
 .PHONY: demo
-demo: setup  ## speak English to a real node, hear Spanish, and stay up
+demo:  ## speak English to a real node, hear Spanish, and stay up
+	@scripts/setup-system demo
+	@scripts/setup-venv demo
 	@$(PYTHON) manage.py demo
 
 .PHONY: serve
@@ -36,7 +38,7 @@ serve: setup  ## run one scheduler on port 5010 with a Redis of its own
 .PHONY: test
 test: setup  ## run every test but those of the browser, the alerts and the cluster
 	@scripts/setup-system proxies
-	@$(PYTEST) $(BESIDE) --ignore=tests/browser --ignore=tests/alerts -m "not cluster"
+	@$(PYTEST) $(BESIDE) --ignore=tests/browser --ignore=tests/alerts --ignore=tests/postgres --ignore=tests/deployment -m "not cluster"
 
 .PHONY: packages
 packages: setup  ## install each package alone, and see that it is typed and its tests whole
@@ -48,7 +50,7 @@ COVERED ?= tests packages
 coverage: setup  ## run the tests and measure which lines and branches they reach, ours alone
 	@scripts/setup-system proxies
 	@rm -rf var/coverage && mkdir -p var/coverage
-	@$(PYTHON) -m coverage run -m pytest $(BESIDE) --ignore=tests/browser --ignore=tests/alerts -m "not cluster" $(COVERED)
+	@$(PYTHON) -m coverage run -m pytest $(BESIDE) --ignore=tests/browser --ignore=tests/alerts --ignore=tests/postgres --ignore=tests/deployment -m "not cluster" $(COVERED)
 	@$(PYTHON) -m coverage combine --quiet
 	@$(PYTHON) -m coverage html --quiet --fail-under=0
 	@$(PYTHON) -m coverage report
@@ -62,6 +64,16 @@ test-browser: setup  ## look at the pages in a headless Chromium; pictures go to
 test-alerts: setup  ## check the alert rules and play each fault to them
 	@scripts/setup-system alerts
 	@$(PYTEST) -q tests/alerts
+
+.PHONY: test-postgres
+test-postgres: setup  ## history, admin, tokens and audit on a PostgreSQL started for it
+	@scripts/setup-system postgres
+	@$(PYTHON) -m tests.postgres.run
+
+.PHONY: test-deploy
+test-deploy: setup  ## start what deploy/ ships as its files say, and use it
+	@scripts/setup-system deploy
+	@$(PYTEST) -q tests/deployment
 
 .PHONY: test-properties
 test-properties: setup  ## search the state machines of slots and jobs for long

@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import POSTGRES
 from tests.redis_under_test import Client, OwnRedis, find_redis, make_redis, open_outside
 
 _prefixes = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """On PostgreSQL, connections of threads that a test leaves behind end with the server."""
+    if POSTGRES:
+        for left in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
+            config.addinivalue_line("filterwarnings", f"ignore:(?s).*(Base)?Connection.*:{left}")
 
 
 @pytest.fixture(scope="session")

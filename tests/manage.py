@@ -5,16 +5,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import databases
+
 ROOT = Path(__file__).parents[1]
 # For commands that ask Redis nothing.
 NO_REDIS = "redis://127.0.0.1:1/0"
 _DEADLINE_S = 120
+_NOT_OURS_ALONE = {"DATABASE_URL", "REDIS_URL", "REDIS_CLUSTER_URLS", "SECRET_KEY"}
 
 
 def clear_environment(**variables: str) -> dict[str, str]:
     """Return this process's environment with no setting of Lingua's but those given."""
-    clear = {name: text for name, text in os.environ.items() if not name.startswith("LINGUA_")}
-    return clear | variables
+    clear = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith("LINGUA_") and name not in _NOT_OURS_ALONE
+    }
+    return clear | databases.describe(Path(variables.get("LINGUA_VAR_DIR", ""))) | variables
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

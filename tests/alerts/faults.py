@@ -157,8 +157,7 @@ async def statistics_are_not_made(scene: Scene) -> None:
 
 async def the_database_is_away(scene: Scene) -> None:
     """The database goes away while jobs end."""
-    folder = scene.lingua.instance.notes_file.parent / "var"
-    History(folder / "lingua.sqlite3").take_away()
+    History(scene.lingua.instance.notes_file.parent / "var").take_away()
     await scene.work(1)
     await scene.until("scheduler_history_down", lambda value: value == 1)
 

@@ -1,9 +1,7 @@
 """Operators' commands and changes reach every instance, whichever they were given to."""
 
 import asyncio
-import contextlib
 import json
-import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -12,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.databases import Database
 from tests.instances.servers import Cluster
 from tests.manage import issue_api_token
 from tests.peers.frames import draw_languages, register_frame
@@ -32,8 +31,8 @@ class Operator:
     """An operator with a token, who may ask any instance."""
 
     def __init__(self, directory: Path) -> None:
-        self.database = directory / "var" / "lingua.sqlite3"
-        self._token = issue_api_token(var=self.database.parent)
+        self.write = Database(directory / "var").change
+        self._token = issue_api_token(var=directory / "var")
 
     async def see(self, instance: Instance, path: str) -> Any:
         return (await asyncio.to_thread(self._ask, instance, path, "GET"))[1]
@@ -45,10 +44,6 @@ class Operator:
         return await eventually(
             lambda: self.see(instance, path), f"{path} still says", fits=fits, within_s=DEADLINE_S
         )
-
-    def write(self, statement: str) -> None:
-        with contextlib.closing(sqlite3.connect(self.database)) as connection, connection:
-            connection.execute(statement)
 
     def _ask(self, instance: Instance, path: str, method: str) -> tuple[int, Any]:
         request = urllib.request.Request(

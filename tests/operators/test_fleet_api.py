@@ -1,9 +1,7 @@
 """The API of nodes and pools on a real server with real nodes."""
 
 import asyncio
-import contextlib
 import json
-import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -11,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.databases import Database
 from tests.e2e.servers import Lingua
 from tests.manage import issue_api_token
 from tests.operators.conftest import Api
@@ -184,15 +183,14 @@ async def test_a_dry_run_names_a_service_that_is_not_known(api: Api) -> None:
 async def test_a_pool_that_operators_make_is_in_force_within_a_second(
     lingua: Lingua, api: Api
 ) -> None:
-    database = lingua.instance.notes_file.parent / "var" / "lingua.sqlite3"
+    database = Database(lingua.instance.notes_file.parent / "var")
     loop = asyncio.get_running_loop()
 
     def has(told: dict[str, Any]) -> bool:
         return "desk-made" in {pool["pool_id"] for pool in told["pools"]}
 
     async def change(statement: str, holds: Callable[[dict[str, Any]], bool]) -> float:
-        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-            connection.execute(statement)
+        database.change(statement)
         changed_at = loop.time()
         await api.until("/api/v1/phase3/pools", holds)
         return loop.time() - changed_at
@@ -207,13 +205,12 @@ async def test_a_pool_that_operators_make_is_in_force_within_a_second(
 async def test_a_dry_run_goes_where_the_tenant_behind_the_key_is_sent(
     lingua: Lingua, api: Api
 ) -> None:
-    database = lingua.instance.notes_file.parent / "var" / "lingua.sqlite3"
+    database = Database(lingua.instance.notes_file.parent / "var")
     languages = draw_languages()
 
     def change(*statements: str) -> None:
-        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-            for statement in statements:
-                connection.execute(statement)
+        for statement in statements:
+            database.change(statement)
 
     def is_refused(told: dict[str, Any]) -> bool:
         return bool(told["refused"] == "tenant_pool_unavailable")

@@ -109,7 +109,7 @@ async def test_every_command_of_the_runbook_runs(
         job = await node.job()
         await node.fail(job, "ASR_FAILED")
         await speaker.next("error")
-        history = History(tmp_path / "var" / "lingua.sqlite3")
+        history = History(tmp_path / "var")
         await await_history(history, {job["job_id"]})
         await _is_seen(one, node.node_id, '"one"', '"other"')
         code = await _run_every_block(

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from tests import databases
 from tests.manage import NO_REDIS, manage
 
 _NAME = "lingua.sqlite3"
@@ -12,8 +13,12 @@ _NAME = "lingua.sqlite3"
 
 def lay_database(var: Path) -> None:
     """Put an empty, migrated database under `var`, if there is none: migrating takes a second."""
-    if not (var / _NAME).exists():
-        var.mkdir(parents=True, exist_ok=True)
+    if databases.is_laid(var):
+        return
+    var.mkdir(parents=True, exist_ok=True)
+    if databases.POSTGRES:
+        databases.lay_copy(var)
+    else:
         (var / _NAME).write_bytes(_make_template())
 
 

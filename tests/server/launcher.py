@@ -75,15 +75,15 @@ class Launcher:
             self._directory / f"notes{name}",
             self._directory / f"errors{name}",
         )
-        environment = clear_environment(
-            LINGUA_VAR_DIR=str(self._directory / "var"),
-            LINGUA_APPLICATION="tests.server.probe.build_application",
-            PROBE_NOTES=str(notes_file),
+        ours = {
+            "LINGUA_VAR_DIR": str(self._directory / "var"),
+            "LINGUA_APPLICATION": "tests.server.probe.build_application",
+            "PROBE_NOTES": str(notes_file),
             # Nothing is sent to it: the embedded Redis has tests of its own.
-            REDIS_URL=NO_REDIS,
-        )
-        environment |= variables
-        if "DATABASE_URL" not in environment:
+            "REDIS_URL": NO_REDIS,
+        }
+        environment = clear_environment(**(ours | variables))
+        if "DATABASE_URL" not in variables:
             lay_database(Path(environment["LINGUA_VAR_DIR"]))
         with errors_file.open("w") as errors:
             process = subprocess.Popen(
