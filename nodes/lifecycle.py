@@ -37,6 +37,8 @@ def describe(
         ready_types=ready_types,
         acknowledges=ACKNOWLEDGES in features,
         resumes=RESUMES in features,
+        # The older node translates into the target, whichever of the two languages was spoken.
+        finds_language=all(row.ready_impl_ids is None for row in message.capability_by_type),
         machine=Machine(
             cpu_cores=message.hardware.cpu_cores,
             memory_gb=message.hardware.memory_gb,

@@ -46,10 +46,11 @@ class InstalledService(Message, frozen=True):
 
 
 class Capability(Message, frozen=True):
-    """Whether the node can serve a type now."""
+    """Whether the node can serve a type now; the older node names what serves it."""
 
     type: ShortText
     ready: bool
+    ready_impl_ids: Any = None
 
 
 class LanguagePair(Message, frozen=True):

@@ -5,6 +5,7 @@ from scheduling.model.events import JobSettled
 from scheduling.model.jobs import Request
 from scheduling.model.outcomes import Refused
 from sessions_app import result_frames
+from sessions_app.error_thinning import ErrorThinning
 from sessions_app.groups import UtteranceGroups
 from sessions_app.job_cancellation import make_end
 from sessions_app.session_limits import SessionLimits
@@ -22,6 +23,7 @@ class ResultWriter:
 
     __slots__ = (
         "_announced",
+        "_errors",
         "_groups",
         "_names_targets",
         "_outbound",
@@ -33,6 +35,7 @@ class ResultWriter:
         self._outbound = outbound
         self._names_targets = names_targets
         self._announced: set[str] = set()
+        self._errors = ErrorThinning()
         self._groups = UtteranceGroups(
             session_id=session_id,
             window_ms=limits.group_window_ms,
@@ -49,7 +52,8 @@ class ResultWriter:
 
     def announce(self, event: JobSettled) -> None:
         """Say that an utterance is refused; its marker follows when its place has come."""
-        for message in result_frames.tell_refusal(event):
+        frames = result_frames.tell_refusal(event)
+        for message in self._errors.thin(frames, now_ms=clock.steady_ms()):
             self.say(message)
         self._announced.add(event.job_id)
 
@@ -64,7 +68,8 @@ class ResultWriter:
             is_announced=event.job_id in self._announced,
         )
         self._announced.discard(event.job_id)
-        if not (sent := all(self.say(message) for message in frames)):
+        thinned = self._errors.thin(frames, now_ms=clock.steady_ms())
+        if not (sent := all(self.say(message) for message in thinned)):
             self.close(_TOO_SLOW, "too far behind")
         return sent
 

@@ -69,6 +69,7 @@ class SessionService:
             owner=owner,
         )
         speaker = self._attach(opened, profile=profile, outbound=outbound)
+        speaker.speech.go_on_from(self._speakers.find_first_index())
         return speaker, self._describe(speaker)
 
     async def _resume(

@@ -7,10 +7,15 @@ from sessions_app.cuts import SegmentationSettings
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SessionLimits:
-    """How a session's audio is cut, its results ordered and grouped."""
+    """How a session's audio is cut, its results ordered and grouped.
+
+    Utterances are numbered from 0, or, with `indices_by_clock`, from where no earlier session of
+    the same page can be.
+    """
 
     segmentation: SegmentationSettings = dataclasses.field(default_factory=SegmentationSettings)
     result_gap_ms: int = 10_000
     most_held_results: int = 200
     group_window_ms: int = 2_000
     group_parts: int = 8
+    indices_by_clock: bool = False

@@ -3,6 +3,7 @@
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.sessions import Opened, Sessions
 from scheduling.jobs.settlement import Settlement
+from scheduling.model import clock
 from scheduling.model.metrics import Metrics
 from sessions_app.in_flight import InFlight
 from sessions_app.job_cancellation import JobCancellation
@@ -18,6 +19,10 @@ from sessions_app.session_limits import SessionLimits
 from sessions_app.speaker import Speaker
 from sessions_app.speech_input import SpeechInput
 from sockets.outbound import Outbound
+
+# 1 January 2025. No page ends four utterances a second on average: each takes a frame of 256 ms.
+_INDICES_SINCE_MS = 1_735_689_600_000
+_MS_AN_UTTERANCE = 250
 
 
 class SpeakerBuilder:
@@ -39,6 +44,12 @@ class SpeakerBuilder:
         self._in_flight = in_flight
         self._limits = limits
         self._metrics = metrics
+
+    def find_first_index(self) -> int:
+        """Return the index of a new session's first utterance."""
+        if not self._limits.indices_by_clock:
+            return 0
+        return (clock.now_ms() - _INDICES_SINCE_MS) // _MS_AN_UTTERANCE
 
     def build(self, opened: Opened, *, profile: Profile, outbound: Outbound) -> Speaker:
         """Return the speaker of a session that was opened, or resumed, on a socket."""

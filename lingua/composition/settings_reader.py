@@ -20,7 +20,7 @@ from lingua.composition.configuration import (
     UnavailableServiceConfiguration,
     WatchConfiguration,
 )
-from lingua.settings import pools
+from lingua.settings import clients, pools
 from scheduling.access.access import AccessLimits
 from scheduling.access.wrong_credentials import WrongCredentialLimits
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
@@ -109,6 +109,7 @@ def read_session_limits() -> SessionLimits:
         most_held_results=settings.LINGUA_RESULT_MAX_PENDING,
         group_window_ms=settings.LINGUA_GROUP_WINDOW_MS,
         group_parts=settings.LINGUA_GROUP_MAX_PARTS,
+        indices_by_clock=clients.LINGUA_UTTERANCE_INDICES == "clock",
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from lingua.settings import api, pools  # noqa: F401 - bad values among them stop the start
+from lingua.settings import api, clients, pools  # noqa: F401 - bad values among them stop the start
 from lingua.settings.databases import parse_database_url
 from lingua.settings.embedded_redis import find_free_port
 from lingua.settings.env import (
@@ -301,7 +301,7 @@ LINGUA_NODE_STALE_S = env_int("LINGUA_NODE_STALE_S", default=600)
 LINGUA_NODE_GRACE_S = env_float("LINGUA_NODE_GRACE_S", default=10)
 # Nodes must report a GPU; without one they are refused with NO_GPU_AVAILABLE.
 LINGUA_REQUIRE_GPU = env_bool("LINGUA_REQUIRE_GPU", default=False)
-# CPU, GPU or memory use above which a node gets no job.
+# Use above which a node gets no job: of its GPU; where it has or tells none, of its CPU or memory.
 LINGUA_RESOURCE_THRESHOLD_PERCENT = env_float(
     "LINGUA_RESOURCE_THRESHOLD_PERCENT", default=85, maximum=100
 )

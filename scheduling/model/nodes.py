@@ -79,7 +79,8 @@ class Machine(msgspec.Struct, frozen=True, eq=False):
 class NodeDescription(msgspec.Struct, frozen=True):
     """What a node declared when it registered, or changed with a later heartbeat.
 
-    `ready_types` are the service types it can serve now. Equal descriptions compare and hash
+    `ready_types` are the service types it can serve now; `finds_language` says that it finds out
+    which of two languages was spoken. Equal descriptions compare and hash
     equal: nodes that declared the same are judged once.
     """
 
@@ -93,6 +94,7 @@ class NodeDescription(msgspec.Struct, frozen=True):
     acknowledges: bool
     resumes: bool
     machine: Machine = Machine()
+    finds_language: bool = True
 
 
 class Node(msgspec.Struct, frozen=True):

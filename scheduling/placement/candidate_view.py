@@ -15,8 +15,8 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
 
     A choice looks at twenty drawn from thousands, so it is memory that it waits for: here are one
     object and small numbers where the node itself is six objects, which halves what a choice
-    among 10,000 takes. `peak_percent` is the highest usage of CPU, memory and GPU; `gpu_class` is
-    equal for GPU usages that hardly differ.
+    among 10,000 takes. `peak_percent` is how busy it is: its GPU, without one the busier of CPU and
+    memory; `gpu_class` is equal for GPU usages that hardly differ.
     """
 
     node: Node
@@ -29,6 +29,7 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
     peak_percent: float = 0.0
     gpu_class: int = 0
     hears: int = 0
+    finds_language: bool = True
 
     def __post_init__(self) -> None:
         self.take(self.node)
@@ -42,9 +43,11 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
         self.is_open = node.is_open
         self.heartbeat_at_ms = node.heartbeat_at_ms
         self.max_jobs = node.max_jobs
-        self.peak_percent = max(usage.cpu, usage.memory, gpu)
+        by_gpu = node.description.has_gpu and usage.gpu is not None
+        self.peak_percent = gpu if by_gpu else max(usage.cpu, usage.memory, gpu)
         self.gpu_class = int(gpu) // _GPU_COUNTS_ALIKE_PERCENT
         self.hears = len(node.description.languages.asr)
+        self.finds_language = node.description.finds_language
 
 
 class AbleNodes:

@@ -225,10 +225,11 @@ def _rank(
     """Filter and order; those alike stay in the order of the sample, which is random.
 
     Heartbeat ages and GPU usages that hardly differ count as equal; of nodes alike, those near
-    come first in most choices.
+    come first in most choices. In a two-way conversation those that find out which language was
+    spoken come before all others.
     """
     scored = []
-    auto = need.src == AUTO
+    auto, two_way = need.src == AUTO, len(need.pairs) > 1
     oldest_ms, most_percent = now_ms - rules.heartbeat_timeout_ms, rules.resource_threshold_percent
     near = rules.near_instance_id if rng.random() < rules.near_share else ""
     for candidate in sampled:
@@ -240,6 +241,7 @@ def _rank(
         looked_at.append((candidate.node_id, load, reason or ""))
         if reason is None:
             score = (
+                two_way and not candidate.finds_language,
                 load,
                 -candidate.hears if auto else 0,
                 candidate.gpu_class,

@@ -24,7 +24,6 @@ SPANS = {
     "LINGUA_NODE_GRACE_S": "60",
     "LINGUA_SEGMENT_PAUSE_MS": "60000",
     "LINGUA_RESULT_GAP_MS": "60000",
-    "LINGUA_RESOURCE_THRESHOLD_PERCENT": "100",
     "LINGUA_SESSION_RATE_PER_S": "100000",
     "LINGUA_SESSION_BURST": "100000",
     # A test that waits for a page to say something looks a hundred times a second.

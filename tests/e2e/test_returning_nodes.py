@@ -214,6 +214,49 @@ async def test_whatever_way_a_node_fails_another_one_answers_within_a_second(
     await keeps_to(1.0, fail_over)
 
 
+@pytest.mark.req("J12")
+async def test_an_acknowledgment_nobody_declared_is_told_too(
+    lingua: Lingua, languages: Pair
+) -> None:
+    async with (
+        DesktopNode.open(lingua.url(NODE), languages) as node,
+        Speaker.open(lingua.url(SESSION), languages) as speaker,
+    ):
+        await speaker.say(0)
+        job = await node.job()
+        await node.ack(job)
+        await node.ack(job)
+        await node.finish(job)
+        await speaker.result(0)
+
+        assert len(speaker.told("ui_event", event="NODE_ACCEPTED")) == 1
+
+
+@pytest.mark.req("ED4", "J17")
+async def test_a_page_that_comes_back_hears_no_index_again(
+    servers: Servers, server_name: str, languages: Pair
+) -> None:
+    lingua = servers.start(server_name, LINGUA_UTTERANCE_INDICES="clock")
+    spoken: list[int] = []
+    async with DesktopNode.open(lingua.url(NODE), languages) as node:
+        for _ in range(2):
+            async with Speaker.open(lingua.url(SESSION), languages) as page:
+                await page.chunk(b"\1\0" * 8_000, final=True)
+                job = await node.job(session_id=page.session_id)
+                spoken.append(job["utterance_index"])
+                await node.finish(job)
+                await page.result(job["utterance_index"])
+                # A page opens a session again after a second at the soonest.
+                await eventually(lambda: _find_index_now() > spoken[-1], what="a moment later")
+
+    assert spoken == sorted(set(spoken))
+    lingua.stop()
+
+
+def _find_index_now() -> int:
+    return (int(time.time() * 1_000) - 1_735_689_600_000) // 250
+
+
 async def _take(one: FakeNode, another: FakeNode) -> tuple[DesktopNode, Frame]:
     """Return which of two nodes got the job, and the job."""
     await eventually(

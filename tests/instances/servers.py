@@ -19,7 +19,6 @@ QUICK = {
     "LINGUA_PRESENCE_TTL_S": "10",
     "LINGUA_SNAPSHOT_REFRESH_MS": "300",
     "LINGUA_RECONCILE_INTERVAL_S": "0.3",
-    "LINGUA_RESOURCE_THRESHOLD_PERCENT": "100",
     "LINGUA_SESSION_RATE_PER_S": "100000",
     "LINGUA_SESSION_BURST": "100000",
     # A test that waits for a page to say something looks a hundred times a second.

@@ -155,6 +155,14 @@ def test_a_node_acknowledges_and_resumes_where_it_says_so(
     assert (description.acknowledges, description.resumes) == (acknowledges, resumes)
 
 
+@pytest.mark.req("ED4")
+def test_the_older_node_is_known_by_how_it_names_what_serves_a_type() -> None:
+    older = [Capability(type="asr", ready=True, ready_impl_ids=["faster-whisper-vad"])]
+
+    assert lifecycle.describe(register(capability_by_type=able("asr")), before=None).finds_language
+    assert not lifecycle.describe(register(capability_by_type=older), before=None).finds_language
+
+
 @pytest.mark.req("N16")
 def test_codes_of_languages_are_normalized() -> None:
     assert lifecycle.describe(register(language_capabilities=LANGUAGES), before=None).languages == (

@@ -244,6 +244,43 @@ def test_usage_above_the_threshold_excludes_at_it_does_not(
     assert reason == (None if passes else Reason.RESOURCE_THRESHOLD_EXCEEDED)
 
 
+@pytest.mark.req("L8")
+@pytest.mark.parametrize(
+    ("has_gpu", "gpu", "passes"),
+    [(True, 12.0, True), (True, 85.1, False), (True, None, False), (False, None, False)],
+)
+def test_a_node_with_a_gpu_is_judged_by_that_and_any_other_by_the_rest(
+    *, has_gpu: bool, gpu: float | None, passes: bool
+) -> None:
+    described = msgspec.structs.replace(SERVES_ALL, has_gpu=has_gpu)
+    busy = Usage(cpu=99.0, memory=97.0, gpu=gpu, gpu_memory=96.0)
+    view = CandidateView(make_node("n1", usage=busy, description=described))
+
+    reason = why_not_now(view, now_ms=NOW_MS, rules=RULES)
+
+    assert reason == (None if passes else Reason.RESOURCE_THRESHOLD_EXCEEDED)
+
+
+@pytest.mark.req("ED4", "L2")
+@pytest.mark.parametrize(
+    ("pairs", "loads", "first"),
+    [
+        ((("en", "es"), ("es", "en")), {"newer": 3}, "newer"),
+        ((("en", "es"), ("es", "en")), {"newer": 4}, "older"),
+        ((("en", "es"),), {"newer": 3}, "older"),
+    ],
+    ids=["two ways", "two ways, the newer is full", "one way"],
+)
+def test_a_two_way_job_goes_to_a_node_that_finds_out_who_spoke_while_one_is_free(
+    pairs: tuple[tuple[str, str], ...], loads: dict[str, int], first: str
+) -> None:
+    older = msgspec.structs.replace(SERVES_ALL, finds_language=False)
+    nodes = [make_node("older", description=older), make_node("newer")]
+    need = msgspec.structs.replace(NEED, pairs=pairs)
+
+    assert choose_among(nodes, loads=loads, need=need).nodes[0].node_id == first
+
+
 @pytest.mark.req("L2", "L17")
 def test_a_fleet_nearly_full_is_not_taken_for_a_full_one() -> None:
     nodes = [make_node(f"n{number}") for number in range(1_000)]
