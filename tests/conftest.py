@@ -15,8 +15,8 @@ _prefixes = itertools.count(1)
 def pytest_configure(config: pytest.Config) -> None:
     """On PostgreSQL, connections of threads that a test leaves behind end with the server."""
     if POSTGRES:
-        for left in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
-            config.addinivalue_line("filterwarnings", f"ignore:(?s).*(Base)?Connection.*:{left}")
+        left = "ignore:(?s).*Connection.*was deleted while still open:ResourceWarning"
+        config.addinivalue_line("filterwarnings", left)
 
 
 @pytest.fixture(scope="session")
