@@ -22,6 +22,8 @@ class PollWork(Message, frozen=True):
 class BeatOverHttp(NodeHeartbeat, frozen=True, tag="node_heartbeat"):
     """A heartbeat, with the token that names the connection it belongs to."""
 
+    essential: ClassVar = frozenset({"resume_token"})
+
     resume_token: ShortText = ""
 
 

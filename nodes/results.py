@@ -66,7 +66,7 @@ def read_result(output: messages.JobOutput) -> tuple[Result | None, list[Flaw]]:
     if audio_format not in _FORMATS:
         flaws.append(Flaw("tts_format", "neither `opus` nor `pcm16`"))
         audio, audio_format = "", "pcm16"
-    if audio and measure_base64(audio) is None:
+    if audio and not (isinstance(audio, str) and measure_base64(audio) is not None):
         flaws.append(Flaw("tts_audio", "no base64"))
         audio = ""
     quality = output.asr_quality_level

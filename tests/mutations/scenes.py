@@ -21,6 +21,7 @@ from tests.peers.speaker import Speaker
 ANSWERED_WITHIN_S = 30.0
 # A node is told of so many mistakes at once.
 _AT_ONCE = 15
+_OF_A_SPEAKER = 45
 _REFUSALS = frozenset({"INVALID_MESSAGE", "FIELD_IGNORED"})
 _HALF = ("\\ud", "\\uD")
 _OUTCOMES = frozenset({"translation_result", "missing_result"})
@@ -118,16 +119,26 @@ class Scene:
 
     async def _torment_speaker(self, speaker: Speaker) -> None:
         ids = {"<session>": speaker.session_id}
-        for number in range(_AT_ONCE):
+        decode, is_our_own = sessions_app.messages.decode, sessions_app.messages.is_our_own
+        said = []
+        for number in range(_OF_A_SPEAKER):
             text = self._fill(self._mutator.draw(next(self._from_speaker)), ids)
-            begin = len(speaker.seen)
+            said.append(text)
             await speaker.send(text)
-            self._tally.frames += 1
-            await _sync(speaker, number)
-            said = speaker.seen[begin:-1]
-            decode = sessions_app.messages.decode
-            if _is_refused(decode, text) and not sessions_app.messages.is_our_own(text):
-                codes = [frame.get("code") for frame in said]
+            await speaker.send({"type": f"mark {number}"})
+        self._tally.frames += len(said)
+        last = f"mark {_OF_A_SPEAKER - 1}'"
+        await speaker.find(
+            lambda frame: last in frame.get("message", ""), within_s=ANSWERED_WITHIN_S
+        )
+        told: list[list[str]] = [[]]
+        for frame in speaker.seen:
+            if "'mark " in frame.get("message", ""):
+                told.append([])
+            else:
+                told[-1].append(frame.get("code", ""))
+        for text, codes in zip(said, told, strict=False):
+            if _is_refused(decode, text) and not is_our_own(text):
                 assert "INVALID_MESSAGE" in codes, text[:500]
                 self._tally.refused += 1
 
@@ -240,11 +251,3 @@ async def _told_or_closed(node: Peer) -> None:
         wait.cancel()
     await asyncio.gather(*rest, return_exceptions=True)
     assert done, node.seen
-
-
-async def _sync(speaker: Speaker, number: int) -> None:
-    """Wait until everything a speaker said was answered, whatever became of its session."""
-    await speaker.send({"type": f"mark {number}"})
-    await speaker.find(
-        lambda frame: f"mark {number}'" in frame.get("message", ""), within_s=ANSWERED_WITHIN_S
-    )
