@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from nodes import messages
+from nodes.spelling import NodeSpelling
 from scheduling.model.errors import ConnectionFenced
 from scheduling.model.events import (
     AttemptAnswered,
@@ -51,8 +52,11 @@ class NodeConnection:
         outbound: FrameQueue,
         on_written: Callable[["NodeConnection", JobAssigned], None],
         resume_token: str = "",
+        spelling: NodeSpelling,
     ) -> None:
         self.node = node
+        self.spelling = spelling
+        self.unreadable_languages: list[tuple[str, str]] = []
         self.resume_token = resume_token
         self.held: dict[str, Held] = {}
         self.reruns: messages.RerunMetrics | None = None
@@ -115,7 +119,10 @@ class NodeConnection:
             utterance_index=event.utterance_index,
             trace_id=event.trace_id,
         )
-        if self._outbound.enqueue(event.frame, on_written=lambda: self._on_written(self, event)):
+        if self._outbound.enqueue(
+            self.spelling.spell_frame(event.frame),
+            on_written=lambda: self._on_written(self, event),
+        ):
             return True
         if before is None:
             del self.held[event.job_id]

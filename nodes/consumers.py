@@ -63,6 +63,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
                 )
                 self.reply(ack)
                 self._service.cancel_lost_attempts(self._connection, message)
+                self._service.check_languages(self._connection, message)
             case messages.NodeErrorReported():
                 self._note_error(message)
             case _ if connection is None:

@@ -11,6 +11,7 @@ from nodes.job_service import NodeJobService
 from nodes.lifecycle import ACKNOWLEDGES, RESUMES
 from nodes.poll_queue import Fetched, PollQueue
 from nodes.services import NodeService
+from nodes.spelling import UNKNOWN_SPELLING
 from scheduling.access.access import REVOKED, Access
 from scheduling.access.admissions import Admission
 from scheduling.fleet.registry import Registry
@@ -116,6 +117,7 @@ class HttpNodes:
             self._dismiss(admission)
             raise
         self._keep(HttpNode(connection, box=box, admission=admission))
+        self._service.check_languages(connection, message)
         return http_messages.RegisteredOverHttp(
             node_id=registered.node_id,
             status=registered.status,
@@ -202,7 +204,11 @@ class HttpNodes:
             raise
         box = PollQueue(limits=self._limits, on_closed=self._note_closed)
         connection = NodeConnection(
-            node=moved.node, outbound=box, on_written=self._jobs.written, resume_token=token
+            node=moved.node,
+            outbound=box,
+            on_written=self._jobs.written,
+            resume_token=token,
+            spelling=UNKNOWN_SPELLING,
         )
         http_node = HttpNode(connection, box=box, admission=admission)
         older = self._delivery.local.attach_node(node_id, connection)

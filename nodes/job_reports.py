@@ -10,6 +10,7 @@ from nodes.flaw_reporter import FlawReporter
 from nodes.http_nodes import HttpNodes
 from nodes.job_service import NodeJobService
 from nodes.poll_queue import PollQueue
+from nodes.spelling import UNKNOWN_SPELLING
 from scheduling.access.access import Access
 from scheduling.access.admissions import Admission
 from scheduling.fleet.registry import Registry
@@ -163,6 +164,7 @@ class JobReports:
             node=await self._registry.get_node(node_id),
             outbound=PollQueue(limits=OutboundLimits(), on_closed=lambda _box: None),
             on_written=self._jobs.written,
+            spelling=UNKNOWN_SPELLING,
         )
 
 

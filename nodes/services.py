@@ -9,12 +9,15 @@ from nodes.credentials import NodeCredentials
 from nodes.flaw_reporter import FlawReporter
 from nodes.job_service import NodeJobService
 from nodes.lifecycle import describe, is_healthy, read_usage
+from nodes.spelling import NodeSpelling, list_unreadable
 from scheduling.fleet.registry import Attempt, Registry
 from scheduling.jobs.node_departure import Parting
 from scheduling.model import clock, errors, ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobCancelled, NodeFenced, NodeStatusChanged
+from scheduling.model.languages import UnreadableLanguage
 from sockets.outbound import FrameQueue
+from sockets.reader import Flaw, name_kind
 from sockets.socket_auth import Peer
 
 _SCHEMA = "2.0"
@@ -78,6 +81,7 @@ class NodeService:
             outbound=outbound,
             on_written=self._jobs.written,
             resume_token=registration.resume_token,
+            spelling=NodeSpelling(message.language_capabilities),
         )
         if before is not None and before.node_id == node.node_id:
             connection.held.update(before.held)
@@ -107,6 +111,19 @@ class NodeService:
         for job_id, attempt in _read_attempts(message.running_attempts) or ():
             if connection.find(job_id, attempt) is None:
                 connection.enqueue(JobCancelled(job_id=job_id, reason="no_longer_yours"))
+
+    def check_languages(
+        self, connection: NodeConnection, message: messages.RegisterNode | messages.NodeHeartbeat
+    ) -> None:
+        """Tell a node what it declares that is no language; the rest of what it offers counts."""
+        unreadable = list_unreadable(message.language_capabilities)
+        if unreadable and unreadable != connection.unreadable_languages:
+            flaws = [
+                Flaw(f"language_capabilities.{field}", str(UnreadableLanguage(tag)))
+                for field, tag in unreadable
+            ]
+            self._flaws.note_dropped(connection, flaws, kind=name_kind(type(message)))
+        connection.unreadable_languages = unreadable
 
     async def record_heartbeat(
         self, connection: NodeConnection, message: messages.NodeHeartbeat
@@ -142,6 +159,10 @@ class NodeService:
                 attempts=connection.list_attempts(),
             )
             connection.node = await record()
+        if message.language_capabilities is not None:
+            if message.language_capabilities != connection.spelling.declared:
+                connection.spelling = NodeSpelling(message.language_capabilities)
+            self.check_languages(connection, message)
         if message.rerun_metrics is not None:
             self._asr_metrics.note_reruns(message.rerun_metrics, before=connection.reruns)
             connection.reruns = message.rerun_metrics

@@ -18,10 +18,12 @@ class ChunkReader:
         self._head = b""
         self._is_foreign = False
 
-    def read(self, chunk: bytes) -> bytes:
+    def read(self, chunk: bytes, *, begins: bool) -> bytes:
         """Return the audio of a chunk, nothing while a header is incomplete.
 
-        What follows a file that was refused is the rest of it: it is dropped, and not told again.
+        Files are looked for where an utterance `begins`: of all that is said in a long session some
+        may look like one. What follows a file that was refused is the rest of it: it is dropped,
+        and not told again.
 
         :raises ForeignAudio: a file begins here that we do not take
         """
@@ -31,7 +33,7 @@ class ChunkReader:
             return self._read_wav(self._head + chunk)
         if is_wav(chunk):
             return self._read_wav(chunk)
-        name = find_container(chunk)
+        name = find_container(chunk) if begins else None
         if name is not None:
             raise self._refuse(name)
         return chunk

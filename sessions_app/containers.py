@@ -15,16 +15,20 @@ _PCM, _EXTENSIBLE = 1, 0xFFFE
 _SUBFORMAT_AT = 24
 _LOWEST_RATE, _HIGHEST_RATE = 4_000, 384_000
 
-_BY_BEGINNING = (
-    (b"OggS", "Ogg"),
-    (b"\x1a\x45\xdf\xa3", "WebM"),
-    (b"fLaC", "FLAC"),
-    (b"ID3", "MP3"),
-    (b"#!AMR", "AMR"),
-    (b"caff", "CAF"),
-    (b".snd", "AU"),
-    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "WMA"),
-)
+_WHOLE_BEGINNINGS: dict[str, bytes | tuple[bytes, ...]] = {
+    "Ogg": b"OggS",
+    "WebM": b"\x1a\x45\xdf\xa3",
+    "FLAC": b"fLaC",
+    "MP3": (b"ID3\2", b"ID3\3", b"ID3\4"),
+    "AMR": b"#!AMR",
+    "CAF": b"caff",
+    "AU": b".snd",
+    "WMA": b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+}
+_BY_BEGINNING = {
+    (beginning if isinstance(beginning, bytes) else beginning[0])[:3]: name
+    for name, beginning in _WHOLE_BEGINNINGS.items()
+}
 # In MPEG-4 the first box has its name behind its length.
 _BOXES = (b"ftyp", b"moof", b"styp", b"moov")
 _RIFFS = (b"RIFF", b"RF64", b"RIFX", b"FORM")
@@ -100,14 +104,16 @@ def _read_format(block: bytes) -> int:
 
 def find_container(audio: bytes) -> str | None:
     """Return the name of the file that begins here and that we do not take, None for none."""
-    for beginning, name in _BY_BEGINNING:
-        if audio.startswith(beginning):
-            return name
+    name = _BY_BEGINNING.get(audio[:3])
+    if name is not None and audio.startswith(_WHOLE_BEGINNINGS[name]):
+        return name
     kind, inner = audio[:4], audio[8:12]
     if audio[4:8] in _BOXES:
         return "MP4"
     if kind in _RIFFS and not is_wav(audio):
         return "AIFF" if inner.startswith(b"AIF") else "RIFF"
+    if not audio.startswith(b"\xff"):
+        return None
     for name, measure in (("MP3", _measure_mp3), ("AAC", _measure_adts)):
         if _count_frames(audio, measure) >= _FRAMES_IN_A_ROW:
             return name

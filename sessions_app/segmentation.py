@@ -107,6 +107,11 @@ class Segmenter:
         """When `on_tick` is wanted if nothing else happens; None when nothing is awaited."""
         return self._planned.due_at_ms if self._planned else self._silence_due_at_ms()
 
+    @property
+    def is_empty(self) -> bool:
+        """Say whether the next chunk begins an utterance."""
+        return self._buffer is None
+
     def on_chunk(self, *, audio: bytes, is_final: bool, now_ms: int) -> list[Cut]:
         """Take a chunk, possibly empty; a final marker is a chunk with `is_final`.
 

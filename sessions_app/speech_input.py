@@ -58,7 +58,7 @@ class SpeechInput:
 
         :raises ForeignAudio: a file begins here that we do not take
         """
-        bare = self._reader.read(audio)
+        bare = self._reader.read(audio, begins=self._segmenter.is_empty)
         self._segmenter.sample_rate = self._reader.sample_rate
         return self._ask_for(
             self._segmenter.on_chunk(audio=bare, is_final=is_final, now_ms=clock.now_ms())

@@ -13,8 +13,9 @@ from sessions_app.audio import (
 )
 from sessions_app.containers import UnreadableWav, find_container, is_wav, read_wav_header
 
-# Base64 of what tells a file: three frames of the longest kind.
-_LOOK_AT = 8_192
+# Base64 of what tells a file; three frames of bare MP3 or AAC are longer, and begin with ones.
+_LOOK_AT, _LOOK_AT_FRAMES = 64, 8_192
+_ONES = b"\xff"
 _WAV_MAGIC_BYTES = 12
 _QUANTUM = 4
 
@@ -37,6 +38,8 @@ def settle_audio(text: str, *, audio_format: str, sample_rate: int) -> WholeAudi
     """
     size_bytes = check_utterance_audio(text)
     head = base64.b64decode(text[:_LOOK_AT])
+    if head.startswith(_ONES):
+        head = base64.b64decode(text[:_LOOK_AT_FRAMES])
     if len(head) >= _WAV_MAGIC_BYTES and is_wav(head):
         return _unpack_wav(base64.b64decode(text))
     refuse_file(head)

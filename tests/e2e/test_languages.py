@@ -38,17 +38,35 @@ async def test_a_language_by_another_name_is_the_same(
 
 
 @pytest.mark.req("ED3")
-async def test_a_node_is_told_the_languages_as_their_speaker_spells_them(lingua: Lingua) -> None:
+async def test_a_node_is_told_the_languages_in_its_own_words(lingua: Lingua) -> None:
     async with (
-        FakeNode.open(lingua.url(NODE), ("kk", "ml")) as node,
-        Speaker.open(lingua.url(SESSION), ("kaz-KZ", "ML")) as speaker,
+        FakeNode.open(lingua.url(NODE), ("kk", "mal")) as node,
+        Speaker.open(lingua.url(SESSION), ("kk-KZ", "ML")) as speaker,
     ):
         await speaker.say(0)
         job = await node.job()
         await node.finish(job)
         await speaker.result(0)
 
-    assert (job["src_lang"], job["tgt_lang"]) == ("kaz-KZ", "ML")
+    assert (job["src_lang"], job["tgt_lang"]) == ("kk-KZ", "mal")
+
+
+@pytest.mark.req("ED3", "ED1")
+async def test_a_node_is_told_what_it_declares_that_is_no_language(
+    lingua: Lingua, languages: Pair
+) -> None:
+    async with FakeNode.connect(lingua.url(NODE)) as node:
+        offer = {"asr_languages": [*languages, "klingonese"], "tts_languages": list(languages)}
+        await node.register(languages, language_capabilities=offer)
+        error = await node.next("error", code="FIELD_IGNORED")
+        assert "language_capabilities.asr_languages" in error["message"]
+        assert "'klingonese'" in error["message"]
+
+        await node.make_ready()
+        async with Speaker.open(lingua.url(SESSION), languages) as speaker:
+            await speaker.say(0, pipeline={"use_asr": True, "use_nmt": True, "use_tts": True})
+            await node.finish(await node.job())
+            await speaker.result(0)
 
 
 @pytest.mark.req("ED3")

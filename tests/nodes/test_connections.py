@@ -4,6 +4,7 @@ import pytest
 
 from bench.fixtures import build_fleet
 from nodes.connections import NodeConnection
+from nodes.spelling import UNKNOWN_SPELLING
 from scheduling.model.events import (
     AttemptAnswered,
     JobAssigned,
@@ -37,6 +38,7 @@ def make_connection(queue: _Queue) -> NodeConnection:
         node=next(iter(build_fleet(1).snapshot.nodes.values())),
         outbound=queue,
         on_written=lambda _connection, _event: None,
+        spelling=UNKNOWN_SPELLING,
     )
 
 

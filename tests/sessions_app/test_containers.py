@@ -53,7 +53,9 @@ def text(audio: bytes) -> str:
 
 
 def read(reader: ChunkReader, audio: bytes, *, step: int) -> bytes:
-    return b"".join(reader.read(audio[at : at + step]) for at in range(0, len(audio), step))
+    return b"".join(
+        reader.read(audio[at : at + step], begins=not at) for at in range(0, len(audio), step)
+    )
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -61,10 +63,10 @@ def test_a_file_in_chunks_is_refused_once_by_name(name):
     reader = ChunkReader(sample_rate=16_000)
 
     with pytest.raises(ForeignAudio, match=f"^{name} is not taken. Send ") as refused:
-        reader.read(FILES[name])
+        reader.read(FILES[name], begins=True)
 
     assert refused.value.code == "INVALID_AUDIO"
-    assert reader.read(b"\1\2" * 300) == b""
+    assert reader.read(b"\1\2" * 300, begins=False) == b""
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -77,7 +79,7 @@ def test_a_file_as_an_utterance_is_refused_by_name(name, declared):
 @pytest.mark.parametrize("name", BARE)
 def test_frames_of_compressed_audio_are_known_without_a_file_around_them(name):
     with pytest.raises(ForeignAudio, match=f"^{name.split()[0]} is not taken"):
-        ChunkReader(sample_rate=16_000).read(BARE[name])
+        ChunkReader(sample_rate=16_000).read(BARE[name], begins=True)
 
 
 @pytest.mark.parametrize("step", [7, 44, 100, 640, 8192])
@@ -94,7 +96,7 @@ def test_a_wav_header_in_every_chunk_goes():
     reader = ChunkReader(sample_rate=16_000)
     chunks = [make_wav(PCM16[at : at + 3200]) for at in range(0, len(PCM16), 3200)]
 
-    assert b"".join(map(reader.read, chunks)) == PCM16
+    assert b"".join(reader.read(chunk, begins=False) for chunk in chunks) == PCM16
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_a_wav_header_in_every_chunk_goes():
 )
 def test_a_wav_of_another_kind_is_refused_by_what_it_is(wav, what):
     with pytest.raises(ForeignAudio, match=what):
-        ChunkReader(sample_rate=16_000).read(wav)
+        ChunkReader(sample_rate=16_000).read(wav, begins=True)
     with pytest.raises(ForeignAudio, match=what):
         settle_audio(text(wav), audio_format="wav", sample_rate=16_000)
 
@@ -160,7 +162,14 @@ def test_neither_speech_nor_noise_is_taken_for_a_file():
     packed = pack(*speech_as_opus())
     for step in (2, 320, 640, 8192):
         assert read(reader, speech, step=step) == speech
-    assert reader.read(packed) == packed
+    assert reader.read(packed, begins=True) == packed
     for _ in range(2_000):
         chunk = rng.randbytes(320)
-        assert reader.read(chunk) == chunk
+        assert reader.read(chunk, begins=True) == chunk
+
+
+def test_what_looks_like_a_file_in_the_middle_of_speech_is_speech():
+    reader = ChunkReader(sample_rate=16_000)
+    assert reader.read(PCM16, begins=True) == PCM16
+
+    assert reader.read(FILES["Ogg"], begins=False) == FILES["Ogg"]
