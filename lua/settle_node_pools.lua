@@ -21,4 +21,7 @@ end
 for _, pool_id in ipairs(left) do
   redis.call('SREM', pools, pool_id)
 end
+if epoch == '' then
+  redis.call('DEL', stamp)
+end
 return {1}

@@ -19,6 +19,7 @@ from lingua.settings.addresses import is_loopback
 from lingua.settings.env import explain_unknown, is_set, list_unknown
 from operators.db.token_models import ApiToken, NodeToken, Token
 from scheduling.store.inspection import RedisState, inspect
+from scheduling.store.keys import Keys
 
 Level = Literal["ok", "warn", "fail"]
 _OLDEST_REDIS = (6, 2)
@@ -153,7 +154,7 @@ def _look_at_redis() -> Iterator[Finding]:
     states = inspect(
         urls,
         timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
-        probe_key=f"{settings.LINGUA_KEY_PREFIX}:v2:doctor",
+        probe_key=Keys(settings.LINGUA_KEY_PREFIX).probe(),
     )
     for state in states:
         name = f"redis {state.address}"

@@ -12,6 +12,7 @@ from operators.console.job_timeline import describe_decision, describe_looked_at
 from scheduling.fleet.node_control import NodeControl
 from scheduling.jobs.explaining import Explainer
 from scheduling.model.jobs import Need, phase2_state
+from scheduling.model.nodes import Node
 from scheduling.placement.pool_config import PoolConfig
 from scheduling.placement.pools import LANGUAGE_KINDS, Pool
 from scheduling.placement.ranking import Choice, Reason
@@ -68,17 +69,18 @@ class FleetService:
         return rules.two_level and rules.auto_language
 
     async def list_nodes(self) -> list[Json]:
-        """Return every node, by id."""
-        return [self._describe(node_id) for node_id in sorted(self._fleet.snapshot.nodes)]
+        """Return every node, by id; those that are offline until they are forgotten."""
+        known = sorted(self._fleet.list_known(), key=lambda node: node.node_id)
+        return [self._describe(node) for node in known]
 
     async def find_node(self, node_id: str) -> Json | None:
         """Return one node with the pools it belongs into, None where it is not known here."""
-        node = self._fleet.find(node_id)
+        node = self._fleet.find_known(node_id)
         if node is None:
             return None
         languages = _plain(node.description.languages)
         pools = sorted(self._explainer.check_membership(node))
-        return {**self._describe(node_id), "language_capabilities": languages, "pools": pools}
+        return {**self._describe(node), "language_capabilities": languages, "pools": pools}
 
     async def command(self, node_id: str, *, action: str) -> bool:
         """Do one of drain, cordon, resume, disconnect; False where the node is not known."""
@@ -179,11 +181,10 @@ class FleetService:
             "pools": verdict.pools,
         }
 
-    def _describe(self, node_id: str) -> Json:
-        node = self._fleet.snapshot.nodes[node_id]
+    def _describe(self, node: Node) -> Json:
         offer = node.description.languages
         return {
-            **describe_node(node, self._fleet.loads.find(node_id)),
+            **describe_node(node, self._fleet.loads.find(node.node_id)),
             "draining": node.draining,
             "held": node.held.value,
             "languages": sorted(offer.asr | offer.tts),

@@ -61,7 +61,7 @@ class InstanceMetrics:
 
     def _read_gauges(self) -> Gauges:
         fleet, held = self._fleet, self._delivery.local.held
-        statuses = collections.Counter(node.shown_status for node in fleet.snapshot.nodes.values())
+        statuses = collections.Counter(node.shown_status for node in fleet.list_known())
         catalog, age_ms = self._catalog.state, self._stats_cache.age_ms
         fetched_at_ms = catalog.last_success_at_ms
         return {

@@ -86,7 +86,7 @@ METRICS: dict[str, Metric] = {
     "drift_repaired_total": _counter("Differences found and repaired.", "kind"),
     # fleet
     "nodes_total": _gauge(
-        "Nodes now.",
+        "Nodes now; those that are offline until they are forgotten.",
         "status",
         series=tuple(
             (status,) for status in ("registering", "ready", "degraded", "draining", "offline")

@@ -38,7 +38,7 @@ class StatsPages:
         """Copy what changes, then count in a thread: jobs do not wait for statistics (D9)."""
         gathered = await self._gather()
         facts = Facts(
-            nodes=tuple(self._fleet.snapshot.nodes.values()),
+            nodes=tuple(self._fleet.list_known()),
             loads=self._fleet.loads.list_all(),
             figures=(gathered.own, *(figures for _, figures in gathered.others)),
             services=self._catalog.state.services,

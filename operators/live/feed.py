@@ -140,8 +140,8 @@ class LiveFeed:
     def _list_rows(self) -> dict[str, NodeRow]:
         find_load = self._fleet.loads.find
         return {
-            node_id: (node_id, find_load(node_id), node.max_jobs, node.shown_status)
-            for node_id, node in self._fleet.snapshot.nodes.items()
+            node.node_id: (node.node_id, find_load(node.node_id), node.max_jobs, node.shown_status)
+            for node in self._fleet.list_known()
         }
 
     def _describe_whole(self, rows: dict[str, NodeRow]) -> Json:

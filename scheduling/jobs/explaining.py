@@ -14,7 +14,7 @@ from scheduling.placement.chooser import Chooser
 from scheduling.placement.decisions import Decision
 from scheduling.placement.pool_config import list_pools_of
 from scheduling.placement.pools import Pool
-from scheduling.placement.ranking import Choice
+from scheduling.placement.ranking import Choice, Reason
 from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest
@@ -119,7 +119,7 @@ class Explainer:
         node = self._fleet.find(node_id)
         table = self._fleet.snapshot.pools
         return NodeVerdict(
-            now="unknown"
+            now=self._say_why_unknown(node_id)
             if node is None
             else self._make_chooser().why_not(placement_request, node),
             then=[_say_then(decision, node_id) for decision in explanation.decisions],
@@ -177,6 +177,9 @@ class Explainer:
         """Return the pools a node belongs into by what it declared."""
         config = self._fleet.snapshot.pools.matcher.config
         return list_pools_of(node.node_id, node.description, config)
+
+    def _say_why_unknown(self, node_id: str) -> str:
+        return Reason.OFFLINE if node_id in self._fleet.absent.nodes else "unknown"
 
     def _make_chooser(self) -> Chooser:
         """Return a chooser that remembers nothing and whose dice are its own."""

@@ -251,3 +251,11 @@ class Fleet:
 
     def find(self, node_id: str) -> Node | None:
         return self.snapshot.nodes.get(node_id)
+
+    def find_known(self, node_id: str) -> Node | None:
+        """Return a node, also one that is absent."""
+        return self.find(node_id) or self.absent.nodes.get(node_id)
+
+    def list_known(self) -> list[Node]:
+        """Return all nodes, absent ones too."""
+        return [*self.snapshot.nodes.values(), *self.absent.nodes.values()]

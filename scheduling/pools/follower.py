@@ -19,6 +19,7 @@ from scheduling.store.pools import PoolStore
 logger = logging.getLogger(__name__)
 
 _EMPTY_FRESH_MS = 1_000
+_READ_WHOLE_EVERY_MS = 60_000
 _JITTER = 0.15
 
 
@@ -53,6 +54,7 @@ class PoolFollower:
         self.interval_s = interval_s
         self._rng = rng
         self._metrics = metrics
+        self._read_at_ms: dict[str, int] = {}
         self._checked_at_ms = 0
         self._turn = asyncio.Lock()
         self._followed = asyncio.Event()
@@ -120,16 +122,27 @@ class PoolFollower:
         self._fleet.loads.tell_free(node_ids)
 
     async def _read(self, pool_ids: Iterable[str]) -> dict[str, Members]:
-        """Return the members of each pool; those whose version is known are not sent again."""
+        """Return the members of each pool; those that are as they were are not sent again.
+
+        A change made by hand moves no version: it shows in the size, at the latest when all
+        members are read again.
+        """
         wanted = list(pool_ids)
         known = self._fleet.snapshot.pools.members
-        versions = await asyncio.gather(*map(self._membership.find_version, wanted))
+        versions, sizes = await asyncio.gather(
+            asyncio.gather(*map(self._membership.find_version, wanted)),
+            asyncio.gather(*map(self._membership.count_members, wanted)),
+        )
         now_ms = clock.now_ms()
         changed = [
             pool_id
-            for pool_id, version in zip(wanted, versions, strict=True)
-            if pool_id not in known or known[pool_id].version != version
+            for pool_id, version, size in zip(wanted, versions, sizes, strict=True)
+            if pool_id not in known
+            or (known[pool_id].version, len(known[pool_id].node_ids)) != (version, size)
+            or now_ms - self._read_at_ms.get(pool_id, 0) >= _READ_WHOLE_EVERY_MS
         ]
+        still = {name: at_ms for name, at_ms in self._read_at_ms.items() if name in known}
+        self._read_at_ms = still | dict.fromkeys(changed, now_ms)
         read = await asyncio.gather(*map(self._membership.list_members, changed))
         newer = dict(zip(changed, read, strict=True))
         return {

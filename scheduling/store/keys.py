@@ -30,6 +30,10 @@ class Keys:
         """STRING: `what` was done a moment ago."""
         return f"{self._root}{{debounce:{what}}}"
 
+    def probe(self) -> str:
+        """STRING: written and deleted by whoever sees whether Redis takes writes."""
+        return f"{self._root}{{probe}}"
+
     def timers(self, shard: int) -> str:
         """ZSET: entity → moment its next step is due, below 0: to be written down; permanent."""
         return f"{self._root}{{t:{shard}}}:timers"

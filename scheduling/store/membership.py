@@ -55,6 +55,10 @@ class MembershipStore:
             "HGET", self._keys.pool.meta(pool_id), "version", read=lambda raw: int(raw or 0)
         )
 
+    def count_members(self, pool_id: str) -> "Future[int]":
+        """Return how many members a pool has."""
+        return self._connection.execute("SCARD", self._keys.pool.members(pool_id))
+
     def is_gone(self, node_id: str, *, silent_ms: int, now_ms: int) -> "Future[bool]":
         """Say whether a node is unknown, or offline and silent for longer than `silent_ms`."""
 
@@ -80,7 +84,7 @@ class MembershipStore:
             *(self._join(node_id, pool_id) for pool_id in wanted),
             *(self._leave(node_id, pool_id) for pool_id in left),
         )
-        if left:
+        if left or stamp[0] == _GONE:
             await self._settle(node_id, left, stamp)
         return True
 

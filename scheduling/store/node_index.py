@@ -70,6 +70,7 @@ class NodeIndexStore:
                 keys.node.run(node_id),
                 keys.node.cap(node_id),
                 keys.node.unavail(node_id),
+                keys.node.stamp(node_id),
             ],
             args=[silent_ms, self.test_clock],
             read=is_done,

@@ -99,6 +99,12 @@ async def timers_are_late(scene: Scene) -> None:
     await scene.until("scheduler_timer_lag_seconds", lambda value: value > 2)
 
 
+async def node_leaves(scene: Scene) -> None:
+    """A node is switched off."""
+    await scene.node.close()
+    await scene.until('scheduler_nodes_total{status="offline"', lambda value: value > 0)
+
+
 async def nobody_serves_a_pair(scene: Scene) -> None:
     """Speakers ask for languages that no pool serves."""
     src, tgt = draw_languages()
@@ -212,6 +218,7 @@ FAULTS: dict[str, Fault] = {
         seen_after_s=100,
         settings={"LINGUA_TIMER_TICK_MS": "5000", "LINGUA_PENDING_TIMEOUT_S": "0.5"},
     ),
+    "NodesOffline": Fault(cause=node_leaves, seen_after_s=150),
     "LinguaSchedulerPhase3PoolSelectionMissHigh": Fault(
         cause=nobody_serves_a_pair, seen_after_s=1_000
     ),

@@ -43,6 +43,8 @@ _HEALTHY = {
     "scheduler_reservation_expired_total": _rising(0),
     **{f'scheduler_dispatch_latency_seconds_bucket{{le="{le}"}}': _rising(300) for le in _LE},
     'scheduler_timer_lag_seconds{instance="a"}': _steady(0.1),
+    'scheduler_nodes_total{instance="a",status="offline"}': _steady(0),
+    'scheduler_nodes_total{instance="b",status="offline"}': _steady(0),
     'scheduler_phase3_pool_selected_total{pool="1",outcome="hit",fallback="no"}': _rising(300),
     'scheduler_phase3_pool_selected_total{pool="1",outcome="miss",fallback="no"}': _rising(1),
     'scheduler_phase2_redis_op_total{instance="a",op="create_job",result="ok"}': _rising(3000),
@@ -74,6 +76,7 @@ _FAULTS: dict[str, dict[str, str]] = {
         'scheduler_dispatch_latency_seconds_bucket{le="0.05"}': _rising(280),
     },
     "TimerLagHigh": {'scheduler_timer_lag_seconds{instance="a"}': _steady(3)},
+    "NodesOffline": {'scheduler_nodes_total{instance="b",status="offline"}': _steady(2)},
     "LinguaSchedulerPhase3PoolSelectionMissHigh": {
         'scheduler_phase3_pool_selected_total{pool="1",outcome="miss",fallback="no"}': _rising(60)
     },

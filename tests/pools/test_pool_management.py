@@ -10,6 +10,7 @@ import redis.asyncio
 from scheduling.placement.candidates import FRESH
 from scheduling.placement.pool_config import Owned, PoolRules
 from scheduling.placement.pools import Pool, PoolKind
+from scheduling.store.keys import Keys
 from tests.pools.conftest import PoolInstance
 from tests.pools.declared import CORE, describe, make_need
 from tests.redis_under_test import list_keys
@@ -122,6 +123,7 @@ async def test_the_last_node_leaves_and_its_pools_go(
     await peer.follower.follow()
     assert peer.fleet.snapshot.pools.matcher.pools == {}
     assert await list_keys(redis_client, "*:members") == []
+    assert await list_keys(redis_client, "*:stamp") == []
 
 
 @pytest.mark.req("P10", "P11")
@@ -187,6 +189,37 @@ async def test_the_leader_generates_pairs_where_it_is_asked_to(
 
     _, config = await peer.pools.find_config()
     assert (PoolKind.PAIR in {pool.kind for pool in config.pools}) is generates
+
+
+@pytest.mark.req("P3", "ED8")
+@pytest.mark.parametrize("change", ["one more", "one less", "another in its place"])
+async def test_a_change_of_members_that_was_made_by_hand_is_seen(
+    make_peer: Callable[..., PoolInstance],
+    keys: Keys,
+    redis_client: "redis.asyncio.Redis",
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+) -> None:
+    peer = make_peer(owned=Owned(rules=PoolRules(auto_language=False, pool_count=1)))
+    await peer.leader.run_once()
+    await peer.follower.follow()
+    for node_id in ("n-1", "n-2"):
+        await peer.register(node_id, describe())
+    await peer.settle()
+    await peer.follower.refresh(["bucket-0"])
+    members = keys.pool.members("bucket-0")
+    if change != "one less":
+        await redis_client.sadd(members, "n-3")
+    if change != "one more":
+        await redis_client.srem(members, "n-1")
+    if change == "another in its place":
+        # The size is the same: it is seen when all members are read again, once a minute.
+        monkeypatch.setattr("scheduling.pools.follower._READ_WHOLE_EVERY_MS", 0)
+
+    assert await peer.follower.refresh(["bucket-0"]) == 1
+
+    known = peer.fleet.snapshot.pools.members["bucket-0"].node_ids
+    assert known == await peer.members.list_members("bucket-0")
 
 
 class _NoAnswer:

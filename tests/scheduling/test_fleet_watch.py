@@ -9,7 +9,7 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.nodes import Node, NodeDescription, NodeStatus, Usage
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.node_index import NodeIndexStore
-from tests.redis_under_test import OwnRedis, open_redis
+from tests.redis_under_test import Client, OwnRedis, list_keys, open_redis
 from tests.scheduling.core import Services
 from tests.scripts.fixtures import DESCRIPTION, NEED, make_stores
 
@@ -123,3 +123,48 @@ async def test_who_cannot_be_asked_about_is_not_taken_for_gone(
 
     assert watcher.find() == before
     await core.held.connection.close()
+
+
+@pytest.mark.req("ED8", "N6")
+async def test_an_offline_node_is_shown_until_it_is_forgotten_and_gets_no_job(
+    core: Services, redis_client: Client
+) -> None:
+    watcher, late = Watcher(core), Watcher(core)
+    node = await core.register()
+    await watcher.index.note_seen(node.node_id)
+    await watcher.watch.run_once()
+    await core.stores.nodes.retire(node_id=node.node_id, conn_epoch=node.conn_epoch)
+    core.held.advance_clock(1_000)
+    await watcher.index.note_seen(node.node_id)
+
+    for other in (watcher, late):
+        await other.watch.run_once()
+
+        assert other.fleet.find("n1") is None
+        assert not other.fleet.snapshot.index.find(NEED)
+        assert [one.status for one in other.fleet.list_known()] == [NodeStatus.OFFLINE]
+    watcher.watch = late.watch = FleetWatch(
+        index=watcher.index,
+        fleet=watcher.fleet,
+        delivery=Delivery(),
+        departure=core.departure,
+        interval_s=1,
+        forget_ms=0,
+    )
+    stamp = core.held.keys.node.stamp("n1")
+    await core.held.connection.execute("HSET", stamp, "version", 1)
+    await watcher.watch.run_once()
+    assert watcher.fleet.list_known() == []
+    assert await list_keys(redis_client, "*{node:n1}*") == []
+
+
+@pytest.mark.req("ED8")
+async def test_a_node_that_is_back_is_shown_once(core: Services) -> None:
+    watcher = Watcher(core)
+    node = await core.register()
+    watcher.fleet.learn(node)
+
+    watcher.fleet.unlearn(node.node_id, conn_epoch=node.conn_epoch)
+    watcher.fleet.learn(msgspec.structs.replace(node, conn_epoch=node.conn_epoch + 1))
+
+    assert [one.status for one in watcher.fleet.list_known()] == [node.status]

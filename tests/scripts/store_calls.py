@@ -134,6 +134,7 @@ CALLS = {
             "step": 1,
         },
         "clear_pools": {"entity": "n1"},
+        "count_members": {"entity": "p1"},
         "list_members": {"entity": "p1"},
         "list_pools": {"entity": "n1"},
         "find_version": {"entity": "p1"},
