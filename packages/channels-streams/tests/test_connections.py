@@ -247,3 +247,44 @@ async def test_who_stops_waiting_ends_the_read_in_redis_too(
     await eventually(connections.are_blocked(0))
     await redis_client.rpush(prefix, "kept")
     assert (await soon(lines.run([("BLPOP", prefix, ENDLESS)])))[0][1] == b"kept"
+
+
+async def test_replies_that_come_twice_end_the_connection_and_nobody_takes_them(
+    open_client: OpenClient, redis_server: RedisServer, prefix: str, caplog
+):
+    """A box in between sends again what it sent: one reply more than there were commands."""
+    host, _, port = redis_server.url.rpartition("/")[0].rpartition("//")[2].rpartition(":")
+    connections = 0
+
+    async def repeat(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        from_redis, to_redis = await asyncio.open_connection(host, int(port))
+
+        # What redis-py says when it connects is its own affair.
+        asked = False
+
+        async def send_twice() -> None:
+            while replies := await from_redis.read(65_536):
+                writer.write(replies * (2 if asked else 1))
+
+        sending = asyncio.create_task(send_twice())
+        while words := await reader.read(65_536):
+            asked = asked or prefix.encode() in words.partition(b"GET")[2]
+            to_redis.write(words)
+        sending.cancel()
+        to_redis.close()
+        writer.close()
+
+    async with listening(repeat) as address:
+        client = open_client(url=f"redis://{address}/0", retries=2)
+        line = CommandConnection(client)
+        for number in range(5):
+            value = str(number).encode()
+            assert await soon(line.run((("SET", prefix, value), ("GET", prefix)))) == [True, value]
+            # Until the repetition was heard.
+            await eventually(lambda: line._protocol is None or line._protocol.is_lost)
+        await line.close()
+    assert connections >= 5
+    assert "a reply without a request" in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]

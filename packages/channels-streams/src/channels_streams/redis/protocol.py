@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ import redis.asyncio
 from redis import exceptions
 
 _NOT_YET = object()
+_log = logging.getLogger("channels_streams")
 
 # Called with the replies of a batch, in the very turn of the loop in which they came.
 TakeReplies = Callable[[list[Any]], None]
@@ -87,6 +89,8 @@ class RedisProtocol(asyncio.Protocol):
         self._lose(exceptions.ConnectionError("the connection was given up"))
 
     def data_received(self, data: bytes) -> None:
+        if self.is_lost:
+            return
         self._heard_at = self._loop.time()
         self._reader.feed(data)
         try:
@@ -94,8 +98,14 @@ class RedisProtocol(asyncio.Protocol):
                 if isinstance(reply, exceptions.ConnectionError):
                     self._lose(reply)
                     return
-                if not isinstance(reply, hiredis.PushNotification):
-                    self._take(reply)
+                if isinstance(reply, hiredis.PushNotification):
+                    continue
+                if not self._under_way:
+                    # Whose replies those before were, nobody can say any more.
+                    _log.warning("redis sent a reply without a request: the connection is dropped")
+                    self._lose(exceptions.InvalidResponse("a reply without a request"))
+                    return
+                self._take(reply)
         except exceptions.InvalidResponse as broken:
             self._lose(broken)
 
