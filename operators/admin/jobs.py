@@ -8,6 +8,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
+from operators.admin.changelists import DatedChangeList
 from operators.console.job_timeline import describe_job
 from operators.db import datetimes
 from operators.db.job_models import EndedJob
@@ -39,6 +40,9 @@ class EndedJobAdmin(JobPages):
         *("created_at", "ended_at", "duration_ms", "timeline"),
     )
     readonly_fields = fields
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DatedChangeList]:
+        return DatedChangeList
 
     @admin.display(description="why")
     def why(self, job: EndedJob) -> str:

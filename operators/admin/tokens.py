@@ -9,6 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from operators.admin.changelists import DatedChangeList
 from operators.db import tokens
 from operators.db.token_models import API_SCOPES, ApiToken, AuditEntry, NodeToken, Token
 
@@ -33,6 +34,9 @@ class TokenAdmin(TokenPages):
     actions = ("rotate", "revoke")
     details: tuple[str, ...] = ()
     _kept = ("prefix", "state", "created_at", "created_by", "last_used_at", "revoked_at")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DatedChangeList]:
+        return DatedChangeList
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         asked = ("name", *self.details, "expires_at")
@@ -123,6 +127,9 @@ class AuditEntryAdmin(AuditPages):
     list_filter = ("action",)
     search_fields = ("actor", "target")
     date_hierarchy = "at"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DatedChangeList]:
+        return DatedChangeList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db import DatabaseError
 from django.db.models import QuerySet
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -98,7 +97,7 @@ class JobHistoryView(ReadView):
         chosen: Json = {name: asked[name] for name in _EXACT if asked.get(name)}
         for name, lookup in (("since", "ended_at__gte"), ("until", "ended_at__lt")):
             if asked.get(name):
-                moment = _read_moment(asked[name])
+                moment = datetimes.read(asked[name])
                 if moment is None:
                     told = f"{name} is no moment such as 2026-01-31T12:00:00Z"
                     return refuse(_BAD_REQUEST, "INVALID_PARAMETER", told)
@@ -175,14 +174,3 @@ def _find_kept(job_id: str) -> Json | None:
         return None
     kept = EndedJob.objects.filter(pk=job_id).first()
     return None if kept is None else describe_job(kept.record)
-
-
-def _read_moment(text: str) -> dt.datetime | None:
-    """Return a moment; one without a time zone is UTC; None for what is none."""
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        return None
-    if moment is None or moment.tzinfo is not None:
-        return moment
-    return moment.replace(tzinfo=dt.UTC)

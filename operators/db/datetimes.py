@@ -1,8 +1,15 @@
-"""Moments as the database has them, from the one clock of this process."""
+"""Moments as the database has them, from the one clock of this process, and as people give them.
+
+Time has two ends here, the years 1 and 9999: what lies beyond them is no moment.
+"""
 
 import datetime as dt
 
+from django.utils.dateparse import parse_datetime
+
 from scheduling.model import clock
+
+_END = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 def now() -> dt.datetime:
@@ -17,3 +24,35 @@ def from_ms(moment_ms: int) -> dt.datetime:
 def to_ms(moment: dt.datetime | None) -> int:
     """Return milliseconds since the Unix epoch; 0 for no moment."""
     return 0 if moment is None else round(moment.timestamp() * 1000)
+
+
+def read(text: str) -> dt.datetime | None:
+    """Return a moment in UTC; one without a time zone is UTC; None for what is none."""
+    try:
+        moment = parse_datetime(text)
+        if moment is None:
+            return None
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=dt.UTC)
+        return moment.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def add(moment: dt.datetime, span: dt.timedelta) -> dt.datetime:
+    """Return a moment later, at most the last there is."""
+    try:
+        return moment + span
+    except OverflowError:
+        return _END
+
+
+def shift_days(days: float) -> dt.datetime:
+    """Return the moment so many days from now, before it where they are negative.
+
+    :raises ValueError: there is no such moment
+    """
+    try:
+        return now() + dt.timedelta(days=days)
+    except (OverflowError, ValueError) as error:
+        raise ValueError(f"{days:g} days from now there is no moment") from error

@@ -44,14 +44,14 @@ def rotate(token: AnyToken, *, overlap: dt.timedelta, actor: str) -> tuple[AnyTo
         raise ValueError(f"{token.prefix} is {token.state}: issue a new token instead")
     left = None
     if token.expires_at is not None:
-        left = datetimes.now() + (token.expires_at - token.created_at)
+        left = datetimes.add(datetimes.now(), token.expires_at - token.created_at)
     successor = type(token)(
         name=token.name,
         principal_id=token.principal_id,
         expires_at=left,
         **{field: getattr(token, field) for field in _OWN_FIELDS[type(token)]},
     )
-    end = datetimes.now() + overlap
+    end = datetimes.add(datetimes.now(), overlap)
     with transaction.atomic():
         text = issue(successor, actor=actor)
         token.expires_at = end if token.expires_at is None else min(end, token.expires_at)

@@ -1,10 +1,9 @@
 """manage.py purge-history: take old jobs out of the history now."""
 
-import datetime as dt
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand
+from django.core.management import BaseCommand, CommandError
 
 from operators.db import datetimes
 from operators.db.installation import get_installation
@@ -27,7 +26,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        before = datetimes.now() - dt.timedelta(days=options["days"])
+        try:
+            before = datetimes.shift_days(-options["days"])
+        except ValueError as error:
+            raise CommandError(f"--days: {error}") from error
         deleted = 0
         while part := delete_older(before=before, most=_AT_ONCE):
             deleted += part

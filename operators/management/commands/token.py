@@ -102,7 +102,10 @@ class Command(BaseCommand):
         scope: list[str] | None,
         **_: Any,
     ) -> None:
-        expires_at = None if days is None else datetimes.now() + dt.timedelta(days=days)
+        try:
+            expires_at = None if days is None else datetimes.shift_days(days)
+        except ValueError as error:
+            raise CommandError(f"--days: {error}") from error
         token: Token
         if kind == "node":
             if tenant or scope:

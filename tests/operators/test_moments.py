@@ -1,0 +1,69 @@
+"""Dates at the ends of time, wherever dates are read: told as what they are, never a fault (O9)."""
+
+import datetime as dt
+import urllib.parse
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from operators.db import datetimes, tokens
+from operators.db.token_models import NodeToken
+
+BEYOND = [
+    "0001-01-01T00:00:00+23:59",
+    "0001-01-01T00:00:00+00:01",
+    "9999-12-31T23:59:59-00:01",
+    "9999-12-31T23:59:59.999999-23:59",
+    "0000-01-01T00:00:00Z",
+    "10000-01-01T00:00:00Z",
+    "2026-02-30T00:00:00Z",
+    "2026-01-31T24:00:00Z",
+    "yesterday",
+]
+
+
+@pytest.mark.req("ED11", "O2")
+@pytest.mark.parametrize("text", BEYOND)
+def test_what_is_no_moment_is_none(text: str) -> None:
+    assert datetimes.read(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "0001-01-01T23:59:00+23:59"]
+)
+def test_the_ends_of_time_are_moments(text: str) -> None:
+    moment = datetimes.read(text)
+
+    assert moment is not None
+    assert moment.tzinfo is dt.UTC
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["ended_at__gte", "ended_at__lt", "ended_at__year"])
+@pytest.mark.parametrize("text", [BEYOND[0], BEYOND[3], "0001-01-01T00:00:00Z", "0", "99999"])
+def test_a_list_of_the_admin_takes_any_date(admin_client: Client, name: str, text: str) -> None:
+    query = urllib.parse.urlencode({name: text})
+
+    answer = admin_client.get(f"/admin/operators/endedjob/?{query}")
+
+    assert answer.status_code in {200, 302, 400}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("days", ["1e9", "-1e9", "inf", "nan"])
+@pytest.mark.parametrize("command", [("token", "create", "node", "x"), ("purge-history",)])
+def test_a_span_beyond_time_is_refused_in_words(command: tuple[str, ...], days: str) -> None:
+    with pytest.raises(CommandError, match="there is no moment"):
+        call_command(*command, f"--days={days}", stdout=StringIO())
+
+
+@pytest.mark.django_db
+def test_a_token_that_ends_with_time_is_renewed() -> None:
+    token = NodeToken(name="x", expires_at=dt.datetime.max.replace(tzinfo=dt.UTC))
+    tokens.issue(token, actor="tests")
+
+    successor, _ = tokens.rotate(token, overlap=dt.timedelta(days=10**8), actor="tests")
+
+    assert successor.expires_at == dt.datetime.max.replace(tzinfo=dt.UTC)
