@@ -11,18 +11,25 @@ _DEADLINE_S = 10.0
 
 # Spans that a test waits for are short, those it must not meet are long.
 QUICK = {
+    # The whole scheduler: the launcher serves a probe.
     "LINGUA_APPLICATION": "lingua.composition.bootstrap.build_application",
+    # What a test waits for is looked at soon.
     "LINGUA_TIMER_TICK_MS": "20",
+    # Redis shares a busy machine: its silence is no outage there.
     "LINGUA_REDIS_OVERDUE_MS": "5000",
+    # Jobs of a node that is gone move on while the test waits for that.
     "LINGUA_NODE_GRACE_S": "1",
+    # Instances see each other, nodes and leaks while the test waits for that.
     "LINGUA_PRESENCE_INTERVAL_S": "0.3",
     "LINGUA_PRESENCE_TTL_S": "10",
     "LINGUA_SNAPSHOT_REFRESH_MS": "300",
     "LINGUA_RECONCILE_INTERVAL_S": "0.3",
+    # Tests send as fast as they can; those about the limits set them.
     "LINGUA_SESSION_RATE_PER_S": "100000",
     "LINGUA_SESSION_BURST": "100000",
     # A test that waits for a page to say something looks a hundred times a second.
     "LINGUA_REQUESTS_PER_SECOND": "1000",
+    # An instance that a test ends has nobody to wait for.
     "LINGUA_DRAIN_TIMEOUT_S": "2",
     "LINGUA_CLOSE_TIMEOUT_S": "2",
 }
