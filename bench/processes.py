@@ -158,7 +158,9 @@ def _start_server(
                 "LINGUA_VAR_DIR": str(directory),
                 # A session of the load says far more than a person could.
                 "LINGUA_SESSION_RATE_PER_S": "100000",
-                "LINGUA_NODE_RATE_PER_S": "100000",
+                # All of it comes from one address.
+                "LINGUA_PRINCIPAL_FRAME_RATE_PER_S": "10000000",
+                "LINGUA_PRINCIPAL_MAX_CONNECTIONS": "100000",
                 "LINGUA_HEARTBEAT_TIMEOUT_S": "600",
                 "LINGUA_RUN_TIMEOUT_S": "600",
                 **settings,

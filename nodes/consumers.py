@@ -1,5 +1,6 @@
 """The node socket."""
 
+import asyncio
 import logging
 
 from nodes import messages
@@ -7,11 +8,7 @@ from nodes.connections import FENCED, TOLD_AT_ONCE, TOLD_PER_S, NodeConnection
 from nodes.flaw_reporter import FlawReporter, make_error
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
-from scheduling.model.errors import (
-    ConnectionFenced,
-    Refusal,
-    RegistrationRefused,
-)
+from scheduling.model.errors import ConnectionFenced, Refusal, RegistrationRefused
 from scheduling.model.shares import Shares
 from sockets.consumers import MessageConsumer
 from sockets.outbound import OutboundLimits
@@ -41,6 +38,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         outbound_limits: OutboundLimits,
         auth: SocketAuth,
         most_frame_bytes: int | None,
+        shares: Shares,
     ) -> None:
         self._service = service
         self._jobs = jobs
@@ -49,9 +47,11 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         self.outbound_limits = outbound_limits
         self.auth = auth
         self.most_frame_bytes = most_frame_bytes
+        self._shares = shares
         self._connection: NodeConnection | None = None
 
     async def answer(self, message: messages.FromNode) -> None:
+        await self._keep_pace()
         connection = self._connection
         match message:
             case messages.RegisterNode():
@@ -87,6 +87,11 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
             error = messages.JobError(code=message.code, message=message.message)
             self._flaws.report_failure(self._connection, error, reason=message.code)
 
+    async def _keep_pace(self) -> None:
+        """Read a node no faster than its principal's share; nothing it says is dropped."""
+        if wait_ms := self._shares.reserve(self.peer.sender):
+            await asyncio.sleep(wait_ms / 1000)
+
     @property
     def log_fields(self) -> dict[str, str]:
         return {"node_id": self._connection.node_id} if self._connection else {}
@@ -104,6 +109,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         self._flaws.note_mended(self._connection, reading)
 
     async def malformed(self, unreadable: Unreadable, frame: str) -> None:
+        await self._keep_pace()
         if not unreadable.kind and messages.is_our_own(frame):
             return
         connection = self._connection

@@ -6,6 +6,7 @@ from nodes.consumers import NodeConsumer
 from nodes.flaw_reporter import FlawReporter
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
+from scheduling.model.shares import Shares
 from sockets.outbound import OutboundLimits
 from sockets.socket_auth import SocketAuth
 
@@ -17,9 +18,10 @@ def build_routes(
     flaws: FlawReporter,
     outbound_limits: OutboundLimits,
     auth: SocketAuth,
+    principal_rate: tuple[float, int],
     most_frame_bytes: int | None = None,
 ) -> list[URLPattern]:
-    """Return the route of ``/ws/node``."""
+    """Return the route of ``/ws/node``; `principal_rate` is frames a second, and at once."""
     consumer = NodeConsumer.as_asgi(
         service=service,
         jobs=jobs,
@@ -27,5 +29,6 @@ def build_routes(
         outbound_limits=outbound_limits,
         auth=auth,
         most_frame_bytes=most_frame_bytes,
+        shares=Shares(per_s=principal_rate[0], burst=principal_rate[1]),
     )
     return [path("ws/node", consumer)]

@@ -1,9 +1,10 @@
 """The session socket."""
 
+import asyncio
 import logging
 
 from scheduling.model import clock
-from scheduling.model.errors import Refusal, SessionUnknown
+from scheduling.model.errors import Refusal, SessionUnknown, TooManyRequests
 from scheduling.model.shares import Shares
 from sessions_app import messages
 from sessions_app.audio import MalformedFrame, decode_binary_frame
@@ -18,6 +19,8 @@ from sockets.wire import ErrorFrame
 logger = logging.getLogger(__name__)
 
 _SLOW_DOWN_MS = 1_000
+# What a whole utterance takes of its principal's share, in frames: a job, and what it comes to.
+_UTTERANCE = 10
 
 
 class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker | ErrorFrame]):
@@ -31,6 +34,8 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
         service: SessionService,
         outbound_limits: OutboundLimits,
         rate: tuple[float, int],
+        shares: Shares,
+        most_sessions: int,
         auth: SocketAuth,
         most_frame_bytes: int | None,
     ) -> None:
@@ -40,10 +45,12 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
         self.most_frame_bytes = most_frame_bytes
         self._speakers: dict[str, Speaker] = {}
         self._rate = Shares(per_s=rate[0], burst=rate[1])
+        self._shares = shares
+        self._most_sessions = most_sessions
         self._slowed_at_ms = -float("inf")
 
     async def answer(self, message: messages.FromSpeaker) -> None:
-        self._check_rate()
+        await self._keep_pace(cost=_UTTERANCE if isinstance(message, messages.Utterance) else 1)
         service = self._service
         match message:
             case messages.AudioChunk():
@@ -53,6 +60,7 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
             case messages.ClientHeartbeat():
                 self.reply(self._answer_heartbeat(message))
             case messages.InitSession():
+                self._check_sessions()
                 speaker, ack = await service.open(message, outbound=self.outbound, peer=self.peer)
                 self._speakers[speaker.session_id] = speaker
                 self.reply(ack)
@@ -77,7 +85,7 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
 
     async def take_bytes(self, frame: bytes) -> None:
         """Take audio that came without JSON around it."""
-        self._check_rate()
+        await self._keep_pace()
         try:
             chunk = decode_binary_frame(frame)
         except MalformedFrame as error:
@@ -98,6 +106,7 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
         self.reply(ErrorFrame(code=code, message=text, details=refusal.details))
 
     async def malformed(self, unreadable: Unreadable, frame: str) -> None:
+        await self._keep_pace()
         if not messages.is_our_own(frame):
             text = f"Invalid message format: {unreadable}"
             self.reply(ErrorFrame(code="INVALID_MESSAGE", message=text))
@@ -130,14 +139,29 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
         self._service.renew(speaker)
         return messages.ServerHeartbeat(session_id=message.session_id, timestamp=clock.now_ms())
 
-    def _check_rate(self) -> None:
-        """Ask a sender that is too fast to slow down, at most once a second; nothing is dropped."""
-        if not self._rate.take(""):
+    def _check_sessions(self) -> None:
+        if sum(one.life.goes_on and not one.life.is_closed for one in self._speakers.values()) >= (
+            self._most_sessions
+        ):
+            raise TooManyRequests(
+                "This socket carries as many sessions as it may: close one, or open another.",
+                details={"most": self._most_sessions},
+            )
+
+    async def _keep_pace(self, *, cost: int = 1) -> None:
+        """Let a sender that is too fast wait, and ask it to slow down; nothing is dropped.
+
+        What it sends meanwhile stays unread, in the end with the sender itself. The share is its
+        principal's: many sockets send no faster than one.
+        """
+        wait_ms = max(self._rate.reserve(""), self._shares.reserve(self.peer.sender, cost=cost))
+        if not wait_ms:
             return
         now_ms = clock.steady_ms()
         if now_ms - self._slowed_at_ms >= _SLOW_DOWN_MS:
             self._slowed_at_ms = now_ms
             self.reply(messages.Backpressure(action="SLOW_DOWN", resume_after_ms=_SLOW_DOWN_MS))
+        await asyncio.sleep(wait_ms / 1000)
 
 
 _NO_ROOMS = messages.RoomRefused(

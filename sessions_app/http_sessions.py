@@ -2,8 +2,8 @@
 
 import asyncio
 import base64
+import collections
 import secrets
-from collections.abc import Callable
 
 import msgspec
 
@@ -19,20 +19,13 @@ from scheduling.model import clock, errors, ids
 from scheduling.model.callbacks import Hook, Recording
 from scheduling.model.credentials import Principal
 from scheduling.model.delivery import Delivery
-from scheduling.model.events import (
-    JobAccepted,
-    JobDispatched,
-    JobSettled,
-    PartialHeard,
-    SessionFenced,
-    ToSession,
-)
-from scheduling.model.instances import SessionRow
+from scheduling.model.events import JobSettled
 from scheduling.model.jobs import Request
 from scheduling.model.outcomes import Refused
 from scheduling.model.reports import JobReport, describe_job
 from sessions_app import http_messages, messages
 from sessions_app.audio import UndecodableAudio
+from sessions_app.http_session import HttpSession
 from sessions_app.job_cancellation import make_end
 from sessions_app.requests import (
     Profile,
@@ -41,56 +34,11 @@ from sessions_app.requests import (
     read_targets,
     request_from_utterance,
 )
-from sessions_app.services import find_tenant
+from sessions_app.services import find_sharer, find_tenant
 from sessions_app.whole_audio import WholeAudio, refuse_file, settle_audio
 from sockets.endpoints import Call
 
 _CANCELLED = "The caller cancelled it."
-
-
-class HttpSession:
-    """Where events of a session without a socket go while a job of it is under way here."""
-
-    def __init__(
-        self, session_id: str, *, profile: Profile, on_settled: Callable[[JobSettled], None]
-    ) -> None:
-        self._session_id = session_id
-        self._profile = profile
-        self._begun_at_ms = clock.now_ms()
-        self.languages = profile.languages
-        self.jobs: set[str] = set()
-        self.is_fenced = False
-        self._on_settled = on_settled
-
-    def enqueue(self, event: ToSession) -> None:
-        """Take the end of a job; steps before it are told to nobody."""
-        match event:
-            case JobSettled():
-                if event.job_id in self.jobs:
-                    self._on_settled(event)
-            case JobDispatched() | JobAccepted() | PartialHeard() | SessionFenced():
-                pass
-
-    def describe(self, *, instance_id: str) -> SessionRow:
-        """Return the session as lists of operators show it."""
-        return SessionRow(
-            session_id=self._session_id,
-            instance_id=instance_id,
-            tenant_id=self._profile.tenant_id,
-            languages=self.languages,
-            connected_at_ms=self._begun_at_ms,
-        )
-
-    @property
-    def is_idle(self) -> bool:
-        """Say whether no job of it is under way here."""
-        return not self.jobs
-
-    def go_away(self) -> None:
-        """There is no socket to close; whoever asks again asks another process."""
-
-    async def restore(self) -> None:
-        """Redis lost its data; `JobRecovery` writes back what was accepted."""
 
 
 class HttpSessionService:
@@ -107,6 +55,7 @@ class HttpSessionService:
         delivery: Delivery,
         dispatcher: Dispatcher,
         settlement: Settlement,
+        most_jobs: int,
     ) -> None:
         self._sessions = sessions
         self._recordings = recordings
@@ -117,6 +66,8 @@ class HttpSessionService:
         self._dispatcher = dispatcher
         self._settlement = settlement
         self._calls: dict[str, HttpSession] = {}
+        self._most_jobs = most_jobs
+        self._under_way: collections.Counter[str] = collections.Counter()
         self._is_leaving = False
 
     def leave(self) -> None:
@@ -127,11 +78,18 @@ class HttpSessionService:
         """Keep audio for the utterances that will name it.
 
         :raises BadInput: there is none
+        :raises TooManyRequests: its sender has as much here as it may
         :raises ForeignAudio: it is a file that we do not take
         """
         if not call.message:
             raise errors.BadInput("There is no audio.", code="INVALID_MESSAGE")
         refuse_file(call.message)
+        wait_ms = await self._recordings.count(len(call.message), owner=_name(call.principal))
+        if wait_ms:
+            raise errors.TooManyRequests(
+                "You keep as much audio here as you may. Use what there is, or wait.",
+                details={"retry_after_ms": wait_ms},
+            )
         audio_ref = f"audio-{secrets.token_hex(16)}"
         recording = Recording(
             audio=base64.b64encode(call.message).decode(), owner=_name(call.principal)
@@ -148,12 +106,18 @@ class HttpSessionService:
     ) -> http_messages.Dispatched | http_messages.DispatchedToSeveral:
         """Dispatch an utterance, to one language or to each of several; answers at once.
 
+        :raises TooManyRequests: the caller has as many jobs under way here as it may
         :raises Refusal: nothing was accepted; of several languages, each says so for itself
         """
         if self._is_leaving:
             raise errors.BadInput("This instance ends; ask another one.", code="DRAINING")
         message = call.message
         targets = read_targets(message.tgt_lang, message.tgt_langs)
+        if self._under_way[_name(call.principal)] >= self._most_jobs:
+            raise errors.TooManyRequests(
+                "You have as many jobs under way here as you may. Wait for one to end.",
+                details={"retry_after_ms": 1_000},
+            )
         if message.callback is not None:
             self._hooks.check(message.callback.url)
         audio = await self._find_audio(call)
@@ -261,6 +225,7 @@ class HttpSessionService:
                 tgt_langs=targets if len(targets) > 1 else (),
                 tenant_id=tenant_id,
                 caller=_name(call.principal),
+                sharer=find_sharer(call.principal),
             )
             opened = await self._sessions.open(
                 profile=msgspec.json.encode(profile), resumable=False
@@ -290,7 +255,7 @@ class HttpSessionService:
         session_id, job_id = job.session_id, job.job_id
         hook = None
         if callback is not None:
-            hook = Hook(url=callback.url, secret=callback.secret)
+            hook = Hook(url=callback.url, secret=callback.secret, owner=profile.caller or "")
             await self._hooks.keep(session_id=session_id, job_id=job_id, hook=hook)
         self._accepted.accept(request, profile=msgspec.json.encode(profile), hook=hook)
         self._attend(job_id, session_id, profile)
@@ -329,7 +294,9 @@ class HttpSessionService:
             held = HttpSession(session_id, profile=profile, on_settled=self._settled)
             self._calls[session_id] = held
             self._delivery.local.attach_session(session_id, held)
-        held.jobs.add(job_id)
+        if job_id not in held.jobs:
+            held.jobs.add(job_id)
+            self._under_way[held.caller] += 1
 
     def _settled(self, settled: JobSettled) -> None:
         self._accepted.end(settled)
@@ -339,7 +306,9 @@ class HttpSessionService:
     def _forget(self, session_id: str, job_id: str) -> None:
         held = self._calls.get(session_id)
         if held is not None:
-            held.jobs.discard(job_id)
+            if job_id in held.jobs:
+                held.jobs.discard(job_id)
+                self._under_way[held.caller] -= 1
             if not held.jobs:
                 del self._calls[session_id]
                 self._delivery.local.detach_session(session_id, held)

@@ -38,6 +38,8 @@ class Profile(msgspec.Struct, frozen=True):
     sample_rate: int = 16_000
     # Of a session without a socket: whose it is, as the credential said; else None.
     caller: str | None = None
+    # Whose share its utterances use up: of a principal that is bound to no tenant its own.
+    sharer: str = ""
 
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:
@@ -70,6 +72,7 @@ def read_profile(
     tgt_langs: tuple[str, ...],
     tenant_id: str,
     caller: str | None = None,
+    sharer: str = "",
 ) -> Profile:
     """Return the profile of a session about to open; a trace id is drawn where none came."""
     return Profile(
@@ -86,6 +89,7 @@ def read_profile(
         traceparent=message.traceparent,
         tgt_langs=tgt_langs,
         caller=caller,
+        sharer=sharer,
     )
 
 
@@ -169,7 +173,12 @@ def request_from_cut(profile: Profile, *, session_id: str, cut: Cut, audio: str)
         expected_duration_ms=cut.duration_ms,
         traceparent=profile.traceparent,
     )
-    return Request(assignment=assignment, need=state_need(assignment), tenant_id=profile.tenant_id)
+    return Request(
+        assignment=assignment,
+        need=state_need(assignment),
+        tenant_id=profile.tenant_id,
+        sharer=profile.sharer,
+    )
 
 
 def request_from_utterance(profile: Profile, message: messages.Utterance) -> Request:
@@ -203,6 +212,7 @@ def request_from_utterance(profile: Profile, message: messages.Utterance) -> Req
         need=state_need(assignment),
         tenant_id=profile.tenant_id,
         request_id=message.request_id,
+        sharer=profile.sharer,
     )
 
 

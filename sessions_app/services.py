@@ -61,6 +61,7 @@ class SessionService:
             tgt_lang=message.tgt_lang,
             tgt_langs=read_several(message),
             tenant_id=find_tenant(message.tenant_id, peer.principal),
+            sharer=find_sharer(peer.principal),
         )
         profile = declare_audio(message, profile)
         opened = await self._sessions.open(
@@ -182,6 +183,14 @@ class SessionService:
         self._delivery.local.detach_session(speaker.session_id, speaker)
         if not speaker.life.is_fenced and await self._sessions.end(speaker.session_id):
             await speaker.leave()
+
+
+def find_sharer(principal: Principal | None) -> str:
+    """Return whose share utterances use up: a principal's own, where it is bound to no tenant.
+
+    Else one that may speak for any tenant would have the share of each.
+    """
+    return principal.principal_id if principal and not principal.tenant_id else ""
 
 
 def find_tenant(named: str | None, principal: Principal | None) -> str:

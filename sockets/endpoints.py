@@ -3,6 +3,7 @@
 import contextlib
 import http
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -62,6 +63,7 @@ class HttpAnswer(msgspec.Struct, frozen=True):
 
     body: bytes
     status: int = 200
+    retry_after_s: int = 1
     on_sent: Callable[[bool], None] | None = None
 
 
@@ -221,7 +223,12 @@ def refuse(refusal: Refusal) -> HttpAnswer:
     """Return the answer that tells of a refusal; 500 for one without a status of its own."""
     problem = Problem(error=refusal.code, detail=str(refusal), details=refusal.details)
     status = _STATUSES.get(refusal.code, http.HTTPStatus.INTERNAL_SERVER_ERROR)
-    return HttpAnswer(body=msgspec.json.encode(problem), status=status)
+    said = refusal.details.get("retry_after_ms") if isinstance(refusal.details, dict) else None
+    return HttpAnswer(
+        body=msgspec.json.encode(problem),
+        status=status,
+        retry_after_s=max(math.ceil((said or 0) / 1000), 1),
+    )
 
 
 def list_headers(answer: HttpAnswer) -> list[tuple[bytes, bytes]]:
@@ -235,7 +242,7 @@ def list_headers(answer: HttpAnswer) -> list[tuple[bytes, bytes]]:
     if answer.status == http.HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", b'Bearer realm="lingua"'))
     if answer.status in {http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE}:
-        headers.append((b"retry-after", b"1"))
+        headers.append((b"retry-after", str(answer.retry_after_s).encode()))
     return headers
 
 

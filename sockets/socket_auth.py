@@ -1,5 +1,6 @@
 """Who may open a socket: asked once, before it opens."""
 
+import collections
 import logging
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -27,10 +28,14 @@ _UNAUTHORIZED, _FORBIDDEN = 4401, 4403
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """Who came in: nobody in particular where authentication is off."""
+    """Who came in: nobody in particular where authentication is off.
+
+    `sender` is whose share it uses up: its principal's, or its address's where none is known.
+    """
 
     admission: Admission | None = None
     subprotocol: str | None = None
+    sender: str = ""
 
     @property
     def principal(self) -> Principal | None:
@@ -51,13 +56,30 @@ class SocketAuth(Protocol):
 
 
 class OpenSocketAuth:
-    """Authentication is off: everybody on this machine may come in, unchanged."""
+    """Authentication is off: everybody on this machine may come in, so many from one address."""
+
+    def __init__(
+        self, *, clients: ClientAddresses | None = None, most_connections: int = 1_000
+    ) -> None:
+        self._clients = clients or ClientAddresses()
+        self._most_connections = most_connections
+        self._open: collections.Counter[str] = collections.Counter()
 
     async def admit(self, scope: Any) -> Peer:
-        return Peer()
+        """Let a connection in.
+
+        :raises TooManyRequests: its address has too many sockets in this process
+        """
+        sender = name_sender(self._clients.find(scope))
+        if self._open[sender] >= self._most_connections:
+            raise TooManyRequests(details={"retry_after_ms": 1_000})
+        self._open[sender] += 1
+        return Peer(sender=sender)
 
     def leave(self, peer: Peer) -> None:
-        """Nothing was kept of who came in."""
+        self._open[peer.sender] -= 1
+        if not self._open[peer.sender]:
+            del self._open[peer.sender]
 
 
 class GuardedSocketAuth:
@@ -85,7 +107,7 @@ class GuardedSocketAuth:
         """
         principal, subprotocol = await self._identify(scope)
         admission = await self._access.open(principal)
-        return Peer(admission=admission, subprotocol=subprotocol)
+        return Peer(admission=admission, subprotocol=subprotocol, sender=principal.principal_id)
 
     def leave(self, peer: Peer) -> None:
         if peer.admission is not None:

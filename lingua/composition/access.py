@@ -79,7 +79,9 @@ def _build_node_auth(
     access: Access, configuration: AccessConfiguration, clients: ClientAddresses
 ) -> SocketAuth:
     if not configuration.guards_nodes:
-        return OpenSocketAuth()
+        return OpenSocketAuth(
+            clients=clients, most_connections=configuration.limits.most_connections
+        )
     return GuardedSocketAuth(access=access, scope=Scope.NODE, clients=clients)
 
 
@@ -87,7 +89,9 @@ def _build_session_auth(
     access: Access, configuration: AccessConfiguration, clients: ClientAddresses
 ) -> SocketAuth:
     if not configuration.guards_sessions:
-        return OpenSocketAuth()
+        return OpenSocketAuth(
+            clients=clients, most_connections=configuration.limits.most_connections
+        )
     return GuardedSocketAuth(
         access=access,
         scope=Scope.SESSION,

@@ -32,6 +32,7 @@ class HookConfiguration:
     """How often and how long web hooks are tried."""
 
     most_tries: int = 8
+    most_each: int = 8
     timeout_ms: int = 10_000
 
 
@@ -103,11 +104,16 @@ class AccessConfiguration:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SessionConfiguration:
-    """What the sockets of speakers go by; `rate` is frames a second, and at once."""
+    """What the sockets of speakers go by; `rate` is frames a second, and at once.
+
+    `principal_rate` is that of all sockets of one principal together; `most_sessions` is of one.
+    """
 
     limits: SessionLimits
     outbound: OutboundLimits
     rate: tuple[float, int]
+    principal_rate: tuple[float, int]
+    most_sessions: int
     most_frame_bytes: int
     use_binary_frames: bool
     grace_s: float
@@ -129,6 +135,8 @@ class HttpConfiguration:
 
     most_body_bytes: int
     recording_ms: int
+    most_kept_bytes: int
+    most_jobs: int
     hook_hosts: tuple[str, ...]
 
 

@@ -123,6 +123,8 @@ def build_sockets(
                 service=sessions,
                 outbound_limits=for_sessions.outbound,
                 rate=for_sessions.rate,
+                principal_rate=for_sessions.principal_rate,
+                most_sessions=for_sessions.most_sessions,
                 auth=access.session_auth,
                 most_frame_bytes=_find_own_limit(for_sessions, for_nodes),
             ),
@@ -132,6 +134,7 @@ def build_sockets(
                 flaws=flaws,
                 outbound_limits=for_nodes.outbound,
                 auth=access.node_auth,
+                principal_rate=for_sessions.principal_rate,
                 most_frame_bytes=_find_own_limit(for_nodes, for_sessions),
             ),
             *operators.live.routing.build_routes(

@@ -16,6 +16,7 @@ from nodes.job_reports import JobReports
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
 from scheduling.jobs.recordings import Recordings
+from scheduling.store.allowances import AllowanceStore
 from scheduling.store.recordings import RecordingStore
 from sessions_app.http_sessions import HttpSessionService
 from sockets.endpoints import Endpoints
@@ -102,11 +103,16 @@ def _build_http_sessions(
     )
     return HttpSessionService(
         sessions=build_sessions(infrastructure, services),
-        recordings=Recordings(store=recordings),
+        recordings=Recordings(
+            store=recordings,
+            allowances=AllowanceStore(infrastructure.connection, keys=infrastructure.keys),
+            most_bytes=configuration.most_kept_bytes,
+        ),
         hooks=services.hooks,
         accepted=services.accepted,
         job_recovery=services.job_recovery,
         delivery=services.delivery,
         dispatcher=services.dispatcher,
         settlement=services.settlement,
+        most_jobs=configuration.most_jobs,
     )

@@ -274,5 +274,6 @@ def _build_hooks(
         accepted=accepted,
         webhook_client=infrastructure.webhook_client,
         most_tries=configuration.most_tries,
+        most_each=configuration.most_each,
         timeout_ms=configuration.timeout_ms,
     )

@@ -30,6 +30,8 @@ from sessions_app.session_limits import SessionLimits
 from sockets.outbound import OutboundLimits
 
 _NEVER_S = 10 * 365 * 86_400
+# Where nodes are never forgotten, a claim on an id ends all the same.
+_CLAIMED_FOR_S = 86_400
 
 
 def read_configuration() -> Configuration:
@@ -45,6 +47,8 @@ def read_configuration() -> Configuration:
         http=HttpConfiguration(
             most_body_bytes=settings.LINGUA_HTTP_MAX_BODY_BYTES,
             recording_ms=settings.LINGUA_AUDIO_REF_TTL_S * 1000,
+            most_jobs=settings.LINGUA_PRINCIPAL_MAX_HTTP_JOBS,
+            most_kept_bytes=settings.LINGUA_PRINCIPAL_KEPT_BYTES,
             hook_hosts=tuple(settings.LINGUA_HOOK_HOSTS),
         ),
         console=ConsoleConfiguration(
@@ -81,6 +85,7 @@ def read_core() -> CoreConfiguration:
         ),
         hooks=HookConfiguration(
             most_tries=settings.LINGUA_HOOK_MAX_TRIES,
+            most_each=settings.LINGUA_PRINCIPAL_MAX_HOOKS,
             timeout_ms=round(settings.LINGUA_HOOK_TIMEOUT_S * 1000),
         ),
         require_gpu=settings.LINGUA_REQUIRE_GPU,
@@ -233,6 +238,8 @@ def _read_access() -> AccessConfiguration:
                 free_logins=settings.LINGUA_LOGIN_FREE_TRIES,
                 longest_login_wait_ms=settings.LINGUA_LOGIN_MAX_WAIT_S * 1000,
             ),
+            most_node_ids=settings.LINGUA_PRINCIPAL_MAX_NODE_IDS,
+            claim_ms=(settings.LINGUA_NODE_STALE_S or _CLAIMED_FOR_S) * 1000,
         ),
         guards_nodes=settings.LINGUA_NODE_AUTH,
         guards_sessions=settings.LINGUA_SESSION_AUTH,
@@ -252,6 +259,11 @@ def _read_sessions() -> SessionConfiguration:
             most_frames=settings.LINGUA_SESSION_OUTBOUND_MAX_MESSAGES,
         ),
         rate=(settings.LINGUA_SESSION_RATE_PER_S, settings.LINGUA_SESSION_BURST),
+        principal_rate=(
+            settings.LINGUA_PRINCIPAL_FRAME_RATE_PER_S,
+            settings.LINGUA_PRINCIPAL_FRAME_BURST,
+        ),
+        most_sessions=settings.LINGUA_SOCKET_MAX_SESSIONS,
         most_frame_bytes=settings.LINGUA_SESSION_MAX_FRAME_BYTES,
         use_binary_frames=settings.LINGUA_SESSION_BINARY_FRAMES,
         grace_s=settings.LINGUA_SESSION_GRACE_S,

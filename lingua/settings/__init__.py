@@ -236,9 +236,9 @@ LINGUA_HTTP_MAX_BODY_BYTES = env_int("LINGUA_HTTP_MAX_BODY_BYTES", default=8 * M
 
 # How long what Redis knows of a session outlives its last sign of life.
 LINGUA_SESSION_TTL_S = env_int("LINGUA_SESSION_TTL_S", default=3600, minimum=60)
-# Frames a second one session may send over a longer while; more is answered with backpressure.
+# Frames a second one speaker's socket may send; beyond, it is read no faster, and told so.
 LINGUA_SESSION_RATE_PER_S = env_float("LINGUA_SESSION_RATE_PER_S", default=200, minimum=1)
-# Frames one session may send at once before the rate counts.
+# Frames one socket of a speaker may send at once before the rate counts.
 LINGUA_SESSION_BURST = env_int("LINGUA_SESSION_BURST", default=500, minimum=1)
 # Frames waiting to be sent to one speaker; beyond, the socket is closed with 1013.
 LINGUA_SESSION_OUTBOUND_MAX_MESSAGES = env_int(

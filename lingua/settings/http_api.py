@@ -9,6 +9,14 @@ from lingua.settings.env import env_float, env_int, env_list
 LINGUA_NODE_POLL_IDLE_S = env_float("LINGUA_NODE_POLL_IDLE_S", default=10, minimum=0.1)
 # How long audio is kept that was sent ahead of the utterances that name it.
 LINGUA_AUDIO_REF_TTL_S = env_int("LINGUA_AUDIO_REF_TTL_S", default=300, minimum=1)
+# Audio that one principal may send ahead within that time, on all instances together.
+LINGUA_PRINCIPAL_KEPT_BYTES = env_int(
+    "LINGUA_PRINCIPAL_KEPT_BYTES", default=64 * 1024 * 1024, minimum=1024
+)
+# Jobs that one principal may have under way over HTTP, on each instance.
+LINGUA_PRINCIPAL_MAX_HTTP_JOBS = env_int("LINGUA_PRINCIPAL_MAX_HTTP_JOBS", default=500, minimum=1)
+# Web hooks of one principal that one instance tells at once; further ones are told a little later.
+LINGUA_PRINCIPAL_MAX_HOOKS = env_int("LINGUA_PRINCIPAL_MAX_HOOKS", default=8, minimum=1)
 # Hosts, or host:port, that web hooks may go to over plain HTTP and at private addresses; to any
 # other they go by https and to public addresses alone.
 LINGUA_HOOK_HOSTS = env_list("LINGUA_HOOK_HOSTS")

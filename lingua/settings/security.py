@@ -43,6 +43,18 @@ LINGUA_WORK_REQUESTS_PER_SECOND = env_float(
 )
 # Requests under /v1/ that one principal may send at once before the rate counts.
 LINGUA_WORK_REQUEST_BURST = env_int("LINGUA_WORK_REQUEST_BURST", default=500, minimum=1)
+# Node ids one principal whose token names none may hold at once, on all instances together; one is
+# held while it is used, and for LINGUA_NODE_STALE_S after.
+LINGUA_PRINCIPAL_MAX_NODE_IDS = env_int("LINGUA_PRINCIPAL_MAX_NODE_IDS", default=1_000, minimum=1)
+# Frames a second all sockets of one principal may send an instance; a whole utterance counts as
+# ten. Beyond, they are read no faster, and asked to slow down.
+LINGUA_PRINCIPAL_FRAME_RATE_PER_S = env_float(
+    "LINGUA_PRINCIPAL_FRAME_RATE_PER_S", default=5_000, minimum=1
+)
+# Frames they may send at once before the rate counts.
+LINGUA_PRINCIPAL_FRAME_BURST = env_int("LINGUA_PRINCIPAL_FRAME_BURST", default=10_000, minimum=1)
+# Sessions one socket may carry at once.
+LINGUA_SOCKET_MAX_SESSIONS = env_int("LINGUA_SOCKET_MAX_SESSIONS", default=64, minimum=1)
 # Wrong tokens and tickets one address may show a second; beyond, nothing it shows is looked up.
 LINGUA_WRONG_CREDENTIALS_PER_SECOND = env_float(
     "LINGUA_WRONG_CREDENTIALS_PER_SECOND", default=1, minimum=0.001

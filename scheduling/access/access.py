@@ -14,7 +14,8 @@ from scheduling.store.credentials import CredentialStore
 from scheduling.store.redis.connection import unattended
 
 REVOKED, TOO_MANY = 4401, 4429
-_CLAIM_MS = 24 * 3_600_000
+# The claim of a credential that names the id outlives its absence by so much.
+_NAMED_CLAIM_MS = 24 * 3_600_000
 # A third of the lease of a connection.
 _RENEW_AT_LATEST_MS = 20_000
 
@@ -30,6 +31,8 @@ class AccessLimits(msgspec.Struct, frozen=True, kw_only=True):
     work_per_s: float
     work_burst: int
     wrong: WrongCredentialLimits = WrongCredentialLimits()
+    most_node_ids: int = 1_000
+    claim_ms: int = 600_000
     lease_ms: int = 60_000
 
 
@@ -122,15 +125,32 @@ class Access:
     async def claim_node_id(self, admission: Admission, node_id: str) -> None:
         """Let a socket speak for a node id: its credential's own, or one nobody else has.
 
+        A claim ends when nobody has used it for as long as a node that went is remembered; that
+        of a socket which takes another id ends at once.
+
         :raises RegistrationRefused: the id is another principal's
+        :raises TooManyRequests: the principal holds as many ids as it may
         """
         named = admission.principal.node_id
+        if not named and not await self._hold_claim(admission, node_id):
+            raise errors.TooManyRequests(
+                "Your credential holds as many node ids as it may; use one of them, or another "
+                "credential.",
+                details={"most": self._limits.most_node_ids},
+            )
         if (named and named != node_id) or not await self._claim(admission, node_id):
+            if not named and node_id != admission.node_id:
+                await self._drop_claim(admission, node_id)
             raise errors.RegistrationRefused(
                 code="NODE_ID_FORBIDDEN",
                 message="This node id belongs to another credential; clear it or use its token.",
             )
-        admission.node_id = node_id
+        before, admission.node_id = admission.node_id, node_id
+        if before and before != node_id:
+            await self._drop_claim(admission, before)
+            await self._allowances.drop_node_id(
+                node_id=before, principal_id=admission.principal.principal_id
+            )
 
     async def take_request(self, *, principal_id: str) -> int:
         """Count one request to the API; return 0, or how many ms to wait.
@@ -159,7 +179,9 @@ class Access:
         """
         admissions = list(self.admissions)
         held = await gather(*(self._hold(admission) for admission in admissions))
-        await gather(*(self._claim(one, one.node_id) for one in admissions if one.node_id))
+        claims = [one for one in admissions if one.node_id]
+        await gather(*(self._claim(one, one.node_id) for one in claims))
+        await gather(*(self._hold_claim(one, one.node_id) for one in claims))
         return [one for one, is_held in zip(admissions, held, strict=True) if not is_held]
 
     def take_used(self) -> dict[str, int]:
@@ -193,11 +215,25 @@ class Access:
         )
 
     async def _claim(self, admission: Admission, node_id: str) -> bool:
+        is_named = admission.principal.node_id == node_id
         return await self._allowances.claim_node_id(
             node_id=node_id,
             principal_id=admission.principal.principal_id,
-            life_ms=_CLAIM_MS,
-            is_named=admission.principal.node_id == node_id,
+            life_ms=_NAMED_CLAIM_MS if is_named else self._limits.claim_ms,
+            is_named=is_named,
+        )
+
+    async def _hold_claim(self, admission: Admission, node_id: str) -> bool:
+        return await self._allowances.hold_claim(
+            principal_id=admission.principal.principal_id,
+            node_id=node_id,
+            most=self._limits.most_node_ids,
+            lease_ms=self._limits.claim_ms,
+        )
+
+    async def _drop_claim(self, admission: Admission, node_id: str) -> None:
+        await self._allowances.drop_claim(
+            principal_id=admission.principal.principal_id, node_id=node_id
         )
 
 

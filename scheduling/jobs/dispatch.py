@@ -93,6 +93,7 @@ class Dispatcher:
             need=request.need,
             tenant_id=request.tenant_id,
             preferred_node_id=request.preferred_node_id,
+            sharer=request.sharer,
         )
         if not self._tenants.is_counted(placement_request.tenant_id):
             return await self._dispatch(request, placement_request)
@@ -119,7 +120,7 @@ class Dispatcher:
             return await self._dispatch_to(
                 request, placement_request, choice.nodes, decision_builder
             )
-        if self.waiting.is_full:
+        if not self.waiting.has_room(placement_request):
             raise errors.QueueFull(details=self._describe_line())
         existing = await self._reservation.create_waiting(
             request=request, placement_request=placement_request
@@ -217,7 +218,7 @@ class Dispatcher:
         await self._tenants.give_back(placement_request.job_id)
         if self.waiting.has(placement_request):
             return
-        if self.waiting.is_full:
+        if not self.waiting.has_room(placement_request):
             if not placement_request.is_live_elsewhere:
                 full = errors.QueueFull(details=self._describe_line())
                 await self._refuse(placement_request, full)

@@ -1,6 +1,7 @@
 """Tell outcomes to callers' web hooks: by whoever is alive, again and again, but not for ever."""
 
 import asyncio
+import collections
 import hashlib
 import hmac
 import logging
@@ -63,6 +64,7 @@ class Hooks:
         accepted: AcceptedJobs,
         webhook_client: WebhookSender,
         most_tries: int,
+        most_each: int,
         timeout_ms: int,
     ) -> None:
         self._hooks = hooks
@@ -73,6 +75,8 @@ class Hooks:
         self._accepted = accepted
         self._webhook_client = webhook_client
         self._most_tries = most_tries
+        self._most_each = most_each
+        self._under_way: collections.Counter[str] = collections.Counter()
         self._timeout_ms = timeout_ms
         self._busy: set[str] = set()
         self._room = asyncio.Semaphore(_MOST_AT_ONCE)
@@ -129,7 +133,18 @@ class Hooks:
         # Whoever tells it now is given the time to; when this process dies, somebody else does.
         await self._timers.arm(entity, delay_ms=self._timeout_ms + _LOOK_AGAIN_MS)
         body = msgspec.json.encode(describe_job(record, outcome))
-        if await self._tell(hook, job_id=job_id, body=body):
+        if self._under_way[hook.owner] >= self._most_each:
+            # Its owner's receivers are slow: they may hold up each other, and nobody else.
+            await self._timers.arm(entity, delay_ms=_FIRST_WAIT_MS)
+            return
+        self._under_way[hook.owner] += 1
+        try:
+            is_told = await self._tell(hook, job_id=job_id, body=body)
+        finally:
+            self._under_way[hook.owner] -= 1
+            if not self._under_way[hook.owner]:
+                del self._under_way[hook.owner]
+        if is_told:
             self._settlement.note_delivered(session_id=session_id, job_id=job_id)
             self._accepted.note_told(job_id, by_hook=True)
             await self.drop(session_id=session_id, job_id=job_id)

@@ -4,11 +4,15 @@ import msgspec
 
 
 class Hook(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a job's outcome is told; `tries` counts the attempts that failed."""
+    """Where a job's outcome is told; `tries` counts the attempts that failed.
+
+    `owner` is the principal whose job it is; empty while authentication is off.
+    """
 
     url: str
     secret: str
     tries: int = 0
+    owner: str = ""
 
 
 class Recording(msgspec.Struct, frozen=True, omit_defaults=True):

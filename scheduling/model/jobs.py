@@ -127,7 +127,8 @@ def quote_base64(text: str) -> msgspec.Raw:
 class Request(msgspec.Struct, frozen=True):
     """One utterance to be processed: who asks, what it needs, what the node will receive.
 
-    `preferred_node_id` is the node to try first (L5), ``""`` where any will do.
+    `preferred_node_id` is the node to try first (L5), ``""`` where any will do. `sharer` is whose
+    share of waiting it uses up, ``""`` where that is its tenant's.
     """
 
     assignment: Assignment
@@ -135,6 +136,7 @@ class Request(msgspec.Struct, frozen=True):
     tenant_id: str
     request_id: str | None = None
     preferred_node_id: str = ""
+    sharer: str = ""
 
     @property
     def utterance_key(self) -> str:

@@ -26,10 +26,26 @@ class Shares:
     def take(self, name: str) -> int:
         """Take one from a bucket; return 0, or how many ms until there is one."""
         now_ms = clock.steady_ms()
-        tokens, filled_at_ms = self._buckets.pop(name, (self._burst, now_ms))
-        tokens = min(self._burst, tokens + (now_ms - filled_at_ms) * self._per_ms)
+        tokens = self._pop(name, now_ms)
         is_taken = tokens >= 1
-        self._buckets[name] = (tokens - 1 if is_taken else tokens, now_ms)
+        self._keep(name, tokens - 1 if is_taken else tokens, now_ms)
+        return 0 if is_taken else math.ceil((1 - tokens) / self._per_ms)
+
+    def reserve(self, name: str, *, cost: int = 1) -> float:
+        """Take `cost` whether it is there or not; return how many ms whoever took it must wait.
+
+        Several who wait for one bucket so wait in turn, and none of them asks twice.
+        """
+        now_ms = clock.steady_ms()
+        tokens = self._pop(name, now_ms) - cost
+        self._keep(name, tokens, now_ms)
+        return -tokens / self._per_ms if tokens < 0 else 0.0
+
+    def _pop(self, name: str, now_ms: float) -> float:
+        tokens, filled_at_ms = self._buckets.pop(name, (self._burst, now_ms))
+        return min(self._burst, tokens + (now_ms - filled_at_ms) * self._per_ms)
+
+    def _keep(self, name: str, tokens: float, now_ms: float) -> None:
+        self._buckets[name] = (tokens, now_ms)
         if len(self._buckets) > self._most_names:
             self._buckets.popitem(last=False)
-        return 0 if is_taken else math.ceil((1 - tokens) / self._per_ms)

@@ -14,6 +14,7 @@ class PlacementRequest(msgspec.Struct, frozen=True):
 
     `preferred_node_id` is the node to try first, ``""`` where any will do. `is_live_elsewhere` says
     that one of them may deliver yet; `first_failure` is what to tell if no attempt ends well.
+    `sharer` is whose share of the line it uses up, ``""`` where that is its tenant.
     """
 
     assignment: Assignment
@@ -23,6 +24,12 @@ class PlacementRequest(msgspec.Struct, frozen=True):
     preferred_node_id: str = ""
     is_live_elsewhere: bool = False
     first_failure: Refused | None = None
+    sharer: str = ""
+
+    @property
+    def line(self) -> str:
+        """Return whose line it stands in."""
+        return self.sharer or self.tenant_id
 
     @property
     def job_id(self) -> str:
@@ -53,8 +60,15 @@ class Priority(msgspec.Struct, frozen=True):
     weight: float = 1.0
 
 
+# How many times as much of the line as it leaves free one tenant may take up.
+_TIMES_WHAT_IS_FREE = 8
+
+
 class WaitQueue:
     """One line per tenant and need, so that a freed slot finds its next job without a search.
+
+    A principal that is bound to no tenant counts as one. Whoever floods us cannot fill the room:
+    one may take up so many times what it leaves free, and always leaves some for others.
 
     Tenants are served in proportion to their weights: each has a clock that a job moves by one
     divided by its weight, and the clock furthest behind is next. A tenant that had nothing
@@ -68,6 +82,9 @@ class WaitQueue:
         self._clocks: dict[str, float] = {}
         self._now = 0.0
         self._jobs: dict[str, PlacementRequest] = {}
+        self._counts: collections.Counter[str] = collections.Counter()
+        # Whose weight a line has: that of the tenant of the job that came last.
+        self._tenants: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -78,6 +95,13 @@ class WaitQueue:
     def can_take(self, job_id: str) -> bool:
         """Say whether a job stands in line, or there is room for it."""
         return job_id in self._jobs or not self.is_full
+
+    def has_room(self, request: PlacementRequest) -> bool:
+        """Say whether a job stands in line, or may join it: there is room, also for its tenant."""
+        left = self._most - len(self._jobs)
+        return request.job_id in self._jobs or (
+            self._counts[request.line] < _TIMES_WHAT_IS_FREE * left
+        )
 
     def has(self, request: PlacementRequest) -> bool:
         """Say whether this very attempt stands in line."""
@@ -95,45 +119,54 @@ class WaitQueue:
     def put_back(self, request: PlacementRequest) -> None:
         """Put a job at the head again: the slot it was taken for went to somebody else."""
         self._line_of(request).appendleft(request)
-        self._move_clock(request.tenant_id, -1)
+        self._move_clock(request.line, -1)
 
     def discard(self, job_id: str) -> None:
         """Forget a job that ended; its place in line is skipped."""
-        request = self._jobs.pop(job_id, None)
+        request = self._forget(job_id)
         if request is not None:
-            self._move_up(self._lines[request.tenant_id], request.need)
-            self._close_if_empty(request.tenant_id)
+            self._move_up(self._lines[request.line], request.need)
+            self._close_if_empty(request.line)
 
     def take(self, fits: Callable[[PlacementRequest], bool]) -> PlacementRequest | None:
         """Take the first job of a line whose head `fits`, of the tenant whose turn it is."""
-        for tenant_id in self._list_turns():
-            lines = self._lines[tenant_id]
+        for line in self._list_turns():
+            lines = self._lines[line]
             for need in list(lines):
                 request = self._take_head(lines, need, fits)
                 if request is not None:
-                    self._now = max(self._now, self._clocks[tenant_id])
-                    self._move_clock(tenant_id, 1)
-                    self._close_if_empty(tenant_id)
+                    self._now = max(self._now, self._clocks[line])
+                    self._move_clock(line, 1)
+                    self._close_if_empty(line)
                     return request
-            self._close_if_empty(tenant_id)
+            self._close_if_empty(line)
         return None
 
     def _list_turns(self) -> list[str]:
         if len(self._lines) == 1:
             return list(self._lines)
-        priorities = {tenant_id: self._priority(tenant_id) for tenant_id in self._lines}
+        priorities = {line: self._priority(self._tenants[line]) for line in self._lines}
         return sorted(
             self._lines,
-            key=lambda tenant_id: (not priorities[tenant_id].first, self._clocks[tenant_id]),
+            key=lambda line: (not priorities[line].first, self._clocks[line]),
         )
 
     def _line_of(self, request: PlacementRequest) -> collections.deque[PlacementRequest]:
+        self._forget(request.job_id)
         self._jobs[request.job_id] = request
-        tenant_id = request.tenant_id
-        if tenant_id not in self._lines:
-            self._lines[tenant_id] = {}
-            self._clocks[tenant_id] = max(self._clocks.get(tenant_id, 0.0), self._now)
-        return self._lines[tenant_id].setdefault(request.need, collections.deque())
+        line = request.line
+        self._counts[line] += 1
+        self._tenants[line] = request.tenant_id
+        if line not in self._lines:
+            self._lines[line] = {}
+            self._clocks[line] = max(self._clocks.get(line, 0.0), self._now)
+        return self._lines[line].setdefault(request.need, collections.deque())
+
+    def _forget(self, job_id: str) -> PlacementRequest | None:
+        request = self._jobs.pop(job_id, None)
+        if request is not None:
+            self._counts[request.line] -= 1
+        return request
 
     def _take_head(
         self,
@@ -145,7 +178,7 @@ class WaitQueue:
         if not line or not fits(line[0]):
             return None
         request = line.popleft()
-        del self._jobs[request.job_id]
+        self._forget(request.job_id)
         lines[need] = lines.pop(need)
         return request
 
@@ -163,11 +196,12 @@ class WaitQueue:
             del lines[need]
         return line
 
-    def _move_clock(self, tenant_id: str, jobs: int) -> None:
-        self._clocks[tenant_id] += jobs / max(self._priority(tenant_id).weight, 0.001)
+    def _move_clock(self, line: str, jobs: int) -> None:
+        weight = self._priority(self._tenants[line]).weight
+        self._clocks[line] += jobs / max(weight, 0.001)
 
-    def _close_if_empty(self, tenant_id: str) -> None:
-        if not any(self._lines[tenant_id].values()):
-            del self._lines[tenant_id]
-            if self._clocks[tenant_id] <= self._now:
-                del self._clocks[tenant_id]
+    def _close_if_empty(self, line: str) -> None:
+        if not any(self._lines[line].values()):
+            del self._lines[line], self._counts[line]
+            if self._clocks[line] <= self._now:
+                del self._clocks[line], self._tenants[line]

@@ -53,6 +53,30 @@ class AllowanceStore:
             "ZREM", self._keys.access.sockets(principal_id), connection_id
         )
 
+    def hold_claim(
+        self, *, principal_id: str, node_id: str, most: int, lease_ms: int
+    ) -> "Future[bool]":
+        """Count a node id that a principal claims; False when it has as many as it may."""
+        return self._connection.run_script(
+            "hold_connection",
+            keys=[self._keys.access.claims(principal_id)],
+            args=[node_id, most, lease_ms, self.test_clock],
+            read=is_done,
+        )
+
+    def drop_claim(self, *, principal_id: str, node_id: str) -> "Future[int]":
+        """Count a node id no more."""
+        return self._connection.execute("ZREM", self._keys.access.claims(principal_id), node_id)
+
+    def drop_node_id(self, *, node_id: str, principal_id: str) -> "Future[bool]":
+        """Let a node id go, if it is this principal's."""
+        return self._connection.run_script(
+            "drop_node_id",
+            keys=[self._keys.node.owner(node_id)],
+            args=[principal_id],
+            read=is_done,
+        )
+
     def take_attempt(
         self, *, principal_id: str, attempt: str, free: int, first_ms: int, longest_ms: int
     ) -> "Future[int]":

@@ -233,6 +233,10 @@ class AccessKeys(_Entity):
         """HASH: tokens, filled_at_ms."""
         return f"{self._root}{{principal:{principal_id}}}:bucket:{name}"
 
+    def claims(self, principal_id: str) -> str:
+        """ZSET: node id → end of its claim."""
+        return f"{self._root}{{principal:{principal_id}}}:claims"
+
     def attempts(self, principal_id: str) -> str:
         """HASH: count, until_ms, last; tries that count as failed."""
         return f"{self._root}{{principal:{principal_id}}}:attempts"

@@ -39,6 +39,8 @@ _SETTINGS = {
     "LINGUA_RECONCILE_INTERVAL_S": "2",
     "LINGUA_SESSION_RATE_PER_S": "100000",
     "LINGUA_SESSION_BURST": "100000",
+    # All speakers of a test come from one address.
+    "LINGUA_PRINCIPAL_FRAME_RATE_PER_S": "1000000",
 }
 
 

@@ -31,6 +31,8 @@ SPANS = {
     # Tests send as fast as they can; those about the limits set them.
     "LINGUA_SESSION_RATE_PER_S": "100000",
     "LINGUA_SESSION_BURST": "100000",
+    # All speakers of a test come from one address.
+    "LINGUA_PRINCIPAL_FRAME_RATE_PER_S": "1000000",
     # A test that waits for a page to say something looks a hundred times a second.
     "LINGUA_REQUESTS_PER_SECOND": "1000",
 }

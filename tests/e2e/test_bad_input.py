@@ -348,7 +348,10 @@ async def test_text_that_is_not_utf8_closes_its_socket_alone(scene: Scene, path:
 async def test_ten_thousand_frames_from_a_speaker_are_asked_to_slow_down(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:
-    lingua = servers.start(server_name, LINGUA_SESSION_RATE_PER_S="200", LINGUA_SESSION_BURST="500")
+    # Slower, it would be read for most of a minute.
+    lingua = servers.start(
+        server_name, LINGUA_SESSION_RATE_PER_S="2000", LINGUA_SESSION_BURST="500"
+    )
     async with (
         FakeNode.open(lingua.url(NODE), languages) as node,
         Speaker.open(lingua.url(SESSION), languages) as flooding,

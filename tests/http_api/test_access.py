@@ -11,7 +11,7 @@ import pytest
 from tests.peers.frames import draw_languages
 from tests.peers.http import AUDIO, HttpNode, ask
 from tests.redis_under_test import OwnRedis
-from tests.security.conftest import _build
+from tests.security.conftest import start_fortress
 from tests.security.fortress import DEADLINE_S, Fortress, prefix_of
 from tests.server.launcher import Launcher
 from tests.waiting import keeps_to
@@ -32,7 +32,10 @@ def fortress(
 ):
     directory: Path = tmp_path_factory.mktemp(f"work-{request.param}")
     launcher = Launcher(directory=directory)
-    yield _build(launcher, redis_server, directory, request.param)
+    # Wrong tokens by the dozen, all from one address.
+    yield start_fortress(
+        launcher, redis_server, directory, request.param, LINGUA_WRONG_CREDENTIAL_BURST="1000"
+    )
     launcher.end()
 
 
@@ -165,7 +168,7 @@ async def test_a_flood_of_one_principal_is_429_and_others_are_served(
 ) -> None:
     launcher = Launcher(directory=tmp_path)
     limits = {"LINGUA_WORK_REQUEST_BURST": "5", "LINGUA_WORK_REQUESTS_PER_SECOND": "0.01"}
-    flooded = _build(launcher, redis_server, tmp_path, "uvicorn", **limits)
+    flooded = start_fortress(launcher, redis_server, tmp_path, "uvicorn", **limits)
     try:
         loud, quiet = flooded.issue("api", "loud"), flooded.issue("api", "quiet")
         address = flooded.instance.address

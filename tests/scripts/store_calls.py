@@ -177,6 +177,9 @@ CALLS = {
             "lease_ms": 1_000,
         },
         "drop_connection": {"principal_id": "p1", "connection_id": "c1"},
+        "hold_claim": {"principal_id": "p1", "node_id": "n1", "most": 1, "lease_ms": 1_000},
+        "drop_claim": {"principal_id": "p1", "node_id": "n1"},
+        "drop_node_id": {"principal_id": "p1", "node_id": "n1"},
         "take_attempt": {
             "principal_id": "p1",
             "attempt": "a1",
