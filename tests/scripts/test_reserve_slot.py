@@ -104,7 +104,7 @@ async def test_a_full_node_refuses(stores: Stores, watcher: Watcher) -> None:
     assert await watcher.find_changes() == {}
 
 
-@pytest.mark.req("R2")
+@pytest.mark.req("R2", "I-1")
 async def test_a_reservation_that_ended_gives_its_slot_to_the_next(
     stores: Stores, watcher: Watcher
 ) -> None:
