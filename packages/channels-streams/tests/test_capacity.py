@@ -57,6 +57,19 @@ async def test_a_full_inbox_raises_and_nothing_in_it_is_lost(make_layer: MakeLay
     assert (await receive(layer, channel))["n"] == 6
 
 
+@pytest.mark.req("I-24")
+async def test_a_long_inbox_keeps_what_nobody_has_finished(make_layer: MakeLayer):
+    # More than Redis keeps in any one node of a stream: it trims by whole nodes.
+    many = 2_500
+    layer, sender = make_layer(capacity=many), make_layer()
+    channel = await layer.new_channel()
+    await layer.register()
+    await asyncio.gather(*(sender.send(channel, {"type": "x", "n": n}) for n in range(many)))
+    connections = layer._resources().connections
+    assert await connections.command("XLEN", layer._keys.stream(f"process:{layer.iid}")) == many
+    assert [(await receive(layer, channel))["n"] for _ in range(3)] == [0, 1, 2]
+
+
 @pytest.mark.req("T2")
 async def test_an_inbox_is_bounded_by_bytes_too(make_layer: MakeLayer):
     layer, sender = make_layer(capacity=1000), make_layer(inbox_bytes=1024 * 1024)
