@@ -23,6 +23,30 @@ async def test_a_nodes_languages_become_pools_that_it_is_in(
             await eventually(lambda members=members: lingua.redis.sismember(members, node.node_id))
 
 
+@pytest.mark.req("I-44")
+async def test_what_a_model_is_missing_by_is_the_code_and_never_the_text(
+    lingua: Lingua, languages: Pair
+) -> None:
+    async with (
+        FakeNode.open(lingua.url(NODE), languages) as one,
+        FakeNode.open(lingua.url(NODE), languages) as other,
+        Speaker.open(lingua.url(SESSION), languages) as speaker,
+    ):
+        await speaker.say(0)
+        first, job = await take_job(one, other)
+        second = other if first is one else one
+        details = {"service_id": "test-nmt"}
+        await first.fail(
+            job, "GPU_LOST", message="MODEL_NOT_AVAILABLE: not available", details=details
+        )
+        again = await second.job(job_id=job["job_id"])
+        await second.fail(again, "MODEL_NOT_AVAILABLE", details=details)
+
+        marks = f"{lingua.prefix}:v2:{{node:%s}}:unavail"
+        await eventually(lambda: lingua.redis.zscore(marks % second.node_id, "test-nmt"))
+        assert not lingua.redis.exists(marks % first.node_id)
+
+
 @pytest.mark.req("M1", "M2", "M3", "J9", "I-45")
 async def test_a_job_whose_node_lacks_a_model_goes_to_another_at_once(
     lingua: Lingua, languages: Pair
