@@ -7,6 +7,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from operators.console.metric_names import PREFIX
+from scheduling.model.metrics import Metrics
+from scheduling.placement.ranking import Reason
 from tests.e2e.servers import Lingua
 from tests.operators.conftest import Api
 from tests.peers.frames import Frame, draw_languages
@@ -62,3 +64,15 @@ async def _leave_words(lingua: Lingua, number: int) -> None:
         await speaker.say(1)
         absent = {"service_id": f"service-{number}", "reason": f"said-{number}"}
         await node.fail(await node.job(utterance_index=1), "MODEL_NOT_AVAILABLE", details=absent)
+
+
+@pytest.mark.req("O13")
+def test_of_the_nodes_that_were_passed_over_the_newest_few_are_named() -> None:
+    metrics = Metrics()
+    reason = Reason.CAPACITY_EXCEEDED
+
+    for number in range(100):
+        metrics.pass_over({reason: 2}, {reason: f"n-{number}"})
+
+    assert metrics.counts["dispatch_exclude_total", reason] == 200
+    assert list(metrics.examples[reason]) == [f"n-{number}" for number in range(95, 100)]
