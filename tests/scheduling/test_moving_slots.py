@@ -118,6 +118,16 @@ async def test_however_a_job_leaves_its_node_the_slot_is_free_and_its_record_say
         assert record["ended_as"] == ended_as
 
 
+@pytest.mark.req("N5")
+async def test_a_heartbeat_brings_the_load_that_redis_knows(core: Services) -> None:
+    mailbox = await hold_a_job(core)
+    core.fleet.loads.record("n1", 0)
+
+    await core.beat(mailbox.node)
+
+    assert core.fleet.loads.find("n1") == 1
+
+
 @pytest.mark.req("N14")
 async def test_a_node_that_was_heard_since_is_not_gone(core: Services) -> None:
     mailbox = await hold_a_job(core)
