@@ -28,6 +28,7 @@ export class Session extends EventTarget {
     this.socket = new WebSocket(`${scheme}://${location.host}/ws/session`, tickets);
     this.socket.addEventListener("open", () => this.send({
       type: "session_init", client_version: "talk-1", platform: "web", src_lang: src, tgt_lang: tgt,
+      audio_format: "pcm16", sample_rate: 16000,
     }));
     this.socket.addEventListener("message", (event) => this.take(JSON.parse(event.data)));
     this.socket.addEventListener("close", () => {
@@ -37,6 +38,7 @@ export class Session extends EventTarget {
   }
 
   take(message) {
+    this.index = Math.max(this.index, (message.utterance_index ?? -1) + 1);
     if (message.type === "session_init_ack") {
       this.id = message.session_id;
       this.beating = setInterval(() => this.send({ type: "client_heartbeat", session_id: this.id, timestamp: Date.now() }), 20000);
@@ -65,14 +67,12 @@ export class Session extends EventTarget {
     return index;
   }
 
-  // A piece of speech as it is spoken; the last one, without audio, ends the utterance.
+  // A piece of speech as it is spoken; the last one, without audio, ends the utterance. The server says its index: long
+  // speech makes several utterances, and silence none.
   stream(audio, { isFinal = false } = {}) {
     this.send({ type: "audio_chunk", session_id: this.id, seq: this.seq, is_final: isFinal, payload: audio ?? undefined });
     this.seq += 1;
-    if (!isFinal) return null;
-    const index = this.index;
-    this.index += 1;
-    return index;
+    if (isFinal) this.index += 1;
   }
 
   close() {

@@ -46,6 +46,9 @@ function open() {
   mine.addEventListener("error", ({ detail }) => sayProblem(`${detail.code}: ${detail.message}`));
 }
 
+// When the microphone was closed on speech that the server has not yet said a word of.
+let spokenAt = null;
+
 function addTurn(index) {
   const turn = {
     state: make("span", { class: "badge" }, "sent"),
@@ -54,8 +57,9 @@ function addTurn(index) {
     stages: make("div", { class: "stages", role: "img" }),
     figures: make("p", { class: "empty" }),
     replay: make("button", { type: "button", hidden: true }, "Hear it again"),
-    sentAt: performance.now(),
+    sentAt: spokenAt ?? performance.now(),
   };
+  spokenAt = null;
   turn.stages.hidden = true;
   turn.element = make("div", { class: "turn" }, turn.state, turn.heard, turn.translated, turn.replay, turn.stages, turn.figures);
   const list = find("#turns");
@@ -161,7 +165,8 @@ async function toggleSpeaking() {
   const button = find("#speak");
   if (microphone?.isOpen) {
     microphone.isOpen = false;
-    addTurn(session.stream(null, { isFinal: true }));
+    session.stream(null, { isFinal: true });
+    spokenAt = performance.now();
     button.setAttribute("aria-pressed", "false");
     button.textContent = "Speak";
     sayState("Sent.");
@@ -183,6 +188,7 @@ async function sayClip() {
   try {
     const samples = await readClip(`/static/clips/${find("#clip").value}.wav`);
     audio();
+    spokenAt = null;
     addTurn(session.utter(toBase64(samples)));
     sayState("Sent.");
   } catch (error) {
