@@ -13,8 +13,6 @@ MAX_OPUS_PACKET_BYTES = 1275
 
 _LENGTH_BYTES = 2
 _ESTIMATED_PACKET_BYTES = 60
-# Up to two bytes say only that nothing is sent.
-_DTX_BYTES = 2
 # Silence as the web client sends it; of the voice of the thriftiest encoder some is above.
 _SILENCE_BYTES = 12
 _CELT_FROM = 16
@@ -36,10 +34,11 @@ class OpusWalk:
         "_active",
         "_boundary",
         "_durations",
+        "_filled",
+        "_inactive",
         "_is_aligned",
         "_left",
         "_low",
-        "_sizeable",
         "_unclear",
         "is_broken",
         "packets",
@@ -54,10 +53,11 @@ class OpusWalk:
         self._low: int | None = None
         self._boundary = 0
         self._is_aligned = True
-        # Packets with voice by the encoder's own word, and those of which only the size speaks.
+        # Packets with voice by the encoder's own word, without, and those that do not say.
         self._active = 0
+        self._inactive = 0
         self._unclear = 0
-        self._sizeable = 0
+        self._filled = 0
         self._durations: set[int] = set()
 
     def feed(self, audio: bytes) -> None:
@@ -86,7 +86,7 @@ class OpusWalk:
             self.is_broken = True
             return len(audio)
         self.packets += 1
-        if length > _DTX_BYTES:
+        if length:
             self._judge(length, audio[position : position + 2])
         end = min(position + length, len(audio))
         self._left = position + length - end
@@ -98,17 +98,18 @@ class OpusWalk:
         Speech coders write their own detector's word into the first bit of the first frame. It
         tells noise from voice where sizes do not: 40 bytes of noise are as many as of speech.
         """
-        self._sizeable += 1
-        if len(head) < _LENGTH_BYTES:
-            self._unclear += length > _SILENCE_BYTES
-            return
-        kind, code = head[0] >> 3, head[0] & 3
-        self._durations.add(_FRAME_MS[kind])
+        self._filled += 1
+        if head:
+            self._durations.add(_FRAME_MS[head[0] >> 3])
         if length <= _SILENCE_BYTES:
             return
-        if kind < _CELT_FROM and code in (_ONE_FRAME, _TWO_EQUAL_FRAMES):
-            self._active += head[1] >> 7
-        self._unclear += 1
+        says = len(head) == _LENGTH_BYTES and head[0] >> 3 < _CELT_FROM
+        if not says or head[0] & 3 not in (_ONE_FRAME, _TWO_EQUAL_FRAMES):
+            self._unclear += 1
+        elif head[1] >> 7:
+            self._active += 1
+        else:
+            self._inactive += 1
 
     @property
     def is_whole(self) -> bool:
@@ -123,7 +124,7 @@ class OpusWalk:
     @property
     def is_likely(self) -> bool:
         """Say whether it looks like Opus while more may come: each chunk was whole packets."""
-        return self._is_aligned and not self.is_broken and self._sizeable > 0
+        return self._is_aligned and not self.is_broken and self._filled > 0
 
     @property
     def is_opus(self) -> bool:
@@ -133,7 +134,7 @@ class OpusWalk:
         other. Or the walk ends where the audio does, and all last 20 ms.
         """
         if self.is_likely:
-            return self._sizeable >= _SURE_PACKETS or len(self._durations) <= 1
+            return self._filled >= _SURE_PACKETS or len(self._durations) <= 1
         return self.is_whole and self._durations == {OPUS_PACKET_MS}
 
     @property
@@ -144,7 +145,8 @@ class OpusWalk:
 
     def voiced_ms(self, *, trusts_encoder: bool) -> int:
         """How long there was voice; `trusts_encoder` where it ever said that there was."""
-        return (self._active if trusts_encoder else self._unclear) * OPUS_PACKET_MS
+        doubtful = 0 if trusts_encoder else self._inactive
+        return (self._active + self._unclear + doubtful) * OPUS_PACKET_MS
 
     @property
     def has_active(self) -> bool:

@@ -103,6 +103,11 @@ def test_empty_packets_are_packets_of_20_ms(before, behind):
     assert audio.duration_ms == 20 * (len(before) + 50 + len(behind))
 
 
+@pytest.mark.parametrize("packet", [b"\x48", b"\x48\0", b"\xb8\xff\xfe"])
+def test_packets_that_say_only_that_nothing_is_sent_are_no_noise_in_pcm16(packet):
+    assert collect(pack(*[packet] * 13), pack(*[packet] * 13)).audio_format is AudioFormat.OPUS
+
+
 def test_opus_whose_packets_are_cut_through_by_chunks_is_opus():
     speech = pack(*speech_as_opus())
     chunks = [speech[at : at + 500] for at in range(0, len(speech), 500)]

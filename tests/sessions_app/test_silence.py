@@ -145,6 +145,16 @@ def test_the_end_of_a_turn_is_taken_whatever_is_in_it():
     assert second.audio == SILENCES["recorded"]
 
 
+def test_speech_of_a_coder_that_does_not_say_is_taken_after_one_that_does():
+    timeline = Timeline(listens=True)
+    timeline.chunk(T0, pack(*speech_as_opus()), is_final=True)
+    celt = pack(*[b"\xb8" + bytes(50)] * PACKETS)
+    timeline.chunk(T0 + 1000, celt, is_final=True)
+    timeline.run_until(T0 + 600_000)
+
+    assert [cut.audio for _, cut in timeline.cuts] == [pack(*speech_as_opus()), celt]
+
+
 def test_packets_without_the_encoders_word_are_judged_by_their_size():
     """Of an encoder that never marks voice, what has more bytes than silence may be voice."""
     timeline = Timeline(listens=True)
