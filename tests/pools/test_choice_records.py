@@ -2,6 +2,7 @@
 
 import pytest
 
+from scheduling.model.errors import NoEligiblePool
 from scheduling.model.metrics import OTHER
 from scheduling.placement.decisions import PLACED, REFUSED
 from scheduling.placement.pool_config import PoolConfig, PoolRules, TenantRule
@@ -70,6 +71,22 @@ async def test_a_retry_that_may_go_to_no_pool_leaves_its_decision_too(
         (1, PLACED, ""),
         (2, REFUSED, "tenant_pool_unavailable"),
     ]
+
+
+@pytest.mark.req("O8")
+async def test_a_dispatch_that_took_long_is_counted_refused_or_not(scheduler: Scheduler) -> None:
+    await scheduler.connect("n-1")
+    pools = make_pools("a")
+    scheduler.use(pools, a={"n-1"})
+    # Whatever it takes is longer.
+    scheduler.metrics.path_warn_ms = -1
+
+    await scheduler.ask(tenant_id="t-a")
+    scheduler.use(PoolConfig(tenants=pools.tenants, rules=PoolRules(strict_eligibility=True)))
+    with pytest.raises(NoEligiblePool):
+        await scheduler.ask(session=2, tenant_id="t-a")
+
+    assert scheduler.metrics.counts["slow_path_total", "dispatch"] == 2
 
 
 def make_pools(*names: str) -> PoolConfig:
