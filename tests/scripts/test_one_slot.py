@@ -81,7 +81,7 @@ async def test_every_script_has_a_method_that_calls_it(
     assert {command[1] for command in commands if command[0] == "EVALSHA"} == digests
 
 
-@pytest.mark.req("I-3")
+@pytest.mark.req("I-3", "I-59")
 @pytest.mark.standalone("a cluster itself refuses what this looks for")
 async def test_no_script_touches_a_key_of_another_slot(
     stores: Stores, redis_client: "redis.asyncio.Redis", prefix: str
