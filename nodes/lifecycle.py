@@ -1,16 +1,19 @@
 """What a node declared, as placement sees it, and whether a heartbeat is a healthy one."""
 
+from typing import Any
+
 import msgspec
 
 from nodes import messages
 from scheduling.model.languages import LanguageOffer, Nmt, collect, normalize
-from scheduling.model.nodes import Machine, NodeDescription, NodeStatus, Service, Usage
+from scheduling.model.nodes import Machine, Model, NodeDescription, NodeStatus, Service, Usage
 
 ACKNOWLEDGES = "job_ack"
 RESUMES = "resume"
 
 _CORE_TYPES = frozenset({"asr", "nmt", "tts"})
 _MOST_PERCENT = 100.0
+_MOST_MODELS, _MOST_FEATURES, _LONGEST_NAME = 256, 64, 64
 
 
 def describe(
@@ -23,8 +26,16 @@ def describe(
     if isinstance(message, messages.NodeHeartbeat):
         if before is None:
             raise ValueError("a heartbeat describes only a node that registered")
+        machine = before.machine
+        if message.installed_models is not None:
+            models = _list_models(message.installed_models)
+            machine = msgspec.structs.replace(machine, models=models)
         return msgspec.structs.replace(
-            before, languages=languages, services=services, ready_types=ready_types
+            before,
+            languages=languages,
+            services=services,
+            ready_types=ready_types,
+            machine=machine,
         )
     features = message.advanced_features or []
     return NodeDescription(
@@ -43,7 +54,9 @@ def describe(
             cpu_cores=message.hardware.cpu_cores,
             memory_gb=message.hardware.memory_gb,
             gpu_memory_gb=sum(gpu.memory_gb for gpu in message.hardware.gpus or ()),
+            models=_list_models(message.installed_models),
         ),
+        features=_list_features(message.features_supported),
     )
 
 
@@ -75,6 +88,33 @@ def read_usage(usage: messages.ResourceUsage) -> Usage:
         gpu=usage.gpu_percent,
         gpu_memory=usage.gpu_mem_percent,
     )
+
+
+def _list_models(installed: Any) -> tuple[Model, ...]:
+    """Return the models a node names, as far as they can be read."""
+    models = []
+    for row in installed[:_MOST_MODELS] if isinstance(installed, list) else ():
+        try:
+            named = msgspec.convert(row, messages.InstalledModel)
+        except msgspec.ValidationError:
+            continue
+        models.append(
+            Model(
+                model_id=named.model_id,
+                kind=named.kind or "",
+                version=named.version or "",
+                enabled=named.enabled is not False,
+            )
+        )
+    return tuple(models)
+
+
+def _list_features(supported: Any) -> frozenset[str]:
+    """Return the names of the features a node says it supports."""
+    if not isinstance(supported, dict):
+        return frozenset()
+    named = [name for name, is_so in supported.items() if is_so is True]
+    return frozenset(name for name in named[:_MOST_FEATURES] if len(name) <= _LONGEST_NAME)
 
 
 def _list_services(

@@ -45,6 +45,15 @@ class InstalledService(Message, frozen=True):
     version: ShortText | None = None
 
 
+class InstalledModel(Message, frozen=True):
+    """A model of the node; `model_id` names it."""
+
+    model_id: ShortText
+    kind: ShortText | None = None
+    version: ShortText | None = None
+    enabled: bool | None = None
+
+
 class Capability(Message, frozen=True):
     """Whether the node can serve a type now; the older node names what serves it."""
 
@@ -100,6 +109,9 @@ class RegisterNode(Message, frozen=True, tag="node_register"):
     language_capabilities: LanguageCapabilities | None = None
     advanced_features: list[ShortText] | None = None
     max_concurrent_jobs: Slots | None = None
+    # Told to operators alone: nothing in them is a reason to refuse a node.
+    features_supported: Any = None
+    installed_models: Any = None
     resume_token: ShortText | None = None
     running_attempts: list[AttemptName] | None = None
 
@@ -135,6 +147,7 @@ class NodeHeartbeat(Message, frozen=True, tag="node_heartbeat"):
     running_attempts: list[AttemptName] | None = None
     draining: bool | None = None
     rerun_metrics: RerunMetrics | None = None
+    installed_models: Any = None
 
 
 class JobAck(Message, frozen=True, tag="job_ack"):

@@ -34,6 +34,8 @@ _SAID = {
     "cordon": "Cordon: nothing new until it is resumed",
     "resume": "Resume: work again",
     "disconnect": "Disconnect: close its socket; it may come back",
+    "shutdown": "Shut down: ask its program to finish what it has, then to end",
+    "reload_config": "Reload: ask its program to read its configuration anew",
 }
 
 

@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from operators.api.serializers import ClusterNode, JobDecision, JobNeed, LookedAt
+from operators.console.node_commands import COMMANDS
 
 
 class FleetNode(ClusterNode):
@@ -27,7 +28,7 @@ class NodeDetail(FleetNode):
 @extend_schema_serializer(component_name="Order")
 class NodeCommand(serializers.Serializer[None]):
     node_id = serializers.CharField()
-    action = serializers.ChoiceField(["drain", "cordon", "resume", "disconnect"])
+    action = serializers.ChoiceField(COMMANDS)
 
 
 class CoverageRow(serializers.Serializer[None]):

@@ -31,6 +31,8 @@ _EXAMPLE_NODE = {
     "current_jobs": 1,
     "max_concurrent_jobs": 4,
     "last_heartbeat": 1795190115806,
+    "features": ["emotion_detection"],
+    "models": [{"model_id": "whisper-large-v3", "kind": "asr", "version": "1", "enabled": True}],
     "flaws": {
         "repaired": 0,
         "dropped": 1,
@@ -86,7 +88,8 @@ class NodeView(FleetServiceView, ReadView):
 class NodeCommandView(CommandView):
     """Drain: nothing new until resumed or connected anew. Cordon: until resumed. Both finish jobs.
 
-    Disconnect closes the socket; the node may come back at once.
+    Disconnect closes the socket; the node may come back at once. Shutdown and reload_config are
+    orders to its program (`node_control`), which may know nothing of them.
     """
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:

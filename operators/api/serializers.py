@@ -103,6 +103,13 @@ class Flaws(serializers.Serializer[None]):
     last_at_ms = serializers.IntegerField(help_text="Milliseconds since the epoch, or 0.")
 
 
+class InstalledModel(serializers.Serializer[None]):
+    model_id = serializers.CharField()
+    kind = serializers.CharField()
+    version = serializers.CharField()
+    enabled = serializers.BooleanField()
+
+
 class ClusterNode(serializers.Serializer[None]):
     node_id = serializers.CharField()
     instance_id = serializers.CharField()
@@ -117,6 +124,8 @@ class ClusterNode(serializers.Serializer[None]):
     current_jobs = serializers.IntegerField()
     max_concurrent_jobs = serializers.IntegerField()
     last_heartbeat = serializers.IntegerField(help_text="Milliseconds since the epoch.")
+    features = serializers.ListField(child=serializers.CharField())
+    models = InstalledModel(many=True)
     flaws = Flaws(help_text="Frames of its connection that were not as declared.")
     takeovers = serializers.IntegerField(
         help_text="How often a newer connection took its id from a living one."

@@ -99,6 +99,8 @@ def describe_node(node: Node, load: int) -> Json:
         "current_jobs": load,
         "max_concurrent_jobs": node.max_jobs,
         "last_heartbeat": node.heartbeat_at_ms,
+        "features": sorted(description.features),
+        "models": [msgspec.structs.asdict(model) for model in description.machine.models],
         "flaws": msgspec.to_builtins(node.flaws),
         "takeovers": node.takeovers,
         "services": [

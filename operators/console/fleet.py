@@ -2,7 +2,8 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -55,11 +56,15 @@ class FleetService:
         self._leader = leader
         self._follower = follower
         self._sample_size = sample_size
-        self._commands = {
+        self._commands: dict[str, Callable[[str], Awaitable[bool]]] = {
             "drain": node_control.drain,
             "cordon": lambda node_id: node_control.drain(node_id, lasting=True),
             "resume": node_control.resume,
             "disconnect": node_control.disconnect,
+            **{
+                command: functools.partial(node_control.order, command=command)
+                for command in ("shutdown", "reload_config")
+            },
         }
 
     @property
@@ -83,7 +88,7 @@ class FleetService:
         return {**self._describe(node), "language_capabilities": languages, "pools": pools}
 
     async def command(self, node_id: str, *, action: str) -> bool:
-        """Do one of drain, cordon, resume, disconnect; False where the node is not known."""
+        """Do one of `COMMANDS` of `node_commands`; False where the node is not known."""
         return await self._commands[action](node_id)
 
     async def list_coverage(self) -> list[Json]:

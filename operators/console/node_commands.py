@@ -4,7 +4,7 @@ from operators.console.console import Console
 from operators.console.fleet import FleetService
 from operators.db.node_models import note_command
 
-COMMANDS = ("drain", "resume", "cordon", "disconnect")
+COMMANDS = ("drain", "resume", "cordon", "disconnect", "shutdown", "reload_config")
 
 
 def give_command(

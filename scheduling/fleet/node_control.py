@@ -1,4 +1,4 @@
-"""What operators do to nodes: drain, cordon, resume, disconnect (management, A10)."""
+"""What operators do to nodes: drain, cordon, resume, disconnect, orders (management, A10)."""
 
 import msgspec
 
@@ -9,7 +9,8 @@ from scheduling.placement.snapshot import Fleet
 from scheduling.store.nodes import NodeStore
 
 _DISCONNECT = "disconnect"
-_REASON = "disconnected by an operator"
+_DISCONNECTED = "disconnected by an operator"
+_ASKED = "asked by an operator"
 
 
 class NodeControl:
@@ -33,7 +34,15 @@ class NodeControl:
 
     async def disconnect(self, node_id: str) -> bool:
         """Close a node's socket; False when this instance does not hold it. It may come back."""
-        event = NodeControlled(command=_DISCONNECT, reason=_REASON)
+        event = NodeControlled(command=_DISCONNECT, reason=_DISCONNECTED)
+        return await self._delivery.to_node(node_id, event)
+
+    async def order(self, node_id: str, *, command: str) -> bool:
+        """Ask a node's program to end once it has finished, or to read its configuration anew.
+
+        False when no instance holds it. The node decides: it may know nothing of such orders.
+        """
+        event = NodeControlled(command=command, reason=_ASKED)
         return await self._delivery.to_node(node_id, event)
 
     async def _hold(self, node_id: str, *, draining: bool, lasting: bool) -> bool:

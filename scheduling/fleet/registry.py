@@ -166,7 +166,7 @@ class Registry:
             conn_epoch=node.conn_epoch,
             healthy=healthy,
             usage=usage,
-            description=None if description == node.description else description,
+            description=None if description.is_shown_as(node.description) else description,
             draining=draining,
             running=running,
             flaws=node.flaws if node.flaws.last_at_ms else None,

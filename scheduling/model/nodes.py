@@ -58,8 +58,19 @@ class Service(msgspec.Struct, frozen=True):
     type: str
 
 
+class Model(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A model installed on a node, as the node names it."""
+
+    model_id: str
+    kind: str = ""
+    version: str = ""
+    enabled: bool = True
+
+
 class Machine(msgspec.Struct, frozen=True, eq=False):
-    """The machine below a node, for operators; what placement needs is in its description.
+    """The machine below a node and the models on it, for operators.
+
+    What placement needs is in the node's description.
 
     Two machines always compare equal: nodes that can do the same are judged once, whatever they
     run on.
@@ -68,6 +79,7 @@ class Machine(msgspec.Struct, frozen=True, eq=False):
     cpu_cores: float = 0.0
     memory_gb: float = 0.0
     gpu_memory_gb: float = 0.0
+    models: tuple[Model, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Machine)
@@ -80,8 +92,8 @@ class NodeDescription(msgspec.Struct, frozen=True):
     """What a node declared when it registered, or changed with a later heartbeat.
 
     `ready_types` are the service types it can serve now; `finds_language` says that it finds out
-    which of two languages was spoken. Equal descriptions compare and hash
-    equal: nodes that declared the same are judged once.
+    which of two languages was spoken; `features` are those it says it supports. Equal descriptions
+    compare and hash equal: nodes that declared the same are judged once.
     """
 
     version: str
@@ -95,6 +107,11 @@ class NodeDescription(msgspec.Struct, frozen=True):
     resumes: bool
     machine: Machine = Machine()
     finds_language: bool = True
+    features: frozenset[str] = frozenset()
+
+    def is_shown_as(self, other: "NodeDescription") -> bool:
+        """Say whether operators see the same, too."""
+        return self == other and self.machine.models == other.machine.models
 
 
 class Node(msgspec.Struct, frozen=True):

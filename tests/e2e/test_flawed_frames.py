@@ -344,3 +344,21 @@ async def test_two_nodes_with_one_id_are_named_to_operators(
     lines = lingua.instance.errors.splitlines()
     warned = [line for line in lines if "WARNING" in line and "taken from a living" in line]
     assert len([line for line in warned if one.node_id in line]) == 2
+
+
+@pytest.mark.req("ED1", "N8")
+async def test_what_a_node_says_of_features_and_models_is_shown_as_far_as_it_can_be_read(
+    lingua: Lingua, languages: Pair
+) -> None:
+    model = {"model_id": "m2m100", "kind": "nmt", "src_lang": None, "version": "1", "enabled": True}
+    async with FakeNode.open(
+        lingua.url(NODE),
+        languages,
+        features_supported={"tone": True, "emotion": False, "odd": "yes", "x" * 500: True},
+        installed_models=[model, {"kind": "asr"}, 7],
+    ) as node:
+        shown = (await _ask(lingua, f"/api/v1/nodes/{node.node_id}")).json
+        assert shown["features"] == ["tone"]
+        assert [row["model_id"] for row in shown["models"]] == ["m2m100"]
+        await node.heartbeat(installed_models=[])
+        await eventually(lambda: "m2m100" not in lingua.node(node.node_id)["description"])

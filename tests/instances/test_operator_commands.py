@@ -90,6 +90,9 @@ async def test_a_node_is_drained_resumed_and_disconnected_from_an_instance_that_
         await operator.until(one, path, has_status("Ready"))
         await speaker.result(0)
 
+        for order in ("reload_config", "shutdown"):
+            assert (await operator.command(two, f"{path}/{order}"))[0] == 200
+            await node.next("node_control", command=order)
         assert (await operator.command(two, f"{path}/disconnect"))[0] == 200
         assert await node.closed() == 1000
 

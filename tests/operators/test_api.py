@@ -203,7 +203,9 @@ async def test_the_description_names_every_path_and_nothing_undescribed(api: Api
         *("/api/v1/nodes", "/api/v1/nodes/{node_id}"),
         *(
             f"/api/v1/nodes/{{node_id}}/{command}"
-            for command in ("drain", "resume", "cordon", "disconnect")
+            for command in (
+                *("drain", "resume", "cordon", "disconnect", "shutdown", "reload_config"),
+            )
         ),
         *("/api/v1/coverage", "/api/v1/phase3/pools", "/api/v1/phase3/simulate"),
         *("/api/v1/admin/pools", "/api/v1/admin/pools/{pool_id}", "/api/v1/admin/pools/rebuild"),

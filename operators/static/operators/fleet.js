@@ -1,13 +1,14 @@
-// The fleet from /api/v1/nodes, and the four commands an operator can give a node.
+// The fleet from /api/v1/nodes, and the commands an operator can give a node.
 import { ago, fillRows, find, id, make, poll, row, setTile, statusBadge } from "./dom.js";
 
 const MOST_ROWS = 200;
-const COMMANDS = { drain: "Drain", cordon: "Cordon", resume: "Resume", disconnect: "Disconnect" };
+const COMMANDS = { drain: "Drain", cordon: "Cordon", resume: "Resume", disconnect: "Disconnect", shutdown: "Shut down", reload_config: "Reload" };
 const mayOperate = find("#fleet").dataset.mayOperate === "yes";
 let latest = [];
 
 async function command(node, action) {
   if (action === "disconnect" && !confirm(`Close the socket of ${node}?`)) return;
+  if (action === "shutdown" && !confirm(`Ask ${node} to end?`)) return;
   const answer = await fetch(`/api/v1/nodes/${encodeURIComponent(node)}/${action}`, {
     method: "POST",
     headers: { "X-CSRFToken": find("meta[name=csrf]").content, Accept: "application/json" },
@@ -18,7 +19,7 @@ async function command(node, action) {
 }
 
 function buttons(node) {
-  const offered = { "": ["drain", "cordon"], drain: ["resume", "cordon"], cordon: ["resume"] }[node.held].concat("disconnect");
+  const offered = { "": ["drain", "cordon"], drain: ["resume", "cordon"], cordon: ["resume"] }[node.held].concat("disconnect", "shutdown", "reload_config");
   return make("td", { class: "acts" }, ...offered.map((action) => {
     const button = make("button", { type: "button", disabled: !mayOperate, "data-act": action, "aria-label": `${COMMANDS[action]} ${node.node_id}` }, COMMANDS[action]);
     button.addEventListener("click", () => command(node.node_id, action));
