@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from tests.e2e.servers import Lingua
+from tests.e2e.servers import Lingua, Servers
 from tests.peers.frames import init_frame
 from tests.peers.http import ask
 from tests.peers.node import FakeNode
@@ -156,27 +156,26 @@ async def test_an_odd_byte_costs_half_a_sample_not_the_utterance(
 
 @pytest.mark.req("SP2", "ED5")
 async def test_the_page_that_marks_every_silent_frame_makes_one_job_of_one_sentence(
-    lingua: Lingua, languages: Pair
+    servers: Servers, server_name: str, languages: Pair
 ) -> None:
+    # Each marker cuts at once, as the page's do that are a quarter of a second apart.
+    lingua = servers.start(server_name, LINGUA_SEGMENT_HANGOVER_MANUAL_MS="0")
     async with (
         FakeNode.open(lingua.url(NODE), languages) as node,
         Speaker.open(lingua.url(SESSION), languages) as speaker,
     ):
-        await speaker.chunk(pack(*speech_as_opus()))
-        await speaker.chunk(b"", final=True)
-        job = await node.job()
+        await speaker.chunk(pack(*speech_as_opus()), final=True)
         for _ in range(8):
-            await speaker.chunk(b"", final=True)
-            await speaker.chunk(SILENCE)
-        await node.finish(job)
-        await speaker.result(0)
+            await speaker.chunk(SILENCE, final=True)
         # What is said next comes after all that was held back, under the next index.
         await speaker.chunk(pack(*speech_as_opus()), final=True)
-        following = await node.job()
-        await node.finish(following)
-        await speaker.result(1)
+        for index in (0, 1):
+            await node.finish(await node.job())
+            await speaker.result(index)
 
-        assert following["utterance_index"] == 1
-        assert len(node.told("job_assign")) == 2
+        first, second = node.told("job_assign")
+        assert (first["utterance_index"], second["utterance_index"]) == (0, 1)
+        assert base64.b64decode(second["audio"]) == SILENCE * 8 + pack(*speech_as_opus())
         assert not speaker.told("error")
         assert not speaker.told("missing_result")
+    lingua.stop()

@@ -86,12 +86,13 @@ async def test_a_node_that_comes_makes_its_pair_possible(lingua: Lingua, languag
 async def test_one_sentence_of_the_page_without_any_node_is_one_job_and_one_error(
     servers: Servers, server_name: str, languages: Pair
 ) -> None:
-    lingua = servers.start(server_name, LINGUA_PENDING_TIMEOUT_S="0.5")  # it is waited for
+    # A refusal is waited for; each marker cuts at once, as the page's do that are 256 ms apart.
+    spans = {"LINGUA_PENDING_TIMEOUT_S": "0.5", "LINGUA_SEGMENT_HANGOVER_MANUAL_MS": "0"}
+    lingua = servers.start(server_name, **spans)
     async with Speaker.open(lingua.url(SESSION), languages) as speaker:
-        await speaker.chunk(pack(*speech_as_opus()))
+        await speaker.chunk(pack(*speech_as_opus()), final=True)
         for _ in range(8):
-            await speaker.chunk(b"", final=True)
-            await speaker.chunk(SILENCE)
+            await speaker.chunk(SILENCE, final=True)
         await speaker.next("missing_result", utterance_index=0)
         await speaker.send(
             {"type": "session_close", "session_id": speaker.session_id, "reason": "t"}
