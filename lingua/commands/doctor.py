@@ -17,6 +17,7 @@ from lingua import settings
 from lingua.serving.pending_migrations import count_missing_migrations
 from lingua.settings.addresses import is_loopback
 from lingua.settings.env import explain_unknown, is_set, list_unknown
+from lingua.settings.private_files import list_open, list_written
 from operators.db.token_models import ApiToken, NodeToken, Token
 from scheduling.store.inspection import RedisState, inspect
 from scheduling.store.keys import Keys
@@ -72,6 +73,7 @@ def examine(*, host: str, port: int) -> Iterator[Finding]:
     yield from _look_at_layer()
     yield from _look_at_database()
     yield _look_at_port(host, port)
+    yield _look_at_files()
     yield from _look_at_process()
     yield _look_at_disk()
     yield from _look_at_speech()
@@ -357,6 +359,19 @@ def _look_at_disk() -> Finding:
         level="warn" if little else "ok",
         seen=f"{free // 2**20} MiB free for LINGUA_VAR_DIR",
         advice="Make room: database, logs and an embedded Redis write there." if little else "",
+    )
+
+
+def _look_at_files() -> Finding:
+    var = settings.LINGUA_VAR_DIR
+    open_to_others = [str(path) for path in list_open([var, *list_written(var)])]
+    if not open_to_others:
+        return Finding(check="files", level="ok", seen=f"{var} is its user's alone")
+    return Finding(
+        check="files",
+        level="warn",
+        seen=f"others on this machine may look into {', '.join(open_to_others[:3])}",
+        advice=f"chmod -R go-rwx {var}, unless it holds more than Lingua's.",
     )
 
 

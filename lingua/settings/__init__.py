@@ -15,7 +15,7 @@ from django.core.management.utils import get_random_secret_key
 
 from lingua.settings import api, clients, pools  # noqa: F401 - bad values among them stop the start
 from lingua.settings.databases import parse_database_url
-from lingua.settings.embedded_redis import find_free_port
+from lingua.settings.embedded_redis import name_socket
 from lingua.settings.env import (
     env_bool,
     env_directory,
@@ -30,14 +30,18 @@ from lingua.settings.env import (
 from lingua.settings.http_api import *  # noqa: F403 - another one
 from lingua.settings.kept_values import keep_text
 from lingua.settings.mirrors import *  # noqa: F403 - another one
+from lingua.settings.private_files import find_socket_path, tighten, write_privately
 from lingua.settings.records import *  # noqa: F403 - a part of this list that has a file of its own
 from lingua.settings.security import *  # noqa: F403 - a part of this list that has a file of its own
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 MIB = 1024 * 1024
 
-# Where the database, the embedded Redis and the secret key of a laptop live.
+# Whatever we write is our user's alone.
+write_privately()
+# Where the database, the embedded Redis and the secret key of a laptop live, for their user alone.
 LINGUA_VAR_DIR = env_directory("LINGUA_VAR_DIR", default=BASE_DIR / "var", shown="var/")
+tighten(LINGUA_VAR_DIR)
 
 # Django ------------------------------------------------------------------------------------------
 
@@ -96,6 +100,8 @@ TEMPLATES = [
         },
     }
 ]
+# Under the hash of its key: who reads the table cannot be somebody who is logged in.
+SESSION_ENGINE = "operators.db.hashed_sessions"
 ROOT_URLCONF = "lingua.serving.urls"
 ASGI_APPLICATION = "lingua.asgi.application"
 STATIC_URL = "static/"
@@ -129,15 +135,9 @@ LINGUA_REDIS_SERVER = env_str("REDIS_SERVER", default="")
 # The embedded Redis' directory: its append-only file is what survives a restart of a laptop.
 LINGUA_REDIS_DIR = LINGUA_VAR_DIR / "redis"
 LINGUA_REDIS_EMBEDDED = not REDIS_URL and not LINGUA_REDIS_CLUSTER_URLS
-# The embedded port is chosen once and kept, so that every command of this checkout finds it.
-LINGUA_REDIS_EMBEDDED_PORT = (
-    int(keep_text(LINGUA_REDIS_DIR / "port", make=lambda: str(find_free_port())))
-    if LINGUA_REDIS_EMBEDDED
-    else 0
-)
-LINGUA_REDIS_URL = (
-    f"redis://127.0.0.1:{LINGUA_REDIS_EMBEDDED_PORT}/0" if LINGUA_REDIS_EMBEDDED else REDIS_URL
-)
+# It listens on a Unix socket that its user alone reaches, where every command finds it.
+LINGUA_REDIS_SOCKET = find_socket_path(LINGUA_REDIS_DIR)
+LINGUA_REDIS_URL = name_socket(LINGUA_REDIS_SOCKET) if LINGUA_REDIS_EMBEDDED else REDIS_URL
 # First part of every key: instances with another prefix are another system on the same Redis.
 LINGUA_KEY_PREFIX = env_str("LINGUA_KEY_PREFIX", default="lingua")
 # How long a connect may take before Redis counts as down.

@@ -1,5 +1,6 @@
 """A private Redis server, found on this machine and started with us."""
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -8,10 +9,16 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
+
+from lingua.settings.private_files import make_private_directory
 
 _STARTED_WITHIN_S = 10.0
 _PR_SET_PDEATHSIG = 1
+# The append-only file is written anew when it has doubled, from this size on.
+_REWRITTEN_FROM = "8mb"
 
 
 class RedisServerMissing(Exception):
@@ -41,8 +48,22 @@ def find_free_port() -> int:
         return port
 
 
+def name_socket(path: Path) -> str:
+    """Return the address of a Redis on a Unix socket, as REDIS_URL takes it."""
+    return f"unix://{quote(str(path))}?db=0"
+
+
+class AlreadyServed(Exception):
+    """Another process runs a Redis on these files."""
+
+
 class EmbeddedRedis:
-    """A redis-server on loopback whose files live under `directory`; it dies with this process."""
+    """A redis-server whose files live under `directory`; it dies with this process.
+
+    It listens on `unix_socket`, which nobody but its user reaches, or, without one, on a port of
+    loopback, which everybody on this machine does: that is for tests, and for clusters, whose
+    masters must reach each other.
+    """
 
     def __init__(
         self,
@@ -50,10 +71,12 @@ class EmbeddedRedis:
         directory: Path,
         program: str = "",
         port: int | None = None,
+        unix_socket: Path | None = None,
         append_only: bool = True,
         options: tuple[str, ...] = (),
     ) -> None:
-        self.port = port or find_free_port()
+        self.port = 0 if unix_socket else port or find_free_port()
+        self._unix_socket = unix_socket
         self._directory = directory
         self._program = program
         self._append_only = append_only
@@ -62,6 +85,8 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
+        if self._unix_socket is not None:
+            return name_socket(self._unix_socket)
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
@@ -70,25 +95,22 @@ class EmbeddedRedis:
             raise RuntimeError("the embedded Redis is not running")
         return self._process.pid
 
-    def is_port_taken(self) -> bool:
-        """Say whether somebody listens on our port already, for instance another start of us."""
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
     def start(self) -> None:
         """Start the server and return once it answers.
 
         :raises RedisServerMissing: there is no binary to start
+        :raises AlreadyServed: another one runs on these files
         :raises RuntimeError: it ended or stayed silent; the message holds the end of its log
         """
         server = find_redis_server(named=self._program)
-        self._directory.mkdir(parents=True, exist_ok=True)
+        make_private_directory(self._directory)
+        lock = self._take_lock()
         log = self._directory / "redis.log"
         command = [
-            *(str(server), "--port", str(self.port), "--bind", "127.0.0.1"),
+            *(str(server), *self._list_addresses()),
             *("--dir", str(self._directory), "--save", "", "--daemonize", "no"),
             *("--appendonly", "yes" if self._append_only else "no", "--appendfsync", "everysec"),
+            *("--auto-aof-rewrite-min-size", _REWRITTEN_FROM),
             *self._options,
         ]
         with log.open("ab") as output:
@@ -97,13 +119,46 @@ class EmbeddedRedis:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                pass_fds=[lock] if lock is not None else [],
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
+        if lock is not None:
+            # The server holds it now, as long as it writes to these files.
+            os.close(lock)
         self._await_answer(log)
+        if self._append_only:
+            # What ended jobs left in the file, speech among it, goes.
+            self._tell(b"BGREWRITEAOF\r\n")
+
+    def _list_addresses(self) -> list[str]:
+        if self._unix_socket is None:
+            return ["--port", str(self.port), "--bind", "127.0.0.1"]
+        make_private_directory(self._unix_socket.parent)
+        return ["--port", "0", "--unixsocket", str(self._unix_socket), "--unixsocketperm", "700"]
+
+    def _take_lock(self) -> int | None:
+        """Lock the files, in a way that ends with the last process that has them.
+
+        :raises AlreadyServed: somebody else has
+        """
+        if sys.platform == "win32":
+            return None
+        import fcntl  # noqa: PLC0415 - Windows has no such module
+
+        lock = os.open(self._directory / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as taken:
+            os.close(lock)
+            raise AlreadyServed from taken
+        return lock
 
     def stop(self) -> None:
         """End the server in order: its append-only file is complete afterwards."""
         self._end(signal.SIGTERM)
+        if self._unix_socket is not None and self._unix_socket.parent != self._directory:
+            with contextlib.suppress(OSError):
+                self._unix_socket.parent.rmdir()
 
     def kill(self) -> None:
         """End the server at once, as a crash would."""
@@ -128,26 +183,36 @@ class EmbeddedRedis:
             self._process.wait()
         self._process = None
 
+    def _tell(self, command: bytes) -> bytes:
+        """Return the first words of the answer to a command, none where nobody answers."""
+        try:
+            with self._connect() as connection:
+                connection.sendall(command)
+                return connection.recv(64)
+        except OSError:
+            return b""
+
+    @contextlib.contextmanager
+    def _connect(self) -> Iterator[socket.socket]:
+        if self._unix_socket is None:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                yield connection
+            return
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1)
+            connection.connect(str(self._unix_socket))
+            yield connection
+
     def _await_answer(self, log: Path) -> None:
         give_up_at = time.monotonic() + _STARTED_WITHIN_S
         while time.monotonic() < give_up_at:
             if self._process is None or self._process.poll() is not None:
                 break
-            if _answers_ping(self.port):
+            if self._tell(b"PING\r\n").startswith(b"+PONG"):
                 return
             time.sleep(0.01)
         self.kill()
         raise RuntimeError(f"redis-server did not start:\n{log.read_text()[-2000:]}")
-
-
-def _answers_ping(port: int) -> bool:
-    """Say whether a server on `port` has finished loading and answers."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(64).startswith(b"+PONG")
-    except OSError:
-        return False
 
 
 def _die_with_parent() -> None:

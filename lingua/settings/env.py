@@ -144,7 +144,7 @@ def env_directory(name: str, *, default: Path, shown: str) -> Path:
     """
     path = env_path(name, default=default, shown=shown)
     with contextlib.suppress(OSError):
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _is_writable(path):
         raise _refuse(name, str(path), "a directory that we may write to")
     return path

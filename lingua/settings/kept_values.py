@@ -6,6 +6,8 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from lingua.settings.private_files import is_foreign
+
 
 def keep_text(path: Path, *, make: Callable[[], str]) -> str:
     """Return the file's text; the first caller of all writes what `make` gives.
@@ -16,13 +18,15 @@ def keep_text(path: Path, *, make: Callable[[], str]) -> str:
     :raises ImproperlyConfigured: it is another user's
     """
     try:
-        return path.read_text().strip()
+        text = path.read_text().strip()
     except PermissionError:
-        raise ImproperlyConfigured(
-            f"{path} is another user's: be that user, or set LINGUA_VAR_DIR to a directory of yours"
-        ) from None
+        raise _refuse(path) from None
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    else:
+        if is_foreign(path):
+            raise _refuse(path)
+        return text
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(make())
@@ -33,3 +37,9 @@ def keep_text(path: Path, *, make: Callable[[], str]) -> str:
     finally:
         draft.unlink()
     return path.read_text().strip()
+
+
+def _refuse(path: Path) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"{path} is another user's: be that user, or set LINGUA_VAR_DIR to a directory of yours"
+    )

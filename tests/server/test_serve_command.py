@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from lingua.settings.private_files import find_socket_path
 from tests.manage import NO_REDIS, manage, run
 from tests.server.launcher import StartInstance
 
@@ -52,16 +53,15 @@ def test_a_taken_port_is_one_clear_line(start_instance: StartInstance, server_na
 @pytest.mark.req("R6")
 def test_redis_is_started_kept_and_stopped_with_us(start_instance: StartInstance) -> None:
     first = start_instance(REDIS_URL="")
-    port = int((first.notes_file.parent / "var" / "redis" / "port").read_text())
-    with redis.Redis(port=port) as client:
+    path = find_socket_path(first.notes_file.parent / "var" / "redis")
+    with redis.Redis(unix_socket_path=str(path)) as client:
         client.set("written", "before")
     first.terminate()
     assert first.wait() == 0, first.errors
-    with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", port), timeout=1)
+    assert not path.exists()
 
     second = start_instance(REDIS_URL="")
-    with redis.Redis(port=port, decode_responses=True) as client:
+    with redis.Redis(unix_socket_path=str(path), decode_responses=True) as client:
         kept = client.get("written")
         append_only = client.config_get("appendonly")
     second.terminate()
@@ -77,7 +77,7 @@ def test_a_second_instance_is_told_how_to_join(start_instance: StartInstance) ->
     second = start_instance(REDIS_URL="", awaiting_ready=False)
 
     assert second.wait() == 1
-    assert "join it with REDIS_URL=redis://127.0.0.1:" in second.errors
+    assert "join it with REDIS_URL='unix:///" in second.errors
     assert "Traceback" not in second.errors
 
 

@@ -77,7 +77,7 @@ def test_every_setting_of_ours_comes_from_the_environment_or_from_those() -> Non
         "LINGUA_REDIS_SERVER",
         "LINGUA_REDIS_DIR",
         "LINGUA_REDIS_EMBEDDED",
-        "LINGUA_REDIS_EMBEDDED_PORT",
+        "LINGUA_REDIS_SOCKET",
         "LINGUA_REDIS_URL",
     }
     everything = vars(settings) | vars(pools) | vars(clients)

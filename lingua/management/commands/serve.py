@@ -1,7 +1,10 @@
 """manage.py serve: one instance of Lingua, with a Redis of its own unless told of another."""
 
+import contextlib
 import logging
+import socket
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError, call_command
@@ -13,7 +16,7 @@ from lingua.serving.deadlines import Patience
 from lingua.serving.pending_migrations import count_missing_migrations
 from lingua.serving.server import CannotServe, ServerOptions
 from lingua.settings.addresses import is_loopback, parse_port
-from lingua.settings.embedded_redis import EmbeddedRedis, RedisServerMissing
+from lingua.settings.embedded_redis import AlreadyServed, EmbeddedRedis, RedisServerMissing
 from lingua.settings.env import explain_unknown, list_unknown
 
 logger = logging.getLogger(__name__)
@@ -114,25 +117,45 @@ def _refuse_without_authentication(host: str) -> None:
 
 
 def _start_redis() -> EmbeddedRedis:
-    """Start the Redis of this checkout at its kept port.
+    """Start the Redis of this checkout on its socket.
 
-    :raises CommandError: the port is taken, there is no program, or it does not start
+    :raises CommandError: another one serves, there is no program, or it does not start
     """
-    port = settings.LINGUA_REDIS_EMBEDDED_PORT
+    directory = settings.LINGUA_REDIS_DIR
+    _refuse_beside_older(directory / "port")
     redis = EmbeddedRedis(
-        directory=settings.LINGUA_REDIS_DIR, program=settings.LINGUA_REDIS_SERVER, port=port
+        directory=directory,
+        program=settings.LINGUA_REDIS_SERVER,
+        unix_socket=settings.LINGUA_REDIS_SOCKET,
     )
-    if redis.is_port_taken():
-        raise CommandError(
-            f"port {port} of the embedded Redis is taken. If another instance serves from this "
-            f"directory, join it with REDIS_URL={redis.url}; if not, remove "
-            f"{settings.LINGUA_REDIS_DIR / 'port'} to choose another port"
-        )
     try:
         redis.start()
+    except AlreadyServed:
+        raise CommandError(
+            "another instance serves from this directory: join it with "
+            f"REDIS_URL='{redis.url}', or serve from another LINGUA_VAR_DIR"
+        ) from None
     except (RedisServerMissing, RuntimeError) as error:
         raise CommandError(str(error)) from error
     return redis
+
+
+def _refuse_beside_older(kept_port: Path) -> None:
+    """Before there were sockets the embedded Redis had a port, which it kept in a file.
+
+    :raises CommandError: it listens there
+    """
+    with contextlib.suppress(OSError, ValueError):
+        port = int(kept_port.read_text())
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            is_taken = probe.connect_ex(("127.0.0.1", port)) == 0
+        if is_taken:
+            raise CommandError(
+                f"an older Lingua serves from this directory, with a Redis on port {port}: stop it"
+                f" first; if that is another program, remove {kept_port}"
+            )
+        kept_port.unlink()
 
 
 def _server_options(*, host: str, port: int) -> ServerOptions:
