@@ -8,21 +8,19 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
 from lingua import settings
+from lingua.commands.findings import Finding, Level, judge_files
 from lingua.serving.pending_migrations import count_missing_migrations
 from lingua.settings.addresses import is_loopback
 from lingua.settings.env import explain_unknown, is_set, list_unknown
-from lingua.settings.private_files import list_open, list_written
 from operators.db.token_models import ApiToken, NodeToken, Token
 from scheduling.store.inspection import RedisState, inspect
 from scheduling.store.keys import Keys
 
-Level = Literal["ok", "warn", "fail"]
 _OLDEST_REDIS = (6, 2)
 _SLOW_PING_MS = 5.0
 _SKEW_MS = 500
@@ -45,16 +43,6 @@ _ADVICE = (
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One line: what was looked at, what was seen, and what to do unless all is well."""
-
-    check: str
-    level: Level
-    seen: str
-    advice: str = ""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
     """What must hold of a Redis; `level` is how bad it is where it does not."""
 
@@ -73,7 +61,7 @@ def examine(*, host: str, port: int) -> Iterator[Finding]:
     yield from _look_at_layer()
     yield from _look_at_database()
     yield _look_at_port(host, port)
-    yield _look_at_files()
+    yield judge_files(settings.LINGUA_VAR_DIR)
     yield from _look_at_process()
     yield _look_at_disk()
     yield from _look_at_speech()
@@ -359,19 +347,6 @@ def _look_at_disk() -> Finding:
         level="warn" if little else "ok",
         seen=f"{free // 2**20} MiB free for LINGUA_VAR_DIR",
         advice="Make room: database, logs and an embedded Redis write there." if little else "",
-    )
-
-
-def _look_at_files() -> Finding:
-    var = settings.LINGUA_VAR_DIR
-    open_to_others = [str(path) for path in list_open([var, *list_written(var)])]
-    if not open_to_others:
-        return Finding(check="files", level="ok", seen=f"{var} is its user's alone")
-    return Finding(
-        check="files",
-        level="warn",
-        seen=f"others on this machine may look into {', '.join(open_to_others[:3])}",
-        advice=f"chmod -R go-rwx {var}, unless it holds more than Lingua's.",
     )
 
 

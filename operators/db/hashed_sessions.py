@@ -7,7 +7,8 @@ import hashlib
 from typing import Any
 
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
-from django.utils import timezone
+
+from operators.db import datetimes
 
 
 class SessionStore(DatabaseStore):
@@ -53,7 +54,7 @@ class SessionStore(DatabaseStore):
 
     def _find(self, key: str | None) -> Any:
         return self.model.objects.filter(
-            session_key=_hash(key or ""), expire_date__gt=timezone.now()
+            session_key=_hash(key or ""), expire_date__gt=datetimes.now()
         )
 
 
