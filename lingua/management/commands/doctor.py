@@ -9,7 +9,8 @@ from typing import Any
 from django.core.management import BaseCommand
 
 from lingua import settings
-from lingua.commands.doctor import Finding, Level, examine
+from lingua.commands.doctor import examine
+from lingua.commands.findings import Finding, Level
 from lingua.settings.addresses import parse_port
 from lingua.settings.redaction import mask_secrets
 
