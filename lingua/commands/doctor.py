@@ -17,6 +17,7 @@ from lingua.commands.findings import Finding, Level, judge_files
 from lingua.serving.pending_migrations import count_missing_migrations
 from lingua.settings.addresses import is_loopback
 from lingua.settings.env import explain_unknown, is_set, list_unknown
+from lingua.settings.private_files import list_open, list_written
 from operators.db.token_models import ApiToken, NodeToken, Token
 from scheduling.store.inspection import RedisState, inspect
 from scheduling.store.keys import Keys
@@ -61,7 +62,8 @@ def examine(*, host: str, port: int) -> Iterator[Finding]:
     yield from _look_at_layer()
     yield from _look_at_database()
     yield _look_at_port(host, port)
-    yield judge_files(settings.LINGUA_VAR_DIR)
+    var = settings.LINGUA_VAR_DIR
+    yield judge_files(var, open_to_others=list_open([var, *list_written(var)]))
     yield from _look_at_process()
     yield _look_at_disk()
     yield from _look_at_speech()

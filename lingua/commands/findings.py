@@ -1,10 +1,9 @@
 """What `manage.py doctor` finds, and what it says of an installation's files."""
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
-
-from lingua.settings.private_files import list_open, list_written
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -19,14 +18,14 @@ class Finding:
     advice: str = ""
 
 
-def judge_files(var: Path) -> Finding:
+def judge_files(var: Path, *, open_to_others: Iterable[Path]) -> Finding:
     """Say whether others on this machine may look into what an installation writes."""
-    open_to_others = [str(path) for path in list_open([var, *list_written(var)])]
-    if not open_to_others:
+    found = [str(path) for path in open_to_others]
+    if not found:
         return Finding(check="files", level="ok", seen=f"{var} is its user's alone")
     return Finding(
         check="files",
         level="warn",
-        seen=f"others on this machine may look into {', '.join(open_to_others[:3])}",
+        seen=f"others on this machine may look into {', '.join(found[:3])}",
         advice=f"chmod -R go-rwx {var}, unless it holds more than Lingua's.",
     )
