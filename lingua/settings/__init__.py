@@ -51,8 +51,6 @@ DEBUG = env_bool("DEBUG", default=False)
 SECRET_KEY = env_str("SECRET_KEY", default="") or keep_text(
     LINGUA_VAR_DIR / "secret_key", make=get_random_secret_key
 )
-# Keys that signed before SECRET_KEY was changed: what they signed stays good while they are here.
-SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 # Host names that requests and sockets may name; one for another gets 400. Probes and scrapers may
 # name an address.
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", default=("localhost", "127.0.0.1", "[::1]"))
@@ -75,6 +73,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "operators.api.policy.set_policy",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -78,6 +78,9 @@ LINGUA_STALL_TIMEOUT_S = env_float("LINGUA_STALL_TIMEOUT_S", default=20, minimum
 # proxy's own address lets everybody in who comes through it.
 LINGUA_METRICS_ALLOW = env_networks("LINGUA_METRICS_ALLOW")
 
+# Keys that signed before SECRET_KEY was changed: what they signed stays good while they are here.
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
+
 # HTTPS -------------------------------------------------------------------------------------------
 
 # On behind a proxy that ends TLS and sets X-Forwarded-Proto: plain HTTP is sent to HTTPS, cookies
