@@ -3,10 +3,11 @@
 from operators.db.job_models import EndedJob
 from operators.db.node_models import Cordon, FleetNode
 from operators.db.pool_models import OwnedPool, PoolSwitches, TenantPolicy
-from operators.db.token_models import ApiToken, AuditEntry, FleetRight, NodeToken
+from operators.db.token_models import ApiToken, AuditChain, AuditEntry, FleetRight, NodeToken
 
 __all__ = [
     "ApiToken",
+    "AuditChain",
     "AuditEntry",
     "Cordon",
     "EndedJob",

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import DatabaseError
 
-from operators.db.token_models import AuditEntry
+from operators.db import audit_chain
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ _NAME_MAX, _TARGET_MAX, _ACTION_MAX = 150, 200, 64
 def record(*, actor: str, action: str, target: str = "", **detail: Any) -> None:
     """Write one entry; a database that does not answer is told in the process log instead."""
     try:
-        AuditEntry.objects.create(
+        audit_chain.append(
             actor=actor[:_NAME_MAX],
             action=action[:_ACTION_MAX],
             target=target[:_TARGET_MAX],

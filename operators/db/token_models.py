@@ -143,9 +143,14 @@ class ApiToken(Token):
 
 
 class AuditEntry(models.Model):
-    """One thing an operator did; written once, never changed, never deleted by us."""
+    """One thing an operator did; written once, never changed, never deleted by us.
 
-    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    `number` and `digest` are its place in the chain; entries of before there was one have none.
+    """
+
+    number = models.BigIntegerField(null=True, unique=True, editable=False)
+    digest = models.CharField(max_length=64, blank=True, editable=False)
+    at = models.DateTimeField(default=datetimes.now, db_index=True)
     actor = models.CharField(max_length=150, help_text="a user name, a token's prefix or a command")
     action = models.CharField(max_length=64, db_index=True)
     target = models.CharField(max_length=200, blank=True)
@@ -174,6 +179,19 @@ class AuditEntry(models.Model):
         :raises TypeError: always
         """
         raise TypeError("an audit entry is never deleted")
+
+
+class AuditChain(models.Model):
+    """The end of the audit log's chain: one row, which every writer changes."""
+
+    last_number = models.BigIntegerField(default=0)
+    last_digest = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.last_number} {self.last_digest}"
 
 
 class FleetRight(models.Model):  # noqa: DJ008 - there are no rows to name

@@ -1,0 +1,35 @@
+"""manage.py audit: whether the audit log is whole, and a copy of it."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+
+from operators.db import audit_chain
+
+
+class Command(BaseCommand):
+    """Verify the chain of the audit log, or write its entries out, one JSON object a line."""
+
+    help = "verify: name each entry that was changed or is missing. export: write them all out."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("what", choices=("verify", "export"))
+        parser.add_argument(
+            "--after", type=int, default=0, help="export what came after this number alone"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["what"] == "export":
+            for entry in audit_chain.list_entries(after=options["after"]):
+                said = {**audit_chain.describe(entry), "digest": entry.digest}
+                self.stdout.write(json.dumps(said))
+            return
+        faults = list(audit_chain.list_faults())
+        for fault in faults:
+            self.stdout.write(fault)
+        if faults:
+            raise CommandError(f"the audit log is not as it was written: {len(faults)} faults")
+        count = sum(1 for _ in audit_chain.list_entries())
+        self.stdout.write(f"the audit log is as it was written: {count} entries")
