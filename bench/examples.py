@@ -15,6 +15,9 @@ _PLAIN: dict[type[msgspec.inspect.Type], Any] = {
     msgspec.inspect.RawType: msgspec.Raw(b'"UklGRg=="'),
 }
 
+# What a field must say beside being of its type.
+_WORDS = {"src_lang": "en", "tgt_lang": "zh"}
+
 
 def list_members(union: object) -> list[type[msgspec.Struct]]:
     """Return the messages of a union."""
@@ -34,7 +37,7 @@ def build(kind: type[msgspec.Struct]) -> msgspec.Struct:
 def _fill(kind: type[Any]) -> dict[str, Any]:
     fields = msgspec.structs.fields(kind)
     return {
-        field.encode_name: _pick(msgspec.inspect.type_info(field.type))
+        field.encode_name: _WORDS.get(field.name) or _pick(msgspec.inspect.type_info(field.type))
         for field in fields
         if field.required
     }

@@ -7,38 +7,26 @@ the path of a job, are not kept.
 """
 
 import collections
-import heapq
 from collections.abc import Callable, Sequence
 from typing import Any
 
-Record = dict[str, str]
+from bench.simulation.due_timers import DueTimers
+from bench.simulation.job_records import (
+    OPEN,
+    WITH_NODE,
+    Record,
+    is_live,
+    list_ids,
+    tell_attempts,
+    why_not_requeued,
+)
+
 Leases = dict[str, int]
 _ENDED = frozenset(("DONE", "FAILED", "CANCELLED", "RELEASED"))
-_WITH_NODE = frozenset(("RESERVED", "DISPATCHED", "ACKED", "RUNNING"))
 _TO_PLACE = frozenset(("SELECTING", "RETRYING", "RESERVED"))
 _ORDER = {"RESERVED": 1, "DISPATCHED": 2, "ACKED": 3, "RUNNING": 4}
 LONGEST_SPAN_S = 240
 """Shorter than the life of a binding or an outcome, the first keys that would expire."""
-
-
-class _Timers:
-    """A sorted set of moments: the score of each entity, and a heap with the outdated left in."""
-
-    def __init__(self) -> None:
-        self.due: dict[str, int] = {}
-        self._heap: list[tuple[int, str]] = []
-
-    def add(self, entity: str, due_at_ms: int) -> None:
-        self.due[entity] = due_at_ms
-        heapq.heappush(self._heap, (due_at_ms, entity))
-
-    def pop(self, *, now: int, most: int) -> list[str]:
-        found: list[str] = []
-        while self._heap and self._heap[0][0] <= now and len(found) < most:
-            due_at_ms, entity = heapq.heappop(self._heap)
-            if self.due.get(entity) == due_at_ms and entity not in found:
-                found.append(entity)
-        return found
 
 
 class RedisModel:
@@ -48,7 +36,7 @@ class RedisModel:
         self._records: dict[str, Record] = {}
         self._leases: dict[str, Leases] = {}
         self._texts: dict[str, str] = {}
-        self._timers: dict[str, _Timers] = collections.defaultdict(_Timers)
+        self._timers: dict[str, DueTimers] = collections.defaultdict(DueTimers)
         self._scripts: dict[str, Callable[[Sequence[str], Sequence[Any], int], list[Any]]] = {
             "reserve_slot": self._reserve_slot,
             "commit_slot": self._commit_slot,
@@ -182,6 +170,7 @@ class RedisModel:
             "state": state,
             "attempt": "1",
             "node_id": node_id,
+            "node:1": node_id,
             "created_at_ms": moment,
             "deadline_at_ms": str(now + deadline_ms),
             "at:1:NEW": moment,
@@ -202,7 +191,12 @@ class RedisModel:
         if stands_at != "*" and record["node_id"] not in (stands_at, node_id):
             return [0, "elsewhere", record["node_id"]]
         state = "RESERVED" if node_id else "SELECTING"
-        record |= {"state": state, "node_id": node_id, f"at:{attempt}:{state}": str(now)}
+        record |= {
+            "state": state,
+            "node_id": node_id,
+            f"node:{attempt}": node_id,
+            f"at:{attempt}:{state}": str(now),
+        }
         if deadline_ms != "":
             record["deadline_at_ms"] = str(now + deadline_ms)
         return [1, state]
@@ -212,9 +206,10 @@ class RedisModel:
         record = self._records.get(keys[0])
         if record is None:
             return [0, "not_found"]
-        if record["attempt"] != str(attempt) or record["node_id"] != node_id:
-            return [0, "stale_attempt"]
         state = record["state"]
+        if record["attempt"] != str(attempt) or record["node_id"] != node_id:
+            is_beside = state in OPEN and is_live(record, str(attempt), node_id)
+            return [0, "beside", state] if is_beside else [0, "stale_attempt"]
         if state not in _ORDER:
             return [0, "illegal", state]
         if _ORDER[state] >= _ORDER[target]:
@@ -239,65 +234,93 @@ class RedisModel:
         return [1, state]
 
     def _requeue_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
-        attempt, node_id, reason, reported, most, most_reported, pending_ms, call, _ = args
-        record = self._records.get(keys[0])
+        number, node_id, reason, reported, most, most_reported, pending_ms, *more = args
+        is_left_live, failure, call, _ = more
+        record, attempt = self._records.get(keys[0]), str(number)
         if record is None:
             return [0, "not_found"]
-        if record.get("requeued_by") == call and record["state"] == "RETRYING":
-            return [1, int(record["attempt"]), record["failed_on"]]
-        if record["attempt"] != str(attempt) or record["node_id"] != node_id:
-            return [0, "stale_attempt"]
-        if record["state"] not in _WITH_NODE:
-            return [0, "illegal", record["state"]]
+        state, current = record["state"], record["attempt"]
+        if record.get("requeued_by") == call and state == "RETRYING":
+            return tell_attempts("begun", record)
+        if record.get("left_by") == call and state in OPEN:
+            return tell_attempts("left", record)
+        is_beside = attempt != current and not is_left_live and is_live(record, attempt, node_id)
+        why_not = why_not_requeued(record, attempt, node_id, is_beside=is_beside)
+        if why_not:
+            return [0, *why_not]
         reports = int(record.get("reported", 0)) + reported
-        if attempt > most or reports > most_reported:
+        if not is_beside and (number > most or reports > most_reported):
             return [0, "exhausted"]
-        before = record.get("failed_on")
+        live, live_until = list_ids(record, "live"), int(record.get("live_until_ms", 0))
+        if is_beside:
+            live.remove(attempt)
+        elif is_left_live:
+            live.append(attempt)
+            live_until = max(live_until, int(record["deadline_at_ms"]))
+        deadline = max(now + pending_ms, live_until) if live else now + pending_ms
+        record |= {
+            f"failure:{attempt}": reason,
+            "live": ",".join(live),
+            "live_until_ms": str(live_until),
+            "first_failure": record.get("first_failure") or _text(failure),
+        }
+        if is_beside:
+            record["left_by"] = call
+            if state not in WITH_NODE:
+                record["deadline_at_ms"] = str(deadline)
+            return tell_attempts("left", record)
         record |= {
             "state": "RETRYING",
-            "attempt": str(attempt + 1),
+            "attempt": str(number + 1),
             "node_id": "",
-            "failed_on": f"{before},{node_id}" if before is not None else node_id,
+            "failed_on": ",".join([*list_ids(record, "failed_on"), node_id]),
             "reported": str(reports),
-            "deadline_at_ms": str(now + pending_ms),
-            f"failure:{attempt}": reason,
+            "deadline_at_ms": str(deadline),
             "requeued_by": call,
-            f"at:{attempt + 1}:RETRYING": str(now),
+            f"at:{number + 1}:RETRYING": str(now),
         }
-        return [1, attempt + 1, record["failed_on"]]
+        return tell_attempts("begun", record)
 
     def _finish_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         job_id, attempt, node_id, target, reason, text, outcome_ms, _, call, _ = args
         record = self._records.get(keys[0])
         if record is None:
             return [0, "not_found"]
-        state = record["state"]
-        if record.get("ended_by") == call and state != "RELEASED":
-            age = int(record["ended_at_ms"]) - int(record["created_at_ms"])
-            return [1, record["ended_from"], record["node_id"], record["attempt"], age]
-        is_other = record["attempt"] != str(attempt) or record["node_id"] != node_id
-        if attempt != "" and is_other:
-            return [0, "stale_attempt"]
-        if state in _ENDED:
-            return [0, "already", state]
-        if target == "DONE" and state in ("SELECTING", "RETRYING"):
-            return [0, "illegal", state]
-        target = str(target)
-        record |= {
-            "state": target,
-            "ended_as": target,
-            "reason": reason,
-            "ended_by": call,
-            "ended_from": state,
-            "ended_at_ms": str(now),
-            "deadline_at_ms": str(now + outcome_ms),
-            f"at:{record['attempt']}:{target}": str(now),
-        }
-        self._texts.pop(keys[1], None)
-        self._texts[keys[2]] = _text(text)
-        self._leases.setdefault(keys[3], {})[job_id] = int(record["utterance_index"])
-        age = now - int(record["created_at_ms"])
-        return [1, state, record["node_id"], record["attempt"], age]
+        state, current = record["state"], record["attempt"]
+        by = current if attempt == "" else str(attempt)
+        if record.get("ended_by") != call or state == "RELEASED":
+            holder = record.get(f"node:{by}", record["node_id"] if by == current else None)
+            is_late = by != current and target != "DONE"
+            if attempt != "" and (node_id == "" or holder != node_id or is_late):
+                return [0, "stale_attempt"]
+            if state in _ENDED:
+                return [0, "already", state]
+            if target == "DONE" and attempt == "" and state not in WITH_NODE:
+                return [0, "illegal", state]
+            record |= {
+                "state": str(target),
+                "ended_as": str(target),
+                "reason": reason,
+                "ended_by": call,
+                "ended_from": state,
+                "ended_at_ms": str(now),
+                "deadline_at_ms": str(now + outcome_ms),
+                f"at:{by}:{target}": str(now),
+            }
+            if by != current:
+                record |= {"ended_attempt": by, "node_id": node_id}
+            self._texts.pop(keys[1], None)
+            self._texts[keys[2]] = _text(text)
+            self._leases.setdefault(keys[3], {})[job_id] = int(record["utterance_index"])
+        age = int(record["ended_at_ms"]) - int(record["created_at_ms"])
+        node = record["node_id"] if attempt == "" else node_id
+        others = [
+            told
+            for other in [*list_ids(record, "live"), current]
+            if other != by and (held := record.get(f"node:{other}"))
+            for told in (other, held)
+        ]
+        return [1, record["ended_from"], node, by, age, *others]
 
     def _release_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         record = self._records.get(keys[0])
