@@ -17,9 +17,11 @@ import pytest
 import redis
 from websockets.sync.client import connect
 
+from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.manage import clear_environment, make_superuser, manage, run
 from tests.security.fortress import DEADLINE_S, INIT
 from tests.server.launcher import Launcher
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.req("ED10"), pytest.mark.standalone]
 
@@ -211,6 +213,32 @@ def test_a_key_that_a_neighbour_left_is_not_taken(var: Path) -> None:
 
     assert (f"{key} is another user's" in refused.stderr) is _IS_ROOT
     assert (refused.returncode == 1) is _IS_ROOT
+
+
+def test_what_ended_jobs_left_in_the_file_goes_at_the_next_start(var: Path) -> None:
+    speech = "c3BlZWNoIG9mIGFuIGVuZGVkIGpvYg=="
+    folder = var / "redis"
+    first = EmbeddedRedis(directory=folder, unix_socket=folder / "redis.sock")
+    first.start()
+    with redis.Redis(unix_socket_path=str(folder / "redis.sock")) as client:
+        client.set("ended", speech)
+        client.delete("ended")
+        client.set("under way", "kept")
+    first.stop()
+    assert _has(folder, speech)
+    again = EmbeddedRedis(directory=folder, unix_socket=folder / "redis.sock")
+    again.start()
+
+    wait_until(lambda: not _has(folder, speech), "it is still there")
+    with redis.Redis(unix_socket_path=str(folder / "redis.sock")) as client:
+        assert client.get("under way") == b"kept"
+    again.stop()
+
+
+def _has(folder: Path, text: str) -> bool:
+    """Say whether a text stands in the append-only file, however many parts that has."""
+    parts = [path for path in folder.rglob("appendonly*") if path.is_file()]
+    return any(text.encode() in path.read_bytes() for path in parts)
 
 
 def test_a_key_out_of_the_sessions_table_is_no_login(launcher: Launcher, var: Path) -> None:
