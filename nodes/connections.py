@@ -26,6 +26,8 @@ FENCED = 4409
 TOLD_PER_S, TOLD_AT_ONCE = 2.0, 20
 DISCONNECT = "disconnect"
 _NORMAL = 1000
+# A job that was stopped may be on its way here for as long as a message may take.
+_MOST_STOPPED = 1_024
 
 
 class Held(msgspec.Struct):
@@ -62,6 +64,7 @@ class NodeConnection:
         self.reruns: messages.RerunMetrics | None = None
         self.flaws_shown_at_ms = -float("inf")
         self.is_flaw_to_show = False
+        self._stopped: dict[str, None] = {}
         self._outbound = outbound
         self._on_written = on_written
         self._telling = Shares(per_s=TOLD_PER_S, burst=TOLD_AT_ONCE)
@@ -110,9 +113,18 @@ class NodeConnection:
         return held if held is not None and held.attempt == attempt else None
 
     def _enqueue_job(self, event: JobAssigned) -> bool:
+        """Queue a job, unless the node was told to stop it, or has as many as it offers.
+
+        The last word that it never holds more: a slot may have become free before the word to
+        stop got here. A lease ended by itself, or the job's own frame took a longer way.
+        """
         if self.find(event.job_id, event.attempt) is not None:
             return True  # two instances may have placed a waiting job here at once
         before = self.held.get(event.job_id)
+        if event.job_id in self._stopped or (
+            before is None and len(self.held) >= self.node.max_jobs
+        ):
+            return False
         self.held[event.job_id] = Held(
             attempt=event.attempt,
             session_id=event.session_id,
@@ -131,8 +143,11 @@ class NodeConnection:
         return False
 
     def _cancel(self, event: JobCancelled) -> bool:
-        # Its slot is free already: it must not come back when leases are written back.
+        # It must not come back when leases are written back, nor after this word.
         self.held.pop(event.job_id, None)
+        self._stopped[event.job_id] = None
+        if len(self._stopped) > _MOST_STOPPED:
+            del self._stopped[next(iter(self._stopped))]
         return self._send(
             messages.CancelJob(job_id=event.job_id, trace_id=event.trace_id, reason=event.reason)
         )

@@ -106,9 +106,10 @@ class JobReports:
             **said,
         )
         connection = await self._find_connection(call.principal, message.node_id)
+        # Before its slot is free: the connection takes no job beyond what it has.
+        await self._note_answered(message.node_id, message.job_id, message.attempt_id)
         if not await self._jobs.take_result(connection, result):
             await self._judge(message, session_id=result.session_id, failed=not success)
-        await self._note_answered(message.node_id, message.job_id, message.attempt_id)
 
     async def note_mended(self, principal: Principal | None, reading: ReadMessage[Any]) -> None:
         """A node's body was taken although it was not as declared."""

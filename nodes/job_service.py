@@ -159,15 +159,7 @@ class NodeJobService:
             details = message.error.details if message.error else None
             self._unavailable_services.note(connection.node, details=details)
         if refused is not None and refused.code not in _NOT_WORTH_RETRYING:
-            return await self._retries.retry(
-                session_id=session_id,
-                job_id=message.job_id,
-                attempt=message.attempt_id,
-                node_id=connection.node_id,
-                reason=refused.code,
-                refused=refused,
-                reported=True,
-            )
+            return await self._fail(connection, message, refused, session_id=session_id)
         return await self._settle(connection, message, session_id=session_id, outcome=outcome)
 
     async def _settle(
@@ -187,9 +179,30 @@ class NodeJobService:
             utterance_index=message.utterance_index,
             trace_id=message.trace_id,
         )
-        if taken and not isinstance(outcome, Refused):
+        if isinstance(outcome, Refused):
+            return taken or await self._fail(connection, message, outcome, session_id=session_id)
+        if taken:
             self._asr_metrics.note_result(message)
         return taken
+
+    async def _fail(
+        self,
+        connection: NodeConnection,
+        message: messages.JobResult,
+        refused: Refused,
+        *,
+        session_id: str,
+    ) -> bool:
+        """An attempt ended badly: the job goes elsewhere, or on where it is already."""
+        return await self._retries.retry(
+            session_id=session_id,
+            job_id=message.job_id,
+            attempt=message.attempt_id,
+            node_id=connection.node_id,
+            reason=refused.code,
+            refused=refused,
+            reported=True,
+        )
 
     async def _wait_for_it(self, connection: NodeConnection, message: messages.JobResult) -> bool:
         """The node says that it has the job: so it accepted, and its answer is still to come."""

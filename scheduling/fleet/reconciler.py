@@ -61,6 +61,7 @@ class Reconciler:
         before, self._suspected_at_ms = self._suspected_at_ms, {}
         freed = 0
         for node_id in drawn | (suspected & held.keys()):
+            await self._stop_what_moved(held[node_id])
             for drift, kind in await self._find_drift(node_id):
                 since_ms = before.get(drift)
                 if since_ms is not None and self._is_idle(held[node_id], drift, kind, since_ms):
@@ -70,6 +71,21 @@ class Reconciler:
                     now_ms = clock.steady_ms() if since_ms is None else since_ms
                     self._suspected_at_ms[drift] = now_ms
         return freed
+
+    async def _stop_what_moved(self, mailbox: NodeMailbox) -> None:
+        """Tell a node to stop what is not its own any more, where the word for that was lost.
+
+        Its connection takes no more than the node offers, and counts what it was not told of.
+        """
+        if not (attempts := mailbox.list_attempts()):
+            return
+        node_id = mailbox.node.node_id
+        leases = await self._stores.slots.list_attempts(node_id=node_id)
+        for job_id, attempt in set(attempts).difference(leases):
+            session_id = ids.find_session_id(job_id) or ""
+            record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)
+            if record is not None and not record.holds(attempt=attempt, node_id=node_id):
+                mailbox.enqueue(JobCancelled(job_id=job_id, reason="no_longer_yours"))
 
     async def _find_drift(self, node_id: str) -> list[tuple[Drift, str]]:
         """Return the attempts that hold a slot of a node without being its business any more."""

@@ -113,3 +113,55 @@ def test_an_attempt_answered_elsewhere_is_no_longer_held_and_told_nothing() -> N
     connection.enqueue(AttemptAnswered(job_id="job-1", attempt=2))
     assert connection.list_attempts() == []
     assert queue.frames == ["{}"]
+
+
+def give(job_id: str, attempt: int = 1) -> JobAssigned:
+    return JobAssigned(
+        job_id=job_id,
+        attempt=attempt,
+        session_id="s-1",
+        utterance_index=0,
+        trace_id="trace-1",
+        frame=job_id,
+    )
+
+
+@pytest.mark.req("ED4", "R1", "I-28")
+def test_a_job_never_follows_the_word_to_stop_it() -> None:
+    """That word overtook it: another instance sent one, and this one asked Redis for the other."""
+    queue = _Queue()
+    connection = make_connection(queue)
+
+    connection.enqueue(JobCancelled(job_id="job-1"))
+
+    assert connection.enqueue(give("job-1")) is False
+    assert queue.frames == ['{"type":"job_cancel","job_id":"job-1"}']
+    assert connection.list_attempts() == []
+
+
+@pytest.mark.req("ED4", "R1")
+def test_what_was_stopped_is_remembered_for_so_many_jobs_and_no_more() -> None:
+    connection = make_connection(_Queue())
+
+    for number in range(1_025):
+        connection.enqueue(JobCancelled(job_id=f"job-{number}"))
+
+    assert connection.enqueue(give("job-1")) is False
+    assert connection.enqueue(give("job-0")) is True
+
+
+@pytest.mark.req("ED4", "R1")
+def test_a_slot_that_became_free_is_no_room_before_the_node_was_told_to_stop() -> None:
+    """A reservation ended by itself, while Redis was slow and the node frozen (three on two)."""
+    queue = _Queue()
+    connection = make_connection(queue)
+    offered = connection.node.max_jobs
+    for number in range(offered):
+        assert connection.enqueue(give(f"job-{number}"))
+
+    too_many = connection.enqueue(give("job-next"))
+    connection.enqueue(JobCancelled(job_id="job-0"))
+    then = connection.enqueue(give("job-next"))
+
+    assert (too_many, then) == (False, True)
+    assert queue.frames[offered:] == ['{"type":"job_cancel","job_id":"job-0"}', "job-next"]

@@ -4,11 +4,21 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from scheduling.jobs.node_departure import Parting
 from scheduling.model.jobs import JobState
 from scheduling.store import timers
 from tests.scheduling.core import Services
 from tests.scheduling.mailboxes import RecordingNode
-from tests.scripts.fixtures import JOB, NODE_LIMITS, REFUSED, RESULT, SESSION, create, run
+from tests.scripts.fixtures import (
+    JOB,
+    JOB_LIMITS,
+    NODE_LIMITS,
+    REFUSED,
+    RESULT,
+    SESSION,
+    create,
+    run,
+)
 
 
 async def hold_a_job(core: Services) -> RecordingNode:
@@ -49,6 +59,84 @@ async def test_who_comes_second_stops_no_newer_attempt(core: Services) -> None:
     await move_on(core)
 
     assert mailbox.cancelled == [JOB]
+
+
+@pytest.mark.req("ED4", "R1")
+@pytest.mark.parametrize("way", ["no acceptance in time", "the node is gone"])
+async def test_who_comes_second_frees_no_slot_whose_node_was_not_told(
+    core: Services, way: str
+) -> None:
+    """Two watchdogs with one timer: the first has moved the job, and its word is on its way."""
+    await hold_a_job(core)
+    await core.stores.jobs.requeue(
+        session_id=SESSION, job_id=JOB, attempt=1, node_id="n1", reason="late", reported=False
+    )
+
+    await WAYS[way][0](core)
+
+    assert (JOB, 1) in await core.stores.slots.list_attempts(node_id="n1")
+
+
+@pytest.mark.req("ED4", "I-4")
+async def test_the_other_nodes_are_told_to_stop_before_their_slots_are_free(
+    core: Services,
+) -> None:
+    lost = await hold_a_job(core)
+    other = RecordingNode(await core.beat(await core.register("n2", max_jobs=1)))
+    core.delivery.local.attach_node("n2", other)
+    loads_when_told = []
+    enqueue = other.enqueue
+    other.enqueue = lambda event: (
+        loads_when_told.append((type(event).__name__, core.fleet.loads.find("n2")))
+        or enqueue(event)
+    )
+    await core.departure.let_go(lost.node, Parting.MAY_DELIVER)
+    (first,) = other.told
+    assert (first.job_id, first.attempt) == (JOB, 2)
+
+    await core.settlement.settle(**ATTEMPT, outcome=RESULT, utterance_index=0, trace_id="t")
+
+    assert other.cancelled == [JOB]
+    assert loads_when_told[-1] == ("JobCancelled", 1)
+    for node_id in ("n1", "n2"):
+        assert await core.stores.slots.list_attempts(node_id=node_id) == ()
+
+
+@pytest.mark.req("ED4", "R9")
+async def test_whoever_ended_a_job_and_died_its_other_nodes_are_told_and_their_slots_freed(
+    core: Services,
+) -> None:
+    lost = await hold_a_job(core)
+    other = RecordingNode(await core.beat(await core.register("n2", max_jobs=1)))
+    core.delivery.local.attach_node("n2", other)
+    await core.departure.let_go(lost.node, Parting.MAY_DELIVER)
+    await core.stores.jobs.finish(**ATTEMPT, state=JobState.DONE, outcome=RESULT)
+
+    await core.let_time_pass(JOB_LIMITS.ack_timeout_ms)
+
+    assert other.cancelled == [JOB]
+    for node_id in ("n1", "n2"):
+        assert await core.stores.slots.list_attempts(node_id=node_id) == ()
+
+
+@pytest.mark.req("ED4", "N14")
+async def test_a_node_that_stays_away_loses_its_slot_and_the_job_goes_on_elsewhere(
+    core: Services,
+) -> None:
+    lost = await hold_a_job(core)
+    other = RecordingNode(await core.beat(await core.register("n2", max_jobs=1)))
+    core.delivery.local.attach_node("n2", other)
+
+    await core.departure.let_go(lost.node, Parting.MAY_DELIVER)
+    held_meanwhile = await core.stores.slots.list_attempts(node_id="n1")
+    core.held.advance_clock(NODE_LIMITS.grace_ms)
+    await core.departure.look_at(timers.GONE, node_id="n1", conn_epoch=lost.conn_epoch)
+
+    assert held_meanwhile == ((JOB, 1),)
+    assert await core.stores.slots.list_attempts(node_id="n1") == ()
+    record = await core.stores.jobs.find(session_id=SESSION, job_id=JOB)
+    assert record is not None
+    assert record.live == ((2, "n2"),)
 
 
 @pytest.mark.req("G5", "R1")

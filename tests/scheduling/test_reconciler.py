@@ -97,3 +97,26 @@ async def test_a_node_that_never_ends_a_lost_job_is_told_to_stop(core: Services)
     assert await scene.look(times=2) == 1
     assert scene.mailbox.cancelled == [JOB]
     assert not await scene.list_held()
+
+
+@pytest.mark.req("ED4", "R1")
+async def test_a_node_that_missed_the_word_to_stop_is_told_again(core: Services) -> None:
+    scene = await set_scene(core, has_job=True)
+    await core.stores.jobs.requeue(
+        session_id=SESSION, job_id=JOB, attempt=1, node_id="n1", reason="late", reported=False
+    )
+    await core.stores.slots.finish(node_id="n1", job_id=JOB, attempt=1)
+
+    await scene.look()
+
+    assert scene.mailbox.cancelled == [JOB]
+
+
+@pytest.mark.req("ED4", "R1")
+async def test_an_attempt_whose_reservation_ended_is_left_to_its_timer(core: Services) -> None:
+    scene = await set_scene(core, has_job=True)
+    await core.stores.slots.finish(node_id="n1", job_id=JOB, attempt=1)
+
+    await scene.look(times=2)
+
+    assert scene.mailbox.cancelled == []
