@@ -1,7 +1,7 @@
 --[[
 finish_job: a job ends; its outcome waits in the session's outbox until it was handed over.
 
-A good answer counts of every attempt its node held, a bad one of the newest alone.
+A good answer counts of every attempt its node held and has not answered, a bad one of the newest alone.
 
 KEYS[1]  {p}:v2:{session:<id>}:job:<job>      HASH    the job record
 KEYS[2]  {p}:v2:{session:<id>}:payload:<job>  STRING  the assign frame
@@ -23,7 +23,7 @@ Returns  {1, state before, node, attempt, age, attempt, node, …}
                                  created; then the other attempts that were live, to be stopped
          {0, 'already', state}   it had ended before (sent twice, or too late)
          {0, 'not_found'}        no such job
-         {0, 'stale_attempt'}    the node never held the attempt, or a newer one goes on
+         {0, 'stale_attempt'}    the node never held the attempt, or answered it; or a newer one goes on
          {0, 'illegal', state}   DONE needs a node that has the job
 ]]
 local job, payload, outcome, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -31,7 +31,7 @@ local job_id, attempt, node_id, target, reason = ARGV[1], ARGV[2], ARGV[3], ARGV
 local text, outcome_ms, retention_ms, call, test_clock = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 --- @include "shared/now_ms"
 local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'utterance_index', 'created_at_ms',
-  'ended_by', 'ended_from', 'ended_at_ms', 'live', 'node:' .. attempt)
+  'ended_by', 'ended_from', 'ended_at_ms', 'live', 'node:' .. attempt, 'answered:' .. attempt)
 local state, current = record[1], record[2]
 if not state then
   return {0, 'not_found'}
@@ -40,7 +40,9 @@ local repeats = record[6] == call and state ~= 'RELEASED'
 local by = attempt ~= '' and attempt or current
 local holder = record[10] or by == current and record[3]
 if not repeats then
-  if attempt ~= '' and (node_id == '' or holder ~= node_id or (target ~= 'DONE' and by ~= current)) then
+  local is_older = by ~= current
+  local is_late = is_older and (target ~= 'DONE' or record[11] == '1')
+  if attempt ~= '' and (node_id == '' or holder ~= node_id or is_late) then
     return {0, 'stale_attempt'}
   end
   if state == 'DONE' or state == 'FAILED' or state == 'CANCELLED' or state == 'RELEASED' then
@@ -54,7 +56,7 @@ if not repeats then
   redis.call('HSET', job, 'state', target, 'ended_as', target, 'reason', reason, 'ended_by', call,
     'ended_from', state, 'ended_at_ms', record[8], 'deadline_at_ms', now + outcome_ms,
     'at:' .. by .. ':' .. target, record[8])
-  if by ~= current then
+  if is_older then
     redis.call('HSET', job, 'ended_attempt', by, 'node_id', node_id)
   end
   redis.call('PEXPIRE', job, retention_ms)

@@ -11,7 +11,7 @@ ARGV[4]  '1' when the node itself reported an error
 ARGV[5]  reassignments allowed in all
 ARGV[6]  of which because nodes reported errors
 ARGV[7]  time to find a node, ms
-ARGV[8]  '1' when its node may still deliver, else '0'
+ARGV[8]  '1' when its node may still deliver, '0' when not, '' when it surely never had the attempt
 ARGV[9]  JSON of what to tell if no attempt ends well, or ''; the first one is kept
 ARGV[10] token of this call: a repeat of it gets the first reply again
 ARGV[11] test clock, or ''
@@ -27,7 +27,8 @@ Returns  {1, 'begun', attempt, nodes, live, failure}  the new attempt; nodes tha
 local job = KEYS[1]
 local attempt, node_id, reason, reported = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local most, most_reported, pending_ms = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local may_deliver, failure, call, test_clock = ARGV[8] == '1', ARGV[9], ARGV[10], ARGV[11]
+local was_given, may_deliver = ARGV[8] ~= '', ARGV[8] == '1'
+local failure, call, test_clock = ARGV[9], ARGV[10], ARGV[11]
 --- @include "shared/now_ms"
 --- @include "shared/is_listed"
 local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'failed_on', 'reported', 'requeued_by',
@@ -68,13 +69,17 @@ if live ~= '' then
   deadline = math.max(deadline, live_until)
 end
 redis.call('HSET', job, 'failure:' .. attempt, reason, 'live', live, 'live_until_ms', live_until,
-  'first_failure', told)
+  'first_failure', told, 'answered:' .. attempt, reported)
 if beside then
   redis.call('HSET', job, 'left_by', call, 'deadline_at_ms', placed and record[11] or deadline)
   return {1, 'left', tonumber(current), nodes, live, told}
 end
 local next_attempt = tonumber(attempt) + 1
-nodes = nodes == '' and node_id or nodes .. ',' .. node_id
+if was_given then
+  nodes = nodes == '' and node_id or nodes .. ',' .. node_id
+else
+  redis.call('HSET', job, 'node:' .. attempt, '')
+end
 redis.call('HSET', job, 'state', 'RETRYING', 'attempt', next_attempt, 'node_id', '',
   'failed_on', nodes, 'reported', reports, 'deadline_at_ms', deadline, 'requeued_by', call,
   'at:' .. next_attempt .. ':RETRYING', now)

@@ -32,7 +32,7 @@ FoundRequeued = tuple[Requeued, JobRecord | None, Assignment | None]
 class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt that its node did not answer well; the job ends as `refused` if it was the last.
 
-    `reported` says that the node itself gave the error.
+    `reported` says that the node itself gave the error, `was_given` that it may have the attempt.
     """
 
     session_id: str
@@ -42,6 +42,7 @@ class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     refused: Refused
     reported: bool = False
+    was_given: bool = True
 
     @property
     def is_to_be_told(self) -> bool:
@@ -81,11 +82,13 @@ class Retries:
         reason: str,
         refused: Refused,
         reported: bool = False,
+        was_given: bool = True,
     ) -> bool:
         """Begin a failed attempt's job anew elsewhere, or end it as `refused`; False if too late.
 
         `reported` says that the node itself gave the error; otherwise it is told to stop, before
-        its slot is free: whoever gets the slot must not reach the node first.
+        its slot is free: whoever gets the slot must not reach the node first. One that surely
+        never had the attempt (`was_given`) is told nothing, and may have the next.
         """
         failed = FailedAttempt(
             session_id=session_id,
@@ -95,6 +98,7 @@ class Retries:
             reason=reason,
             refused=refused,
             reported=reported,
+            was_given=was_given,
         )
         requeuing = self._requeue(failed)
         freeing = self._free(failed) if reported else None
@@ -103,7 +107,8 @@ class Retries:
         if not reported:
             if _is_another_callers(requeued):
                 return False
-            await self._tell_to_stop(failed)
+            if was_given:
+                await self._tell_to_stop(failed)
         freed = await (freeing or self._free(failed))
         self._fleet.loads.record(node_id, freed.load)
         return await self._go_on(failed, requeued)
@@ -161,6 +166,7 @@ class Retries:
             reason=failed.reason,
             reported=failed.reported,
             may_deliver=may_deliver,
+            was_given=failed.was_given,
             failure=failed.refused if failed.is_to_be_told else None,
         )
         return asyncio.gather(

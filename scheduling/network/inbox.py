@@ -129,6 +129,7 @@ class InstanceInbox:
             node_id=envelope.node_id,
             reason="not_delivered",
             refused=Refused(code=late.code, message=str(late)),
+            was_given=False,
         )
 
     async def _forward(self, envelope: ForNode | ForSession) -> None:

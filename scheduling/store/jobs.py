@@ -181,11 +181,13 @@ class JobStore:
         reason: str,
         reported: bool,
         may_deliver: bool = False,
+        was_given: bool = True,
         failure: Refused | None = None,
     ) -> "Future[Requeued]":
         """Begin the next attempt (C12); one that `may_deliver` stays live beside it.
 
-        `failure` is what to tell if no attempt ends well, unless an earlier one is kept.
+        A node that surely never had it (not `was_given`) may have the next. `failure` is what to
+        tell if no attempt ends well, unless an earlier one is kept.
         """
         return self._connection.run_script(
             "requeue_job",
@@ -198,7 +200,7 @@ class JobStore:
                 self._limits.failover_max_attempts,
                 self._limits.max_retry,
                 self._limits.pending_timeout_ms,
-                int(may_deliver),
+                int(may_deliver) if was_given else "",
                 b"" if failure is None else msgspec.json.encode(failure),
                 ids.new_call_id(),
                 self.test_clock,

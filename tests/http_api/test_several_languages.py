@@ -14,21 +14,25 @@ async def test_each_language_is_a_job_of_its_own_answered_in_its_place(cluster: 
     (src, first), (_, second) = draw_languages(), draw_languages()
     async with (
         WorkingNode.connect(one.url("/ws/node")) as quick,
+        WorkingNode.connect(one.url("/ws/node")) as failing,
         WorkingNode.connect(one.url("/ws/node")) as slow,
         Speaker.connect(one.url("/ws/session")) as speaker,
     ):
         quick.works = True
         await quick.register((src, first))
-        await slow.register((src, second))
+        await failing.register((src, second))
         await speaker.init((src, first), tgt_langs=[second, first])
         await speaker.say(0)
         early = await speaker.result(0)
         assert early["tgt_lang"] == first
-        job = await slow.job()
+        job = await failing.job()
         assert (job["tgt_lang"], job["utterance_index"]) == (second, 0)
-        await slow.send(slow._about("job_result", job) | {**_FAILED, "utterance_index": 0})
+        await slow.register((src, second))
+        await failing.send(failing._about("job_result", job) | {**_FAILED, "utterance_index": 0})
         again = await slow.job()
         assert (again["job_id"], again["attempt_id"]) == (job["job_id"], 2)
+        await failing.heartbeat(draining=True)
+        await failing.next("node_status", status="draining")
         await speaker.say(1)
         await slow.finish(again)
         late = await speaker.result(0)

@@ -31,6 +31,7 @@ class JobModel:
     held: dict[int, str] = dataclasses.field(default_factory=dict)
     live: tuple[int, ...] = ()
     live_until: int = 0
+    answered: set[int] = dataclasses.field(default_factory=set)
     ended_by: tuple[int, str] | None = None
 
     @property
@@ -138,13 +139,15 @@ class SessionModel:
         deadline = now + limits.pending_timeout_ms
         beside = attempt != job.attempt and attempt in job.live and not may_deliver
         if beside and job.held[attempt] == node_id:
-            return self._end_beside(job, attempt, deadline=deadline)
+            return self._end_beside(job, attempt, reported=reported, deadline=deadline)
         if (job.attempt, job.node_id) != (attempt, node_id):
             return "stale_attempt"
         if job.state not in ORDER:
             return "illegal"
         if job.attempt > limits.failover_max_attempts or reports > limits.max_retry:
             return "exhausted"
+        if reported:
+            job.answered.add(attempt)
         if may_deliver:
             job.live = (*job.live, attempt)
             job.live_until = max(job.live_until, job.deadline_at)
@@ -153,9 +156,11 @@ class SessionModel:
         job.deadline_at = max(deadline, job.live_until if job.live else 0)
         return ""
 
-    def _end_beside(self, job: JobModel, attempt: int, *, deadline: int) -> str:
+    def _end_beside(self, job: JobModel, attempt: int, *, reported: bool, deadline: int) -> str:
         if job.is_over:
             return "illegal"
+        if reported:
+            job.answered.add(attempt)
         job.live = tuple(each for each in job.live if each != attempt)
         if job.state not in ORDER:
             job.deadline_at = max(deadline, job.live_until if job.live else 0)
@@ -171,7 +176,7 @@ class SessionModel:
         if attempt is not None:
             if not node_id or job.held.get(attempt) != node_id:
                 return None
-            if state != "DONE" and attempt != job.attempt:
+            if attempt != job.attempt and (state != "DONE" or attempt in job.answered):
                 return None
         elif state == "DONE" and job.state not in ORDER:
             return None

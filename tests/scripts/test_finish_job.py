@@ -245,3 +245,15 @@ async def test_a_node_that_refused_an_attempt_did_not_hold_it(stores: Stores) ->
 
     assert await finish(stores, attempt=1, node_id="n1") is None
     assert await finish(stores, attempt=1, node_id="n2") is not None
+
+
+@pytest.mark.req("ED4", "J11")
+async def test_a_node_that_answered_an_attempt_badly_has_no_second_word(
+    stores: Stores, watcher: Watcher
+) -> None:
+    await bring_to(stores, JobState.ACKED)
+    await requeue(stores, reported=True)
+    await watcher.read()
+
+    assert await finish(stores, attempt=1, node_id="n1") is None
+    assert await watcher.find_changes() == {}

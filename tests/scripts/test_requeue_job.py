@@ -17,6 +17,7 @@ from tests.scripts.fixtures import (
     Stores,
     advance,
     bring_to,
+    finish,
     place,
     requeue,
 )
@@ -56,6 +57,7 @@ async def test_the_next_attempt_begins(
         "deadline_at_ms": str(START_MS + 10 + JOB_LIMITS.pending_timeout_ms),
         "failure:1": "it failed",
         "at:2:RETRYING": str(START_MS + 10),
+        "answered:1": str(int(reported)),
     }
 
 
@@ -117,7 +119,7 @@ async def test_every_timeout_is_counted_the_one_that_ends_the_job_too(
             reported=False,
         )
 
-    assert reply.reason == "exhausted"
+    assert reply.refusal == "exhausted"
     counts = stores.infrastructure.metrics.counts
     assert {key: n for key, n in counts.items() if key[0] == "ack_timeout_total"} == {
         ("ack_timeout_total", stage): tried
@@ -281,3 +283,21 @@ async def find(stores: Stores) -> JobRecord:
     record = await stores.jobs.find(session_id=SESSION, job_id=JOB)
     assert record is not None
     return record
+
+
+@pytest.mark.req("ED4")
+async def test_a_node_that_never_had_an_attempt_may_have_the_next(stores: Stores) -> None:
+    await bring_to(stores, JobState.RESERVED)
+
+    reply = await stores.jobs.requeue(
+        session_id=SESSION,
+        job_id=JOB,
+        attempt=1,
+        node_id="n1",
+        reason="not_delivered",
+        reported=False,
+        was_given=False,
+    )
+
+    assert reply == Requeued(is_new=True, attempt=2)
+    assert await finish(stores, attempt=1, node_id="n1") is None
