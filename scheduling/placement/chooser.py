@@ -92,14 +92,12 @@ class Chooser:
         return self._why_not_now(node, clock.now_ms()) is None
 
     def has_other(self, request: PlacementRequest) -> bool:
-        """Say whether a node that has not had the job could have it, now or later."""
-        snapshot, had = self._fleet.snapshot, request.failed_on
-        others = [each for each in snapshot.index.find(request.need) if each not in had]
-        if not others:
-            return False
-        route = self._route(request, self._memory.recall(request.assignment.session_id))
-        holds = snapshot.candidates.holds
-        return any(holds(pool_id, each) for pool_id in route.pool_ids for each in others)
+        """Say whether a node that has not had the job could have it, now or later.
+
+        Pools do not count here: a node that has just come may not be known as a member yet.
+        """
+        able = self._fleet.snapshot.index.find(request.need)
+        return any(node_id not in request.failed_on for node_id in able)
 
     def why_not(self, request: PlacementRequest, node: Node) -> str:
         """Return the first reason why `node` would not get this job now, ``""`` for none."""
