@@ -13,7 +13,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from lingua.settings import api, clients, pools  # noqa: F401 - bad values among them stop the start
+from lingua.settings import api, clients, pools, streams  # noqa: F401 - bad values among them stop the start
 from lingua.settings.databases import parse_database_url
 from lingua.settings.embedded_redis import name_socket
 from lingua.settings.env import (
@@ -187,8 +187,7 @@ def _channel_layer() -> dict[str, Any]:
             urls = LINGUA_REDIS_CLUSTER_URLS
             address = {"cluster_urls": urls} if urls else {"url": LINGUA_REDIS_URL}
             backend = "channels_streams.layer.StreamsChannelLayer"
-            told = ("event_type", "node_id", "session_id", "job_id", "attempt_id", "instance")
-            config = {**address, **prefix, **capacity, "dead_letter_fields": told}
+            config = {**address, **prefix, **capacity, **streams.OPTIONS}
             return {"BACKEND": backend, "CONFIG": config}
 
 

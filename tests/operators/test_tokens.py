@@ -234,3 +234,46 @@ def test_each_change_has_a_higher_version() -> None:
     tokens.revoke(token, actor="somebody")
 
     assert token.version > before
+
+
+def test_the_role_admin_gives_roles() -> None:
+    client = log_in("admin")
+    new = User.objects.create_user(username="new")
+    operator = Group.objects.get(name="operator")
+
+    page = client.post(
+        f"/admin/auth/user/{new.pk}/change/",
+        {"groups": [operator.pk], "is_staff": "on", "is_active": "on", "is_superuser": "on"},
+    )
+
+    assert page.status_code == 302
+    new.refresh_from_db()
+    assert [group.name for group in new.groups.all()] == ["operator"]
+    assert (new.is_staff, new.is_superuser) == (True, False)
+    entry = AuditEntry.objects.get(action="user.roles")
+    assert (entry.actor, entry.target, entry.detail) == ("a-admin", "new", {"roles": ["operator"]})
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_no_lower_role_gives_roles(role: str) -> None:
+    client = log_in(role)
+    new = User.objects.create_user(username="new")
+
+    assert client.post(f"/admin/auth/user/{new.pk}/change/", {"groups": []}).status_code == 403
+
+
+def test_the_role_admin_makes_nobody_more_than_an_admin() -> None:
+    client = log_in("admin")
+    root = User.objects.create_superuser(username="root")
+    new = User.objects.create_user(username="new")
+    other = Group.objects.create(name="database keepers")
+    new.groups.add(other)
+
+    assert client.post(f"/admin/auth/user/{root.pk}/change/", {"groups": []}).status_code == 403
+    assert client.get(f"/admin/auth/user/{new.pk}/password/").status_code == 403
+    assert client.get("/admin/auth/user/add/").status_code == 403
+    shown = client.get(f"/admin/auth/user/{new.pk}/change/").content.decode()
+    assert "user_permissions" not in shown
+    assert "database keepers" not in shown
+    client.post(f"/admin/auth/user/{new.pk}/change/", {"groups": [], "is_active": "on"})
+    assert list(new.groups.all()) == [other]
