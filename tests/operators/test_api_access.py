@@ -157,12 +157,12 @@ def test_who_may_not_speak_gets_no_ticket(reinstall: Callable[..., None]) -> Non
 
 def test_a_change_through_the_api_is_noted_whatever_came_of_it() -> None:
     _, headers = issue(Scope.SESSION)
-    Client().post("/api/v1/nothing", headers=headers)
-    Client().get("/api/v1/nothing", headers=headers)
+    Client().post("/api/v1/nodes/none/drain", headers=headers)
+    Client().get("/api/v1/nodes/none/drain", headers=headers)
 
     noted = AuditEntry.objects.filter(action__startswith="api.")
     assert [(entry.action, entry.target, entry.detail) for entry in noted] == [
-        ("api.post", "/api/v1/nothing", {"status": 404})
+        ("api.post", "/api/v1/nodes/none/drain", {"status": 403})
     ]
 
 
