@@ -124,9 +124,10 @@ async def test_an_attempt_that_failed_says_why(lingua: Lingua, api: Api) -> None
     ):
         await speaker.say(0)
         job = await node.job()
-        await node.fail(job, "GPU_LOST")
-        again = await node.job()
-        told = await api.json(f"/api/v1/jobs/{job['job_id']}")
+        async with FakeNode.open(lingua.url("/ws/node"), languages) as other:
+            await node.fail(job, "GPU_LOST")
+            again = await other.job()
+            told = await api.json(f"/api/v1/jobs/{job['job_id']}")
         assert told["attempts"][0]["failure"] == "GPU_LOST"
         assert told["attempt"] == again["attempt_id"] == 2
         assert told["failed_on"] == [node.node_id]
