@@ -13,6 +13,7 @@ from streams_testing.listening import Listener
 from tests.e2e.servers import Lingua, Servers
 from tests.peers.frames import Frame, register_frame
 from tests.peers.node import FakeNode
+from tests.peers.sdk import say_idle
 from tests.peers.sockets import DEADLINE_S
 from tests.peers.speaker import Speaker
 from tests.waiting import eventually
@@ -201,7 +202,7 @@ async def test_an_sdk_node_survives_a_broken_connection_with_its_job(
         serving = asyncio.create_task(node.serve(url=wire.url))
         await node.wait_registered()
         await speaker.say(0)
-        await begun.wait()
+        await asyncio.wait_for(begun.wait(), DEADLINE_S)
         wire.cut()
         node_id = str(node.node_id)
         await eventually(lambda: lingua.node(node_id)["status"] == "offline")
@@ -231,7 +232,7 @@ async def test_an_sdk_node_that_drains_delivers_first(lingua: Lingua, languages:
         serving = asyncio.create_task(node.serve(url=lingua.url(NODE)))
         await node.wait_registered()
         await speaker.say(0)
-        await begun.wait()
+        await asyncio.wait_for(begun.wait(), DEADLINE_S)
         await speaker.next("translation_result", utterance_index=0)
         await asyncio.wait_for(serving, DEADLINE_S)
 
@@ -254,6 +255,7 @@ def _sdk_node(languages: Pair, **options: object) -> Node:
             supported_language_pairs=[LanguagePair(src=src, tgt=tgt)],
         ),
         audio="none",
+        usage=say_idle,
         **options,  # type: ignore[arg-type]  # a test passes what the node takes
     )
 

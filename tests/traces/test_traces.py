@@ -21,6 +21,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from tests.e2e.servers import Servers
 from tests.peers.frames import draw_languages
 from tests.peers.node import FakeNode
+from tests.peers.sdk import say_idle
 from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis
 
@@ -63,6 +64,7 @@ async def test_one_trace_covers_speaker_scheduler_and_node(
         languages=Languages(
             asr_languages=[one], tts_languages=[other], semantic_languages=[one, other]
         ),
+        usage=say_idle,
     )
     node.job(trace_jobs(translate, provider=provider))
     serving = asyncio.create_task(node.serve(url=lingua.url("/ws/node")))
