@@ -11,12 +11,15 @@ from scheduling.model.nodes import NodeStatus
 from sockets.reader import MessageReader
 from sockets.wire import Message, check_levels, encode_text, find_type
 
-NodeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+# The end of a text, not of its last line; in the dialect of JSON Schema.
+NodeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)", max_length=64)]
 ShortText = Annotated[str, Meta(max_length=256)]
 Counter = Annotated[int, Meta(ge=0, le=2**53)]
 Slots = Annotated[int, Meta(ge=1, le=2**53)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Span = Annotated[float, Meta(ge=0, le=2**53)]
+# So many that the sum over all cards is a number, too.
+Gigabytes = Annotated[float, Meta(ge=0, le=2**30)]
 Languages = Annotated[list[Annotated[str, Meta(max_length=35)]], Meta(max_length=512)]
 
 
@@ -24,14 +27,14 @@ class Gpu(Message, frozen=True):
     """One graphics card."""
 
     name: ShortText
-    memory_gb: float = 0.0
+    memory_gb: Gigabytes = 0.0
 
 
 class Hardware(Message, frozen=True):
     """The machine; `gpus` is absent where there is none."""
 
     cpu_cores: float = 0
-    memory_gb: float = 0.0
+    memory_gb: Gigabytes = 0.0
     gpus: list[Gpu] | None = None
 
 
@@ -183,6 +186,9 @@ class JobError(Message, frozen=True):
     message: str = ""
     details: Any = None
 
+    def __post_init__(self) -> None:
+        check_levels(self.details)
+
 
 class ServiceTimings(Message, frozen=True):
     """How long the services of a node took."""
@@ -245,9 +251,6 @@ class JobResult(JobOutput, frozen=True, tag="job_result"):
     success: bool
     trace_id: ShortText
     error: JobError | None = None
-
-    def __post_init__(self) -> None:
-        check_levels(self.error.details if self.error else None)
 
 
 class NodeErrorReported(Message, frozen=True, tag="node_error"):

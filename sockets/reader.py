@@ -95,7 +95,11 @@ class MessageReader(Generic[M]):
         if not dropped and not reading.repaired and not repaired:
             # What it does not know is nothing it needs.
             dropped = (Flaw("", self._find_words(text, repaired)),)
-        message: Any = plan.build(values)
+        try:
+            message: Any = plan.build(values)
+        except UNDECODABLE as error:
+            flaw = Flaw("", _shorten(str(error)))
+            raise Unreadable(kind=_name(kind), flaw=flaw, values=values) from error
         return ReadMessage(message, repaired=(*repaired, *reading.repaired), dropped=dropped)
 
     def _find_kind(self, fields: Mapping[str, str]) -> type[Struct] | None:

@@ -1,5 +1,6 @@
 """All nodes, found without a scan: who was last heard of when (N12, N13)."""
 
+import logging
 from asyncio import Future
 from typing import Any
 
@@ -10,6 +11,8 @@ from scheduling.model.nodes import Hold, Node, NodeDescription, NodeStatus, Usag
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import is_done
+
+logger = logging.getLogger(__name__)
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -93,8 +96,18 @@ def _read_seen(raw: list[Any]) -> Seen:
 
 
 def _read_node(node_id: str, raw: list[Any]) -> NodeRead | None:
+    """Return a node; one whose record cannot be read is none, and stops nobody's start."""
     if raw[0] != 1:
         return None
+    try:
+        return _read_record(node_id, raw)
+    except (msgspec.MsgspecError, KeyError, ValueError) as error:
+        words = {"node_id": node_id, "error": str(error)}
+        logger.warning("the record of a node cannot be read", extra=words)
+        return None
+
+
+def _read_record(node_id: str, raw: list[Any]) -> NodeRead:
     pairs = iter(raw[3:])
     info = dict(zip(pairs, pairs, strict=True))
     # Its age counts, not the moment: this machine's clock may differ from Redis's.

@@ -72,6 +72,7 @@ _DROPPED: dict[str, tuple[str, str]] = {
     "codes that are no texts": ("reason_codes", "[1, null]"),
     "a digit too many": ("node_completed_at_ms", "9" * 5_000),
     "a field nobody knows": ("whatever", "{1}"),
+    "an error nested too deeply": ("error", f'{{"code": "A", "details": {"[" * 40}{"]" * 40}}}'),
 }
 
 
@@ -214,6 +215,11 @@ _NO_REGISTRATIONS: dict[str, tuple[Frame, str]] = {
     "no hardware": ({"hardware": None}, "hardware"),
     "a card without a name": ({"hardware": {"gpus": [{}]}}, "name"),
     "an impossible id": ({"node_id": "a}b{c"}, "node_id"),
+    "an id that ends in a line's end": ({"node_id": "abc\n"}, "node_id"),
+    "a card without bounds": (
+        {"hardware": {"gpus": [{"name": "a", "memory_gb": 1e308}]}},
+        "memory_gb",
+    ),
     "languages that are no list": ({"language_capabilities": {"asr_languages": "en"}}, "asr_"),
 }
 

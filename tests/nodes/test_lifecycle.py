@@ -135,7 +135,7 @@ def test_a_node_has_the_cards_it_lists(
 
     assert description.has_gpu is has_gpu
     machine = msgspec.structs.astuple(description.machine)
-    assert machine == (8, 32, memory_gb)
+    assert machine == (8, 32, memory_gb, ())
 
 
 @pytest.mark.parametrize(

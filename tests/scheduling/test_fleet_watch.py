@@ -171,3 +171,21 @@ async def test_a_node_that_is_back_is_shown_once(core: Services) -> None:
     watcher.fleet.learn(msgspec.structs.replace(node, conn_epoch=node.conn_epoch + 1))
 
     assert [one.status for one in watcher.fleet.list_known()] == [node.status]
+
+
+@pytest.mark.req("ED1")
+async def test_a_record_that_cannot_be_read_is_passed_over_with_a_warning(
+    core: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It stopped every instance's start, and the watch of all other nodes."""
+    watcher = Watcher(core)
+    node = await core.register()
+    await watcher.index.note_seen(node.node_id)
+    broken = '{"machine": {"gpu_memory_gb": null}}'
+    info = core.held.keys.node.info(node.node_id)
+    await core.held.connection.execute("HSET", info, "description", broken)
+
+    await watcher.watch.run_once()
+
+    assert watcher.fleet.find(node.node_id) is None
+    assert "the record of a node cannot be read" in caplog.text
