@@ -193,8 +193,10 @@ async def test_a_frame_tells_only_of_nodes_that_changed(fleet: Fleet) -> None:
     fleet.loads.record("n7", 1)
     fleet.remove("n8", conn_epoch=1)
     await feed.run_once()
+    fleet.forget("n8")
+    await feed.run_once()
 
-    whole, tick = (json.loads(text) for text, _ in watcher._frames)
+    whole, tick, last = (json.loads(text) for text, _ in watcher._frames)
     assert len(whole["nodes"]) == _NODES
-    assert tick["nodes"] == [["n7", 1, 2, "ready"]]
-    assert tick["gone"] == ["n8"]
+    assert tick["nodes"] == [["n7", 1, 2, "ready"], ["n8", 0, 2, "offline"]]
+    assert (tick["gone"], last["gone"]) == ([], ["n8"])
