@@ -279,7 +279,8 @@ async def test_a_drained_node_gets_nothing_until_it_is_resumed(
     assert resumed["status"] == "Ready"
 
 
-async def test_a_disconnected_node_is_gone(
+@pytest.mark.req("ED8")
+async def test_a_disconnected_node_is_shown_offline(
     lingua: Lingua, api: Api, act: Callable[..., Any]
 ) -> None:
     async with FakeNode.open(lingua.url("/ws/node"), draw_languages()) as node:
@@ -287,9 +288,11 @@ async def test_a_disconnected_node_is_gone(
         assert status == 200
         await api.until(
             "/api/v1/nodes",
-            lambda told: node.node_id not in {row["node_id"] for row in told["nodes"]},
+            lambda told: (
+                (node.node_id, False) in {(row["node_id"], row["online"]) for row in told["nodes"]}
+            ),
         )
-    assert (await api.text(f"/api/v1/nodes/{node.node_id}"))[0] == 404
+    assert (await api.json(f"/api/v1/nodes/{node.node_id}"))["status"] == "Offline"
     assert (await act(f"/api/v1/nodes/{node.node_id}/drain"))[0] in {200, 404}
     assert (await act("/api/v1/nodes/node-nobody/drain"))[0] == 404
 
