@@ -263,17 +263,22 @@ class RedisModel:
             "live": ",".join(live),
             "live_until_ms": str(live_until),
             "first_failure": record.get("first_failure") or _text(failure),
+            f"answered:{attempt}": str(reported),
         }
         if is_beside:
             record["left_by"] = call
             if state not in WITH_NODE:
                 record["deadline_at_ms"] = str(deadline)
             return tell_attempts("left", record)
+        # Empty: the node surely never had the attempt.
+        holder = "" if is_left_live == "" else node_id
+        had = [*list_ids(record, "failed_on"), *filter(None, [holder])]
         record |= {
+            f"node:{attempt}": holder,
             "state": "RETRYING",
             "attempt": str(number + 1),
             "node_id": "",
-            "failed_on": ",".join([*list_ids(record, "failed_on"), node_id]),
+            "failed_on": ",".join(had),
             "reported": str(reports),
             "deadline_at_ms": str(deadline),
             "requeued_by": call,
@@ -290,7 +295,8 @@ class RedisModel:
         by = current if attempt == "" else str(attempt)
         if record.get("ended_by") != call or state == "RELEASED":
             holder = record.get(f"node:{by}", record["node_id"] if by == current else None)
-            is_late = by != current and target != "DONE"
+            has_answered = record.get(f"answered:{by}") == "1"
+            is_late = by != current and (target != "DONE" or has_answered)
             if attempt != "" and (node_id == "" or holder != node_id or is_late):
                 return [0, "stale_attempt"]
             if state in _ENDED:
