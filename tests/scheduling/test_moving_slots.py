@@ -35,6 +35,13 @@ async def move_on(core: Services) -> None:
     await core.retries.abandon(node_id="n1", job_id=JOB, attempt=1, is_told=True)
 
 
+async def join_another(core: Services) -> RecordingNode:
+    """Connect a second node, with one slot."""
+    other = RecordingNode(await core.beat(await core.register("n2", max_jobs=1)))
+    core.delivery.local.attach_node("n2", other)
+    return other
+
+
 @pytest.mark.req("R1", "I-28")
 async def test_a_node_is_told_to_stop_before_its_slot_is_free(core: Services) -> None:
     mailbox = await hold_a_job(core)
@@ -82,8 +89,7 @@ async def test_the_other_nodes_are_told_to_stop_before_their_slots_are_free(
     core: Services,
 ) -> None:
     lost = await hold_a_job(core)
-    other = RecordingNode(await core.beat(await core.register("n2", max_jobs=1)))
-    core.delivery.local.attach_node("n2", other)
+    other = await join_another(core)
     loads_when_told = []
     enqueue = other.enqueue
     other.enqueue = lambda event: (
@@ -107,8 +113,7 @@ async def test_whoever_ended_a_job_and_died_its_other_nodes_are_told_and_their_s
     core: Services,
 ) -> None:
     lost = await hold_a_job(core)
-    other = RecordingNode(await core.beat(await core.register("n2", max_jobs=1)))
-    core.delivery.local.attach_node("n2", other)
+    other = await join_another(core)
     await core.departure.let_go(lost.node, Parting.MAY_DELIVER)
     await core.stores.jobs.finish(**ATTEMPT, state=JobState.DONE, outcome=RESULT)
 
@@ -124,8 +129,7 @@ async def test_a_node_that_stays_away_loses_its_slot_and_the_job_goes_on_elsewhe
     core: Services,
 ) -> None:
     lost = await hold_a_job(core)
-    other = RecordingNode(await core.beat(await core.register("n2", max_jobs=1)))
-    core.delivery.local.attach_node("n2", other)
+    await join_another(core)
 
     await core.departure.let_go(lost.node, Parting.MAY_DELIVER)
     held_meanwhile = await core.stores.slots.list_attempts(node_id="n1")
