@@ -77,6 +77,8 @@ class BoundedConnection(HTTPChannel):
         self.MAX_LENGTH = LONGEST_LINE_BYTES
         self._deadline = PeerDeadline(patience, drop=self._drop)
         self._is_discarding = False
+        # Requests that came while an answer before them is still to be read.
+        self._held_back = b""
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -98,6 +100,9 @@ class BoundedConnection(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         if self._is_discarding:
+            return
+        if self._waitingForTransport and not self._handlingRequest:
+            self._held_back += data
             return
         if not self._handlingRequest and not self._deadline.is_running:
             # The next request on a connection begins; Twisted ends one where none does.
@@ -126,14 +131,26 @@ class BoundedConnection(HTTPChannel):
             super().allContentReceived()
 
     def requestDone(self, request: Any) -> None:
-        """Where no request may follow, wait for the peer to read its answer."""
+        """Where no request may follow, wait for the peer to read its answer.
+
+        Where one may, it is not begun before the answers so far are on their way: Twisted would
+        go on and keep every answer that nobody reads.
+        """
         if not self.persistent:
             self._deadline.expect_body()
+        elif self._waitingForTransport:
+            self._held_back = b"".join(self._dataBuffer)
+            self._dataBuffer = []
+            self._networkProducer.pauseProducing()
         super().requestDone(request)
 
     def pauseProducing(self) -> None:
-        """The peer reads too slowly; it has as long as a body that stands still."""
-        self._deadline.expect_body()
+        """The peer reads too slowly; it has as long as a body that stands still.
+
+        The transport says so again with each write: only the first begins the time.
+        """
+        if not self._waitingForTransport:
+            self._deadline.expect_body()
         super().pauseProducing()
 
     def resumeProducing(self) -> None:
@@ -142,6 +159,9 @@ class BoundedConnection(HTTPChannel):
         elif self.line_mode:
             self._deadline.expect_head()
         super().resumeProducing()
+        if self._held_back and not self._handlingRequest:
+            held_back, self._held_back = self._held_back, b""
+            self.dataReceived(held_back)
 
     def refuse(self, status: HTTPStatus) -> None:
         """Answer with a status alone, and close."""

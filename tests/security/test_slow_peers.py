@@ -75,7 +75,7 @@ async def test_who_does_not_read_the_answer_is_dropped(impatient: Fortress) -> N
     plain.connect((host, int(port)))
     reader, writer = await asyncio.open_connection(sock=plain, limit=1)
     # More answers than every buffer on the way holds, and nobody who reads them.
-    request = b"GET /static/admin/css/base.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    request = b"GET /static/admin/js/vendor/xregexp/xregexp.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     async def is_dropped() -> bool:
         writer.write(request * 20)
@@ -86,6 +86,20 @@ async def test_who_does_not_read_the_answer_is_dropped(impatient: Fortress) -> N
     writer.close()
     del reader
     assert "Traceback" not in impatient.instance.errors
+
+
+async def test_who_asks_ahead_and_reads_late_has_every_answer(impatient: Fortress) -> None:
+    host, port = impatient.instance.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=64 * 1024)
+    head = b"GET /static/admin/js/vendor/xregexp/xregexp.js HTTP/1.1\r\nHost: localhost\r\n"
+
+    # Fewer bytes than what is read ahead, far more in answers than any buffer holds.
+    writer.write((head + b"\r\n") * 49 + head + b"Connection: close\r\n\r\n")
+    async with asyncio.timeout(DEADLINE_S):
+        answers = await reader.read()
+    writer.close()
+
+    assert answers.count(b"HTTP/1.1 200") == 50
 
 
 async def _is_healthy(fortress: Fortress) -> bool:
