@@ -86,6 +86,12 @@ async def test_what_redis_says_is_in_readiness_health_and_the_log_until_it_is_ov
         warnings = [json.loads(line) for line in one.errors.splitlines() if '"WARNING"' in line]
         assert any(words in line["message"] for line in warnings), warnings
         await asyncio.to_thread(end, client, tmp_path)
+        await eventually(
+            lambda: asyncio.to_thread(ask, one, "/health"),
+            "what is over is told",
+            fits=lambda told: told == (200, "OK"),
+            within_s=60,
+        )
     await answers_ready(one, 200)
     assert "Traceback" not in one.errors, one.errors
     client.close()

@@ -24,6 +24,7 @@ from redis.exceptions import (
 
 from scheduling.model import clock, errors
 from scheduling.model.metrics import Metrics
+from scheduling.store.redis.refusals import Refusals
 from scheduling.store.redis.reply_timeout import ReplyTimeout
 from scheduling.store.redis.routes import Command, RedisRoute
 from scheduling.store.redis.script_cache import ScriptCache
@@ -93,9 +94,9 @@ class CommandPipeline:
         self._is_due = False
         self._probe: asyncio.Task[None] | None = None
         self._stalled = False
-        # Why nothing is answered, and what each kind of command was refused for last.
+        # Why nothing is answered, and what is refused.
         self._lost = ""
-        self._refused: dict[str, str] = {}
+        self._refusals = Refusals(name)
         self._answered = 0
         self._reply_timeout = ReplyTimeout(
             overdue_s=overdue_s,
@@ -110,9 +111,8 @@ class CommandPipeline:
 
     @property
     def trouble(self) -> str:
-        """That Redis is lost, or refuses what it refused last, in its words; else ``""``."""
-        silent = _SILENT if self.is_down else ""
-        return self._lost or next(iter(self._refused.values()), silent)
+        """That Redis is lost, or refuses, in its words; else ``""``."""
+        return self._lost or self._refusals.words or (_SILENT if self.is_down else "")
 
     @property
     def is_busy(self) -> bool:
@@ -224,11 +224,10 @@ class CommandPipeline:
             if is_error:
                 named = name_error(reply)
                 if isinstance(named, errors.DependencyDown) and not is_down:
-                    self._note_refusal(op, reply)
+                    self._refusals.note(op, reply)
                 fail(issued.future, named)
                 continue
-            if self._refused:
-                self._note_taken(op)
+            self._refusals.note_done(op)
             if not issued.future.done():
                 _answer(issued, reply)
         self._under_way.remove(batch)
@@ -269,17 +268,6 @@ class CommandPipeline:
         self._lost = _SILENT
         self._back.clear()
         self._refuse_waiting()
-
-    def _note_refusal(self, op: str, reply: BaseException) -> None:
-        """Redis does not do what was asked, and it is no fault of who asked."""
-        if not self._refused:
-            logger.warning("%s", tell_of(reply), extra={"redis": self._name})
-        self._refused[op] = tell_of(reply)
-
-    def _note_taken(self, op: str) -> None:
-        """Redis did what it was asked; whether it refused that before is over."""
-        if self._refused.pop(op, None) is not None and not self._refused:
-            logger.info("Redis refuses no more", extra={"redis": self._name})
 
     def _note_loss(self, lost: BaseException) -> None:
         """Redis is gone: ask for it until it answers."""
