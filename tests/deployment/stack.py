@@ -23,7 +23,7 @@ from tests.waiting import wait_until
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 _HEALTHY_WITHIN_S = 120.0
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - in a container, and here it is replaced
-_NGINX = """\
+NGINX = """\
 pid {root}/nginx.pid; error_log stderr;
 events {{}}
 http {{
@@ -54,6 +54,8 @@ class Stack:
         self._closing = contextlib.ExitStack()
         self._bin = self._link_programs()
         self._hosts = itertools.count(128)
+        # Where whoever asks for a published port comes from.
+        self.gateway = f"{self._net}1"
         # What compose publishes, on a port that is free.
         self.door = f"127.0.0.1:{find_free_port()}"
         self.addresses = {name: self._place(one) for name, one in self.services.items()}
@@ -165,7 +167,7 @@ class Stack:
                 ]
             case "nginx":
                 (root / "etc/nginx/conf.d").mkdir(parents=True, exist_ok=True)
-                (root / "nginx.conf").write_text(_NGINX.format(root=root))
+                (root / "nginx.conf").write_text(NGINX.format(root=root))
                 words = [
                     word.replace("/etc/nginx/", f"{root}/etc/nginx/").replace(
                         "nginx -g 'daemon off;'",

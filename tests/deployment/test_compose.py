@@ -8,12 +8,19 @@ import pytest
 from tests.deployment import use
 from tests.deployment.manifests import read_compose
 from tests.deployment.stack import Stack, running
+from tests.deployment.tls import ending_tls
 from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
 from tests.waiting import eventually, wait_until
 
 # Letters and digits, as the file's head asks for.
-VARIABLES = {"SECRET_KEY": "5f0b" * 16, "POSTGRES_PASSWORD": "9a1c" * 8}
+SECRETS = {"SECRET_KEY": "5f0b3c9d8e7a6142" * 4, "POSTGRES_PASSWORD": "9a1c" * 8}
+# What its head says for others than this machine's user; the last is the node that runs beside it.
+VARIABLES = SECRETS | {
+    "LINGUA_HTTPS": "on",
+    "ALLOWED_HOSTS": f"{use.NAME},127.0.0.1",
+    "CSRF_TRUSTED_ORIGINS": f"https://{use.NAME}",
+}
 NAME, PASSWORD = "operator", "a pass phrase of some length"
 # A rule waits a minute before it fires.
 _FIRES_WITHIN_S = 150
@@ -33,9 +40,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def door(stack: Stack) -> str:
-    """Return what nginx listens on."""
-    return stack.door
+def door(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[use.Door]:
+    """Yield what ends TLS before nginx."""
+    with ending_tls(
+        tmp_path_factory.mktemp("tls"), before=stack.door, out_by=stack.gateway
+    ) as door:
+        yield door
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +56,10 @@ def tokens(stack: Stack) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("missing", sorted(VARIABLES))
+@pytest.mark.parametrize("missing", sorted(SECRETS))
 def test_nothing_starts_without_what_only_its_operator_knows(missing: str) -> None:
     with pytest.raises(KeyError, match=missing):
-        read_compose({name: text for name, text in VARIABLES.items() if name != missing})
+        read_compose({name: text for name, text in SECRETS.items() if name != missing})
 
 
 def test_every_service_is_healthy_and_reads_each_variable_it_is_given(stack: Stack) -> None:
@@ -59,21 +69,32 @@ def test_every_service_is_healthy_and_reads_each_variable_it_is_given(stack: Sta
         assert "Traceback" not in log
 
 
-@pytest.mark.usefixtures("stack")
-def test_an_operator_logs_in_through_nginx_and_stays_so_on_every_instance(door: str) -> None:
-    browser = use.Browser(f"http://{door}")
+def test_an_operator_logs_in_through_nginx_and_stays_so_on_every_instance(door: use.Door) -> None:
+    browser = use.Browser(door)
     status, page = browser.log_in(NAME, PASSWORD)
     # Whichever of the three answers, it knows who asks.
     seen = [browser.get("/admin/operators/") for _ in range(6)]
 
     assert (status, "Log out" in page) == (200, True), page[:2000]
     assert [answer for answer, _ in seen] == [200] * 6
+    assert {cookie.name: cookie.secure for cookie in browser.cookies} == {
+        "csrftoken": True,
+        "sessionid": True,
+    }
 
 
-async def test_a_sentence_is_translated_through_nginx(door: str, tokens: dict[str, str]) -> None:
+def test_who_asks_nginx_without_tls_is_led_there_once(stack: Stack) -> None:
+    told = use.ask_plainly(stack.door, "/admin/login/")
+
+    assert told == (301, f"https://{use.NAME}/admin/login/")
+
+
+async def test_a_sentence_is_translated_through_nginx(
+    door: use.Door, tokens: dict[str, str]
+) -> None:
     async with (
-        use.connected(FakeNode, f"ws://{door}/ws/node", tokens["node"]) as node,
-        use.connected(Speaker, f"ws://{door}/ws/session", tokens["api"]) as speaker,
+        door.connected(FakeNode, "/ws/node", tokens["node"]) as node,
+        door.connected(Speaker, "/ws/session", tokens["api"]) as speaker,
     ):
         await node.register(use.LANGUAGES)
         await node.make_ready()
@@ -82,7 +103,9 @@ async def test_a_sentence_is_translated_through_nginx(door: str, tokens: dict[st
         assert await use.translate(speaker, node)
 
 
-def test_prometheus_scrapes_all_three_and_nobody_else_sees_metrics(stack: Stack, door: str) -> None:
+def test_prometheus_scrapes_all_three_and_nobody_else_sees_metrics(
+    stack: Stack, door: use.Door
+) -> None:
     prometheus = f"http://{stack.addresses['prometheus']}:9090"
 
     def are_up() -> bool:
@@ -91,17 +114,16 @@ def test_prometheus_scrapes_all_three_and_nobody_else_sees_metrics(stack: Stack,
 
     wait_until(are_up, within_s=60)
 
-    assert use.ask(f"http://{door}/metrics")[0] == 404
+    assert use.Browser(door).get("/metrics")[0] == 404
     services = stack.services
     assert services["one"].environment["LINGUA_METRICS_ALLOW"] == services["prometheus"].address
 
 
 async def test_a_speaker_survives_the_restart_of_its_instance(
-    stack: Stack, door: str, tokens: dict[str, str]
+    stack: Stack, door: use.Door, tokens: dict[str, str]
 ) -> None:
-    session = f"ws://{door}/ws/session"
-    async with use.working_node(f"ws://{door}/ws/node", tokens["node"]):
-        async with use.connected(Speaker, session, tokens["api"]) as speaker:
+    async with use.working_node(f"ws://{stack.door}/ws/node", tokens["node"]):
+        async with door.connected(Speaker, "/ws/session", tokens["api"]) as speaker:
             await speaker.init(use.LANGUAGES, resume_token="")
             await speaker.say(0)
             await speaker.result(0)
@@ -112,7 +134,7 @@ async def test_a_speaker_survives_the_restart_of_its_instance(
                 assert code == 0, stack.read_log(name)[-3000:]
                 if speaker.close_code is not None:
                     break
-        async with use.connected(Speaker, session, tokens["api"]) as again:
+        async with door.connected(Speaker, "/ws/session", tokens["api"]) as again:
             await again.init(use.LANGUAGES, resume_token=speaker.resume_token)
             await again.say(1)
             result = await again.result(1)

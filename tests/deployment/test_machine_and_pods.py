@@ -20,12 +20,13 @@ from tests.deployment.manifests import (
     read_unit,
 )
 from tests.deployment.stack import SYSTEM_PATH, find_program
+from tests.deployment.tls import ending_tls
 from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
 from tests.postgres import server as postgres
 from tests.waiting import wait_until
 
-KEY, PASSWORD = "c0de" * 16, "a pass phrase of some length"
+KEY, PASSWORD = "c0de7b91f3a2e864" * 4, "a pass phrase of some length"
 _READY_WITHIN_S = 90.0
 
 pytestmark = pytest.mark.req("ED14")
@@ -147,16 +148,21 @@ def test_a_pod_is_probed_and_scraped_by_its_address(
             )
         status, text = use.ask(f"http://127.0.0.1:{port}/metrics", **by_address)
         foreign, _ = use.ask(f"http://127.0.0.1:{port}/admin/login/", **by_address)
+        # As an ingress asks that has ended TLS.
+        through = {"Host": use.NAME, "X-Forwarded-Proto": "https"}
+        shown, _ = use.ask(f"http://127.0.0.1:{port}/admin/login/", **through)
+        led = use.ask_plainly(f"127.0.0.1:{port}", "/admin/login/")
 
     assert (status, "scheduler_" in text) == (200, True)
+    assert (shown, led) == (200, (301, f"https://{use.NAME}/admin/login/"))
     assert foreign == 400
 
 
 @pytest.fixture(scope="module")
 def machine(
     code: Path, migrated: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, str]]:
-    """Start three units and HAProxy; yield what it listens on, and what the first unit does."""
+) -> Iterator[tuple[use.Door, str]]:
+    """Start three units, HAProxy, what ends TLS; yield its door, and the first unit's address."""
     directory = tmp_path_factory.mktemp("machine")
     ports = [find_free_port() for _ in range(3)]
     door = find_free_port()
@@ -169,19 +175,21 @@ def machine(
             unit = read_unit(str(port))
             name, _, value = unit["Environment"].partition("=")
             environment = read_environment_example() | migrated | {name: value}
-            # TLS ends before the proxy in the example, and here it does not begin.
-            environment |= {"LINGUA_HTTPS": "off", "LINGUA_VAR_DIR": str(directory)}
+            environment |= {"LINGUA_VAR_DIR": str(directory)}
             words = shlex.split(unit["ExecStart"].replace("/srv/lingua/.venv/bin/", ""))
             running.enter_context(serving(words, code, environment, directory / f"{port}.log"))
         proxy = subprocess.Popen([find_program("haproxy"), "-f", str(directory / "haproxy.cfg")])
         running.callback(proxy.wait)
         running.callback(proxy.terminate)
         wait_until(lambda: _answers(f"http://127.0.0.1:{door}/ready"), within_s=30)
-        yield f"127.0.0.1:{door}", f"127.0.0.1:{ports[0]}"
+        outside = running.enter_context(
+            ending_tls(tmp_path_factory.mktemp("tls"), before=f"127.0.0.1:{door}")
+        )
+        yield outside, f"127.0.0.1:{ports[0]}"
 
 
-def test_an_operator_logs_in_through_haproxy(machine: tuple[str, str]) -> None:
-    browser = use.Browser(f"http://{machine[0]}")
+def test_an_operator_logs_in_through_haproxy(machine: tuple[use.Door, str]) -> None:
+    browser = use.Browser(machine[0])
 
     status, page = browser.log_in("operator", PASSWORD)
 
@@ -190,15 +198,15 @@ def test_an_operator_logs_in_through_haproxy(machine: tuple[str, str]) -> None:
 
 
 async def test_a_sentence_is_translated_through_haproxy(
-    machine: tuple[str, str], code: Path, migrated: dict[str, str]
+    machine: tuple[use.Door, str], code: Path, migrated: dict[str, str]
 ) -> None:
     node_token, api_token = [
         run(["python", "manage.py", "token", "create", kind, "unit"], code, migrated).stdout.strip()
         for kind in ("node", "api")
     ]
     async with (
-        use.connected(FakeNode, f"ws://{machine[0]}/ws/node", node_token) as node,
-        use.connected(Speaker, f"ws://{machine[0]}/ws/session", api_token) as speaker,
+        machine[0].connected(FakeNode, "/ws/node", node_token) as node,
+        machine[0].connected(Speaker, "/ws/session", api_token) as speaker,
     ):
         await node.register(use.LANGUAGES)
         await node.make_ready()
@@ -208,9 +216,10 @@ async def test_a_sentence_is_translated_through_haproxy(
 
 
 def test_metrics_are_scraped_from_each_and_from_nobody_through_haproxy(
-    machine: tuple[str, str],
+    machine: tuple[use.Door, str],
 ) -> None:
-    through, direct = (use.ask(f"http://{one}/metrics")[0] for one in machine)
+    through = use.Browser(machine[0]).get("/metrics")[0]
+    direct = use.ask(f"http://{machine[1]}/metrics")[0]
 
     assert (through, direct) == (404, 200)
 
