@@ -49,12 +49,15 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         self.most_frame_bytes = most_frame_bytes
         self._shares = shares
         self._connection: NodeConnection | None = None
+        # The id that was asked for last; whose it is shows when it is given.
+        self._asked_for: str | None = None
 
     async def answer(self, message: messages.FromNode) -> None:
         await self._keep_pace()
         connection = self._connection
         match message:
             case messages.RegisterNode():
+                self._asked_for = message.node_id
                 self._connection, ack = await self._service.register(
                     message,
                     outbound=self.outbound,
@@ -100,7 +103,8 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         self.reply(ErrorFrame(code=refusal.code, message=str(refusal), details=refusal.details))
         if isinstance(refusal, RegistrationRefused):
             told = {"reason": refusal.code, "told": str(refusal)}
-            logger.warning("a node may not register", extra=self.log_fields | told)
+            asked = {"node_id": self._asked_for} if self._asked_for else self.log_fields
+            logger.warning("a node may not register", extra=asked | told)
             self.outbound.close(_REFUSED, refusal.code)
         elif isinstance(refusal, ConnectionFenced):
             self.outbound.close(FENCED, refusal.code)

@@ -1,5 +1,6 @@
 """What the node socket must do for nodes that exist: the checklist of the protocol."""
 
+import json
 import re
 
 import pytest
@@ -114,6 +115,25 @@ async def test_an_older_sockets_end_does_not_end_the_node(lingua: Lingua, langua
         assert older.told("error", code="NODE_ID_CONFLICT")
         assert newer.node_id == older.node_id
         assert lingua.node(newer.node_id)["status"] == "ready"
+
+
+@pytest.mark.req("N4", "ED1")
+async def test_who_takes_a_living_id_is_named_to_operators(lingua: Lingua, languages: Pair) -> None:
+    resumes = {"advanced_features": ["job_ack", "resume"]}
+    async with FakeNode.open(lingua.url(NODE), languages, **resumes) as owner:
+        async with Peer.connect(lingua.url(NODE)) as clone:
+            await clone.send(register_frame(languages) | resumes | {"node_id": owner.node_id})
+            await clone.next("error", code="NODE_ID_CONFLICT")
+        warned = await eventually(
+            lambda: [
+                line
+                for line in map(json.loads, lingua.instance.errors.splitlines())
+                if line.get("node_id") == owner.node_id and line["level"] == "WARNING"
+            ],
+            "nobody is warned of the clone",
+        )
+
+    assert warned[0]["reason"] == "NODE_ID_CONFLICT"
 
 
 @pytest.mark.req("N4", "I-44")
