@@ -17,6 +17,9 @@ from scheduling.placement.wait_queue import WaitQueue
 
 Json = dict[str, Any]
 
+# Beside the statuses: a node that is offline because it left in order is nobody's loss.
+LEFT = "left"
+
 
 class InstanceMetrics:
     """Reads counters and gauges at the moment somebody asks."""
@@ -61,13 +64,15 @@ class InstanceMetrics:
 
     def _read_gauges(self) -> Gauges:
         fleet, held = self._fleet, self._delivery.local.held
-        statuses = collections.Counter(node.shown_status for node in fleet.list_known())
+        statuses = collections.Counter(
+            LEFT if node.has_left else node.shown_status for node in fleet.list_known()
+        )
         catalog, age_ms = self._catalog.state, self._stats_cache.age_ms
         fetched_at_ms = catalog.last_success_at_ms
         return {
             ("leader_state", "pools"): self._leads(),
             ("pool_config_version",): fleet.snapshot.pools.version,
-            **{("nodes_total", str(status)): statuses[status] for status in NodeStatus},
+            **{("nodes_total", str(status)): statuses[status] for status in (*NodeStatus, LEFT)},
             ("sessions_total",): held.sessions,
             ("sockets", "node"): held.nodes,
             ("sockets", "session"): held.sessions,

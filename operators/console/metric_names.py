@@ -86,10 +86,12 @@ METRICS: dict[str, Metric] = {
     "drift_repaired_total": _counter("Differences found and repaired.", "kind"),
     # fleet
     "nodes_total": _gauge(
-        "Nodes now; those that are offline until they are forgotten.",
+        "Nodes now; those that were lost (offline), or drained before they left (left), until they "
+        "are forgotten.",
         "status",
         series=tuple(
-            (status,) for status in ("registering", "ready", "degraded", "draining", "offline")
+            (status,)
+            for status in ("registering", "ready", "degraded", "draining", "offline", "left")
         ),
     ),
     "sessions_total": _gauge("Sessions this instance holds now.", series=((),)),

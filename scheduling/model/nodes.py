@@ -137,6 +137,11 @@ class Node(msgspec.Struct, frozen=True):
         return self.status is NodeStatus.READY and not self.draining
 
     @property
+    def has_left(self) -> bool:
+        """Say whether the node went in order: it had taken nothing new before it was gone."""
+        return self.draining and self.status is NodeStatus.OFFLINE
+
+    @property
     def shown_status(self) -> NodeStatus:
         """Return the status operators and the node itself are told."""
         if self.draining and self.status is NodeStatus.READY:

@@ -45,6 +45,7 @@ _HEALTHY = {
     'scheduler_timer_lag_seconds{instance="a"}': _steady(0.1),
     'scheduler_nodes_total{instance="a",status="offline"}': _steady(0),
     'scheduler_nodes_total{instance="b",status="offline"}': _steady(0),
+    'scheduler_nodes_total{instance="b",status="left"}': _steady(3),
     'scheduler_phase3_pool_selected_total{pool="1",outcome="hit",fallback="no"}': _rising(300),
     'scheduler_phase3_pool_selected_total{pool="1",outcome="miss",fallback="no"}': _rising(1),
     'scheduler_phase2_redis_op_total{instance="a",op="create_job",result="ok"}': _rising(3000),

@@ -68,6 +68,14 @@ def _stretch(
     return f"{calm} {_steady(after, steps=steps, rise=rise)}"
 
 
+def _list_series(
+    well: tuple[Samples, Samples], bad: tuple[Samples, Samples], *, growing: str = ""
+) -> dict[str, str]:
+    """Return the values of every series, by its name."""
+    names = {name for samples in (*well, *bad) for name in samples}
+    return {name: _stretch(name, well=well, bad=bad, growing=growing) for name in sorted(names)}
+
+
 def _begin(series: str, bad: tuple[Samples, Samples], *, steps: int) -> str:
     """Return the values of a series that there was not while all was well."""
     after = bad[1][series]
@@ -127,13 +135,29 @@ async def test_an_alert_is_fired_by_its_fault_alone(
             await fault.cause(scene)
             bad = well[1], await scene.scrape()
 
-    names = {name for samples in (*well, *bad) for name in samples}
-    series = {
-        name: _stretch(name, well=well, bad=bad, growing=fault.growing) for name in sorted(names)
-    }
+    series = _list_series(well, bad, growing=fault.growing)
     well_s = _WELL_STEPS * _STEP_S
     assert _play(tmp_path, series, at_s=well_s - _STEP_S, fired=[]) == ""
     assert _play(tmp_path, series, at_s=well_s + fault.seen_after_s, fired=[alert]) == ""
+
+
+@pytest.mark.req("ED8")
+async def test_a_node_that_drains_and_leaves_is_no_alert(
+    own_redis: EmbeddedRedis, tmp_path: Path
+) -> None:
+    async with open_scene(tmp_path, own_redis) as scene:
+        await scene.work()
+        calm = await scene.scrape()
+        await scene.work()
+        well = calm, await scene.scrape()
+        await scene.node.heartbeat(draining=True)
+        await scene.node.close()
+        await scene.until('scheduler_nodes_total{status="left"', lambda value: value == 1)
+        gone = well[1], await scene.scrape()
+
+    after_s = _WELL_STEPS * _STEP_S + FAULTS["NodesOffline"].seen_after_s
+    series = _list_series(well, gone)
+    assert _play(tmp_path, series, at_s=after_s, fired=[]) == ""
 
 
 def test_every_alert_has_a_fault() -> None:

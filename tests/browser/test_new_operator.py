@@ -90,6 +90,9 @@ def test_a_new_operator_sees_asks_drains_revokes_and_replays(
         browser.keep_picture("new-operator-revoked")
         browser.open(f"{address}/cluster")
         browser.wait("the nodes gone", lambda: browser.text("[data-tile=nodes]").startswith("0 /"))
+        browser.open(f"{address}/fleet")
+        browser.wait("none ready", lambda: browser.text("[data-tile=ready]") == "0 / 2")
+        assert browser.text("[data-tile=draining]") == "0", "who is gone drains no more"
 
     asyncio.run(lose_a_message(operator.redis_url, prefix=f"{lingua.prefix}:asgi"))
     browser.open(f"{address}/dead-letters")

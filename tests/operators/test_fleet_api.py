@@ -297,6 +297,25 @@ async def test_a_disconnected_node_is_shown_offline(
     assert (await act("/api/v1/nodes/node-nobody/drain"))[0] == 404
 
 
+@pytest.mark.req("ED8")
+async def test_a_node_that_was_drained_before_it_left_counts_as_left(
+    lingua: Lingua, api: Api, act: Callable[..., Any]
+) -> None:
+    left = 'scheduler_nodes_total{status="left"}'
+    before = (await api.samples())[left]
+    async with FakeNode.open(lingua.url("/ws/node"), draw_languages()) as node:
+        status, _ = await act(f"/api/v1/nodes/{node.node_id}/drain")
+    assert status == 200
+
+    await eventually(
+        api.samples,
+        "a node that was drained is lost",
+        fits=lambda samples: samples[left] == before + 1,
+        within_s=10,
+    )
+    assert (await api.json(f"/api/v1/nodes/{node.node_id}"))["status"] == "Offline"
+
+
 @pytest.mark.parametrize("command", _COMMANDS)
 async def test_strangers_command_nothing(command: str, act: Callable[..., Any]) -> None:
     assert (await act(f"/api/v1/nodes/node-1/{command}", shown=""))[0] == 401

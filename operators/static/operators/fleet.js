@@ -54,7 +54,7 @@ function take({ nodes }) {
   latest = nodes;
   const ready = nodes.filter((node) => node.status === "Ready");
   setTile("ready", `${ready.length} / ${nodes.length}`);
-  setTile("draining", nodes.filter((node) => node.draining).length);
+  setTile("draining", nodes.filter((node) => node.online && node.draining).length);
   setTile("free", ready.reduce((sum, node) => sum + Math.max(0, node.max_concurrent_jobs - node.current_jobs), 0));
   // A button that has the focus keeps it: the table is not rebuilt under somebody's hands.
   if (!find("#nodes").contains(document.activeElement)) show();

@@ -129,6 +129,20 @@ async def test_draining_finishes_takes_nothing_new_and_leaves(scheduler, bench):
             await serving
 
 
+async def test_a_node_that_has_nothing_to_do_says_that_it_drains_before_it_leaves(scheduler, bench):
+    node = make_node(bench.work, heartbeat_s=60)
+    async with running(node.serve(url=scheduler.url)) as serving:
+        socket = await scheduler.accept()
+        await socket.register()
+        await socket.expect("node_heartbeat")
+
+        node.drain()
+
+        assert (await socket.expect("node_heartbeat"))["draining"] is True
+        async with asyncio.timeout(DEADLINE_S):
+            await serving
+
+
 async def test_draining_without_a_scheduler_ends_when_nothing_is_left(scheduler, bench):
     await scheduler.stop()
     node = make_node(bench.work)

@@ -162,6 +162,8 @@ class Link:
         await self._runner.quiet.wait()
         try:
             async with asyncio.timeout(_LAST_CONFIRM_WITHIN_S):
+                # Not before it is known that this node leaves: else it would count as lost.
+                await self._send(await self._identity.heartbeat())
                 await self._runner.send_unconfirmed()
                 await self._confirm_sent()
         except (ConnectionClosed, Disconnected, TimeoutError):
