@@ -175,38 +175,6 @@ def test_what_will_get_no_job_is_told(services, languages, doubts):
 
 
 @pytest.mark.req("ED15")
-@pytest.mark.parametrize(
-    ("returned", "told"),
-    [
-        (None, "the handler returned None; it must return a Result"),
-        ("adelante", "the handler returned str; it must return a Result"),
-        (Result(text_asr=b"bytes"), "text_asr of the Result must be text, not bytes"),
-        (Result(tts_audio="text"), "tts_audio of the Result must be bytes, not str"),
-        (Result(quality_score=90), "quality_score of the Result must be from 0 to 1, not 90"),
-        (Result(quality_score=float("nan")), "must be from 0 to 1, not nan"),
-        (Result(extra={"model": object()}), "extra of the Result cannot be sent"),
-    ],
-)
-async def test_a_result_that_is_none_fails_its_job_with_the_reason(
-    scheduler, caplog, returned, told
-):
-    async def work(job):
-        return returned if job.assign.job_id == "bad" else Result(text_asr="fine")
-
-    async with running(make_node(work).serve(url=scheduler.url)):
-        socket = await scheduler.accept()
-        await socket.register()
-        await socket.begin(job_id="bad")
-        failed = await socket.expect("job_result")
-        await socket.begin(job_id="good")
-        assert (await socket.expect("job_result"))["success"] is True
-
-    assert told in failed["error"]["message"]
-    assert told in caplog.text
-    assert "Traceback" not in caplog.text
-
-
-@pytest.mark.req("ED15")
 async def test_a_def_works_in_a_thread_and_the_loop_goes_on(scheduler):
     go, threads = threading.Event(), []
 

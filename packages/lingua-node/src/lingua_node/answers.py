@@ -62,6 +62,21 @@ def failure(
     )
 
 
+def withdrawn(result: messages.JobResult, error: JobFailed) -> messages.JobResult:
+    """A bad end in place of a result that was made, and cannot be sent."""
+    return messages.JobResult(
+        job_id=result.job_id,
+        attempt_id=result.attempt_id,
+        node_id=result.node_id,
+        session_id=result.session_id,
+        utterance_index=result.utterance_index,
+        trace_id=result.trace_id,
+        success=False,
+        processing_time_ms=result.processing_time_ms,
+        error=messages.Failure(code=error.code, message=str(error), details=error.details),
+    )
+
+
 def _name(assign: messages.AssignJob, node_id: str) -> dict[str, Any]:
     """Return the fields that say which attempt a frame is about."""
     return {

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import cast
 
+from lingua_node import results
 from lingua_node.jobs import AsyncHandler, Handler, Job, Result
 
 
@@ -48,9 +49,14 @@ async def _run_in_thread(work: Callable[[], object]) -> object:
         except StopIteration as stop:
             error = RuntimeError(f"the handler raised StopIteration: {stop}")
         except BaseException as raised:  # noqa: BLE001 - whatever it is, the job hears of it
-            error = raised if isinstance(raised, Exception) else RuntimeError(repr(raised))
+            error = raised if isinstance(raised, Exception) else _make_exception(raised)
         with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
             loop.call_soon_threadsafe(settle, outcome, error)
 
     threading.Thread(target=run, name="handler", daemon=True).start()
     return await done
+
+
+def _make_exception(error: BaseException) -> Exception:
+    """Return what ends a thread as what ends a job, with the place where it was raised."""
+    return RuntimeError(results.describe(error)).with_traceback(error.__traceback__)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from lingua_node import clock, machine, messages
+from lingua_node.calls import MOST_FRAME_BYTES
 from lingua_node.work import JobRunner
 
 _SCHEMA_VERSION = "2.0"
@@ -16,7 +17,11 @@ _PLATFORMS = {"win32": "windows", "darwin": "macos"}
 
 
 class RegistrationRefused(Exception):
-    """The scheduler does not want this node."""
+    """The scheduler does not want this node; `code` is its stable word, empty where it has none."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(f"{code}: {message}" if code else message)
+        self.code = code
 
 
 @dataclass(kw_only=True)
@@ -96,6 +101,7 @@ class Identity:
         self.node_id = node_id
         self.changed = asyncio.Event()  # a heartbeat is due now
         self.drain = drain
+        self.most_frame_bytes = MOST_FRAME_BYTES
         self._offer = offer
         self._runner = runner
         self._hardware = hardware
@@ -111,9 +117,10 @@ class Identity:
             case messages.NodeRegistered():
                 self.node_id = message.node_id
                 self._resume_token = message.resume_token or self._resume_token
+                self.most_frame_bytes = message.max_frame_bytes or MOST_FRAME_BYTES
                 return True
             case messages.ServerError():
-                raise RegistrationRefused(f"{message.code}: {message.message}")
+                raise RegistrationRefused(message.message, code=message.code)
             case _:
                 return False
 

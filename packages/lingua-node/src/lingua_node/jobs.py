@@ -1,6 +1,6 @@
 """What a handler receives, what it returns, and how it fails."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,7 @@ class Job:
         str  # "pcm16" (signed, little-endian) or "opus" (length-prefixed packets of 20 ms)
     )
     sample_rate: int  # Hz
-    _emit: Callable[[str, bool], Awaitable[None]]
+    _emit: Callable[[str, bool], Coroutine[Any, Any, None]]
 
     @property
     def src_lang(self) -> str:
@@ -49,9 +49,12 @@ class Job:
     def pipeline(self) -> Pipeline:
         return self.assign.pipeline
 
-    async def emit_partial(self, text: str, *, is_final: bool = False) -> None:
-        """Tell the speaker what has been understood so far; dropped while disconnected."""
-        await self._emit(text, is_final)
+    def emit_partial(self, text: str, *, is_final: bool = False) -> Coroutine[Any, Any, None]:
+        """Tell the speaker what has been understood so far; dropped while disconnected.
+
+        Await it, or nobody is told.
+        """
+        return self._emit(text, is_final)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 _REGISTERED_WITHIN_S = 15.0
 _CONFIRM_EVERY_S = 1.0
 _LAST_CONFIRM_WITHIN_S = 5.0
+_TOO_LONG = 1009  # the scheduler's word for a frame beyond its limit
 _HEARTBEAT_JITTER = 0.2  # many nodes that came together must not beat together
 
 
@@ -44,7 +45,11 @@ class Link:
         :raises ConnectionClosed: the connection ended before the registration
         """
         await self._register()
-        self._runner.attach(node_id=self._identity.node_id or "", send=self._send)
+        self._runner.attach(
+            node_id=self._identity.node_id or "",
+            send=self._send,
+            most_frame_bytes=self._identity.most_frame_bytes,
+        )
         on_registered()
         try:
             async with asyncio.TaskGroup() as group:
@@ -60,6 +65,8 @@ class Link:
                 for helper in helpers:
                     helper.cancel()
         finally:
+            if self._socket.close_code == _TOO_LONG:
+                self._runner.withdraw_longest()
             self._runner.detach()
 
     async def _register(self) -> None:

@@ -141,6 +141,7 @@ class NodeRegistered(Message, frozen=True, tag="node_register_ack"):
     message: str | None = None
     status: str | None = None
     resume_token: str | None = None
+    max_frame_bytes: int | None = None
 
 
 class AssignJob(Message, frozen=True, tag="job_assign"):
@@ -314,3 +315,8 @@ def decode(frame: str | bytes) -> FromScheduler:
 def encode(message: FromNode) -> str:
     """Write one frame to the scheduler."""
     return _encoder.encode(message).decode()
+
+
+def measure(message: FromNode) -> int:
+    """Return how many bytes a frame has."""
+    return len(_encoder.encode(message))

@@ -9,11 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, get_args
 from urllib.parse import SplitResult, urlsplit
 
-import msgspec
-
 from lingua_node import messages
 from lingua_node.intake import AudioForm
-from lingua_node.jobs import Result
 
 NODE_PATH = "/ws/node"
 KINDS = ("asr", "nmt", "tts", "tone", "semantic")
@@ -155,28 +152,6 @@ def list_doubts(
         yield f"no job asks for a service of type {kind!r}; jobs ask for {', '.join(KINDS)}"
     for tag in sorted({tag for tag in _list_tags(languages) if not _TAG.fullmatch(tag)}):
         yield f"{tag!r} is no language tag such as en or zh-CN"
-
-
-def find_fault(result: Any) -> str | None:
-    """Say what is wrong with what a handler returned, None where nothing is."""
-    if not isinstance(result, Result):
-        kind = "None" if result is None else type(result).__name__
-        return f"the handler returned {kind}; it must return a Result"
-    for name in ("text_asr", "text_translated", "tts_format"):
-        if not isinstance(getattr(result, name), str):
-            return f"{name} of the Result must be text, not {type(getattr(result, name)).__name__}"
-    spoken: Any = result.tts_audio
-    if not isinstance(spoken, bytes | bytearray | memoryview):
-        return f"tts_audio of the Result must be bytes, not {type(spoken).__name__}"
-    quality: Any = result.quality_score
-    if quality is not None and not (isinstance(quality, int | float) and 0 <= quality <= 1):
-        return f"quality_score of the Result must be from 0 to 1, not {quality!r:.80}"
-    if result.extra:
-        try:
-            msgspec.json.encode(result.extra)
-        except (TypeError, ValueError, RecursionError) as error:
-            return f"extra of the Result cannot be sent: {error}"
-    return None
 
 
 def _check_service(service: Any) -> None:

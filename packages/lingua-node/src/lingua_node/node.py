@@ -11,10 +11,10 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from lingua_node import machine, messages, mistakes, troubles
 from lingua_node.backoff import Backoff
-from lingua_node.handlers import as_async
+from lingua_node.calls import HandlerCalls
 from lingua_node.identity import Identity, Offer, RegistrationRefused
 from lingua_node.intake import AudioForm
-from lingua_node.jobs import AsyncHandler, Handler, Job, Result
+from lingua_node.jobs import Handler
 from lingua_node.link import Link
 from lingua_node.signals import run_until_drained
 from lingua_node.terminal import show_log
@@ -65,7 +65,7 @@ class Node:
             audio=audio,
             heartbeat_s=heartbeat_s,
         )
-        self._handler: AsyncHandler | None = None
+        self._calls = HandlerCalls(audio=audio)
         if handler is not None:
             self.job(handler)
         self._heartbeat_s = heartbeat_s
@@ -74,9 +74,8 @@ class Node:
         self._leave = asyncio.Event()
         self._registered = asyncio.Event()
         self._runner = JobRunner(
-            handler=self._call_handler,
+            calls=self._calls,
             slots=max_concurrent_jobs,
-            audio=audio,
             acknowledge=acknowledge,
             takes=takes,
         )
@@ -115,8 +114,7 @@ class Node:
 
         :raises NodeMistake: it cannot be called with a job, or never returns a result
         """
-        mistakes.check_handler(handler)
-        self._handler = as_async(handler)
+        self._calls.take_handler(handler)
         return handler
 
     async def wait_registered(self) -> None:
@@ -157,7 +155,7 @@ class Node:
         """
         mistakes.check_url(url)
         token = mistakes.check_token(token)
-        if self._handler is None:
+        if not self._calls.is_ready:
             raise mistakes.NodeMistake(
                 "the node has no handler: put @node.job above the function that does a job"
             )
@@ -245,8 +243,3 @@ class Node:
     def _is_done(self) -> bool:
         runner = self._runner
         return runner.quiet.is_set() and not any(runner.attempts.unconfirmed())
-
-    async def _call_handler(self, job: Job) -> Result:
-        if self._handler is None:
-            raise RuntimeError("this node has no handler")
-        return await self._handler(job)

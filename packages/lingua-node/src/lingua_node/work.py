@@ -9,9 +9,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from lingua_node import answers, clock, intake, messages, mistakes
+from lingua_node import answers, messages
 from lingua_node.attempts import Attempts, Ended, LiveAttempt, key_of
-from lingua_node.jobs import AsyncHandler, Job, JobFailed
+from lingua_node.calls import MOST_FRAME_BYTES, HandlerCalls
+from lingua_node.jobs import JobFailed
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +44,8 @@ class JobRunner:
     def __init__(
         self,
         *,
-        handler: AsyncHandler,
+        calls: HandlerCalls,
         slots: int,
-        audio: intake.AudioForm,
         acknowledge: bool,
         takes: Callable[[messages.AssignJob], bool] | None,
     ) -> None:
@@ -53,10 +53,9 @@ class JobRunner:
         self.attempts = Attempts(remembered=max(64, 4 * slots))
         self.draining = False
         self.quiet = asyncio.Event()  # draining, and nothing runs
-        self._handler = handler
+        self._calls = calls
         self._max = slots
         self._slots = asyncio.Semaphore(slots)
-        self._audio = audio
         self._acknowledge = acknowledge
         self._takes = takes
         self._node_id = ""
@@ -69,8 +68,12 @@ class JobRunner:
         """The number of the registered connection; None while there is none."""
         return self._connection
 
-    def attach(self, *, node_id: str, send: Send) -> None:
+    def attach(self, *, node_id: str, send: Send, most_frame_bytes: int = MOST_FRAME_BYTES) -> None:
         """A connection has been registered: answer through it from now on."""
+        self._calls.most_frame_bytes = most_frame_bytes
+        for ended in self.attempts.unconfirmed():
+            if _measure(ended) > most_frame_bytes:
+                self._withdraw(ended)
         self._connections += 1
         self._connection = self._connections
         self._node_id = node_id
@@ -80,6 +83,21 @@ class JobRunner:
         """The connection is gone: results wait for the next one."""
         self._connection = None
         self._send_raw = None
+
+    def withdraw_longest(self) -> bool:
+        """Give up the longest result that may have cost this connection; False if there is none.
+
+        The scheduler closes a socket for a frame that is too long, and does not say for which.
+        """
+        sent = [
+            ended
+            for ended in self.attempts.unconfirmed()
+            if ended.sent_on == self._connection and ended.result is not None
+        ]
+        if not sent:
+            return False
+        self._withdraw(max(sent, key=_measure))
+        return True
 
     def drain(self) -> None:
         """Take nothing new; `quiet` is set when the last handler has ended."""
@@ -168,11 +186,17 @@ class JobRunner:
 
     async def _run(self, entry: LiveAttempt) -> None:
         key = key_of(entry.assign)
-        started_s = clock.monotonic_s()
         result: messages.JobResult | None = None
         try:
             async with self._slots:
-                result = await self._process(entry, started_s=started_s)
+                await self._start(entry)
+                result = await self._calls.answer(
+                    entry.assign, node_id=self._node_id, tell=self._try_send
+                )
+        except KeyboardInterrupt as error:
+            # Whoever interrupts ends the program; whoever speaks need not wait for that.
+            result = self._calls.fail(entry.assign, error, node_id=self._node_id)
+            raise
         finally:
             # A cancelled attempt has no result, even if its handler swallowed the cancellation.
             ended = self.attempts.end(key, result=None if entry.cancelled else result)
@@ -180,49 +204,10 @@ class JobRunner:
             await self._try_deliver(ended)
             self._note_quiet()
 
-    async def _process(self, entry: LiveAttempt, *, started_s: float) -> messages.JobResult:
-        assign = entry.assign
-        try:
-            await self._start(entry)
-            job = await self._open(assign)
-            result = await self._handler(job)
-            if fault := mistakes.find_fault(result):
-                logger.error("%s", fault, extra={"job_id": assign.job_id})
-                raise JobFailed(fault)  # noqa: TRY301 - told as any failure is
-            return answers.success(
-                assign, self._node_id, result, clock.elapsed_ms(since_s=started_s)
-            )
-        except JobFailed as error:
-            return answers.failure(
-                assign, self._node_id, error, clock.elapsed_ms(since_s=started_s)
-            )
-        except Exception as error:
-            # A bug in a handler fails its job, not the node.
-            logger.exception("the handler failed", extra={"job_id": assign.job_id})
-            failed = JobFailed(f"{type(error).__name__}: {error}")
-            return answers.failure(
-                assign, self._node_id, failed, clock.elapsed_ms(since_s=started_s)
-            )
-
     async def _start(self, entry: LiveAttempt) -> None:
         entry.started = True
         if self._acknowledge:
             await self._try_send(answers.started(entry.assign, self._node_id))
-
-    async def _open(self, assign: messages.AssignJob) -> Job:
-        """Decode the audio into the form the handler asked for.
-
-        :raises AudioInvalid: it is not what it claims to be
-        """
-        audio, audio_format, rate = await intake.read_audio(assign, wanted=self._audio)
-
-        async def emit(text: str, is_final: bool) -> None:  # noqa: FBT001 - called by Job alone
-            partial = answers.partial(assign, self._node_id, text=text, is_final=is_final)
-            await self._try_send(partial)
-
-        return Job(
-            assign=assign, audio=audio, audio_format=audio_format, sample_rate=rate, _emit=emit
-        )
 
     def _note_gone(self, entry: LiveAttempt) -> None:
         """End an attempt whose task was cancelled before its first step: it never ran at all."""
@@ -252,11 +237,16 @@ class JobRunner:
         ended.sent_on, ended.confirmed = self._connection, False
         await self._send(ended.result)
 
+    def _withdraw(self, ended: Ended) -> None:
+        """Say that a result is too long in place of sending it for ever."""
+        if ended.result is not None:
+            ended.result = self._calls.withdraw(ended.result)
+
     async def _try_deliver(self, ended: Ended) -> None:
         try:
             await self._deliver(ended)
         except Disconnected:
-            ended.sent_on = None
+            logger.debug("not connected, a result waits")
 
     async def _try_send(self, message: messages.FromNode) -> None:
         try:
@@ -268,6 +258,10 @@ class JobRunner:
         if self._send_raw is None:
             raise Disconnected
         await self._send_raw(message)
+
+
+def _measure(ended: Ended) -> int:
+    return messages.measure(ended.result) if ended.result is not None else 0
 
 
 def _cancel(entry: LiveAttempt) -> None:
