@@ -9,7 +9,7 @@ from channels.consumer import AsyncConsumer
 from scheduling.model.errors import Refusal
 from sockets.outbound import WRITE_TEXT, Outbound, OutboundLimits
 from sockets.reader import UNDECODABLE, MessageReader, ReadMessage, Unreadable
-from sockets.socket_auth import OpenSocketAuth, Peer, SocketAuth, reject
+from sockets.socket_auth import NAME_SENDER, OpenSocketAuth, Peer, SocketAuth, reject
 from sockets.wire import Message, encode_text
 
 logger = logging.getLogger(__name__)
@@ -53,8 +53,11 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming, Outgoing]):
             self.auth.leave(self.peer)
 
     async def _converse(self, receive: Any, send: Any) -> None:
+        extensions = self.scope.get("extensions", {})
+        if NAME_SENDER in extensions:
+            extensions[NAME_SENDER]["name"](self.peer.sender)
         await send({"type": "websocket.accept", "subprotocol": self.peer.subprotocol})
-        at_once = self.scope.get("extensions", {}).get(WRITE_TEXT, {})
+        at_once = extensions.get(WRITE_TEXT, {})
         self.outbound = Outbound(send, limits=self.outbound_limits, write=at_once.get("write"))
         self._task = asyncio.current_task()
         if self.peer.admission is not None:

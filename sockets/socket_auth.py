@@ -17,6 +17,8 @@ from sockets.tickets import read_ticket
 
 logger = logging.getLogger(__name__)
 
+# The extension of a server that asks whose share a socket uses up: ``{"name": function}``.
+NAME_SENDER = "lingua.name_sender"
 # The subprotocol that is named to a browser which sent its credential as the second of a pair.
 SUBPROTOCOL = "lingua.v1"
 _BEARER_SUBPROTOCOL = "lingua.bearer."

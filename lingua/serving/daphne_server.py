@@ -25,6 +25,7 @@ from lingua.serving.daphne_http import BoundedHttpFactory
 from lingua.serving.daphne_socket import BoundedWebSocket
 from lingua.serving.input_queue import InputQueue
 from lingua.serving.server import ServerOptions, serve
+from sockets.socket_auth import NAME_SENDER
 
 _logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class DaphneServer(Server):
             server_name=None,
         )
         self._options = options
+        self.patience, self.pieces = options.patience, options.pieces
         self._running: set[asyncio.Future[None]] = set()
         self._port: Any = None
         self.connections: dict[Any, dict[str, Any]] = {}
@@ -136,7 +138,10 @@ class DaphneServer(Server):
         scope.setdefault("asgi", {"version": "3.0"})
         queue: asyncio.Queue[Message] | InputQueue = asyncio.Queue()
         if isinstance(protocol, BoundedWebSocket):
-            scope["extensions"] = {"websocket.http.response": {}}
+            scope["extensions"] = {
+                "websocket.http.response": {},
+                NAME_SENDER: {"name": protocol.name_sender},
+            }
             queue = InputQueue(
                 max_bytes=self._options.input_max_bytes,
                 max_messages=self._options.input_max_messages,

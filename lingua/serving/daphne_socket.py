@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.interfaces import IPushProducer
 from zope.interface.declarations import implementer
 
 from lingua.serving.asgi_types import Message
+from lingua.serving.daphne_frames import BoundedFrames
 from lingua.serving.input_queue import InputQueue
 
 _TEXT, _BINARY = 1, 2
@@ -20,10 +20,9 @@ _REASON_MAX_BYTES = 123
 
 
 @implementer(IPushProducer)
-class BoundedWebSocket(WebSocketProtocol):
+class BoundedWebSocket(BoundedFrames):
     """One socket: reads no faster than its application, and lets `send` wait for a slow reader."""
 
-    transport: Any
     _answer: tuple[int, list[tuple[bytes, bytes]]]
 
     def __init__(self) -> None:
@@ -56,11 +55,13 @@ class BoundedWebSocket(WebSocketProtocol):
 
     def pause_reading(self) -> None:
         if self.state == self.STATE_OPEN:
+            self._hold_back()
             self.transport.pauseProducing()
 
     def resume_reading(self) -> None:
         if self.state != self.STATE_CLOSED:
             self.transport.resumeProducing()
+            self._go_on()
 
     def applicationCreateWorked(self, application_queue: InputQueue) -> None:
         self.application_queue = application_queue
@@ -151,6 +152,7 @@ class BoundedWebSocket(WebSocketProtocol):
             for name, value in message.get("headers", ())
         }
         self.serverAccept((message.get("subprotocol"), headers))
+        self._take_early()
 
     def send_reply(self, message: Message) -> None:
         data, text = message.get("bytes"), message.get("text")

@@ -13,6 +13,7 @@ from typing import Protocol
 from lingua.serving.asgi_router import AsgiRouter
 from lingua.serving.asgi_types import Message
 from lingua.serving.deadlines import Patience
+from lingua.serving.frame_pieces import PieceLimits
 
 _logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class ServerOptions:
     input_max_messages: int
     http_max_body_bytes: int
     patience: Patience
+    pieces: PieceLimits
     ping_interval_s: float
     ping_timeout_s: float
     drain_timeout_s: float

@@ -36,7 +36,9 @@ class UvicornServer:
     def __init__(self, *, router: AsgiRouter, options: ServerOptions) -> None:
         self._patience = options.patience
         # Uvicorn types this as a class and calls it.
-        socket_class: Any = functools.partial(PatientWebSocket, patience=options.patience)
+        socket_class: Any = functools.partial(
+            PatientWebSocket, patience=options.patience, pieces=options.pieces
+        )
         self._config = uvicorn.Config(
             router,
             loop="none",

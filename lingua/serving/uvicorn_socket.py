@@ -11,12 +11,22 @@ from websockets.http11 import Request
 from websockets.protocol import State
 
 from lingua.serving import websocket_frames
-from lingua.serving.deadlines import Patience, PeerDeadline
+from lingua.serving.deadlines import MOST_HEAD_BYTES, Patience, PeerDeadline
+from lingua.serving.frame_pieces import (
+    POLICY_VIOLATION,
+    TOO_MANY_PIECES,
+    UNFINISHED,
+    PieceShares,
+    PieceLimits,
+)
 from sockets.outbound import WRITE_TEXT
+from sockets.socket_auth import NAME_SENDER
 
 _CLOSE_HANDSHAKE_S = 1.0
 _MOST_GATHERED_CHARS = 16 * 1024
 _MOST_UNREAD = 1
+# Frames that are taken from one read: the rest stays as it came until somebody wants it.
+_MOST_TAKEN = 64
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -62,10 +72,11 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
     _discarding = False
     _gathered_chars = 0
     _flush_due = False
-    _spoke_early = False
+    _has_ended = False
 
-    def __init__(self, *, patience: Patience, **options: Any) -> None:
+    def __init__(self, *, patience: Patience, pieces: PieceLimits, **options: Any) -> None:
         super().__init__(**options)
+        self._pieces = PieceShares(pieces)
         self._deadline = PeerDeadline(patience, drop=self._drop)
         self.queue = cast("asyncio.Queue[Any]", _Events(self.loop))
         self._unread = bytearray()
@@ -82,18 +93,38 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.handshake_initiated and not self.close_sent:
             self.scope["extensions"][WRITE_TEXT] = {"write": self.write_text}
+            self.scope["extensions"][NAME_SENDER] = {"name": self._pieces.name}
 
     async def send(self, message: Any) -> None:
         """Send text soon, together with what else is sent until then; all else at once."""
         text = message.get("text")
         if text is None or self.close_sent or not self.handshake_complete:
+            was_open = self.handshake_complete
             await super().send(message)
             # A refusal with an answer ends the handshake, too; uvicorn takes it for forgotten.
             self.handshake_complete |= self.close_sent
+            if not was_open and self.handshake_complete:
+                self._deadline.clear()
+                # Frames may have come before our answer.
+                self.data_received(b"")
             return
         await self.writable.wait()
         if not self.write_text(text):
             raise ClientDisconnected
+
+    async def receive(self) -> Any:
+        """Return the next message, and read on when there is none left."""
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            if self._unread:
+                self.data_received(b"")
+            if not self._is_full():
+                self.transport.resume_reading()
+        return message
+
+    def _is_full(self) -> bool:
+        return self.read_paused
 
     def write_text(self, text: str) -> bool:
         """Write a text message soon; False when the peer reads too slowly, or is gone."""
@@ -127,11 +158,7 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
         if self._discarding:
             return
         if self.conn.state is State.CONNECTING:
-            # Frames before our answer: the parser may hold half of one from now on.
-            self._spoke_early = self.handshake_initiated
-            super().data_received(data)
-            if self.conn.handshake_exc is not None and not self.handshake_initiated:
-                self._refuse_malformed()
+            self._take_head(data)
             return
         unread = self._unread
         if not unread:
@@ -141,6 +168,29 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
             unread += data
             taken = self._take_frames(unread)
             del unread[:taken]
+        self._watch_rest(len(data))
+
+    def _take_head(self, data: bytes) -> None:
+        if self.handshake_initiated:
+            # Frames before our answer wait for it.
+            self._unread += data
+            if len(self._unread) > MOST_HEAD_BYTES:
+                self.transport.abort()
+            return
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self._refuse_malformed()
+
+    def _watch_rest(self, count: int) -> None:
+        """Give the peer its time for a message that it began, from the last one's end on."""
+        if not self._unread and self.conn.current_size is None:
+            self._deadline.clear()
+        elif self._has_ended or not self._deadline.is_running:
+            self._deadline.expect_body()
+            self._deadline.note_bytes(len(self._unread))
+        else:
+            self._deadline.note_bytes(count)
+        self._has_ended = False
 
     def _refuse_malformed(self) -> None:
         """Answer an upgrade that cannot be read; the parser has words for some of them alone."""
@@ -149,16 +199,28 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
         self.transport.close()
 
     def _drop(self) -> None:
-        """Give up a handshake that does not end, whoever is to blame."""
+        """Give up a handshake, or a message, that does not end."""
         if not self.handshake_complete:
             self.transport.abort()
+        elif self.read_paused:
+            # It is we who do not read.
+            self._deadline.expect_body()
+        else:
+            self._refuse_more(UNFINISHED)
+
+    def _refuse_more(self, reason: str) -> None:
+        self._discarding = True
+        self._unread.clear()
+        self.frames = []
+        self.close_with(code=POLICY_VIOLATION, reason=reason)
 
     def _take_frames(self, data: bytes | bytearray) -> int:
         """Take the whole frames in `data`, and return how many bytes they were."""
         start = 0
-        while not self._discarding and start < len(data):
+        events = cast("_Events", self.queue)
+        while not self._discarding and start < len(data) and len(events) < _MOST_TAKEN:
             ends = websocket_frames.find_payload(data, start)
-            if self.conn.state is not State.OPEN or self._spoke_early:
+            if self.conn.state is not State.OPEN:
                 ends = None
             elif ends is None:
                 return start
@@ -170,8 +232,10 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
                 return start
             if websocket_frames.is_whole_text(data, start) and self.conn.current_size is None:
                 self._take_text(websocket_frames.unmask(data, begin, end))
-            else:
+            elif websocket_frames.is_whole_bytes(data, start) or self._pieces.take(end - begin):
                 super().data_received(bytes(data[start:end]))
+            else:
+                self._refuse_more(TOO_MANY_PIECES)
             start = end
         return len(data) if self._discarding else start
 
@@ -191,6 +255,7 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         """Hand a message on; text that is no UTF-8 closes with 1007, and nobody's log is filled."""
+        self._has_ended = True
         message = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
         self.frames = []
         if self.close_sent:

@@ -5,7 +5,7 @@ try:
 except ImportError:  # a build of websockets without its C part
     from websockets.utils import apply_mask
 
-_TEXT, _MASKED, _SIZE_BITS = 0x81, 0x80, 0x7F
+_TEXT, _WHOLE_BYTES, _MASKED, _SIZE_BITS = 0x81, 0x82, 0x80, 0x7F
 _SHORT, _MEDIUM = 126, 127
 _MOST_SHORT, _MOST_MEDIUM = 125, 0xFFFF
 _HEAD_BYTES = {_SHORT: 4, _MEDIUM: 10}
@@ -30,6 +30,11 @@ def find_payload(data: bytes | bytearray, start: int) -> tuple[int, int] | None:
 def is_whole_text(data: bytes | bytearray, start: int) -> bool:
     """Say whether the frame at `start` is a masked text message in one piece."""
     return data[start] == _TEXT and data[start + 1] & _MASKED != 0
+
+
+def is_whole_bytes(data: bytes | bytearray, start: int) -> bool:
+    """Say whether the frame at `start` is bytes in one piece."""
+    return data[start] == _WHOLE_BYTES
 
 
 def is_masked(data: bytes | bytearray, start: int) -> bool:

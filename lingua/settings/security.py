@@ -70,9 +70,14 @@ LINGUA_LOGIN_MAX_WAIT_S = env_int("LINGUA_LOGIN_MAX_WAIT_S", default=900, minimu
 LINGUA_TRUSTED_PROXIES = env_networks("LINGUA_TRUSTED_PROXIES")
 # How long a connection may take to send the head of a request, and an opening handshake to end.
 LINGUA_HANDSHAKE_TIMEOUT_S = env_float("LINGUA_HANDSHAKE_TIMEOUT_S", default=10, minimum=0.1)
-# How long the body of a request, or the reading of an answer, may stand still; over the whole a
-# body must come at 8 KiB a second.
+# How long the body of a request, a message on a socket, or the reading of an answer may stand
+# still; over the whole it must come at 8 KiB a second.
 LINGUA_STALL_TIMEOUT_S = env_float("LINGUA_STALL_TIMEOUT_S", default=20, minimum=0.1)
+# What one instance keeps of bodies and messages that have not ended; beyond, the peer who began
+# first is dropped.
+LINGUA_MAX_UNFINISHED_BYTES = env_int(
+    "LINGUA_MAX_UNFINISHED_BYTES", default=128 * 1024 * 1024, minimum=1024 * 1024
+)
 
 # Networks whose scrapers need no token while LINGUA_SESSION_AUTH is on, such as 10.0.0.0/8. A
 # proxy's own address lets everybody in who comes through it.

@@ -15,6 +15,9 @@ pytestmark = pytest.mark.req("ED11")
 _HEAD = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
 _POST = b"POST /v1/dispatch/f2f HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 _UPGRADE = "\r\n".join(["GET /ws/session HTTP/1.1", "Host: localhost", *UPGRADE, ""]).encode()
+_OPEN = _UPGRADE + b"\r\n"
+# Frames of a message of 100 bytes, masked with zeros: its head, and its first piece.
+_LONG, _PIECE, _PONG = b"\x81\xe4" + bytes(4), b"\x01\x81" + bytes(5), b"\x8a\x80" + bytes(4)
 # What a peer sends at once, and what it then repeats, a byte or so at a time.
 _STAGES = {
     "nothing": (b"", b""),
@@ -28,6 +31,14 @@ _STAGES = {
     "body that drips": (_POST + b"Content-Length: 100000\r\n\r\n", b"a"),
     "chunk that stops": (_POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab", b""),
     "chunks that drip": (_POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+    "message that stops": (_OPEN + _LONG + b"{", b""),
+    "message that drips": (_OPEN + _LONG.replace(b"\xe4", b"\xfe\xff\xff") + b"{", b"a"),
+    "message in pieces, and pongs": (_OPEN + _PIECE, _PONG),
+    "message begun after another": (_OPEN + b"\x81\x81" + bytes(5) + _PIECE, _PONG),
+    "body that came fast, then drips": (
+        _POST + b"Content-Length: 4000000\r\n\r\n" + bytes(3_000_000),
+        b"a",
+    ),
     "body of an upgrade": (_UPGRADE + b"Content-Length: 100000\r\n\r\n", b"a"),
 }
 
@@ -35,7 +46,13 @@ _STAGES = {
 @pytest.fixture
 def impatient(build_fortress: Build) -> Fortress:
     """A server that waits a second at each stage: what a test waits for must come soon."""
-    return build_fortress(LINGUA_HANDSHAKE_TIMEOUT_S="1", LINGUA_STALL_TIMEOUT_S="1")
+    return build_fortress(
+        LINGUA_HANDSHAKE_TIMEOUT_S="1",
+        LINGUA_STALL_TIMEOUT_S="1",
+        # Bodies are read, and sockets open, before anybody is asked who sends.
+        LINGUA_NODE_AUTH="off",
+        LINGUA_SESSION_AUTH="off",
+    )
 
 
 async def _linger(fortress: Fortress, opening: bytes, dripped: bytes) -> float:
@@ -43,7 +60,10 @@ async def _linger(fortress: Fortress, opening: bytes, dripped: bytes) -> float:
     host, port = fortress.instance.address.split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     begun_at = time.monotonic()
-    writer.write(opening)
+    if opening.startswith(_OPEN):
+        writer.write(_OPEN)
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), DEADLINE_S)
+    writer.write(opening.removeprefix(_OPEN))
     dripping = asyncio.create_task(drip(writer, dripped))
     try:
         async with asyncio.timeout(DEADLINE_S):

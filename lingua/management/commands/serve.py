@@ -12,7 +12,8 @@ from django.db import OperationalError
 from django.utils.module_loading import import_string
 
 from lingua import settings
-from lingua.serving.deadlines import Patience
+from lingua.serving.deadlines import Patience, Unfinished
+from lingua.serving.frame_pieces import PieceLimits
 from lingua.serving.pending_migrations import count_missing_migrations
 from lingua.serving.server import CannotServe, ServerOptions
 from lingua.settings.addresses import is_loopback, parse_port
@@ -170,7 +171,16 @@ def _server_options(*, host: str, port: int) -> ServerOptions:
         input_max_messages=settings.LINGUA_INPUT_MAX_MESSAGES,
         http_max_body_bytes=settings.LINGUA_HTTP_MAX_BODY_BYTES,
         patience=Patience(
-            head_s=settings.LINGUA_HANDSHAKE_TIMEOUT_S, stall_s=settings.LINGUA_STALL_TIMEOUT_S
+            head_s=settings.LINGUA_HANDSHAKE_TIMEOUT_S,
+            stall_s=settings.LINGUA_STALL_TIMEOUT_S,
+            unfinished=Unfinished(settings.LINGUA_MAX_UNFINISHED_BYTES),
+        ),
+        pieces=PieceLimits(
+            socket=(settings.LINGUA_SESSION_RATE_PER_S, settings.LINGUA_SESSION_BURST),
+            sender=(
+                settings.LINGUA_PRINCIPAL_FRAME_RATE_PER_S,
+                settings.LINGUA_PRINCIPAL_FRAME_BURST,
+            ),
         ),
         ping_interval_s=settings.LINGUA_PING_INTERVAL_S,
         ping_timeout_s=settings.LINGUA_PING_TIMEOUT_S,
