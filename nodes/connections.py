@@ -1,11 +1,14 @@
 """One node's connection in this process: who it is, and what it was given."""
 
-from collections.abc import Callable
+import collections
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from nodes import messages
+from nodes.mistakes import MistakeSender
 from nodes.spelling import NodeSpelling
+from scheduling.model import ids
 from scheduling.model.errors import ConnectionFenced
 from scheduling.model.events import (
     AttemptAnswered,
@@ -17,17 +20,16 @@ from scheduling.model.events import (
     ToNode,
 )
 from scheduling.model.nodes import Node, NodeStatus
-from scheduling.model.shares import Shares
 from sockets.outbound import FrameQueue
 from sockets.wire import ErrorFrame, encode_text
 
 FENCED = 4409
-# How often a node is told of its own mistakes: one that makes many is not told of each.
-TOLD_PER_S, TOLD_AT_ONCE = 2.0, 20
 DISCONNECT = "disconnect"
 _NORMAL = 1000
 # A job that was stopped may be on its way here for as long as a message may take.
 _MOST_STOPPED = 1_024
+# What a node says of them a moment later is no mistake.
+_MOST_ANSWERED = 64
 
 
 class Held(msgspec.Struct):
@@ -55,6 +57,7 @@ class NodeConnection:
         on_written: Callable[["NodeConnection", JobAssigned], None],
         resume_token: str = "",
         spelling: NodeSpelling,
+        mistakes: MistakeSender,
     ) -> None:
         self.node = node
         self.spelling = spelling
@@ -64,10 +67,11 @@ class NodeConnection:
         self.reruns: messages.RerunMetrics | None = None
         self.flaws_shown_at_ms = -float("inf")
         self.is_flaw_to_show = False
-        self._stopped: dict[str, None] = {}
+        self._stopped: dict[str, Held] = {}
+        self._answered: collections.deque[str] = collections.deque(maxlen=_MOST_ANSWERED)
         self._outbound = outbound
         self._on_written = on_written
-        self._telling = Shares(per_s=TOLD_PER_S, burst=TOLD_AT_ONCE)
+        self.mistakes = mistakes
 
     @property
     def node_id(self) -> str:
@@ -89,8 +93,7 @@ class NodeConnection:
             case NodeControlled():
                 return self._control(event)
             case AttemptAnswered():
-                if self.find(event.job_id, event.attempt) is not None:
-                    del self.held[event.job_id]
+                self.answer(event.job_id, event.attempt)
                 return True
             case NodeFenced():
                 fenced = ConnectionFenced()
@@ -98,10 +101,20 @@ class NodeConnection:
                 self._outbound.close(FENCED, fenced.code)
                 return True
 
-    def tell(self, message: ErrorFrame) -> None:
-        """Tell the node's developer of a mistake, though not of each where there are many."""
-        if not self._telling.take(""):
-            self._send(message)
+    def answer(self, job_id: str, attempt: int) -> None:
+        """Note that the node has answered an attempt, and may be given another job."""
+        if self.find(job_id, attempt) is not None:
+            del self.held[job_id]
+            self._answered.append(job_id)
+
+    def had(self, job_id: str) -> bool:
+        """Say whether the node had a job on this connection that ended not long ago."""
+        return job_id in self._stopped or job_id in self._answered
+
+    def list_known(self) -> Iterator[tuple[str, Held]]:
+        """Yield the jobs that the node may speak of: those it has, and those it was to stop."""
+        yield from self.held.items()
+        yield from self._stopped.items()
 
     def list_attempts(self) -> list[tuple[str, int]]:
         """Return the attempts this connection was given and has not answered."""
@@ -144,8 +157,8 @@ class NodeConnection:
 
     def _cancel(self, event: JobCancelled) -> bool:
         # It must not come back when leases are written back, nor after this word.
-        self.held.pop(event.job_id, None)
-        self._stopped[event.job_id] = None
+        unknown = Held(attempt=0, session_id=ids.find_session_id(event.job_id) or "")
+        self._stopped[event.job_id] = self.held.pop(event.job_id, unknown)
         if len(self._stopped) > _MOST_STOPPED:
             del self._stopped[next(iter(self._stopped))]
         return self._send(

@@ -1,27 +1,31 @@
 """The node socket."""
 
 import asyncio
+import functools
 import logging
 
 from nodes import messages
-from nodes.connections import FENCED, TOLD_AT_ONCE, TOLD_PER_S, NodeConnection
+from nodes.connections import FENCED, NodeConnection
 from nodes.flaw_reporter import FlawReporter, make_error
 from nodes.job_service import NodeJobService
+from nodes.mistakes import MistakeSender
 from nodes.services import NodeService
-from scheduling.model.errors import ConnectionFenced, Refusal, RegistrationRefused
+from nodes.unread_attempts import find_attempt
+from scheduling.model.errors import ConnectionFenced, NodeUnknown, Refusal, RegistrationRefused
 from scheduling.model.shares import Shares
 from sockets.consumers import MessageConsumer
 from sockets.outbound import OutboundLimits
-from sockets.reader import ReadMessage, Unreadable
+from sockets.reader import Flaw, ReadMessage, Unreadable, name_kind
 from sockets.socket_auth import SocketAuth
 from sockets.wire import ErrorFrame
 
 logger = logging.getLogger(__name__)
 
 _REFUSED = 1008
-_NOT_YOURS = ErrorFrame(
-    code="INVALID_MESSAGE", message="node_id: not the id that this connection registered"
-)
+_INVALID = "INVALID_MESSAGE"
+_NOT_YOURS = Flaw("node_id", "not the id that this connection registered")
+_TOO_EARLY = Flaw("", "said before `node_register`")
+_BINARY = Flaw("", "a binary frame; a message is a text frame")
 
 
 class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFrame]):
@@ -43,7 +47,6 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         self._service = service
         self._jobs = jobs
         self._flaws = flaws
-        self._telling = Shares(per_s=TOLD_PER_S, burst=TOLD_AT_ONCE)
         self.outbound_limits = outbound_limits
         self.auth = auth
         self.most_frame_bytes = most_frame_bytes
@@ -51,6 +54,10 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         self._connection: NodeConnection | None = None
         # The id that was asked for last; whose it is shows when it is given.
         self._asked_for: str | None = None
+
+    @functools.cached_property
+    def _mistakes(self) -> MistakeSender:
+        return MistakeSender(self.outbound)
 
     async def answer(self, message: messages.FromNode) -> None:
         await self._keep_pace()
@@ -61,6 +68,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
                 self._connection, ack = await self._service.register(
                     message,
                     outbound=self.outbound,
+                    mistakes=self._mistakes,
                     peer=self.peer,
                     before=connection,
                 )
@@ -69,11 +77,8 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
                 self._service.check_languages(self._connection, message)
             case messages.NodeErrorReported():
                 self._note_error(message)
-            case _ if connection is None:
-                logger.info("message before registration ignored")
-            case _ if message.node_id != connection.node_id:
-                logger.warning("message in another node's name ignored", extra=self.log_fields)
-                self._tell(_NOT_YOURS)
+            case _ if connection is None or message.node_id != connection.node_id:
+                self._refuse(message)
             case messages.NodeHeartbeat():
                 await self._service.record_heartbeat(connection, message)
             case messages.JobAck():
@@ -85,6 +90,16 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
             case messages.JobResult():
                 await self._jobs.take_or_keep_result(connection, message)
 
+    def _refuse(self, message: messages.FromNode) -> None:
+        """Refuse what is said in another's name, or too early, where only heartbeats are usual."""
+        code, flaw = _INVALID, _NOT_YOURS
+        if self._connection is None:
+            if isinstance(message, messages.NodeHeartbeat):
+                return
+            code, flaw = NodeUnknown.code, _TOO_EARLY
+        kind = name_kind(type(message))
+        self._flaws.refuse(self._connection, self._mistakes, code, flaw, kind=kind)
+
     def _note_error(self, message: messages.NodeErrorReported) -> None:
         if self._connection is not None:
             error = messages.JobError(code=message.code, message=message.message)
@@ -94,6 +109,10 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         """Read a node no faster than its principal's share; nothing it says is dropped."""
         if wait_ms := self._shares.reserve(self.peer.sender):
             await asyncio.sleep(wait_ms / 1000)
+
+    async def take_bytes(self, frame: bytes) -> None:
+        """Refuse what is no text, and fail the attempt it is about."""
+        await self.malformed(self.reader.open(frame, flaw=_BINARY), "")
 
     @property
     def log_fields(self) -> dict[str, str]:
@@ -114,22 +133,18 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
 
     async def malformed(self, unreadable: Unreadable, frame: str) -> None:
         await self._keep_pace()
-        if not unreadable.kind and messages.is_our_own(frame):
-            return
         connection = self._connection
         self._flaws.note_unreadable(connection, unreadable)
-        if unreadable.kind == messages.REGISTER:
-            self.reply(make_error(unreadable))
-            self.outbound.close(_REFUSED, "INVALID_MESSAGE")
+        if not unreadable.kind and messages.is_error(frame):
             return
-        self._tell(make_error(unreadable))
-        if connection is not None:
-            await self._jobs.fail_unreadable(connection, unreadable)
-
-    def _tell(self, message: ErrorFrame) -> None:
-        """Tell the node's developer of a mistake, though not of each where there are many."""
-        if not self._telling.take(""):
-            self.reply(message)
+        failed = find_attempt(connection, unreadable) if connection is not None else None
+        if unreadable.kind == messages.REGISTER and failed is None:
+            self.reply(make_error(unreadable))
+            self.outbound.close(_REFUSED, _INVALID)
+            return
+        self._mistakes.tell(make_error(unreadable, failed))
+        if connection is not None and failed is not None:
+            await self._jobs.fail_unreadable(connection, unreadable, *failed)
 
     async def disconnected(self, code: int) -> None:
         if self._connection is not None:

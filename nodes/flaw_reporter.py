@@ -9,7 +9,10 @@ import msgspec
 
 from nodes import messages
 from nodes.connections import NodeConnection
+from nodes.mistakes import MistakeSender
+from scheduling.fleet.registry import Attempt
 from scheduling.model import clock
+from scheduling.model.errors import NoSuchJob, StaleAttempt
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Flaws, Node
 from sockets.reader import Flaw, ReadMessage, Unreadable, name_kind
@@ -48,7 +51,42 @@ class FlawReporter:
         self._note(connection, "dropped", kind=kind, flaws=flaws)
         if connection is not None:
             told = _say(flaws)
-            connection.tell(ErrorFrame(code="FIELD_IGNORED", message=f"{kind}: {told}"))
+            connection.mistakes.tell(ErrorFrame(code="FIELD_IGNORED", message=f"{kind}: {told}"))
+
+    def note_stray(
+        self,
+        connection: NodeConnection,
+        message: messages.JobAck | messages.JobStarted | messages.AsrPartial | messages.JobResult,
+    ) -> None:
+        """Refuse what a node says of an attempt it does not have.
+
+        Not of one that ended a moment ago: that word and this one passed each other.
+        """
+        if connection.had(message.job_id):
+            return
+        held = connection.held.get(message.job_id)
+        if held is None:
+            code, flaw = NoSuchJob.code, Flaw("job_id", "no job that this connection was given")
+        else:
+            known = f"attempt {held.attempt} is what this connection was given"
+            code, flaw = StaleAttempt.code, Flaw("attempt_id", known)
+        kind = name_kind(type(message))
+        self.refuse(connection, connection.mistakes, code, flaw, kind=kind, job_id=message.job_id)
+
+    def refuse(
+        self,
+        connection: NodeConnection | None,
+        mistakes: MistakeSender,
+        code: str,
+        flaw: Flaw,
+        *,
+        kind: str,
+        **said: str,
+    ) -> None:
+        """Count a frame that can be read and is not to be, and tell the node why."""
+        self._note(connection, "refused", kind=kind, flaws=(flaw,), **said)
+        details = {"type": kind, "field": flaw.field} | said
+        mistakes.tell(ErrorFrame(code=code, message=str(flaw), details=details))
 
     def note_unreadable(self, connection: NodeConnection | None, unreadable: Unreadable) -> None:
         """Note a frame that could not be taken; whoever has its socket tells the node."""
@@ -134,9 +172,11 @@ class FlawReporter:
         self._show(connection.node)
 
 
-def make_error(unreadable: Unreadable) -> ErrorFrame:
-    """Return what a node is told of a frame that could not be taken."""
+def make_error(unreadable: Unreadable, failed: Attempt | None = None) -> ErrorFrame:
+    """Return what a node is told of a frame that could not be taken, and what `failed` by it."""
     said = unreadable.values
+    if failed is not None:
+        said = {"job_id": failed[0], "attempt_id": failed[1]}
     details = {"type": unreadable.kind, "field": unreadable.flaw.field}
     details |= {name: said[name] for name in ("job_id", "attempt_id") if name in said}
     return ErrorFrame(code="INVALID_MESSAGE", message=str(unreadable.flaw), details=details)

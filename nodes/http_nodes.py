@@ -9,6 +9,7 @@ from nodes import http_messages, messages
 from nodes.connections import FENCED, NodeConnection
 from nodes.job_service import NodeJobService
 from nodes.lifecycle import ACKNOWLEDGES, RESUMES
+from nodes.mistakes import MistakeSender
 from nodes.poll_queue import Fetched, PollQueue
 from nodes.services import NodeService
 from nodes.spelling import UNKNOWN_SPELLING
@@ -111,7 +112,11 @@ class HttpNodes:
         admission = await self._admit(call.principal)
         try:
             connection, registered = await self._service.register(
-                message, outbound=box, peer=Peer(admission=admission), before=None
+                message,
+                outbound=box,
+                mistakes=MistakeSender(box),
+                peer=Peer(admission=admission),
+                before=None,
             )
         except BaseException:
             self._dismiss(admission)
@@ -209,6 +214,7 @@ class HttpNodes:
             on_written=self._jobs.written,
             resume_token=token,
             spelling=UNKNOWN_SPELLING,
+            mistakes=MistakeSender(box),
         )
         http_node = HttpNode(connection, box=box, admission=admission)
         older = self._delivery.local.attach_node(node_id, connection)

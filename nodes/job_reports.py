@@ -9,8 +9,10 @@ from nodes.connections import Held, NodeConnection
 from nodes.flaw_reporter import FlawReporter
 from nodes.http_nodes import HttpNodes
 from nodes.job_service import NodeJobService
+from nodes.mistakes import MistakeSender
 from nodes.poll_queue import PollQueue
 from nodes.spelling import UNKNOWN_SPELLING
+from nodes.unread_attempts import find_attempt
 from scheduling.access.access import Access
 from scheduling.access.admissions import Admission
 from scheduling.fleet.registry import Registry
@@ -128,11 +130,12 @@ class JobReports:
         if held is not None:
             held.check(principal)
         self._flaws.note_unreadable(held.connection if held else None, unreadable)
-        if not {"node_id", "job_id", "attempt_id"} <= said.keys():
+        if "node_id" not in said:
             return
         connection = await self._find_connection(principal, said["node_id"])
-        if await self._jobs.fail_unreadable(connection, unreadable):
-            await self._note_answered(said["node_id"], said["job_id"], said["attempt_id"])
+        failed = find_attempt(connection, unreadable)
+        if failed and await self._jobs.fail_unreadable(connection, unreadable, *failed):
+            await self._note_answered(said["node_id"], *failed)
 
     async def _note_answered(self, node_id: str, job_id: str, attempt: int) -> None:
         """Let the instance that holds a node know that it has answered."""
@@ -161,11 +164,13 @@ class JobReports:
         if principal is not None:
             visit = Admission(principal=principal, connection_id="")
             await self._access.claim_node_id(visit, node_id)
+        box = PollQueue(limits=OutboundLimits(), on_closed=lambda _box: None)
         return NodeConnection(
             node=await self._registry.get_node(node_id),
-            outbound=PollQueue(limits=OutboundLimits(), on_closed=lambda _box: None),
+            outbound=box,
             on_written=self._jobs.written,
             spelling=UNKNOWN_SPELLING,
+            mistakes=MistakeSender(box),
         )
 
 

@@ -9,6 +9,7 @@ from nodes.asr_metrics import AsrMetrics
 from nodes.connections import Held, NodeConnection
 from nodes.flaw_reporter import FlawReporter
 from nodes.results import UNREADABLE_RESULT, has_it, read_failure, read_result, refuse
+from nodes.unread_attempts import RESULT, is_result
 from scheduling.fleet.unavailable_services import MODEL_NOT_AVAILABLE, UnavailableServices
 from scheduling.jobs.attempts import Attempts
 from scheduling.jobs.retries import Retries
@@ -25,9 +26,6 @@ from sockets.reader import Unreadable
 logger = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 0.2
-_RESULT = "job_result"
-# Said while the node works on an attempt: it must be told to stop.
-_UNDER_WAY = frozenset({"job_ack", "job_started"})
 _NOT_WORTH_RETRYING = frozenset({"INVALID_AUDIO", "UNSUPPORTED_AUDIO_FORMAT"})
 
 
@@ -67,6 +65,7 @@ class NodeJobService:
         """The node accepted a job: its reservation becomes a run lease (J12, C6)."""
         held = connection.find(message.job_id, message.attempt_id)
         if held is None:
+            self._flaws.note_stray(connection, message)
             return
         try:
             await self.accept(connection, message.job_id, held, tell=True)
@@ -79,13 +78,16 @@ class NodeJobService:
     async def start(self, connection: NodeConnection, message: messages.JobStarted) -> None:
         """The node works on a job."""
         held = connection.find(message.job_id, message.attempt_id)
-        if held is not None:
-            self.begin(connection, message.job_id, held)
+        if held is None:
+            self._flaws.note_stray(connection, message)
+            return
+        self.begin(connection, message.job_id, held)
 
     async def pass_partial(self, connection: NodeConnection, message: messages.AsrPartial) -> None:
         """Pass on what has been recognised so far; it also says that the node works on the job."""
         held = connection.held.get(message.job_id)
         if held is None:
+            self._flaws.note_stray(connection, message)
             return
         self.begin(connection, message.job_id, held)
         await self._delivery.to_session(
@@ -128,9 +130,25 @@ class NodeJobService:
             return
 
     async def _take_or_log(self, connection: NodeConnection, message: messages.JobResult) -> None:
-        if ids.find_session_id(message.job_id) is None:
-            logger.info("result of no job of ours", extra={"node_id": connection.node_id})
-        elif not await self.take_result(connection, message):
+        held = connection.held.get(message.job_id)
+        if held is not None and held.attempt != message.attempt_id:
+            self._flaws.note_stray(connection, message)
+            return
+        try:
+            is_taken = await self.take_result(connection, message)
+        except NoSuchJob:
+            self._flaws.note_stray(connection, message)
+            return
+        if not is_taken:
+            await self._judge_late(connection, message)
+
+    async def _judge_late(self, connection: NodeConnection, message: messages.JobResult) -> None:
+        """A result changed nothing: say so to a node that never had its job."""
+        if connection.had(message.job_id) or await self._attempts.was_given(
+            session_id=ids.find_session_id(message.job_id) or "",
+            job_id=message.job_id,
+            node_id=connection.node_id,
+        ):
             logger.info(
                 "late result ignored",
                 extra={
@@ -139,6 +157,8 @@ class NodeJobService:
                     "node_id": connection.node_id,
                 },
             )
+        else:
+            self._flaws.note_stray(connection, message)
 
     async def take_result(self, connection: NodeConnection, message: messages.JobResult) -> bool:
         """Take a node's result now; False when that attempt was no longer the job's.
@@ -151,8 +171,7 @@ class NodeJobService:
             raise NoSuchJob
         if not message.success and has_it(message.error):
             return await self._wait_for_it(connection, message)
-        if connection.find(message.job_id, message.attempt_id):
-            del connection.held[message.job_id]
+        connection.answer(message.job_id, message.attempt_id)
         outcome = self._read(connection, message)
         refused = outcome if isinstance(outcome, Refused) else None
         if refused is not None and refused.code == MODEL_NOT_AVAILABLE:
@@ -223,24 +242,23 @@ class NodeJobService:
             return refused
         result, flaws = read_result(message)
         if flaws:
-            self._flaws.note_dropped(connection, flaws, kind=_RESULT)
+            self._flaws.note_dropped(connection, flaws, kind=RESULT)
         return refuse(UNREADABLE_RESULT) if result is None else result
 
-    async def fail_unreadable(self, connection: NodeConnection, unreadable: Unreadable) -> bool:
-        """Fail the attempt a node spoke of in words that cannot be read; False where it named none.
+    async def fail_unreadable(
+        self, connection: NodeConnection, unreadable: Unreadable, job_id: str, attempt: int
+    ) -> bool:
+        """Fail the attempt a node spoke of in words that cannot be read.
 
         While Redis is down that waits until it is back.
         """
-        said = unreadable.values
-        job_id, attempt = said.get("job_id"), said.get("attempt_id")
-        if job_id is None or attempt is None:
-            return False
         session_id = ids.find_session_id(job_id)
-        if session_id is None or said.get("node_id", connection.node_id) != connection.node_id:
+        if session_id is None:
             return False
-        is_over = unreadable.kind not in _UNDER_WAY
-        if is_over and connection.find(job_id, attempt):
-            del connection.held[job_id]
+        # A node that works on it must be told to stop.
+        is_over = is_result(unreadable)
+        if is_over:
+            connection.answer(job_id, attempt)
 
         async def fail() -> bool:
             return await self._retries.retry(

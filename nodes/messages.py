@@ -153,20 +153,39 @@ class NodeHeartbeat(Message, frozen=True, tag="node_heartbeat"):
     installed_models: Any = None
 
 
+class Envelope(Message, frozen=True):
+    """Whom a frame is about, read by itself where the rest cannot be read."""
+
+    job_id: ShortText | None = None
+    attempt_id: Counter | None = None
+    node_id: ShortText | None = None
+    session_id: ShortText | None = None
+    utterance_index: Counter | None = None
+    trace_id: ShortText | None = None
+    success: Any = None
+
+
 class JobAck(Message, frozen=True, tag="job_ack"):
+    # Only a result says so: it is one, whatever it calls itself.
+    essential: ClassVar = frozenset({"success"})
+
     job_id: ShortText
     attempt_id: Counter
     node_id: ShortText
     session_id: ShortText
     trace_id: ShortText
+    success: None = None
 
 
 class JobStarted(Message, frozen=True, tag="job_started"):
+    essential: ClassVar = frozenset({"success"})
+
     job_id: ShortText
     attempt_id: Counter
     node_id: ShortText
     session_id: ShortText
     trace_id: ShortText
+    success: None = None
 
 
 class AsrPartial(Message, frozen=True, tag="asr_partial"):
@@ -333,11 +352,11 @@ FromNode = (
 ToNode = NodeRegistered | AssignJob | CancelJob | NodeStatusShown | ControlNode
 
 REGISTER = "node_register"
-_OUR_OWN_TYPES = frozenset({"error", *(kind.__struct_config__.tag for kind in get_args(ToNode))})
 # A node that registers is told of every field that is wrong; later ones are read as far as they go.
 reader: MessageReader[FromNode] = MessageReader(
     *get_args(FromNode),
     tolerant=tuple(kind for kind in get_args(FromNode) if kind is not RegisterNode),
+    envelope=Envelope,
 )
 decode = reader.decode
 
@@ -350,6 +369,6 @@ def encode_assignment(assignment: Assignment) -> str:
     return encode_text(AssignJob(*msgspec.structs.astuple(assignment)))
 
 
-def is_our_own(frame: str) -> bool:
-    """Say whether a node sent a message of ours back; such frames are ignored, not refused."""
-    return find_type(frame) in _OUR_OWN_TYPES
+def is_error(frame: str) -> bool:
+    """Say whether a node says that something is wrong; were that answered, it would go on."""
+    return find_type(frame) == "error"

@@ -9,6 +9,7 @@ from nodes.credentials import NodeCredentials
 from nodes.flaw_reporter import FlawReporter
 from nodes.job_service import NodeJobService
 from nodes.lifecycle import describe, is_healthy, read_usage
+from nodes.mistakes import MistakeSender
 from nodes.spelling import NodeSpelling, list_unreadable
 from scheduling.fleet.registry import Attempt, Registry
 from scheduling.jobs.node_departure import Parting
@@ -52,6 +53,7 @@ class NodeService:
         message: messages.RegisterNode,
         *,
         outbound: FrameQueue,
+        mistakes: MistakeSender,
         peer: Peer,
         before: NodeConnection | None,
     ) -> tuple[NodeConnection, messages.NodeRegistered]:
@@ -82,6 +84,7 @@ class NodeService:
             on_written=self._jobs.written,
             resume_token=registration.resume_token,
             spelling=NodeSpelling(message.language_capabilities),
+            mistakes=mistakes,
         )
         if before is not None and before.node_id == node.node_id:
             connection.held.update(before.held)

@@ -1,12 +1,14 @@
 """Reads messages: strictly and fast, and what that refuses once more, field by field."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar, get_args
 
 import msgspec
 from msgspec import Struct
 
+from sockets.splitting import Fields, RawReader
 from sockets.wire import check_levels
 
 M = TypeVar("M")
@@ -14,10 +16,8 @@ M = TypeVar("M")
 # What decoding raises where a frame is not a message; none of it is a fault of ours.
 UNDECODABLE = (msgspec.MsgspecError, RecursionError, ValueError)
 _NO_OBJECT = "Expected `object`"
-_MOST_TOKENS = 50_000
 _MOST_ESCAPES = 100_000
 _MOST_WORDS = 200
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],:]', re.DOTALL)
 # An escaped character, a pair of surrogates, or half of one, which is no text.
 _ESCAPED = re.compile(
     r"\\(?:[^u]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -47,14 +47,26 @@ class ReadMessage(Struct, Generic[M], frozen=True):
 class Unreadable(Exception):
     """A frame that is no message; `values` are those of its fields that could be read.
 
-    `kind` is the type of message it would have been, empty where not even that is known.
+    `kind` is the type of message it would have been, empty where not even that is known. `names`
+    are the fields that it has, readable or not, of those that messages have; `is_cut` says that it
+    broke off, and may have had more.
     """
 
-    def __init__(self, *, kind: str, flaw: Flaw, values: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        *,
+        kind: str,
+        flaw: Flaw,
+        values: Mapping[str, Any],
+        names: frozenset[str] = frozenset(),
+        is_cut: bool = False,
+    ) -> None:
         super().__init__(str(flaw))
         self.kind = kind
         self.flaw = flaw
         self.values = values
+        self.names = names
+        self.is_cut = is_cut
 
 
 class MessageReader(Generic[M]):
@@ -63,16 +75,25 @@ class MessageReader(Generic[M]):
     `decode` takes what is right, and costs what msgspec costs; a frame that it refuses may be given
     to `read`. There half a pair of surrogates becomes U+FFFD. Of messages in `tolerant` an optional
     field that cannot be read is dropped, unless its class names it in `essential`; in others, and
-    where a field is required, it makes the frame unreadable.
+    where a field is required, it makes the frame unreadable. Of every unreadable frame the fields
+    of `envelope` are read, whatever its type.
     """
 
-    def __init__(self, *kinds: type[Struct], tolerant: tuple[type[Struct], ...] = ()) -> None:
+    def __init__(
+        self,
+        *kinds: type[Struct],
+        tolerant: tuple[type[Struct], ...] = (),
+        envelope: type[Struct] = Struct,
+    ) -> None:
         union: Any = kinds[0]
         for kind in kinds[1:]:
             union |= kind
         self.decode: Callable[[str | bytes], M] = msgspec.json.Decoder(union).decode
         self._kinds = {kind.__struct_config__.tag or "": kind for kind in kinds}
         self._plans = {kind: _Plan(kind) for kind in tolerant}
+        self._envelope = _Plan(envelope)
+        plans = (self._envelope, *self._plans.values())
+        self._raw_reader = RawReader("type", *(one.shown for plan in plans for one in plan.fields))
 
     def read(self, frame: str | bytes) -> ReadMessage[M]:
         """Read a frame that `decode` refused.
@@ -80,7 +101,7 @@ class MessageReader(Generic[M]):
         :raises Unreadable: it is no message, or a field is wrong that cannot be done without
         """
         text, repaired = _make_text(frame)
-        fields, is_whole = _split(text)
+        fields, is_whole = self._raw_reader.split(text)
         kind = self._find_kind(fields)
         plan = self._plans.get(kind) if kind else None
         if kind is None or plan is None:
@@ -90,7 +111,7 @@ class MessageReader(Generic[M]):
         if not is_whole:
             reading.fatal = Flaw("", self._find_words(text, repaired))
         if reading.fatal:
-            raise Unreadable(kind=_name(kind), flaw=reading.fatal, values=values)
+            raise self._refuse(kind, reading.fatal, fields, values)
         dropped = tuple(reading.dropped)
         if not dropped and not reading.repaired and not repaired:
             # What it does not know is nothing it needs.
@@ -99,8 +120,30 @@ class MessageReader(Generic[M]):
             message: Any = plan.build(values)
         except UNDECODABLE as error:
             flaw = Flaw("", _shorten(str(error)))
-            raise Unreadable(kind=_name(kind), flaw=flaw, values=values) from error
+            raise self._refuse(kind, flaw, fields, values) from error
         return ReadMessage(message, repaired=(*repaired, *reading.repaired), dropped=dropped)
+
+    def open(self, frame: bytes, *, flaw: Flaw) -> Unreadable:
+        """Return what a frame that is refused for `flaw` says of whom it is about."""
+        text, _ = _make_text(frame)
+        fields, _ = self._raw_reader.split(text)
+        return self._refuse(self._find_kind(fields), flaw, fields)
+
+    def _refuse(
+        self,
+        kind: type[Struct] | None,
+        flaw: Flaw,
+        fields: Fields,
+        values: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Unreadable:
+        said = _FieldReader().read(self._envelope, fields)
+        return Unreadable(
+            kind=_name(kind),
+            flaw=flaw,
+            values={**said, **values},
+            names=frozenset(fields),
+            is_cut=fields.is_cut,
+        )
 
     def _find_kind(self, fields: Mapping[str, str]) -> type[Struct] | None:
         if len(self._kinds) == 1:
@@ -116,7 +159,7 @@ class MessageReader(Generic[M]):
         repaired: tuple[Flaw, ...],
         *,
         kind: type[Struct] | None,
-        fields: Mapping[str, str],
+        fields: Fields,
     ) -> ReadMessage[M]:
         mended, found = repair(text)
         if found:
@@ -124,8 +167,7 @@ class MessageReader(Generic[M]):
         try:
             message = self.decode(mended)
         except UNDECODABLE as error:
-            flaw = _find_flaw(error)
-            raise Unreadable(kind=_name(kind), flaw=flaw, values={}) from error
+            raise self._refuse(kind, _find_flaw(error), fields) from error
         return ReadMessage(message, repaired=repaired)
 
     def _find_words(self, text: str, repaired: tuple[Flaw, ...]) -> str:
@@ -177,6 +219,7 @@ class _Plan:
             )
             for field in msgspec.structs.fields(kind)
         ]
+        self.raw_reader = RawReader(*(field.shown for field in self.fields))
 
     def build(self, values: Mapping[str, Any]) -> Any:
         return self._kind(**values)
@@ -220,7 +263,7 @@ class _FieldReader:
         except UNDECODABLE:
             if field.inner is None:
                 raise
-            fields, is_whole = _split(raw)
+            fields, is_whole = field.inner.raw_reader.split(raw)
             inner = _FieldReader()
             values = inner.read(field.inner, fields, f"{where}.")
             if not is_whole:
@@ -253,51 +296,6 @@ def _make_text(frame: str | bytes) -> tuple[str, tuple[Flaw, ...]]:
         text = frame.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         is_mended = text != frame
     return text, (Flaw("", "bytes that are no UTF-8, now U+FFFD"),) if is_mended else ()
-
-
-def _split(text: str) -> tuple[dict[str, str], bool]:
-    """Return the fields of a JSON object, each as its own JSON; say whether the object is whole.
-
-    Nothing is followed into the depth, so an object nested without end is split like any other.
-    """
-    fields: dict[str, str] = {}
-    tokens = _scan(text)
-    first = next(tokens, None)
-    if first is None or first[0] != "{" or text[: first[1]].strip(" \t\r\n"):
-        return fields, False
-    levels, key, begin = 1, "", 0
-    for mark, start, end in tokens:
-        if mark in "{[":
-            levels += 1
-            continue
-        if levels == 1:
-            if mark == ":":
-                begin = begin or end
-            elif mark[0] == '"' and not begin:
-                key = mark
-            elif mark in ",}" and begin:
-                fields[_read_key(key)] = text[begin:start]
-                key, begin = "", 0
-        if mark in "}]":
-            levels -= 1
-            if not levels:
-                return fields, mark == "}" and not text[end:].strip(" \t\r\n")
-    return fields, False
-
-
-def _scan(text: str) -> Iterator[tuple[str, int, int]]:
-    """Yield the brackets, commas, colons and strings of JSON, and where they stand."""
-    for number, found in enumerate(_TOKEN.finditer(text)):
-        if number >= _MOST_TOKENS or found[0] == '"':
-            return
-        yield found[0], found.start(), found.end()
-
-
-def _read_key(key: str) -> str:
-    try:
-        return msgspec.json.decode(repair(key)[0], type=str)
-    except UNDECODABLE:
-        return ""
 
 
 def _find_flaw(error: BaseException) -> Flaw:

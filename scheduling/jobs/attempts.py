@@ -98,6 +98,14 @@ class Attempts:
         if not (failed and attempt < record.attempt and node_id in record.failed_on):
             raise errors.StaleAttempt
 
+    async def was_given(self, *, session_id: str, job_id: str, node_id: str) -> bool:
+        """Say whether a job, as far as it is known yet, was ever a node's."""
+        record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)
+        if record is None:
+            return False
+        nodes = {record.node_id, *record.failed_on, *(node for _, node in record.live)}
+        return node_id in nodes
+
     async def find_assigned(
         self, *, session_id: str, job_id: str, attempt: int, node_id: str
     ) -> JobAssigned | None:

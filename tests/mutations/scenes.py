@@ -109,7 +109,7 @@ class Scene:
                 await node.send(text)
                 self._tally.frames += 1
             if _is_refused(nodes.messages.decode, text):
-                due += not nodes.messages.is_our_own(text)
+                due += not nodes.messages.is_error(text)
                 if "node_register" in text:
                     break
         await _told_or_closed(node)

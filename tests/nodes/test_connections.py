@@ -4,6 +4,7 @@ import pytest
 
 from bench.fixtures import build_fleet
 from nodes.connections import NodeConnection
+from nodes.mistakes import MistakeSender
 from nodes.spelling import UNKNOWN_SPELLING
 from scheduling.model.events import (
     AttemptAnswered,
@@ -39,6 +40,7 @@ def make_connection(queue: _Queue) -> NodeConnection:
         outbound=queue,
         on_written=lambda _connection, _event: None,
         spelling=UNKNOWN_SPELLING,
+        mistakes=MistakeSender(queue),
     )
 
 
