@@ -60,7 +60,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         return MistakeSender(self.outbound)
 
     async def answer(self, message: messages.FromNode) -> None:
-        await self._keep_pace()
+        await self.keep_pace()
         connection = self._connection
         match message:
             case messages.RegisterNode():
@@ -105,13 +105,14 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
             error = messages.JobError(code=message.code, message=message.message)
             self._flaws.report_failure(self._connection, error, reason=message.code)
 
-    async def _keep_pace(self) -> None:
+    async def keep_pace(self, *, cost: int = 1, work: int = 0) -> None:
         """Read a node no faster than its principal's share; nothing it says is dropped."""
-        if wait_ms := self._shares.reserve(self.peer.sender):
+        if wait_ms := self._shares.reserve(self.peer.sender, cost=cost + work):
             await asyncio.sleep(wait_ms / 1000)
 
     async def take_bytes(self, frame: bytes) -> None:
         """Refuse what is no text, and fail the attempt it is about."""
+        await self.pay_for_flawed(len(frame))
         await self.malformed(self.reader.open(frame, flaw=_BINARY), "")
 
     @property
@@ -132,7 +133,6 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         self._flaws.note_mended(self._connection, reading)
 
     async def malformed(self, unreadable: Unreadable, frame: str) -> None:
-        await self._keep_pace()
         connection = self._connection
         self._flaws.note_unreadable(connection, unreadable)
         if not unreadable.kind and messages.is_error(frame):

@@ -19,8 +19,8 @@ from sockets.wire import ErrorFrame
 logger = logging.getLogger(__name__)
 
 _SLOW_DOWN_MS = 1_000
-# What a whole utterance takes of its principal's share, in frames: a job, and what it comes to.
-_UTTERANCE = 10
+# What a whole utterance takes of its principal's share besides, in frames: a job.
+_UTTERANCE = 9
 
 
 class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker | ErrorFrame]):
@@ -50,7 +50,7 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
         self._slowed_at_ms = -float("inf")
 
     async def answer(self, message: messages.FromSpeaker) -> None:
-        await self._keep_pace(cost=_UTTERANCE if isinstance(message, messages.Utterance) else 1)
+        await self.keep_pace(work=_UTTERANCE if isinstance(message, messages.Utterance) else 0)
         service = self._service
         match message:
             case messages.AudioChunk():
@@ -85,7 +85,7 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
 
     async def take_bytes(self, frame: bytes) -> None:
         """Take audio that came without JSON around it."""
-        await self._keep_pace()
+        await self.keep_pace()
         try:
             chunk = decode_binary_frame(frame)
         except MalformedFrame as error:
@@ -106,7 +106,6 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
         self.reply(ErrorFrame(code=code, message=text, details=refusal.details))
 
     async def malformed(self, unreadable: Unreadable, frame: str) -> None:
-        await self._keep_pace()
         if not messages.is_our_own(frame):
             text = f"Invalid message format: {unreadable}"
             self.reply(ErrorFrame(code="INVALID_MESSAGE", message=text))
@@ -148,13 +147,16 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
                 details={"most": self._most_sessions},
             )
 
-    async def _keep_pace(self, *, cost: int = 1) -> None:
+    async def keep_pace(self, *, cost: int = 1, work: int = 0) -> None:
         """Let a sender that is too fast wait, and ask it to slow down; nothing is dropped.
 
         What it sends meanwhile stays unread, in the end with the sender itself. The share is its
         principal's: many sockets send no faster than one.
         """
-        wait_ms = max(self._rate.reserve(""), self._shares.reserve(self.peer.sender, cost=cost))
+        wait_ms = max(
+            self._rate.reserve("", cost=cost),
+            self._shares.reserve(self.peer.sender, cost=cost + work),
+        )
         if not wait_ms:
             return
         now_ms = clock.steady_ms()

@@ -19,6 +19,9 @@ Outgoing = TypeVar("Outgoing", bound=Message)
 
 _BROKEN, _TOO_BIG = 1011, 1009
 _EVICTED_WITHIN_S = 1.0
+# What a long frame takes of a share besides; one that has to be read field by field takes more, and
+# much of what all sockets of its sender have.
+_BYTES_A_FRAME, _FLAWED_BYTES_A_FRAME, _FLAWED_BYTES_A_WORK = 64 * 1024, 16 * 1024, 4 * 1024
 
 
 class MessageConsumer(AsyncConsumer, Generic[Incoming, Outgoing]):
@@ -96,6 +99,8 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming, Outgoing]):
             elif text is None:
                 await self._guard(self.take_bytes(event.get("bytes") or b""))
             else:
+                if len(text) >= _BYTES_A_FRAME:
+                    await self.keep_pace(cost=len(text) // _BYTES_A_FRAME)
                 await self._take_text(text)
 
     @property
@@ -113,6 +118,17 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming, Outgoing]):
 
     async def take_bytes(self, frame: bytes) -> None:
         """Act on one binary frame; ignored unless a consumer knows better."""
+        await self.keep_pace()
+
+    async def keep_pace(self, *, cost: int = 1, work: int = 0) -> None:
+        """Let a sender that is too fast wait; its other sockets pay for `work`, too, in frames."""
+        raise NotImplementedError
+
+    async def pay_for_flawed(self, size: int) -> None:
+        """Keep pace with a frame that has to be read field by field."""
+        await self.keep_pace(
+            cost=1 + size // _FLAWED_BYTES_A_FRAME, work=size // _FLAWED_BYTES_A_WORK
+        )
 
     def refused(self, refusal: Refusal) -> None:
         """Tell the peer of a refusal."""
@@ -157,6 +173,7 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming, Outgoing]):
 
     async def _take_flawed(self, text: str) -> None:
         """Take what can be read of a frame that is not as declared."""
+        await self.pay_for_flawed(len(text))
         try:
             reading: ReadMessage[Incoming] = self.reader.read(text)
         except Unreadable as unreadable:

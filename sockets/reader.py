@@ -16,7 +16,8 @@ M = TypeVar("M")
 # What decoding raises where a frame is not a message; none of it is a fault of ours.
 UNDECODABLE = (msgspec.MsgspecError, RecursionError, ValueError)
 _NO_OBJECT = "Expected `object`"
-_MOST_ESCAPES = 100_000
+# A frame with more is not looked into: it would cost more than it could be worth.
+_MOST_ESCAPES = 20_000
 _MOST_WORDS = 200
 # An escaped character, a pair of surrogates, or half of one, which is no text.
 _ESCAPED = re.compile(
@@ -101,6 +102,9 @@ class MessageReader(Generic[M]):
         :raises Unreadable: it is no message, or a field is wrong that cannot be done without
         """
         text, repaired = _make_text(frame)
+        if text.count("\\") > _MOST_ESCAPES:
+            flaw = Flaw("", f"not as declared, and more than {_MOST_ESCAPES} backslashes in it")
+            raise Unreadable(kind="", flaw=flaw, values={})
         fields, is_whole = self._raw_reader.split(text)
         kind = self._find_kind(fields)
         plan = self._plans.get(kind) if kind else None
@@ -126,7 +130,8 @@ class MessageReader(Generic[M]):
     def open(self, frame: bytes, *, flaw: Flaw) -> Unreadable:
         """Return what a frame that is refused for `flaw` says of whom it is about."""
         text, _ = _make_text(frame)
-        fields, _ = self._raw_reader.split(text)
+        is_short = text.count("\\") <= _MOST_ESCAPES
+        fields = self._raw_reader.split(text)[0] if is_short else Fields()
         return self._refuse(self._find_kind(fields), flaw, fields)
 
     def _refuse(
@@ -185,9 +190,7 @@ def repair(text: str) -> tuple[str, bool]:
     """Return JSON with U+FFFD for each escape that is half a pair; say whether there was one."""
     if "\\ud" not in text and "\\uD" not in text:
         return text, False
-    mended = _ESCAPED.sub(
-        lambda found: "\\ufffd" if found[1] else found[0], text, count=_MOST_ESCAPES
-    )
+    mended = _ESCAPED.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
     return mended, mended != text
 
 

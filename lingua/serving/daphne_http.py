@@ -141,7 +141,8 @@ class BoundedConnection(HTTPChannel):
         elif self._waitingForTransport:
             self._held_back = b"".join(self._dataBuffer)
             self._dataBuffer = []
-            self._networkProducer.pauseProducing()
+            producer: Any = self._networkProducer
+            producer.pauseProducing()
         super().requestDone(request)
 
     def pauseProducing(self) -> None:

@@ -16,8 +16,8 @@ from lingua.serving.frame_pieces import (
     POLICY_VIOLATION,
     TOO_MANY_PIECES,
     UNFINISHED,
-    PieceShares,
     PieceLimits,
+    PieceShares,
 )
 from sockets.outbound import WRITE_TEXT
 from sockets.socket_auth import NAME_SENDER

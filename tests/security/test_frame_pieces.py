@@ -1,6 +1,7 @@
 """Pieces of messages, pings and pongs by the thousand, and messages that nobody ends."""
 
 import asyncio
+import json
 import time
 
 import pytest
@@ -102,3 +103,39 @@ async def test_messages_that_nobody_ends_are_kept_up_to_a_bound(build_fortress: 
     finally:
         for _, writer in peers:
             writer.transport.abort()
+
+
+_INIT = '{"type":"session_init","client_version":"1","platform":5,'
+_UNREADABLE = {
+    "hundreds of thousands of members": _INIT
+    + '"features":{'
+    + ",".join(f'"a{number}":1' for number in range(600_000))
+    + "}}",
+    "halves of surrogates": _INIT + '"x":"' + "\\ud800" * 1_300_000 + '"}',
+    "backslashes alone": '{"' + "\\" * 8_000_000,
+}
+
+
+@pytest.mark.parametrize("kind", list(_UNREADABLE))
+async def test_unreadable_megabytes_use_up_a_share_and_hold_up_nobody(
+    open_house: Fortress, kind: str
+) -> None:
+    async def flooded() -> float:
+        asked: list[float] = []
+        async with connect(open_house.url("/ws/session")) as socket:
+
+            async def flood() -> None:
+                await socket.send(_UNREADABLE[kind])
+                while "INVALID_MESSAGE" not in (told := str(await socket.recv())):
+                    kinds.append(json.loads(told)["type"])
+
+            flooding = asyncio.create_task(asyncio.wait_for(flood(), DEADLINE_S))
+            while not flooding.done():
+                asked.append(await _ask(open_house))
+            await flooding
+        return max(asked)
+
+    kinds: list[str] = []
+    await keeps_to(0.5, flooded)
+
+    assert "backpressure" in kinds
