@@ -16,6 +16,7 @@ _TESTS = (
     *(
         f"tests/operators/test_{name}.py"
         for name in (
+            "audit_chain",
             "tokens",
             "node_admin",
             "owned_pools",
