@@ -167,7 +167,8 @@ def _ask(url: str, path: str, *, token: str) -> str:
     parts = urlsplit(url)
     make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     asked = make(parts.hostname or "127.0.0.1", parts.port, timeout=_TIMEOUT_S)
-    headers = {"Accept": "application/json, text/plain"}
+    # As a proxy says that has ended TLS: an instance with LINGUA_HTTPS on leads others away.
+    headers = {"Accept": "application/json, text/plain", "X-Forwarded-Proto": "https"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     try:
@@ -178,6 +179,8 @@ def _ask(url: str, path: str, *, token: str) -> str:
         raise NotReachable(f"nothing answers at {url}: {error}") from error
     finally:
         asked.close()
+    if found := answer.getheader("Location"):
+        raise NotReachable(f"{url}{path} leads to {found}: name that with --url")
     if answer.status != http.client.OK:
         raise NotReachable(f"{url}{path} answered {answer.status}: {text[:200]}")
     return text

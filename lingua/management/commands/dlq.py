@@ -13,6 +13,7 @@ from django.core.management import BaseCommand, CommandError
 from lingua.commands.store_access import open_stores, telling_of_redis
 from lingua.composition.network import build_instances, build_redelivery
 from operators.console.dead_letters import DeadLetterService
+from operators.management.numbers import parse_count
 
 
 class Command(BaseCommand):
@@ -28,7 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_subparsers(dest="what", required=True)
         listing = what.add_parser("list", help="one line each, the oldest first")
-        listing.add_argument("--limit", type=int, default=100)
+        listing.add_argument("--limit", type=parse_count, default=100)
         what.add_parser("show", help="everything about one").add_argument("letter_id")
         for name, text in (("replay", "send again"), ("purge", "remove")):
             command = what.add_parser(name, help=text)

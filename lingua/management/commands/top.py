@@ -11,6 +11,7 @@ from django.core.management import BaseCommand, CommandError
 from lingua import settings
 from lingua.commands.top import NotReachable, draw, look
 from lingua.settings.env import is_set
+from operators.management.numbers import parse_span
 from scheduling.model import clock
 
 _HOME = "\x1b[H\x1b[2J"
@@ -32,7 +33,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--token-file", type=Path, help="holds an API token with the scope read"
         )
-        parser.add_argument("--interval", type=float, default=1.0, help="seconds between looks")
+        parser.add_argument(
+            "--interval", type=parse_span, default=1.0, help="seconds between looks"
+        )
         parser.add_argument(
             "--once", action="store_true", help="one frame, of all since the instance started"
         )

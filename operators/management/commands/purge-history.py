@@ -8,6 +8,7 @@ from django.core.management import BaseCommand, CommandError
 from operators.db import datetimes
 from operators.db.installation import get_installation
 from operators.db.job_rows import delete_older
+from operators.management.numbers import parse_span
 
 _AT_ONCE = 500
 
@@ -20,7 +21,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--days",
-            type=float,
+            type=parse_span,
             default=get_installation().history_days,
             help="default: LINGUA_HISTORY_DAYS",
         )

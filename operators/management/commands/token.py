@@ -12,6 +12,7 @@ from django.db import DatabaseError
 
 from operators.db import datetimes, tokens
 from operators.db.token_models import API_SCOPES, ApiToken, NodeToken, Token
+from operators.management.numbers import parse_lifetime, parse_span
 
 _EXAMPLES = """examples:
   manage.py token create node "Berlin GPU 1" --node-id berlin-1 --days 90
@@ -45,7 +46,9 @@ class Command(BaseCommand):
         create = actions.add_parser("create", help="issue a token and print it")
         create.add_argument("kind", choices=("node", "api"), help="whom it is for")
         create.add_argument("name", help="whose it is, for people")
-        create.add_argument("--days", type=float, help="days until it expires (default: never)")
+        create.add_argument(
+            "--days", type=parse_lifetime, help="days until it expires (default: never)"
+        )
         create.add_argument("--node-id", default="", help="node: the only node id it may use")
         create.add_argument("--tenant", default="", help="api: the only tenant of its sessions")
         create.add_argument(
@@ -60,7 +63,7 @@ class Command(BaseCommand):
         rotate.add_argument("prefix", help="the token, as `list` shows it")
         rotate.add_argument(
             "--overlap-hours",
-            type=float,
+            type=parse_span,
             default=24,
             help="how long the old one is still taken (default: %(default)s)",
         )
@@ -130,9 +133,11 @@ class Command(BaseCommand):
             )
 
     def _rotate(self, prefix: str, *, overlap_hours: float) -> None:
-        overlap = dt.timedelta(hours=overlap_hours)
         try:
+            overlap = dt.timedelta(hours=overlap_hours)
             successor, text = tokens.rotate(_get(prefix), overlap=overlap, actor=_name_actor())
+        except OverflowError as error:
+            raise CommandError(f"--overlap-hours: {overlap_hours:g} hours have no end") from error
         except ValueError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(text)
