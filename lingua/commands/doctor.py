@@ -79,7 +79,7 @@ def _look_at_settings() -> Iterator[Finding]:
             advice="Correct the name (docs/operations.md has all of them) or remove it.",
         )
     else:
-        seen = "every LINGUA_ and DJANGO_ variable is known"
+        seen = "every variable that looks like a setting is one"
         yield Finding(check="settings", level="ok", seen=seen)
     if settings.DEBUG:
         yield Finding(
@@ -116,11 +116,15 @@ def _look_at_authentication(host: str) -> Iterator[Finding]:
             seen=f"{' and '.join(off)} off on {host}",
             advice="Set both to on, or LINGUA_HOST to 127.0.0.1: serve refuses to start like this.",
         )
-    if not is_loopback(host) and not settings.LINGUA_HTTPS:
+    if settings.LINGUA_HTTPS:
+        return
+    secure = [each for each in settings.CSRF_TRUSTED_ORIGINS if each.startswith("https:")]
+    if secure or not is_loopback(host):
+        why = f"though pages come from {secure[0]}" if secure else f"on {host}"
         yield Finding(
             check="https",
             level="warn",
-            seen=f"LINGUA_HTTPS is off on {host}",
+            seen=f"LINGUA_HTTPS is off {why}",
             advice="End TLS at a proxy (deploy/nginx) and set LINGUA_HTTPS=on.",
         )
 

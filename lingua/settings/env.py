@@ -4,9 +4,9 @@ import contextlib
 import difflib
 import ipaddress
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -25,7 +25,10 @@ _READ_BY_DJANGO = frozenset(
         "DJANGO_WATCHMAN_TIMEOUT",
     }
 )
-_REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
+_SHORTEST_KEY, _FEWEST_LETTERS = 32, 5
+_WORD = re.compile(r"[A-Za-z0-9._:/-]+")
+# How alike a name without our prefix must be to one of ours before somebody is told of it.
+_ALIKE = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ def env_str(name: str, *, default: str, choices: tuple[str, ...] = ()) -> str:
     if text is None:
         return default
     if choices and text not in choices:
-        raise _refuse(name, text, f"one of {', '.join(choices)}")
+        raise refuse(name, text, f"one of {', '.join(choices)}")
     return text
 
 
@@ -64,7 +67,7 @@ def env_bool(name: str, *, default: bool) -> bool:
         return True
     if text.lower() in _FALSE:
         return False
-    raise _refuse(name, text, "on or off (also true/false, yes/no, 1/0)")
+    raise refuse(name, text, "on or off (also true/false, yes/no, 1/0)")
 
 
 def env_int(name: str, *, default: int, minimum: int = 0, maximum: int | None = None) -> int:
@@ -78,9 +81,9 @@ def env_int(name: str, *, default: int, minimum: int = 0, maximum: int | None = 
     try:
         value = int(text)
     except ValueError:
-        raise _refuse(name, text, f"a whole number {_name_range(minimum, maximum)}") from None
+        raise refuse(name, text, f"a whole number {_name_range(minimum, maximum)}") from None
     if value < minimum or (maximum is not None and value > maximum):
-        raise _refuse(name, text, f"a whole number {_name_range(minimum, maximum)}")
+        raise refuse(name, text, f"a whole number {_name_range(minimum, maximum)}")
     return value
 
 
@@ -98,11 +101,11 @@ def env_float(
     try:
         value = float(text)
     except ValueError:
-        raise _refuse(name, text, allowed) from None
+        raise refuse(name, text, allowed) from None
     highest = float("inf") if maximum is None else maximum
     # NaN answers False to both comparisons, and infinity to the strict one.
     if not (minimum <= value <= highest and value < float("inf")):
-        raise _refuse(name, text, allowed)
+        raise refuse(name, text, allowed)
     return value
 
 
@@ -124,7 +127,7 @@ def env_networks(name: str) -> list[str]:
         try:
             ipaddress.ip_network(network)
         except ValueError:
-            raise _refuse(name, network, "networks such as 10.0.0.0/8 or 127.0.0.1") from None
+            raise refuse(name, network, "networks such as 10.0.0.0/8 or 127.0.0.1") from None
     return networks
 
 
@@ -146,7 +149,7 @@ def env_directory(name: str, *, default: Path, shown: str) -> Path:
     with contextlib.suppress(OSError):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _is_writable(path):
-        raise _refuse(name, str(path), "a directory that we may write to")
+        raise refuse(name, str(path), "a directory that we may write to")
     return path
 
 
@@ -160,37 +163,33 @@ def env_file(name: str) -> Path | None:
         return None
     path = _check_path(name, text)
     if path.is_dir() or not _is_writable(path.parent):
-        raise _refuse(name, text, "a file in a directory that we may write to")
+        raise refuse(name, text, "a file in a directory that we may write to")
     return path
 
 
-def env_redis_url(name: str) -> str:
-    """Return the address of one Redis, ``""`` where the variable is not set.
+def env_secret(name: str) -> str:
+    """Return a key, ``""`` where the variable is not set; what it is is told nobody.
 
-    :raises ImproperlyConfigured: it is none; it is not repeated, for a password may be in it
+    :raises ImproperlyConfigured: somebody could guess it
     """
-    url = env_str(name, default="")
-    with contextlib.suppress(ValueError):
-        parts = urlsplit(url)
-        # Whoever asks for the port is told of one that is none.
-        if not url or (parts.scheme in _REDIS_SCHEMES and parts.port != 0):
-            return url
-    raise ImproperlyConfigured(f"{name} is not allowed: it must be redis://host:port/0")
+    key = env_str(name, default="")
+    if key and (len(key) < _SHORTEST_KEY or len(set(key)) < _FEWEST_LETTERS):
+        raise ImproperlyConfigured(
+            f"{name} is not allowed: it must be at least {_SHORTEST_KEY} characters that nobody "
+            "can guess, such as openssl rand -hex 32 prints"
+        )
+    return key
 
 
-def env_redis_masters(name: str) -> list[str]:
-    """Return the addresses of some masters of a cluster.
+def env_word(name: str, *, default: str) -> str:
+    """Return a word that can stand in the middle of a key of Redis, and in a pattern of keys.
 
-    :raises ImproperlyConfigured: one has no host or no port
+    :raises ImproperlyConfigured: it has blanks, or what means something in either
     """
-    urls = env_list(name)
-    for url in urls:
-        host, _, port = url.rpartition("//")[2].rpartition(":")
-        if not host or not port.isdecimal():
-            raise ImproperlyConfigured(
-                f"{name} is not allowed: it must be redis://host:port, with commas between masters"
-            )
-    return urls
+    text = env_str(name, default=default)
+    if _WORD.fullmatch(text) is None:
+        raise refuse(name, text, "letters, digits and any of . _ - : /")
+    return text
 
 
 def copy_environment(**changes: str) -> dict[str, str]:
@@ -209,27 +208,34 @@ def list_settings() -> list[Setting]:
 
 
 def list_unknown() -> list[str]:
-    """Return the variables that are set, look like settings of ours, and that nobody reads."""
+    """Return the variables that are set, look like settings of ours, and that nobody reads.
+
+    Of those that begin as none of ours does, the ones that differ from a setting by a letter.
+    """
     return sorted(
         name
         for name in os.environ
-        if name.startswith(_OUR_PREFIXES)
-        and name not in _settings
+        if name not in _settings
         and name not in _READ_BY_DJANGO
         and not name.startswith("DJANGO_SUPERUSER_")
+        and (name.startswith(_OUR_PREFIXES) or _find_alike(name, cutoff=_ALIKE))
     )
 
 
 def explain_unknown(name: str) -> str:
     """Say that nobody reads a variable, and which one was probably meant."""
-    bare = name.partition("_")[2]
+    bare = name.partition("_")[2] if name.startswith(_OUR_PREFIXES) else ""
     meant = (
         [candidate for candidate in (bare, f"LINGUA_{bare}") if candidate in _settings]
-        or difflib.get_close_matches(name, _settings, n=1, cutoff=0.8)
+        or _find_alike(name, cutoff=0.8)
         or [""]
     )[0]
     hint = f": {meant} is meant?" if meant else ""
     return f"{name} is set, but no setting has that name{hint}"
+
+
+def _find_alike(name: str, *, cutoff: float) -> list[str]:
+    return difflib.get_close_matches(name.upper(), _settings, n=1, cutoff=cutoff)
 
 
 def _read(name: str, shown: str) -> str | None:
@@ -241,7 +247,7 @@ def _read(name: str, shown: str) -> str | None:
 def _check_path(name: str, text: str) -> Path:
     path = Path(text).expanduser()
     if not path.is_absolute():
-        raise _refuse(name, text, "an absolute path")
+        raise refuse(name, text, "an absolute path")
     return path
 
 
@@ -253,5 +259,6 @@ def _name_range(minimum: float, maximum: float | None) -> str:
     return f"from {minimum:g} up" if maximum is None else f"from {minimum:g} to {maximum:g}"
 
 
-def _refuse(name: str, text: str, allowed: str) -> ImproperlyConfigured:
+def refuse(name: str, text: str, allowed: str) -> ImproperlyConfigured:
+    """Return what to raise for a value, which is shown."""
     return ImproperlyConfigured(f"{name}={text!r} is not allowed: it must be {allowed}")

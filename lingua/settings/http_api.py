@@ -3,7 +3,8 @@
 A part of `lingua.settings`, which takes all of it over; read by nobody else.
 """
 
-from lingua.settings.env import env_float, env_int, env_list
+from lingua.settings.env import env_float, env_int
+from lingua.settings.env_addresses import env_receivers
 
 # Time without a request after which a node that works over HTTP is taken for gone.
 LINGUA_NODE_POLL_IDLE_S = env_float("LINGUA_NODE_POLL_IDLE_S", default=10, minimum=0.1)
@@ -19,7 +20,7 @@ LINGUA_PRINCIPAL_MAX_HTTP_JOBS = env_int("LINGUA_PRINCIPAL_MAX_HTTP_JOBS", defau
 LINGUA_PRINCIPAL_MAX_HOOKS = env_int("LINGUA_PRINCIPAL_MAX_HOOKS", default=8, minimum=1)
 # Hosts, or host:port, that web hooks may go to over plain HTTP and at private addresses; to any
 # other they go by https and to public addresses alone.
-LINGUA_HOOK_HOSTS = env_list("LINGUA_HOOK_HOSTS")
+LINGUA_HOOK_HOSTS = env_receivers("LINGUA_HOOK_HOSTS")
 # How long the receiver of a web hook may take to answer.
 LINGUA_HOOK_TIMEOUT_S = env_float("LINGUA_HOOK_TIMEOUT_S", default=10, minimum=0.1)
 # How often a web hook is tried, at waits that double from 1 s to 60 s, before it is given up.

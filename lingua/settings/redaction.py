@@ -13,9 +13,10 @@ _SECRETS = (
     (re.compile(r"([?&](?:ticket|token|access_token)=)[^&\s\"']+", re.IGNORECASE), rf"\1{_MASK}"),
     # A bearer in a header or in a subprotocol.
     (re.compile(r"(\bbearer[ .])(?!l[na]t_)[^\s\"',]+", re.IGNORECASE), rf"\1{_MASK}"),
-    # The password of an address: redis://:secret@host, postgresql://name:secret@host.
+    # The password of an address: redis://:secret@host, postgresql://name:secret@host. One with a
+    # slash or another @ in it is no address, and a secret all the same.
     (
-        re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@\"']*:)[^\s/@\"']+@", re.IGNORECASE),
+        re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@\"']*:)(?:(?!://)[^\s\"'])+@", re.IGNORECASE),
         rf"\1{_MASK}@",
     ),
 )

@@ -4,6 +4,7 @@ A part of `lingua.settings`, which takes all of it over; read by nobody else.
 """
 
 from lingua.settings.env import env_bool, env_float, env_int, env_list, env_networks
+from lingua.settings.env_addresses import env_origins
 
 # Who may come in ---------------------------------------------------------------------------------
 
@@ -14,7 +15,7 @@ LINGUA_SESSION_AUTH = env_bool("LINGUA_SESSION_AUTH", default=False)
 
 # Web pages of elsewhere that may open a session socket: origins with scheme. Empty: pages served
 # under a name of ALLOWED_HOSTS, whatever their port.
-LINGUA_SESSION_ORIGINS = env_list("LINGUA_SESSION_ORIGINS")
+LINGUA_SESSION_ORIGINS = env_origins("LINGUA_SESSION_ORIGINS")
 # How long a ticket from /api/v1/tickets may be used, once.
 LINGUA_TICKET_TTL_S = env_int("LINGUA_TICKET_TTL_S", default=30, minimum=1, maximum=600)
 # How often open sockets are checked for a revoked credential: the most a revocation can be late.

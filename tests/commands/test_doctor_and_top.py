@@ -27,7 +27,7 @@ def examine(tmp_path: Path, redis_url: str, **variables: str) -> tuple[int, dict
         LINGUA_VAR_DIR=str(tmp_path / "var"),
         LINGUA_PORT="0",
         REDIS_URL=redis_url,
-        SECRET_KEY="s" * 50,
+        SECRET_KEY="a key of this test alone, of some length",  # noqa: S106 - signs nothing
         **variables,
     )
     assert not ended.stderr, ended.stderr
@@ -50,6 +50,8 @@ def test_a_sound_installation_has_no_failure(redis_server: EmbeddedRedis, tmp_pa
     [
         ({"LINGUA_HOST": "0.0.0.0"}, "authentication", "fail"),  # noqa: S104 - never bound
         ({"LINGUA_PROT": "5011"}, "settings", "warn"),
+        ({"ALLOWED_HOST": "talk.example.org"}, "settings", "warn"),
+        ({"CSRF_TRUSTED_ORIGINS": "https://talk.example.org"}, "https", "warn"),
         ({"DEBUG": "on"}, "debug", "fail"),
         ({"LINGUA_NODE_AUTH": "on", "LINGUA_SESSION_AUTH": "on"}, "authentication", "ok"),
         ({"LINGUA_CHANNEL_LAYER": "memory"}, "channel layer", "warn"),
@@ -136,6 +138,22 @@ async def test_top_shows_nodes_slots_and_refusals(lingua: Lingua) -> None:
     assert "ASR_FAILED                                1" in frame
     assert "placing p50 ≤" in frame
     assert "\x1b[" not in frame
+
+
+async def test_top_looks_at_an_instance_behind_tls(
+    redis_server: EmbeddedRedis, tmp_path: Path
+) -> None:
+    """It asks past the proxy, where nothing ends TLS."""
+    servers = Servers(directory=tmp_path, redis_url=redis_server.url)
+    try:
+        # What stands behind a proxy that ends TLS has it on.
+        lingua = servers.start("uvicorn", LINGUA_HTTPS="on")
+        ended = await asyncio.to_thread(top, lingua)
+    finally:
+        servers.end()
+
+    assert ended.returncode == 0, ended.stderr
+    assert "instances 1/1" in ended.stdout
 
 
 def test_top_says_that_nobody_answers() -> None:

@@ -18,6 +18,8 @@ from tests.manage import manage
     [
         ("redis://:pass@host/0", "redis://:***@host/0"),
         ("postgresql://me:p%40ss@host/db", "postgresql://me:***@host/db"),
+        ("no postgresql://me:p@ss/w@host/db", "no postgresql://me:***@host/db"),
+        ("redis://:a@h:1,redis://:b:c@h:2", "redis://:***@h:1,redis://:***@h:2"),
         ("GET /ws/session?ticket=abc.def&x=1", "GET /ws/session?ticket=***&x=1"),
         ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
         ("lingua.bearer.eyJ0aWNrZXQiOiJ4In0.sig", "lingua.bearer.***"),

@@ -104,6 +104,13 @@ def test_every_setting_of_ours_comes_from_the_environment_or_from_those() -> Non
         ("REDIS_CLUSTER_URLS", "redis://secret", "with commas between masters"),
         ("DATABASE_URL", "postgresql://secret@host:port/name", "DATABASE_URL is not allowed"),
         ("DATABASE_URL", "mysql://root:secret@host/name", "DATABASE_URL is not allowed"),
+        ("DATABASE_URL", "postgresql://lingua:[secret]@host/name", "DATABASE_URL is not allowed"),
+        ("SECRET_KEY", "secret", "at least 32 characters"),
+        ("ALLOWED_HOSTS", "https://talk.example.org", "names without scheme, port and path"),
+        ("CSRF_TRUSTED_ORIGINS", "talk.example.org", "such as https://talk.example.org"),
+        ("LINGUA_SESSION_ORIGINS", "https://*.example.org", "origins of pages"),
+        ("LINGUA_HOST", "127.0.0.1:5010", "its port is LINGUA_PORT"),
+        ("LINGUA_KEY_PREFIX", "a{b}", "letters, digits"),
         ("LINGUA_ACK_TIMEOUT_MS", "5000", "less than LINGUA_RESERVATION_MS=5000"),
     ],
 )
@@ -170,6 +177,10 @@ def test_a_variable_nobody_reads_is_found(monkeypatch: pytest.MonkeyPatch) -> No
         ("LINGUA_DATABASE_URL", "DATABASE_URL"),
         ("DJANGO_HTTPS", "LINGUA_HTTPS"),
         ("LINGUA_NODE_AUHT", "LINGUA_NODE_AUTH"),
+        ("ALLOWED_HOST", "ALLOWED_HOSTS"),
+        ("SECRETKEY", "SECRET_KEY"),
+        ("DATABASE_URI", "DATABASE_URL"),
+        ("lingua_https", "LINGUA_HTTPS"),
     ],
 )
 def test_a_name_nobody_reads_is_told_with_the_one_that_is_meant(
@@ -182,7 +193,9 @@ def test_a_name_nobody_reads_is_told_with_the_one_that_is_meant(
 
 
 @pytest.mark.req("ED14")
-@pytest.mark.parametrize("name", ["DJANGO_SETTINGS_MODULE", "DJANGO_SUPERUSER_PASSWORD"])
+@pytest.mark.parametrize(
+    "name", ["DJANGO_SETTINGS_MODULE", "DJANGO_SUPERUSER_PASSWORD", "REDIS_HOST", "DATABASE_USER"]
+)
 def test_what_django_itself_reads_is_not_called_unknown(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
