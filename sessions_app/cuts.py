@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from sessions_app.audio import AudioFormat
 from sessions_app.opus_packing import MAX_OPUS_PACKET_BYTES
+from sessions_app.voice_detectors import VoiceActivity
 
 # RFC 6716: the most that 20 ms of Opus take, with their length; for PCM16 see below.
 _MOST_OPUS_BYTES_PER_S = 50 * (2 + MAX_OPUS_PACKET_BYTES)
@@ -18,6 +19,8 @@ class CutReason(StrEnum):
     """A chunk came after a gap that the silence timer had not seen."""
     TIMEOUT = "Timeout"
     """The silence timer fired."""
+    QUIET = "Quiet"
+    """Somebody spoke, and was quiet for long enough."""
     MAX_DURATION = "MaxDuration"
     IS_FINAL = "IsFinal"
     MAX_LENGTH = "MaxLength"
@@ -33,7 +36,7 @@ _WITHOUT_TIMEOUT_FLAG = frozenset({CutReason.IS_FINAL}) | LENGTH_REASONS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentationSettings:
-    """Where utterances end; all values are at least 0.
+    """Where utterances end; all numbers are at least 0.
 
     :raises ValueError: a value is negative
     """
@@ -51,10 +54,13 @@ class SegmentationSettings:
     """A silence cut of less audio is called off when more comes in its hang-over; 0 = never."""
     max_playback_ms: int = 30_000
     """How long a playback whose end is never reported may suspend the silence timer."""
+    quiet_ms: int = 700
+    """Audio without voice that, after speech, ends an utterance."""
+    vad: VoiceActivity = VoiceActivity.ON
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            if getattr(self, each.name) < 0:
+            if each.name != "vad" and getattr(self, each.name) < 0:
                 raise ValueError(f"{each.name} must not be negative")
 
     def hangover_ms(self, reason: CutReason) -> int:
@@ -92,6 +98,8 @@ class Cut:
     turn_id: str
     first_received_at_ms: int
     last_received_at_ms: int
+    quiet_ms: int = 0
+    """How long nobody has spoken at its end, as far as that is known."""
 
     @property
     def is_manual_cut(self) -> bool:

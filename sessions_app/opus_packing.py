@@ -7,16 +7,24 @@ in PCM16 within milliseconds.
 
 from collections.abc import Iterator
 
+from sessions_app.speech_end import BEGINNING, Place, SpeechEnd
+
 OPUS_PACKET_MS = 20
 MAX_OPUS_PACKET_BYTES = 1275
 """RFC 6716: no Opus packet is longer."""
 
 _LENGTH_BYTES = 2
+# The length, what the packet is, and the first byte of its first frame.
+_HEAD_BYTES = 4
 _ESTIMATED_PACKET_BYTES = 60
 # Silence as the web client sends it; of the voice of the thriftiest encoder some is above.
 _SILENCE_BYTES = 12
 _CELT_FROM = 16
 _ONE_FRAME, _TWO_EQUAL_FRAMES = 0, 1
+# By the last two bits of a packet's first byte; of any number there are mostly three.
+_FRAMES_OF = (1, 2, 2, 3)
+_SHORTEST_FRAME_MS = 2.5
+_LONGEST_PACKET_MS = 120
 # So many packets that all end where their chunks do are no accident.
 _SURE_PACKETS = 5
 # RFC 6716, table 2: what a frame of each configuration lasts, in ms; 0 where it is no whole one.
@@ -28,98 +36,118 @@ _FRAME_MS = (
 
 
 class OpusWalk:
-    """One chain of packets, fed as it comes."""
+    """One chain of packets, fed as it comes; a packet counts when it is complete.
+
+    `trusts_encoder` where it is known that the encoder marks voice, `is_declared` where that it is
+    Opus.
+    """
 
     __slots__ = (
         "_active",
-        "_boundary",
         "_durations",
         "_filled",
         "_inactive",
         "_is_aligned",
-        "_left",
-        "_low",
+        "_packet_ms",
+        "_rest",
+        "_trusts_encoder",
         "_unclear",
         "is_broken",
+        "is_declared",
         "packets",
         "size_bytes",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, trusts_encoder: bool = False, is_declared: bool = False) -> None:
         self.is_broken = False
+        self.is_declared = is_declared
         self.packets = 0
         self.size_bytes = 0
-        self._left = 0
-        self._low: int | None = None
-        self._boundary = 0
+        self._rest = b""
         self._is_aligned = True
+        self._trusts_encoder = trusts_encoder
         # Packets with voice by the encoder's own word, without, and those that do not say.
         self._active = 0
         self._inactive = 0
         self._unclear = 0
         self._filled = 0
+        self._packet_ms: float = OPUS_PACKET_MS
         self._durations: set[int] = set()
 
-    def feed(self, audio: bytes) -> None:
-        """Walk over the bytes of the next chunk."""
+    def feed(
+        self, audio: bytes, *, ear: SpeechEnd | None = None, stops: bool = False
+    ) -> int | None:
+        """Walk over the bytes of the next chunk.
+
+        Return behind which of these bytes speech ended: there the walk `stops`, if it may. None if
+        it did not end.
+        """
         self.size_bytes += len(audio)
         if self.is_broken:
-            return
-        position, end = min(self._left, len(audio)), len(audio)
-        self._left -= position
-        if self._low is not None and position < end:
-            position, self._low = self._begin(self._low | audio[0] << 8, audio, 1), None
-        while position < end - 1:
-            length = audio[position] | audio[position + 1] << 8
-            self._boundary = self.size_bytes - end + position
-            position = self._begin(length, audio, position + _LENGTH_BYTES)
-        if position == end - 1:
-            self._low = audio[position]
-            self._boundary = self.size_bytes - 1
-        if self.is_whole:
-            self._boundary = self.size_bytes
+            return None
+        waiting = len(self._rest)
+        audio = self._rest + audio
+        begun_at = self.size_bytes - len(audio)
+        at, end = 0, len(audio)
+        while end - at >= _LENGTH_BYTES:
+            length = audio[at] | audio[at + 1] << 8
+            following = at + _LENGTH_BYTES + length
+            if length > MAX_OPUS_PACKET_BYTES:
+                self.is_broken = True
+                at = end
+                break
+            if following > end:
+                break
+            is_voice = self._take(length, audio[at + _LENGTH_BYTES : at + _HEAD_BYTES])
+            begin, at = at, following
+            if (
+                ear is not None
+                and ear.note(is_voice, self._packet_ms, begun_at + begin)
+                and stops
+                and self._is_sure
+            ):
+                self._rest = b""
+                self.size_bytes -= end - at
+                return at - waiting
+        self._rest = audio[at:]
         self._is_aligned = self._is_aligned and self.is_whole
+        return None
 
-    def _begin(self, length: int, audio: bytes, position: int) -> int:
-        """Take a packet that begins at `position`; return where it ends, or the audio does."""
-        if length > MAX_OPUS_PACKET_BYTES:
-            self.is_broken = True
-            return len(audio)
-        self.packets += 1
-        if length:
-            self._judge(length, audio[position : position + 2])
-        end = min(position + length, len(audio))
-        self._left = position + length - end
-        return end
-
-    def _judge(self, length: int, head: bytes) -> None:
-        """Note whether a packet has voice in it (RFC 6716, 3.1 and 4.2.3).
+    def _take(self, length: int, head: bytes) -> bool:
+        """Take a packet; say whether there may be voice in it (RFC 6716, 3.1 and 4.2.3).
 
         Speech coders write their own detector's word into the first bit of the first frame. It
         tells noise from voice where sizes do not: 40 bytes of noise are as many as of speech.
         """
+        self.packets += 1
+        if not length:
+            return False
         self._filled += 1
-        if head:
-            self._durations.add(_FRAME_MS[head[0] >> 3])
+        frame_ms = _FRAME_MS[head[0] >> 3]
+        self._durations.add(frame_ms)
+        count = _FRAMES_OF[head[0] & 3]
+        self._packet_ms = min(_LONGEST_PACKET_MS, (frame_ms or _SHORTEST_FRAME_MS) * count)
         if length <= _SILENCE_BYTES:
-            return
-        says = len(head) == _LENGTH_BYTES and head[0] >> 3 < _CELT_FROM
-        if not says or head[0] & 3 not in (_ONE_FRAME, _TWO_EQUAL_FRAMES):
+            return False
+        if head[0] >> 3 >= _CELT_FROM or head[0] & 3 not in (_ONE_FRAME, _TWO_EQUAL_FRAMES):
             self._unclear += 1
-        elif head[1] >> 7:
+            return True
+        if head[1] >> 7:
             self._active += 1
-        else:
-            self._inactive += 1
+            self._trusts_encoder = True
+            return True
+        self._inactive += 1
+        return not self._trusts_encoder
 
     @property
     def is_whole(self) -> bool:
         """Say whether all packets are complete so far."""
-        return not (self.is_broken or self._left or self._low is not None)
+        return not (self.is_broken or self._rest)
 
     @property
     def whole_bytes(self) -> int:
         """How many bytes the complete packets take."""
-        return self._boundary
+        return self.size_bytes - len(self._rest)
 
     @property
     def is_likely(self) -> bool:
@@ -138,9 +166,22 @@ class OpusWalk:
         return self.is_whole and self._durations == {OPUS_PACKET_MS}
 
     @property
-    def duration_ms(self) -> int:
-        """How long the packets play; of a broken chain, by the usual size of a packet."""
-        packets = self.size_bytes // _ESTIMATED_PACKET_BYTES if self.is_broken else self.packets
+    def _is_sure(self) -> bool:
+        """Say whether it is Opus beyond accident, whatever may come."""
+        return self.is_declared or (
+            self._is_aligned and self._filled >= _SURE_PACKETS and len(self._durations) == 1
+        )
+
+    @property
+    def is_settled(self) -> bool:
+        """Say whether what it looks like is what it is, whatever may come."""
+        return self.is_broken or not self._filled or self._is_sure
+
+    def measure(self, *, since: Place = BEGINNING) -> int:
+        """Tell how long the packets since a place play; of a broken chain, by their usual size."""
+        packets = self.packets - since.frames
+        if self.is_broken:
+            packets = (self.size_bytes - since.at_byte) // _ESTIMATED_PACKET_BYTES
         return packets * OPUS_PACKET_MS
 
     def voiced_ms(self, *, trusts_encoder: bool) -> int:

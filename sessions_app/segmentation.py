@@ -6,28 +6,30 @@ caused; `next_wakeup_at_ms` says when `on_tick` wants to be called if nothing ha
 A reason to cut never cuts at once: it plans a cut for the end of its hang-over, and audio that
 arrives until then belongs to the utterance being cut. A client's final marker may overtake its
 last audio, so it plans a cut on an empty buffer too; if still nothing is there when the
-hang-over ends, nothing happens and no index is used.
+hang-over ends, nothing happens and no index is used. One reason needs no hang-over: somebody spoke
+and has been quiet for long enough. That is a place in the audio, no moment: the chunk is cut there.
 
 A client may mark the end of silence again and again. So what is without voice right after a cut is
 no utterance: its markers are ignored, and it goes along with what is said next, or is dropped with
 the silence that ends it. Nothing that might be speech is lost by it.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sessions_app.audio import AudioFormat
 from sessions_app.cuts import LENGTH_REASONS, Cut, CutReason, SegmentationSettings
 from sessions_app.opus_packing import cut_in_slices
-from sessions_app.utterance_audio import UtteranceAudio
+from sessions_app.speech_end import SETTLE_MS, SpeechEnd
+from sessions_app.utterance_audio import MakeEar, UtteranceAudio
 from sessions_app.voice import Pcm16Voice
+from sessions_app.voice_detectors import VoiceActivity, find_detector
 
 # A chunk is taken in by slices, so that one of a minute is cut like a minute of chunks.
 _SLICE_BYTES = 16_384
 # Two frames of a detector that now and then is wrong about one.
 _VOICE_MS = 60
-
-
 _RANK = {
     CutReason.PAUSE: 0,
     CutReason.TIMEOUT: 0,
@@ -112,6 +114,11 @@ class Segmenter:
         """Say whether the next chunk begins an utterance."""
         return self._buffer is None
 
+    @property
+    def held_bytes(self) -> int:
+        """How much audio waits for the end of its utterance."""
+        return self._buffer.size_bytes if self._buffer else 0
+
     def on_chunk(self, *, audio: bytes, is_final: bool, now_ms: int) -> list[Cut]:
         """Take a chunk, possibly empty; a final marker is a chunk with `is_final`.
 
@@ -129,13 +136,18 @@ class Segmenter:
     def _take_slice(self, audio: bytes, now_ms: int) -> list[Cut]:
         cuts = self._cut_if_due(now_ms)
         self._close_turn_if_silent(now_ms)
-        if audio:
+        while audio:
             after_gap = self._is_after_gap(now_ms)
             self._call_off_short_cut()
-            self._append(audio, now_ms)
+            buffer, audio = self._append(audio, now_ms)
+            if buffer.has_ended:
+                self._planned = None
+                cuts += self._take(CutReason.QUIET, now_ms)
+                continue
             if after_gap:
                 self._plan(CutReason.PAUSE, now_ms)
-            self._plan_for_length(now_ms)
+            if not buffer.awaits_speech:
+                self._plan_for_length(now_ms)
         self._heard_at_ms = now_ms
         return cuts + self._cut_if_due(now_ms)
 
@@ -175,21 +187,40 @@ class Segmenter:
         """Note that the client chose this index for a whole utterance; ours go on behind it."""
         self.next_utterance_index = max(self.next_utterance_index, utterance_index + 1)
 
-    def _append(self, audio: bytes, now_ms: int) -> None:
-        if self._buffer is None:
-            if self._listens and (
-                self._voice is None or self._voice.sample_rate != self.sample_rate
-            ):
-                self._voice = Pcm16Voice(sample_rate=self.sample_rate)
-            self._buffer = UtteranceAudio(
-                audio_format=self._audio_format,
-                sample_rate=self.sample_rate,
-                voice=self._voice,
-                now_ms=now_ms,
-            )
+    def _append(self, audio: bytes, now_ms: int) -> tuple[UtteranceAudio, bytes]:
+        """Add to the utterance, or begin one; return it, and what lies behind its end."""
+        buffer = self._buffer
+        if buffer is None:
+            buffer = self._buffer = self._begin_utterance(now_ms)
             audio, self._carried = self._carried + audio, b""
-        self._buffer.append(audio, now_ms=now_ms)
-        self._trusts_encoder = self._trusts_encoder or self._buffer.encoder_heard_voice
+        is_marked = self._planned is not None and self._planned.reason is CutReason.IS_FINAL
+        rest = buffer.append(audio, now_ms=now_ms, stops=not is_marked)
+        self._trusts_encoder = self._trusts_encoder or buffer.encoder_heard_voice
+        return buffer, rest
+
+    def _begin_utterance(self, now_ms: int) -> UtteranceAudio:
+        settle_ms = 0
+        if self._listens and (self._voice is None or self._voice.sample_rate != self.sample_rate):
+            self._voice = Pcm16Voice(
+                sample_rate=self.sample_rate, make_detector=find_detector(self._settings.vad)
+            )
+            settle_ms = SETTLE_MS
+        make_ear: MakeEar | None = None
+        if self._listens and self._settings.vad is not VoiceActivity.OFF:
+            make_ear = functools.partial(
+                SpeechEnd,
+                quiet_ms=self._settings.quiet_ms,
+                is_speaking=self._turn_id is not None,
+                settle_ms=settle_ms,
+            )
+        return UtteranceAudio(
+            audio_format=self._audio_format,
+            sample_rate=self.sample_rate,
+            voice=self._voice,
+            now_ms=now_ms,
+            trusts_encoder=self._trusts_encoder,
+            make_ear=make_ear,
+        )
 
     def _duration_ms(self) -> int:
         return self._buffer.duration_ms if self._buffer else 0
@@ -267,17 +298,20 @@ class Segmenter:
             self._planned = _PlannedCut(CutReason.IS_FINAL, self._marker_until_ms)
         return cuts
 
-    def _is_silence(self) -> bool:
-        """Say whether what there is follows a cut and has no voice in it; never within a turn."""
+    def _is_silence(self, reason: CutReason) -> bool:
+        """Say whether nobody spoke: long before anybody did, or since a cut; never in a turn."""
         buffer = self._buffer
         if buffer is None or self._turn_id is not None:
             return False
-        return buffer.first_received_at_ms <= self._quiet_until_ms and not buffer.has_voice(
+        if buffer.is_silence:
+            return True
+        may_be = reason is CutReason.QUIET or buffer.first_received_at_ms <= self._quiet_until_ms
+        return may_be and not buffer.has_voice(
             trusts_encoder=self._trusts_encoder, least_ms=_VOICE_MS
         )
 
     def _take(self, reason: CutReason, now_ms: int) -> list[Cut]:
-        if self._is_silence():
+        if self._is_silence(reason):
             self.empty_marks += 1
             if reason is not CutReason.IS_FINAL:
                 self._buffer = None
@@ -305,6 +339,7 @@ class Segmenter:
             turn_id=turn_id,
             first_received_at_ms=buffer.first_received_at_ms,
             last_received_at_ms=buffer.last_received_at_ms,
+            quiet_ms=buffer.quiet_ms,
         )
         self.next_utterance_index += 1
         return [cut]

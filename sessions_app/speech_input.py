@@ -9,7 +9,7 @@ from scheduling.model.metrics import Metrics
 from sessions_app import messages
 from sessions_app.audio import read_format
 from sessions_app.chunk_reader import ChunkReader
-from sessions_app.cuts import Cut, SegmentationSettings
+from sessions_app.cuts import Cut, CutReason, SegmentationSettings
 from sessions_app.requests import Profile, fan_out, request_from_cut, request_from_utterance
 from sessions_app.segmentation import Segmenter
 
@@ -98,7 +98,17 @@ class SpeechInput:
         return wanted
 
     def _ask_for_one(self, cut: Cut) -> Wanted:
-        self._metrics.count("web_task_finalized_total", "send" if cut.is_manual_cut else "pause")
+        self._metrics.count("web_task_finalized_total", _name_reason(cut.reason))
         audio = base64.b64encode(cut.audio).decode()
         request = request_from_cut(self._profile, session_id=self._session_id, cut=cut, audio=audio)
         return fan_out(request, self._profile.tgt_langs)
+
+
+def _name_reason(reason: CutReason) -> str:
+    match reason:
+        case CutReason.IS_FINAL:
+            return "send"
+        case CutReason.QUIET:
+            return "quiet"
+        case _:
+            return "pause"

@@ -27,6 +27,7 @@ from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
 from scheduling.placement.pool_config import PoolRules
 from sessions_app.cuts import SegmentationSettings
 from sessions_app.session_limits import SessionLimits
+from sessions_app.voice_detectors import VoiceActivity
 from sockets.outbound import OutboundLimits
 
 _NEVER_S = 10 * 365 * 86_400
@@ -109,6 +110,8 @@ def read_session_limits() -> SessionLimits:
             padding_manual_ms=settings.LINGUA_SEGMENT_PADDING_MANUAL_MS,
             padding_auto_ms=settings.LINGUA_SEGMENT_PADDING_AUTO_MS,
             short_merge_threshold_ms=settings.LINGUA_SEGMENT_SHORT_MERGE_MS,
+            vad=VoiceActivity(settings.LINGUA_VAD),
+            quiet_ms=settings.LINGUA_SEGMENT_QUIET_MS,
         ),
         result_gap_ms=settings.LINGUA_RESULT_GAP_MS,
         most_held_results=settings.LINGUA_RESULT_MAX_PENDING,

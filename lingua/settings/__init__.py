@@ -32,6 +32,7 @@ from lingua.settings.mirrors import *  # noqa: F403 - another one
 from lingua.settings.private_files import find_socket_path, tighten, write_privately
 from lingua.settings.records import *  # noqa: F403 - a part of this list that has a file of its own
 from lingua.settings.security import *  # noqa: F403 - a part of this list that has a file of its own
+from lingua.settings.speech import *  # noqa: F403 - and another
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 MIB = 1024 * 1024
@@ -248,24 +249,6 @@ LINGUA_SESSION_OUTBOUND_MAX_MESSAGES = env_int(
 LINGUA_SESSION_OUTBOUND_MAX_BYTES = env_int(
     "LINGUA_SESSION_OUTBOUND_MAX_BYTES", default=16 * MIB, minimum=MIB
 )
-# Silence after which an utterance is cut.
-LINGUA_SEGMENT_PAUSE_MS = env_int("LINGUA_SEGMENT_PAUSE_MS", default=3000, minimum=100)
-# Speech after which an utterance is cut; 0 never.
-LINGUA_SEGMENT_MAX_DURATION_MS = env_int("LINGUA_SEGMENT_MAX_DURATION_MS", default=20_000)
-# Audio of one utterance after which it is cut, never before the duration; without one, alone.
-LINGUA_SEGMENT_BUFFER_MAX_BYTES = env_int(
-    "LINGUA_SEGMENT_BUFFER_MAX_BYTES", default=500 * 1024, minimum=1024
-)
-# How long audio is still taken in after an automatic cut was decided.
-LINGUA_SEGMENT_HANGOVER_AUTO_MS = env_int("LINGUA_SEGMENT_HANGOVER_AUTO_MS", default=150)
-# The same after the speaker's own final marker.
-LINGUA_SEGMENT_HANGOVER_MANUAL_MS = env_int("LINGUA_SEGMENT_HANGOVER_MANUAL_MS", default=200)
-# Silence a node adds after an automatic cut.
-LINGUA_SEGMENT_PADDING_AUTO_MS = env_int("LINGUA_SEGMENT_PADDING_AUTO_MS", default=220)
-# The same after a manual cut.
-LINGUA_SEGMENT_PADDING_MANUAL_MS = env_int("LINGUA_SEGMENT_PADDING_MANUAL_MS", default=280)
-# Utterances shorter than this join the next one; 0 never.
-LINGUA_SEGMENT_SHORT_MERGE_MS = env_int("LINGUA_SEGMENT_SHORT_MERGE_MS", default=400)
 # How long a later result waits for an earlier one before it overtakes with a missing_result.
 LINGUA_RESULT_GAP_MS = env_int("LINGUA_RESULT_GAP_MS", default=10_000, minimum=100)
 # How long an undelivered result waits for its speaker.

@@ -89,7 +89,7 @@ def _describe_segmentation(counts: _Counts, pause_ms: int) -> Json:
     return {
         "finalized_total": counts.total(name),
         "finalized_by_send_total": counts.total(name, "send"),
-        "finalized_by_pause_total": counts.total(name, "pause"),
+        "finalized_by_pause_total": counts.total(name, "pause") + counts.total(name, "quiet"),
         "pause_ms": pause_ms,
         "empty_finalize_total": counts.total("web_task_empty_finalize_total"),
         "index_gap_total": counts.total("result_missing_total"),

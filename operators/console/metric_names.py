@@ -52,7 +52,7 @@ METRICS: dict[str, Metric] = {
         "Utterances declared missing so that later ones could leave.", "reason"
     ),
     "web_task_finalized_total": _counter(
-        "Utterances cut from chunks.", "reason", series=(("send",), ("pause",))
+        "Utterances cut from chunks.", "reason", series=(("send",), ("quiet",), ("pause",))
     ),
     "web_task_empty_finalize_total": _counter(
         "Marks of a speaker's end that found no audio, or no voice right after a cut."

@@ -10,12 +10,19 @@ from tests.peers.http import ask
 from tests.peers.node import FakeNode
 from tests.peers.sockets import Peer
 from tests.peers.speaker import Speaker
-from tests.sessions_app.recorded import PCM_LIKE_OPUS, pack, speech_as_opus, speech_as_pcm16
+from tests.sessions_app.recorded import (
+    PCM_LIKE_OPUS,
+    pack,
+    resample,
+    speech_as_opus,
+    speech_as_pcm16,
+)
 from tests.sessions_app.test_containers import FILES, make_wav
 
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
 SILENCE = pack(*[b"\x48" + bytes(10)] * 13)
+LAST_WORD_MS = 2_400
 
 
 @pytest.mark.req("ED2")
@@ -91,7 +98,8 @@ async def test_a_file_in_chunks_is_told_of_once_and_makes_no_job(
 async def test_a_wav_reaches_the_node_as_its_samples(
     lingua: Lingua, languages: Pair, way: str
 ) -> None:
-    samples = speech_as_pcm16()
+    # At half its speed the sentence's end is long enough to end an utterance of its own.
+    samples = speech_as_pcm16()[:70_000]
     wav = make_wav(samples, rate=8_000)
     text, address = base64.b64encode(wav).decode(), lingua.instance.address
     asked = {"src_lang": languages[0], "tgt_lang": languages[1], "audio_format": "wav"}
@@ -167,7 +175,7 @@ async def test_the_page_that_marks_every_silent_frame_makes_one_job_of_one_sente
         await speaker.chunk(pack(*speech_as_opus()), final=True)
         for _ in range(8):
             await speaker.chunk(SILENCE, final=True)
-        # What is said next comes after all that was held back, under the next index.
+        # What is said next comes after the last of what was held back, under the next index.
         await speaker.chunk(pack(*speech_as_opus()), final=True)
         for index in (0, 1):
             await node.finish(await node.job())
@@ -175,7 +183,51 @@ async def test_the_page_that_marks_every_silent_frame_makes_one_job_of_one_sente
 
         first, second = node.told("job_assign")
         assert (first["utterance_index"], second["utterance_index"]) == (0, 1)
-        assert base64.b64decode(second["audio"]) == SILENCE * 8 + pack(*speech_as_opus())
+        said = base64.b64decode(second["audio"])
+        speech = pack(*speech_as_opus())
+        assert said.endswith(speech[len(speech) // 5 :])
+        assert len(said) < len(SILENCE * 8 + speech)
         assert not speaker.told("error")
         assert not speaker.told("missing_result")
     lingua.stop()
+
+
+@pytest.mark.req("SP1")
+@pytest.mark.parametrize("form", ["pcm16 16000", "pcm16 48000", "opus 16000", ""])
+async def test_an_open_microphone_is_cut_soon_after_the_last_word(
+    lingua: Lingua, languages: Pair, form: str
+) -> None:
+    chunks = _leave_the_microphone_open(form)
+    audio_format, _, rate = form.partition(" ")
+    declared = {"audio_format": audio_format, "sample_rate": int(rate)} if form else {}
+    async with (
+        FakeNode.open(lingua.url(NODE), languages) as node,
+        Speaker.open(lingua.url(SESSION), languages, **declared) as speaker,
+    ):
+        for chunk in chunks:
+            await speaker.chunk(chunk)
+        job = await node.job()
+        await node.finish(job)
+        await speaker.result(0)
+        assert not await speaker.check_alive()
+        assert len(node.told("job_assign")) == 1
+
+    sent, said = b"".join(chunks), base64.b64decode(job["audio"])
+    end_ms = (sent.find(said) + len(said)) * len(chunks) * 256 // len(sent)
+    if job["audio_format"] == "opus":
+        end_ms = job["expected_duration_ms"]
+    assert said in sent
+    assert LAST_WORD_MS + 300 <= end_ms <= LAST_WORD_MS + 900
+    assert job["is_timeout_triggered"]
+    assert "is_manual_cut" not in job
+
+
+def _leave_the_microphone_open(form: str) -> list[bytes]:
+    """Return a sentence and five seconds of silence in chunks as long as the page's."""
+    audio = speech_as_pcm16() + bytes(5 * 32_000)
+    if form.startswith("pcm16"):
+        audio = resample(audio, int(form.split()[1]))
+        size = int(form.split()[1]) * 2 * 256 // 1000
+        return [audio[at : at + size] for at in range(0, len(audio), size)]
+    packets = [*speech_as_opus(), *([b"\x48" + bytes(10)] * 250)]
+    return [pack(*packets[at : at + 13]) for at in range(0, len(packets), 13)]

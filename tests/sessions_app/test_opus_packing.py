@@ -42,7 +42,7 @@ def test_packets_are_counted_however_they_are_cut_into_chunks(sizes, data):
 
     assert walked.is_whole
     assert walked.packets == len(sizes)
-    assert walked.duration_ms == 20 * len(sizes)
+    assert walked.measure() == 20 * len(sizes)
 
 
 @given(st.binary(max_size=3000), st.integers(1, 700))

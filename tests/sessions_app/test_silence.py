@@ -6,6 +6,7 @@ import pytest
 
 from sessions_app.audio import AudioFormat
 from sessions_app.cuts import CutReason, SegmentationSettings
+from sessions_app.voice_detectors import VoiceActivity
 from tests.sessions_app.recorded import (
     as_opus,
     noise,
@@ -19,6 +20,8 @@ from tests.sessions_app.speaker_timeline import Timeline
 pytestmark = pytest.mark.req("SP2", "ED5")
 
 T0 = 1_795_190_115_000
+# Who listens for the end of speech cuts, and keeps no long silence: a file of its own.
+NOBODY_LISTENS = SegmentationSettings(vad=VoiceActivity.OFF)
 FRAME_MS = 260
 PACKETS = 13
 SILENT_PACKETS = [bytes([0x48]) + bytes([7 * number % 256] * 10) for number in range(PACKETS)]
@@ -60,20 +63,22 @@ def fall_silent(timeline: Timeline, silence: bytes, *, at_ms: int, marker_first:
 
 @pytest.mark.parametrize("silence", SILENCES)
 @pytest.mark.parametrize("marker_first", [True, False])
-def test_one_sentence_is_one_utterance_however_often_its_end_is_marked(silence, marker_first):
-    timeline = Timeline(listens=True)
+@pytest.mark.parametrize("vad", [VoiceActivity.OFF, VoiceActivity.ON])
+def test_one_sentence_is_one_utterance_however_often_its_end_is_marked(silence, marker_first, vad):
+    timeline = Timeline(listens=True, settings=SegmentationSettings(vad=vad))
     at_ms = say(timeline, chunks_of(speech_as_opus()), at_ms=T0)
     fall_silent(timeline, SILENCES[silence], at_ms=at_ms, marker_first=marker_first)
     timeline.run_until(T0 + 600_000)
 
     ((_, cut),) = timeline.cuts
-    assert (cut.reason, cut.utterance_index) == (CutReason.IS_FINAL, 0)
+    reason = CutReason.IS_FINAL if vad is VoiceActivity.OFF else CutReason.QUIET
+    assert (cut.reason, cut.utterance_index) == (reason, 0)
     assert timeline.segmenter.next_wakeup_at_ms is None
 
 
 @pytest.mark.parametrize("loudness", [0, 3, 30, 100])
 def test_pcm16_of_a_room_after_a_sentence_is_no_utterance(loudness):
-    timeline = Timeline(listens=True)
+    timeline = Timeline(listens=True, settings=NOBODY_LISTENS)
     speech, silence = speech_as_pcm16(), noise(256, loudness=loudness)
     at_ms = say(timeline, [speech[at : at + 8192] for at in range(0, len(speech), 8192)], at_ms=T0)
     fall_silent(timeline, silence, at_ms=at_ms, marker_first=False)
@@ -85,7 +90,7 @@ def test_pcm16_of_a_room_after_a_sentence_is_no_utterance(loudness):
 @pytest.mark.parametrize("by", [1.0, 0.3, 0.1, 0.03, 0.01])
 @pytest.mark.parametrize("audio_format", AudioFormat)
 def test_a_sentence_said_softly_right_after_another_is_an_utterance(audio_format, by):
-    timeline = Timeline(listens=True)
+    timeline = Timeline(listens=True, settings=NOBODY_LISTENS)
     softly = quieter(speech_as_pcm16(), by=by)
     if audio_format is AudioFormat.OPUS:
         first, second = chunks_of(speech_as_opus()), chunks_of(as_opus(softly))
@@ -104,7 +109,7 @@ def test_a_sentence_said_softly_right_after_another_is_an_utterance(audio_format
 
 
 def test_what_was_held_back_as_silence_goes_along_with_what_is_said_next():
-    timeline = Timeline(listens=True)
+    timeline = Timeline(listens=True, settings=NOBODY_LISTENS)
     silence = SILENCES["recorded"]
     at_ms = say(timeline, chunks_of(speech_as_opus()), at_ms=T0)
     at_ms = fall_silent(timeline, silence, at_ms=at_ms, marker_first=False)
