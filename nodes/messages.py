@@ -284,6 +284,7 @@ class NodeRegistered(Message, frozen=True, tag="node_register_ack"):
     message: str
     status: str
     resume_token: str | None = None
+    max_frame_bytes: int | None = None
     protocol_version: str = msgspec.field(default_factory=lambda: "1.1")
 
 

@@ -30,6 +30,7 @@ _SENTENCES = {
     "MODEL_NOT_AVAILABLE": "The node does not have the model that is needed.",
     "NMT_TIMEOUT": "The node took too long to translate the utterance.",
     "NODE_OVERLOADED": "The node has too much to do.",
+    "RESULT_TOO_LARGE": "The node's answer is too long to be sent.",
     "TTS_TIMEOUT": "The node took too long to speak the translation.",
     "UNSUPPORTED_AUDIO_FORMAT": "The node cannot read audio of this format.",
 }

@@ -39,7 +39,9 @@ class NodeService:
         asr_metrics: AsrMetrics,
         flaws: FlawReporter,
         require_gpu: bool,
+        most_frame_bytes: int,
     ) -> None:
+        self._most_frame_bytes = most_frame_bytes
         self._flaws = flaws
         self._registry = registry
         self._asr_metrics = asr_metrics
@@ -105,6 +107,7 @@ class NodeService:
             message="registered",
             status=node.status,
             resume_token=registration.resume_token or None,
+            max_frame_bytes=self._most_frame_bytes,
         )
 
     def cancel_lost_attempts(

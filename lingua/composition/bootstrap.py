@@ -187,7 +187,12 @@ async def _compose(
     flaws = FlawReporter(metrics=metrics, show=services.registry.show_flaws)
     jobs = build_job_service(services, pools=pools, asr_metrics=asr_metrics, flaws=flaws)
     nodes_service = build_node_service(
-        services, access=access, jobs=jobs, asr_metrics=asr_metrics, flaws=flaws
+        services,
+        access=access,
+        jobs=jobs,
+        asr_metrics=asr_metrics,
+        flaws=flaws,
+        most_frame_bytes=configuration.nodes.most_frame_bytes,
     )
     http_api = build_http_api(
         infrastructure,

@@ -90,6 +90,7 @@ def build_node_service(
     jobs: NodeJobService,
     asr_metrics: AsrMetrics,
     flaws: FlawReporter,
+    most_frame_bytes: int,
 ) -> NodeService:
     """Build what registers nodes, over whatever they come."""
     return NodeService(
@@ -100,6 +101,7 @@ def build_node_service(
         asr_metrics=asr_metrics,
         flaws=flaws,
         require_gpu=services.configuration.require_gpu,
+        most_frame_bytes=most_frame_bytes,
     )
 
 

@@ -67,6 +67,7 @@ async def test_what_a_node_may_leave_out_it_may_leave_out(lingua: Lingua, langua
         ack = await node.next("node_register_ack")
 
         assert lingua.node(ack["node_id"])["max"] == "4"
+        assert ack["max_frame_bytes"] == 8 * 2**20
 
 
 @pytest.mark.req("N1", "N5")

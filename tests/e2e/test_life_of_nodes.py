@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from lingua_node.jobs import Job, Result
 from lingua_node.messages import LanguagePair, Languages, Service
+from lingua_node.mistakes import NodeMistake
 from lingua_node.node import Node
 from streams_testing.listening import Listener
 
@@ -238,6 +239,60 @@ async def test_an_sdk_node_that_drains_delivers_first(lingua: Lingua, languages:
 
     await eventually(lambda: lingua.node(str(node.node_id))["status"] == "offline")
     assert not lingua.leases(str(node.node_id))
+
+
+@pytest.mark.req("ED15")
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        (Result(text_translated="half \ud800"), "UNREADABLE_RESULT"),
+        (Result(tts_audio=bytes(15 * 2**20)), "RESULT_TOO_LARGE"),
+        (asyncio.CancelledError(), "PROCESSING_ERROR"),
+    ],
+    ids=["half a character", "20 MB", "cancelled from within"],
+)
+async def test_a_speaker_hears_at_once_of_an_sdk_nodes_answer_that_is_none(
+    lingua: Lingua, languages: Pair, result: Result | BaseException, code: str
+) -> None:
+    async def work(_job: Job) -> Result:
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    node = _sdk_node(languages, handler=work)
+    async with Speaker.open(lingua.url(SESSION), languages) as speaker:
+        serving = asyncio.create_task(node.serve(url=lingua.url(NODE)))
+        await node.wait_registered()
+        await speaker.say(0)
+        told = await speaker.next("error")
+        node.drain()
+        await serving
+
+    assert told["code"] == code
+    assert node.counters.assigned == 1
+    assert not lingua.leases(str(node.node_id))
+
+
+@pytest.mark.req("ED15")
+@pytest.mark.parametrize(
+    ("options", "path", "told"),
+    [
+        ({"max_concurrent_jobs": 5_000}, NODE, "max_concurrent_jobs: a node offers 1 to 1024"),
+        ({"version": "v" * 300}, NODE, "version"),
+        ({}, "/ws/knot", "nodes connect at /ws/node"),
+    ],
+)
+async def test_what_no_further_attempt_can_mend_ends_an_sdk_node(
+    lingua: Lingua, languages: Pair, options: dict[str, object], path: str, told: str
+) -> None:
+    node = _sdk_node(languages, **options)
+
+    @node.job
+    async def work(_job: Job) -> Result:
+        return Result(text_asr="heard")
+
+    with pytest.raises(NodeMistake, match=told):
+        await asyncio.wait_for(node.serve(url=lingua.url(path)), DEADLINE_S)
 
 
 def _sdk_node(languages: Pair, **options: object) -> Node:

@@ -5,6 +5,7 @@ import base64
 
 import pytest
 from lingua_node.jobs import JobFailed, Result
+from lingua_node.mistakes import NodeMistake
 from node_testing.nodes import make_node
 from node_testing.scheduler import DEADLINE_S, running
 
@@ -99,7 +100,7 @@ async def test_a_changed_service_is_told_at_once(scheduler, bench):
         node.set_service_status(service_id="my-nmt", status="error")
         beat = await socket.expect("node_heartbeat")
         assert beat["capability_by_type"][1]["ready"] is False
-    with pytest.raises(KeyError):
+    with pytest.raises(NodeMistake, match="no service 'unheard-of' here; there is my-asr"):
         node.set_service_status(service_id="unheard-of", status="running")
 
 

@@ -4,15 +4,21 @@ import asyncio
 import functools
 import socket
 import threading
-from contextlib import asynccontextmanager
 
 import pytest
 from lingua_node.jobs import Result
-from lingua_node.messages import LanguagePair, Languages, Service
+from lingua_node.messages import (
+    Hardware,
+    LanguagePair,
+    Languages,
+    Model,
+    NmtCapability,
+    Service,
+)
 from lingua_node.mistakes import NodeMistake, check_handler, list_doubts
 from lingua_node.node import Node
 from node_testing.nodes import make_node
-from node_testing.scheduler import DEADLINE_S, running
+from node_testing.scheduler import DEADLINE_S, answering, running
 
 ASR = Service(service_id="my-asr", type="asr")
 URL = "ws://127.0.0.1:5010/ws/node"
@@ -38,8 +44,62 @@ URL = "ws://127.0.0.1:5010/ws/node"
         ({"max_concurrent_jobs": 0}, "at least 1, not 0"),
         ({"max_concurrent_jobs": "4"}, "whole number"),
         ({"max_concurrent_jobs": 2.0}, "whole number"),
+        ({"max_concurrent_jobs": True}, "whole number"),
         ({"audio": "wav"}, "one of pcm16, opus"),
-        ({"heartbeat_s": 0}, "above 0"),
+        ({"audio": ["pcm16"]}, "one of pcm16, opus"),
+        ({"heartbeat_s": 0}, "heartbeat_s must be a number of seconds above 0"),
+        ({"heartbeat_s": float("nan")}, "heartbeat_s must be a number of seconds"),
+        ({"heartbeat_s": "15"}, "heartbeat_s must be a number of seconds"),
+        ({"drain_timeout_s": None}, "drain_timeout_s must be a number of seconds"),
+        ({"drain_timeout_s": -1}, "drain_timeout_s must be a number of seconds"),
+        ({"max_frame_bytes": 1.5}, "max_frame_bytes must be a whole number"),
+        ({"max_frame_bytes": None}, "max_frame_bytes must be a whole number"),
+        ({"services": "asr"}, r"a service is Service\("),
+        ({"services": 7}, "a node offers something"),
+        ({"services": [Service(service_id="\ud800", type="asr")]}, "surrogates not allowed"),
+        ({"services": [Service(service_id="x", type=7)]}, "no type 7; jobs ask for"),
+        ({"services": [Service(service_id="x", type="asr", device=7)]}, "Service x: .* got int"),
+        ({"services": [Service(service_id="x", type="asr", status=[])]}, "one of running"),
+        ({"languages": None}, r"languages is Languages\("),
+        ({"languages": Languages(asr_languages={"en": 1})}, "Expected array .*, got object"),
+        ({"languages": Languages(asr_languages=[b"en", 7])}, "Expected str, got int"),
+        (
+            {"languages": Languages(supported_language_pairs=[("en", "es")])},
+            r"supported_language_pairs.*write LanguagePair\(src='en', tgt='es'\)",
+        ),
+        (
+            {"languages": Languages(nmt_capabilities=["en"])},
+            r"write NmtCapability\(model_id=",
+        ),
+        (
+            {
+                "languages": Languages(
+                    nmt_capabilities=[NmtCapability(model_id="m", languages=["en"], rule="any")]
+                )
+            },
+            "rule of an NmtCapability is one of any_to_any",
+        ),
+        ({"models": "whisper"}, "models is a list"),
+        ({"models": ["whisper"]}, r"a model is Model\(model_id=…, kind='asr'"),
+        ({"models": None}, "models is a list"),
+        ({"models": [Model(model_id=1, kind="asr", version="1")]}, "a model: Expected str"),
+        ({"node_id": ""}, "node_id is a word of at most 64 letters"),
+        ({"node_id": "my node"}, "node_id is a word of at most 64 letters"),
+        ({"node_id": "node-1\n"}, "node_id is a word of at most 64 letters"),
+        ({"node_id": "n" * 65}, "node_id is a word of at most 64 letters"),
+        ({"node_id": 7}, "node_id is a word of at most 64 letters, .* not 7"),
+        ({"version": 2.0}, "version is text such as '2.0.0', not 2.0"),
+        ({"version": "\ud800"}, "version is text such as"),
+        ({"accept_public_jobs": "no"}, "accept_public_jobs is True or False, not 'no'"),
+        ({"acknowledge": None}, "acknowledge is True or False"),
+        ({"hardware": {"cpu_cores": 4}}, r"hardware is Hardware\(cpu_cores="),
+        ({"hardware": Hardware(cpu_cores="4", memory_gb=8)}, "hardware: Expected int, got str"),
+        ({"hardware": Hardware(cpu_cores=4, memory_gb=8, gpus=["a"])}, r"write Gpu\(name="),
+        ({"usage": 50}, "usage is a function of the number of running jobs, not 50"),
+        ({"usage": lambda: None}, "usage must take one argument"),
+        ({"takes": True}, "takes is a function of the job_assign message, not True"),
+        ({"takes": lambda: True}, "takes must take one argument"),
+        ({"handler": 7}, "a handler is a function of one job, not 7"),
     ],
 )
 def test_what_a_node_is_made_with_is_checked_at_once(wrong, told):
@@ -71,6 +131,11 @@ async def yields(job):
     yield Result(text_asr=f"{job}")
 
 
+class Generating:
+    def __call__(self, job):
+        yield Result(text_asr=f"{job}")
+
+
 @pytest.mark.req("ED15")
 @pytest.mark.parametrize(
     ("handler", "told"),
@@ -81,7 +146,10 @@ async def yields(job):
         (forgets_as_well, "forgets_as_well never returns a Result"),
         (yields, "yields; a handler returns one Result"),
         ("work", "a handler is a function of one job"),
-        (None, "a handler is a function of one job"),
+        (None, "write @node.job without parentheses"),
+        (Generating(), "yields; a handler returns one Result"),
+        (Result, "Result is a class"),
+        (functools.partial(takes_two, 1, 2), "must take one argument"),
     ],
 )
 def test_a_handler_that_cannot_work_is_refused_where_it_is_given(handler, told):
@@ -89,6 +157,29 @@ def test_a_handler_that_cannot_work_is_refused_where_it_is_given(handler, told):
 
     with pytest.raises(NodeMistake, match=told):
         node.job(handler)
+
+
+@pytest.mark.req("ED15")
+def test_the_decorator_with_parentheses_is_told_to_leave_them_out():
+    with pytest.raises(NodeMistake, match=r"write @node\.job without parentheses"):
+        make_node(None).job()
+
+
+@pytest.mark.req("ED15")
+@pytest.mark.parametrize(
+    ("service_id", "status", "told"),
+    [
+        ("my-asrr", "running", "no service 'my-asrr' here; there is my-asr, my-nmt"),
+        (["my-asr"], "running", "no service"),
+        ("my-asr", "up", "status is one of running, stopped, error, not 'up'"),
+        ("my-asr", None, "status is one of running"),
+    ],
+)
+def test_a_status_that_cannot_be_meant_is_refused(bench, service_id, status, told):
+    node = make_node(bench.work)
+
+    with pytest.raises(NodeMistake, match=told):
+        node.set_service_status(service_id=service_id, status=status)
 
 
 class Recognizer:
@@ -130,6 +221,13 @@ async def test_a_node_without_a_handler_does_not_start():
         ("127.0.0.1:5010/ws/node", "not a WebSocket URL"),
         ("ws://127.0.0.1:port/ws/node", "not a WebSocket URL"),
         ("", "not a WebSocket URL"),
+        (None, "url is text such as ws://127.0.0.1:5010/ws/node, not None"),
+        (URL.encode(), "url is text"),
+        (f"{URL}/", "is ws://127.0.0.1:5010/ws/node meant"),
+        ("wss://talk.example.org/lingua/ws/node/", "nodes connect at /ws/node"),
+        ("ws://127.0.0.1:5010/ws/no de", "there are blanks in it"),
+        ("ws://127.0.0.1:5010/ws/node\x00x", "there are blanks in it"),
+        (f"{URL}#here", "what follows # is not asked for"),
     ],
 )
 async def test_an_address_where_no_node_connects_is_refused_with_the_right_one(bench, url, told):
@@ -138,14 +236,23 @@ async def test_an_address_where_no_node_connects_is_refused_with_the_right_one(b
 
 
 @pytest.mark.req("ED15")
-async def test_a_token_that_was_copied_with_something_else_is_refused(bench):
-    with pytest.raises(NodeMistake, match="was the whole line copied"):
-        await make_node(bench.work).serve(url=URL, token="lng_node_…")  # noqa: S106 - nobody's
+@pytest.mark.parametrize(
+    ("token", "told"),
+    [
+        ("lng_node_…", "was the whole line copied"),
+        ("lng_node one", "was the whole line copied"),
+        (b"lng_node", r"token is text, not bytes: token\.decode\(\)"),
+        (7, "token is text, not int"),
+    ],
+)
+async def test_a_token_that_was_copied_with_something_else_is_refused(bench, token, told):
+    with pytest.raises(NodeMistake, match=told):
+        await make_node(bench.work).serve(url=URL, token=token)
 
 
-async def test_a_token_may_end_as_its_file_does(scheduler, bench):
+async def test_an_address_and_a_token_may_end_as_their_files_do(scheduler, bench):
     node = make_node(bench.work)
-    async with running(node.serve(url=scheduler.url, token="secret\n")):  # noqa: S106 - nobody's
+    async with running(node.serve(url=f" {scheduler.url}\n", token="secret \n")):  # noqa: S106 - nobody's
         assert (await scheduler.accept()).headers["Authorization"] == "Bearer secret"
 
 
@@ -210,20 +317,6 @@ async def test_a_def_that_fails_fails_its_job_as_any_handler_does(scheduler):
         await socket.begin()
 
         assert "KeyError" in (await socket.expect("job_result"))["error"]["message"]
-
-
-@asynccontextmanager
-async def answering(answer):
-    """A server that says one thing to whoever connects; yields its address."""
-
-    async def tell(reader, writer):
-        await reader.read(1)
-        writer.write(answer)
-        writer.close()
-
-    server = await asyncio.start_server(tell, "127.0.0.1", 0)
-    async with server:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 def head(status):

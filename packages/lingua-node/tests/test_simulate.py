@@ -81,11 +81,11 @@ async def test_the_command_reports_when_it_ends(scheduler):
         sys.executable, "-m", "lingua_node", "simulate", "--nodes", "1", "--service-ms", "1",
         "--asr", "en", "de", "--no-gpu", "--url", scheduler.url,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        env={"LINGUA_NODE_TOKEN": "from the environment"},
+        env={"LINGUA_NODE_TOKEN": "from-the-environment"},
     )  # fmt: skip
     socket = await scheduler.accept()
     frame = await socket.register()
-    assert socket.headers["Authorization"] == "Bearer from the environment"
+    assert socket.headers["Authorization"] == "Bearer from-the-environment"
     assert "gpus" not in frame["hardware"]
     assert frame["language_capabilities"]["asr_languages"] == ["en", "de"]
     await socket.begin()

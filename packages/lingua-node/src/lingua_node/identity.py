@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from lingua_node import clock, machine, messages
+from lingua_node import clock, machine, messages, mistakes
 from lingua_node.calls import MOST_FRAME_BYTES
+from lingua_node.load import Load
 from lingua_node.work import JobRunner
 
 _SCHEMA_VERSION = "2.0"
@@ -71,13 +72,13 @@ class Offer:
     def set_status(self, *, service_id: str, status: str) -> None:
         """Change the status of one service.
 
-        :raises KeyError: there is no such service
+        :raises NodeMistake: there is no such service, or no such status
         """
+        known = [service.service_id for service in self.services]
+        mistakes.check_status(service_id, status, known=known)
         for index, service in enumerate(self.services):
             if service.service_id == service_id:
                 self.services[index] = msgspec.structs.replace(service, status=status)
-                return
-        raise KeyError(service_id)
 
 
 def _list_few(names: Sequence[str]) -> str:
@@ -105,7 +106,7 @@ class Identity:
         self._offer = offer
         self._runner = runner
         self._hardware = hardware
-        self._usage = usage or machine.UsageGauge().read
+        self.load = Load(usage)
         self._resume_token: str | None = None
 
     def is_registered_by(self, message: messages.FromScheduler | None) -> bool:
@@ -148,7 +149,7 @@ class Identity:
 
     async def heartbeat(self) -> messages.NodeHeartbeat:
         runner, offer = self._runner, self._offer
-        usage = await self._usage(runner.attempts.count_wanted())
+        usage = await self.load.read(runner.attempts.count_wanted())
         return messages.NodeHeartbeat(
             node_id=self.node_id or "",
             timestamp=clock.now_ms(),

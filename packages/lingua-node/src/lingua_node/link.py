@@ -19,6 +19,7 @@ _REGISTERED_WITHIN_S = 15.0
 _CONFIRM_EVERY_S = 1.0
 _LAST_CONFIRM_WITHIN_S = 5.0
 _TOO_LONG = 1009  # the scheduler's word for a frame beyond its limit
+_LOOK_AGAIN_S = 3.0  # where the machine is too busy for work: no job comes before that is told
 _HEARTBEAT_JITTER = 0.2  # many nodes that came together must not beat together
 
 
@@ -129,8 +130,11 @@ class Link:
                 changed.clear()
                 await self._send(await self._identity.heartbeat())
                 spread = random.uniform(1 - _HEARTBEAT_JITTER, 1 + _HEARTBEAT_JITTER)
+                wait_s = self._heartbeat_s
+                if self._identity.load.is_too_busy:
+                    wait_s = min(wait_s, _LOOK_AGAIN_S)
                 try:
-                    async with asyncio.timeout(self._heartbeat_s * spread):
+                    async with asyncio.timeout(wait_s * spread):
                         await changed.wait()
                 except TimeoutError:
                     pass

@@ -59,12 +59,18 @@ class Node:
         takes: Callable[[messages.AssignJob], bool] | None = None,
     ) -> None:
         services = mistakes.check_services(services)
+        languages = mistakes.check_languages(languages)
+        mistakes.check_identity(node_id=node_id, version=version)
         mistakes.check_options(
-            languages=languages,
             max_concurrent_jobs=max_concurrent_jobs,
             audio=audio,
+            max_frame_bytes=max_frame_bytes,
             heartbeat_s=heartbeat_s,
+            drain_timeout_s=drain_timeout_s,
         )
+        mistakes.check_flags(accept_public_jobs=accept_public_jobs, acknowledge=acknowledge)
+        mistakes.check_called(usage, name="usage", argument="the number of running jobs")
+        mistakes.check_called(takes, name="takes", argument="the job_assign message")
         self._calls = HandlerCalls(audio=audio)
         if handler is not None:
             self.job(handler)
@@ -73,6 +79,7 @@ class Node:
         self._max_frame_bytes = max_frame_bytes
         self._leave = asyncio.Event()
         self._registered = asyncio.Event()
+        self._was_taken = False  # what was taken once is no mistake in the program
         self._runner = JobRunner(
             calls=self._calls,
             slots=max_concurrent_jobs,
@@ -83,7 +90,7 @@ class Node:
             services=services,
             languages=languages,
             slots=max_concurrent_jobs,
-            models=list(models),
+            models=mistakes.check_models(models),
             version=version,
             accept_public_jobs=accept_public_jobs,
             features=["job_ack", "resume"] if acknowledge else ["resume"],
@@ -92,7 +99,7 @@ class Node:
             offer=self._offer,
             runner=self._runner,
             drain=self.drain,
-            hardware=hardware,
+            hardware=mistakes.check_hardware(hardware),
             usage=usage,
             node_id=node_id,
         )
@@ -109,11 +116,15 @@ class Node:
     def counters(self) -> Counters:
         return self._runner.counters
 
-    def job(self, handler: Handler) -> Handler:
+    def job(self, handler: Handler | None = None) -> Handler:
         """Decorate the function that does a job, `async def` or `def`; a `def` runs in a thread.
 
         :raises NodeMistake: it cannot be called with a job, or never returns a result
         """
+        if handler is None:
+            raise mistakes.NodeMistake(
+                "a handler is a function of one job: write @node.job without parentheses"
+            )
         self._calls.take_handler(handler)
         return handler
 
@@ -124,7 +135,7 @@ class Node:
     def set_service_status(self, *, service_id: str, status: str) -> None:
         """Declare a service `running`, `stopped` or `error`; the scheduler hears it at once.
 
-        :raises KeyError: the node has no such service
+        :raises NodeMistake: the node has no such service, or there is no such status
         """
         self._offer.set_status(service_id=service_id, status=status)
         self._identity.changed.set()
@@ -153,7 +164,7 @@ class Node:
 
         :raises NodeMistake: the URL is not where nodes connect, or the node has no handler
         """
-        mistakes.check_url(url)
+        url = mistakes.check_url(url)
         token = mistakes.check_token(token)
         if not self._calls.is_ready:
             raise mistakes.NodeMistake(
@@ -161,6 +172,7 @@ class Node:
             )
         for doubt in mistakes.list_doubts(self._offer.services, self._offer.languages):
             logger.warning("%s", doubt)
+        await self._identity.load.read(0)
         serving = asyncio.create_task(self._reconnect(url=url, token=token), name="node")
         leaving = asyncio.create_task(self._leave.wait(), name="node leaves")
         try:
@@ -195,10 +207,12 @@ class Node:
                 trouble = troubles.explain_close(
                     close_code, reason=reason, url=url, has_token=has_token
                 )
-            except ConnectionClosed as error:
-                close_code = error.rcvd.code if error.rcvd else None
-                trouble = troubles.explain(error, url=url, has_token=has_token)
             except (OSError, WebSocketException, RegistrationRefused) as error:
+                if isinstance(error, ConnectionClosed):
+                    close_code = error.rcvd.code if error.rcvd else None
+                mistake = troubles.find_mistake(error, url=url)
+                if mistake and not self._was_taken:
+                    raise mistakes.NodeMistake(mistake) from None
                 trouble = troubles.explain(error, url=url, has_token=has_token)
             if not self._is_done():
                 await self._pause(self._backoff.next_s(close_code=close_code), trouble)
@@ -226,6 +240,7 @@ class Node:
         )
 
     def _note_registered(self) -> None:
+        self._was_taken = True
         self._backoff.reset()
         self._registered.set()
         logger.info("registered as %s: %s", self.node_id, self._offer)

@@ -12,6 +12,7 @@ from lingua_node.identity import RegistrationRefused
 from lingua_node.mistakes import NODE_PATH
 
 _ISSUE = "`manage.py token create node NAME` on the server issues one"
+_TOO_LONG = 1009
 _NOBODY = {errno.ECONNREFUSED, 1225, 10061}  # the latter two are Windows'
 
 
@@ -36,21 +37,49 @@ def explain(error: Exception, *, url: str, has_token: bool) -> str:
     return told
 
 
+def find_mistake(error: Exception, *, url: str) -> str | None:
+    """Say what is wrong with the node itself, so that no further attempt will end better.
+
+    What the other end may mend without the node, such as a token, a node id of another credential,
+    or a server that wants a GPU, is none of it.
+    """
+    match error:
+        case RegistrationRefused(code="INVALID_MESSAGE"):
+            return f"{describe(url)} cannot take what this node declares: {error}"
+        case RegistrationRefused(code="INVALID_CAPABILITY_SCHEMA"):
+            return f"{describe(url)} needs another lingua-node: {error}"
+        case ConnectionClosed() if error.rcvd is not None and error.rcvd.code == _TOO_LONG:
+            return f"what this node declares is longer than {describe(url)} takes: declare less"
+        case InvalidStatus() if b'"NOT_FOUND"' in bytes(error.response.body):
+            where = urlsplit(url)
+            return (
+                f"{describe(url)} is the scheduler, and nothing is at {where.path}: "
+                f"nodes connect at {NODE_PATH}"
+            )
+        case _:
+            return None
+
+
 def explain_close(code: int | None, *, reason: str, url: str, has_token: bool) -> str:
     """Say why the other end closed the socket."""
     match code:
         case 4401:
-            return _explain_credential(url, has_token=has_token)
+            told = _explain_credential(url, has_token=has_token)
         case 4403:
-            return f"{describe(url)} does not let this node in: {reason or 'forbidden'}"
+            told = f"{describe(url)} does not let this node in: {reason or 'forbidden'}"
+        case 4409:
+            told = "another program runs under this node's id: give each an id of its own, or none"
+        case 1009:
+            told = "the scheduler takes no frame that long"
         case 1012:
-            return "the scheduler restarts"
+            told = "the scheduler restarts"
         case 1013:
-            return f"the scheduler asks to come back later{reason and ': ' + reason}"
+            told = f"the scheduler asks to come back later{reason and ': ' + reason}"
         case None:
-            return "the connection was lost"
+            told = "the connection was lost"
         case _:
-            return f"the scheduler closed the connection: {code} {reason}".rstrip()
+            told = f"the scheduler closed the connection: {code} {reason}".rstrip()
+    return told
 
 
 def describe(url: str) -> str:

@@ -115,7 +115,12 @@ class JobRunner:
         :raises Disconnected: the connection ended; the attempt was not accepted
         """
         self.counters.assigned += 1
-        if self._takes is not None and not self._takes(assign):
+        try:
+            is_ignored = self._takes is not None and not self._takes(assign)
+        except Exception as error:  # noqa: BLE001 - a fault in it fails its job, not the node
+            await self._send(self._calls.fail(assign, error, node_id=self._node_id))
+            return
+        if is_ignored:
             self.counters.ignored += 1
         elif await self._is_known(assign):
             self.counters.duplicates += 1

@@ -143,6 +143,20 @@ async def eventually(is_so: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[str]:
+    """A server that says one thing to whoever connects; yields its address."""
+
+    async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(tell, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@asynccontextmanager
 async def running(serving: Any) -> AsyncIterator["asyncio.Task[None]"]:
     """Run a node beside the test, and end it with the test."""
     task = asyncio.ensure_future(serving)
