@@ -24,6 +24,8 @@ _ONE_FRAME, _TWO_EQUAL_FRAMES = 0, 1
 # By the last two bits of a packet's first byte; of any number there are mostly three.
 _FRAMES_OF = (1, 2, 2, 3)
 _SHORTEST_FRAME_MS = 2.5
+# Ten seconds of packets without a byte in one chunk: nobody sends Opus so.
+_ALL_ZERO_BYTES = 1_000
 _LONGEST_PACKET_MS = 120
 # So many packets that all end where their chunks do are no accident.
 _SURE_PACKETS = 5
@@ -83,7 +85,8 @@ class OpusWalk:
         it did not end.
         """
         self.size_bytes += len(audio)
-        if self.is_broken:
+        if self.is_broken or self._is_digital_silence(audio):
+            self.is_broken = True
             return None
         waiting = len(self._rest)
         audio = self._rest + audio
@@ -112,6 +115,14 @@ class OpusWalk:
         self._rest = audio[at:]
         self._is_aligned = self._is_aligned and self.is_whole
         return None
+
+    def _is_digital_silence(self, audio: bytes) -> bool:
+        """Say whether this is PCM16 of nothing: as empty packets it would last for long."""
+        return (
+            len(audio) >= _ALL_ZERO_BYTES
+            and not (self._filled or self.is_declared)
+            and audio == bytes(len(audio))
+        )
 
     def _take(self, length: int, head: bytes) -> bool:
         """Take a packet; say whether there may be voice in it (RFC 6716, 3.1 and 4.2.3).
@@ -195,10 +206,10 @@ class OpusWalk:
         return self._active > 0
 
 
-def cut_in_slices(chunk: bytes, *, most_bytes: int) -> Iterator[bytes]:
+def cut_in_slices(chunk: bytes, *, most_bytes: int, may_be_opus: bool = True) -> Iterator[bytes]:
     """Cut a long chunk: between packets where it is Opus, else anywhere between two samples."""
     walk = OpusWalk()
-    walk.feed(chunk)
+    walk.feed(chunk if may_be_opus else b"")
     begin = end = 0
     while walk.is_likely and end < len(chunk):
         following = end + _LENGTH_BYTES + (chunk[end] | chunk[end + 1] << 8)

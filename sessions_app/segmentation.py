@@ -126,8 +126,9 @@ class Segmenter:
         reasons meet, the later wins: gap, duration or size, final marker.
         """
         slices = [audio]
+        may_be_opus = self._audio_format is not AudioFormat.PCM16
         if len(audio) > _SLICE_BYTES:
-            slices = list(cut_in_slices(audio, most_bytes=_SLICE_BYTES))
+            slices = list(cut_in_slices(audio, most_bytes=_SLICE_BYTES, may_be_opus=may_be_opus))
         cuts = [cut for part in slices for cut in self._take_slice(part, now_ms)]
         if is_final:
             self._plan_manual(now_ms)

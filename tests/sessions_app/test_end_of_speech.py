@@ -207,6 +207,23 @@ def test_where_nobody_listens_an_open_microphone_is_cut_by_length_alone():
     assert audio.startswith(cut.audio)
 
 
+def test_another_detector_hears_the_same_end():
+    timeline = hear(
+        silence(2_000) + SPEECH + silence(4_000),
+        settings=SegmentationSettings(vad=VoiceActivity.SILERO),
+    )
+
+    (cut,) = list_cuts(timeline)
+    assert LAST_WORD_MS <= cut.duration_ms <= FIRST_WORD_MS + LAST_WORD_MS + 900
+
+
+def test_muted_pcm16_that_nobody_declared_is_no_minute_of_empty_packets():
+    timeline = hear(silence(30_000) + SPEECH + silence(2_000))
+
+    (cut,) = list_cuts(timeline)
+    assert (cut.audio_format, cut.reason) == (AudioFormat.PCM16, CutReason.QUIET)
+
+
 spoken = st.sampled_from([1.0, 0.3, 0.1])
 pieces = st.lists(st.tuples(spoken, st.integers(0, 4_000)), min_size=1, max_size=3)
 
