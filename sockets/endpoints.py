@@ -193,10 +193,14 @@ class Endpoints:
     """The paths of a face: fixed ones by name, and one below which the rest of the path is a name.
 
     `paths` maps a path and a method to its endpoint; a path that ends with ``/`` takes one name.
+    Who asks for what there is not is counted by `strangers`, whatever it shows.
     """
 
-    def __init__(self, paths: Mapping[tuple[str, str], Endpoint]) -> None:
+    def __init__(
+        self, paths: Mapping[tuple[str, str], Endpoint], *, strangers: RequestAuth
+    ) -> None:
         self._paths = paths
+        self._strangers = strangers
         self._methods: dict[str, list[str]] = {}
         for path, method in paths:
             self._methods.setdefault(path, []).append(method)
@@ -209,14 +213,21 @@ class Endpoints:
             path = f"{head}/"
         allowed = self._methods.get(path)
         if allowed is None or (path.endswith("/") and not name):
-            await respond(send, refuse(BadInput("There is no such path.", code="NOT_FOUND")))
+            await self._turn_away(scope, send, BadInput("There is no such path.", code="NOT_FOUND"))
             return
         endpoint = self._paths.get((path, scope["method"]))
         if endpoint is None:
             wrong = BadInput("This path has no such method.", code="METHOD_NOT_ALLOWED")
-            await respond(send, refuse(wrong), allow=", ".join(allowed))
+            await self._turn_away(scope, send, wrong, allow=", ".join(allowed))
             return
         await endpoint(scope, receive, send, name=name)
+
+    async def _turn_away(self, scope: Any, send: Any, refusal: Refusal, *, allow: str = "") -> None:
+        try:
+            await self._strangers.identify(scope)
+        except Refusal as too_many:
+            refusal = too_many
+        await respond(send, refuse(refusal), allow=allow)
 
 
 def refuse(refusal: Refusal) -> HttpAnswer:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from scheduling.access.access import Access
 from scheduling.model.credentials import Principal, Scope
 from scheduling.model.errors import AccessDenied, TooManyRequests
+from scheduling.model.shares import Shares
 from sockets.client_address import ClientAddresses, name_sender
 from sockets.socket_auth import find_bearer
 
@@ -20,9 +21,19 @@ class RequestAuth(Protocol):
 
 
 class OpenRequestAuth:
-    """Authentication is off: everybody on this machine may ask."""
+    """Authentication is off: everybody on this machine may ask, so often from one address."""
+
+    def __init__(self, *, clients: ClientAddresses, shares: Shares) -> None:
+        self._clients = clients
+        self._shares = shares
 
     async def identify(self, scope: Any) -> Principal | None:
+        """Count a request for its address; nobody has to say who asks.
+
+        :raises TooManyRequests: its address asks too often
+        """
+        if wait_ms := self._shares.take(name_sender(self._clients.find(scope))):
+            raise TooManyRequests(details={"retry_after_ms": wait_ms})
         return None
 
 

@@ -10,6 +10,7 @@ from operators.db.publisher import CredentialPublisher
 from operators.db.publishing import build_publication
 from scheduling.access.access import Access, CredentialWatch
 from scheduling.model.credentials import Scope
+from scheduling.model.shares import Shares
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
 from sockets.client_address import ClientAddresses
@@ -29,6 +30,7 @@ class AccessParts:
     session_auth: SocketAuth
     node_requests: RequestAuth
     session_requests: RequestAuth
+    strangers: RequestAuth
     loops: Sequence[Loop]
 
 
@@ -45,16 +47,21 @@ def build_access(infrastructure: Infrastructure, configuration: AccessConfigurat
         limits=configuration.limits,
     )
     clients = ClientAddresses(proxies=configuration.proxies)
+    limits = configuration.limits
+    strangers = OpenRequestAuth(
+        clients=clients, shares=Shares(per_s=limits.work_per_s, burst=limits.work_burst)
+    )
     return AccessParts(
         access=access,
         node_auth=_build_node_auth(access, configuration, clients),
         session_auth=_build_session_auth(access, configuration, clients),
         node_requests=GuardedRequestAuth(access=access, scope=Scope.NODE, clients=clients)
         if configuration.guards_nodes
-        else OpenRequestAuth(),
+        else strangers,
         session_requests=GuardedRequestAuth(access=access, scope=Scope.SESSION, clients=clients)
         if configuration.guards_sessions
-        else OpenRequestAuth(),
+        else strangers,
+        strangers=strangers,
         loops=[
             CredentialWatch(
                 access=access,

@@ -83,7 +83,8 @@ def build_http_api(
                 auth=access.session_requests,
                 most_bytes=min(configuration.sessions.most_frame_bytes, most_body_bytes),
             ),
-        }
+        },
+        strangers=access.strangers,
     )
     return HttpApiParts(
         application=application,

@@ -16,6 +16,8 @@ from lingua.serving.deadlines import (
     PeerDeadline,
 )
 
+_LONGEST_NUMBER = 20
+
 
 class BoundedRequest(WebRequest):
     """Refuses a body that is announced too long; ends the connection of one that turns out so."""
@@ -108,6 +110,14 @@ class BoundedConnection(HTTPChannel):
             # The next request on a connection begins; Twisted ends one where none does.
             self._deadline.expect_head()
         super().dataReceived(data)
+
+    def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
+        """Refuse a length that no body has; Python reads no number of thousands of digits."""
+        if header == b"Content-Length" and len(data) > _LONGEST_NUMBER:
+            self._failChooseTransferDecoder()
+            return False
+        may_go_on: bool = super()._maybeChooseTransferDecoder(header, data)
+        return may_go_on
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Say which line is too long; Twisted would close without a word."""

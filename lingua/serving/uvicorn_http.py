@@ -146,6 +146,9 @@ def _check_head(head: h11.Request) -> None:
         for name, value in head.headers
     ):
         raise _refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+    # Two lengths: whoever stands before us may go by the other one.
+    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in head.headers}:
+        raise _refuse(HTTPStatus.BAD_REQUEST)
     # The form for proxies names a host of its own, and we are none.
     if not head.target.startswith(b"/") or head.target.startswith(b"//"):
         raise _refuse(HTTPStatus.BAD_REQUEST)

@@ -174,6 +174,7 @@ async def test_a_flood_of_one_principal_is_429_and_others_are_served(
         address = flooded.instance.address
         replies = [await ask(address, _NO_JOB, method="GET", token=loud) for _ in range(6)]
         other = await ask(address, _NO_JOB, method="GET", token=quiet)
+        nowhere = [await ask(address, f"/v1/{each}", token=f"lat_{each}") for each in range(6)]
     finally:
         launcher.end()
 
@@ -181,3 +182,4 @@ async def test_a_flood_of_one_principal_is_429_and_others_are_served(
     assert replies[-1].json["details"]["retry_after_ms"] > 0
     assert "retry-after" in replies[-1].headers
     assert other.status == 404
+    assert [reply.status for reply in nowhere] == [404] * 5 + [429]

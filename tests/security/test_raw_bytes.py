@@ -70,6 +70,22 @@ _MALFORMED = {
     "two lengths": _POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
     "a length that is a superscript": _POST + b"Content-Length: \xb2\r\n\r\n",
     "a length of 20 digits": _POST + b"Content-Length: 99999999999999999999\r\n\r\n",
+    "a length of 5,000 digits": _POST + b"Content-Length: " + b"9" * 5_000 + b"\r\n\r\n",
+    "a length of 5,000 zeros": _POST + b"Content-Length: " + b"0" * 5_000 + b"\r\n\r\n",
+    "a length of 5,000 digits in an upgrade": _WS
+    + b"Content-Length: "
+    + b"9" * 5_000
+    + b"\r\n\r\n",
+    "a length and chunks": _POST
+    + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks and a length": _POST
+    + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+    "a version of 5,000 digits": _WS.replace(b": 13", b": " + b"1" * 5_000) + b"\r\n",
+    "a port of 5,000 digits": _WS.replace(b"localhost", b"localhost:" + b"1" * 5_000) + b"\r\n",
+    "an origin with a port of 5,000 digits": _WS
+    + b"Origin: http://a:"
+    + b"1" * 5_000
+    + b"\r\n\r\n",
     "no chunk": _POST + _JSON + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     "no such coding": _POST + b"Transfer-Encoding: gzip\r\n\r\nzz\r\n",
     "no multipart": _LOGIN + b"Content-Type: multipart/form-data\r\nContent-Length: 2\r\n\r\nab",

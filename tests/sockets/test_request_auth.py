@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from scheduling.model.credentials import Kind, Scope, draw_token
-from scheduling.model.errors import Refusal
+from scheduling.model.errors import Refusal, TooManyRequests
+from scheduling.model.shares import Shares
 from sockets.client_address import ClientAddresses
 from sockets.request_auth import GuardedRequestAuth, OpenRequestAuth
 from tests.sockets.credentials import Guard, connect, draw_ticket, name_principal
@@ -25,7 +26,23 @@ async def refuse(guard: Guard, scope: dict[str, Any]) -> Refusal:
 async def test_where_authentication_is_off_nobody_has_to_say_who_asks(
     scope: dict[str, Any],
 ) -> None:
-    assert await OpenRequestAuth().identify(scope) is None
+    auth = OpenRequestAuth(clients=ClientAddresses(), shares=Shares(per_s=0.01, burst=1))
+
+    assert await auth.identify(scope) is None
+
+
+@pytest.mark.req("ED12")
+async def test_where_authentication_is_off_an_address_asks_only_so_often() -> None:
+    auth = OpenRequestAuth(clients=ClientAddresses(), shares=Shares(per_s=0.01, burst=2))
+    here, there = ({**connect(), "client": (address, 1)} for address in ("10.0.0.1", "10.0.0.2"))
+
+    for _ in range(2):
+        assert await auth.identify(here) is None
+    with pytest.raises(TooManyRequests) as refused:
+        await auth.identify(here)
+
+    assert refused.value.details["retry_after_ms"] > 1_000
+    assert await auth.identify(there) is None
 
 
 @pytest.mark.req("J16", "I-49")
