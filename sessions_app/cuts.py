@@ -98,8 +98,8 @@ class Cut:
     turn_id: str
     first_received_at_ms: int
     last_received_at_ms: int
-    quiet_ms: int = 0
-    """How long nobody has spoken at its end, as far as that is known."""
+    speech_ended_at_ms: int
+    """When the last voice was heard; the last audio, where nobody listened for it."""
 
     @property
     def is_manual_cut(self) -> bool:

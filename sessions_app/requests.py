@@ -178,6 +178,7 @@ def request_from_cut(profile: Profile, *, session_id: str, cut: Cut, audio: str)
         need=state_need(assignment),
         tenant_id=profile.tenant_id,
         sharer=profile.sharer,
+        speech_ended_at_ms=cut.speech_ended_at_ms,
     )
 
 

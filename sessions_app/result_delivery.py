@@ -2,13 +2,17 @@
 
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.settlement import Settlement
+from scheduling.model import clock
 from scheduling.model.events import JobSettled
 from scheduling.model.metrics import Metrics
-from scheduling.model.outcomes import Refused
+from scheduling.model.outcomes import Refused, Result
 from sessions_app.job_cancellation import JobCancellation
 from sessions_app.pending_requests import PendingRequests
 from sessions_app.reorder_buffer import Missing, ReadyResult
 from sessions_app.result_writer import ResultWriter
+
+# How the audio came to its node: whole, when it had been said.
+_PARCEL = "parcel"
 
 
 class ResultDelivery:
@@ -47,10 +51,21 @@ class ResultDelivery:
         """Tell an outcome; what was told is kept no longer."""
         if self._writer.tell(ready.item):
             self.note_delivered(ready.job_id)
+            self._measure(ready.item)
 
     def note_delivered(self, job_id: str) -> None:
         """Nothing is left to be told of a job: Redis need not keep its outcome."""
         self._settlement.note_delivered(session_id=self._session_id, job_id=job_id)
+
+    def _measure(self, event: JobSettled) -> None:
+        """Note how long its speaker waited since the last word."""
+        if not event.speech_ended_at_ms or not isinstance(event.outcome, Result):
+            return
+        waited_s = max(0, clock.now_ms() - event.speech_ended_at_ms) / 1000
+        if event.outcome.text_asr or event.outcome.text_translated:
+            self._metrics.observe("speech_end_to_text_seconds", waited_s, _PARCEL)
+        if event.outcome.tts_audio:
+            self._metrics.observe("speech_end_to_speech_seconds", waited_s, _PARCEL)
 
     async def give_up(self, missing: Missing) -> None:
         """End an utterance's jobs in Redis, then say that it is missing, or what it ended in."""

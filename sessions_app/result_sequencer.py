@@ -68,6 +68,7 @@ class ResultSequencer:
                     utterance_index=job.utterance_index,
                     trace_id=job.trace_id,
                     tgt_lang=job.tgt_lang,
+                    speech_ended_at_ms=request.speech_ended_at_ms,
                 )
             )
 

@@ -340,7 +340,7 @@ class Segmenter:
             turn_id=turn_id,
             first_received_at_ms=buffer.first_received_at_ms,
             last_received_at_ms=buffer.last_received_at_ms,
-            quiet_ms=buffer.quiet_ms,
+            speech_ended_at_ms=buffer.speech_ended_at_ms,
         )
         self.next_utterance_index += 1
         return [cut]

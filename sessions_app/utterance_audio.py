@@ -21,6 +21,7 @@ class UtteranceAudio:
 
     __slots__ = (
         "_begin",
+        "_behind_ms",
         "_declared",
         "_kept_from",
         "_listened",
@@ -58,6 +59,7 @@ class UtteranceAudio:
         self._pcm16_ear = make_ear() if make_ear else None
         self._begin = BEGINNING
         self._kept_from = 0
+        self._behind_ms = 0.0
         self.first_received_at_ms = now_ms
         self.last_received_at_ms = now_ms
         self.size_bytes = 0
@@ -127,10 +129,12 @@ class UtteranceAudio:
         return self.measure(AudioFormat.OPUS if self._looks_like_opus else AudioFormat.PCM16)
 
     @property
-    def quiet_ms(self) -> int:
-        """How long nobody has spoken since somebody did; 0 where that is not known."""
+    def speech_ended_at_ms(self) -> int:
+        """When the last voice was heard: so long ago as audio followed it."""
         ear = self._ear
-        return round(ear.quiet_ms) if ear is not None and ear.is_speaking else 0
+        quiet_ms = ear.quiet_ms if ear is not None and ear.is_speaking else 0
+        ended_at_ms = round(self.last_received_at_ms - self._behind_ms - quiet_ms)
+        return max(self.first_received_at_ms, ended_at_ms)
 
     def measure(self, audio_format: AudioFormat) -> int:
         """Tell how long it plays in a format; the total, so that rounding does not add up."""
@@ -164,6 +168,7 @@ class UtteranceAudio:
         rest = self._parts[number][at:] + b"".join(self._parts[number + 1 :])
         self._parts[number:] = [self._parts[number][:at]]
         self._listened = len(self._parts)
+        self._behind_ms = self.duration_ms * len(rest) / self.size_bytes
         self.size_bytes -= len(rest)
         return rest
 

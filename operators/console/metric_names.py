@@ -43,6 +43,12 @@ METRICS: dict[str, Metric] = {
     "dispatch_refused_total": _counter("Utterances refused before there was a job.", "code"),
     "dispatch_latency_seconds": _histogram("From asking for the slot to the node's connection."),
     "job_duration_seconds": _histogram("From a job's creation to its result."),
+    "speech_end_to_text_seconds": _histogram(
+        "From the last voice of an utterance cut from chunks to its final text.", "mode"
+    ),
+    "speech_end_to_speech_seconds": _histogram(
+        "The same to its spoken translation, where there is one.", "mode"
+    ),
     "waiting_jobs": _gauge("Jobs in this instance's waiting line.", series=((),)),
     "ack_timeout_total": _counter(
         "Attempts not accepted, or not finished, in time.", "stage", series=(("ack",), ("run",))

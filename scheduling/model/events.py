@@ -95,7 +95,7 @@ class PartialHeard(msgspec.Struct, frozen=True, tag="partial_heard"):
 class JobSettled(msgspec.Struct, frozen=True, tag="job_settled"):
     """To a speaker: the job ended; `elapsed_ms` counts from its creation.
 
-    `tgt_lang` is filled in by whoever knows what was asked for.
+    `tgt_lang` and `speech_ended_at_ms` are filled in by whoever knows what was asked for.
     """
 
     session_id: str
@@ -105,6 +105,7 @@ class JobSettled(msgspec.Struct, frozen=True, tag="job_settled"):
     outcome: Outcome
     elapsed_ms: int
     tgt_lang: str = ""
+    speech_ended_at_ms: int = 0
 
 
 class SessionFenced(msgspec.Struct, frozen=True, tag="session_fenced"):

@@ -128,7 +128,8 @@ class Request(msgspec.Struct, frozen=True):
     """One utterance to be processed: who asks, what it needs, what the node will receive.
 
     `preferred_node_id` is the node to try first (L5), ``""`` where any will do. `sharer` is whose
-    share of waiting it uses up, ``""`` where that is its tenant's.
+    share of waiting it uses up, ``""`` where that is its tenant's. `speech_ended_at_ms` is when the
+    last voice was heard, 0 where that is not known.
     """
 
     assignment: Assignment
@@ -137,6 +138,7 @@ class Request(msgspec.Struct, frozen=True):
     request_id: str | None = None
     preferred_node_id: str = ""
     sharer: str = ""
+    speech_ended_at_ms: int = 0
 
     @property
     def utterance_key(self) -> str:

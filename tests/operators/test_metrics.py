@@ -20,6 +20,7 @@ from tests.operators.conftest import Api
 from tests.peers.frames import draw_languages
 from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
+from tests.sessions_app.recorded import speech_as_pcm16
 from tests.waiting import eventually
 
 _PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -311,6 +312,28 @@ async def test_an_audio_cut_moves_its_counter(lingua: Lingua, api: Api) -> None:
         moved = _moved(before, await api.samples())
 
     assert moved['web_task_finalized_total{reason="send"}'] == 1
+
+
+@pytest.mark.req("SP14")
+async def test_the_time_since_the_last_word_is_measured_where_the_result_is_told(
+    lingua: Lingua, api: Api
+) -> None:
+    before = await api.samples()
+    languages = draw_languages()
+    async with (
+        FakeNode.open(lingua.url("/ws/node"), languages) as node,
+        Speaker.open(lingua.url("/ws/session"), languages) as speaker,
+    ):
+        for chunk in (speech_as_pcm16(), bytes(64_000)):
+            await speaker.chunk(chunk)
+        job = await node.job()
+        await node.finish(job)
+        await speaker.result(0)
+        moved = _moved(before, await api.samples())
+
+    assert moved['web_task_finalized_total{reason="quiet"}'] == 1
+    for what in ("text", "speech"):
+        assert moved[f'speech_end_to_{what}_seconds_count{{mode="parcel"}}'] == 1
 
 
 async def test_statistics_count_those_who_ask(api: Api) -> None:

@@ -38,6 +38,7 @@ CUT = Cut(
     turn_id="turn-1",
     first_received_at_ms=0,
     last_received_at_ms=1_280,
+    speech_ended_at_ms=1_000,
 )
 codes = st.sampled_from(["en", "EN", "zh_CN", "zh-cn", "es", " fr "])
 

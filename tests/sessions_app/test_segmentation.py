@@ -91,6 +91,7 @@ def test_five_chunks_and_a_final_marker_are_one_utterance(timeline):
         turn_id="turn-1",
         first_received_at_ms=T0,
         last_received_at_ms=T0 + 1024,
+        speech_ended_at_ms=T0 + 1024,
     )
     assert flags(cut) == {"is_manual_cut"}
 
