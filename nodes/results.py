@@ -79,7 +79,7 @@ def read_result(output: messages.JobOutput) -> tuple[Result | None, list[Flaw]]:
         text_translated=output.text_translated or "",
         tts_audio=audio,
         tts_format=audio_format,
-        extra=_read_extra(output.extra),
+        extra=_read_extra(output.extra, flaws),
         processing_time_ms=None
         if output.processing_time_ms is None
         else int(output.processing_time_ms),
@@ -97,12 +97,23 @@ def read_result(output: messages.JobOutput) -> tuple[Result | None, list[Flaw]]:
     return result, flaws
 
 
-def _read_extra(extra: messages.Extra | None) -> "dict[str, object] | None":
+def _read_extra(extra: messages.Extra | None, flaws: list[Flaw]) -> "dict[str, object] | None":
+    """Return what a speaker may be told: words and figures, nothing that a node wrote freely."""
     if extra is None:
         return None
     if extra.reason is not None and not _WORD.fullmatch(extra.reason):
-        # Some nodes put free text there, as is their right; it is not for speakers.
+        # Some nodes put free text there, as is their right.
         extra = msgspec.structs.replace(extra, reason=None)
+    for name in ("emotion", "voice_style"):
+        said = getattr(extra, name)
+        if said is not None and not _WORD.fullmatch(said):
+            flaws.append(Flaw(f"extra.{name}", "not one word without spaces"))
+            extra = msgspec.structs.replace(extra, **{name: None})
+    heard = extra.language_probabilities or {}
+    known = {tag: share for tag, share in heard.items() if _WORD.fullmatch(tag)}
+    if len(known) < len(heard):
+        flaws.append(Flaw("extra.language_probabilities", "not all are of language tags"))
+        extra = msgspec.structs.replace(extra, language_probabilities=known or None)
     told: dict[str, object] = msgspec.to_builtins(extra)
     return told
 

@@ -11,7 +11,7 @@ from nodes.job_service import NodeJobService
 from nodes.lifecycle import describe, is_healthy, read_usage
 from nodes.mistakes import MistakeSender
 from nodes.spelling import NodeSpelling, list_unreadable
-from scheduling.fleet.registry import Attempt, Registry
+from scheduling.fleet.registry import MOST_BEYOND_SLOTS, Attempt, Registry
 from scheduling.jobs.node_departure import Parting
 from scheduling.model import clock, errors, ids
 from scheduling.model.delivery import Delivery
@@ -69,13 +69,14 @@ class NodeService:
         """
         self._check(message)
         node_id = await self._credentials.bind_node_id(peer, wanted=message.node_id)
+        is_same = before is not None and before.node_id == node_id
         registration = await self._registry.register(
             node_id=node_id,
             max_jobs=message.max_concurrent_jobs,
             description=describe(message, before=None),
             shown_token=message.resume_token or "",
             running=_read_attempts(message.running_attempts) or (),
-            own_epoch=before.conn_epoch if before is not None else None,
+            own_epoch=before.conn_epoch if before is not None and is_same else None,
         )
         node = registration.node
         if registration.was_taken:
@@ -88,7 +89,7 @@ class NodeService:
             spelling=NodeSpelling(message.language_capabilities),
             mistakes=mistakes,
         )
-        if before is not None and before.node_id == node.node_id:
+        if before is not None and is_same:
             connection.held.update(before.held)
             connection.reruns = before.reruns
         for job_id, attempt in registration.kept:
@@ -154,7 +155,7 @@ class NodeService:
             description=description,
             healthy=healthy,
             draining=message.draining,
-            running=_read_attempts(message.running_attempts),
+            running=self._read_running(connection, message),
         )
         try:
             connection.node = await record()
@@ -181,6 +182,18 @@ class NodeService:
                     timestamp=clock.now_ms() // 1000,
                 )
             )
+
+    def _read_running(
+        self, connection: NodeConnection, message: messages.NodeHeartbeat
+    ) -> list[Attempt] | None:
+        """Return what a heartbeat renews, None for all: so where it names too many to be true."""
+        running = _read_attempts(message.running_attempts)
+        most = connection.node.max_jobs + MOST_BEYOND_SLOTS
+        if running is None or len(running) <= most:
+            return running
+        flaw = Flaw("running_attempts", f"more than {most}")
+        self._flaws.note_dropped(connection, [flaw], kind=name_kind(type(message)))
+        return None
 
     async def disconnect(
         self, connection: NodeConnection, *, code: int, was_silent: bool = False

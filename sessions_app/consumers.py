@@ -5,6 +5,7 @@ import logging
 
 from scheduling.model import clock
 from scheduling.model.errors import Refusal, SessionUnknown, TooManyRequests
+from scheduling.model.metrics import Metrics
 from scheduling.model.shares import Shares
 from sessions_app import messages
 from sessions_app.audio import MalformedFrame, decode_binary_frame
@@ -12,7 +13,7 @@ from sessions_app.services import SessionService
 from sessions_app.speaker import Speaker
 from sockets.consumers import MessageConsumer
 from sockets.outbound import OutboundLimits
-from sockets.reader import Unreadable
+from sockets.reader import ReadMessage, Unreadable, name_kind
 from sockets.socket_auth import SocketAuth
 from sockets.wire import ErrorFrame
 
@@ -37,11 +38,13 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
         shares: Shares,
         most_sessions: int,
         auth: SocketAuth,
+        metrics: Metrics,
         most_frame_bytes: int | None,
     ) -> None:
         self._service = service
         self.outbound_limits = outbound_limits
         self.auth = auth
+        self._metrics = metrics
         self.most_frame_bytes = most_frame_bytes
         self._speakers: dict[str, Speaker] = {}
         self._rate = Shares(per_s=rate[0], burst=rate[1])
@@ -89,6 +92,7 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
         try:
             chunk = decode_binary_frame(frame)
         except MalformedFrame as error:
+            self._count_flaw("binary", "ignored")
             told = self.log_fields | {"error": str(error)}
             logger.debug("unreadable bytes from a speaker ignored", extra=told)
             return
@@ -105,10 +109,18 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
             text = f"Failed to process message: {text}"
         self.reply(ErrorFrame(code=code, message=text, details=refusal.details))
 
+    def mended(self, reading: ReadMessage[messages.FromSpeaker]) -> None:
+        self._count_flaw(name_kind(type(reading.message)), "repaired")
+
     async def malformed(self, unreadable: Unreadable, frame: str) -> None:
-        if not messages.is_our_own(frame):
+        is_our_own = messages.is_our_own(frame)
+        self._count_flaw(unreadable.kind, "ignored" if is_our_own else "refused")
+        if not is_our_own:
             text = f"Invalid message format: {unreadable}"
             self.reply(ErrorFrame(code="INVALID_MESSAGE", message=text))
+
+    def _count_flaw(self, kind: str, outcome: str) -> None:
+        self._metrics.count("session_frames_flawed_total", kind or "unknown", outcome)
 
     async def disconnected(self, code: int) -> None:
         for speaker in self._speakers.values():

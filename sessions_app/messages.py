@@ -16,7 +16,8 @@ ShortText = Annotated[str, Meta(max_length=256)]
 LanguageCode = Annotated[str, Meta(min_length=1, max_length=35)]
 Index = Annotated[int, Meta(ge=0, le=2**52)]
 Moment = Annotated[int, Meta(ge=0, le=2**53)]
-SampleRate = Annotated[int, Meta(ge=1, le=384_000)]
+# As in the header of a WAV file.
+SampleRate = Annotated[int, Meta(ge=4_000, le=384_000)]
 # Of PCM16 in chunks, which are kept for as long as somebody speaks.
 ChunkRate = Annotated[int, Meta(ge=4_000, le=96_000)]
 _LANGUAGE_FIELDS = ("src_lang", "tgt_lang", "lang_a", "lang_b", "tgt_langs", "auto_langs")

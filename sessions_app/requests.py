@@ -7,7 +7,7 @@ import msgspec
 from scheduling.model import ids
 from scheduling.model.errors import BadInput
 from scheduling.model.jobs import Assignment, Need, Pipeline, Request, quote_base64
-from scheduling.model.languages import AUTO, normalize
+from scheduling.model.languages import AUTO, normalize, spell
 from sessions_app import http_messages, messages
 from sessions_app.audio import read_format
 from sessions_app.cuts import Cut
@@ -52,7 +52,7 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 def read_targets(tgt_lang: str | None, tgt_langs: list[str] | None) -> tuple[str, ...]:
-    """Return the languages asked for, each once, as they were spelled first.
+    """Return the languages asked for, each once, as it was named first.
 
     :raises BadInput: there is none
     """
@@ -61,7 +61,7 @@ def read_targets(tgt_lang: str | None, tgt_langs: list[str] | None) -> tuple[str
         raise BadInput("Name tgt_lang or tgt_langs.", code="INVALID_MESSAGE")
     spelled: dict[str, str] = {}
     for code in named:
-        spelled.setdefault(normalize(code), code)
+        spelled.setdefault(normalize(code), spell(code))
     return tuple(spelled.values())
 
 
@@ -76,16 +76,16 @@ def read_profile(
 ) -> Profile:
     """Return the profile of a session about to open; a trace id is drawn where none came."""
     return Profile(
-        src_lang=message.src_lang,
-        tgt_lang=tgt_lang,
+        src_lang=spell(message.src_lang),
+        tgt_lang=spell(tgt_lang),
         trace_id=message.trace_id or ids.new_trace_id(),
         tenant_id=tenant_id or _DEFAULT_TENANT,
         dialect=message.dialect,
         features=message.features,
         mode=message.mode,
-        lang_a=message.lang_a,
-        lang_b=message.lang_b,
-        auto_langs=_as_tuple(message.auto_langs),
+        lang_a=message.lang_a and spell(message.lang_a),
+        lang_b=message.lang_b and spell(message.lang_b),
+        auto_langs=_spell_all(message.auto_langs),
         traceparent=message.traceparent,
         tgt_langs=tgt_langs,
         caller=caller,
@@ -189,8 +189,8 @@ def request_from_utterance(profile: Profile, message: messages.Utterance) -> Req
         attempt_id=1,
         session_id=message.session_id,
         utterance_index=message.utterance_index,
-        src_lang=message.src_lang,
-        tgt_lang=message.tgt_lang,
+        src_lang=spell(message.src_lang),
+        tgt_lang=spell(message.tgt_lang),
         audio=quote_base64(message.audio),
         audio_format=message.audio_format,
         sample_rate=message.sample_rate,
@@ -201,9 +201,9 @@ def request_from_utterance(profile: Profile, message: messages.Utterance) -> Req
         dialect=message.dialect or profile.dialect,
         features=message.features if message.features is not None else profile.features,
         mode=message.mode or profile.mode,
-        lang_a=message.lang_a or profile.lang_a,
-        lang_b=message.lang_b or profile.lang_b,
-        auto_langs=_as_tuple(message.auto_langs) or profile.auto_langs,
+        lang_a=spell(message.lang_a) if message.lang_a else profile.lang_a,
+        lang_b=spell(message.lang_b) if message.lang_b else profile.lang_b,
+        auto_langs=_spell_all(message.auto_langs) or profile.auto_langs,
         # A node answers only flagged jobs at once; a whole utterance is never a part of one.
         is_manual_cut=True,
         traceparent=message.traceparent or profile.traceparent,
@@ -247,5 +247,5 @@ def _read_pipeline(wanted: messages.PipelineWanted | None) -> Pipeline:
     )
 
 
-def _as_tuple(codes: list[str] | None) -> tuple[str, ...] | None:
-    return None if codes is None else tuple(codes)
+def _spell_all(codes: list[str] | None) -> tuple[str, ...] | None:
+    return None if codes is None else tuple(map(spell, codes))

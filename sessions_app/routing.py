@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, path
 
+from scheduling.model.metrics import Metrics
 from scheduling.model.shares import Shares
 from sessions_app.consumers import SessionConsumer
 from sessions_app.services import SessionService
@@ -17,6 +18,7 @@ def build_routes(
     principal_rate: tuple[float, int],
     most_sessions: int,
     auth: SocketAuth,
+    metrics: Metrics,
     most_frame_bytes: int | None = None,
 ) -> list[URLPattern]:
     """Return the route of ``/ws/session``; `rate` is messages a second, and at once.
@@ -30,6 +32,7 @@ def build_routes(
         shares=Shares(per_s=principal_rate[0], burst=principal_rate[1]),
         most_sessions=most_sessions,
         auth=auth,
+        metrics=metrics,
         most_frame_bytes=most_frame_bytes,
     )
     return [path("ws/session", consumer)]

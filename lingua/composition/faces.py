@@ -128,6 +128,7 @@ def build_sockets(
                 principal_rate=for_sessions.principal_rate,
                 most_sessions=for_sessions.most_sessions,
                 auth=access.session_auth,
+                metrics=metrics,
                 most_frame_bytes=_find_own_limit(for_sessions, for_nodes),
             ),
             *nodes.routing.build_routes(

@@ -113,6 +113,11 @@ METRICS: dict[str, Metric] = {
         "outcome",
         "node_program",
     ),
+    "session_frames_flawed_total": _counter(
+        "Frames of speakers that were not as declared: repaired, refused, or ignored.",
+        "type",
+        "outcome",
+    ),
     "node_takeovers_total": _counter("Node ids that a newer connection took from a living one."),
     # Redis and time
     "redis_op_duration_seconds": _histogram("Round trips to Redis.", "op"),

@@ -15,6 +15,9 @@ from scheduling.store.stores import Stores
 
 Attempt = tuple[str, int]
 
+MOST_BEYOND_SLOTS = 64
+"""So many attempts more than it has slots may a node say that it runs: it may be late with some."""
+
 
 class Registration(msgspec.Struct, frozen=True):
     """A node as it stands after registering; `kept` are the attempts it goes on with.
@@ -58,12 +61,13 @@ class Registry:
     ) -> Registration:
         """Give a node its id on a new connection (N1, N4, C3).
 
-        `own_epoch` is what this very socket had. Leases the node holds stay: what it says it is
-        `running` it keeps; what a node that resumes no longer knows of moves on at once. An id is
-        drawn where it has none.
+        `own_epoch` is what this very socket had under this id. Leases the node holds stay: what it
+        says it is `running` it keeps; what a node that resumes no longer knows of moves on at once,
+        what any other had on an older socket is tried elsewhere too. An id is drawn where it has
+        none.
 
         :raises RegistrationRefused: the id lives on another connection under another token, or
-            the node offers no slots, or more than it may
+            the node offers no slots, or more than it may, or runs far more than it offers
         """
         limits = self._limits
         node_id = node_id or ids.new_node_id()
@@ -72,6 +76,12 @@ class Registry:
             raise errors.RegistrationRefused(
                 code="INVALID_MESSAGE",
                 message=f"max_concurrent_jobs: a node offers 1 to {limits.most_max_jobs}.",
+            )
+        if len(running) > offered + MOST_BEYOND_SLOTS:
+            most = offered + MOST_BEYOND_SLOTS
+            raise errors.RegistrationRefused(
+                code="INVALID_MESSAGE",
+                message=f"running_attempts: a node of {offered} slots names at most {most}.",
             )
         token = ids.new_token() if description.resumes else ""
         registered = await self._stores.nodes.register(
@@ -106,9 +116,12 @@ class Registry:
         self._fleet.loads.record(node_id, len(registered.attempts))
         await self._watch(node)
         kept = tuple(attempt for attempt in registered.attempts if attempt in running)
+        forgotten = set(registered.attempts) - set(kept)
         if description.resumes:
-            forgotten = set(registered.attempts) - set(kept)
             await self._departure.move_attempts(node_id, forgotten, is_told=True)
+        elif own_epoch is None:
+            # Its older socket had them, and may have been alive until now: nobody moved them.
+            await self._departure.leave_behind(node_id, forgotten)
         return Registration(
             node=node, resume_token=token, kept=kept, was_taken=registered.was_taken
         )

@@ -71,7 +71,7 @@ class NodeDeparture:
             timers.name_node(timers.GONE, node.node_id, node.conn_epoch), delay_ms=self._grace_ms
         )
         if parting is Parting.MAY_DELIVER:
-            await self._leave_behind(node.node_id, retired.attempts)
+            await self.leave_behind(node.node_id, retired.attempts)
         await armed
 
     async def let_all_go(self, nodes: Collection[Node]) -> None:
@@ -111,7 +111,7 @@ class NodeDeparture:
 
         await _side_by_side(move, attempts)
 
-    async def _leave_behind(self, node_id: str, attempts: Collection[Attempt]) -> None:
+    async def leave_behind(self, node_id: str, attempts: Collection[Attempt]) -> None:
         """Try the jobs of a node elsewhere too, while it may come back and deliver."""
 
         async def leave(attempt: Attempt) -> None:

@@ -6,6 +6,7 @@ where one says more than the other, so they are compared by `is_same` and `cover
 """
 
 import functools
+import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
@@ -23,6 +24,7 @@ _WORLD = "001"
 # CLDR: what one reads who knows the other calls the same, `no` and `nb`.
 _ALIAS_DISTANCE = 1
 _MOST_REMEMBERED = 4096
+_REGION_LETTERS, _SCRIPT_LETTERS = 2, 4
 
 
 class UnreadableLanguage(ValueError):
@@ -73,6 +75,25 @@ def normalize(tag: str) -> str:
         return read_language(tag)
     except UnreadableLanguage:
         return tag.strip().lower()
+
+
+@functools.lru_cache(maxsize=_MOST_REMEMBERED)
+def spell(tag: str) -> str:
+    """Return a tag as BCP 47 writes it, for a node to read: ``en-US`` for ``EN_us``.
+
+    Whatever it says stays: an alias is another word for the same, and may be the node's own.
+    """
+    if normalize(tag) == AUTO:
+        return AUTO
+    language, *rest = re.split("[-_]", tag.strip().lower())
+    written = [language]
+    for number, part in enumerate(rest):
+        if len(part) == 1:  # what follows are letters of somebody's own
+            return "-".join([*written, *rest[number:]])
+        is_region = len(part) == _REGION_LETTERS
+        is_script = len(part) == _SCRIPT_LETTERS and part.isalpha()
+        written.append(part.upper() if is_region else part.title() if is_script else part)
+    return "-".join(written)
 
 
 @functools.lru_cache(maxsize=65_536)

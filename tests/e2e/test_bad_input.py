@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.e2e.servers import Lingua, Servers
 from tests.peers.frames import Frame, heartbeat_frame, init_frame, utterance_frame
+from tests.peers.http import ask
 from tests.peers.node import FakeNode
 from tests.peers.sockets import Peer
 from tests.peers.speaker import Speaker
@@ -123,7 +124,10 @@ _FROM_SPEAKERS: dict[str, tuple[str | Frame, str | None]] = {
     "a negative index": (_UTTERANCE | {"utterance_index": -1}, "INVALID_MESSAGE"),
     "a huge index": (_UTTERANCE | {"utterance_index": 2**63}, "INVALID_MESSAGE"),
     "an index that is no integer": (_UTTERANCE | {"utterance_index": 1.5}, "INVALID_MESSAGE"),
-    "a sample rate of zero": (_UTTERANCE | {"sample_rate": 0}, "INVALID_MESSAGE"),
+    **{
+        f"a sample rate of {rate!r}": (_UTTERANCE | {"sample_rate": rate}, "INVALID_MESSAGE")
+        for rate in (0, 1, -16_000, 3_999, 384_001, 10**9, 2**70, 16_000.5, "16000", None, [16_000])
+    },
     "an empty request id": (_UTTERANCE | {"request_id": ""}, "INVALID_MESSAGE"),
     "heartbeat of a foreign session": (
         {"type": "client_heartbeat", "session_id": _FOREIGN, "timestamp": 1},
@@ -164,6 +168,37 @@ async def test_a_speakers_bad_frame_gets_its_error_and_changes_nothing(scene: Sc
         assert codes == ([code] if code else []), f"{name}: {told}"
     assert scene.observe() == before
     await scene.finish()
+
+
+@pytest.mark.req("ED1")
+async def test_speakers_flawed_frames_are_counted(scene: Scene) -> None:
+    async def read() -> list[float]:
+        text = (await ask(scene.lingua.instance.address, "/metrics", method="GET")).text
+        found = []
+        for labels in _COUNTED:
+            name = f"scheduler_session_frames_flawed_total{{{labels}}} "
+            found.append(
+                sum(float(line[len(name) :]) for line in text.splitlines() if line.startswith(name))
+            )
+        return found
+
+    before = await read()
+    own = scene.speaker.session_id
+    await scene.speaker.send(json.dumps(_CHUNK | {"session_id": own, "seq": "x"}))
+    await scene.speaker.send("{")
+    await scene.speaker.send(b"\x07")
+    await scene.speaker.send({"type": "translation_result"})
+    await scene.speaker.check_alive()
+    assert [now - then for now, then in zip(await read(), before, strict=True)] == [1, 1, 1, 1]
+    await scene.finish()
+
+
+_COUNTED = (
+    'outcome="refused",type="audio_chunk"',
+    'outcome="refused",type="unknown"',
+    'outcome="ignored",type="binary"',
+    'outcome="ignored",type="unknown"',
+)
 
 
 @pytest.mark.parametrize(

@@ -281,7 +281,9 @@ async def test_what_a_node_says_beside_its_result_is_checked(
         "extra": {
             "diagnostics": "d" * 2_000,
             "emotion": "calm",
+            "voice_style": "as heard in /home/someone",
             "language_probability": 0.5,
+            "language_probabilities": {"en": 0.5, "not a tag: /etc": 0.5},
             "service_timings": {"asr_ms": 1, "gpu": "/dev/nvidia0"},
             "reason": "could not open /etc/x",
         },
@@ -301,6 +303,7 @@ async def test_what_a_node_says_beside_its_result_is_checked(
         assert result["extra"] == {
             "emotion": "calm",
             "language_probability": 0.5,
+            "language_probabilities": {"en": 0.5},
             "service_timings": {"asr_ms": 1.0},
         }
         assert result["segments_meta"] == {"count": 1}
@@ -368,3 +371,22 @@ async def test_what_a_node_says_of_features_and_models_is_shown_as_far_as_it_can
         assert [row["model_id"] for row in shown["models"]] == ["m2m100"]
         await node.heartbeat(installed_models=[])
         await eventually(lambda: "m2m100" not in lingua.node(node.node_id)["description"])
+
+
+@pytest.mark.req("ED1", "N4")
+async def test_a_node_names_no_more_running_attempts_than_it_can_have(
+    lingua: Lingua, languages: Pair
+) -> None:
+    many = [{"job_id": f"job-1A2B3C4D-{n:012x}", "attempt_id": 1} for n in range(67)]
+    async with FakeNode.connect(lingua.url(NODE)) as node:
+        frame = register_frame(languages) | {"max_concurrent_jobs": 2}
+        await node.send(frame | {"running_attempts": many})
+        told = await node.next("error", code="INVALID_MESSAGE")
+        assert told["message"].startswith("running_attempts: ")
+        assert await node.closed() == 1008
+    async with FakeNode.connect(lingua.url(NODE)) as node:
+        await node.register(languages, max_concurrent_jobs=2, running_attempts=many[:66])
+        await node.heartbeat(running_attempts=many)
+        told = await node.next("error", code="FIELD_IGNORED")
+        assert "running_attempts" in told["message"]
+        assert len(node.told("job_cancel")) == 66

@@ -51,6 +51,21 @@ async def test_a_node_is_told_the_languages_in_its_own_words(lingua: Lingua) -> 
     assert (job["src_lang"], job["tgt_lang"]) == ("kk-KZ", "mal")
 
 
+@pytest.mark.req("ED3")
+async def test_a_node_is_told_languages_as_bcp_47_writes_them(lingua: Lingua) -> None:
+    async with (
+        FakeNode.open(lingua.url(NODE), ("kk", "ml")) as node,
+        Speaker.open(lingua.url(SESSION), ("KK_kz", "ML-in"), auto_langs=["KK_kz"]) as speaker,
+    ):
+        for index, (src, told) in enumerate({"KK_kz": "kk-KZ", "AUTO": "auto"}.items()):
+            await speaker.say(index, src_lang=src, tgt_lang="ML_in")
+            job = await node.job()
+            assert (job["src_lang"], job["tgt_lang"]) == (told, "ml-IN")
+            assert job["auto_langs"] == ["kk-KZ"]
+            await node.finish(job)
+            await speaker.result(index)
+
+
 @pytest.mark.req("ED3", "ED1")
 async def test_a_node_is_told_what_it_declares_that_is_no_language(
     lingua: Lingua, languages: Pair

@@ -13,6 +13,8 @@ from tests.waiting import eventually, keeps_to
 
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
+# Not the run timeout, however slow the machine.
+SOON_S = 10
 
 
 @pytest.mark.req("ED4", "N14", "J13")
@@ -66,6 +68,48 @@ async def test_a_node_that_comes_back_is_first_and_the_other_is_stopped(
             assert len(speaker.told("translation_result")) == 1
             await eventually(lambda: not lingua.leases(lost.node_id), what="one slot free")
             await eventually(lambda: not lingua.leases(other.node_id), what="the other, too")
+
+
+@pytest.mark.req("ED4", "N4")
+async def test_a_job_of_a_socket_that_lost_its_id_is_tried_elsewhere_at_once(
+    lingua: Lingua, languages: Pair
+) -> None:
+    async with (
+        DesktopNode.open(lingua.url(NODE), languages) as older,
+        DesktopNode.connect(lingua.url(NODE)) as newer,
+        Speaker.open(lingua.url(SESSION), languages) as speaker,
+    ):
+        await speaker.say(0)
+        job = await older.job()
+        async with DesktopNode.open(lingua.url(NODE), languages) as other:
+            begun = time.monotonic()
+            await newer.register(languages, node_id=older.node_id)
+            again = await other.job()
+            assert time.monotonic() - begun < SOON_S
+            assert (again["job_id"], again["attempt_id"]) == (job["job_id"], 2)
+            # What the node had, it may yet deliver on its newer socket.
+            await newer.finish(job)
+            assert (await speaker.result(0))["text_translated"].endswith("attempt 1")
+            await other.next("job_cancel", job_id=job["job_id"])
+            await eventually(lambda: not lingua.leases(older.node_id))
+
+
+@pytest.mark.req("ED4", "N4")
+async def test_a_node_that_takes_its_id_from_itself_delivers_where_no_other_node_is(
+    lingua: Lingua, languages: Pair
+) -> None:
+    async with (
+        DesktopNode.open(lingua.url(NODE), languages) as older,
+        DesktopNode.connect(lingua.url(NODE)) as newer,
+        Speaker.open(lingua.url(SESSION), languages) as speaker,
+    ):
+        await speaker.say(0)
+        job = await older.job()
+        await newer.come_back(older, languages)
+        await newer.finish(job)
+        await speaker.result(0)
+        assert not speaker.told("error")
+        assert not newer.told("job_assign")
 
 
 @pytest.mark.req("ED4", "N14")

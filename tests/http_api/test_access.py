@@ -10,6 +10,7 @@ import pytest
 
 from tests.peers.frames import draw_languages
 from tests.peers.http import AUDIO, HttpNode, ask
+from tests.peers.node import FakeNode
 from tests.redis_under_test import OwnRedis
 from tests.security.conftest import start_fortress
 from tests.security.fortress import DEADLINE_S, Fortress, prefix_of
@@ -89,6 +90,28 @@ async def test_another_principals_token_does_nothing_in_a_nodes_name(fortress: F
         assert (await node.done(job)).status == 200
         found = await ask(address, f"/v1/job/{told['job_id']}", method="GET", token=speaker)
         assert found.json["result"]["text_asr"] == "heard 0"
+
+
+@pytest.mark.req("N4", "N18")
+async def test_a_node_on_a_socket_yields_its_id_over_http_to_its_own_credential_alone(
+    fortress: Fortress,
+) -> None:
+    own, foreign = fortress.issue("node", "own"), fortress.issue("node", "foreign")
+    address, pair = fortress.instance.address, draw_languages()
+    headers = {"Authorization": f"Bearer {own}"}
+    async with (
+        FakeNode.connect(fortress.instance.url("/ws/node"), headers=headers) as node,
+        HttpNode(address, token=foreign) as thief,
+        HttpNode(address, token=own) as same,
+    ):
+        await node.register(pair)
+        await node.make_ready()
+        refused = await thief.register(pair, node_id=node.node_id)
+        assert (refused.status, refused.json["error"]) == (403, "NODE_ID_FORBIDDEN")
+        await node.heartbeat(draining=True)
+        await node.next("node_status", status="draining")
+        assert (await same.register(pair, node_id=node.node_id)).status == 200
+        assert await node.closed() == 4409
 
 
 @pytest.mark.req("J16")

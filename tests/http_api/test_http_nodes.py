@@ -7,7 +7,7 @@ import pytest
 from tests.instances.servers import Cluster
 from tests.peers.frames import draw_languages
 from tests.peers.http import HttpNode
-from tests.peers.node import WorkingNode
+from tests.peers.node import FakeNode, WorkingNode
 from tests.peers.speaker import Speaker
 from tests.waiting import eventually
 
@@ -185,6 +185,34 @@ async def test_an_older_process_of_a_node_is_refused(cluster: Cluster):
         refused = await node.poll(resume_token=older)
         assert (refused.status, refused.json["error"]) == (409, "NODE_ID_CONFLICT")
         assert (await node.poll(wait_ms=0)).status == 200
+
+
+@pytest.mark.req("ED4", "N4", "N18")
+async def test_a_node_over_http_takes_an_id_from_a_socket_as_another_socket_would(
+    cluster: Cluster,
+):
+    one, pair = cluster.start(), draw_languages()
+    async with (
+        FakeNode.open(one.url("/ws/node"), pair) as older,
+        FakeNode.open(one.url("/ws/node"), pair, advanced_features=["resume"]) as proved,
+        Speaker.connect(one.url("/ws/session")) as speaker,
+        HttpNode(one.address) as node,
+    ):
+        refused = await node.register(pair, node_id=proved.node_id)
+        assert (refused.status, refused.json["error"]) == (409, "NODE_ID_CONFLICT")
+        await proved.heartbeat(draining=True)
+        await proved.next("node_status", status="draining")
+        await speaker.init(pair)
+        await speaker.say(0)
+        job = await older.job()
+        await proved.heartbeat(draining=False)
+        await proved.next("node_status", status="ready")
+        assert (await node.register(pair, node_id=older.node_id)).status == 200
+        assert await older.closed() == 4409
+        again = await proved.job()
+        assert (again["job_id"], again["attempt_id"]) == (job["job_id"], 2)
+        await proved.finish(again)
+        await speaker.result(0)
 
 
 @pytest.mark.req("N18")

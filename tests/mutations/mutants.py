@@ -42,11 +42,24 @@ def list_places(value: Any) -> Iterator[Place]:
             yield from list_places(member)
 
 
+def _write(frame: Frame, written: dict[str, str]) -> str:
+    text = json.dumps(frame)
+    for mark, raw in written.items():
+        text = text.replace(f'"{mark}"', raw)
+    return text
+
+
 class Mutator:
     """Draws mutants of whole messages."""
 
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(seed)
+
+    def draw_with(self, frame: Frame, name: str) -> str:
+        """Return the text of a message with this one field wrong."""
+        frame, written = copy.deepcopy(frame), {}
+        self._change(frame, name, mark="<0>", written=written)
+        return _write(frame, written)
 
     def draw(self, frame: Frame) -> str:
         """Return the text of a message with one thing wrong, seldom two, or cut off."""
@@ -56,10 +69,7 @@ class Mutator:
             places = list(list_places(frame))
             if places:
                 self._change(*self._rng.choice(places), mark=f"<{number}>", written=written)
-        text = json.dumps(frame)
-        for mark, raw in written.items():
-            text = text.replace(f'"{mark}"', raw)
-        return self._spoil(text)
+        return self._spoil(_write(frame, written))
 
     def _change(self, holder: Any, key: str | int, *, mark: str, written: dict[str, str]) -> None:
         before, rng = holder[key], self._rng

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -57,6 +58,7 @@ class Scene:
         self._mutator = Mutator(seed * 1_000 + number)
         self._tally = tally
         self._languages = (f"ma{number}", f"mb{number}")
+        self._envelope = itertools.cycle(("type", "job_id", "attempt_id", "node_id"))
         self._from_node = self._mutator.shuffled(self._list_from_node())
         self._from_speaker = self._mutator.shuffled(self._list_from_speaker())
         self._requests = self._mutator.shuffled(self._list_requests())
@@ -75,6 +77,7 @@ class Scene:
             job = await node.job()
             worker.works = True
             await worker.register(self._languages, node_id=f"worker-{self._number}")
+            await self._spoil_envelope(node, job)
             await self._torment_node(node, job)
             await self._torment_speaker(speaker)
             await node.close()
@@ -98,6 +101,27 @@ class Scene:
         self._tally.requests += 1
         statuses = self._tally.statuses
         statuses[reply.status] = statuses.get(reply.status, 0) + 1
+
+    async def _spoil_envelope(self, node: FakeNode, job: Frame) -> None:
+        """Let a result say wrongly whom it is about: the node hears of it at once, by name."""
+        frame = node.result_frame(job)
+        text = self._mutator.draw_with(frame, next(self._envelope))
+        self._tally.frames += 1
+        await node.send(text)
+        with contextlib.suppress(msgspec.MsgspecError, RecursionError, ValueError):
+            message = nodes.messages.decode(text)
+            if msgspec.to_builtins(message, str_keys=True).items() >= frame.items():
+                return  # a field said twice, and rightly the second time
+            if isinstance(message, nodes.messages.JobStarted | nodes.messages.JobAck):
+                return
+        told = asyncio.create_task(node.find(_names_a_field, within_s=ANSWERED_WITHIN_S))
+        closed = asyncio.create_task(node.closed())
+        await asyncio.wait({told, closed}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        closed.cancel()
+        results = await asyncio.gather(told, closed, return_exceptions=True)
+        assert not all(isinstance(one, BaseException) for one in results), text[:500]
+        self._tally.refused += 1
 
     async def _torment_node(self, node: FakeNode, job: Frame) -> None:
         ids = {"<job>": job["job_id"], "<session>": job["session_id"], "<node>": node.node_id}
@@ -232,6 +256,10 @@ class Scene:
             ("/v1/job/fail", report | {"reason": "X", "message": "m", "details": [1]}),
             ("/v1/dispatch/f2f", dispatch),
         ]
+
+
+def _names_a_field(frame: Frame) -> bool:
+    return frame["type"] == "error" and bool(frame["message"])
 
 
 async def _told_or_closed(node: Peer) -> None:

@@ -11,6 +11,7 @@ from scheduling.model.languages import (
     has_language,
     normalize,
     read_language,
+    spell,
 )
 
 pytestmark = pytest.mark.req("N16")
@@ -232,3 +233,20 @@ def test_an_unknown_source_is_heard_by_whoever_hears_at_all() -> None:
     assert not LanguageOffer().hears("auto")
     assert LanguageOffer(semantic=frozenset({"en"})).repairs("auto")
     assert not LanguageOffer().repairs("auto")
+
+
+@pytest.mark.req("ED3")
+@pytest.mark.parametrize(
+    ("tag", "written"),
+    [
+        *[(auto, "auto") for auto in ("AUTO", "Auto", " auto", "und", "MUL")],
+        ("EN_us", "en-US"),
+        ("zh-hANS_cn", "zh-Hans-CN"),
+        ("ES-419", "es-419"),
+        ("CMN", "cmn"),
+        ("de-DE-1996", "de-DE-1996"),
+        ("en-X-MINE", "en-x-mine"),
+    ],
+)
+def test_a_tag_is_told_as_bcp_47_writes_it(tag: str, written: str) -> None:
+    assert spell(tag) == written

@@ -96,11 +96,11 @@ def from_cut(profile: requests.Profile = PROFILE, cut: Cut = CUT) -> Request:
         ("es", None, ("es",)),
         (None, ["es", "fr"], ("es", "fr")),
         ("es", ["fr", "es"], ("es", "fr")),
-        ("zh_CN", ["zh-cn", "ZH-CN"], ("zh_CN",)),
+        ("zh_CN", ["zh-cn", "ZH-CN"], ("zh-CN",)),
         ("es", [], ("es",)),
     ],
 )
-def test_targets_are_each_named_once_as_spelled_first(
+def test_targets_are_each_named_once_as_bcp_47_writes_them(
     tgt_lang: str | None, tgt_langs: list[str] | None, read: tuple[str, ...]
 ) -> None:
     assert requests.read_targets(tgt_lang, tgt_langs) == read
