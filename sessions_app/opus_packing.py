@@ -29,6 +29,10 @@ _ALL_ZERO_BYTES = 1_000
 _LONGEST_PACKET_MS = 120
 # So many packets that all end where their chunks do are no accident.
 _SURE_PACKETS = 5
+# Where nothing but their lengths and durations speaks for them. Speech in PCM16 breaks the walk;
+# what does not, silence beside zero, reads as packets that all begin alike.
+_SURE_PACKETS_CUT_THROUGH = 10
+_VARIED = 5
 # RFC 6716, table 2: what a frame of each configuration lasts, in ms; 0 where it is no whole one.
 _FRAME_MS = (
     *(10, 20, 40, 60) * 3,
@@ -46,6 +50,7 @@ class OpusWalk:
 
     __slots__ = (
         "_active",
+        "_beginnings",
         "_durations",
         "_filled",
         "_inactive",
@@ -75,6 +80,8 @@ class OpusWalk:
         self._filled = 0
         self._packet_ms: float = OPUS_PACKET_MS
         self._durations: set[int] = set()
+        # What the first frames begin with.
+        self._beginnings: set[int] = set()
 
     def feed(
         self, audio: bytes, *, ear: SpeechEnd | None = None, stops: bool = False
@@ -140,6 +147,7 @@ class OpusWalk:
         self._packet_ms = min(_LONGEST_PACKET_MS, (frame_ms or _SHORTEST_FRAME_MS) * count)
         if length <= _SILENCE_BYTES:
             return False
+        self._beginnings.add(head[1])
         if head[0] >> 3 >= _CELT_FROM or head[0] & 3 not in (_ONE_FRAME, _TWO_EQUAL_FRAMES):
             self._unclear += 1
             return True
@@ -170,11 +178,16 @@ class OpusWalk:
         """Say whether all there is is Opus.
 
         Each chunk was whole packets; where that may be an accident, all last as long as each
-        other. Or the walk ends where the audio does, and all last 20 ms.
+        other. Or all last 20 ms and the walk ends where the audio does, or, where the last chunk
+        was lost, within the packet behind so many that it is no accident either.
         """
         if self.is_likely:
             return self._filled >= _SURE_PACKETS or len(self._durations) <= 1
-        return self.is_whole and self._durations == {OPUS_PACKET_MS}
+        if self.is_broken or self._durations != {OPUS_PACKET_MS}:
+            return False
+        return self.is_whole or (
+            self._filled >= _SURE_PACKETS_CUT_THROUGH and len(self._beginnings) >= _VARIED
+        )
 
     @property
     def _is_sure(self) -> bool:

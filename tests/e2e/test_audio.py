@@ -162,6 +162,30 @@ async def test_an_odd_byte_costs_half_a_sample_not_the_utterance(
     assert base64.b64decode(job["audio"]) == samples
 
 
+@pytest.mark.req("SP15")
+@pytest.mark.parametrize("declared", [{}, {"audio_format": "opus"}], ids=["", "declared"])
+async def test_a_last_chunk_of_opus_that_is_lost_in_mid_packet_costs_its_own_packets(
+    lingua: Lingua, languages: Pair, declared: dict[str, str]
+) -> None:
+    packets = speech_as_opus()
+    speech = pack(*packets)
+    async with (
+        FakeNode.open(lingua.url(NODE), languages) as node,
+        Speaker.open(lingua.url(SESSION), languages, **declared) as speaker,
+    ):
+        for at in range(0, 1_500, 500):
+            await speaker.chunk(speech[at : at + 500])
+        await speaker.chunk(b"", final=True)
+        job = await node.job()
+        await node.finish(job)
+        await speaker.result(0)
+
+    said = base64.b64decode(job["audio"])
+    assert job["audio_format"] == "opus"
+    assert said in [pack(*packets[:count]) for count in range(len(packets))]
+    assert 0 <= 1_500 - len(said) < 2 + max(map(len, packets))
+
+
 @pytest.mark.req("SP2", "ED5")
 async def test_the_page_that_marks_every_silent_frame_makes_one_job_of_one_sentence(
     servers: Servers, server_name: str, languages: Pair

@@ -1,5 +1,7 @@
 """Opus or not: what all the bytes of an utterance say, and whether there is voice in them."""
 
+import array
+import itertools
 import random
 
 import pytest
@@ -113,6 +115,44 @@ def test_opus_whose_packets_are_cut_through_by_chunks_is_opus():
     chunks = [speech[at : at + 500] for at in range(0, len(speech), 500)]
 
     assert collect(*chunks).audio_format is AudioFormat.OPUS
+
+
+@pytest.mark.req("SP15")
+@pytest.mark.parametrize("chunk_bytes", [333, 500, 1_001])
+def test_of_opus_that_chunks_cut_through_a_lost_last_chunk_costs_its_own_packets(chunk_bytes):
+    packets = speech_as_opus()
+    speech = pack(*packets)
+    chunks = [speech[at : at + chunk_bytes] for at in range(0, len(speech), chunk_bytes)]
+
+    for lost in range(1, len(chunks) - 4):
+        audio = collect(*chunks[:-lost])
+        whole, rest = audio.join()
+        assert audio.audio_format is AudioFormat.OPUS
+        assert whole == pack(*packets[: whole_packets(packets, len(whole))])
+        assert whole + rest == b"".join(chunks[:-lost])
+        assert len(rest) < 2 + len(packets[whole_packets(packets, len(whole))])
+
+
+def whole_packets(packets, size_bytes):
+    """How many of the packets are in so many bytes."""
+    sizes = itertools.accumulate(2 + len(packet) for packet in packets)
+    return sum(size <= size_bytes for size in sizes)
+
+
+@pytest.mark.parametrize("louder", [1, 1 / 8, 1 / 64, 1 / 512])
+@pytest.mark.parametrize("offset", [0, 3, 300])
+def test_pcm16_of_any_loudness_that_is_cut_anywhere_is_never_opus(louder, offset):
+    samples = array.array("h", speech_as_pcm16())
+    quiet = array.array(
+        "h", (max(-32_768, min(32_767, round(one * louder) + offset)) for one in samples)
+    ).tobytes()
+
+    rng = random.Random(11)
+    for _ in range(300):
+        begin = 2 * rng.randrange(len(quiet) // 4)
+        piece = quiet[begin : begin + rng.randrange(1_000, len(quiet) // 2)]
+        chunks = [piece[at : at + 641] for at in range(0, len(piece), 641)]
+        assert collect(*chunks).audio_format is AudioFormat.PCM16
 
 
 def test_random_bytes_are_never_opus():
