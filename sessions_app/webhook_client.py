@@ -10,12 +10,18 @@ from urllib.parse import urlsplit
 from scheduling.model.errors import BadInput
 
 _HTTPS, _HTTP = 443, 80
+# Where receivers of hooks listen; on any other port something else may take our words for its own.
+_PORTS = frozenset({_HTTPS, 8443})
 # What anybody on the Internet may have, and within it what is nobody's or leads elsewhere: RFC 6890
 # and its later rows, where Python 3.11 does not know them. 2001::/23 is all of special purpose.
 _UNICAST = ipaddress.ip_network("2000::/3")
 _SPECIAL = tuple(
     ipaddress.ip_network(network)
-    for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "192.88.99.0/24")
+    for network in (
+        *("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
+        *("192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24"),
+        "192.175.48.0/24",
+    )
 )
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # What stands before an IPv4 address in an interface identifier of ISATAP.
@@ -118,6 +124,8 @@ class WebhookClient:
         is_listed = f"{host}:{port}" in self._hosts or host in self._hosts
         if not is_secure and not is_listed:
             raise _forbid("The callback must be https.")
+        if not is_listed and port not in _PORTS:
+            raise _forbid("The callback's port is neither 443 nor 8443.")
         if not is_listed and _is_address(host) and not is_public(host):
             raise _forbid("The callback's host is not at a public address.")
         path = parts.path or "/"

@@ -29,6 +29,7 @@ _HIGHEST_PORT = 65_535
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LONGEST = 300
 # What a browser says of a request it sends for a page of elsewhere.
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _ELSEWHERE = frozenset({"cross-site", "same-site"})
 
 
@@ -88,7 +89,8 @@ class SiteGuard:
         if not shown:
             # An image or a script of a foreign page is fetched without naming the page's origin.
             site = {text.lower() for text in _list_values(scope, b"sec-fetch-site")}
-            if path.startswith(_WORK) and site & _ELSEWHERE:
+            changes = scope.get("method", "GET") not in _SAFE
+            if (changes or path.startswith(_WORK)) and site & _ELSEWHERE:
                 raise _foreign_origin()
             return
         origin = shown[0].lower()

@@ -1,6 +1,9 @@
 """The API of dead letters, version 1: list, look, replay, purge (T7)."""
 
+from collections.abc import Mapping
+
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -149,4 +152,12 @@ class PurgeView(DeadLetterView, CommandView):
 
 
 def _is_dry(request: Request) -> bool:
-    return request.query_params.get("dry_run", "").lower() in _TRUE
+    """Say whether only to tell what would happen, as the address says, or the body if it has one.
+
+    :raises ParseError: the body cannot be read
+    """
+    body = request.data
+    if not isinstance(body, Mapping):
+        raise ParseError("Send no body, or an object.")
+    said = request.query_params.get("dry_run") or body.get("dry_run", "")
+    return str(said).lower() in _TRUE

@@ -46,10 +46,26 @@ def describe(entry: AuditEntry) -> dict[str, Any]:
     }
 
 
-def list_faults() -> Iterator[str]:
-    """Yield a sentence for each entry that was changed, or is missing."""
+def find_head() -> tuple[int, str]:
+    """Return the number and the seal of the last entry: what somebody keeps elsewhere."""
+    last = AuditEntry.objects.filter(number__isnull=False).order_by("number").last()
+    return (last.number or 0, last.digest) if last else (0, "")
+
+
+def list_faults(*, count: int = 0, head: str = "") -> Iterator[str]:
+    """Yield a sentence for each entry that was changed, or is missing.
+
+    :param count: the number of an entry that was the last when `head`, its seal, was noted
+    """
     chain = AuditChain.objects.filter(pk=1).first() or AuditChain()
     expected, before = 1, ""
+    # Entries of before there was a chain have no number, but none was written after its first.
+    first = AuditEntry.objects.filter(number__isnull=False).order_by("number").first()
+    if first is not None:
+        for entry in AuditEntry.objects.filter(number__isnull=True, pk__gt=first.pk):
+            yield f"an entry has lost its number: {entry}"
+    if count and not AuditEntry.objects.filter(number=count, digest=head).exists():
+        yield f"entry {count} is not the one that was noted"
     for entry in list_entries():
         number = entry.number or 0
         if number != expected:

@@ -35,8 +35,8 @@ class Operator:
         """Issue a token by the command, on the instance's own database."""
         self._token = issue_api_token(var=self._var)
 
-    async def ask(self, path: str, *, method: str = "GET") -> tuple[int, Any]:
-        return await asyncio.to_thread(self._ask, path, method)
+    async def ask(self, path: str, *, method: str = "GET", body: bytes = b"") -> tuple[int, Any]:
+        return await asyncio.to_thread(self._ask, path, method, body)
 
     async def get(self, path: str) -> Any:
         status, told = await self.ask(path)
@@ -49,12 +49,12 @@ class Operator:
             lambda: self.get(path), f"{path} still says", fits=fits, within_s=_DEADLINE_S
         )
 
-    def _ask(self, path: str, method: str) -> tuple[int, Any]:
-        headers = {"Accept": "application/json"}
+    def _ask(self, path: str, method: str, body: bytes) -> tuple[int, Any]:
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(
-            f"http://{self._address}{path}", headers=headers, method=method
+            f"http://{self._address}{path}", headers=headers, method=method, data=body or None
         )
         try:
             with urllib.request.urlopen(request, timeout=_DEADLINE_S) as answer:  # noqa: S310 - ours
@@ -189,6 +189,10 @@ async def test_an_operator_lists_replays_and_purges_dead_letters(
     await asyncio.to_thread(operator.sign_in)
     status, replayed = await operator.ask(f"{path}/replay", method="POST")
     assert (status, replayed["outcome"]) == (200, "refused")
+    for body in (b"{", b"[1]", b"\xff", b"7"):
+        assert (await operator.ask("/api/v1/dlq/purge", method="POST", body=body))[0] == 400, body
+    dry = await operator.ask("/api/v1/dlq/purge", method="POST", body=b'{"dry_run": true}')
+    assert dry == (200, {"removed": 1})
     assert await operator.ask(f"{path}/purge?dry_run=true", method="POST") == (200, {"removed": 1})
     assert await operator.ask(f"{path}/purge", method="POST") == (200, {"removed": 1})
     assert (await operator.ask(f"{path}/purge", method="POST"))[0] == 404

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from operators.db import audit
+from operators.db.token_models import AuditChain
 from operators.models import AuditEntry
 from tests.manage import NO_REDIS, manage
 from tests.server.database import lay_database
@@ -111,3 +112,34 @@ async def test_writers_of_several_processes_make_one_chain(tmp_path: Path) -> No
     await asyncio.gather(*(issue(f"writer {index}") for index in range(4)))
 
     assert "4 entries" in await asyncio.to_thread(manage, "audit", "verify", **variables)
+
+
+def test_an_entry_that_lost_its_number_is_named() -> None:
+    _write(3)
+    AuditEntry.objects.filter(number=2).update(number=None)
+
+    faults = _name_faults()
+
+    assert "entry 2 is missing" in faults
+    assert any(fault.startswith("an entry has lost its number") for fault in faults)
+
+
+def test_a_log_set_back_with_its_chain_is_not_what_was_noted() -> None:
+    _write(3)
+    noted = _run("verify").rpartition("next time: ")[2].split()
+    _write(1)
+    assert "4 entries" in _run("verify", *noted)
+    AuditEntry.objects.all()._raw_delete("default")
+    AuditChain.objects.all().delete()
+    assert "0 entries" in _run("verify"), "nothing in the database tells"
+
+    with pytest.raises(CommandError):
+        _run("verify", *noted)
+    _write(3)
+    with pytest.raises(CommandError):
+        _run("verify", *noted)
+
+
+def test_half_of_what_was_noted_is_refused() -> None:
+    with pytest.raises(CommandError, match="belong together"):
+        _run("verify", "--count", "3")

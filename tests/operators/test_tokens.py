@@ -11,9 +11,10 @@ from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from operators.db import datetimes, tokens
+from operators.db import audit, datetimes, signals, tokens
 from operators.models import ApiToken, AuditEntry, NodeToken
 from scheduling.model.credentials import parse_token
+from scheduling.model.shares import Shares
 from scheduling.store.keys import Keys
 from tests.redis_under_test import OwnRedis
 
@@ -148,7 +149,9 @@ def test_what_the_admin_does_to_other_things_is_noted_too() -> None:
     assert entry.address == "127.0.0.1"
 
 
-def test_logins_are_noted() -> None:
+def test_logins_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "failed_here", Shares(per_s=0.01, burst=2))
+    monkeypatch.setattr(signals, "failed_anywhere", Shares(per_s=0.01, burst=2))
     User.objects.create_user(username="somebody", password=_RIGHT)
     client = Client()
 
@@ -162,6 +165,21 @@ def test_logins_are_noted() -> None:
         ("somebody", "login"),
         ("somebody", "logout"),
     ]
+
+
+@pytest.mark.req("ED11")
+def test_failed_logins_leave_few_entries_whatever_names_they_show(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signals, "failed_here", Shares(per_s=0.001, burst=2))
+    monkeypatch.setattr(signals, "failed_anywhere", Shares(per_s=0.001, burst=3))
+    for sender in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
+        token = audit.address.set(sender)
+        for number in range(4):
+            Client().login(username=f"stranger {number}", password=_WRONG)
+        audit.address.reset(token)
+
+    assert AuditEntry.objects.filter(action="login.failed").count() == 3
 
 
 def test_the_command_creates_lists_rotates_and_revokes() -> None:

@@ -191,6 +191,15 @@ def test_an_image_on_another_page_asks_for_no_work(site: str) -> None:
     assert _guard().admit(_scope("/dashboard", kind="http", sec_fetch_site=site))
 
 
+@pytest.mark.parametrize("path", ["/admin/login/", "/api/v1/tickets", "/nothing"])
+def test_a_page_of_elsewhere_changes_nothing_without_naming_itself(path: str) -> None:
+    for method in ("POST", "PUT", "PATCH", "DELETE", "X"):
+        scope = _scope(path, kind="http", sec_fetch_site="cross-site") | {"method": method}
+        assert _refuse(_guard(), scope) == "FOREIGN_ORIGIN"
+        for own in ("same-origin", "none"):
+            assert _guard().admit(scope | _scope(path, kind="http", sec_fetch_site=own))
+
+
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
 @pytest.mark.parametrize(
     ("host", "named_by"),

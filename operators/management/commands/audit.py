@@ -20,16 +20,25 @@ class Command(BaseCommand):
             "--after", type=int, default=0, help="export what came after this number alone"
         )
 
+        parser.add_argument(
+            "--count", type=int, default=0, help="verify that this entry is the one noted before"
+        )
+        parser.add_argument("--head", default="", help="the seal that was noted of it")
+
     def handle(self, *args: Any, **options: Any) -> None:
         if options["what"] == "export":
             for entry in audit_chain.list_entries(after=options["after"]):
                 said = {**audit_chain.describe(entry), "digest": entry.digest}
                 self.stdout.write(json.dumps(said))
             return
-        faults = list(audit_chain.list_faults())
+        if bool(options["count"]) != bool(options["head"]):
+            raise CommandError("--count and --head belong together: what verify said last time")
+        faults = list(audit_chain.list_faults(count=options["count"], head=options["head"]))
         for fault in faults:
             self.stdout.write(fault)
         if faults:
             raise CommandError(f"the audit log is not as it was written: {len(faults)} faults")
-        count = sum(1 for _ in audit_chain.list_entries())
+        count, head = audit_chain.find_head()
         self.stdout.write(f"the audit log is as it was written: {count} entries")
+        if count:
+            self.stdout.write(f"note this elsewhere, for next time: --count {count} --head {head}")
