@@ -19,6 +19,8 @@ _NO_OBJECT = "Expected `object`"
 # A frame with more is not looked into: it would cost more than it could be worth.
 _MOST_ESCAPES = 20_000
 _MOST_WORDS = 200
+# No id is as long, nor any type: what is need not be read to be refused.
+_LONGEST_ENVELOPE = 4_096
 # An escaped character, a pair of surrogates, or half of one, which is no text.
 _ESCAPED = re.compile(
     r"\\(?:[^u]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -102,11 +104,11 @@ class MessageReader(Generic[M]):
         :raises Unreadable: it is no message, or a field is wrong that cannot be done without
         """
         text, repaired = _make_text(frame)
-        if text.count("\\") > _MOST_ESCAPES:
-            flaw = Flaw("", f"not as declared, and more than {_MOST_ESCAPES} backslashes in it")
-            raise Unreadable(kind="", flaw=flaw, values={})
         fields, is_whole = self._raw_reader.split(text)
         kind = self._find_kind(fields)
+        if len(text) - len(text.replace("\\", "")) > _MOST_ESCAPES:
+            flaw = Flaw("", f"not as declared, and more than {_MOST_ESCAPES} backslashes in it")
+            raise self._refuse(kind, flaw, fields)
         plan = self._plans.get(kind) if kind else None
         if kind is None or plan is None:
             return self._read_strictly(text, repaired, kind=kind, fields=fields)
@@ -130,8 +132,7 @@ class MessageReader(Generic[M]):
     def open(self, frame: bytes, *, flaw: Flaw) -> Unreadable:
         """Return what a frame that is refused for `flaw` says of whom it is about."""
         text, _ = _make_text(frame)
-        is_short = text.count("\\") <= _MOST_ESCAPES
-        fields = self._raw_reader.split(text)[0] if is_short else Fields()
+        fields, _ = self._raw_reader.split(text)
         return self._refuse(self._find_kind(fields), flaw, fields)
 
     def _refuse(
@@ -141,7 +142,8 @@ class MessageReader(Generic[M]):
         fields: Fields,
         values: Mapping[str, Any] = MappingProxyType({}),
     ) -> Unreadable:
-        said = _FieldReader().read(self._envelope, fields)
+        short = {name: raw for name, raw in fields.items() if len(raw) <= _LONGEST_ENVELOPE}
+        said = _FieldReader().read(self._envelope, short)
         return Unreadable(
             kind=_name(kind),
             flaw=flaw,
@@ -154,7 +156,8 @@ class MessageReader(Generic[M]):
         if len(self._kinds) == 1:
             return next(iter(self._kinds.values()))
         try:
-            return self._kinds.get(msgspec.json.decode(repair(fields["type"])[0], type=str))
+            raw = repair(fields["type"][:_LONGEST_ENVELOPE])[0]
+            return self._kinds.get(msgspec.json.decode(raw, type=str))
         except (KeyError, *UNDECODABLE):
             return None
 

@@ -202,6 +202,7 @@ _HIDDEN: dict[str, str] = {
     "numbers": f"[{'1,' * 400_000}1]",
     "pairs": f"[{'[1,2],' * 150_000}[]]",
     "members, and one is no JSON": "{" + ",".join(f'"k{n}":NaN' for n in range(60_000)) + "}",
+    "more escapes than are followed": json.dumps("\n" * 30_000),
     "pairs, and one is no JSON": f"[{'[1,2],' * 150_000}[NaN]]",
 }
 
