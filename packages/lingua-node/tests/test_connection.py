@@ -84,6 +84,28 @@ async def test_a_result_that_arrived_is_not_sent_again(scheduler, bench):
         assert "job_result" not in await second.drain_seen()
 
 
+async def test_a_node_with_many_unconfirmed_results_names_no_more_than_are_read(scheduler, bench):
+    bench.go.set()
+    node = make_node(bench.work, max_concurrent_jobs=30)
+    async with running(node.serve(url=scheduler.url)):
+        first = await scheduler.accept()
+        await first.register()
+        for number in range(80):
+            await first.begin(job_id=f"job-{number}")
+            await first.expect("job_result")
+        # As if no pong had come; one comes each second.
+        for ended in node._runner.attempts._ended.values():
+            ended.confirmed = False
+        first.socket.transport.abort()
+        second = await scheduler.accept()
+        frame = await second.register()
+        sent = {(await second.expect("job_result"))["job_id"] for _ in range(80)}
+
+    named = [attempt["job_id"] for attempt in frame["running_attempts"]]
+    assert named == [f"job-{number}" for number in range(16, 80)]
+    assert len(sent) == 80
+
+
 async def test_a_refused_registration_is_tried_again(scheduler, bench):
     node = make_node(bench.work)
     async with running(node.serve(url=scheduler.url)):

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from lingua_node.__main__ import main
+from lingua_node.mistakes import NodeMistake
 from lingua_node.simulate import Behavior, Crowd
 from node_testing.scheduler import DEADLINE_S, running
 
@@ -74,6 +75,19 @@ async def test_a_crowd_misbehaves_as_asked(scheduler, behavior, kinds):
         seen = await socket.drain_seen()
         assert [kind for kind in seen if kind.startswith("job_")] == kinds
         assert crowd.totals().ignored == (0 if kinds else 1)
+
+
+@pytest.mark.req("ED15")
+async def test_a_crowd_that_no_scheduler_takes_says_so_once(scheduler):
+    crowd = Crowd(Behavior(service_ms=1), nodes=3, slots=5_000)
+    async with running(crowd.serve(url=scheduler.url)) as serving:
+        sockets = [await scheduler.accept() for _ in range(3)]
+        for socket in sockets:
+            await socket.expect("node_register")
+        await sockets[0].send({"type": "error", "code": "INVALID_MESSAGE", "message": "1 to 1024"})
+        async with asyncio.timeout(DEADLINE_S):
+            with pytest.raises(NodeMistake, match="1 to 1024"):
+                await serving
 
 
 async def test_the_command_reports_when_it_ends(scheduler):

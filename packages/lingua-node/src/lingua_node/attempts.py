@@ -9,6 +9,8 @@ from lingua_node.messages import AssignJob, JobResult, RunningAttempt
 
 Key = tuple[str, int]
 
+_MOST_UNSENT = 64  # beside what runs; with more a registration is refused
+
 
 def key_of(assign: AssignJob | JobResult) -> Key:
     """The identity of an attempt: (job_id, attempt_id)."""
@@ -85,11 +87,15 @@ class Attempts:
         return (ended for ended in list(self._ended.values()) if not ended.confirmed)
 
     def held(self, *, connection: int | None) -> list[RunningAttempt]:
-        """What to report as ours: all that runs, and results not sent on this connection."""
+        """What to report as ours: all that runs, and the newest results not sent here.
+
+        A scheduler reads no more of them; older ones are sent all the same.
+        """
         keys = [key for key, entry in self._running.items() if not entry.cancelled]
-        keys += [
+        unsent = [
             key
             for key, ended in self._ended.items()
             if not ended.confirmed and (connection is None or ended.sent_on != connection)
         ]
+        keys += unsent[-_MOST_UNSENT:]
         return [RunningAttempt(job_id=job_id, attempt_id=attempt) for job_id, attempt in keys]

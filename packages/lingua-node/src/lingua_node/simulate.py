@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 
 from lingua_node import messages
 from lingua_node.jobs import Job, JobFailed, Result
+from lingua_node.mistakes import NodeMistake
 from lingua_node.node import Node
 from lingua_node.work import Counters
 
@@ -82,12 +83,21 @@ class Crowd:
         ]
 
     async def serve(self, *, url: str, token: str | None = None) -> None:
-        """Serve until all nodes have drained."""
-        async with asyncio.TaskGroup() as group:
-            for number, node in enumerate(self.nodes):
-                group.create_task(node.serve(url=url, token=token))
-                if number % _CONNECTING_AT_ONCE == _CONNECTING_AT_ONCE - 1:
-                    await node.wait_registered()
+        """Serve until all nodes have drained.
+
+        :raises NodeMistake: the nodes cannot work as they are
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number, node in enumerate(self.nodes):
+                    group.create_task(node.serve(url=url, token=token))
+                    if number % _CONNECTING_AT_ONCE == _CONNECTING_AT_ONCE - 1:
+                        await node.wait_registered()
+        except ExceptionGroup as several:
+            # All nodes are alike, and so are their mistakes.
+            if several.split(NodeMistake)[1] is None:
+                raise NodeMistake(str(several.exceptions[0])) from None
+            raise
 
     def drain(self) -> None:
         for node in self.nodes:
