@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
-from operators.api import dead_letters, fleet, jobs, nodes, scraping, sessions, views
+from operators.api import audit, dead_letters, fleet, jobs, nodes, scraping, sessions, views
 from operators.api.pages import page
 from operators.console.node_commands import COMMANDS
 
@@ -44,6 +44,7 @@ urlpatterns = [
     path("api/v1/jobs/history", jobs.JobHistoryView.as_view()),
     path("api/v1/jobs/<str:job_id>", jobs.JobView.as_view()),
     path("api/v1/jobs/<str:job_id>/why", fleet.WhyView.as_view()),
+    path("api/v1/audit", audit.AuditView.as_view()),
     path("api/v1/sessions", sessions.SessionsView.as_view()),
     path("api/v1/sessions/<str:session_id>", sessions.SessionView.as_view()),
     path("api/v1/dlq", dead_letters.DeadLettersView.as_view()),

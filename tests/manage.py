@@ -55,10 +55,10 @@ def make_superuser(name: str, password: str, *, var: Path) -> None:
     )
 
 
-def issue_api_token(*, var: Path) -> str:
-    """Return an API token that may operate, made in the database under `var`."""
+def issue_api_token(*, var: Path, scope: str = "operate") -> str:
+    """Return an API token that may operate, or what `scope` says, made in the database `var`."""
     return manage(
-        *("token", "create", "api", "Desk", "--scope", "operate"),
+        *("token", "create", "api", "Desk", "--scope", scope),
         LINGUA_VAR_DIR=str(var),
         REDIS_URL=NO_REDIS,
     )

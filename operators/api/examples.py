@@ -162,6 +162,18 @@ TICKET = {
 }
 
 
+AUDIT_ENTRY = {
+    "number": 58,
+    "at": "2026-01-31T12:00:00+00:00",
+    "actor": "mira",
+    "action": "token.revoke",
+    "target": "lnt_0a1b2c3d4e5f",
+    "address": "10.0.0.7",
+    "detail": {},
+    "digest": "9c56cc51b374c3ba189210d5b6d4bf57790d351c96c47c02190ecf1e430635ab",
+}
+
+
 def show(name: str, value: Any, *, status: str = "200") -> list[OpenApiExample]:
     """Return a list of one example answer."""
     return [OpenApiExample(name, value=value, response_only=True, status_codes=[status])]

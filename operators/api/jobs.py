@@ -4,13 +4,13 @@ import datetime as dt
 from typing import Any
 
 from django.db import DatabaseError
-from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from operators.api import examples, serializers
 from operators.api.authentication import find_bound_tenant
+from operators.api.filters import BadFilter, Rows, read_filters
 from operators.api.schema import describe
 from operators.api.views import MAY_MISS, PAGE, PROBLEMS, ReadView, paginate, refuse
 from operators.console.console import Console
@@ -93,22 +93,15 @@ class JobHistoryView(ReadView):
     serves_tenants = True
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
-        asked = request.query_params
-        chosen: Json = {name: asked[name] for name in _EXACT if asked.get(name)}
-        for name, lookup in (("since", "ended_at__gte"), ("until", "ended_at__lt")):
-            if asked.get(name):
-                moment = datetimes.read(asked[name])
-                if moment is None:
-                    told = f"{name} is no moment such as 2026-01-31T12:00:00Z"
-                    return refuse(_BAD_REQUEST, "INVALID_PARAMETER", told)
-                chosen[lookup] = moment
-        if any("\0" in str(value) for value in chosen.values()):
-            return refuse(_BAD_REQUEST, "INVALID_PARAMETER", "A text has no null in it.")
         try:
+            chosen = read_filters(request.query_params, exact=_EXACT, moment="ended_at")
             found = EndedJob.objects.filter(**chosen)
             if bound := find_bound_tenant(request):
                 found = found.filter(tenant_id=bound)
-            return paginate(_Rows(found), request, view=self)
+            rows = Rows(found.defer("record"), describe=_describe_row)
+            return paginate(rows, request, view=self)
+        except BadFilter as bad:
+            return refuse(_BAD_REQUEST, "INVALID_PARAMETER", str(bad))
         except DatabaseError:
             told = "The database does not answer; jobs go on, and are written once it does."
             return refuse(_UNAVAILABLE, "DATABASE_DOWN", told)
@@ -133,19 +126,6 @@ class JobView(ReadView):
         if job is None or (bound and job["tenant_id"] != bound):
             return refuse(_NOT_FOUND, "NO_SUCH_JOB", "No job has this id, or it was forgotten.")
         return Response(job)
-
-
-class _Rows:
-    """A query as pages want it: counted, sliced, described."""
-
-    def __init__(self, query: "QuerySet[EndedJob]") -> None:
-        self._query = query.defer("record")
-
-    def count(self) -> int:
-        return self._query.count()
-
-    def __getitem__(self, part: slice) -> list[Json]:
-        return [_describe_row(job) for job in self._query[part]]
 
 
 def _describe_row(job: EndedJob) -> Json:

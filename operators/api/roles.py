@@ -42,6 +42,12 @@ class IsViewer(IsKnownViewer):
         return not get_installation().needs_login or super().has_permission(request, view)
 
 
+class IsAdmin(_HasScope):
+    """May see and change everything: tokens, roles, the audit log."""
+
+    scope = Scope.ADMIN
+
+
 class IsOperator(_HasScope):
     """May act on the fleet: drain, cordon, replay."""
 

@@ -257,6 +257,23 @@ class EndedJobPage(Page):
     results = EndedJobRow(many=True)
 
 
+class AuditRow(serializers.Serializer[None]):
+    number = serializers.IntegerField(
+        allow_null=True, help_text="Its place in the chain; null before there was one."
+    )
+    at = serializers.DateTimeField()
+    actor = serializers.CharField(help_text="A user name, a token's prefix or a command.")
+    action = serializers.CharField()
+    target = serializers.CharField(allow_blank=True)
+    address = serializers.CharField(allow_blank=True)
+    detail = serializers.JSONField()
+    digest = serializers.CharField(allow_blank=True, help_text="Seals it and all before it.")
+
+
+class AuditPage(Page):
+    results = AuditRow(many=True)
+
+
 class Problem(serializers.Serializer[None]):
     error = serializers.CharField()
     message = serializers.CharField()

@@ -59,8 +59,8 @@ class Api:
     def __init__(self, lingua: Lingua) -> None:
         self._address = lingua.instance.address
 
-    async def text(self, path: str) -> tuple[int, str]:
-        return await asyncio.to_thread(self._ask, path)
+    async def text(self, path: str, *, token: str = "") -> tuple[int, str]:
+        return await asyncio.to_thread(self._ask, path, token)
 
     async def json(self, path: str) -> Any:
         status, text = await self.text(path)
@@ -79,9 +79,10 @@ class Api:
         rows = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, _, value in rows}
 
-    def _ask(self, path: str) -> tuple[int, str]:
+    def _ask(self, path: str, token: str) -> tuple[int, str]:
+        shown = {"Authorization": f"Bearer {token}"} if token else {}
         request = urllib.request.Request(
-            f"http://{self._address}{path}", headers={"Accept": "application/json"}
+            f"http://{self._address}{path}", headers={"Accept": "application/json"} | shown
         )
         try:
             with urllib.request.urlopen(request, timeout=_DEADLINE_S) as answer:  # noqa: S310 - ours

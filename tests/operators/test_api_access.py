@@ -12,7 +12,7 @@ from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
 from operators.api.authentication import LoginAuthentication, TokenAuthentication
-from operators.api.roles import IsOperator, IsViewer
+from operators.api.roles import IsAdmin, IsOperator, IsViewer
 from operators.console import instance
 from operators.db import tokens
 from operators.db.publisher import CredentialPublisher
@@ -67,28 +67,28 @@ def ask(permission: Any, *, headers: dict[str, str] | None = None, user: Any = N
 @pytest.mark.parametrize(
     ("scopes", "statuses"),
     [
-        ((Scope.SESSION,), (403, 403)),
-        ((Scope.READ,), (200, 403)),
-        ((Scope.OPERATE,), (200, 200)),
-        ((Scope.ADMIN,), (200, 200)),
+        ((Scope.SESSION,), (403, 403, 403)),
+        ((Scope.READ,), (200, 403, 403)),
+        ((Scope.OPERATE,), (200, 200, 403)),
+        ((Scope.ADMIN,), (200, 200, 200)),
     ],
 )
 def test_a_token_may_what_its_scopes_say(scopes, statuses) -> None:
     _, headers = issue(*scopes)
 
-    asked = [ask(permission, headers=headers) for permission in (IsViewer, IsOperator)]
+    asked = [ask(permission, headers=headers) for permission in (IsViewer, IsOperator, IsAdmin)]
     assert tuple(asked) == statuses
 
 
 @pytest.mark.parametrize(
     ("role", "statuses"),
-    [("viewer", (200, 403)), ("operator", (200, 200)), ("admin", (200, 200))],
+    [("viewer", (200, 403, 403)), ("operator", (200, 200, 403)), ("admin", (200, 200, 200))],
 )
 def test_somebody_logged_in_may_what_the_role_says(role, statuses) -> None:
     user = User.objects.create_user(username=role)
     user.groups.add(Group.objects.get(name=role))
 
-    asked = [ask(permission, user=user) for permission in (IsViewer, IsOperator)]
+    asked = [ask(permission, user=user) for permission in (IsViewer, IsOperator, IsAdmin)]
 
     assert tuple(asked) == statuses
 
