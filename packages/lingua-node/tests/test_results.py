@@ -163,6 +163,7 @@ class Unfinished(JobFailed):
         (SystemExit(3), ("PROCESSING_ERROR", "SystemExit: 3")),
         (BaseException("odd"), ("PROCESSING_ERROR", "BaseException: odd")),
         (asyncio.CancelledError(), ("PROCESSING_ERROR", "ancelled")),
+        (GeneratorExit(), ("PROCESSING_ERROR", "GeneratorExit")),
         (TimeoutError(), ("PROCESSING_ERROR", "TimeoutError")),
         (StopIteration(1), ("PROCESSING_ERROR", "StopIteration")),
     ],

@@ -1,8 +1,11 @@
 """What a node finds out as it starts: its machine is busy, or the scheduler cannot take it."""
 
 import asyncio
+import time
 
 import pytest
+from lingua_node import link
+from lingua_node.jobs import Result
 from lingua_node.messages import ResourceUsage
 from lingua_node.mistakes import NodeMistake
 from node_testing.nodes import make_node
@@ -89,6 +92,26 @@ async def test_a_node_tells_soon_that_its_machine_is_no_longer_busy(scheduler, b
         beats = [await socket.expect("node_heartbeat") for _ in range(2)]
 
     assert [beat["resource_usage"]["cpu_percent"] for beat in beats] == [93, 5]
+
+
+@pytest.mark.req("ED15")
+async def test_a_handler_that_holds_up_the_loop_is_told(scheduler, caplog, monkeypatch):
+    # Three seconds are long for a test.
+    monkeypatch.setattr(link, "_STOOD_STILL_S", 0.2)
+
+    async def work(_job):
+        time.sleep(0.5)  # noqa: ASYNC251 - that is the mistake
+        return Result(text_asr="late")
+
+    node = make_node(work, usage=reports(), heartbeat_s=0.05)
+    async with running(node.serve(url=scheduler.url)):
+        socket = await scheduler.accept()
+        await socket.register()
+        await socket.begin()
+        await socket.expect("job_result")
+        await socket.expect("node_heartbeat")
+
+    assert "the event loop stood still" in caplog.text
 
 
 @pytest.mark.req("ED15")

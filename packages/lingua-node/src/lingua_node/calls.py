@@ -66,9 +66,11 @@ class HandlerCalls:
             # What the handler itself had begun was cancelled: the job is not, and waits for an end.
             failed = RuntimeError("what the handler waited for was cancelled")
             answer = self.fail(assign, failed, node_id=node_id, started_s=started_s)
-        except (GeneratorExit, KeyboardInterrupt):
+        except KeyboardInterrupt:
             raise
-        except BaseException as error:  # noqa: BLE001 - a fault in a handler, whatever it is, fails its job and not the node
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and not _is_running():
+                raise  # the loop is gone, and this is closed with all that was left in it
             answer = self.fail(assign, error, node_id=node_id, started_s=started_s)
         asyncio.get_running_loop().call_soon(partials.check_awaited)
         return answer
@@ -171,6 +173,13 @@ class _Partials:
 
 async def _no_handler(_job: Job) -> Result:
     raise RuntimeError("this node has no handler")
+
+
+def _is_running() -> bool:
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
 
 
 def _is_cancelled() -> bool:

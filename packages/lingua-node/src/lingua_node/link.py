@@ -9,7 +9,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from lingua_node import messages
+from lingua_node import clock, messages
 from lingua_node.identity import Identity, RegistrationRefused
 from lingua_node.work import Disconnected, JobRunner
 
@@ -19,6 +19,7 @@ _REGISTERED_WITHIN_S = 15.0
 _CONFIRM_EVERY_S = 1.0
 _LAST_CONFIRM_WITHIN_S = 5.0
 _TOO_LONG = 1009  # the scheduler's word for a frame beyond its limit
+_STOOD_STILL_S = 3.0  # with a heartbeat every 15 s a node is gone after 45
 _LOOK_AGAIN_S = 3.0  # where the machine is too busy for work: no job comes before that is told
 _HEARTBEAT_JITTER = 0.2  # many nodes that came together must not beat together
 
@@ -133,11 +134,12 @@ class Link:
                 wait_s = self._heartbeat_s
                 if self._identity.load.is_too_busy:
                     wait_s = min(wait_s, _LOOK_AGAIN_S)
+                due_s = clock.monotonic_s() + wait_s * spread
                 try:
                     async with asyncio.timeout(wait_s * spread):
                         await changed.wait()
                 except TimeoutError:
-                    pass
+                    _tell_of_delay(clock.monotonic_s() - due_s)
         except Disconnected:
             return
 
@@ -180,3 +182,13 @@ class Link:
         except (ConnectionClosed, Disconnected, TimeoutError):
             logger.warning("the last results may not have arrived")
         await self._socket.close()
+
+
+def _tell_of_delay(late_s: float) -> None:
+    """Tell the node's author that nothing could be read or sent for a while."""
+    if late_s > _STOOD_STILL_S:
+        logger.warning(
+            "the event loop stood still for %.1f s, and a node without heartbeats is given up: "
+            "work that takes the processor belongs in a `def`, which runs in a thread",
+            late_s,
+        )
