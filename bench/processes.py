@@ -161,6 +161,7 @@ def _start_server(
                 # All of it comes from one address.
                 "LINGUA_PRINCIPAL_FRAME_RATE_PER_S": "10000000",
                 "LINGUA_PRINCIPAL_MAX_CONNECTIONS": "100000",
+                "LINGUA_PRINCIPAL_MAX_NODE_IDS": "100000",
                 "LINGUA_HEARTBEAT_TIMEOUT_S": "600",
                 "LINGUA_RUN_TIMEOUT_S": "600",
                 **settings,

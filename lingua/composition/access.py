@@ -8,7 +8,7 @@ from lingua.composition.services import Infrastructure
 from lingua.serving.supervisor import Loop
 from operators.db.publisher import CredentialPublisher
 from operators.db.publishing import build_publication
-from scheduling.access.access import Access, CredentialWatch
+from scheduling.access.access import Access, AccessLimits, CredentialWatch
 from scheduling.model.credentials import Scope
 from scheduling.model.shares import Shares
 from scheduling.store.allowances import AllowanceStore
@@ -26,6 +26,7 @@ class AccessParts:
     """Who may come in, what asks for credentials, and the loops that keep both up to date."""
 
     access: Access
+    limits: AccessLimits
     node_auth: SocketAuth
     session_auth: SocketAuth
     node_requests: RequestAuth
@@ -53,6 +54,7 @@ def build_access(infrastructure: Infrastructure, configuration: AccessConfigurat
     )
     return AccessParts(
         access=access,
+        limits=limits,
         node_auth=_build_node_auth(access, configuration, clients),
         session_auth=_build_session_auth(access, configuration, clients),
         node_requests=GuardedRequestAuth(access=access, scope=Scope.NODE, clients=clients)

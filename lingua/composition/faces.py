@@ -97,7 +97,7 @@ def build_node_service(
         registry=services.registry,
         delivery=services.delivery,
         jobs=jobs,
-        credentials=NodeCredentials(access=access.access),
+        credentials=NodeCredentials(access=access.access, limits=access.limits),
         asr_metrics=asr_metrics,
         flaws=flaws,
         require_gpu=services.configuration.require_gpu,

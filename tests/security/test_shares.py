@@ -12,7 +12,9 @@ from streams_testing.listening import listening
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.http_api.hook_receiver import HookReceiver
+from tests.peers.frames import draw_languages
 from tests.peers.http import AUDIO, HttpNode, Reply, ask
+from tests.peers.node import FakeNode
 from tests.redis_under_test import open_redis
 from tests.security.conftest import Build
 from tests.security.fortress import DEADLINE_S, INIT, REGISTER, Fortress, bearer
@@ -212,6 +214,32 @@ async def test_where_authentication_is_off_an_address_has_the_share_of_a_princip
             pass
     async with connect(url) as socket:
         assert (await _ask(socket, INIT))["type"] == "session_init_ack"
+
+
+async def test_where_authentication_is_off_node_ids_and_jobs_over_http_are_bounded_too(
+    build_fortress: Build,
+) -> None:
+    # Few, so that the test need not register a thousand nodes.
+    fortress = build_fortress(
+        LINGUA_NODE_AUTH="off",
+        LINGUA_SESSION_AUTH="off",
+        LINGUA_PRINCIPAL_MAX_NODE_IDS="2",
+        LINGUA_PRINCIPAL_MAX_HTTP_JOBS="1",
+    )
+    address, pair = fortress.instance.address, draw_languages()
+    utterance = {"src_lang": pair[0], "tgt_lang": pair[1], "audio": AUDIO}
+    async with (
+        FakeNode.open(fortress.url("/ws/node"), pair, node_id="a") as node,
+        connect(fortress.url("/ws/node")) as socket,
+    ):
+        replies = [await ask(address, "/v1/dispatch/f2f", utterance) for _ in range(2)]
+        assert [reply.status for reply in replies] == [200, 429], replies
+        await node.job()
+        for _ in range(2):
+            assert (await _ask(socket, {**REGISTER, "node_id": "b"}))["type"] != "error"
+        for node_id in ("c", None):
+            refused = await _ask(socket, {**REGISTER, "node_id": node_id})
+            assert refused["code"] == "RATE_LIMITED"
 
 
 async def _keep(fortress: Fortress, token: str, size: int) -> Reply:
