@@ -14,8 +14,11 @@ MAX_OPUS_PACKET_BYTES = 1275
 """RFC 6716: no Opus packet is longer."""
 
 _LENGTH_BYTES = 2
-# The length, what the packet is, and the first byte of its first frame.
-_HEAD_BYTES = 4
+# The length, what the packet is, and a little of its first frame.
+_HEAD_BYTES = 8
+# So many without the encoder's mark, no two alike, come from one that marks voice and heard none:
+# made-up packets are all alike, and random ones would be marked now and then.
+_REAL_PACKETS = 8
 _ESTIMATED_PACKET_BYTES = 60
 # Silence as the web client sends it; of the voice of the thriftiest encoder some is above.
 _SILENCE_BYTES = 12
@@ -59,6 +62,7 @@ class OpusWalk:
         "_rest",
         "_trusts_encoder",
         "_unclear",
+        "_unmarked",
         "is_broken",
         "is_declared",
         "packets",
@@ -82,6 +86,7 @@ class OpusWalk:
         self._durations: set[int] = set()
         # What the first frames begin with.
         self._beginnings: set[int] = set()
+        self._unmarked: set[bytes] = set()
 
     def feed(
         self, audio: bytes, *, ear: SpeechEnd | None = None, stops: bool = False
@@ -156,6 +161,9 @@ class OpusWalk:
             self._trusts_encoder = True
             return True
         self._inactive += 1
+        if not (self._trusts_encoder or self._unclear):
+            self._unmarked.add(head[1:])
+            self._trusts_encoder = len(self._unmarked) >= _REAL_PACKETS
         return not self._trusts_encoder
 
     @property
@@ -212,6 +220,11 @@ class OpusWalk:
         """How long there was voice; `trusts_encoder` where it ever said that there was."""
         doubtful = 0 if trusts_encoder else self._inactive
         return (self._active + self._unclear + doubtful) * OPUS_PACKET_MS
+
+    @property
+    def trusts_encoder(self) -> bool:
+        """Say whether a packet without its mark has no voice."""
+        return self._trusts_encoder
 
     @property
     def has_active(self) -> bool:

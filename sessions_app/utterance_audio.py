@@ -200,7 +200,8 @@ class UtteranceAudio:
     @property
     def encoder_heard_voice(self) -> bool:
         """Say whether this is Opus whose encoder marks voice."""
-        return self._looks_like_opus and self._walk.has_active
+        is_believed = self._opus_ear is not None and self._walk.trusts_encoder
+        return self._looks_like_opus and (self._walk.has_active or is_believed)
 
     def join(self) -> tuple[bytes, bytes]:
         """Give all whole packets or samples as one, and what is left of another."""
