@@ -154,11 +154,12 @@ class EmbeddedRedis:
         return lock
 
     def stop(self) -> None:
-        """End the server in order: its append-only file is complete afterwards."""
+        """End the server in order: its append-only file is complete afterwards.
+
+        The folder of its socket stays, also among the temporary ones: a neighbour could make it
+        anew before whoever uses this Redis connects again.
+        """
         self._end(signal.SIGTERM)
-        if self._unix_socket is not None and self._unix_socket.parent != self._directory:
-            with contextlib.suppress(OSError):
-                self._unix_socket.parent.rmdir()
 
     def kill(self) -> None:
         """End the server at once, as a crash would."""

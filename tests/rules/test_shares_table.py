@@ -66,3 +66,37 @@ def test_each_share_has_a_test_that_there_is(rows: list[dict[str, str]]) -> None
             path, _, name = test.partition("::")
             text = (ROOT / path).read_text() if (ROOT / path).is_file() else ""
             assert re.search(rf"^(async )?def {name}\(", text, re.MULTILINE), test
+
+
+def _find_test(named: str) -> tuple[str, str]:
+    """Return the text of a test's file, and of the test itself with what stands above it."""
+    path, _, name = named.partition("::")
+    text = (ROOT / path).read_text()
+    functions = re.split(r"^(?=(?:async )?def |@pytest|class )", text, flags=re.MULTILINE)
+    return text, next(one for one in functions if re.match(rf"(async )?def {name}\(", one))
+
+
+@pytest.mark.req("ED12")
+def test_each_setting_of_a_share_is_handed_on(rows: list[dict[str, str]]) -> None:
+    readers = [ROOT / "lingua" / "composition", ROOT / "lingua" / "management" / "commands"]
+    text = "\n".join(path.read_text() for each in readers for path in each.glob("*.py"))
+
+    named = {name for row in rows for name in _find_names(row["Setting"])}
+    assert {name for name in named if f"settings.{name}" not in text} == set()
+
+
+# What a test that goes by the shipped default says of what it is about.
+_ABOUT = re.compile(
+    r"RATE_LIMITED|429|4429|1008|1009|backpressure|retry_after_ms|burst=|most|limit|hooks|claim",
+)
+
+
+@pytest.mark.req("ED12")
+def test_the_test_of_each_share_sets_it_or_sees_what_comes_beyond_it(
+    rows: list[dict[str, str]],
+) -> None:
+    for row in rows:
+        for named in _find_names(row["Test"]):
+            text, test = _find_test(named)
+            is_set = any(name in text for name in _find_names(row["Setting"]))
+            assert is_set or _ABOUT.search(test), f"{row['Resource']}: {named}"

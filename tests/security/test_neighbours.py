@@ -175,6 +175,16 @@ def test_a_path_too_long_for_a_socket_has_one_among_the_temporary_ones(
     shutil.rmtree(folder)
 
 
+def test_the_folder_of_a_socket_outlives_its_server(var: Path) -> None:
+    # Another instance connects again to the same path; nobody else may make it meanwhile.
+    folder = var / "among the temporary ones"
+    server = EmbeddedRedis(directory=var / "redis", unix_socket=folder / "redis.sock")
+    server.start()
+    server.stop()
+
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
 def test_a_folder_that_a_neighbour_made_first_is_not_used(var: Path) -> None:
     deep = var / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)
