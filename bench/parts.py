@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import uvloop
 
+import nodes.job_frames
 import nodes.messages
 import sessions_app.messages
 from bench import examples, frames
@@ -27,7 +28,7 @@ from bench.fixtures import (
 from lingua.composition.configuration import CoreConfiguration
 from lingua.composition.services import build_stores
 from lingua.settings.embedded_redis import EmbeddedRedis
-from nodes.messages import encode_assignment
+from nodes.job_frames import encode_assignment
 from scheduling.model import clock
 from scheduling.model.jobs import JobState, Request
 from scheduling.model.limits import PlacementRules
@@ -144,7 +145,7 @@ def _measure_messages() -> list[Row]:
 def _outgoing() -> dict[str, msgspec.Struct]:
     """Return the messages that carry speech."""
     return {
-        "job_assign": nodes.messages.AssignJob(
+        "job_assign": nodes.job_frames.AssignJob(
             *msgspec.structs.astuple(_request(0xABCD, 1).assignment)
         ),
         "translation_result": sessions_app.messages.TranslationResult(

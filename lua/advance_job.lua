@@ -21,7 +21,8 @@ local deadline_ms, test_clock = tonumber(ARGV[4]), ARGV[5]
 --- @include "shared/now_ms"
 --- @include "shared/is_listed"
 local order = {RESERVED = 1, DISPATCHED = 2, ACKED = 3, RUNNING = 4}
-local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'live', 'node:' .. attempt)
+local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'live', 'node:' .. attempt,
+  'open_until_ms')
 local state = record[1]
 if not state then
   return {0, 'not_found'}
@@ -42,7 +43,9 @@ end
 local now = now_ms(test_clock)
 local moment = 'at:' .. attempt .. ':' .. target
 if deadline_ms and order[state] < order.ACKED then
-  redis.call('HSET', job, 'state', target, moment, now, 'deadline_at_ms', now + deadline_ms)
+  -- While its job is open, the time to work has not begun.
+  redis.call('HSET', job, 'state', target, moment, now,
+    'deadline_at_ms', math.max(now + deadline_ms, tonumber(record[6] or 0)))
 else
   redis.call('HSET', job, 'state', target, moment, now)
 end

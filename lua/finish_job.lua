@@ -2,6 +2,7 @@
 finish_job: a job ends; its outcome waits in the session's outbox until it was handed over.
 
 A good answer counts of every attempt its node held and has not answered, a bad one of the newest alone.
+While the job is open none is good, and later none of an attempt whose node did not hear all of it.
 
 KEYS[1]  {p}:v2:{session:<id>}:job:<job>      HASH    the job record
 KEYS[2]  {p}:v2:{session:<id>}:payload:<job>  STRING  the assign frame
@@ -24,6 +25,7 @@ Returns  {1, state before, node, attempt, age, attempt, node, …}
          {0, 'already', state}   it had ended before (sent twice, or too late)
          {0, 'not_found'}        no such job
          {0, 'stale_attempt'}    the node never held the attempt, or answered it; or a newer one goes on
+         {0, 'open', state}      DONE needs that all was heard
          {0, 'illegal', state}   DONE needs a node that has the job
 ]]
 local job, payload, outcome, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -31,7 +33,8 @@ local job_id, attempt, node_id, target, reason = ARGV[1], ARGV[2], ARGV[3], ARGV
 local text, outcome_ms, retention_ms, call, test_clock = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 --- @include "shared/now_ms"
 local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'utterance_index', 'created_at_ms',
-  'ended_by', 'ended_from', 'ended_at_ms', 'live', 'node:' .. attempt, 'answered:' .. attempt)
+  'ended_by', 'ended_from', 'ended_at_ms', 'live', 'node:' .. attempt, 'answered:' .. attempt,
+  'open_until_ms', 'whole_from')
 local state, current = record[1], record[2]
 if not state then
   return {0, 'not_found'}
@@ -41,12 +44,16 @@ local by = attempt ~= '' and attempt or current
 local holder = record[10] or by == current and record[3]
 if not repeats then
   local is_older = by ~= current
-  local is_late = is_older and (target ~= 'DONE' or record[11] == '1')
+  local is_partial = tonumber(by) < tonumber(record[13] or 0)
+  local is_late = is_older and (target ~= 'DONE' or record[11] == '1' or is_partial)
   if attempt ~= '' and (node_id == '' or holder ~= node_id or is_late) then
     return {0, 'stale_attempt'}
   end
   if state == 'DONE' or state == 'FAILED' or state == 'CANCELLED' or state == 'RELEASED' then
     return {0, 'already', state}
+  end
+  if target == 'DONE' and record[12] then
+    return {0, 'open', state}
   end
   if target == 'DONE' and attempt == '' and (state == 'SELECTING' or state == 'RETRYING') then
     return {0, 'illegal', state}

@@ -18,7 +18,7 @@ local job = KEYS[1]
 local attempt, node_id, deadline_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local stands_at, test_clock = ARGV[4], ARGV[5]
 --- @include "shared/now_ms"
-local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id')
+local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'open_until_ms')
 local state = record[1]
 if not state then
   return {0, 'not_found'}
@@ -37,6 +37,8 @@ local target = node_id == '' and 'SELECTING' or 'RESERVED'
 redis.call('HSET', job, 'state', target, 'node_id', node_id, 'node:' .. attempt, node_id,
   'at:' .. attempt .. ':' .. target, now)
 if deadline_ms then
-  redis.call('HSET', job, 'deadline_at_ms', now + deadline_ms)
+  -- An open job waits for a node as long as it is being spoken: then anybody may have it.
+  local open_until = node_id == '' and tonumber(record[4] or 0) or 0
+  redis.call('HSET', job, 'deadline_at_ms', math.max(now + deadline_ms, open_until))
 end
 return {1, target}

@@ -1,7 +1,8 @@
 --[[
 requeue_job: an attempt failed; the next one begins, or the budget is spent (J-6, C12).
 
-An attempt whose node may still deliver stays live beside the next one, until it fails in its turn.
+An attempt whose node may still deliver stays live beside the next one, until it fails in its turn. Not so one
+that was begun while its job was open: what its node has heard of it nobody knows.
 
 KEYS[1]  {p}:v2:{session:<id>}:job:<job>  HASH  the job record
 ARGV[1]  attempt that failed
@@ -32,7 +33,9 @@ local failure, call, test_clock = ARGV[9], ARGV[10], ARGV[11]
 --- @include "shared/now_ms"
 --- @include "shared/is_listed"
 local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'failed_on', 'reported', 'requeued_by',
-  'left_by', 'live', 'live_until_ms', 'first_failure', 'deadline_at_ms', 'node:' .. attempt)
+  'left_by', 'live', 'live_until_ms', 'first_failure', 'deadline_at_ms', 'node:' .. attempt, 'open_until_ms',
+  'whole_from')
+may_deliver = may_deliver and not (record[13] or record[14])
 local state, current, nodes, live, told = record[1], record[2], record[4] or '', record[8] or '', record[10] or ''
 if not state then
   return {0, 'not_found'}
@@ -57,7 +60,7 @@ if not beside and (tonumber(attempt) > most or reports > most_reported) then
   return {0, 'exhausted'}
 end
 local now = now_ms(test_clock)
-local deadline, live_until = now + pending_ms, tonumber(record[9] or 0)
+local deadline, live_until = math.max(now + pending_ms, tonumber(record[13] or 0)), tonumber(record[9] or 0)
 told = told ~= '' and told or failure
 if beside then
   live = string.match(string.gsub(',' .. live .. ',', ',' .. attempt .. ',', ','), '^,*(.-),*$')

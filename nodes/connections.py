@@ -6,17 +6,22 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from nodes import messages
+from nodes.job_frames import CancelJob
 from nodes.mistakes import MistakeSender
+from nodes.partial_state import PartialState
+from nodes.speech_relay import SpeechRelay
 from nodes.spelling import NodeSpelling
 from scheduling.model import ids
 from scheduling.model.errors import ConnectionFenced
 from scheduling.model.events import (
     AttemptAnswered,
+    AudioSpoken,
     JobAssigned,
     JobCancelled,
     NodeControlled,
     NodeFenced,
     NodeStatusChanged,
+    SpeechEnded,
     ToNode,
 )
 from scheduling.model.nodes import Node, NodeStatus
@@ -35,7 +40,8 @@ _MOST_ANSWERED = 64
 class Held(msgspec.Struct):
     """A job this connection was given; `started` once the node was heard working on it.
 
-    `told` says that the speaker knows of its acceptance.
+    `told` says that the speaker knows of its acceptance. `relay` is there while or since the
+    node hears it as it is spoken.
     """
 
     attempt: int
@@ -44,6 +50,13 @@ class Held(msgspec.Struct):
     trace_id: str = ""
     started: bool = False
     told: bool = False
+    relay: SpeechRelay | None = None
+    partial: PartialState = msgspec.field(default_factory=PartialState)
+
+    @property
+    def is_being_spoken(self) -> bool:
+        """Say whether the node has not been told that the speech is over."""
+        return self.relay is not None and not self.relay.is_over
 
 
 class NodeConnection:
@@ -86,6 +99,8 @@ class NodeConnection:
         match event:
             case JobAssigned():
                 return self._enqueue_job(event)
+            case AudioSpoken() | SpeechEnded():
+                return self._relay(event)
             case JobCancelled():
                 return self._cancel(event)
             case NodeStatusChanged():
@@ -94,12 +109,9 @@ class NodeConnection:
                 return self._control(event)
             case AttemptAnswered():
                 self.answer(event.job_id, event.attempt)
-                return True
             case NodeFenced():
-                fenced = ConnectionFenced()
-                self._send(ErrorFrame(code=fenced.code, message=str(fenced)))
-                self._outbound.close(FENCED, fenced.code)
-                return True
+                self._step_aside()
+        return True
 
     def answer(self, job_id: str, attempt: int) -> None:
         """Note that the node has answered an attempt, and may be given another job."""
@@ -143,6 +155,7 @@ class NodeConnection:
             session_id=event.session_id,
             utterance_index=event.utterance_index,
             trace_id=event.trace_id,
+            relay=SpeechRelay(self._outbound) if event.is_open else None,
         )
         if self._outbound.enqueue(
             self.spelling.spell_frame(event.frame),
@@ -155,6 +168,15 @@ class NodeConnection:
             self.held[event.job_id] = before
         return False
 
+    def _relay(self, event: AudioSpoken | SpeechEnded) -> bool:
+        held = self.find(event.job_id, event.attempt)
+        return held is not None and held.relay is not None and held.relay.take(event)
+
+    def _step_aside(self) -> None:
+        fenced = ConnectionFenced()
+        self._send(ErrorFrame(code=fenced.code, message=str(fenced)))
+        self._outbound.close(FENCED, fenced.code)
+
     def _cancel(self, event: JobCancelled) -> bool:
         # It must not come back when leases are written back, nor after this word.
         unknown = Held(attempt=0, session_id=ids.find_session_id(event.job_id) or "")
@@ -162,7 +184,7 @@ class NodeConnection:
         if len(self._stopped) > _MOST_STOPPED:
             del self._stopped[next(iter(self._stopped))]
         return self._send(
-            messages.CancelJob(job_id=event.job_id, trace_id=event.trace_id, reason=event.reason)
+            CancelJob(job_id=event.job_id, trace_id=event.trace_id, reason=event.reason)
         )
 
     def _show_status(self, event: NodeStatusChanged) -> bool:

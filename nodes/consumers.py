@@ -9,6 +9,7 @@ from nodes.connections import FENCED, NodeConnection
 from nodes.flaw_reporter import FlawReporter, make_error
 from nodes.job_service import NodeJobService
 from nodes.mistakes import MistakeSender
+from nodes.partial_results import PartialResults
 from nodes.services import NodeService
 from nodes.unread_attempts import find_attempt
 from scheduling.model.errors import ConnectionFenced, NodeUnknown, Refusal, RegistrationRefused
@@ -38,6 +39,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         *,
         service: NodeService,
         jobs: NodeJobService,
+        partials: PartialResults,
         flaws: FlawReporter,
         outbound_limits: OutboundLimits,
         auth: SocketAuth,
@@ -46,6 +48,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
     ) -> None:
         self._service = service
         self._jobs = jobs
+        self._partials = partials
         self._flaws = flaws
         self.outbound_limits = outbound_limits
         self.auth = auth
@@ -81,12 +84,21 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
                 self._refuse(message)
             case messages.NodeHeartbeat():
                 await self._service.record_heartbeat(connection, message)
+            case _:
+                await self._hear_of_job(connection, message)
+
+    async def _hear_of_job(self, connection: NodeConnection, message: messages.AboutJob) -> None:
+        match message:
             case messages.JobAck():
                 await self._jobs.acknowledge(connection, message)
             case messages.JobStarted():
                 await self._jobs.start(connection, message)
             case messages.AsrPartial():
                 await self._jobs.pass_partial(connection, message)
+            case messages.TranslationPartial():
+                await self._partials.pass_translation(connection, message)
+            case messages.TtsChunk():
+                await self._partials.pass_clause(connection, message)
             case messages.JobResult():
                 await self._jobs.take_or_keep_result(connection, message)
 

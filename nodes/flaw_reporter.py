@@ -56,7 +56,7 @@ class FlawReporter:
     def note_stray(
         self,
         connection: NodeConnection,
-        message: messages.JobAck | messages.JobStarted | messages.AsrPartial | messages.JobResult,
+        message: messages.AboutJob,
     ) -> None:
         """Refuse what a node says of an attempt it does not have.
 

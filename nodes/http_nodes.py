@@ -7,6 +7,7 @@ import msgspec
 
 from nodes import http_messages, messages
 from nodes.connections import FENCED, NodeConnection
+from nodes.job_frames import AssignJob
 from nodes.job_service import NodeJobService
 from nodes.lifecycle import ACKNOWLEDGES, RESUMES
 from nodes.mistakes import MistakeSender
@@ -22,12 +23,13 @@ from scheduling.model.background import Background
 from scheduling.model.credentials import Principal
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, NodeFenced
+from scheduling.model.jobs import STREAMING
 from sockets.endpoints import Call
 from sockets.outbound import OutboundLimits
 from sockets.socket_auth import Peer
 
 _LOST, _RESTARTING = 1006, 1012
-_decode_assignment = msgspec.json.Decoder(messages.AssignJob).decode
+_decode_assignment = msgspec.json.Decoder(AssignJob).decode
 
 
 class HttpNode:
@@ -106,7 +108,9 @@ class HttpNodes:
         :raises RegistrationRefused: as over a socket
         """
         self._check_open()
-        features = {*(call.message.advanced_features or ()), ACKNOWLEDGES, RESUMES}
+        # Whoever polls hears nothing while it is said.
+        declared = {*(call.message.advanced_features or ())} - {STREAMING}
+        features = {*declared, ACKNOWLEDGES, RESUMES}
         message = msgspec.structs.replace(call.message, advanced_features=sorted(features))
         box = PollQueue(limits=self._limits, on_closed=self._note_closed)
         admission = await self._admit(call.principal)

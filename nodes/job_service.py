@@ -4,11 +4,20 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from nodes import messages
 from nodes.asr_metrics import AsrMetrics
 from nodes.connections import Held, NodeConnection
 from nodes.flaw_reporter import FlawReporter
-from nodes.results import UNREADABLE_RESULT, has_it, read_failure, read_result, refuse
+from nodes.results import (
+    ANSWERED_EARLY,
+    UNREADABLE_RESULT,
+    has_it,
+    read_failure,
+    read_result,
+    refuse,
+)
 from nodes.unread_attempts import RESULT, is_result
 from scheduling.fleet.unavailable_services import MODEL_NOT_AVAILABLE, UnavailableServices
 from scheduling.jobs.attempts import Attempts
@@ -171,8 +180,9 @@ class NodeJobService:
             raise NoSuchJob
         if not message.success and has_it(message.error):
             return await self._wait_for_it(connection, message)
+        held = connection.find(message.job_id, message.attempt_id)
         connection.answer(message.job_id, message.attempt_id)
-        outcome = self._read(connection, message)
+        outcome = self._read(connection, message, held)
         refused = outcome if isinstance(outcome, Refused) else None
         if refused is not None and refused.code == MODEL_NOT_AVAILABLE:
             details = message.error.details if message.error else None
@@ -228,8 +238,12 @@ class NodeJobService:
         held = connection.find(message.job_id, message.attempt_id)
         return held is not None and await self.accept(connection, message.job_id, held)
 
-    def _read(self, connection: NodeConnection, message: messages.JobResult) -> Outcome:
+    def _read(
+        self, connection: NodeConnection, message: messages.JobResult, held: Held | None
+    ) -> Outcome:
         """Return what a node's answer comes to; its own words of a failure are for operators."""
+        if message.success and held is not None and held.is_being_spoken:
+            return refuse(ANSWERED_EARLY)
         if not message.success:
             refused = read_failure(message.error)
             self._flaws.report_failure(
@@ -243,7 +257,10 @@ class NodeJobService:
         result, flaws = read_result(message)
         if flaws:
             self._flaws.note_dropped(connection, flaws, kind=RESULT)
-        return refuse(UNREADABLE_RESULT) if result is None else result
+        if result is None:
+            return refuse(UNREADABLE_RESULT)
+        clauses = held.partial.clauses if held is not None else 0
+        return msgspec.structs.replace(result, clauses=clauses) if clauses else result
 
     async def fail_unreadable(
         self, connection: NodeConnection, unreadable: Unreadable, job_id: str, attempt: int

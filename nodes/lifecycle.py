@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from nodes import messages
+from scheduling.model.jobs import STREAMING
 from scheduling.model.languages import LanguageOffer, Nmt, collect, normalize
 from scheduling.model.nodes import Machine, Model, NodeDescription, NodeStatus, Service, Usage
 
@@ -23,6 +24,8 @@ def describe(
     services = _list_services(message.installed_services, before)
     languages = _read_languages(message.language_capabilities, before)
     ready_types = _list_ready_types(message, before)
+    if before is not None and STREAMING in before.ready_types:
+        ready_types |= {STREAMING}
     if isinstance(message, messages.NodeHeartbeat):
         if before is None:
             raise ValueError("a heartbeat describes only a node that registered")
@@ -38,6 +41,7 @@ def describe(
             machine=machine,
         )
     features = message.advanced_features or []
+    ready_types |= {STREAMING} & set(features)
     return NodeDescription(
         version=message.version,
         platform=message.platform,

@@ -11,6 +11,7 @@ from sockets.reader import Flaw
 from sockets.wire import measure_base64
 
 UNREADABLE_RESULT = "UNREADABLE_RESULT"
+ANSWERED_EARLY = "ANSWERED_EARLY"
 DUPLICATE_JOB = "DUPLICATE_JOB_ID"
 FAILED = "PROCESSING_ERROR"
 
@@ -22,6 +23,7 @@ _SENTENCE = "The node could not process the utterance."
 # What speakers are told; the node's own words are for operators.
 _SENTENCES = {
     UNREADABLE_RESULT: "The node's answer could not be read.",
+    ANSWERED_EARLY: "The node answered before the utterance was over.",
     "ASR_TIMEOUT": "The node took too long to recognise the utterance.",
     DUPLICATE_JOB: "The node has had this job before.",
     DUPLICATE_UTTERANCE: "The node has had this utterance before.",

@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from nodes.consumers import NodeConsumer
 from nodes.flaw_reporter import FlawReporter
 from nodes.job_service import NodeJobService
+from nodes.partial_results import PartialResults
 from nodes.services import NodeService
 from scheduling.model.shares import Shares
 from sockets.outbound import OutboundLimits
@@ -15,6 +16,7 @@ def build_routes(
     *,
     service: NodeService,
     jobs: NodeJobService,
+    partials: PartialResults,
     flaws: FlawReporter,
     outbound_limits: OutboundLimits,
     auth: SocketAuth,
@@ -25,6 +27,7 @@ def build_routes(
     consumer = NodeConsumer.as_asgi(
         service=service,
         jobs=jobs,
+        partials=partials,
         flaws=flaws,
         outbound_limits=outbound_limits,
         auth=auth,

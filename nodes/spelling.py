@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import msgspec
 
 from nodes import messages
+from nodes.job_frames import AssignJob, OpenJob
 from scheduling.model.languages import AUTO, is_readable, is_same, normalize
 from sockets.wire import encode_text
 
-_decode = msgspec.json.Decoder(messages.AssignJob).decode
+_decode = msgspec.json.Decoder(AssignJob | OpenJob).decode
 _MOST_REMEMBERED = 1_024
 _BOTH = 2
 # Assignments begin so; tags are checked where they come in, so none has a quote in it.

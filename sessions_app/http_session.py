@@ -4,11 +4,7 @@ from collections.abc import Callable
 
 from scheduling.model import clock
 from scheduling.model.events import (
-    JobAccepted,
-    JobDispatched,
     JobSettled,
-    PartialHeard,
-    SessionFenced,
     ToSession,
 )
 from scheduling.model.instances import SessionRow
@@ -36,7 +32,7 @@ class HttpSession:
             case JobSettled():
                 if event.job_id in self.jobs:
                     self._on_settled(event)
-            case JobDispatched() | JobAccepted() | PartialHeard() | SessionFenced():
+            case _:
                 pass
 
     def describe(self, *, instance_id: str) -> SessionRow:

@@ -71,6 +71,9 @@ class InitSession(Spoken, frozen=True, tag="session_init"):
     # What its chunks are; what is left out is found out. WAV is PCM16 behind headers.
     audio_format: ShortText | None = None
     sample_rate: ChunkRate | None = None
+    # Show what is heard and translated while it is said; and say the translation by clause.
+    enable_streaming: bool | None = None
+    enable_streaming_tts: bool | None = None
     # Empty: let me resume this session. Otherwise the token of the session to resume.
     resume_token: ShortText | None = None
 
@@ -202,6 +205,8 @@ class TranslationResult(Message, frozen=True, tag="translation_result"):
     quality_score: float | None = None
     rerun_count: int | None = None
     segments_meta: dict[str, Any] | None = None
+    # How many clauses of it were spoken before, as `tts_chunk`.
+    tts_chunks: int = 0
     # Only in a session with several target languages.
     tgt_lang: str | None = None
 
@@ -223,6 +228,35 @@ class PartialShown(Message, frozen=True, tag="asr_partial"):
     text: str
     is_final: bool
     trace_id: str
+
+
+class TranslationGrowing(Message, frozen=True, tag="translation_partial"):
+    """What has been translated so far: within an attempt `committed` only grows."""
+
+    session_id: str
+    utterance_index: int
+    job_id: str
+    attempt_id: int
+    committed: str
+    tail: str
+    trace_id: str
+    # Only in a session with several target languages.
+    tgt_lang: str | None = None
+
+
+class ClauseSaid(Message, frozen=True, tag="tts_chunk"):
+    """The next clause of the translation, spoken; `seq` counts from 0 within an attempt."""
+
+    session_id: str
+    utterance_index: int
+    job_id: str
+    attempt_id: int
+    seq: int
+    audio: str
+    tts_format: str
+    trace_id: str
+    # Only in a session with several target languages.
+    tgt_lang: str | None = None
 
 
 class UiEvent(Message, frozen=True, tag="ui_event"):
@@ -279,6 +313,8 @@ ToSpeaker = (
     | TranslationResult
     | MissingResult
     | PartialShown
+    | TranslationGrowing
+    | ClauseSaid
     | UiEvent
     | ServerHeartbeat
     | SessionClosed
@@ -293,6 +329,7 @@ decode = reader.decode
 _OUR_OWN_TYPES = frozenset(
     {
         *("session_init_ack", "translation_result", "missing_result", "asr_partial", "ui_event"),
+        *("translation_partial", "tts_chunk"),
         *("server_heartbeat", "session_close_ack", "backpressure", "error", "room_error"),
         *("room_create_ack", "room_members", "room_expired"),
     }

@@ -62,6 +62,18 @@ class RequestSubmission:
         else:
             await asyncio.gather(*map(self._submit, requests))
 
+    def refuse(self, request: Request, down: DependencyDown) -> None:
+        """Redis is away: refuse an utterance that it may have part of, and end that later."""
+        refused = refuse(request, down)
+        self._writer.announce(refused)
+        self._results.take_outcome(refused)
+        self._cancellation.end_later(request.assignment.job_id)
+
+    def note_accepted(self, request: Request) -> None:
+        """Redis has all of an utterance: it is known, and tracked until it is acknowledged."""
+        self._results.note_accepted(request.assignment.utterance_index)
+        self._track(request)
+
     async def cancel_all(self) -> None:
         """Nobody waits for the answers that are still to come."""
         for request in self._pending.list_all():
@@ -100,10 +112,7 @@ class RequestSubmission:
         """
         job = request.assignment
         if job.utterance_index >= self._results.accepted_below:
-            refused = refuse(request, down)
-            self._writer.announce(refused)
-            self._results.take_outcome(refused)
-            self._cancellation.end_later(job.job_id)
+            self.refuse(request, down)
             return
         self._results.drop(request)
         self._background.run(self._submit_later(request), name="a repeated utterance")

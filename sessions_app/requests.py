@@ -38,6 +38,9 @@ class Profile(msgspec.Struct, frozen=True):
     sample_rate: int = 16_000
     # Of a session without a socket: whose it is, as the credential said; else None.
     caller: str | None = None
+    # Nodes that can shall work while somebody speaks; and say the translation clause by clause.
+    streams: bool = False
+    speaks_by_clause: bool = False
     # Whose share its utterances use up: of a principal that is bound to no tenant its own.
     sharer: str = ""
 
@@ -104,6 +107,8 @@ def declare_audio(message: messages.InitSession, profile: Profile) -> Profile:
         profile,
         audio_format=message.audio_format,
         sample_rate=message.sample_rate or profile.sample_rate,
+        streams=bool(message.enable_streaming),
+        speaks_by_clause=bool(message.enable_streaming and message.enable_streaming_tts),
     )
 
 
@@ -142,6 +147,45 @@ def read_several(message: messages.InitSession) -> tuple[str, ...]:
     return read_targets(message.tgt_lang, message.tgt_langs)
 
 
+def request_from_begun(
+    profile: Profile,
+    *,
+    session_id: str,
+    utterance_index: int,
+    audio_format: str,
+    sample_rate: int,
+) -> Request:
+    """Ask for the translation of an utterance that is still being spoken."""
+    assignment = Assignment(
+        job_id=ids.new_job_id(session_id),
+        attempt_id=1,
+        session_id=session_id,
+        utterance_index=utterance_index,
+        src_lang=profile.src_lang,
+        tgt_lang=profile.tgt_lang,
+        audio_format=audio_format,
+        sample_rate=sample_rate,
+        trace_id=profile.trace_id,
+        pipeline=Pipeline(),
+        enable_streaming_asr=True,
+        partial_update_interval_ms=_PARTIAL_EVERY_MS,
+        dialect=profile.dialect,
+        features=profile.features,
+        mode=profile.mode,
+        lang_a=profile.lang_a,
+        lang_b=profile.lang_b,
+        auto_langs=profile.auto_langs,
+        traceparent=profile.traceparent,
+        enable_streaming_tts=profile.speaks_by_clause,
+    )
+    return Request(
+        assignment=assignment,
+        need=state_need(assignment),
+        tenant_id=profile.tenant_id,
+        sharer=profile.sharer,
+    )
+
+
 def request_from_cut(profile: Profile, *, session_id: str, cut: Cut, audio: str) -> Request:
     """Ask for the translation of an utterance cut from chunks; `audio` is base64."""
     assignment = Assignment(
@@ -172,6 +216,7 @@ def request_from_cut(profile: Profile, *, session_id: str, cut: Cut, audio: str)
         turn_id=cut.turn_id,
         expected_duration_ms=cut.duration_ms,
         traceparent=profile.traceparent,
+        enable_streaming_tts=profile.speaks_by_clause,
     )
     return Request(
         assignment=assignment,

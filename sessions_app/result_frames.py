@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator
 
-from scheduling.model.events import JobAccepted, JobDispatched, JobSettled, PartialHeard
+from scheduling.model.events import (
+    ClauseSpoken,
+    JobAccepted,
+    JobDispatched,
+    JobSettled,
+    PartialHeard,
+    TranslationHeard,
+)
 from scheduling.model.jobs import Request
 from scheduling.model.outcomes import Refused, Result
 from sessions_app import messages
@@ -69,6 +76,35 @@ def tell_partial(event: PartialHeard) -> Iterator[Frame]:
         utterance_index=event.utterance_index,
         event="ASR_PARTIAL",
         status="ok",
+    )
+
+
+def tell_translation(event: TranslationHeard, *, tgt_lang: str | None) -> Frame:
+    """Return what shows a translation as it grows."""
+    return messages.TranslationGrowing(
+        session_id=event.session_id,
+        utterance_index=event.utterance_index,
+        job_id=event.job_id,
+        attempt_id=event.attempt,
+        committed=event.committed,
+        tail=event.tail,
+        trace_id=event.trace_id,
+        tgt_lang=tgt_lang,
+    )
+
+
+def tell_clause(event: ClauseSpoken, *, tgt_lang: str | None) -> Frame:
+    """Return what speaks the next clause of a translation."""
+    return messages.ClauseSaid(
+        session_id=event.session_id,
+        utterance_index=event.utterance_index,
+        job_id=event.job_id,
+        attempt_id=event.attempt,
+        seq=event.seq,
+        audio=event.audio,
+        tts_format=event.tts_format,
+        trace_id=event.trace_id,
+        tgt_lang=tgt_lang,
     )
 
 
@@ -187,5 +223,6 @@ def _tell_result(
         quality_score=result.quality_score,
         rerun_count=result.rerun_count,
         segments_meta=result.segments_meta,
+        tts_chunks=result.clauses,
         tgt_lang=tgt_lang,
     )

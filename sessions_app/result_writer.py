@@ -1,7 +1,7 @@
 """The frames of outcomes, said to one speaker's socket."""
 
 from scheduling.model import clock
-from scheduling.model.events import JobSettled
+from scheduling.model.events import ClauseSpoken, JobSettled, TranslationHeard
 from scheduling.model.jobs import Request
 from scheduling.model.outcomes import Refused
 from sessions_app import result_frames
@@ -45,6 +45,18 @@ class ResultWriter:
     def say(self, message: result_frames.Frame) -> bool:
         """Queue a frame; False when the speaker is too far behind."""
         return self._outbound.enqueue(encode_text(message))
+
+    def say_translation(self, event: TranslationHeard, *, request: Request | None) -> None:
+        """Show a translation as it grows; what a slow reader misses stands in the next."""
+        if request is not None:
+            target = request.assignment.tgt_lang if self._names_targets else None
+            self.say(result_frames.tell_translation(event, tgt_lang=target))
+
+    def say_clause(self, event: ClauseSpoken, *, request: Request | None) -> None:
+        """Speak the next clause of a translation; the result has all of them."""
+        if request is not None:
+            target = request.assignment.tgt_lang if self._names_targets else None
+            self.say(result_frames.tell_clause(event, tgt_lang=target))
 
     def close(self, code: int, reason: str) -> None:
         """Close the socket after what is queued."""

@@ -184,6 +184,18 @@ class Segmenter:
         self._carried = b""
         return cuts
 
+    def find_spoken(self) -> UtteranceAudio | None:
+        """Return what is being said, numbered from now on; None before somebody surely speaks."""
+        buffer = self._buffer
+        if buffer is None or buffer.spoken_format is None:
+            return None
+        if buffer.index is None:
+            if not buffer.has_voice(trusts_encoder=self._trusts_encoder, least_ms=_VOICE_MS):
+                return None
+            buffer.index = self.next_utterance_index
+            self.next_utterance_index += 1
+        return buffer
+
     def skip_index(self, utterance_index: int) -> None:
         """Note that the client chose this index for a whole utterance; ours go on behind it."""
         self.next_utterance_index = max(self.next_utterance_index, utterance_index + 1)
@@ -329,8 +341,9 @@ class Segmenter:
             self._turn_id, self._carried = turn_id, rest
         else:
             self._quiet_until_ms = now_ms + self._settings.pause_ms
+        index = self.next_utterance_index if buffer.index is None else buffer.index
         cut = Cut(
-            utterance_index=self.next_utterance_index,
+            utterance_index=index,
             audio=audio,
             audio_format=buffer.audio_format,
             sample_rate=buffer.sample_rate,
@@ -342,5 +355,5 @@ class Segmenter:
             last_received_at_ms=buffer.last_received_at_ms,
             speech_ended_at_ms=buffer.speech_ended_at_ms,
         )
-        self.next_utterance_index += 1
+        self.next_utterance_index = max(self.next_utterance_index, index + 1)
         return [cut]

@@ -10,7 +10,7 @@ class SessionLimits:
     """How a session's audio is cut, its results ordered and grouped.
 
     Utterances are numbered from 0, or, with `indices_by_clock`, from where no earlier session of
-    the same page can be.
+    the same page can be. Without `streams` every utterance goes whole, whatever its speaker asks.
     """
 
     segmentation: SegmentationSettings = dataclasses.field(default_factory=SegmentationSettings)
@@ -19,3 +19,4 @@ class SessionLimits:
     group_window_ms: int = 2_000
     group_parts: int = 8
     indices_by_clock: bool = False
+    streams: bool = True

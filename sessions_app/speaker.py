@@ -6,12 +6,15 @@ import msgspec
 
 from scheduling.jobs.sessions import Opened
 from scheduling.model.events import (
+    ClauseSpoken,
     JobAccepted,
     JobDispatched,
     JobSettled,
     PartialHeard,
     SessionFenced,
+    StreamFailed,
     ToSession,
+    TranslationHeard,
 )
 from scheduling.model.instances import SessionRow
 from sessions_app import result_frames
@@ -23,6 +26,7 @@ from sessions_app.result_sequencer import ResultSequencer
 from sessions_app.result_writer import ResultWriter
 from sessions_app.session_life import SessionLife
 from sessions_app.speech_input import SpeechInput, Wanted
+from sessions_app.speech_stream import SpeechStream
 
 _FENCED = 4409
 _RESTARTING = 1012
@@ -33,12 +37,13 @@ class Speaker:
 
     Its parts know nothing of it: `speech` makes requests of what is said, `submission` brings
     them to the dispatcher, `results` puts the answers in order, `writer` says them, `recovery`
-    asks for those that were lost.
+    asks for those that were lost, `live` lets nodes hear what is not over yet.
     """
 
     __slots__ = (
         "_timer",
         "life",
+        "live",
         "opened",
         "profile",
         "recovery",
@@ -60,6 +65,7 @@ class Speaker:
         results: ResultSequencer,
         writer: ResultWriter,
         recovery: RequestRecovery,
+        live: SpeechStream,
     ) -> None:
         self.opened = opened
         self.session_id = opened.session_id
@@ -70,6 +76,7 @@ class Speaker:
         self.results = results
         self.writer = writer
         self.recovery = recovery
+        self.live = live
         self._timer = DeadlineTimer(self._end_silent_utterance)
 
     @property
@@ -100,22 +107,45 @@ class Speaker:
     def enqueue(self, event: ToSession) -> None:
         """Take an event about one of this session's jobs."""
         match event:
-            case JobDispatched() | JobAccepted():
-                request = self.results.find(event.job_id)
+            case JobSettled():
+                self.live.note_end(event.job_id)
+                self.results.take_outcome(event)
+            case StreamFailed():
+                self.live.note_broken(event)
+            case SessionFenced():
+                if event.conn_epoch > self.opened.conn_epoch:
+                    self._step_aside()
+            case _:
+                self._show(event)
+
+    def _show(
+        self,
+        event: JobDispatched | JobAccepted | PartialHeard | TranslationHeard | ClauseSpoken,
+    ) -> None:
+        """Say what becomes of a job before it ends."""
+        request = self.results.find(event.job_id)
+        match event:
+            case JobDispatched():
+                self.live.note_dispatched(event)
+                self.writer.say(result_frames.tell_progress(event, request=request))
+            case JobAccepted():
                 self.writer.say(result_frames.tell_progress(event, request=request))
             case PartialHeard():
                 for message in result_frames.tell_partial(event):
                     self.writer.say(message)
-            case JobSettled():
-                self.results.take_outcome(event)
-            case SessionFenced():
-                if event.conn_epoch > self.opened.conn_epoch:
-                    self._step_aside()
+            case TranslationHeard():
+                if self.profile.streams:
+                    self.writer.say_translation(event, request=request)
+            case ClauseSpoken():
+                if self.profile.speaks_by_clause:
+                    self.writer.say_clause(event, request=request)
 
     async def submit(self, utterances: Iterable[Wanted]) -> None:
         """Ask for utterances that were spoken to their end, then wait for the end of the next."""
         for requests in utterances:
-            await self.submission.submit(requests)
+            if left := await self.live.end(requests):
+                await self.submission.submit(left)
+        await self.live.follow(self.speech)
         self._timer.set_for(self.speech.next_wakeup_at_ms)
 
     def go_on_from(self, utterance_index: int) -> None:
@@ -132,6 +162,7 @@ class Speaker:
         """The socket is gone: nobody waits for the answers that are still to come."""
         self.life.is_gone = True
         self._timer.cancel()
+        self.live.stop()
         self.results.stop()
         await self.submission.cancel_all()
 
@@ -153,6 +184,7 @@ class Speaker:
         """The session goes on elsewhere: nothing here may end it, or speak for it."""
         self.life.is_fenced = True
         self._leave_socket()
+        self.live.stop()
         self.results.forget()
         self.writer.close(_FENCED, "the session was resumed on another socket")
 

@@ -3,7 +3,9 @@
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.sessions import Opened, Sessions
 from scheduling.jobs.settlement import Settlement
+from scheduling.jobs.streaming import StreamingJobs
 from scheduling.model import clock
+from scheduling.model.delivery import Delivery
 from scheduling.model.metrics import Metrics
 from sessions_app.in_flight import InFlight
 from sessions_app.job_cancellation import JobCancellation
@@ -18,6 +20,7 @@ from sessions_app.session_life import SessionLife
 from sessions_app.session_limits import SessionLimits
 from sessions_app.speaker import Speaker
 from sessions_app.speech_input import SpeechInput
+from sessions_app.speech_stream import SpeechStream
 from sockets.outbound import Outbound
 
 # 1 January 2025. No page ends four utterances a second on average: each takes a frame of 256 ms.
@@ -33,6 +36,8 @@ class SpeakerBuilder:
         *,
         dispatcher: Dispatcher,
         settlement: Settlement,
+        streaming: StreamingJobs,
+        delivery: Delivery,
         sessions: Sessions,
         in_flight: InFlight,
         limits: SessionLimits,
@@ -40,6 +45,8 @@ class SpeakerBuilder:
     ) -> None:
         self._dispatcher = dispatcher
         self._settlement = settlement
+        self._streaming = streaming
+        self._delivery = delivery
         self._sessions = sessions
         self._in_flight = in_flight
         self._limits = limits
@@ -78,6 +85,16 @@ class SpeakerBuilder:
             metrics=self._metrics,
         )
         results = ResultSequencer(pending=pending, delivery=delivery, limits=self._limits)
+        submission = RequestSubmission(
+            life=life,
+            dispatcher=self._dispatcher,
+            settlement=self._settlement,
+            sessions=self._sessions,
+            pending=pending,
+            results=results,
+            writer=writer,
+            cancellation=cancellation,
+        )
         return Speaker(
             opened=opened,
             profile=profile,
@@ -88,15 +105,17 @@ class SpeakerBuilder:
                 segmentation=self._limits.segmentation,
                 metrics=self._metrics,
             ),
-            submission=RequestSubmission(
+            submission=submission,
+            live=SpeechStream(
+                session_id=session_id,
+                streams=profile.streams and self._limits.streams,
+                streaming=self._streaming,
+                delivery=self._delivery,
                 life=life,
-                dispatcher=self._dispatcher,
-                settlement=self._settlement,
-                sessions=self._sessions,
-                pending=pending,
                 results=results,
-                writer=writer,
                 cancellation=cancellation,
+                refuse=submission.refuse,
+                on_accepted=submission.note_accepted,
             ),
             results=results,
             writer=writer,

@@ -7,11 +7,18 @@ from scheduling.model import clock, ids
 from scheduling.model.jobs import Request
 from scheduling.model.metrics import Metrics
 from sessions_app import messages
-from sessions_app.audio import read_format
+from sessions_app.audio import AudioFormat, read_format
 from sessions_app.chunk_reader import ChunkReader
 from sessions_app.cuts import Cut, CutReason, SegmentationSettings
-from sessions_app.requests import Profile, fan_out, request_from_cut, request_from_utterance
+from sessions_app.requests import (
+    Profile,
+    fan_out,
+    request_from_begun,
+    request_from_cut,
+    request_from_utterance,
+)
 from sessions_app.segmentation import Segmenter
+from sessions_app.utterance_audio import UtteranceAudio
 
 # What one utterance asks for: a request for each language it is translated to.
 Wanted = list[Request]
@@ -63,6 +70,21 @@ class SpeechInput:
         return self._ask_for(
             self._segmenter.on_chunk(audio=bare, is_final=is_final, now_ms=clock.now_ms())
         )
+
+    def find_spoken(self) -> UtteranceAudio | None:
+        """Return what is being said, numbered from now on; None before somebody surely speaks."""
+        return self._segmenter.find_spoken()
+
+    def open_request(self, spoken: UtteranceAudio) -> Wanted:
+        """Ask for what is being said, before it is over."""
+        request = request_from_begun(
+            self._profile,
+            session_id=self._session_id,
+            utterance_index=spoken.index or 0,
+            audio_format=spoken.spoken_format or AudioFormat.PCM16,
+            sample_rate=spoken.sample_rate,
+        )
+        return fan_out(request, self._profile.tgt_langs)
 
     def take_utterance(self, message: messages.Utterance) -> Wanted:
         """Take a whole utterance under the index its client chose."""

@@ -32,6 +32,7 @@ class UtteranceAudio:
         "_walk",
         "first_received_at_ms",
         "has_ended",
+        "index",
         "last_received_at_ms",
         "sample_rate",
         "size_bytes",
@@ -65,6 +66,8 @@ class UtteranceAudio:
         self.size_bytes = 0
         self.has_ended = False
         """Whether somebody spoke, and has been quiet since for long enough."""
+        self.index: int | None = None
+        """The number of the utterance, where it has one before it ends."""
         if voice is not None:
             voice.begin()
 
@@ -91,6 +94,10 @@ class UtteranceAudio:
         return self._declared is AudioFormat.OPUS or (
             self._declared is None and self._walk.is_likely
         )
+
+    @property
+    def _likely_format(self) -> AudioFormat:
+        return AudioFormat.OPUS if self._looks_like_opus else AudioFormat.PCM16
 
     @property
     def _is_settled(self) -> bool:
@@ -126,7 +133,7 @@ class UtteranceAudio:
     @property
     def duration_ms(self) -> int:
         """How long it plays as what it looks like."""
-        return self.measure(AudioFormat.OPUS if self._looks_like_opus else AudioFormat.PCM16)
+        return self.measure(self._likely_format)
 
     @property
     def speech_ended_at_ms(self) -> int:
@@ -202,6 +209,29 @@ class UtteranceAudio:
         """Say whether this is Opus whose encoder marks voice."""
         is_believed = self._opus_ear is not None and self._walk.trusts_encoder
         return self._looks_like_opus and (self._walk.has_active or is_believed)
+
+    @property
+    def spoken_format(self) -> AudioFormat | None:
+        """The form of what is being said; None while that is open, or nobody surely speaks."""
+        return self._likely_format if self._is_settled and not self.awaits_speech else None
+
+    def read_from(self, offset: int) -> bytes:
+        """Give all whole packets or samples from a byte on, as what it looks like now.
+
+        Where the form is known and somebody speaks, what was given is never taken back.
+        """
+        end = self.size_bytes
+        if self._looks_like_opus:
+            end = self._walk.whole_bytes - self._kept_from
+        else:
+            end -= end % _SAMPLE_BYTES
+        found = bytearray()
+        for part in reversed(self._parts):
+            if len(found) >= self.size_bytes - offset:
+                break
+            found[:0] = part
+        begins_at = self.size_bytes - len(found)
+        return bytes(found[offset - begins_at : max(0, end - begins_at)])
 
     def join(self) -> tuple[bytes, bytes]:
         """Give all whole packets or samples as one, and what is left of another."""

@@ -156,7 +156,7 @@ class RedisModel:
 
     def _create_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         job, payload, utterance, request = keys
-        job_id, node_id, deadline_ms, frame, _, _, _, *facts = args
+        job_id, node_id, deadline_ms, frame, _, _, _, _, *facts = args
         bound = self._texts.get(utterance) or self._texts.get(request)
         if bound:
             return [1, now] if bound == job_id else [0, "exists", bound]

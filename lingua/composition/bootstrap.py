@@ -33,6 +33,7 @@ from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
 from nodes.asr_metrics import AsrMetrics
 from nodes.flaw_reporter import FlawReporter
+from nodes.partial_results import PartialResults
 from operators.console.console import Console
 from operators.console.instance import link
 from operators.db.pool_source import DatabaseSource
@@ -213,6 +214,7 @@ async def _compose(
             ),
             nodes_service=nodes_service,
             jobs=jobs,
+            partials=PartialResults(jobs=jobs, delivery=services.delivery, flaws=flaws),
             flaws=flaws,
             console=console,
             metrics=metrics,

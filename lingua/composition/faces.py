@@ -21,6 +21,7 @@ from nodes.asr_metrics import AsrMetrics
 from nodes.credentials import NodeCredentials
 from nodes.flaw_reporter import FlawReporter
 from nodes.job_service import NodeJobService
+from nodes.partial_results import PartialResults
 from nodes.services import NodeService
 from operators.console.console import Console
 from scheduling.model.errors import BadInput
@@ -49,6 +50,8 @@ def build_session_service(
         speakers=SpeakerBuilder(
             dispatcher=services.dispatcher,
             settlement=services.settlement,
+            streaming=services.streaming,
+            delivery=services.delivery,
             sessions=sessions,
             in_flight=in_flight,
             limits=configuration.limits,
@@ -112,6 +115,7 @@ def build_sockets(
     sessions: SessionService,
     nodes_service: NodeService,
     jobs: NodeJobService,
+    partials: PartialResults,
     flaws: FlawReporter,
     console: Console,
     metrics: Metrics,
@@ -134,6 +138,7 @@ def build_sockets(
             *nodes.routing.build_routes(
                 service=nodes_service,
                 jobs=jobs,
+                partials=partials,
                 flaws=flaws,
                 outbound_limits=for_nodes.outbound,
                 auth=access.node_auth,

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 
 from lingua.composition.configuration import CoreConfiguration, HookConfiguration
-from nodes.messages import encode_assignment
+from nodes.job_frames import encode_assignment
 from scheduling.fleet.cordons import Cordons
 from scheduling.fleet.node_control import NodeControl
 from scheduling.fleet.registry import Registry
@@ -20,6 +20,7 @@ from scheduling.jobs.reservation import Reservation
 from scheduling.jobs.retries import Retries
 from scheduling.jobs.sessions import Sessions
 from scheduling.jobs.settlement import Settlement
+from scheduling.jobs.streaming import StreamingJobs
 from scheduling.jobs.tenants import Tenants
 from scheduling.jobs.watchdog import Watchdog
 from scheduling.model.delivery import Delivery
@@ -71,6 +72,7 @@ class Services:
     settlement: Settlement
     dispatcher: Dispatcher
     retries: Retries
+    streaming: StreamingJobs
     attempts: Attempts
     departure: NodeDeparture
     registry: Registry
@@ -180,6 +182,14 @@ def build_services(
         infrastructure.connection, keys=infrastructure.keys, life_ms=configuration.session_life_ms
     )
     node_control = NodeControl(nodes=stores.nodes, fleet=fleet, delivery=delivery)
+    streaming = StreamingJobs(
+        stores=stores,
+        dispatcher=dispatcher,
+        retries=retries,
+        limits=configuration.jobs,
+        encode_assignment=encode_assignment,
+        metrics=infrastructure.metrics,
+    )
     return Services(
         configuration=configuration,
         stores=stores,
@@ -190,6 +200,7 @@ def build_services(
         settlement=settlement,
         dispatcher=dispatcher,
         retries=retries,
+        streaming=streaming,
         attempts=Attempts(
             stores=stores,
             fleet=fleet,

@@ -70,6 +70,7 @@ class BoundedConnection(HTTPChannel):
     """
 
     transport: Any
+    _networkProducer: Any  # noqa: N815 - Twisted's name
 
     def __init__(self, patience: Patience) -> None:
         super().__init__()

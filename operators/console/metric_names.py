@@ -38,6 +38,10 @@ METRICS: dict[str, Metric] = {
         "status",
         series=(("done",), ("failed",), ("cancelled",)),
     ),
+    "streams_total": _counter(
+        "Utterances of speakers who stream: opened at a node, left to go whole, or begun anew.",
+        "outcome",
+    ),
     "jobs_without_result_total": _counter("Jobs that ended without a result, by reason.", "reason"),
     "dispatched_jobs_total": _counter("Attempts handed to a node's connection."),
     "dispatch_refused_total": _counter("Utterances refused before there was a job.", "code"),

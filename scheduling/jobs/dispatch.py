@@ -84,17 +84,51 @@ class Dispatcher:
             if clock.steady_ms() - begun_ms > self._metrics.path_warn_ms:
                 self._metrics.count("slow_path_total", "dispatch")
 
-    async def _admit(self, request: Request) -> str | None:
+    async def open(self, request: Request) -> bool:
+        """Create the job of an utterance that has only begun, at a node that hears it as it comes.
+
+        False where none is free for it, or its tenant may have no more: nothing was created, and
+        nothing is refused before the utterance is whole.
+
+        :raises DependencyDown: Redis did not answer; the job may exist, and ends by its timer
+        """
+        request, placement_request = self._bind(request)
+        if not self._tenants.is_counted(placement_request.tenant_id):
+            return await self._open(request, placement_request)
+        try:
+            async with self._tenants.admitting(
+                placement_request.tenant_id, placement_request.job_id
+            ) as admission:
+                opened = await self._open(request, placement_request)
+                admission.keep(opened)
+        except errors.TenantLimited:
+            return False
+        return opened
+
+    async def _open(self, request: Request, placement_request: PlacementRequest) -> bool:
+        decision_builder = DecisionBuilder()
+        choice = decision_builder.take_choice(await self._choose_with_share(placement_request))
+        if choice.refused or not choice.nodes:
+            return False
+        existing = await self._dispatch_to(
+            request, placement_request, choice.nodes, decision_builder
+        )
+        return existing is None
+
+    def _bind(self, request: Request) -> tuple[Request, PlacementRequest]:
         need = self._chooser.bind(request.need, preferred_node_id=request.preferred_node_id)
         if need is not request.need:
             request = msgspec.structs.replace(request, need=need)
-        placement_request = PlacementRequest(
+        return request, PlacementRequest(
             assignment=request.assignment,
             need=request.need,
             tenant_id=request.tenant_id,
             preferred_node_id=request.preferred_node_id,
             sharer=request.sharer,
         )
+
+    async def _admit(self, request: Request) -> str | None:
+        request, placement_request = self._bind(request)
         if not self._tenants.is_counted(placement_request.tenant_id):
             return await self._dispatch(request, placement_request)
         async with self._tenants.admitting(
@@ -146,7 +180,7 @@ class Dispatcher:
         decision_builder = DecisionBuilder()
         choice = decision_builder.take_choice(await self._choose_with_share(placement_request))
         is_hopeless = not (choice.nodes or may_wait or self._chooser.has_other(placement_request))
-        if (choice.refused or is_hopeless) and not placement_request.is_live_elsewhere:
+        if (choice.refused or is_hopeless) and not placement_request.can_wait:
             self._note(placement_request, decision_builder, REFUSED)
             refusal = _name_refusal(choice) if choice.refused else errors.NoNodeInTime()
             await self._refuse(placement_request, refusal)
@@ -219,7 +253,7 @@ class Dispatcher:
         if self.waiting.has(placement_request):
             return
         if not self.waiting.has_room(placement_request):
-            if not placement_request.is_live_elsewhere:
+            if not placement_request.can_wait:
                 full = errors.QueueFull(details=self._describe_line())
                 await self._refuse(placement_request, full)
             return

@@ -189,6 +189,7 @@ class Reservation:
             utterance_index=job.utterance_index,
             trace_id=job.trace_id,
             frame=frame,
+            is_open=job.is_open,
         )
         try:
             taken = await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch)
@@ -209,6 +210,8 @@ class Reservation:
             job_id=job.job_id,
             utterance_index=job.utterance_index,
             trace_id=job.trace_id,
+            attempt=placement_request.attempt,
+            node_id=node.node_id,
         )
         with contextlib.suppress(errors.DependencyDown):
             await self._delivery.to_session(job.session_id, dispatched)

@@ -106,6 +106,10 @@ class Watchdog:
                 "state": record.state,
             },
         )
+        if record.open_until_ms:
+            lost = errors.SpeechAbandoned()
+            await self._retries.refuse(record, Refused(code=lost.code, message=str(lost)))
+            return
         if record.state in WAITING:
             gone = errors.NoNodeInTime(details={"retry_after_ms": 1_000})
             refused = Refused(code=gone.code, message=str(gone), details=gone.details)

@@ -9,6 +9,7 @@ Refusal
 ├── NoEligiblePool        NO_CAPABLE_NODE
 ├── PreferredNodeNotCapable  PREFERRED_NODE_NOT_CAPABLE
 ├── JobTimedOut           JOB_TIMEOUT
+├── SpeechAbandoned       SPEECH_ABANDONED
 ├── RegistrationRefused   NO_GPU_AVAILABLE, INVALID_CAPABILITY_SCHEMA, NODE_ID_CONFLICT, …
 ├── ConnectionFenced      NODE_ID_CONFLICT
 ├── NodeUnknown           NODE_UNAVAILABLE
@@ -88,6 +89,12 @@ class JobTimedOut(Refusal):
     """Every node that took the utterance failed to finish it in time."""
 
     code = "JOB_TIMEOUT"
+
+
+class SpeechAbandoned(Refusal):
+    """Nobody said how this utterance ends; what was heard of it is not translated. Say it again."""
+
+    code = "SPEECH_ABANDONED"
 
 
 class RegistrationRefused(Refusal):

@@ -11,7 +11,10 @@ from scheduling.model.outcomes import Outcome
 
 
 class JobAssigned(msgspec.Struct, frozen=True, tag="job_assigned"):
-    """To a node: here is a job; `frame` is the encoded assignment, ready for the socket."""
+    """To a node: here is a job; `frame` is the encoded assignment, ready for the socket.
+
+    One that `is_open` is still being spoken: its audio follows.
+    """
 
     job_id: str
     attempt: int
@@ -19,6 +22,32 @@ class JobAssigned(msgspec.Struct, frozen=True, tag="job_assigned"):
     utterance_index: int
     trace_id: str
     frame: str
+    is_open: bool = False
+
+
+class AudioSpoken(msgspec.Struct, frozen=True, tag="audio_spoken"):
+    """To a node: what was said next; `pieces` are base64, numbered on from `first_seq`."""
+
+    job_id: str
+    attempt: int
+    session_id: str
+    first_seq: int
+    pieces: tuple[str, ...]
+
+
+class SpeechEnded(msgspec.Struct, frozen=True, tag="speech_ended"):
+    """To a node: nothing more will be said after `last_seq`, -1 where nothing was.
+
+    `reason` is the flag of the cut, as an assignment has them, ``""`` for none.
+    """
+
+    job_id: str
+    attempt: int
+    session_id: str
+    last_seq: int
+    duration_ms: int
+    padding_ms: int | None = None
+    reason: str = ""
 
 
 class JobCancelled(msgspec.Struct, frozen=True, omit_defaults=True, tag="job_cancel"):
@@ -59,7 +88,14 @@ class AttemptAnswered(msgspec.Struct, frozen=True, tag="attempt_answered"):
 
 
 ToNode = (
-    JobAssigned | JobCancelled | NodeStatusChanged | NodeControlled | NodeFenced | AttemptAnswered
+    JobAssigned
+    | AudioSpoken
+    | SpeechEnded
+    | JobCancelled
+    | NodeStatusChanged
+    | NodeControlled
+    | NodeFenced
+    | AttemptAnswered
 )
 
 
@@ -70,6 +106,21 @@ class JobDispatched(msgspec.Struct, frozen=True, tag="job_dispatched"):
     job_id: str
     utterance_index: int
     trace_id: str
+    attempt: int = 0
+    node_id: str = ""
+
+
+class StreamFailed(msgspec.Struct, frozen=True, tag="stream_broken"):
+    """To a speaker's process: an attempt did not get all that was said, so it must begin anew.
+
+    `reason` is ``stream_gap``, a piece was lost, or ``stream_slow``, the node does not keep up.
+    """
+
+    session_id: str
+    job_id: str
+    attempt: int
+    node_id: str
+    reason: str
 
 
 class JobAccepted(msgspec.Struct, frozen=True, tag="job_accepted"):
@@ -90,6 +141,34 @@ class PartialHeard(msgspec.Struct, frozen=True, tag="partial_heard"):
     trace_id: str
     text: str
     is_final: bool
+
+
+class TranslationHeard(msgspec.Struct, frozen=True, tag="translation_heard"):
+    """To a speaker: what has been translated so far; outside the order of results.
+
+    Within an attempt `committed` only grows; `tail` may change.
+    """
+
+    session_id: str
+    job_id: str
+    utterance_index: int
+    trace_id: str
+    attempt: int
+    committed: str
+    tail: str
+
+
+class ClauseSpoken(msgspec.Struct, frozen=True, tag="clause_spoken"):
+    """To a speaker: the next clause of the translation, as base64 in `tts_format`."""
+
+    session_id: str
+    job_id: str
+    utterance_index: int
+    trace_id: str
+    attempt: int
+    seq: int
+    audio: str
+    tts_format: str
 
 
 class JobSettled(msgspec.Struct, frozen=True, tag="job_settled"):
@@ -115,4 +194,13 @@ class SessionFenced(msgspec.Struct, frozen=True, tag="session_fenced"):
     conn_epoch: int
 
 
-ToSession = SessionFenced | JobDispatched | JobAccepted | PartialHeard | JobSettled
+ToSession = (
+    SessionFenced
+    | JobDispatched
+    | StreamFailed
+    | JobAccepted
+    | PartialHeard
+    | TranslationHeard
+    | ClauseSpoken
+    | JobSettled
+)

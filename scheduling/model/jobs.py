@@ -59,6 +59,10 @@ class Pipeline(msgspec.Struct, frozen=True):
     use_tone: bool = False
 
 
+STREAMING = "streaming"
+"""The type of a node's capability to work while somebody speaks."""
+
+
 class Need(msgspec.Struct, frozen=True):
     """What a node must offer to get this job; equal needs wait in one line.
 
@@ -74,16 +78,30 @@ class Need(msgspec.Struct, frozen=True):
     public: bool = True
     only_node_id: str = ""
 
+    def for_streaming(self) -> "Need":
+        """Return the same of a node that hears speech while it is spoken."""
+        return msgspec.structs.replace(self, types=(*self.types, STREAMING))
+
+    def for_parcel(self) -> "Need":
+        """Return the same of a node that takes an utterance whole."""
+        types = tuple(each for each in self.types if each != STREAMING)
+        return msgspec.structs.replace(self, types=types)
+
     def for_any_node(self) -> "Need":
         """Return the same without the one node it must be."""
         return msgspec.structs.replace(self, only_node_id="") if self.only_node_id else self
 
 
+UNHEARD = msgspec.Raw(b"")
+"""The audio of an utterance that has only begun; in a frame it is absent."""
+
+
 class Assignment(msgspec.Struct, frozen=True):
-    """One attempt at a job, with the whole utterance: what its node is to do.
+    """One attempt at a job: what its node is to do.
 
     `audio` is base64 of the whole utterance in `audio_format`, as it stands in a frame
-    (`quote_base64`): it is passed on and never looked at.
+    (`quote_base64`): it is passed on and never looked at. It is `UNHEARD` where the speech has
+    only begun: then the node hears it piece by piece.
     """
 
     job_id: str
@@ -92,13 +110,13 @@ class Assignment(msgspec.Struct, frozen=True):
     utterance_index: int
     src_lang: str
     tgt_lang: str
-    audio: msgspec.Raw
     audio_format: str
     sample_rate: int
     trace_id: str
     pipeline: Pipeline
     enable_streaming_asr: bool
     partial_update_interval_ms: int
+    audio: msgspec.Raw = UNHEARD
     dialect: str | None = None
     features: dict[str, Any] | None = None
     mode: str | None = None
@@ -113,6 +131,12 @@ class Assignment(msgspec.Struct, frozen=True):
     turn_id: str | None = None
     expected_duration_ms: int | None = None
     traceparent: str | None = None
+    enable_streaming_tts: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether the speech goes on as far as this assignment knows."""
+        return self.audio == UNHEARD
 
 
 # Writes an assignment as its node receives it; a job is kept in that form until it ends.
@@ -155,7 +179,8 @@ class JobRecord(msgspec.Struct, frozen=True):
 
     `attempt` is the newest and `node_id` its node, once the job ended the node it ended on. `live`
     are all attempts that may be answered yet, or that could when the job ended; `ended_by` is the
-    one it ended with. `first_failure` is what to tell where none is answered well.
+    one it ended with. `first_failure` is what to tell where none is answered well. While somebody
+    speaks, `open_until_ms` is when that must be over; 0 where all has been said.
     """
 
     job_id: str
@@ -175,6 +200,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     live: tuple[LiveAttempt, ...] = ()
     first_failure: Refused | None = None
     ended_by: LiveAttempt | None = None
+    open_until_ms: int = 0
 
     def is_current(self, *, attempt: int, node_id: str) -> bool:
         """Say whether an attempt is the newest, on its node, and the job goes on."""
@@ -183,3 +209,20 @@ class JobRecord(msgspec.Struct, frozen=True):
     def holds(self, *, attempt: int, node_id: str) -> bool:
         """Say whether an attempt is live, and so entitled to its slot."""
         return self.state not in ENDED and (attempt, node_id) in self.live
+
+
+COMPLETED, NOT_FOUND = "completed", "not_found"
+
+
+class Completed(msgspec.Struct, frozen=True):
+    """What the end of its speech found of an open job.
+
+    `word` is `COMPLETED`, or why nothing changed: ``already``, ``ended``, `NOT_FOUND`. Where
+    it was completed, `node_id` has its `attempt`, ``""`` where it waits for a node; `is_sent` says
+    that it was handed to the node, which is not so while a slot is being taken there.
+    """
+
+    word: str
+    attempt: int = 0
+    node_id: str = ""
+    is_sent: bool = False

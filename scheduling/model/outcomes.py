@@ -6,7 +6,10 @@ import msgspec
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True, tag="result"):
-    """What a node made of an utterance; audio is base64 and passed on as it came."""
+    """What a node made of an utterance; audio is base64 and passed on as it came.
+
+    `clauses` is how many clauses of it were spoken before.
+    """
 
     text_asr: str = ""
     text_translated: str = ""
@@ -20,6 +23,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True, tag="result"):
     quality_score: float | None = None
     rerun_count: int | None = None
     segments_meta: dict[str, Any] | None = None
+    clauses: int = 0
 
     @property
     def is_empty(self) -> bool:

@@ -9,11 +9,18 @@ from scheduling.jobs.retries import Retries
 from scheduling.model import clock, errors, instance_messages
 from scheduling.model.background import Background
 from scheduling.model.delivery import Delivery
-from scheduling.model.events import JobAssigned, NodeFenced, SessionFenced
+from scheduling.model.events import (
+    AudioSpoken,
+    JobAssigned,
+    NodeFenced,
+    SessionFenced,
+    SpeechEnded,
+)
 from scheduling.model.instance_messages import FleetNews, ForNode, ForSession, PeerCame, PeerLeft
 from scheduling.model.outcomes import Refused
 from scheduling.network.peers import Peers
 from scheduling.network.remote_delivery import RemoteDelivery, Transport
+from scheduling.network.speech_buffer import SpeechBuffer
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.jobs import JobStore
 
@@ -48,6 +55,7 @@ class InstanceInbox:
         self._jobs = jobs
         self._retries = retries
         self._background = Background()
+        self._spoken = SpeechBuffer(delivery=delivery)
         self.dropped = 0
 
     async def run_once(self) -> int:
@@ -87,14 +95,8 @@ class InstanceInbox:
     def take(self, envelope: instance_messages.Envelope) -> None:
         """Bring an envelope where it belongs."""
         match envelope:
-            case ForNode(event=JobAssigned() as event):
-                self._background.run(self._assign(envelope, event), name="an assignment")
             case ForNode():
-                here = self._delivery.local.to_node(
-                    envelope.node_id, envelope.event, conn_epoch=envelope.conn_epoch
-                )
-                if here is None:
-                    self._background.run(self._forward(envelope), name="an envelope sent on")
+                self._bring(envelope)
             case ForSession(event=SessionFenced() as event):
                 self._delivery.local.to_session(envelope.session_id, event)
             case ForSession():
@@ -107,7 +109,34 @@ class InstanceInbox:
             case PeerLeft():
                 self._peers.note_left(envelope.instance_id)
 
+    def _bring(self, envelope: ForNode) -> None:
+        match envelope.event:
+            case JobAssigned() as event:
+                self._background.run(self._assign(envelope, event), name="an assignment")
+            case AudioSpoken() | SpeechEnded() as event:
+                if not self._spoken.take(envelope.node_id, event):
+                    self._background.run(
+                        self._spoken.give_up(envelope.node_id, event), name="a stream to end"
+                    )
+            case event:
+                here = self._delivery.local.to_node(
+                    envelope.node_id, event, conn_epoch=envelope.conn_epoch
+                )
+                if here is None:
+                    self._background.run(self._forward(envelope), name="an envelope sent on")
+
     async def _assign(self, envelope: ForNode, event: JobAssigned) -> None:
+        """Give a node its job, then what was said of it meanwhile."""
+        if not event.is_open:
+            await self._give(envelope, event)
+            return
+        self._spoken.hold(event)
+        try:
+            await self._give(envelope, event)
+        finally:
+            await self._spoken.let_go(envelope.node_id, event)
+
+    async def _give(self, envelope: ForNode, event: JobAssigned) -> None:
         """Give a node its job, unless the job moved on while the message was under way (C11)."""
         is_awaited = await self._jobs.is_awaited(
             session_id=event.session_id,

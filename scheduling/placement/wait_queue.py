@@ -27,6 +27,13 @@ class PlacementRequest(msgspec.Struct, frozen=True):
     sharer: str = ""
 
     @property
+    def can_wait(self) -> bool:
+        """Say whether it is refused for nothing yet: a node that had it may deliver, or it is
+        still being spoken and may go to another kind of node when that is over.
+        """
+        return self.is_live_elsewhere or self.assignment.is_open
+
+    @property
     def line(self) -> str:
         """Return whose line it stands in."""
         return self.sharer or self.tenant_id

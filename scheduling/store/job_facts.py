@@ -8,7 +8,8 @@ from scheduling.model.jobs import Need, Request
 
 
 @functools.lru_cache(maxsize=1024)
-def _encode_need(need: Need) -> str:
+def encode_need(need: Need) -> str:
+    """Return a need as a record holds it."""
     return msgspec.json.encode(need).decode()
 
 
@@ -18,6 +19,6 @@ def list_facts(request: Request) -> tuple[str | int, ...]:
     return (
         *("session_id", job.session_id, "tenant_id", request.tenant_id),
         *("utterance_index", job.utterance_index, "trace_id", job.trace_id),
-        *("need", _encode_need(request.need)),
+        *("need", encode_need(request.need)),
         *(("preferred_node_id", wished) if wished else ()),
     )

@@ -4,7 +4,15 @@ from typing import Any
 
 import msgspec
 
-from scheduling.model.jobs import JobRecord, JobState, LiveAttempt, Need
+from scheduling.model.jobs import (
+    COMPLETED,
+    WAITING,
+    Completed,
+    JobRecord,
+    JobState,
+    LiveAttempt,
+    Need,
+)
 from scheduling.model.outcomes import Refused
 
 _decode_refused = msgspec.json.Decoder(Refused).decode
@@ -40,6 +48,19 @@ class Requeued(msgspec.Struct, frozen=True):
     @property
     def done(self) -> bool:
         return not self.refusal
+
+
+def read_completed(raw: list[Any]) -> Completed:
+    """Return what the end of its speech found of a job."""
+    if raw[0] != 1:
+        return Completed(word=raw[1])
+    _, state, attempt, node_id = raw
+    return Completed(
+        word=COMPLETED,
+        attempt=attempt,
+        node_id="" if state in WAITING else node_id,
+        is_sent=state not in WAITING and state != JobState.RESERVED,
+    )
 
 
 def read_created(raw: list[Any]) -> str | None:
@@ -116,4 +137,5 @@ def read_record(raw: dict[str, str]) -> JobRecord | None:
         live=_list_live(raw),
         first_failure=_decode_refused(failure) if (failure := raw.get("first_failure")) else None,
         ended_by=_find_end(raw),
+        open_until_ms=int(raw.get("open_until_ms", 0)),
     )

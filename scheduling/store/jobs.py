@@ -5,15 +5,16 @@ from asyncio import Future
 import msgspec
 
 from scheduling.model import ids
-from scheduling.model.jobs import SENT, Assignment, JobRecord, JobState, Request
+from scheduling.model.jobs import SENT, Assignment, Completed, JobRecord, JobState, Request
 from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
 from scheduling.model.outcomes import Outcome, Refused
 from scheduling.placement.decisions import MOST_DECISIONS, Decision, encode_decision
-from scheduling.store.job_facts import list_facts
+from scheduling.store.job_facts import encode_need, list_facts
 from scheduling.store.job_replies import (
     Ended,
     Requeued,
+    read_completed,
     read_created,
     read_ended,
     read_record,
@@ -73,10 +74,31 @@ class JobStore:
                 self._limits.binding_ms,
                 self._limits.live_record_ms,
                 self.test_clock,
+                self._limits.open_ms if job.is_open else "",
                 *list_facts(request),
             ],
             read=self._notes.created(request, node_id=node_id, read=read_created),
             urgent=True,
+        )
+
+    def complete(self, *, request: Request, frame: str) -> "Future[Completed]":
+        """The speech of an open job is over: `frame` is the assignment with all of it."""
+        job = request.assignment
+        return self._connection.run_script(
+            "complete_job",
+            keys=[
+                self._keys.session.job(job.session_id, job.job_id),
+                self._keys.session.payload(job.session_id, job.job_id),
+            ],
+            args=[
+                frame,
+                encode_need(request.need),
+                self._limits.run_timeout_ms,
+                self._limits.pending_timeout_ms,
+                self._limits.live_record_ms,
+                self.test_clock,
+            ],
+            read=read_completed,
         )
 
     def place(

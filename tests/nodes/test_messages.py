@@ -2,7 +2,7 @@
 
 import msgspec
 
-from nodes.messages import AssignJob, encode_assignment
+from nodes.job_frames import AssignJob, encode_assignment
 from scheduling.model.jobs import Assignment, Pipeline, quote_base64
 
 ASSIGNMENT = Assignment(
@@ -22,10 +22,10 @@ ASSIGNMENT = Assignment(
 )
 FRAME = (
     '{"type":"job_assign","job_id":"job-1","attempt_id":1,"session_id":"s-1",'
-    '"utterance_index":0,"src_lang":"zh","tgt_lang":"en","audio":"UklGRg==",'
+    '"utterance_index":0,"src_lang":"zh","tgt_lang":"en",'
     '"audio_format":"pcm16","sample_rate":16000,"trace_id":"trace-1","pipeline":'
     '{"use_asr":true,"use_nmt":true,"use_tts":true,"use_semantic":false,"use_tone":false},'
-    '"enable_streaming_asr":true,"partial_update_interval_ms":1000}'
+    '"enable_streaming_asr":true,"partial_update_interval_ms":1000,"audio":"UklGRg=="}'
 )
 
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from nodes import messages
+from nodes import job_frames, messages
 from nodes.spelling import NodeSpelling, list_unreadable
 from scheduling.model.jobs import Assignment
 from tests.nodes.test_messages import ASSIGNMENT
@@ -44,7 +44,7 @@ def test_a_language_is_told_in_the_nodes_word_for_it(declared, said, told):
 
 
 def test_an_assignment_in_the_nodes_words_is_the_very_frame_that_came():
-    frame = messages.encode_assignment(make_assignment(src_lang="zh", tgt_lang="en"))
+    frame = job_frames.encode_assignment(make_assignment(src_lang="zh", tgt_lang="en"))
 
     assert NodeSpelling(declare("zh", "en")).spell_frame(frame) is frame
 
@@ -65,9 +65,9 @@ def test_every_language_of_an_assignment_is_told_and_nothing_else_changes(audio)
         job, tgt_lang="en", lang_a="zh", lang_b="en", auto_langs=("zh", "en")
     )
 
-    told = NodeSpelling(declare("zh", "en")).spell_frame(messages.encode_assignment(job))
+    told = NodeSpelling(declare("zh", "en")).spell_frame(job_frames.encode_assignment(job))
 
-    assert told == messages.encode_assignment(expected)
+    assert told == job_frames.encode_assignment(expected)
 
 
 def test_the_languages_of_a_conversation_are_found_behind_the_audio():
@@ -75,7 +75,7 @@ def test_the_languages_of_a_conversation_are_found_behind_the_audio():
         src_lang="auto", tgt_lang="en", mode="two_way_auto", lang_a="zho", lang_b="en"
     )
 
-    told = NodeSpelling(declare("zh", "en")).spell_frame(messages.encode_assignment(job))
+    told = NodeSpelling(declare("zh", "en")).spell_frame(job_frames.encode_assignment(job))
 
     assert '"lang_a":"zh","lang_b":"en"' in told
 

@@ -8,7 +8,7 @@ import redis.asyncio
 
 from lingua.composition.configuration import CoreConfiguration
 from lingua.composition.services import Infrastructure, build_stores
-from nodes.messages import encode_assignment
+from nodes.job_frames import encode_assignment
 from scheduling.model.jobs import Assignment, JobState, Need, Pipeline, Request, quote_base64
 from scheduling.model.languages import LanguageOffer
 from scheduling.model.limits import JobLimits, NodeLimits

@@ -87,6 +87,7 @@ CALLS = {
             "node_id": "n1",
             "deadline_ms": 1,
         },
+        "complete": {"request": REQUEST, "frame": encode_frame(REQUEST)},
         "place": {**JOB_NAME, "attempt": 1, "node_id": "n1", "deadline_ms": None},
         "advance": {**JOB_NAME, "attempt": 1, "node_id": "n1", "state": JobState.ACKED},
         "dispatch": {

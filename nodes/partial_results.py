@@ -1,0 +1,101 @@
+"""What a node has to say before it is done: text that grows, and speech by clause (SP5, SP6)."""
+
+from nodes import messages
+from nodes.connections import Held, NodeConnection
+from nodes.flaw_reporter import FlawReporter
+from nodes.job_service import NodeJobService
+from scheduling.model.delivery import Delivery
+from scheduling.model.errors import DependencyDown
+from scheduling.model.events import ClauseSpoken, ToSession, TranslationHeard
+from sockets.reader import Flaw, name_kind
+from sockets.wire import measure_base64
+
+
+class PartialResults:
+    """Passes partial results on; one that breaks its promises is not, and its node hears why.
+
+    Nothing of it is kept: what is lost on the way stands in the result.
+    """
+
+    def __init__(self, *, jobs: NodeJobService, delivery: Delivery, flaws: FlawReporter) -> None:
+        self._jobs = jobs
+        self._flaws = flaws
+        self._delivery = delivery
+
+    async def pass_translation(
+        self, connection: NodeConnection, message: messages.TranslationPartial
+    ) -> None:
+        """Pass on what has been translated so far."""
+        held = connection.find(message.job_id, message.attempt_id)
+        if held is None:
+            self._flaws.note_stray(connection, message)
+            return
+        flaw = _find_early(held) or held.partial.take_text(message.seq, message.committed)
+        if flaw:
+            self._refuse(connection, message, flaw)
+            return
+        self._jobs.begin(connection, message.job_id, held)
+        await self._pass_on(
+            TranslationHeard(
+                session_id=held.session_id,
+                job_id=message.job_id,
+                utterance_index=held.utterance_index,
+                trace_id=held.trace_id,
+                attempt=held.attempt,
+                committed=message.committed,
+                tail=message.tail,
+            )
+        )
+
+    async def pass_clause(self, connection: NodeConnection, message: messages.TtsChunk) -> None:
+        """Pass on the next clause of the translation, spoken."""
+        held = connection.find(message.job_id, message.attempt_id)
+        if held is None:
+            self._flaws.note_stray(connection, message)
+            return
+        flaw = _find_early(held)
+        if not flaw and not measure_base64(message.audio):
+            flaw = Flaw("audio", "no base64")
+        flaw = flaw or held.partial.take_clause(message.seq)
+        if flaw:
+            self._refuse(connection, message, flaw)
+            return
+        self._jobs.begin(connection, message.job_id, held)
+        await self._pass_on(
+            ClauseSpoken(
+                session_id=held.session_id,
+                job_id=message.job_id,
+                utterance_index=held.utterance_index,
+                trace_id=held.trace_id,
+                attempt=held.attempt,
+                seq=message.seq,
+                audio=message.audio,
+                tts_format=message.tts_format,
+            )
+        )
+
+    def _refuse(
+        self,
+        connection: NodeConnection,
+        message: messages.TranslationPartial | messages.TtsChunk,
+        flaw: Flaw,
+    ) -> None:
+        self._flaws.refuse(
+            connection,
+            connection.mistakes,
+            "INVALID_MESSAGE",
+            flaw,
+            kind=name_kind(type(message)),
+            job_id=message.job_id,
+        )
+
+    async def _pass_on(self, event: ToSession) -> None:
+        try:
+            await self._delivery.to_session(event.session_id, event)
+        except DependencyDown:
+            return  # the speaker's instance cannot be reached now; the result is kept for it
+
+
+def _find_early(held: Held) -> Flaw | None:
+    is_unheard = held.relay is not None and not held.relay.has_begun
+    return Flaw("seq", "nothing was said yet") if is_unheard else None

@@ -1,0 +1,235 @@
+"""A session's utterances that nodes hear while they are spoken (SP4, SP7)."""
+
+import asyncio
+import base64
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from scheduling.jobs.streaming import StreamingJobs
+from scheduling.model.background import Background
+from scheduling.model.delivery import Delivery
+from scheduling.model.errors import DependencyDown
+from scheduling.model.events import JobDispatched, StreamFailed
+from scheduling.model.jobs import COMPLETED, NOT_FOUND, Request
+from sessions_app.audio_relay import AudioRelay
+from sessions_app.job_cancellation import JobCancellation
+from sessions_app.result_sequencer import ResultSequencer
+from sessions_app.session_life import SessionLife
+from sessions_app.speech_input import SpeechInput
+from sessions_app.utterance_audio import UtteranceAudio
+
+_LOOK_AGAIN_S = 0.2
+_FLAGS = (
+    "is_manual_cut",
+    "is_pause_triggered",
+    "is_timeout_triggered",
+    "is_max_duration_triggered",
+)
+
+
+class _Begun(msgspec.Struct):
+    """An utterance that is being spoken: its jobs by language, and how much of it was relayed."""
+
+    spoken: UtteranceAudio
+    audio_format: str
+    jobs: dict[str, Request]
+    relayed: int = 0
+
+
+class SpeechStream:
+    """Follows what one speaker says; without `streams` it does nothing.
+
+    What no node can hear as it comes is asked for when it is whole, like any other utterance.
+    """
+
+    __slots__ = (
+        "_background",
+        "_begun",
+        "_cancellation",
+        "_delivery",
+        "_life",
+        "_on_accepted",
+        "_refuse",
+        "_relays",
+        "_results",
+        "_session_id",
+        "_streaming",
+        "_streams",
+        "_unheard",
+    )
+
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        streams: bool,
+        streaming: StreamingJobs,
+        delivery: Delivery,
+        life: SessionLife,
+        results: ResultSequencer,
+        cancellation: JobCancellation,
+        refuse: Callable[[Request, DependencyDown], None],
+        on_accepted: Callable[[Request], None],
+    ) -> None:
+        self._session_id = session_id
+        self._streams = streams
+        self._streaming = streaming
+        self._delivery = delivery
+        self._life = life
+        self._results = results
+        self._cancellation = cancellation
+        self._refuse = refuse
+        self._on_accepted = on_accepted
+        self._background = Background()
+        self._begun: _Begun | None = None
+        self._unheard: UtteranceAudio | None = None
+        self._relays: dict[str, AudioRelay] = {}
+
+    async def follow(self, speech: SpeechInput) -> None:
+        """Relay what was said since; begin with the first of an utterance that has voice in it."""
+        if not self._streams:
+            return
+        spoken = speech.find_spoken()
+        if self._begun is not None and self._begun.spoken is not spoken:
+            self._call_off(self._begun)
+        if spoken is None or spoken is self._unheard:
+            return
+        if self._begun is None:
+            await self._begin(spoken, speech.open_request(spoken))
+        if self._begun is not None:
+            self._relay(self._begun, spoken.read_from(self._begun.relayed))
+
+    async def end(self, requests: Sequence[Request]) -> list[Request]:
+        """An utterance is whole: complete its jobs; return what is still to be asked for."""
+        begun = self._begun
+        if begun is None or begun.spoken.index != requests[0].assignment.utterance_index:
+            return list(requests)
+        self._begun = None
+        left = []
+        for request in requests:
+            opened = begun.jobs.get(request.assignment.tgt_lang)
+            if opened is None or not await self._complete(begun, _as_job(request, opened)):
+                left.append(request)
+        return left
+
+    def note_dispatched(self, event: JobDispatched) -> None:
+        """A node has an attempt of a job of this session."""
+        if (relay := self._relays.get(event.job_id)) is not None:
+            relay.go_to(attempt=event.attempt, node_id=event.node_id)
+
+    def note_broken(self, event: StreamFailed) -> None:
+        """A node's connection did not get all of an utterance."""
+        if (relay := self._relays.get(event.job_id)) is not None:
+            relay.note_broken(event)
+
+    def note_end(self, job_id: str) -> None:
+        """A job ended: nobody needs its audio any more."""
+        self._relays.pop(job_id, None)
+
+    def stop(self) -> None:
+        """Nothing more is said here; what is still open ends by its time."""
+        self._begun = None
+        self._relays.clear()
+
+    async def _begin(self, spoken: UtteranceAudio, requests: Sequence[Request]) -> None:
+        begun = _Begun(spoken=spoken, audio_format=spoken.spoken_format or "", jobs={})
+        await asyncio.gather(*(self._open(begun, request) for request in requests))
+        if begun.jobs:
+            self._begun = begun
+        else:
+            self._unheard = spoken
+
+    async def _open(self, begun: _Begun, request: Request) -> None:
+        job = request.assignment
+        self._results.begin(request)
+        # It may be dispatched, and heard of, before the call returns.
+        self._relays[job.job_id] = AudioRelay(
+            session_id=self._session_id,
+            job_id=job.job_id,
+            delivery=self._delivery,
+            on_broken=self._begin_anew,
+        )
+        try:
+            opened = await self._streaming.open(request)
+        except DependencyDown:
+            opened = True  # or not: that is seen when it is completed
+        if opened:
+            begun.jobs[job.tgt_lang] = request
+        else:
+            self._forget(request)
+
+    def _relay(self, begun: _Begun, audio: bytes) -> None:
+        if not audio:
+            return
+        begun.relayed += len(audio)
+        piece = base64.b64encode(audio).decode()
+        for request in begun.jobs.values():
+            relay = self._relays.get(request.assignment.job_id)
+            if relay is not None:
+                relay.add(piece)
+
+    async def _complete(self, begun: _Begun, request: Request) -> bool:
+        """Make a job whole; False where there is no such job, and it is to be asked for."""
+        job = request.assignment
+        try:
+            completed = await self._streaming.complete(request)
+        except DependencyDown as down:
+            self._relays.pop(job.job_id, None)
+            self._refuse(request, down)
+            return True
+        if completed.word == NOT_FOUND:
+            self._forget(request)
+            return False
+        self._on_accepted(request)
+        relay = self._relays.get(job.job_id)
+        if relay is None or completed.word != COMPLETED or not completed.node_id:
+            self._relays.pop(job.job_id, None)
+            return True
+        if completed.is_sent:
+            relay.go_to(attempt=completed.attempt, node_id=completed.node_id)
+        audio, _ = begun.spoken.join()
+        if job.audio_format != begun.audio_format:
+            # All of it is something else than its beginning: whoever heard that heard noise.
+            relay.give_up()
+            return True
+        if rest := audio[begun.relayed :]:
+            relay.add(base64.b64encode(rest).decode())
+        relay.end(
+            duration_ms=job.expected_duration_ms or 0,
+            padding_ms=job.padding_ms,
+            reason=next((flag for flag in _FLAGS if getattr(job, flag)), ""),
+        )
+        return True
+
+    def _call_off(self, begun: _Begun) -> None:
+        """What was begun ended without a cut: nobody said anything after all."""
+        self._begun = None
+        for request in begun.jobs.values():
+            self._forget(request)
+            ending = self._cancellation.end_now_or_later(
+                request.assignment.job_id, reason="no_speech"
+            )
+            self._background.run(ending, name="ending a job without speech")
+
+    def _forget(self, request: Request) -> None:
+        self._relays.pop(request.assignment.job_id, None)
+        self._results.drop(request)
+
+    def _begin_anew(self, broken: StreamFailed) -> None:
+        self._background.run(self._begin_anew_once_up(broken), name="a stream begun anew")
+
+    async def _begin_anew_once_up(self, broken: StreamFailed) -> None:
+        while self._life.is_here:
+            try:
+                await self._streaming.begin_anew(broken)
+            except DependencyDown:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+            else:
+                return
+
+
+def _as_job(request: Request, opened: Request) -> Request:
+    """Return what a whole utterance asks for, as the job that was opened for it."""
+    job = msgspec.structs.replace(request.assignment, job_id=opened.assignment.job_id)
+    return msgspec.structs.replace(request, assignment=job)
