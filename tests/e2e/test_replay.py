@@ -116,6 +116,11 @@ def _was_forced(frame: Frame) -> bool:
     return frame.get("job_id") in {"job-X", "job-Y"}
 
 
+def _is_about_forced(error: Frame) -> bool:
+    """A node hears that a job which the recorder slipped in is none of ours."""
+    return error["code"] == "NO_SUCH_JOB" and _was_forced(error["details"])
+
+
 def _read(name: str) -> Iterator[dict[str, Any]]:
     for line in (_FRAMES / f"{name}.jsonl").read_text().splitlines():
         yield json.loads(line)
@@ -124,7 +129,7 @@ def _read(name: str) -> Iterator[dict[str, Any]]:
 def _check_accepted(replay: _Replay) -> None:
     for peer in replay.peers:
         for frame in peer.told("error"):
-            assert frame["code"] == "NO_AVAILABLE_NODE", frame
+            assert frame["code"] == "NO_AVAILABLE_NODE" or _is_about_forced(frame), frame
 
 
 @pytest.mark.parametrize("name", _WITH_NODE)
@@ -138,7 +143,8 @@ async def test_a_recorded_exchange_ends_in_translations(lingua: Lingua, name: st
         results = [f for peer in replay.peers for f in peer.told("translation_result")]
         assert [frame["utterance_index"] for frame in results] == [0, 1, 7]
         assert all(frame["text_translated"].startswith("TR") for frame in results)
-        assert not [f for peer in replay.peers for f in peer.told("error")]
+        errors = [f for peer in replay.peers for f in peer.told("error")]
+        assert all(map(_is_about_forced, errors)), errors
 
 
 @pytest.mark.parametrize("name", _WITHOUT_NODE)
