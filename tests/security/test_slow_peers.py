@@ -1,6 +1,7 @@
 """A stranger who takes all the time in the world, at each stage of a request, on both servers."""
 
 import asyncio
+import contextlib
 import socket as sockets
 import time
 
@@ -102,8 +103,8 @@ async def test_who_does_not_read_the_answer_is_dropped(impatient: Fortress) -> N
         await asyncio.sleep(0)
         return writer.transport.is_closing()
 
-    await eventually(is_dropped, "it is still served", within_s=DEADLINE_S)
-    writer.close()
+    with contextlib.closing(writer):
+        await eventually(is_dropped, "it is still served", within_s=DEADLINE_S)
     del reader
     assert "Traceback" not in impatient.instance.errors
 
