@@ -1,5 +1,7 @@
 """What a node has to say before it is done: text that grows, and speech by clause (SP5, SP6)."""
 
+from collections.abc import Callable
+
 from nodes import messages
 from nodes.connections import Held, NodeConnection
 from nodes.flaw_reporter import FlawReporter
@@ -9,6 +11,8 @@ from scheduling.model.errors import DependencyDown
 from scheduling.model.events import ClauseSpoken, ToSession, TranslationHeard
 from sockets.reader import Flaw, name_kind
 from sockets.wire import measure_base64
+
+Partial = messages.TranslationPartial | messages.TtsChunk
 
 
 class PartialResults:
@@ -26,15 +30,11 @@ class PartialResults:
         self, connection: NodeConnection, message: messages.TranslationPartial
     ) -> None:
         """Pass on what has been translated so far."""
-        held = connection.find(message.job_id, message.attempt_id)
+        held = self._take(
+            connection, message, lambda held: held.partial.take_text(message.seq, message.committed)
+        )
         if held is None:
-            self._flaws.note_stray(connection, message)
             return
-        flaw = _find_early(held) or held.partial.take_text(message.seq, message.committed)
-        if flaw:
-            self._refuse(connection, message, flaw)
-            return
-        self._jobs.begin(connection, message.job_id, held)
         await self._pass_on(
             TranslationHeard(
                 session_id=held.session_id,
@@ -49,18 +49,9 @@ class PartialResults:
 
     async def pass_clause(self, connection: NodeConnection, message: messages.TtsChunk) -> None:
         """Pass on the next clause of the translation, spoken."""
-        held = connection.find(message.job_id, message.attempt_id)
+        held = self._take(connection, message, lambda held: _take_clause(held, message))
         if held is None:
-            self._flaws.note_stray(connection, message)
             return
-        flaw = _find_early(held)
-        if not flaw and not measure_base64(message.audio):
-            flaw = Flaw("audio", "no base64")
-        flaw = flaw or held.partial.take_clause(message.seq)
-        if flaw:
-            self._refuse(connection, message, flaw)
-            return
-        self._jobs.begin(connection, message.job_id, held)
         await self._pass_on(
             ClauseSpoken(
                 session_id=held.session_id,
@@ -74,10 +65,28 @@ class PartialResults:
             )
         )
 
+    def _take(
+        self,
+        connection: NodeConnection,
+        message: Partial,
+        take: Callable[[Held], Flaw | None],
+    ) -> Held | None:
+        """Return the attempt that a message is about, None where it is refused."""
+        held = connection.find(message.job_id, message.attempt_id)
+        if held is None:
+            self._flaws.note_stray(connection, message)
+            return None
+        flaw = _find_early(held) or take(held)
+        if flaw is not None:
+            self._refuse(connection, message, flaw)
+            return None
+        self._jobs.begin(connection, message.job_id, held)
+        return held
+
     def _refuse(
         self,
         connection: NodeConnection,
-        message: messages.TranslationPartial | messages.TtsChunk,
+        message: Partial,
         flaw: Flaw,
     ) -> None:
         self._flaws.refuse(
@@ -99,3 +108,9 @@ class PartialResults:
 def _find_early(held: Held) -> Flaw | None:
     is_unheard = held.relay is not None and not held.relay.has_begun
     return Flaw("seq", "nothing was said yet") if is_unheard else None
+
+
+def _take_clause(held: Held, message: messages.TtsChunk) -> Flaw | None:
+    if not measure_base64(message.audio):
+        return Flaw("audio", "no base64")
+    return held.partial.take_clause(message.seq)

@@ -88,15 +88,23 @@ async def say(speaker: Speaker, chunks: list[bytes], *, final: bool = False) -> 
         await speaker.chunk(b"", final=True)
 
 
-@pytest.mark.req("SP4")
-async def test_a_node_hears_an_utterance_while_it_is_spoken(lingua: Lingua) -> None:
+@contextlib.asynccontextmanager
+async def overheard(
+    lingua: Lingua, **init: Any
+) -> AsyncIterator[tuple[StreamingNode, Speaker, Frame]]:
+    """A speaker who has said ten chunks, and a node that accepted to hear them."""
     languages = draw_languages()
     async with (
         StreamingNode.open(lingua.url("/ws/node"), languages, **STREAMS) as node,
-        speaking(lingua, languages) as speaker,
+        speaking(lingua, languages, **init) as speaker,
     ):
         await say(speaker, CHUNKS[:10])
-        job = await node.open_job()
+        yield node, speaker, await node.open_job()
+
+
+@pytest.mark.req("SP4")
+async def test_a_node_hears_an_utterance_while_it_is_spoken(lingua: Lingua) -> None:
+    async with overheard(lingua) as (node, speaker, job):
         heard = await node.hear(job, most_chunks=10)
 
         assert "audio" not in job
@@ -141,13 +149,7 @@ async def test_where_no_node_streams_the_utterance_goes_whole(lingua: Lingua) ->
 
 @pytest.mark.req("SP5")
 async def test_a_translation_grows_and_what_is_committed_stays(lingua: Lingua) -> None:
-    languages = draw_languages()
-    async with (
-        StreamingNode.open(lingua.url("/ws/node"), languages, **STREAMS) as node,
-        speaking(lingua, languages) as speaker,
-    ):
-        await say(speaker, CHUNKS[:10])
-        job = await node.open_job()
+    async with overheard(lingua) as (node, speaker, job):
         await node.hear(job, most_chunks=10)
         await node.translate_so_far(job, 0, "ve", "de frente")
         await node.translate_so_far(job, 2, "ve de", "frente")
@@ -170,13 +172,7 @@ async def test_a_translation_grows_and_what_is_committed_stays(lingua: Lingua) -
 
 @pytest.mark.req("SP6")
 async def test_clauses_are_spoken_in_order_to_who_asked_for_them(lingua: Lingua) -> None:
-    languages = draw_languages()
-    async with (
-        StreamingNode.open(lingua.url("/ws/node"), languages, **STREAMS) as node,
-        speaking(lingua, languages, enable_streaming_tts=True) as speaker,
-    ):
-        await say(speaker, CHUNKS[:10])
-        job = await node.open_job()
+    async with overheard(lingua, enable_streaming_tts=True) as (node, speaker, job):
         await node.hear(job, most_chunks=10)
         await node.speak_clause(job, 0, "AAA=")
         await node.speak_clause(job, 2, "AAA=")
@@ -264,13 +260,7 @@ async def test_a_node_that_answers_before_the_end_fails_its_attempt(lingua: Ling
 
 @pytest.mark.req("SP4")
 async def test_who_closes_in_mid_sentence_is_still_answered(lingua: Lingua) -> None:
-    languages = draw_languages()
-    async with (
-        StreamingNode.open(lingua.url("/ws/node"), languages, **STREAMS) as node,
-        speaking(lingua, languages) as speaker,
-    ):
-        await say(speaker, CHUNKS[:10])
-        job = await node.open_job()
+    async with overheard(lingua) as (node, speaker, job):
         await speaker.send(
             {"type": "session_close", "session_id": speaker.session_id, "reason": "done"}
         )
