@@ -13,6 +13,7 @@ from tests.e2e.servers import Lingua
 from tests.peers.frames import Frame, draw_languages
 from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
+from tests.sessions_app.recorded import pack, speech_as_opus
 from tests.waiting import eventually
 
 STREAMS = {"advanced_features": ["job_ack", "streaming"]}
@@ -26,8 +27,12 @@ def read_clip() -> bytes:
         return file.readframes(file.getnframes())
 
 
+def split(audio: bytes, chunk_bytes: int) -> list[bytes]:
+    return [audio[at : at + chunk_bytes] for at in range(0, len(audio), chunk_bytes)]
+
+
 CLIP = read_clip()
-CHUNKS = [CLIP[at : at + _CHUNK_BYTES] for at in range(0, len(CLIP), _CHUNK_BYTES)]
+CHUNKS = split(CLIP, _CHUNK_BYTES)
 
 
 class StreamingNode(FakeNode):
@@ -290,3 +295,46 @@ async def test_every_language_of_a_session_hears_by_itself(lingua: Lingua) -> No
 
     assert base64.b64decode(parcel["audio"]) == CLIP
     assert {result["tgt_lang"] for result in results} == {tgt, other}
+
+
+PACKETS = speech_as_opus()
+OPUS = pack(*PACKETS)
+
+
+@pytest.mark.req("SP4")
+@pytest.mark.parametrize(
+    ("chunks", "declared", "audio_format"),
+    [
+        (split(OPUS, 333), "opus", "opus"),
+        ([pack(*PACKETS[at : at + 13]) for at in range(0, len(PACKETS), 13)], None, "opus"),
+        (split(CLIP, 2_049), "pcm16", "pcm16"),
+        (split(CLIP, 3_200), None, "pcm16"),
+    ],
+    ids=["opus-cut-through", "opus-undeclared", "pcm16-odd-chunks", "pcm16-undeclared"],
+)
+async def test_in_whatever_form_it_comes_the_node_hears_whole_packets_of_all_of_it(
+    lingua: Lingua, chunks: list[bytes], declared: str | None, audio_format: str
+) -> None:
+    languages = draw_languages()
+    async with (
+        StreamingNode.open(lingua.url("/ws/node"), languages, **STREAMS) as node,
+        speaking(lingua, languages, audio_format=declared) as speaker,
+    ):
+        await say(speaker, chunks, final=True)
+        job = await node.open_job()
+        heard = await node.hear(job)
+        pieces = [base64.b64decode(frame["audio"]) for frame in node.told("job_audio")]
+
+    assert job["audio_format"] == audio_format
+    assert heard == b"".join(chunks)
+    assert all(is_whole(piece, audio_format) for piece in pieces)
+
+
+def is_whole(piece: bytes, audio_format: str) -> bool:
+    """Say whether a piece is whole samples, or whole packets behind their lengths."""
+    if audio_format == "pcm16":
+        return len(piece) % 2 == 0
+    at = 0
+    while at < len(piece):
+        at += 2 + int.from_bytes(piece[at : at + 2], "little")
+    return at == len(piece)
