@@ -45,6 +45,9 @@ redis.call('HSET', job, 'job_id', job_id, 'state', state, 'attempt', '1', 'node_
   unpack(ARGV, 9, #ARGV))
 if open_ms then
   redis.call('HSET', job, 'open_until_ms', now + open_ms)
+  if node_id == '' then
+    redis.call('HSET', job, 'deadline_at_ms', now + open_ms)
+  end
 end
 redis.call('PEXPIRE', job, life_ms)
 return {1, now}

@@ -2,7 +2,8 @@
 requeue_job: an attempt failed; the next one begins, or the budget is spent (J-6, C12).
 
 An attempt whose node may still deliver stays live beside the next one, until it fails in its turn. Not so one
-that was begun while its job was open: what its node has heard of it nobody knows.
+that was begun while its job was open: what its node has heard of it nobody knows. Of one that surely did not hear
+all of it (a reason that begins with "stream_") no answer is good any more.
 
 KEYS[1]  {p}:v2:{session:<id>}:job:<job>  HASH  the job record
 ARGV[1]  attempt that failed
@@ -82,6 +83,9 @@ if was_given then
   nodes = nodes == '' and node_id or nodes .. ',' .. node_id
 else
   redis.call('HSET', job, 'node:' .. attempt, '')
+end
+if record[14] == attempt and string.find(reason, '^stream_') then
+  redis.call('HSET', job, 'whole_from', next_attempt)
 end
 redis.call('HSET', job, 'state', 'RETRYING', 'attempt', next_attempt, 'node_id', '',
   'failed_on', nodes, 'reported', reports, 'deadline_at_ms', deadline, 'requeued_by', call,

@@ -79,12 +79,17 @@ class RequestRecovery:
         return len(late)
 
     async def _ask_about(self, request: Request) -> None:
-        """Take the end of a job that has ended; refuse an utterance whose job was lost."""
+        """Take the end of a job that has ended; refuse an utterance whose job was lost.
+
+        One that is still being spoken is not: it is asked for when it is whole.
+        """
         job_id = request.assignment.job_id
         ended = await self._sessions.jobs.find_end(session_id=self._session_id, job_id=job_id)
         if ended is not None:
             self._results.take_outcome(ended)
-        elif not await self._sessions.jobs.is_known(session_id=self._session_id, job_id=job_id):
+        elif not request.assignment.is_open and not await self._sessions.jobs.is_known(
+            session_id=self._session_id, job_id=job_id
+        ):
             self._refuse(request, DependencyDown())
 
     def _refuse(self, request: Request, down: DependencyDown) -> None:

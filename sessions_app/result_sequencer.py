@@ -54,6 +54,11 @@ class ResultSequencer:
         self._pending.begin(request)
         self._buffer.expect(utterance_index=job.utterance_index, job_id=job.job_id)
 
+    def go_on_with(self, request: Request) -> None:
+        """What was begun is whole: its answer, if still to come, is that of `request`."""
+        if self._pending.find(request.assignment.job_id) is not None:
+            self._pending.begin(request)
+
     def note_accepted(self, utterance_index: int) -> None:
         """An utterance is known to Redis: a repetition of it is not refused."""
         self.accepted_below = max(self.accepted_below, utterance_index + 1)

@@ -114,8 +114,8 @@ class SpeechStream:
         return left
 
     def note_dispatched(self, event: JobDispatched) -> None:
-        """A node has an attempt of a job of this session."""
-        if (relay := self._relays.get(event.job_id)) is not None:
+        """A node has an attempt of a job of this session; only if that is open, it is told more."""
+        if event.is_open and (relay := self._relays.get(event.job_id)) is not None:
             relay.go_to(attempt=event.attempt, node_id=event.node_id)
 
     def note_broken(self, event: StreamFailed) -> None:
@@ -172,6 +172,7 @@ class SpeechStream:
     async def _complete(self, begun: _Begun, request: Request) -> bool:
         """Make a job whole; False where there is no such job, and it is to be asked for."""
         job = request.assignment
+        self._results.go_on_with(request)
         try:
             completed = await self._streaming.complete(request)
         except DependencyDown as down:
@@ -179,13 +180,13 @@ class SpeechStream:
             self._refuse(request, down)
             return True
         if completed.word == NOT_FOUND:
-            self._forget(request)
-            return False
+            return self._let_go_of_lost(request)
         self._on_accepted(request)
         relay = self._relays.get(job.job_id)
-        if relay is None or completed.word != COMPLETED or not completed.node_id:
+        if relay is None or completed.word != COMPLETED:
             self._relays.pop(job.job_id, None)
             return True
+        # Where no node has it, one may yet be given what stood in the record before.
         if completed.is_sent:
             relay.go_to(attempt=completed.attempt, node_id=completed.node_id)
         audio, _ = begun.spoken.join()
@@ -211,6 +212,15 @@ class SpeechStream:
                 request.assignment.job_id, reason="no_speech"
             )
             self._background.run(ending, name="ending a job without speech")
+
+    def _let_go_of_lost(self, request: Request) -> bool:
+        """Redis has no such job: its node stops; True where its loss was told of already."""
+        job_id = request.assignment.job_id
+        was_told = self._results.find(job_id) is None
+        if (relay := self._relays.get(job_id)) is not None:
+            relay.give_up()
+        self._forget(request)
+        return was_told
 
     def _forget(self, request: Request) -> None:
         self._relays.pop(request.assignment.job_id, None)

@@ -128,6 +128,7 @@ class Attempts:
             utterance_index=assignment.utterance_index,
             trace_id=assignment.trace_id,
             frame=self._encode(msgspec.structs.replace(assignment, attempt_id=attempt)),
+            is_open=assignment.is_open,
         )
 
     def start(self, *, session_id: str, job_id: str, attempt: int, node_id: str) -> None:

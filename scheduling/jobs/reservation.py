@@ -212,6 +212,7 @@ class Reservation:
             trace_id=job.trace_id,
             attempt=placement_request.attempt,
             node_id=node.node_id,
+            is_open=job.is_open,
         )
         with contextlib.suppress(errors.DependencyDown):
             await self._delivery.to_session(job.session_id, dispatched)

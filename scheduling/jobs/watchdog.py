@@ -81,7 +81,7 @@ class Watchdog:
         elif record.deadline_at_ms > now_ms:
             await self._look_again(record, left_ms=record.deadline_at_ms - now_ms)
         else:
-            await self._expire(record, late_ms=now_ms - record.deadline_at_ms)
+            await self._expire(record, now_ms=now_ms)
 
     async def _look_again(self, record: JobRecord, *, left_ms: int) -> None:
         """A job has time left: wake up later; one that waits where nobody lives is adopted."""
@@ -92,9 +92,9 @@ class Watchdog:
         if waits:
             await self._retries.adopt(record)
 
-    async def _expire(self, record: JobRecord, *, late_ms: int) -> None:
+    async def _expire(self, record: JobRecord, *, now_ms: int) -> None:
         """A job's time is over: refuse it where it waits, else try it elsewhere."""
-        self._lag_ms = max(self._lag_ms, late_ms)
+        self._lag_ms = max(self._lag_ms, now_ms - record.deadline_at_ms)
         logger.info(
             "deadline passed",
             extra={
@@ -106,7 +106,7 @@ class Watchdog:
                 "state": record.state,
             },
         )
-        if record.open_until_ms:
+        if 0 < record.open_until_ms <= now_ms:
             lost = errors.SpeechAbandoned()
             await self._retries.refuse(record, Refused(code=lost.code, message=str(lost)))
             return

@@ -100,7 +100,7 @@ ToNode = (
 
 
 class JobDispatched(msgspec.Struct, frozen=True, tag="job_dispatched"):
-    """To a speaker: a node's connection has the job."""
+    """To a speaker: a node's connection has the job; with `is_open` it hears it as it comes."""
 
     session_id: str
     job_id: str
@@ -108,6 +108,7 @@ class JobDispatched(msgspec.Struct, frozen=True, tag="job_dispatched"):
     trace_id: str
     attempt: int = 0
     node_id: str = ""
+    is_open: bool = False
 
 
 class StreamFailed(msgspec.Struct, frozen=True, tag="stream_broken"):

@@ -18,7 +18,7 @@ class SpeechBuffer:
 
     def hold(self, event: JobAssigned) -> None:
         """An assignment is being looked at: what is said of it waits."""
-        self._waiting[event.job_id, event.attempt] = []
+        self._waiting.setdefault((event.job_id, event.attempt), [])
 
     async def let_go(self, node_id: str, event: JobAssigned) -> None:
         """The node has the assignment, or will not have it: pass on what waited."""

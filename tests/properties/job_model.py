@@ -14,7 +14,8 @@ class JobModel:
     """One job; `outcome` is what it ended in, `waits` whether the speaker still has to get it.
 
     `ended_from` is the state before its end. `held` names the node of every attempt that one has
-    or had, `live` the attempts beside the newest that may be answered yet.
+    or had, `live` the attempts beside the newest that may be answered yet. `open_until` is not 0
+    while it is being spoken; attempts below `whole_from` were over before the end of that.
     """
 
     state: str
@@ -33,6 +34,8 @@ class JobModel:
     live_until: int = 0
     answered: set[int] = dataclasses.field(default_factory=set)
     ended_by: tuple[int, str] | None = None
+    open_until: int = 0
+    whole_from: int = 0
 
     @property
     def is_over(self) -> bool:
@@ -56,7 +59,15 @@ class SessionModel:
         self.bound: dict[str, str] = {}
 
     def create(
-        self, job_id: str, *, utterance: str, request: str | None, node_id: str, now: int, span: int
+        self,
+        job_id: str,
+        *,
+        utterance: str,
+        request: str | None,
+        node_id: str,
+        now: int,
+        span: int,
+        is_open: bool = False,
     ) -> str | None:
         """Return the job that the utterance or the request has already."""
         has = self.bound.get(utterance) or (request and self.bound.get(request)) or None
@@ -72,7 +83,26 @@ class SessionModel:
             deadline_at=now + span,
             held={1: node_id},
         )
+        if is_open:
+            job = self.jobs[job_id]
+            job.open_until = now + self._limits.open_ms
+            job.deadline_at = job.deadline_at if node_id else job.open_until
         return None
+
+    def complete(self, job_id: str, *, now: int) -> tuple[str, int, str]:
+        """Return the word, the attempt and the node that hears it as it is spoken."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "not_found", 0, ""
+        if job.is_over:
+            return "ended", 0, ""
+        if job.open_until:
+            job.open_until, job.whole_from = 0, job.attempt
+            if job.state in {"ACKED", "RUNNING"}:
+                job.deadline_at = now + self._limits.run_timeout_ms
+            elif job.state in {"SELECTING", "RETRYING"}:
+                job.deadline_at = now + self._limits.pending_timeout_ms
+        return "completed", job.attempt, job.node_id if job.whole_from == job.attempt else ""
 
     def place(self, job_id: str, *, attempt: int, node_id: str, now: int, span: int | None) -> str:
         """Return the word of the refusal, empty when it was placed; so do the others."""
@@ -86,7 +116,7 @@ class SessionModel:
         job.state, job.node_id = ("RESERVED" if node_id else "SELECTING"), node_id
         job.held[attempt] = node_id
         if span is not None:
-            job.deadline_at = now + span
+            job.deadline_at = max(now + span, 0 if node_id else job.open_until)
         return ""
 
     def advance(
@@ -103,7 +133,7 @@ class SessionModel:
         if ORDER.index(job.state) >= ORDER.index(state):
             return "already"
         if span is not None and job.state in ORDER[:2]:
-            job.deadline_at = now + span
+            job.deadline_at = max(now + span, job.open_until)
         job.state = state
         return ""
 
@@ -130,13 +160,15 @@ class SessionModel:
         reported: bool,
         may_deliver: bool,
         now: int,
+        lacks_a_piece: bool = False,
     ) -> str:
         job = self.jobs.get(job_id)
         if job is None:
             return "not_found"
         limits = self._limits
         reports = job.reported + reported
-        deadline = now + limits.pending_timeout_ms
+        deadline = max(now + limits.pending_timeout_ms, job.open_until)
+        may_deliver = may_deliver and not (job.open_until or job.whole_from)
         beside = attempt != job.attempt and attempt in job.live and not may_deliver
         if beside and job.held[attempt] == node_id:
             return self._end_beside(job, attempt, reported=reported, deadline=deadline)
@@ -152,6 +184,8 @@ class SessionModel:
             job.live = (*job.live, attempt)
             job.live_until = max(job.live_until, job.deadline_at)
         job.state, job.attempt, job.node_id = "RETRYING", attempt + 1, ""
+        if lacks_a_piece and job.whole_from == attempt:
+            job.whole_from = attempt + 1
         job.failed_on, job.reported = (*job.failed_on, node_id), reports
         job.deadline_at = max(deadline, job.live_until if job.live else 0)
         return ""
@@ -178,7 +212,9 @@ class SessionModel:
                 return None
             if attempt != job.attempt and (state != "DONE" or attempt in job.answered):
                 return None
-        elif state == "DONE" and job.state not in ORDER:
+            if state == "DONE" and (job.open_until or attempt < job.whole_from):
+                return None
+        elif state == "DONE" and (job.open_until or job.state not in ORDER):
             return None
         attempt, node_id = attempt or job.attempt, node_id or job.node_id
         job.ended_from = job.state

@@ -14,7 +14,7 @@ from scheduling.store.job_replies import Ended, read_record
 from tests.properties.job_model import FINAL, SessionModel
 from tests.properties.machine import StoreMachine, search
 from tests.redis_under_test import OwnRedis
-from tests.scripts.fixtures import JOB_LIMITS, SESSION, encode_frame, make_request
+from tests.scripts.fixtures import JOB_LIMITS, SESSION, begin, encode_frame, make_request
 from tests.scripts.whole_state import read_state
 
 # What each job's utterance and request are: some share one, some the other.
@@ -58,10 +58,11 @@ class JobsAgainstModel(StoreMachine):
         attempt = job.attempt - (mistaken == 1) + (mistaken == 2)
         return attempt, "n9" if mistaken == 3 else job.node_id
 
-    @rule(job_id=job_ids, node_id=st.sampled_from(["", "n1"]), times=times)
-    def create(self, job_id: str, node_id: str, times: int) -> None:
+    @rule(job_id=job_ids, node_id=st.sampled_from(["", "n1"]), is_open=st.booleans(), times=times)
+    def create(self, *, job_id, node_id, is_open, times) -> None:
         utterance, request_id = CALLED_FOR[job_id]
         request = make_request(job_id, utterance_index=utterance, request_id=request_id)
+        request = begin(request) if is_open else request
         for _ in range(times):
             existing = self.call(
                 self.stores.jobs.create,
@@ -77,7 +78,23 @@ class JobsAgainstModel(StoreMachine):
                 node_id=node_id,
                 now=self.now_ms,
                 span=4_000,
+                is_open=is_open,
             )
+
+    @rule(job_id=job_ids, times=times)
+    def complete(self, job_id: str, times: int) -> None:
+        """The speech is over; a job that never was open is none that anybody completes."""
+        job = self.model.jobs.get(job_id)
+        if job is not None and not (job.open_until or job.whole_from or job.is_over):
+            return
+        utterance, request_id = CALLED_FOR[job_id]
+        request = make_request(job_id, utterance_index=utterance, request_id=request_id)
+        for _ in range(times):
+            reply = self.call(
+                self.stores.jobs.complete, request=request, frame=encode_frame(request)
+            )
+            found = reply.word, reply.attempt, reply.node_id
+            assert found == self.model.complete(job_id, now=self.now_ms)
 
     @rule(
         job_id=job_ids,
@@ -146,9 +163,10 @@ class JobsAgainstModel(StoreMachine):
         mistaken=st.sampled_from([0, 0, 0, 1, 2, 3, 4]),
         reported=st.booleans(),
         may_deliver=st.booleans(),
+        reason=st.sampled_from(["it failed", "stream_gap"]),
         callers=times,
     )
-    def requeue(self, *, job_id, mistaken, reported, may_deliver, callers) -> None:
+    def requeue(self, *, job_id, mistaken, reported, may_deliver, reason, callers) -> None:
         attempt, node_id = self._aim(job_id, mistaken)
         for _ in range(callers):
             reply = self.call(
@@ -157,7 +175,7 @@ class JobsAgainstModel(StoreMachine):
                 job_id=job_id,
                 attempt=attempt,
                 node_id=node_id,
-                reason="it failed",
+                reason=reason,
                 reported=reported,
                 may_deliver=may_deliver,
             )
@@ -167,6 +185,7 @@ class JobsAgainstModel(StoreMachine):
                 node_id=node_id,
                 reported=reported,
                 may_deliver=may_deliver,
+                lacks_a_piece=reason == "stream_gap",
                 now=self.now_ms,
             )
             self.winners[job_id, attempt] += reply.is_new
@@ -180,9 +199,10 @@ class JobsAgainstModel(StoreMachine):
             return
         if not job.node_id:
             self.place(job_id=job_id, mistaken=0, node_id="n1", span=None, times=1)
-        self.requeue(job_id=job_id, mistaken=0, reported=False, may_deliver=True, callers=1)
+        how = {"job_id": job_id, "reported": False, "reason": "it failed", "callers": 1}
+        self.requeue(mistaken=0, may_deliver=True, **how)
         if fails:
-            self.requeue(job_id=job_id, mistaken=4, reported=False, may_deliver=False, callers=1)
+            self.requeue(mistaken=4, may_deliver=False, **how)
 
     @rule(
         job_id=job_ids,
@@ -249,6 +269,9 @@ class JobsAgainstModel(StoreMachine):
             assert as_read is not None
             assert (as_read.live, as_read.ended_by) == (job.list_live(), job.ended_by)
             assert int(record["deadline_at_ms"]) == job.deadline_at
+            assert as_read.open_until_ms == job.open_until or job.is_over
+            assert int(record.get("whole_from", 0)) == job.whole_from
+            assert (as_read.state == "DONE") <= (not job.open_until)
             assert values.pop(f"{TAG}:outcome:{job_id}", None) == job.outcome
             assert len(values.pop(f"{TAG}:why:{job_id}", ())) == job.decisions
             assert (values.pop(f"{TAG}:payload:{job_id}", None) is None) == job.is_over
@@ -276,6 +299,6 @@ class JobsAgainstModel(StoreMachine):
             assert len(job.live) < job.attempt
 
 
-@pytest.mark.req("J1", "J2", "J4", "J8", "J9", "J11", "J13", "ED4")
+@pytest.mark.req("J1", "J2", "J4", "J8", "J9", "J11", "J13", "ED4", "SP4", "SP7", "SP8")
 def test_jobs_equal_their_model(redis_server: OwnRedis) -> None:
     search(JobsAgainstModel, redis_server.url)

@@ -23,6 +23,7 @@ class Services:
         self.settlement = built.settlement
         self.dispatcher = built.dispatcher
         self.retries = built.retries
+        self.streaming = built.streaming
         self.departure = built.departure
         self.registry = built.registry
         self.watchdog = built.watchdog

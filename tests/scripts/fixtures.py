@@ -4,12 +4,22 @@ import dataclasses
 import random
 from collections.abc import Sequence
 
+import msgspec
 import redis.asyncio
 
 from lingua.composition.configuration import CoreConfiguration
 from lingua.composition.services import Infrastructure, build_stores
 from nodes.job_frames import encode_assignment
-from scheduling.model.jobs import Assignment, JobState, Need, Pipeline, Request, quote_base64
+from scheduling.model.jobs import (
+    UNHEARD,
+    Assignment,
+    Completed,
+    JobState,
+    Need,
+    Pipeline,
+    Request,
+    quote_base64,
+)
 from scheduling.model.languages import LanguageOffer
 from scheduling.model.limits import JobLimits, NodeLimits
 from scheduling.model.metrics import Metrics
@@ -105,6 +115,15 @@ def make_request(
         partial_update_interval_ms=1_000,
     )
     return Request(assignment=assignment, need=NEED, tenant_id="t1", request_id=request_id)
+
+
+def begin(request: Request) -> Request:
+    """Return the same utterance as it is asked for when its speech begins."""
+    return msgspec.structs.replace(
+        request,
+        assignment=msgspec.structs.replace(request.assignment, audio=UNHEARD),
+        need=request.need.for_streaming(),
+    )
 
 
 def encode_frame(request: Request) -> str:
@@ -333,6 +352,7 @@ async def requeue(
     may_deliver: bool = False,
     failure: Refused | None = None,
     job_id: str = JOB,
+    reason: str = "it failed",
 ) -> Requeued:
     """Fail an attempt."""
     return await stores.jobs.requeue(
@@ -340,7 +360,7 @@ async def requeue(
         job_id=job_id,
         attempt=attempt,
         node_id=node_id,
-        reason="it failed",
+        reason=reason,
         reported=reported,
         may_deliver=may_deliver,
         failure=failure,
@@ -391,9 +411,22 @@ async def note_delivered(stores: Stores, *, job_id: str = JOB) -> bool:
     return await stores.outcomes.note_delivered(session_id=SESSION, job_id=job_id)
 
 
-async def bring_to(stores: Stores, state: JobState, *, job_id: str = JOB) -> None:
-    """Create a job and bring it to `state`, at node n1 where that state has one."""
+async def complete(stores: Stores, request: Request | None = None) -> Completed:
+    """Say that the speech of a job is over."""
+    request = request or make_request()
+    return await stores.jobs.complete(request=request, frame=encode_frame(request))
+
+
+async def bring_to(
+    stores: Stores, state: JobState, *, job_id: str = JOB, is_open: bool = False
+) -> None:
+    """Create a job and bring it to `state`, at node n1 where that state has one.
+
+    With `is_open` it is created when its speech begins.
+    """
     request = make_request(job_id)
+    if is_open:
+        request = begin(request)
     placed = state not in {JobState.SELECTING, JobState.RETRYING}
     await create(stores, request, node_id="n1" if placed or state is JobState.RETRYING else "")
     match state:
