@@ -61,7 +61,10 @@ if not beside and (tonumber(attempt) > most or reports > most_reported) then
   return {0, 'exhausted'}
 end
 local now = now_ms(test_clock)
-local deadline, live_until = math.max(now + pending_ms, tonumber(record[13] or 0)), tonumber(record[9] or 0)
+-- A job waits once, however many attempts fail meanwhile.
+local since = beside and waits and redis.call('HGET', job, 'at:' .. current .. ':' .. state) or now
+local deadline = math.max(now, tonumber(since) + pending_ms, tonumber(record[13] or 0))
+local live_until = tonumber(record[9] or 0)
 told = told ~= '' and told or failure
 if beside then
   live = string.match(string.gsub(',' .. live .. ',', ',' .. attempt .. ',', ','), '^,*(.-),*$')
@@ -69,9 +72,7 @@ elseif may_deliver then
   live = live == '' and attempt or live .. ',' .. attempt
   live_until = math.max(live_until, tonumber(record[11]))
 end
-if live ~= '' then
-  deadline = math.max(deadline, live_until)
-end
+deadline = math.max(deadline, live ~= '' and live_until or 0)
 redis.call('HSET', job, 'failure:' .. attempt, reason, 'live', live, 'live_until_ms', live_until,
   'first_failure', told, 'answered:' .. attempt, reported)
 if beside then

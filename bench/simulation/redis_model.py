@@ -257,7 +257,9 @@ class RedisModel:
         elif is_left_live:
             live.append(attempt)
             live_until = max(live_until, int(record["deadline_at_ms"]))
-        deadline = max(now + pending_ms, live_until) if live else now + pending_ms
+        waits = is_beside and state not in WITH_NODE
+        waits_since = int(record[f"at:{current}:{state}"]) if waits else now
+        deadline = max(waits_since + pending_ms, now, live_until if live else 0)
         record |= {
             f"failure:{attempt}": reason,
             "live": ",".join(live),
@@ -267,7 +269,7 @@ class RedisModel:
         }
         if is_beside:
             record["left_by"] = call
-            if state not in WITH_NODE:
+            if waits:
                 record["deadline_at_ms"] = str(deadline)
             return tell_attempts("left", record)
         # Empty: the node surely never had the attempt.

@@ -198,6 +198,11 @@ class Retries:
             await self._place_new(failed, requeued, ask_again(record, assignment))
         elif requeued.done:
             await self.place(session_id=failed.session_id, job_id=failed.job_id)
+            # A wait that lasted only for this attempt ends with it, not a look later.
+            looked = self._stores.timers.arm(
+                timers.name_job(failed.session_id, failed.job_id), delay_ms=0
+            )
+            unattended(looked, what="a timer")
         elif requeued.refusal == "exhausted":
             first = record.first_failure or failed.refused
             return await self.refuse(record, first, is_told=is_told)

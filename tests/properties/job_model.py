@@ -32,6 +32,7 @@ class JobModel:
     held: dict[int, str] = dataclasses.field(default_factory=dict)
     live: tuple[int, ...] = ()
     live_until: int = 0
+    waits_since: int = 0
     answered: set[int] = dataclasses.field(default_factory=set)
     ended_by: tuple[int, str] | None = None
     open_until: int = 0
@@ -82,6 +83,7 @@ class SessionModel:
             created_at=now,
             deadline_at=now + span,
             held={1: node_id},
+            waits_since=now,
         )
         if is_open:
             job = self.jobs[job_id]
@@ -115,6 +117,7 @@ class SessionModel:
             return "illegal"
         job.state, job.node_id = ("RESERVED" if node_id else "SELECTING"), node_id
         job.held[attempt] = node_id
+        job.waits_since = now
         if span is not None:
             job.deadline_at = max(now + span, 0 if node_id else job.open_until)
         return ""
@@ -171,7 +174,7 @@ class SessionModel:
         may_deliver = may_deliver and not (job.open_until or job.whole_from)
         beside = attempt != job.attempt and attempt in job.live and not may_deliver
         if beside and job.held[attempt] == node_id:
-            return self._end_beside(job, attempt, reported=reported, deadline=deadline)
+            return self._end_beside(job, attempt, reported=reported, now=now)
         if (job.attempt, job.node_id) != (attempt, node_id):
             return "stale_attempt"
         if job.state not in ORDER:
@@ -187,17 +190,19 @@ class SessionModel:
         if lacks_a_piece and job.whole_from == attempt:
             job.whole_from = attempt + 1
         job.failed_on, job.reported = (*job.failed_on, node_id), reports
+        job.waits_since = now
         job.deadline_at = max(deadline, job.live_until if job.live else 0)
         return ""
 
-    def _end_beside(self, job: JobModel, attempt: int, *, reported: bool, deadline: int) -> str:
+    def _end_beside(self, job: JobModel, attempt: int, *, reported: bool, now: int) -> str:
         if job.is_over:
             return "illegal"
         if reported:
             job.answered.add(attempt)
         job.live = tuple(each for each in job.live if each != attempt)
         if job.state not in ORDER:
-            job.deadline_at = max(deadline, job.live_until if job.live else 0)
+            whole = job.waits_since + self._limits.pending_timeout_ms
+            job.deadline_at = max(whole, now, job.live_until if job.live else 0)
         return ""
 
     def finish(

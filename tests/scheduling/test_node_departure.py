@@ -136,3 +136,18 @@ async def use_up_attempts(core: Services, job_id: str, limits: JobLimits = JOB_L
             **where, attempt=attempt + 1, node_id="n1", deadline_ms=limits.ack_timeout_ms
         )
     return last
+
+
+@pytest.mark.req("ED4", "J1")
+async def test_the_jobs_of_an_only_node_wait_for_its_grace_and_no_longer(core: Services) -> None:
+    node = await core.beat(await core.register())
+    (job_id,) = await give_jobs(core, node, 1)
+    await core.departure.let_go(node, Parting.MAY_DELIVER)
+
+    # Both are 10 s as shipped: the node is given up, then the job, at one moment.
+    await core.let_time_pass(max(NODE_LIMITS.grace_ms, JOB_LIMITS.pending_timeout_ms))
+    await core.let_time_pass(0)
+
+    record = await core.stores.jobs.find(session_id=SESSION, job_id=job_id)
+    assert record is not None
+    assert (record.state, record.reason) == (JobState.FAILED, "NO_AVAILABLE_NODE")

@@ -231,11 +231,37 @@ async def test_an_attempt_that_was_live_beside_the_newest_fails_in_its_turn(
     record = await find(stores)
     assert (record.state, record.attempt) == (before.state, 2)
     assert (1, "n1") not in record.live
-    waits_until = START_MS + 10 + JOB_LIMITS.pending_timeout_ms
+    waits_until = START_MS + JOB_LIMITS.pending_timeout_ms
     assert record.deadline_at_ms == (before.deadline_at_ms if node_id else waits_until)
     await watcher.read()
     assert await requeue(stores) == Requeued(refusal="stale_attempt")
     assert await watcher.find_changes() == {}
+
+
+@pytest.mark.req("ED4")
+async def test_a_job_waits_once_however_late_its_live_attempts_fail(stores: Stores) -> None:
+    await bring_to(stores, JobState.ACKED)
+    await requeue(stores, may_deliver=True)
+    stores.advance_clock(JOB_LIMITS.pending_timeout_ms + 5)
+
+    await requeue(stores)
+
+    assert (await find(stores)).deadline_at_ms == START_MS + JOB_LIMITS.pending_timeout_ms + 5
+
+
+@pytest.mark.req("ED4")
+async def test_a_slot_refused_meanwhile_begins_the_wait_anew(stores: Stores) -> None:
+    await bring_to(stores, JobState.ACKED)
+    await requeue(stores, may_deliver=True)
+    await place(stores, attempt=2, node_id="n2")
+    stores.advance_clock(10)
+    await place(stores, attempt=2, node_id="")
+    stores.advance_clock(10)
+
+    await requeue(stores)
+
+    waits_until = START_MS + 10 + JOB_LIMITS.pending_timeout_ms
+    assert (await find(stores)).deadline_at_ms == waits_until
 
 
 @pytest.mark.req("ED4")
