@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.test_streaming import CHUNKS
 from tests.instances.servers import Cluster
 from tests.peers.speaker import Speaker
 from tests.server.launcher import Instance
@@ -29,6 +30,16 @@ def read_example(page: str) -> str:
     return re.findall(
         r"^```python\n(.*?)^```$", (_ROOT / page).read_text(), re.MULTILINE | re.DOTALL
     )[0]
+
+
+def read_stream_example(page: str) -> str:
+    """Return the first program of a page with the page's stream handler in place of its own."""
+    program = read_example(page)
+    handler = program[program.index("@node.job") : program.index("node.run(")]
+    text = (_ROOT / page).read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    streaming = next(block for block in blocks if "@node.stream" in block)
+    return program.replace(handler, f"{streaming}\n\n")
 
 
 @contextlib.asynccontextmanager
@@ -87,6 +98,29 @@ async def test_the_documented_node_ends_in_a_translated_sentence(
             result = await speaker.result(0)
         await hear(node, "first job done in")
 
+    assert result["text_translated"] == "adelante"
+
+
+@pytest.mark.req("SP11")
+async def test_the_documented_stream_handler_hears_while_somebody_speaks(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    # As above: this machine is busy with tests.
+    server = cluster.start(LINGUA_RESOURCE_THRESHOLD_PERCENT="100")
+    program = read_stream_example(_PAGES[0]).replace(_WRITTEN_URL, server.url("/ws/node"))
+    asks = {"enable_streaming": True, "enable_streaming_tts": True, "audio_format": "pcm16"}
+
+    async with running(program, tmp_path) as node:
+        await hear(node, "registered as node-")
+        async with Speaker.open(server.url("/ws/session"), _ENGLISH_TO_SPANISH, **asks) as speaker:
+            for seq, chunk in enumerate(CHUNKS[:10]):
+                await speaker.chunk(chunk, seq=seq)
+            partial = await speaker.next("translation_partial")
+            await speaker.next("tts_chunk")
+            await speaker.chunk(b"".join(CHUNKS[10:]), final=True)
+            result = await speaker.result(0)
+
+    assert (partial["committed"], partial["tail"]) == ("adelante", "y recto")
     assert result["text_translated"] == "adelante"
 
 

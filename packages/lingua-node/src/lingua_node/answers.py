@@ -29,6 +29,32 @@ def partial(
     )
 
 
+def translation(
+    assign: messages.AssignJob, node_id: str, *, seq: int, committed: str, tail: str
+) -> messages.TranslationPartial:
+    return messages.TranslationPartial(
+        job_id=assign.job_id,
+        attempt_id=assign.attempt_id,
+        node_id=node_id,
+        seq=seq,
+        committed=committed,
+        tail=tail or None,
+    )
+
+
+def clause(
+    assign: messages.AssignJob, node_id: str, *, seq: int, audio: str, tts_format: str
+) -> messages.TtsChunk:
+    return messages.TtsChunk(
+        job_id=assign.job_id,
+        attempt_id=assign.attempt_id,
+        node_id=node_id,
+        seq=seq,
+        audio=audio,
+        tts_format=tts_format,
+    )
+
+
 def success(
     assign: messages.AssignJob, node_id: str, result: Result, processing_time_ms: int
 ) -> messages.JobResult:

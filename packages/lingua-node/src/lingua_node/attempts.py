@@ -5,26 +5,40 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lingua_node.messages import AssignJob, JobResult, RunningAttempt
+from lingua_node.jobs import JobFailed
+from lingua_node.messages import AssignJob, JobResult, RunningAttempt, Spoken
+from lingua_node.pieces import PieceQueue
 
 Key = tuple[str, int]
 
 _MOST_UNSENT = 64  # beside what runs; with more a registration is refused
 
 
-def key_of(assign: AssignJob | JobResult) -> Key:
+def key_of(assign: AssignJob | JobResult | Spoken) -> Key:
     """The identity of an attempt: (job_id, attempt_id)."""
     return (assign.job_id, assign.attempt_id)
 
 
 @dataclass(slots=True, kw_only=True)
 class LiveAttempt:
-    """An accepted attempt whose handler has not ended."""
+    """An accepted attempt whose handler has not ended.
+
+    `pieces` is there where it may still be being spoken, `broken` where it has failed whatever
+    its handler does.
+    """
 
     assign: AssignJob
+    connection: int | None = None
+    pieces: PieceQueue | None = None
     task: asyncio.Task[None] | None = None
     started: bool = False
     cancelled: bool = False
+    broken: JobFailed | None = None
+
+    @property
+    def is_being_spoken(self) -> bool:
+        """Whether the end of the speech is still to come."""
+        return self.pieces is not None and not self.pieces.over.is_set()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +68,10 @@ class Attempts:
         """Every attempt of a job that still runs here."""
         return [entry for (known, _), entry in self._running.items() if known == job_id]
 
+    def being_spoken(self) -> list[LiveAttempt]:
+        """Every attempt whose end of speech has not been told."""
+        return [entry for entry in self._running.values() if entry.is_being_spoken]
+
     def tasks(self) -> list[asyncio.Task[None]]:
         return [entry.task for entry in self._running.values() if entry.task is not None]
 
@@ -64,8 +82,10 @@ class Attempts:
     def is_idle(self) -> bool:
         return not self._running
 
-    def begin(self, assign: AssignJob) -> LiveAttempt:
-        entry = LiveAttempt(assign=assign)
+    def begin(
+        self, assign: AssignJob, *, connection: int | None, pieces: PieceQueue | None
+    ) -> LiveAttempt:
+        entry = LiveAttempt(assign=assign, connection=connection, pieces=pieces)
         self._running[key_of(assign)] = entry
         return entry
 

@@ -1,39 +1,39 @@
 """Calls the handler; whatever it returns or raises becomes one frame that can be sent."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
 
 from lingua_node import answers, clock, intake, messages, mistakes, results
 from lingua_node.failures import FailureReporter
 from lingua_node.handlers import as_async
-from lingua_node.jobs import AsyncHandler, Handler, Job, JobFailed, Result
+from lingua_node.jobs import AsyncHandler, Handler, Job, JobFailed, Result, StreamHandler, StreamJob
+from lingua_node.partials import Partials, Tell
+from lingua_node.pieces import PieceQueue
 
 # What schedulers take by default that do not say how much they take.
 MOST_FRAME_BYTES = 8 * 2**20
-
-Tell = Callable[[messages.AsrPartial], Awaitable[None]]
-
-_NOT_AWAITED = (
-    "emit_partial was called and not awaited, so nobody is told: write "
-    "await job.emit_partial(…), in an `async def`"
-)
 
 
 class HandlerCalls:
     """The one handler of a node, called for one attempt after another or for several at once."""
 
-    def __init__(self, *, audio: intake.AudioForm) -> None:
+    def __init__(self, *, audio: intake.AudioForm, most_unread_bytes: int) -> None:
         self.most_frame_bytes = MOST_FRAME_BYTES
         self._audio = audio
+        self._most_unread_bytes = most_unread_bytes
         self._failures = FailureReporter()
-        self._handler: AsyncHandler = _no_handler
+        self._whole: AsyncHandler | None = None
+        self._streaming: StreamHandler | None = None
         self._place = ""
 
     @property
     def is_ready(self) -> bool:
         """Whether there is a handler."""
-        return self._handler is not _no_handler
+        return self._whole is not None or self._streaming is not None
+
+    @property
+    def hears_streams(self) -> bool:
+        """Whether the handler takes audio while it is spoken."""
+        return self._streaming is not None
 
     def take_handler(self, handler: Handler) -> None:
         """Call this one from now on.
@@ -41,25 +41,58 @@ class HandlerCalls:
         :raises NodeMistake: it cannot be called with a job, or never returns a result
         """
         mistakes.check_handler(handler)
-        self._handler = as_async(handler)
+        mistakes.check_single(is_other=self._streaming is not None)
+        self._whole = as_async(handler)
         self._place = results.find_place(handler)
 
+    def take_stream_handler(self, handler: StreamHandler) -> None:
+        """Call this one from now on, for what is still being spoken and for what came whole.
+
+        :raises NodeMistake: it is no `async def` of a job, or never returns a result
+        """
+        mistakes.check_stream_handler(handler, audio=self._audio)
+        mistakes.check_single(is_other=self._whole is not None)
+        self._streaming = handler
+        self._place = results.find_place(handler)
+
+    def listen(self, opened: messages.OpenJob) -> PieceQueue:
+        """Begin to hear an utterance that is still being spoken.
+
+        :raises JobFailed: this node hears none, or none in this form
+        """
+        if self._streaming is None:
+            raise JobFailed("this node takes whole utterances", code="UNSUPPORTED_FEATURE")
+        return PieceQueue(opened, wanted=self._audio, most_bytes=self._most_unread_bytes)
+
     async def answer(
-        self, assign: messages.AssignJob, *, node_id: str, tell: Tell
+        self,
+        assign: messages.AssignJob,
+        *,
+        node_id: str,
+        tell: Tell,
+        pieces: PieceQueue | None = None,
     ) -> messages.JobResult:
-        """Have one attempt done.
+        """Have one attempt done; what is still being spoken is answered after its end.
 
         :raises KeyboardInterrupt: the handler was interrupted from the keyboard
         :raises asyncio.CancelledError: this attempt was cancelled
         """
         started_s = clock.monotonic_s()
-        partials = _Partials(assign, node_id=node_id, tell=tell, calls=self)
+        partials = Partials(
+            assign,
+            node_id=node_id,
+            tell=tell,
+            check=self._check_partial,
+            has_begun=lambda: pieces is None or pieces.has_begun,
+        )
         try:
-            job = await self._open(assign, partials)
-            result = results.read(await self._handler(job))
+            result = results.read(await self._call(assign, partials, pieces))
             spent_ms = clock.elapsed_ms(since_s=started_s)
             answer = answers.success(assign, node_id, result, spent_ms)
             self.check_length(answer, what="the Result")
+            if pieces is not None:
+                pieces.ignore()
+                await pieces.over.wait()
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise
@@ -72,7 +105,7 @@ class HandlerCalls:
             if isinstance(error, GeneratorExit) and not _is_running():
                 raise  # the loop is gone, and this is closed with all that was left in it
             answer = self.fail(assign, error, node_id=node_id, started_s=started_s)
-        asyncio.get_running_loop().call_soon(partials.check_awaited)
+        asyncio.get_running_loop().call_soon(self._check_awaited, partials, assign.job_id)
         return answer
 
     def fail(
@@ -123,56 +156,59 @@ class HandlerCalls:
         """Tell the node's author of a mistake that costs no job."""
         self._failures.warn(words, job_id=job_id, handler=self._place)
 
-    async def _open(self, assign: messages.AssignJob, partials: "_Partials") -> Job:
-        """Decode the audio into the form the handler asked for.
+    async def _call(
+        self, assign: messages.AssignJob, partials: Partials, pieces: PieceQueue | None
+    ) -> Result:
+        """Call the handler with the audio in the form it asked for.
 
         :raises AudioInvalid: it is not what it claims to be
         """
-        audio, audio_format, rate = await intake.read_audio(assign, wanted=self._audio)
-        return Job(
-            assign=assign,
-            audio=audio,
-            audio_format=audio_format,
-            sample_rate=rate,
-            _emit=partials.emit,
+        if self._streaming is not None:
+            pieces = pieces or self._hear_whole(assign)
+            return await self._streaming(
+                StreamJob(
+                    assign=assign,
+                    audio=pieces,
+                    audio_format=pieces.audio_format,
+                    sample_rate=pieces.sample_rate,
+                    _partials=partials,
+                )
+            )
+        if self._whole is None:
+            raise RuntimeError("this node has no handler")
+        data, audio_format, rate = await intake.read_audio(assign, wanted=self._audio)
+        return await self._whole(
+            Job(
+                assign=assign,
+                audio=data,
+                audio_format=audio_format,
+                sample_rate=rate,
+                _partials=partials,
+            )
         )
 
+    def _hear_whole(self, assign: messages.AssignJob) -> PieceQueue:
+        """Hear an utterance that came in one piece."""
+        pieces = PieceQueue(assign, wanted=self._audio, most_bytes=len(assign.audio) + 1_024)
+        job_id, attempt_id = assign.job_id, assign.attempt_id
+        pieces.take(
+            messages.SpokenAudio(job_id=job_id, attempt_id=attempt_id, seq=0, audio=assign.audio)
+        )
+        pieces.take(messages.CloseJob(job_id=job_id, attempt_id=attempt_id, last_seq=0))
+        return pieces
 
-class _Partials:
-    """What one attempt tells before its end."""
+    def _check_partial(self, partial: messages.Partial, name: str) -> None:
+        self.check_length(partial, what=name)
 
-    def __init__(
-        self, assign: messages.AssignJob, *, node_id: str, tell: Tell, calls: HandlerCalls
-    ) -> None:
-        self._assign = assign
-        self._node_id = node_id
-        self._tell = tell
-        self._calls = calls
-        self._not_awaited = 0
-
-    def emit(self, text: str, is_final: bool) -> Coroutine[Any, Any, None]:  # noqa: FBT001 - called by Job alone
-        """Return what tells a text once it is awaited.
-
-        :raises ResultUnsendable: it is no text, or cannot be sent
-        """
-        text = results.read_text(text, "text of emit_partial")
-        partial = answers.partial(self._assign, self._node_id, text=text, is_final=bool(is_final))
-        self._calls.check_length(partial, what="emit_partial")
-        self._not_awaited += 1
-        return self._send(partial)
-
-    def check_awaited(self) -> None:
-        """Tell the author of texts that nobody awaited."""
-        if self._not_awaited:
-            self._calls.warn(_NOT_AWAITED, job_id=self._assign.job_id)
-
-    async def _send(self, partial: messages.AsrPartial) -> None:
-        self._not_awaited -= 1
-        await self._tell(partial)
-
-
-async def _no_handler(_job: Job) -> Result:
-    raise RuntimeError("this node has no handler")
+    def _check_awaited(self, partials: Partials, job_id: str) -> None:
+        """Tell the author of what nobody awaited."""
+        for name, count in partials.not_awaited.items():
+            if count:
+                self.warn(
+                    f"{name} was called and not awaited, so nobody is told: write "
+                    f"await job.{name}(…), in an `async def`",
+                    job_id=job_id,
+                )
 
 
 def _is_running() -> bool:

@@ -31,7 +31,19 @@ async def read_audio(assign: messages.AssignJob, *, wanted: AudioForm) -> tuple[
     return await asyncio.to_thread(_encode, data, rate), wanted, audio.SAMPLE_RATE
 
 
+def check_form(assign: messages.AssignJob) -> None:
+    """Refuse what cannot be the form of audio.
+
+    :raises AudioInvalid: there is no such form, or no such sample rate
+    """
+    if assign.audio_format not in {"opus", "pcm16"}:
+        raise AudioInvalid(f"unknown audio format: {assign.audio_format}")
+    if assign.audio_format == "pcm16" and assign.sample_rate not in _RATES:
+        raise AudioInvalid(f"impossible sample rate: {assign.sample_rate}")
+
+
 def _check(assign: messages.AssignJob) -> bytes:
+    check_form(assign)
     try:
         data = base64.b64decode(assign.audio, validate=True)
     except binascii.Error as error:
@@ -39,12 +51,8 @@ def _check(assign: messages.AssignJob) -> bytes:
     if assign.audio_format == "opus":
         if not audio.split_packets(data):
             raise AudioInvalid("there is no audio")
-    elif assign.audio_format == "pcm16":
-        audio.check_pcm16(data)
-        if assign.sample_rate not in _RATES:
-            raise AudioInvalid(f"impossible sample rate: {assign.sample_rate}")
     else:
-        raise AudioInvalid(f"unknown audio format: {assign.audio_format}")
+        audio.check_pcm16(data)
     return data
 
 

@@ -103,6 +103,8 @@ class Link:
         match message:
             case messages.AssignJob():
                 await self._runner.assign(message)
+            case messages.SpokenAudio() | messages.CloseJob():
+                self._runner.hear(message)
             case messages.CancelJob():
                 await self._runner.cancel(message.job_id)
             case messages.ControlNode(command="shutdown"):

@@ -176,6 +176,36 @@ class AssignJob(Message, frozen=True, tag="job_assign"):
     part_index: int | None = None
     context_text: str | None = None
     traceparent: str | None = None
+    enable_streaming_tts: bool = False
+
+
+class OpenJob(AssignJob, frozen=True, kw_only=True, tag="job_open"):
+    """One attempt at a job that is still being spoken: the same, and its audio follows."""
+
+    audio: str = ""
+
+
+class SpokenAudio(Message, frozen=True, tag="job_audio"):
+    """What was said next in an open job, as base64; `seq` counts from 0 without gaps."""
+
+    job_id: str
+    attempt_id: int
+    seq: int
+    audio: str
+
+
+class CloseJob(Message, frozen=True, tag="job_close"):
+    """Nothing more is said in an open job after `last_seq`; the flags are those of an assign."""
+
+    job_id: str
+    attempt_id: int
+    last_seq: int
+    duration_ms: int | None = None
+    padding_ms: int | None = None
+    is_manual_cut: bool | None = None
+    is_timeout_triggered: bool | None = None
+    is_pause_triggered: bool | None = None
+    is_max_duration_triggered: bool | None = None
 
 
 class CancelJob(Message, frozen=True, tag="job_cancel"):
@@ -275,6 +305,28 @@ class AsrPartial(Message, frozen=True, tag="asr_partial"):
     trace_id: str
 
 
+class TranslationPartial(Message, frozen=True, tag="translation_partial"):
+    """What has been translated so far: `committed` only grows, `tail` may change."""
+
+    job_id: str
+    attempt_id: int
+    node_id: str
+    seq: int
+    committed: str
+    tail: str | None = None
+
+
+class TtsChunk(Message, frozen=True, tag="tts_chunk"):
+    """The next clause of the translation, spoken, while the rest is still being said."""
+
+    job_id: str
+    attempt_id: int
+    node_id: str
+    seq: int
+    audio: str
+    tts_format: str
+
+
 class JobResult(Message, frozen=True, tag="job_result"):
     """The end of an attempt, good or bad."""
 
@@ -297,8 +349,20 @@ class JobResult(Message, frozen=True, tag="job_result"):
     error: Failure | None = None
 
 
-FromScheduler = NodeRegistered | AssignJob | CancelJob | ControlNode | NodeStatus | ServerError
-FromNode = RegisterNode | NodeHeartbeat | JobAccepted | JobStarted | AsrPartial | JobResult
+Spoken = SpokenAudio | CloseJob
+FromScheduler = (
+    NodeRegistered
+    | OpenJob
+    | AssignJob
+    | SpokenAudio
+    | CloseJob
+    | CancelJob
+    | ControlNode
+    | NodeStatus
+    | ServerError
+)
+Partial = AsrPartial | TranslationPartial | TtsChunk
+FromNode = RegisterNode | NodeHeartbeat | JobAccepted | JobStarted | Partial | JobResult
 
 _decoder: msgspec.json.Decoder[FromScheduler] = msgspec.json.Decoder(FromScheduler)
 _encoder = msgspec.json.Encoder()

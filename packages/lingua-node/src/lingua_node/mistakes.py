@@ -129,7 +129,7 @@ def check_identity(*, node_id: object, version: object) -> None:
 
 
 def check_options(
-    *, max_concurrent_jobs: object, audio: object, max_frame_bytes: object, **spans_s: Any
+    *, max_concurrent_jobs: object, audio: object, bounds_bytes: dict[str, Any], **spans_s: Any
 ) -> None:
     """Check what else a node is made with; `spans_s` are numbers of seconds.
 
@@ -141,10 +141,9 @@ def check_options(
         )
     if not isinstance(audio, str) or audio not in get_args(AudioForm):
         raise NodeMistake(f"audio is one of {', '.join(get_args(AudioForm))}, not {show(audio)}")
-    if type(max_frame_bytes) is not int or max_frame_bytes < 1:
-        raise NodeMistake(
-            f"max_frame_bytes must be a whole number of bytes, not {show(max_frame_bytes)}"
-        )
+    for name, bound in bounds_bytes.items():
+        if type(bound) is not int or bound < 1:
+            raise NodeMistake(f"{name} must be a whole number of bytes, not {show(bound)}")
     for name, span in spans_s.items():
         if type(span) not in {int, float} or not 0 < span < math.inf:
             raise NodeMistake(f"{name} must be a number of seconds above 0, not {show(span)}")
@@ -218,6 +217,38 @@ def check_handler(handler: Callable[..., Any]) -> None:
     check_called(handler, name=name, argument="the job")
     if _returns_none(handler):
         raise NodeMistake(f"{name} never returns a Result: end it with return Result(text_asr=…)")
+
+
+def check_stream_handler(handler: Callable[..., Any], *, audio: AudioForm) -> None:
+    """Check that a handler can hear audio while it is spoken.
+
+    :raises NodeMistake: it cannot
+    """
+    check_handler(handler)
+    called = getattr(handler, "__call__", None)  # noqa: B004 - asked for what it is
+    if not any(map(inspect.iscoroutinefunction, (inspect.unwrap(handler), called))):
+        name = getattr(handler, "__name__", type(handler).__name__)
+        raise NodeMistake(
+            f"{name} hears audio while it is spoken, with `async for piece in job.audio`: "
+            f"write `async def {name}`"
+        )
+    if audio == "opus":
+        raise NodeMistake(
+            "a stream handler takes audio as 'pcm16' or 'as_sent', or 'none' of it: "
+            "pieces of PCM16 are not encoded"
+        )
+
+
+def check_single(*, is_other: bool) -> None:
+    """Check that a node has one handler.
+
+    :raises NodeMistake: it has one of the other kind
+    """
+    if is_other:
+        raise NodeMistake(
+            "a node has one handler: @node.stream, which takes whole utterances as well, or "
+            "@node.job"
+        )
 
 
 def check_url(url: object) -> str:

@@ -14,7 +14,7 @@ from lingua_node.backoff import Backoff
 from lingua_node.calls import HandlerCalls
 from lingua_node.identity import Identity, Offer, RegistrationRefused
 from lingua_node.intake import AudioForm
-from lingua_node.jobs import Handler
+from lingua_node.jobs import Handler, StreamHandler
 from lingua_node.link import Link
 from lingua_node.signals import run_until_drained
 from lingua_node.terminal import show_log
@@ -54,6 +54,7 @@ class Node:
         heartbeat_s: float = 15.0,
         drain_timeout_s: float = 60.0,
         max_frame_bytes: int = 16 * 2**20,
+        max_unread_bytes: int = 4 * 2**20,
         hardware: messages.Hardware | None = None,
         usage: machine.UsageReader | None = None,
         takes: Callable[[messages.AssignJob], bool] | None = None,
@@ -64,14 +65,14 @@ class Node:
         mistakes.check_options(
             max_concurrent_jobs=max_concurrent_jobs,
             audio=audio,
-            max_frame_bytes=max_frame_bytes,
+            bounds_bytes={"max_frame_bytes": max_frame_bytes, "max_unread_bytes": max_unread_bytes},
             heartbeat_s=heartbeat_s,
             drain_timeout_s=drain_timeout_s,
         )
         mistakes.check_flags(accept_public_jobs=accept_public_jobs, acknowledge=acknowledge)
         mistakes.check_called(usage, name="usage", argument="the number of running jobs")
         mistakes.check_called(takes, name="takes", argument="the job_assign message")
-        self._calls = HandlerCalls(audio=audio)
+        self._calls = HandlerCalls(audio=audio, most_unread_bytes=max_unread_bytes)
         if handler is not None:
             self.job(handler)
         self._heartbeat_s = heartbeat_s
@@ -126,6 +127,22 @@ class Node:
                 "a handler is a function of one job: write @node.job without parentheses"
             )
         self._calls.take_handler(handler)
+        return handler
+
+    def stream(self, handler: StreamHandler | None = None) -> StreamHandler:
+        """Decorate the `async def` that does a job while its utterance is still being spoken.
+
+        It is given whole utterances as well; a node has this or `@node.job`.
+
+        :raises NodeMistake: it is no `async def` of a job, or never returns a result
+        """
+        if handler is None:
+            raise mistakes.NodeMistake(
+                "a handler is a function of one job: write @node.stream without parentheses"
+            )
+        self._calls.take_stream_handler(handler)
+        if "streaming" not in self._offer.features:
+            self._offer.features.append("streaming")
         return handler
 
     async def wait_registered(self) -> None:

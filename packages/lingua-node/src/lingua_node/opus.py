@@ -7,6 +7,7 @@ all of FFmpeg; six functions of a library whose ABI has been stable for a decade
 import ctypes
 import ctypes.util
 import functools
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -64,24 +65,51 @@ def is_available() -> bool:
     return True
 
 
+class OpusStream:
+    """Turns one stream of length-prefixed Opus into PCM16 at 16 kHz, piece by piece."""
+
+    def __init__(self) -> None:
+        """Begin a stream.
+
+        :raises OpusMissing: libopus is not installed
+        """
+        self._library = _library()
+        status = ctypes.c_int()
+        self._state = ctypes.c_void_p(
+            self._library.opus_decoder_create(audio.SAMPLE_RATE, 1, ctypes.byref(status))
+        )
+        if status.value:
+            raise JobFailed(f"opus_decoder_create failed: {status.value}")
+        weakref.finalize(self, self._library.opus_decoder_destroy, self._state)
+        self._room = ctypes.create_string_buffer(_LONGEST_FRAME_SAMPLES * 2)
+        self._packets = 0
+
+    def decode(self, data: bytes) -> bytes:
+        """Decode what comes next. Releases the GIL; not for two threads at once.
+
+        :raises AudioInvalid: broken packing, or a packet libopus refuses
+        """
+        pcm16 = bytearray()
+        for packet in audio.split_packets(data):
+            # For a packet that was not sent libopus goes on from the one before.
+            sent, longest = (packet, _LONGEST_FRAME_SAMPLES) if packet else (None, _FRAME_SAMPLES)
+            samples = self._library.opus_decode(
+                self._state, sent, len(packet), self._room, longest, 0
+            )
+            if samples < 0:
+                raise AudioInvalid(f"opus packet {self._packets} cannot be decoded: {samples}")
+            pcm16 += self._room.raw[: samples * 2]
+            self._packets += 1
+        return bytes(pcm16)
+
+
 def decode(data: bytes) -> bytes:
     """Turn length-prefixed Opus into PCM16 at 16 kHz. Releases the GIL while decoding.
 
     :raises AudioInvalid: broken packing, or a packet libopus refuses
     :raises OpusMissing: libopus is not installed
     """
-    packets = audio.split_packets(data)
-    pcm16 = bytearray()
-    room = ctypes.create_string_buffer(_LONGEST_FRAME_SAMPLES * 2)
-    with _decoder() as (library, decoder):
-        for number, packet in enumerate(packets):
-            # For a packet that was not sent libopus goes on from the one before.
-            sent, longest = (packet, _LONGEST_FRAME_SAMPLES) if packet else (None, _FRAME_SAMPLES)
-            samples = library.opus_decode(decoder, sent, len(packet), room, longest, 0)
-            if samples < 0:
-                raise AudioInvalid(f"opus packet {number} cannot be decoded: {samples}")
-            pcm16 += room.raw[: samples * 2]
-    return bytes(pcm16)
+    return OpusStream().decode(data)
 
 
 def encode(pcm16: bytes) -> bytes:
@@ -100,21 +128,6 @@ def encode(pcm16: bytes) -> bytes:
                 raise JobFailed(f"opus_encode refused a frame: {length}")
             packets.append(room.raw[:length])
     return audio.join_packets(packets)
-
-
-@contextmanager
-def _decoder() -> Iterator[tuple[ctypes.CDLL, ctypes.c_void_p]]:
-    library = _library()
-    status = ctypes.c_int()
-    decoder = ctypes.c_void_p(
-        library.opus_decoder_create(audio.SAMPLE_RATE, 1, ctypes.byref(status))
-    )
-    if status.value:
-        raise JobFailed(f"opus_decoder_create failed: {status.value}")
-    try:
-        yield library, decoder
-    finally:
-        library.opus_decoder_destroy(decoder)
 
 
 @contextmanager

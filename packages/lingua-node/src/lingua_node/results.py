@@ -43,12 +43,14 @@ def read(returned: Any) -> Result:
     return Result(
         text_asr=read_text(returned.text_asr, "text_asr of the Result"),
         text_translated=read_text(returned.text_translated, "text_translated of the Result"),
-        tts_audio=_read_audio(returned.tts_audio),
-        tts_format=_read_choice(returned.tts_format, "tts_format", _FORMATS),
+        tts_audio=_read_audio(returned.tts_audio, "tts_audio of the Result"),
+        tts_format=_read_choice(returned.tts_format, "tts_format of the Result", _FORMATS),
         extra=_read_extra(returned.extra),
         asr_quality_level=None
         if returned.asr_quality_level is None
-        else _read_choice(returned.asr_quality_level, "asr_quality_level", _QUALITIES),
+        else _read_choice(
+            returned.asr_quality_level, "asr_quality_level of the Result", _QUALITIES
+        ),
         quality_score=_read_share(returned.quality_score),
     )
 
@@ -64,6 +66,17 @@ def read_text(value: Any, name: str) -> str:
     if fault := _find_half(text):
         raise ResultUnsendable(f"{name} {fault}")
     return text
+
+
+def read_clause(audio: Any, tts_format: Any) -> tuple[bytes, str]:
+    """Return speech and its format.
+
+    :raises ResultUnsendable: it is none
+    """
+    clause = _read_audio(audio, "audio of emit_speech")
+    if not clause:
+        raise ResultUnsendable("audio of emit_speech is empty")
+    return clause, _read_choice(tts_format, "tts_format of emit_speech", _FORMATS)
 
 
 def read_failure(error: JobFailed) -> tuple[JobFailed, list[str]]:
@@ -123,9 +136,9 @@ def _describe_stranger(returned: Any) -> str:
     return f"the handler returned {kind}; it must return a Result{hint}"
 
 
-def _read_audio(value: Any) -> bytes:
+def _read_audio(value: Any, name: str) -> bytes:
     if not isinstance(value, bytes | bytearray | memoryview):
-        raise ResultUnsendable(f"tts_audio of the Result must be bytes, not {type(value).__name__}")
+        raise ResultUnsendable(f"{name} must be bytes, not {type(value).__name__}")
     return bytes(value)
 
 
@@ -133,7 +146,7 @@ def _read_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
         among = " or ".join(choices) if isinstance(value, str) else "text"
         told = repr(value) if isinstance(value, str) else type(value).__name__
-        raise ResultUnsendable(f"{name} of the Result must be {among}, not {told:.80}")
+        raise ResultUnsendable(f"{name} must be {among}, not {told:.80}")
     return str.__str__(value)
 
 

@@ -13,6 +13,7 @@ from lingua_node import answers, messages
 from lingua_node.attempts import Attempts, Ended, LiveAttempt, key_of
 from lingua_node.calls import MOST_FRAME_BYTES, HandlerCalls
 from lingua_node.jobs import JobFailed
+from lingua_node.pieces import PieceQueue
 
 logger = logging.getLogger(__name__)
 
@@ -80,9 +81,14 @@ class JobRunner:
         self._send_raw = send
 
     def detach(self) -> None:
-        """The connection is gone: results wait for the next one."""
+        """The connection is gone: results wait for the next one.
+
+        What was still being spoken goes on at another node, from its beginning.
+        """
         self._connection = None
         self._send_raw = None
+        for entry in self.attempts.being_spoken():
+            _cancel(entry)
 
     def withdraw_longest(self) -> bool:
         """Give up the longest result that may have cost this connection; False if there is none.
@@ -130,6 +136,17 @@ class JobRunner:
         else:
             await self._accept(assign)
 
+    def hear(self, message: messages.Spoken) -> None:
+        """Hand on what is said in an open job; of one that is over it is dropped."""
+        entry = self.attempts.find_running(key_of(message))
+        if entry is None or entry.pieces is None or entry.broken is not None:
+            logger.debug("dropped what was said in %s", message.job_id)
+            return
+        try:
+            entry.pieces.take(message)
+        except JobFailed as failed:
+            _break_off(entry, failed)
+
     async def cancel(self, job_id: str) -> None:
         """Stop every attempt of a job; there is no reply."""
         for entry in self.attempts.running_of(job_id):
@@ -176,7 +193,14 @@ class JobRunner:
         return True
 
     async def _accept(self, assign: messages.AssignJob) -> None:
-        entry = self.attempts.begin(assign)
+        pieces: PieceQueue | None = None
+        if isinstance(assign, messages.OpenJob):
+            try:
+                pieces = self._calls.listen(assign)
+            except JobFailed as failed:
+                await self._send(self._calls.fail(assign, failed, node_id=self._node_id))
+                return
+        entry = self.attempts.begin(assign, connection=self._connection, pieces=pieces)
         if self._acknowledge:
             try:
                 await self._send(answers.accepted(assign, self._node_id))
@@ -194,15 +218,21 @@ class JobRunner:
         result: messages.JobResult | None = None
         try:
             async with self._slots:
-                await self._start(entry)
-                result = await self._calls.answer(
-                    entry.assign, node_id=self._node_id, tell=self._try_send
-                )
+                if entry.broken is None:
+                    await self._start(entry)
+                    result = await self._calls.answer(
+                        entry.assign,
+                        node_id=self._node_id,
+                        tell=lambda partial: self._tell(entry, partial),
+                        pieces=entry.pieces,
+                    )
         except KeyboardInterrupt as error:
             # Whoever interrupts ends the program; whoever speaks need not wait for that.
             result = self._calls.fail(entry.assign, error, node_id=self._node_id)
             raise
         finally:
+            if entry.broken is not None:
+                result = self._calls.fail(entry.assign, entry.broken, node_id=self._node_id)
             # A cancelled attempt has no result, even if its handler swallowed the cancellation.
             ended = self.attempts.end(key, result=None if entry.cancelled else result)
             self._count(ended)
@@ -253,11 +283,19 @@ class JobRunner:
         except Disconnected:
             logger.debug("not connected, a result waits")
 
-    async def _try_send(self, message: messages.FromNode) -> None:
+    async def _tell(self, entry: LiveAttempt, partial: messages.Partial) -> bool:
+        """Send what an attempt has so far, unless nobody counts on it; say whether it was sent."""
+        if isinstance(partial, messages.TtsChunk) and entry.connection != self._connection:
+            return False  # a scheduler counts the clauses of a connection
+        return await self._try_send(partial)
+
+    async def _try_send(self, message: messages.FromNode) -> bool:
         try:
             await self._send(message)
         except Disconnected:
             logger.debug("not connected, dropped %s", type(message).__name__)
+            return False
+        return True
 
     async def _send(self, message: messages.FromNode) -> None:
         if self._send_raw is None:
@@ -267,6 +305,13 @@ class JobRunner:
 
 def _measure(ended: Ended) -> int:
     return messages.measure(ended.result) if ended.result is not None else 0
+
+
+def _break_off(entry: LiveAttempt, failed: JobFailed) -> None:
+    """Fail an attempt whatever its handler does; one that has not begun never will."""
+    entry.broken = failed
+    if entry.started and entry.task is not None:
+        entry.task.cancel()
 
 
 def _cancel(entry: LiveAttempt) -> None:

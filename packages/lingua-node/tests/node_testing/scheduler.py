@@ -45,6 +45,14 @@ def assign_frame(**changes: Any) -> Frame:
     } | changes
 
 
+def open_frame(**changes: Any) -> Frame:
+    """A job_open: a job_assign without audio and without what only the end can tell."""
+    frame = assign_frame(type="job_open")
+    for name in ("audio", "padding_ms", "is_manual_cut"):
+        del frame[name]
+    return frame | changes
+
+
 class NodeSocket:
     """The scheduler's end of one node's connection."""
 
@@ -64,6 +72,24 @@ class NodeSocket:
         await self.assign(**changes)
         await self.expect("job_ack")
         await self.expect("job_started")
+
+    async def begin_stream(self, **changes: Any) -> None:
+        """Open a job, and see that the node takes it and begins."""
+        await self.send(open_frame(**changes))
+        await self.expect("job_ack")
+        await self.expect("job_started")
+
+    async def say(self, seq: int, audio: bytes | str, **changes: Any) -> None:
+        """Send the next piece of the job that `begin_stream` opens."""
+        text = audio if isinstance(audio, str) else base64.b64encode(audio).decode()
+        frame = {"type": "job_audio", "seq": seq, "audio": text}
+        await self.send(frame | {"job_id": "job-0b9c4d0e", "attempt_id": 1} | changes)
+
+    async def close_stream(self, last_seq: int, **changes: Any) -> None:
+        """Say that nothing more will be said."""
+        frame = {"type": "job_close", "last_seq": last_seq, "duration_ms": 20, "padding_ms": 280}
+        about = {"job_id": "job-0b9c4d0e", "attempt_id": 1, "is_manual_cut": True}
+        await self.send(frame | about | changes)
 
     async def receive(self) -> Frame:
         """The next frame, whatever it is."""
