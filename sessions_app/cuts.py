@@ -10,6 +10,8 @@ from sessions_app.voice_detectors import VoiceActivity
 # RFC 6716: the most that 20 ms of Opus take, with their length; for PCM16 see below.
 _MOST_OPUS_BYTES_PER_S = 50 * (2 + MAX_OPUS_PACKET_BYTES)
 _PCM16_SAMPLE_BYTES = 2
+# Opus of a voice, as pages send it, takes at least as much.
+_LEAST_BYTES_PER_S = 2_000
 
 
 class CutReason(StrEnum):
@@ -82,6 +84,13 @@ class SegmentationSettings:
     def overlong_ms(self) -> int:
         """Tell at which duration a cut waits for no hang-over any more; 0 for none."""
         return self.max_duration_ms and self.max_duration_ms + self.hangover_auto_ms
+
+    @property
+    def longest_ms(self) -> int:
+        """Tell after how long whoever speaks without a break is surely cut."""
+        alone_ms = self.max_buffer_bytes * 1000 // _LEAST_BYTES_PER_S
+        speech_ms = self.overlong_ms or alone_ms
+        return speech_ms + self.pause_ms + self.max_playback_ms + self.hangover_manual_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

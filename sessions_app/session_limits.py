@@ -10,7 +10,9 @@ class SessionLimits:
     """How a session's audio is cut, its results ordered and grouped.
 
     Utterances are numbered from 0, or, with `indices_by_clock`, from where no earlier session of
-    the same page can be. Without `streams` every utterance goes whole, whatever its speaker asks.
+    the same page can be. Without `streams` every utterance goes whole, whatever its speaker asks;
+    so does one of more than `most_utterance_bytes`, and one that begins while `most_streamed_bytes`
+    are kept of all.
     """
 
     segmentation: SegmentationSettings = dataclasses.field(default_factory=SegmentationSettings)
@@ -20,3 +22,5 @@ class SessionLimits:
     group_parts: int = 8
     indices_by_clock: bool = False
     streams: bool = True
+    most_utterance_bytes: int = 640 * 1024
+    most_streamed_bytes: int = 256 * 1024 * 1024

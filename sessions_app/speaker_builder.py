@@ -21,6 +21,7 @@ from sessions_app.session_limits import SessionLimits
 from sessions_app.speaker import Speaker
 from sessions_app.speech_input import SpeechInput
 from sessions_app.speech_stream import SpeechStream
+from sessions_app.spoken_pieces import StreamShare
 from sockets.outbound import Outbound
 
 # 1 January 2025. No page ends four utterances a second on average: each takes a frame of 256 ms.
@@ -51,6 +52,7 @@ class SpeakerBuilder:
         self._in_flight = in_flight
         self._limits = limits
         self._metrics = metrics
+        self._room = StreamShare(most_bytes=limits.most_streamed_bytes)
 
     def find_first_index(self) -> int:
         """Return the index of a new session's first utterance."""
@@ -109,6 +111,8 @@ class SpeakerBuilder:
             live=SpeechStream(
                 session_id=session_id,
                 streams=profile.streams and self._limits.streams,
+                room=self._room,
+                most_bytes=self._limits.most_utterance_bytes,
                 streaming=self._streaming,
                 delivery=self._delivery,
                 life=life,

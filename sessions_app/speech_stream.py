@@ -17,6 +17,7 @@ from sessions_app.job_cancellation import JobCancellation
 from sessions_app.result_sequencer import ResultSequencer
 from sessions_app.session_life import SessionLife
 from sessions_app.speech_input import SpeechInput
+from sessions_app.spoken_pieces import SpokenPieces, StreamShare
 from sessions_app.utterance_audio import UtteranceAudio
 
 _LOOK_AGAIN_S = 0.2
@@ -33,6 +34,7 @@ class _Begun(msgspec.Struct):
 
     spoken: UtteranceAudio
     audio_format: str
+    pieces: SpokenPieces
     jobs: dict[str, Request]
     relayed: int = 0
 
@@ -49,10 +51,12 @@ class SpeechStream:
         "_cancellation",
         "_delivery",
         "_life",
+        "_most_bytes",
         "_on_accepted",
         "_refuse",
         "_relays",
         "_results",
+        "_room",
         "_session_id",
         "_streaming",
         "_streams",
@@ -64,6 +68,8 @@ class SpeechStream:
         *,
         session_id: str,
         streams: bool,
+        room: StreamShare,
+        most_bytes: int,
         streaming: StreamingJobs,
         delivery: Delivery,
         life: SessionLife,
@@ -74,6 +80,8 @@ class SpeechStream:
     ) -> None:
         self._session_id = session_id
         self._streams = streams
+        self._room = room
+        self._most_bytes = most_bytes
         self._streaming = streaming
         self._delivery = delivery
         self._life = life
@@ -92,13 +100,20 @@ class SpeechStream:
             return
         spoken = speech.find_spoken()
         if self._begun is not None and self._begun.spoken is not spoken:
-            self._call_off(self._begun)
+            self._call_off(self._begun, reason="no_speech")
         if spoken is None or spoken is self._unheard:
             return
-        if self._begun is None:
+        if self._begun is None and self._room.is_full:
+            self._streaming.note_full()
+            self._unheard = spoken
+        elif self._begun is None:
             await self._begin(spoken, speech.open_request(spoken))
         if self._begun is not None:
-            self._relay(self._begun, spoken.read_from(self._begun.relayed))
+            audio = spoken.read_from(self._begun.relayed)
+            if self._begun.relayed + len(audio) > self._most_bytes:
+                self._go_whole(self._begun)
+            else:
+                self._relay(self._begun, audio)
 
     async def end(self, requests: Sequence[Request]) -> list[Request]:
         """An utterance is whole: complete its jobs; return what is still to be asked for."""
@@ -106,6 +121,9 @@ class SpeechStream:
         if begun is None or begun.spoken.index != requests[0].assignment.utterance_index:
             return list(requests)
         self._begun = None
+        if requests[0].assignment.audio_format == begun.audio_format:
+            audio, _ = begun.spoken.join()
+            self._relay(begun, audio[begun.relayed :])
         left = []
         for request in requests:
             opened = begun.jobs.get(request.assignment.tgt_lang)
@@ -124,16 +142,28 @@ class SpeechStream:
             relay.note_broken(event)
 
     def note_end(self, job_id: str) -> None:
-        """A job ended: nobody needs its audio any more."""
-        self._relays.pop(job_id, None)
+        """A job ended: nobody needs its audio any more.
+
+        Where its utterance goes on, nobody is told: all of that goes whole.
+        """
+        self._close(job_id)
+        begun = self._begun
+        if begun and any(each.assignment.job_id == job_id for each in begun.jobs.values()):
+            self._go_whole(begun)
 
     def stop(self) -> None:
         """Nothing more is said here; what is still open ends by its time."""
         self._begun = None
-        self._relays.clear()
+        for job_id in list(self._relays):
+            self._close(job_id)
 
     async def _begin(self, spoken: UtteranceAudio, requests: Sequence[Request]) -> None:
-        begun = _Begun(spoken=spoken, audio_format=spoken.spoken_format or "", jobs={})
+        begun = _Begun(
+            spoken=spoken,
+            audio_format=spoken.spoken_format or "",
+            pieces=SpokenPieces(self._room),
+            jobs={},
+        )
         await asyncio.gather(*(self._open(begun, request) for request in requests))
         if begun.jobs:
             self._begun = begun
@@ -147,6 +177,7 @@ class SpeechStream:
         self._relays[job.job_id] = AudioRelay(
             session_id=self._session_id,
             job_id=job.job_id,
+            spoken=begun.pieces,
             delivery=self._delivery,
             on_broken=self._begin_anew,
         )
@@ -163,11 +194,11 @@ class SpeechStream:
         if not audio:
             return
         begun.relayed += len(audio)
-        piece = base64.b64encode(audio).decode()
+        begun.pieces.add(base64.b64encode(audio).decode())
         for request in begun.jobs.values():
             relay = self._relays.get(request.assignment.job_id)
             if relay is not None:
-                relay.add(piece)
+                relay.move_on()
 
     async def _complete(self, begun: _Begun, request: Request) -> bool:
         """Make a job whole; False where there is no such job, and it is to be asked for."""
@@ -176,7 +207,7 @@ class SpeechStream:
         try:
             completed = await self._streaming.complete(request)
         except DependencyDown as down:
-            self._relays.pop(job.job_id, None)
+            self._close(job.job_id)
             self._refuse(request, down)
             return True
         if completed.word == NOT_FOUND:
@@ -184,34 +215,36 @@ class SpeechStream:
         self._on_accepted(request)
         relay = self._relays.get(job.job_id)
         if relay is None or completed.word != COMPLETED:
-            self._relays.pop(job.job_id, None)
+            self._close(job.job_id)
             return True
         # Where no node has it, one may yet be given what stood in the record before.
         if completed.is_sent:
             relay.go_to(attempt=completed.attempt, node_id=completed.node_id)
-        audio, _ = begun.spoken.join()
         if job.audio_format != begun.audio_format:
             # All of it is something else than its beginning: whoever heard that heard noise.
             relay.give_up()
             return True
-        if rest := audio[begun.relayed :]:
-            relay.add(base64.b64encode(rest).decode())
         relay.end(
+            attempt=completed.attempt,
             duration_ms=job.expected_duration_ms or 0,
             padding_ms=job.padding_ms,
             reason=next((flag for flag in _FLAGS if getattr(job, flag)), ""),
         )
         return True
 
-    def _call_off(self, begun: _Begun) -> None:
-        """What was begun ended without a cut: nobody said anything after all."""
+    def _go_whole(self, begun: _Begun) -> None:
+        """Ask for all of it when it is over, as another utterance: this index is used up."""
+        self._call_off(begun, reason="goes_whole")
+        self._unheard = begun.spoken
+        begun.spoken.index = None
+
+    def _call_off(self, begun: _Begun, *, reason: str) -> None:
+        """What was begun is not to be made whole: its nodes stop, nobody hears of it."""
         self._begun = None
         for request in begun.jobs.values():
             self._forget(request)
-            ending = self._cancellation.end_now_or_later(
-                request.assignment.job_id, reason="no_speech"
-            )
-            self._background.run(ending, name="ending a job without speech")
+            ending = self._cancellation.end_now_or_later(request.assignment.job_id, reason=reason)
+            self._background.run(ending, name="ending an open job")
 
     def _let_go_of_lost(self, request: Request) -> bool:
         """Redis has no such job: its node stops; True where its loss was told of already."""
@@ -223,8 +256,12 @@ class SpeechStream:
         return was_told
 
     def _forget(self, request: Request) -> None:
-        self._relays.pop(request.assignment.job_id, None)
+        self._close(request.assignment.job_id)
         self._results.drop(request)
+
+    def _close(self, job_id: str) -> None:
+        if (relay := self._relays.pop(job_id, None)) is not None:
+            relay.close()
 
     def _begin_anew(self, broken: StreamFailed) -> None:
         self._background.run(self._begin_anew_once_up(broken), name="a stream begun anew")

@@ -118,6 +118,9 @@ def read_session_limits() -> SessionLimits:
         group_window_ms=settings.LINGUA_GROUP_WINDOW_MS,
         group_parts=settings.LINGUA_GROUP_MAX_PARTS,
         indices_by_clock=clients.LINGUA_UTTERANCE_INDICES == "clock",
+        streams=settings.LINGUA_STREAMING == "on",
+        most_utterance_bytes=settings.LINGUA_STREAMING_UTTERANCE_BYTES,
+        most_streamed_bytes=settings.LINGUA_STREAMING_MOST_BYTES,
     )
 
 
@@ -171,6 +174,7 @@ def _read_job_limits() -> JobLimits:
         ack_timeout_ms=settings.LINGUA_ACK_TIMEOUT_MS,
         run_timeout_ms=round(settings.LINGUA_RUN_TIMEOUT_S * 1000),
         pending_timeout_ms=round(settings.LINGUA_PENDING_TIMEOUT_S * 1000),
+        open_ms=read_session_limits().segmentation.longest_ms,
         failover_max_attempts=settings.LINGUA_FAILOVER_MAX_ATTEMPTS,
         max_retry=settings.LINGUA_MAX_RETRY,
         outcome_ms=settings.LINGUA_RESULT_TTL_S * 1000,

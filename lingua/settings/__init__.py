@@ -33,6 +33,7 @@ from lingua.settings.private_files import find_socket_path, tighten, write_priva
 from lingua.settings.records import *  # noqa: F403 - a part of this list that has a file of its own
 from lingua.settings.security import *  # noqa: F403 - a part of this list that has a file of its own
 from lingua.settings.speech import *  # noqa: F403 - and another
+from lingua.settings.streaming import *  # noqa: F403 - and another
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 MIB = 1024 * 1024

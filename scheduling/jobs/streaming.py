@@ -50,6 +50,10 @@ class StreamingJobs:
         self._metrics.count("streams_total", "opened" if opened else "parcel")
         return opened
 
+    def note_full(self) -> None:
+        """An utterance goes whole, for as much as may be is kept for those that do not."""
+        self._metrics.count("streams_total", "full")
+
     async def complete(self, request: Request) -> Completed:
         """The utterance is whole: write it, let the time to work begin, and find it a node.
 

@@ -7,15 +7,15 @@ import dataclasses
 class JobLimits:
     """Spans in milliseconds; the acknowledgment must come before the reservation ends (J-4).
 
-    `open_ms` is how long the speech of one job may last: far longer than any utterance, it ends
-    jobs whose speaker's process died.
+    `open_ms` is how long the speech of one job may last, longer than utterances do: it ends jobs
+    whose speaker's process died.
     """
 
     reservation_ms: int = 5_000
     ack_timeout_ms: int = 4_000
     run_timeout_ms: int = 30_000
     pending_timeout_ms: int = 10_000
-    open_ms: int = 70_000
+    open_ms: int = 53_350
     look_again_ms: int = 3_000
     failover_max_attempts: int = 3
     max_retry: int = 2
