@@ -79,6 +79,10 @@ test-deploy: setup  ## start what deploy/ ships as its files say, and use it
 test-properties: setup  ## search the state machines of slots and jobs for long
 	@$(PYTEST) -q tests/properties --hypothesis-profile=thorough
 
+.PHONY: test-streams
+test-streams: setup  ## 200 nodes killed at random moments of speech; STREAM_SEED=… kills at the same ones
+	@STREAM_KILLS=200 $(PYTEST) -n 0 tests/instances/test_streams_apart.py
+
 .PHONY: test-mutations
 test-mutations: setup  ## 20,000 mutated frames and 5,000 requests, on both servers, with and without auth
 	@MUTATED_FRAMES=20000 MUTATED_REQUESTS=5000 $(PYTEST) -n 0 -o log_cli=true tests/mutations
