@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from channels.consumer import AsyncConsumer
 
 from scheduling.model.errors import Refusal
+from sockets.flawed_bytes import price
 from sockets.outbound import WRITE_TEXT, Outbound, OutboundLimits
 from sockets.reader import UNDECODABLE, MessageReader, ReadMessage, Unreadable
 from sockets.socket_auth import NAME_SENDER, OpenSocketAuth, Peer, SocketAuth, reject
@@ -21,7 +22,7 @@ _BROKEN, _TOO_BIG = 1011, 1009
 _EVICTED_WITHIN_S = 1.0
 # What a long frame takes of a share besides; one that has to be read field by field takes more, and
 # much of what all sockets of its sender have.
-_BYTES_A_FRAME, _FLAWED_BYTES_A_FRAME, _FLAWED_BYTES_A_WORK = 64 * 1024, 16 * 1024, 4 * 1024
+_BYTES_A_FRAME = 64 * 1024
 
 
 class MessageConsumer(AsyncConsumer, Generic[Incoming, Outgoing]):
@@ -126,9 +127,8 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming, Outgoing]):
 
     async def pay_for_flawed(self, size: int) -> None:
         """Keep pace with a frame that has to be read field by field."""
-        await self.keep_pace(
-            cost=1 + size // _FLAWED_BYTES_A_FRAME, work=size // _FLAWED_BYTES_A_WORK
-        )
+        cost, work = price(size)
+        await self.keep_pace(cost=cost, work=work)
 
     def refused(self, refusal: Refusal) -> None:
         """Tell the peer of a refusal."""

@@ -138,6 +138,7 @@ class Endpoint:
             try:
                 message = self._reader.decode(body)
             except UNDECODABLE:
+                self._auth.pay_for_flawed(scope, principal, size=len(body))
                 message = await self._read_flawed(self._reader, principal, body)
 
         async def wait_gone() -> None:

@@ -49,18 +49,25 @@ def build_access(infrastructure: Infrastructure, configuration: AccessConfigurat
     )
     clients = ClientAddresses(proxies=configuration.proxies)
     limits = configuration.limits
+    frames_per_s, frame_burst = configuration.frame_rate
     strangers = OpenRequestAuth(
-        clients=clients, shares=Shares(per_s=limits.work_per_s, burst=limits.work_burst)
+        clients=clients,
+        shares=Shares(per_s=limits.work_per_s, burst=limits.work_burst),
+        flawed=Shares(per_s=frames_per_s, burst=frame_burst),
     )
     return AccessParts(
         access=access,
         limits=limits,
         node_auth=_build_node_auth(access, configuration, clients),
         session_auth=_build_session_auth(access, configuration, clients),
-        node_requests=GuardedRequestAuth(access=access, scope=Scope.NODE, clients=clients)
+        node_requests=GuardedRequestAuth(
+            access=access, scope=Scope.NODE, clients=clients, strangers=strangers
+        )
         if configuration.guards_nodes
         else strangers,
-        session_requests=GuardedRequestAuth(access=access, scope=Scope.SESSION, clients=clients)
+        session_requests=GuardedRequestAuth(
+            access=access, scope=Scope.SESSION, clients=clients, strangers=strangers
+        )
         if configuration.guards_sessions
         else strangers,
         strangers=strangers,

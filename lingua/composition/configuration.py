@@ -90,9 +90,13 @@ class PoolConfiguration:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AccessConfiguration:
-    """Who must show what, and how much each may do."""
+    """Who must show what, and how much each may do.
+
+    `frame_rate` is frames a second, and at once; what cannot be read over HTTP counts as such.
+    """
 
     limits: AccessLimits
+    frame_rate: tuple[float, int]
     guards_nodes: bool
     guards_sessions: bool
     proxies: tuple[str, ...]

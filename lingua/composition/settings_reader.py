@@ -248,6 +248,10 @@ def _read_access() -> AccessConfiguration:
             most_node_ids=settings.LINGUA_PRINCIPAL_MAX_NODE_IDS,
             claim_ms=(settings.LINGUA_NODE_STALE_S or _CLAIMED_FOR_S) * 1000,
         ),
+        frame_rate=(
+            settings.LINGUA_PRINCIPAL_FRAME_RATE_PER_S,
+            settings.LINGUA_PRINCIPAL_FRAME_BURST,
+        ),
         guards_nodes=settings.LINGUA_NODE_AUTH,
         guards_sessions=settings.LINGUA_SESSION_AUTH,
         proxies=tuple(settings.LINGUA_TRUSTED_PROXIES),

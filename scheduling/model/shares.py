@@ -23,13 +23,17 @@ class Shares:
         # Views take from threads: each step on an ordered dictionary is whole, unlike an iteration.
         self._buckets: collections.OrderedDict[str, tuple[float, float]] = collections.OrderedDict()
 
-    def take(self, name: str) -> int:
-        """Take one from a bucket; return 0, or how many ms until there is one."""
+    def take(self, name: str, *, cost: int = 1) -> int:
+        """Take `cost` from a bucket; return 0, or how many ms until there is so much.
+
+        What costs more than a bucket holds may empty a full one.
+        """
         now_ms = clock.steady_ms()
         tokens = self._pop(name, now_ms)
-        is_taken = tokens >= 1
-        self._keep(name, tokens - 1 if is_taken else tokens, now_ms)
-        return 0 if is_taken else math.ceil((1 - tokens) / self._per_ms)
+        cost = min(cost, self._burst)
+        is_taken = tokens >= cost
+        self._keep(name, tokens - cost if is_taken else tokens, now_ms)
+        return 0 if is_taken else math.ceil((cost - tokens) / self._per_ms)
 
     def reserve(self, name: str, *, cost: int = 1) -> float:
         """Take `cost` whether it is there or not; return how many ms whoever took it must wait.

@@ -186,23 +186,55 @@ async def test_a_revoked_token_ends_a_poll_within_two_seconds(fortress: Fortress
     await keeps_to(3, revoke)
 
 
-async def test_a_flood_of_one_principal_is_429_and_others_are_served(
-    tmp_path: Path, redis_server: OwnRedis
-) -> None:
-    launcher = Launcher(directory=tmp_path)
-    limits = {"LINGUA_WORK_REQUEST_BURST": "5", "LINGUA_WORK_REQUESTS_PER_SECOND": "0.01"}
-    flooded = start_fortress(launcher, redis_server, tmp_path, "uvicorn", **limits)
-    try:
-        loud, quiet = flooded.issue("api", "loud"), flooded.issue("api", "quiet")
-        address = flooded.instance.address
-        replies = [await ask(address, _NO_JOB, method="GET", token=loud) for _ in range(6)]
-        other = await ask(address, _NO_JOB, method="GET", token=quiet)
-        nowhere = [await ask(address, f"/v1/{each}", token=f"lat_{each}") for each in range(6)]
-    finally:
-        launcher.end()
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory, redis_server: OwnRedis):
+    """A server whose shares are soon used up, and hardly filled again while a test runs."""
+    directory: Path = tmp_path_factory.mktemp("narrow")
+    launcher = Launcher(directory=directory)
+    limits = {
+        "LINGUA_WORK_REQUEST_BURST": "5",
+        "LINGUA_WORK_REQUESTS_PER_SECOND": "0.01",
+        "LINGUA_PRINCIPAL_FRAME_BURST": "200",
+        "LINGUA_PRINCIPAL_FRAME_RATE_PER_S": "1",
+    }
+    yield start_fortress(launcher, redis_server, directory, "uvicorn", **limits)
+    launcher.end()
+
+
+async def test_a_flood_of_one_principal_is_429_and_others_are_served(narrow: Fortress) -> None:
+    loud, quiet = narrow.issue("api", "loud"), narrow.issue("api", "quiet")
+    address = narrow.instance.address
+    replies = [await ask(address, _NO_JOB, method="GET", token=loud) for _ in range(6)]
+    other = await ask(address, _NO_JOB, method="GET", token=quiet)
+    nowhere = [await ask(address, f"/v1/{each}", token=f"lat_{each}") for each in range(6)]
 
     assert [reply.status for reply in replies] == [404] * 5 + [429]
     assert replies[-1].json["details"]["retry_after_ms"] > 0
     assert "retry-after" in replies[-1].headers
     assert other.status == 404
     assert [reply.status for reply in nowhere] == [404] * 5 + [429]
+
+
+@pytest.mark.req("ED12")
+@pytest.mark.parametrize(("kind", "path"), [("node", "/v1/job/done"), ("api", "/v1/dispatch/f2f")])
+async def test_bodies_that_cannot_be_read_count_by_their_bytes(
+    narrow: Fortress, kind: str, path: str
+) -> None:
+    token, other = narrow.issue(kind, f"messy-{kind}"), narrow.issue(kind, f"tidy-{kind}")
+    address, long = narrow.instance.address, {"job_id": 1, "audio": 1, "noise": "x" * 500_000}
+
+    replies = [await ask(address, path, long, token=token) for _ in range(3)]
+    another = await ask(address, path, long, token=other)
+
+    assert [reply.status for reply in replies] == [400, 429, 429]
+    assert replies[-1].json["error"] == "RATE_LIMITED"
+    assert int(replies[-1].headers["retry-after"]) >= 1
+    assert another.status == 400
+
+
+@pytest.mark.req("ED12")
+async def test_who_shows_no_token_at_all_asks_only_so_often(narrow: Fortress) -> None:
+    address = narrow.instance.address
+    replies = [await ask(address, "/v1/job/done", {}) for _ in range(6)]
+
+    assert replies[-1].status == 429

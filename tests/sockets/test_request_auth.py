@@ -2,18 +2,32 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from scheduling.model.credentials import Kind, Scope, draw_token
-from scheduling.model.errors import Refusal, TooManyRequests
+from scheduling.model.errors import AccessDenied, Refusal, TooManyRequests
 from scheduling.model.shares import Shares
 from sockets.client_address import ClientAddresses
 from sockets.request_auth import GuardedRequestAuth, OpenRequestAuth
 from tests.sockets.credentials import Guard, connect, draw_ticket, name_principal
 
 
-def request_auth(guard: Guard) -> GuardedRequestAuth:
-    return GuardedRequestAuth(access=guard.access, scope=Scope.SESSION, clients=ClientAddresses())
+def open_auth(*, burst: int = 100, flawed_burst: int = 100) -> OpenRequestAuth:
+    return OpenRequestAuth(
+        clients=ClientAddresses(),
+        shares=Shares(per_s=0.01, burst=burst),
+        flawed=Shares(per_s=0.01, burst=flawed_burst),
+    )
+
+
+def request_auth(guard: Guard, strangers: OpenRequestAuth | None = None) -> GuardedRequestAuth:
+    return GuardedRequestAuth(
+        access=guard.access,
+        scope=Scope.SESSION,
+        clients=ClientAddresses(),
+        strangers=strangers or open_auth(),
+    )
 
 
 async def refuse(guard: Guard, scope: dict[str, Any]) -> Refusal:
@@ -26,14 +40,14 @@ async def refuse(guard: Guard, scope: dict[str, Any]) -> Refusal:
 async def test_where_authentication_is_off_nobody_has_to_say_who_asks(
     scope: dict[str, Any],
 ) -> None:
-    auth = OpenRequestAuth(clients=ClientAddresses(), shares=Shares(per_s=0.01, burst=1))
+    auth = open_auth(burst=1)
 
     assert await auth.identify(scope) is None
 
 
 @pytest.mark.req("ED12")
 async def test_where_authentication_is_off_an_address_asks_only_so_often() -> None:
-    auth = OpenRequestAuth(clients=ClientAddresses(), shares=Shares(per_s=0.01, burst=2))
+    auth = open_auth(burst=2)
     here, there = ({**connect(), "client": (address, 1)} for address in ("10.0.0.1", "10.0.0.2"))
 
     for _ in range(2):
@@ -136,3 +150,33 @@ async def test_who_may_not_ask_uses_up_nothing(guard: Guard) -> None:
         await refuse(guard, connect(bearer=foreign.text))
 
     assert await request_auth(guard).identify(connect(bearer=token.text)) == name_principal(token)
+
+
+@pytest.mark.req("ED12")
+async def test_who_shows_no_token_is_told_to_wait_as_a_stranger_is(guard: Guard) -> None:
+    auth = request_auth(guard, open_auth(burst=2))
+
+    for _ in range(2):
+        with pytest.raises(AccessDenied):
+            await auth.identify(connect())
+    with pytest.raises(TooManyRequests):
+        await auth.identify(connect())
+
+
+@pytest.mark.req("ED12")
+async def test_bodies_that_cannot_be_read_as_they_are_count_by_their_bytes(guard: Guard) -> None:
+    # A small one is one frame; one of 160 KiB is ten more, and forty for the work.
+    auth = request_auth(guard, open_auth(flawed_burst=60))
+    one = name_principal(draw_token(Kind.API))
+    other = msgspec.structs.replace(one, principal_id="p-2")
+
+    auth.pay_for_flawed(connect(), one, size=160 * 1024)
+    with pytest.raises(TooManyRequests) as refused:
+        auth.pay_for_flawed(connect(), one, size=160 * 1024)
+
+    assert refused.value.details["retry_after_ms"] > 1_000
+    for _ in range(9):
+        auth.pay_for_flawed(connect(), one, size=100)
+    auth.pay_for_flawed(connect(), other, size=8 * 1024 * 1024)
+    with pytest.raises(TooManyRequests):
+        auth.pay_for_flawed(connect(), other, size=0)
