@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta
 
 from nodes.messages import Counter, JobOutput, NodeHeartbeat, NodeId, ShortText
-from sockets.wire import Message, check_levels
+from sockets.wire import PROTOCOL_VERSION, Message, check_levels
 
 
 class PollWork(Message, frozen=True):
@@ -75,7 +75,7 @@ class RegisteredOverHttp(Message, frozen=True, omit_defaults=False):
     resume_token: str
     heartbeat_interval_ms: int
     ok: bool = True
-    protocol_version: str = "1.1"
+    protocol_version: str = PROTOCOL_VERSION
 
 
 class Noted(Message, frozen=True, omit_defaults=False):

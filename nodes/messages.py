@@ -9,7 +9,7 @@ from nodes.job_frames import AssignJob, CancelJob, CloseJob, OpenJob, SpokenAudi
 from scheduling.model.languages import NmtRule
 from scheduling.model.nodes import NodeStatus
 from sockets.reader import MessageReader
-from sockets.wire import Message, check_levels, find_type
+from sockets.wire import PROTOCOL_VERSION, Message, check_levels, find_type
 
 # The end of a text, not of its last line; in the dialect of JSON Schema.
 NodeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)", max_length=64)]
@@ -309,7 +309,7 @@ class NodeRegistered(Message, frozen=True, tag="node_register_ack"):
     status: str
     resume_token: str | None = None
     max_frame_bytes: int | None = None
-    protocol_version: str = msgspec.field(default_factory=lambda: "1.1")
+    protocol_version: str = msgspec.field(default_factory=lambda: PROTOCOL_VERSION)
 
 
 class NodeStatusShown(Message, frozen=True, tag="node_status"):

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from scheduling.model.languages import AUTO, UnreadableLanguage, read_language
 from sockets.reader import MessageReader
-from sockets.wire import Message, check_levels, find_type
+from sockets.wire import PROTOCOL_VERSION, Message, check_levels, find_type
 
 # Languages one utterance may be translated to.
 MOST_TARGETS = 32
@@ -176,7 +176,7 @@ class SessionOpened(Message, frozen=True, omit_defaults=False, tag="session_init
     session_id: str
     trace_id: str
     message: str = "session created"
-    protocol_version: str = "1.1"
+    protocol_version: str = PROTOCOL_VERSION
     use_binary_frame: bool = False
     negotiated_codec: str = "opus"
     negotiated_audio_format: str = "opus"

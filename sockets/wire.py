@@ -2,6 +2,9 @@
 
 import msgspec
 
+PROTOCOL_VERSION = "1.2"
+"""What is new since 1.0 is optional: a peer that knows nothing of it never sees it."""
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One frame: a JSON object told apart by ``type``; unknown fields are ignored.
