@@ -374,7 +374,13 @@ def _look_at_process() -> Iterator[Finding]:
 def _look_at_speech() -> Iterator[Finding]:
     """Only the reference node and the demo need these."""
     there: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("pocketsphinx", lambda: importlib.util.find_spec("pocketsphinx")),
+        (
+            "moonshine-voice or pocketsphinx",
+            lambda: (
+                importlib.util.find_spec("moonshine_voice")
+                or importlib.util.find_spec("pocketsphinx")
+            ),
+        ),
         ("apertium", lambda: shutil.which("apertium")),
         ("espeak-ng", lambda: shutil.which("espeak-ng")),
     )

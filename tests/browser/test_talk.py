@@ -6,7 +6,7 @@ from tests.browser.browser import Browser
 from tests.browser.programs import run_nodes
 from tests.e2e.servers import Lingua
 
-_SAID = "go forward ten meters"
+_SAID = "Go forward ten meters."
 
 
 @pytest.mark.req("N10")

@@ -20,7 +20,7 @@ def test_spoken_english_comes_back_as_spoken_spanish(server):
 
     assert demo.returncode == 0, demo.stderr
     told = json.loads(demo.stdout)
-    assert told["text_asr"] == "go forward ten meters"
+    assert told["text_asr"] == "Go forward ten meters."
     assert "metros" in told["text_translated"]
     assert told["tts_bytes"] > 16_000, "half a second of speech at least"
     assert 0 < told["dispatch_ms"] < told["total_ms"]
@@ -47,7 +47,7 @@ async def test_the_demonstration_tells_a_pipe_at_once_and_ends_when_told(tmp_pat
         code = await demo.wait()
 
     assert told[0].startswith("Starting Redis")
-    assert "  heard       go forward ten meters\n" in told
+    assert "  heard       Go forward ten meters.\n" in told
     assert code == 0
 
 

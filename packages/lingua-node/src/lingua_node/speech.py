@@ -1,22 +1,31 @@
 """The reference node: spoken English in, spoken Spanish out, on a CPU, offline.
 
-Recognition by pocketsphinx, translation by Apertium, speech by eSpeak NG.
+Recognition by Moonshine, or by pocketsphinx where there is no wheel of it; translation by Apertium,
+speech by eSpeak NG. Nothing that recognizes Spanish comes in a wheel, so there is one direction.
 """
 
 import asyncio
 import contextlib
-import importlib.util
 import logging
 import shutil
 from dataclasses import dataclass
 
-from lingua_node import audio, clock, messages, opus, semantic, translator, workers
+from lingua_node import (
+    audio,
+    clock,
+    messages,
+    opus,
+    recognizers,
+    semantic,
+    translator,
+    workers,
+)
 from lingua_node.jobs import Job, JobFailed, Result
 from lingua_node.node import Node
 
 logger = logging.getLogger(__name__)
 
-ASR, NMT, TTS, SEMANTIC = "pocketsphinx-en", "apertium-en-es", "espeak-ng-es", "sentence-repair"
+NMT, TTS, SEMANTIC = "apertium-en-es", "espeak-ng-es", "sentence-repair"
 _SOURCE, _TARGET = "en", "es"
 _VOICE = "es"
 
@@ -39,8 +48,10 @@ def check_programs(*, tts_format: str) -> None:
     :raises ProgramMissing: something is not
     """
     missing: list[str] = []
-    if importlib.util.find_spec("pocketsphinx") is None:
-        missing.append("pocketsphinx (pip install 'lingua-node[speech]')")
+    if not recognizers.is_installed():
+        missing.append(
+            "Moonshine or pocketsphinx (pip install 'lingua-node[moonshine]' or [speech])"
+        )
     if not translator.is_installed():
         missing.append(
             "Apertium English-Spanish (Debian: apt-get install apertium apertium-eng-spa)"
@@ -178,8 +189,17 @@ def _language(code: str) -> str:
 
 
 def _services() -> list[messages.Service]:
+    recognizer = (
+        messages.Service(
+            service_id="moonshine-tiny-en", type="asr", engine="moonshine", version="0.0.59"
+        )
+        if recognizers.can_stream()
+        else messages.Service(
+            service_id="pocketsphinx-en", type="asr", engine="pocketsphinx", version="5"
+        )
+    )
     return [
-        messages.Service(service_id=ASR, type="asr", engine="pocketsphinx", version="5"),
+        recognizer,
         messages.Service(service_id=NMT, type="nmt", engine="apertium", version="3"),
         messages.Service(service_id=TTS, type="tts", engine="espeak-ng", version="1"),
         messages.Service(service_id=SEMANTIC, type="semantic", engine="rules", version="1"),

@@ -1,67 +1,38 @@
 """The process that recognizes and speaks, so that the node's event loop never waits for the CPU.
 
-Run as `python -m lingua_node.speech_worker`. Pocketsphinx holds the GIL while it decodes, so
-threads would not do. Frames in both directions: one letter, uint32 little-endian length, body.
+Run as `python -m lingua_node.speech_worker`; with `mute` it recognizes nothing and loads no model.
+Pocketsphinx holds the GIL while it decodes, so threads would not do. Frames in both directions:
+one letter, uint32 little-endian length, body.
 
     in   R  PCM16 at 16 kHz                out  P  text so far, any number; then F  the final text
+    in   O  nothing: somebody speaks       out  P  text so far, any number
+         D  PCM16 at 16 kHz, any number
+         L  nothing: that was all               F  the final text
     in   S  JSON {voice, text}             out  A  PCM16 at 16 kHz
     in   C  uint32 rate, then PCM16        out  A  the same at 16 kHz
                                            out  E  in place of F or A: why it failed
                                            out  Y  once, after the start: ready
 """
 
-import importlib
 import json
+import queue
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from lingua_node import audio
+from lingua_node import audio, recognizers
 from lingua_node.jobs import AudioInvalid
 
-_STEP_BYTES = audio.SAMPLE_RATE  # half a second between partial texts
+MUTE = "mute"
+
 _SPEAK_WITHIN_S = 20
+_MOST_FRAMES_WAITING = 32
 
-
-class Recognizer:
-    """English words out of PCM16 at 16 kHz."""
-
-    def __init__(self) -> None:
-        decoder = importlib.import_module("pocketsphinx").Decoder  # untyped, and optional
-
-        self._decoder = decoder(samprate=audio.SAMPLE_RATE, loglevel="FATAL")
-        # A second, nearly idle decoder that only listens how loud and how colored a recording is.
-        self._ear = decoder(samprate=audio.SAMPLE_RATE, lm=None, keyphrase="go", loglevel="FATAL")
-
-    def recognize(self, pcm16: bytes) -> Iterator[tuple[str, bool]]:
-        """Yield (text so far, False) each time it grew, and at last (final text, True).
-
-        The mean of the whole recording is measured first and given to the decoder: as good as
-        decoding it in one piece, and nothing of the last speaker's microphone is carried over.
-        """
-        self._decoder.set_cmn(self._measure(pcm16))
-        self._decoder.start_utt()
-        text = ""
-        for start in range(0, len(pcm16), _STEP_BYTES):
-            self._decoder.process_raw(pcm16[start : start + _STEP_BYTES])
-            if (heard := self._heard()) != text:
-                text = heard
-                yield text, False
-        self._decoder.end_utt()
-        yield self._heard(), True
-
-    def _heard(self) -> str:
-        hypothesis = self._decoder.hyp()
-        return hypothesis.hypstr if hypothesis is not None else ""
-
-    def _measure(self, pcm16: bytes) -> str:
-        self._ear.start_utt()
-        self._ear.process_raw(pcm16, no_search=True, full_utt=True)
-        mean: str = self._ear.get_cmn(update=False)
-        self._ear.end_utt()
-        return mean
+Frame = tuple[bytes, bytes]
+Frames = queue.Queue[Frame | None]
 
 
 def speak(*, voice: str, text: str) -> bytes:
@@ -98,11 +69,16 @@ def write_frame(stream: BinaryIO, letter: bytes, body: bytes) -> None:
     stream.flush()
 
 
-def _answer(recognizer: Recognizer, letter: bytes, body: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _answer(
+    recognizer: recognizers.Recognizer | None, frame: Frame, frames: Frames
+) -> Iterator[Frame]:
+    letter, body = frame
     match letter:
-        case b"R":
+        case b"R" if recognizer is not None:
             for text, is_final in recognizer.recognize(body):
                 yield b"F" if is_final else b"P", text.encode()
+        case b"O" if isinstance(recognizer, recognizers.MoonshineRecognizer):
+            yield from _listen(recognizer, frames)
         case b"S":
             yield b"A", speak(**json.loads(body))
         case b"C":
@@ -112,15 +88,38 @@ def _answer(recognizer: Recognizer, letter: bytes, body: bytes) -> Iterator[tupl
             yield b"E", b"unknown request"
 
 
+def _listen(recognizer: recognizers.MoonshineRecognizer, frames: Frames) -> Iterator[Frame]:
+    listening = recognizer.listen()
+    try:
+        while (frame := frames.get()) is not None and frame[0] == b"D":
+            listening.hear(frame[1])
+            # What waits is heard first: a guess that is already old helps nobody.
+            if frames.empty() and (text := listening.guess()) is not None:
+                yield b"P", text.encode()
+        if frame is not None:
+            yield b"F", listening.end().encode()
+    finally:
+        listening.close()
+
+
+def _read_all(source: BinaryIO, frames: Frames) -> None:
+    """Read beside the work, so that it is known whether more waits; bounded by the queue."""
+    while (frame := read_frame(source)) is not None:
+        frames.put(frame)
+    frames.put(None)
+
+
 def main() -> None:
     """Answer requests until stdin ends, which it also does when the node dies."""
-    recognizer = Recognizer()
+    recognizer = None if MUTE in sys.argv[1:] else recognizers.load()
     speak(voice="es", text="hola")  # computes the resampling filters before the first job
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    frames: Frames = queue.Queue(_MOST_FRAMES_WAITING)
+    threading.Thread(target=_read_all, args=(sys.stdin.buffer, frames), daemon=True).start()
+    sink = sys.stdout.buffer
     write_frame(sink, b"Y", b"")
-    while (frame := read_frame(source)) is not None:
+    while (frame := frames.get()) is not None:
         try:
-            for letter, body in _answer(recognizer, *frame):
+            for letter, body in _answer(recognizer, frame, frames):
                 write_frame(sink, letter, body)
         except (AudioInvalid, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
             write_frame(sink, b"E", str(error).encode())

@@ -6,9 +6,10 @@ import json
 import logging
 import struct
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from lingua_node import speech_worker
 from lingua_node.jobs import JobFailed
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,9 @@ class WorkerLost(JobFailed):
 class Worker:
     """One process; restarted when it dies, or when a job leaves it in the middle of its work."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_mute: bool = False) -> None:
+        """Prepare one; a mute one recognizes nothing, and needs neither model nor memory."""
+        self._arguments = [speech_worker.MUTE] if is_mute else []
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -45,6 +48,7 @@ class Worker:
             sys.executable,
             "-m",
             "lingua_node.speech_worker",
+            *self._arguments,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             # Ctrl-C in a terminal reaches the whole group, and draining still needs this process.
@@ -79,9 +83,7 @@ class Worker:
         :raises JobFailed: the worker says why it failed
         :raises WorkerLost: the process ended
         """
-        if not self.is_running:
-            await self.stop()
-            await self.start()
+        await self._ensure_running()
         done = False
         try:
             await self._write(letter, body)
@@ -95,6 +97,49 @@ class Worker:
             if not done:
                 # The job was cancelled: what the process still computes is nobody's answer.
                 await self.stop()
+
+    async def listen(
+        self, pcm16: AsyncIterator[bytes], tell: Callable[[str], Awaitable[None]]
+    ) -> str:
+        """Recognize what is still being spoken; `tell` gets each guess at all said so far.
+
+        :raises JobFailed: the worker says why it failed, or the audio ended in an error
+        :raises WorkerLost: the process ended
+        """
+        await self._ensure_running()
+        text: str | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                feeding = group.create_task(self._feed(pcm16))
+                text = await self._hear(tell)
+                await feeding
+        except ExceptionGroup as failed:
+            # Whichever end failed first; the other was cancelled for it.
+            raise failed.exceptions[0] from None
+        finally:
+            if text is None:
+                await self.stop()
+        return text
+
+    async def _feed(self, pcm16: AsyncIterator[bytes]) -> None:
+        await self._write(b"O", b"")
+        async for piece in pcm16:
+            await self._write(b"D", piece)
+        await self._write(b"L", b"")
+
+    async def _hear(self, tell: Callable[[str], Awaitable[None]]) -> str:
+        while True:
+            answer, content = await self._read()
+            if answer == b"E":
+                raise JobFailed(content.decode())
+            if answer == b"F":
+                return content.decode()
+            await tell(content.decode())
+
+    async def _ensure_running(self) -> None:
+        if not self.is_running:
+            await self.stop()
+            await self.start()
 
     async def _write(self, letter: bytes, body: bytes) -> None:
         process = self._process
@@ -121,8 +166,8 @@ class Worker:
 class Workers:
     """As many workers as the node has slots."""
 
-    def __init__(self, *, count: int) -> None:
-        self._all = [Worker() for _ in range(count)]
+    def __init__(self, *, count: int, are_mute: bool = False) -> None:
+        self._all = [Worker(is_mute=are_mute) for _ in range(count)]
         self._idle: asyncio.Queue[Worker] = asyncio.Queue(maxsize=count)
         self._reviving: set[asyncio.Task[None]] = set()
 
