@@ -39,8 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes long first; within a folder the order stays."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what takes long first; within a folder the order stays.
+
+    :raises pytest.UsageError: groups are wanted, and xdist made none
+    """
+    is_grouped = config.getoption("loadgroup", default=False)
+    if is_grouped and not all("@" in item.nodeid for item in items):
+        raise pytest.UsageError("pytest-xdist groups no tests under this pytest.")
     items.sort(key=_rank)
 
 
