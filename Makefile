@@ -153,6 +153,11 @@ bench-memory: setup  ## 200,000 jobs and what they leave behind, in about ten mi
 bench-layer: setup  ## our channel layer against core and pub/sub of channels_redis, in one run
 	@$(PYTHON) bench/bench_layer.py
 
+.PHONY: bench-speech
+bench-speech: setup  ## speech passed on while it is spoken: cost of a chunk, its way, an open microphone
+	@$(PYTHON) -m bench.speech
+	@$(PYTHON) -m bench.report
+
 .PHONY: bench-peers
 bench-peers: setup  ## the same payload through six others a user might pick, under var/
 	@$(PYTHON) -m bench.peers.run

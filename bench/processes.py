@@ -42,12 +42,16 @@ class Target:
         ]
 
     def load(self, mode: str, **options: object) -> dict[str, Any]:
-        """Run the load generator once and return what it measured; an option True is a switch.
+        """Run the load generator of utterances once, as `load_with` does."""
+        return self.load_with("bench.load", mode, **options)
+
+    def load_with(self, module: str, mode: str, **options: object) -> dict[str, Any]:
+        """Run a load generator once and return what it measured; an option True is a switch.
 
         :raises RuntimeError: it failed; the message ends with what it said
         """
         arguments = [
-            *(sys.executable, "-m", "bench.load", mode),
+            *(sys.executable, "-m", module, mode),
             *("--address", *(f"127.0.0.1:{port}" for port in self._ports)),
             *("--server-pid", *map(str, self.pids)),
             *("--redis-pid", *map(str, self._redis_pids)),

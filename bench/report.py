@@ -107,6 +107,8 @@ def render(results: Mapping[str, Document]) -> dict[str, str]:
         "missed": lambda: print_missed(rows),
         "memory": lambda: print_memory(results["memory"]),
         "peers": lambda: print_table(_list_rows(peers)),
+        "speech-run": lambda: print_run(results["speech"]),
+        "speech": lambda: print_table(_list_rows(results["speech"])),
         "costs": lambda: print_costs(rows),
         "example": lambda: print_example(rows),
         "simulation": lambda: f"{print_setting(simulated)}\n\n{print_policies(policies)}",
@@ -129,7 +131,9 @@ def main() -> None:
     )
     parser.add_argument("--check", action="store_true", help="change nothing, fail on a difference")
     options = parser.parse_args()
-    blocks = render({name: _read(name) for name in ("latest", "memory", "peers", "simulation")})
+    blocks = render(
+        {name: _read(name) for name in ("latest", "memory", "peers", "simulation", "speech")}
+    )
     outdated = []
     for path in _PAGES:
         before = path.read_text()

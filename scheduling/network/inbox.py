@@ -112,6 +112,9 @@ class InstanceInbox:
     def _bring(self, envelope: ForNode) -> None:
         match envelope.event:
             case JobAssigned() as event:
+                if event.is_open:
+                    # At once: what is said of it may have come together with it.
+                    self._spoken.hold(event)
                 self._background.run(self._assign(envelope, event), name="an assignment")
             case AudioSpoken() | SpeechEnded() as event:
                 if not self._spoken.take(envelope.node_id, event):
@@ -130,7 +133,6 @@ class InstanceInbox:
         if not event.is_open:
             await self._give(envelope, event)
             return
-        self._spoken.hold(event)
         try:
             await self._give(envelope, event)
         finally:

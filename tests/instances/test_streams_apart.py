@@ -118,33 +118,41 @@ async def test_a_node_dies_after_the_end_and_another_takes_it_whole(homes: list[
     assert len(list_ends(speaker)) == 1
 
 
-async def kill_and_see(stack: AsyncExitStack, homes: list[Instance], rng: random.Random) -> None:
-    """Speak while the node that hears dies at a random frame; see one outcome with all in it."""
-    pair, after = draw_languages(), rng.randrange(_MOST_FRAMES)
-    fate, nodes = Fate(after=after), []
-    for _ in range(2):
-        home = rng.choice(homes)
-        node = await stack.enter_async_context(HearingNode.connect(home.url("/ws/node")))
-        await node.register(pair)
-        nodes.append(node)
-    url = rng.choice(homes).url("/ws/session")
-    speaker = await stack.enter_async_context(Speaker.connect(url))
-    await meet(speaker, pair)
-    for node in nodes:
-        node.fate = fate
-    await speak(speaker, CHUNKS)
-    told = f"seed {SEED}, killed at frame {after}"
-    await eventually(lambda: list_ends(speaker), f"{told}: no outcome", within_s=60)
-    await speaker.check_alive()
-    assert [end.get("text_asr") for end in list_ends(speaker)] == [digest(CLIP)], told
-    assert [node.flaws for node in nodes] == [[], []], told
+async def join(stack: AsyncExitStack, home: Instance, pair: tuple[str, str]) -> HearingNode:
+    node = await stack.enter_async_context(HearingNode.connect(home.url("/ws/node")))
+    await node.register(pair)
+    return node
+
+
+async def speak_and_see(
+    home: Instance, pair: tuple[str, str], nodes: list[HearingNode], *, after: int
+) -> None:
+    """Speak while the node that hears dies at a frame; see one outcome with all in it."""
+    fate, told = Fate(after=after), f"seed {SEED}, killed at frame {after}"
+    async with Speaker.connect(home.url("/ws/session")) as speaker:
+        await meet(speaker, pair)
+        for node in nodes:
+            node.fate = fate
+        await speak(speaker, CHUNKS)
+        await eventually(lambda: list_ends(speaker), f"{told}: no outcome", within_s=60)
+        await speaker.check_alive()
+        ends = list_ends(speaker)
+    assert [end.get("text_asr") for end in ends] == [digest(CLIP)], f"{told}: {ends}"
+    assert not any(node.flaws for node in nodes), told
     assert all(node.most_held <= node.slots for node in nodes), told
 
 
 @pytest.mark.req("SP7", "SP8")
-async def test_a_node_killed_at_a_random_moment_of_speech_costs_nothing(homes: list[Instance]):
-    rng = random.Random(SEED)
-    for _ in range(KILLS):
-        async with AsyncExitStack() as stack:
-            await kill_and_see(stack, homes, rng)
+async def test_a_node_killed_at_a_random_moment_of_speech_costs_nothing(
+    cluster: Cluster, homes: list[Instance]
+):
+    rng, pair = random.Random(SEED), draw_languages()
+    async with AsyncExitStack() as stack:
+        nodes = [await join(stack, home, pair) for home in homes for _ in range(2)]
+        for _ in range(KILLS):
+            await speak_and_see(rng.choice(homes), pair, nodes, after=rng.randrange(_MOST_FRAMES))
+            for number, node in enumerate(nodes):
+                if node.is_dead:
+                    nodes[number] = await join(stack, homes[number // 2], pair)
+        await free_slots(cluster, *nodes)
     assert not any("Traceback" in home.errors for home in homes), [home.errors for home in homes]

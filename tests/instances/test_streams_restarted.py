@@ -9,6 +9,7 @@ from tests.instances.test_streams_apart import free_slots, list_ends, meet
 from tests.peers.frames import draw_languages
 from tests.peers.speaker import Speaker
 from tests.peers.streaming import CHUNKS, CLIP, HearingNode, digest, speak
+from tests.waiting import eventually
 
 
 @pytest.mark.req("SP7", "SP10")
@@ -79,3 +80,28 @@ async def test_a_speakers_instance_that_drains_lets_the_sentence_end(cluster: Cl
         assert await asyncio.to_thread(two.wait) == 0
 
     assert result["text_asr"] == digest(CLIP)
+
+
+@pytest.mark.req("SP7", "G5", "ED7")
+async def test_redis_forgets_in_mid_sentence_and_it_goes_whole(cluster: Cluster):
+    one = cluster.start()
+    pair = draw_languages()
+    async with (
+        HearingNode.connect(one.url("/ws/node")) as node,
+        Speaker.connect(one.url("/ws/session")) as speaker,
+    ):
+        await node.register(pair)
+        await meet(speaker, pair)
+        await speak(speaker, CHUNKS[:10], final=False)
+        await node.next("job_audio")
+        cluster.redis.flushall()
+        info = cluster.key(f"{{node:{node.node_id}}}:info")
+        await eventually(lambda: cluster.redis.exists(info), "the node was not written back")
+        await speak(speaker, CHUNKS[10:])
+        result = await speaker.result(1)
+        await speaker.check_alive()
+        await free_slots(cluster, node)
+
+    assert result["text_asr"] == digest(CLIP)
+    assert len(list_ends(speaker)) == 1
+    assert "Traceback" not in one.errors, one.errors
