@@ -46,7 +46,8 @@ def _fill(kind: type[Any]) -> dict[str, Any]:
 def _pick(kind: msgspec.inspect.Type) -> Any:
     match kind:
         case kind if type(kind) in _PLAIN:
-            return _PLAIN[type(kind)]
+            least = getattr(kind, "ge", None) or 0
+            return max(least, _PLAIN[type(kind)]) if least else _PLAIN[type(kind)]
         case msgspec.inspect.LiteralType(values=values):
             return values[0]
         case msgspec.inspect.EnumType(cls=members):

@@ -48,14 +48,11 @@ def _say(text: str) -> None:
 def measure_relay(directory: Path, *, runs: int, speakers: int) -> list[Row]:
     """Measure speakers on one instance, each as a stream and whole in turns."""
     _say(f"{speakers} speakers on one instance")
-    with _start(directory, instances=1) as target:
-        pairs = [
-            (
-                _load(target, "relay", speakers=speakers),
-                _load(target, "relay", speakers=speakers, whole=True),
-            )
-            for _ in range(runs)
-        ]
+    pairs = []
+    for _ in range(runs):
+        with _start(directory, instances=1) as target:
+            streamed_run = _load(target, "relay", speakers=speakers)
+            pairs.append((streamed_run, _load(target, "relay", speakers=speakers, whole=True)))
     streamed = [pair[0] for pair in pairs]
     extra = statistics.median(
         ours["server_us_per_chunk"] - whole["server_us_per_chunk"] for ours, whole in pairs
@@ -92,8 +89,10 @@ def measure_relay(directory: Path, *, runs: int, speakers: int) -> list[Row]:
 def measure_apart(directory: Path, *, runs: int, speakers: int) -> Row:
     """Measure speakers on one instance whose nodes are on another."""
     _say(f"{speakers} speakers on one instance, their nodes on another")
-    with _start(directory, instances=2) as target:
-        streamed = [_load(target, "relay", speakers=speakers) for _ in range(runs)]
+    streamed = []
+    for _ in range(runs):
+        with _start(directory, instances=2) as target:
+            streamed.append(_load(target, "relay", speakers=speakers))
     return _describe_way(streamed, instances=2, speakers=speakers)
 
 

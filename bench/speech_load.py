@@ -163,6 +163,8 @@ class Speaker:
             self._ready.set_result(None)
         elif heard.type in ("error", "missing_result"):
             self._hall.errors.append(bytes(payload).decode())
+            if not self._ready.done():
+                self._ready.set_exception(ConnectionError(self._hall.errors[-1]))
 
 
 async def _join(options: argparse.Namespace, hall: Hall) -> list[Speaker]:

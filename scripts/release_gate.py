@@ -43,6 +43,7 @@ GATES = (
     _make("test-alerts", "each alert fires for its fault and for no other"),
     _make("test-browser", "pages in a real browser; speech in, translation out"),
     _make("test-mutations", "frames and requests with any one field wrong, by the thousand"),
+    _make("test-recognition", "every recorded clip, whole and streamed, heard as well as before"),
     _make("test-streams", "200 nodes killed at random moments of speech, one outcome each"),
     _make("test-postgres", "history, admin, tokens and audit on PostgreSQL"),
     _make("test-deploy", "what deploy/ ships, started as its files say"),
