@@ -207,6 +207,8 @@ class TranslationResult(Message, frozen=True, tag="translation_result"):
     segments_meta: dict[str, Any] | None = None
     # How many clauses of it were spoken before, as `tts_chunk`.
     tts_chunks: int = 0
+    # When the speaker's last word was heard, by the clock of `scheduler_sent_at_ms`.
+    speech_ended_at_ms: int = 0
     # Only in a session with several target languages.
     tgt_lang: str | None = None
 

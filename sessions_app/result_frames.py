@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from scheduling.model.events import (
     ClauseSpoken,
     JobAccepted,
@@ -115,11 +117,12 @@ def tell_outcome(
     now_ms: int,
     tgt_lang: str | None = None,
     is_announced: bool = False,
+    tells_speech_end: bool = False,
 ) -> Iterator[Frame]:
     """Yield the frames that end an utterance: one of them is its result, or says it is missing.
 
     `tgt_lang` names its language where the session has several; of a refusal that `is_announced`
-    only the marker is left to be said.
+    only the marker is left to be said. `tells_speech_end` is for who asked to be shown times.
     """
     outcome = event.outcome
     if isinstance(outcome, Refused):
@@ -133,7 +136,10 @@ def tell_outcome(
             yield _tell_step(event, "ASR_FINAL")
         if outcome.text_translated:
             yield _tell_step(event, "NMT_DONE")
-        yield _tell_result(event, outcome, groups, now_ms, tgt_lang)
+        told = _tell_result(event, outcome, groups, now_ms, tgt_lang)
+        if tells_speech_end:
+            told = msgspec.structs.replace(told, speech_ended_at_ms=event.speech_ended_at_ms)
+        yield told
 
 
 def tell_missing(

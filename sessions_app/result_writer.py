@@ -18,7 +18,8 @@ _TOO_SLOW = 1013
 class ResultWriter:
     """Says what became of utterances; knows which refusals were said before their place came.
 
-    `names_targets` says that each outcome names its language: the session has several.
+    `names_targets` says that each outcome names its language: the session has several. Who
+    `streams` is told when speech ended.
     """
 
     __slots__ = (
@@ -27,13 +28,21 @@ class ResultWriter:
         "_groups",
         "_names_targets",
         "_outbound",
+        "_streams",
     )
 
     def __init__(
-        self, *, session_id: str, outbound: Outbound, limits: SessionLimits, names_targets: bool
+        self,
+        *,
+        session_id: str,
+        outbound: Outbound,
+        limits: SessionLimits,
+        names_targets: bool,
+        streams: bool,
     ) -> None:
         self._outbound = outbound
         self._names_targets = names_targets
+        self._streams = streams
         self._announced: set[str] = set()
         self._errors = ErrorThinning()
         self._groups = UtteranceGroups(
@@ -78,6 +87,7 @@ class ResultWriter:
             now_ms=now_ms,
             tgt_lang=target,
             is_announced=event.job_id in self._announced,
+            tells_speech_end=self._streams,
         )
         self._announced.discard(event.job_id)
         thinned = self._errors.thin(frames, now_ms=clock.steady_ms())

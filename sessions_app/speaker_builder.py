@@ -70,6 +70,7 @@ class SpeakerBuilder:
             outbound=outbound,
             limits=self._limits,
             names_targets=bool(profile.tgt_langs),
+            streams=profile.streams,
         )
         cancellation = JobCancellation(
             session_id=session_id,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from scheduling.model import clock
-from scheduling.model.jobs import JobState, Request
+from scheduling.model.jobs import STREAMING, JobState, Request
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.store.replies import Reply, SlotReply, read_reply, read_slot
@@ -27,7 +27,10 @@ class JobNotes:
     def created(
         self, request: Request, *, node_id: str, read: Callable[[Any], str | None]
     ) -> Callable[[Any], str | None]:
-        """Note a new job, RESERVED where a slot is being taken in the same breath."""
+        """Note a new job, RESERVED where a slot is being taken in the same breath.
+
+        One that is opened while its utterance is spoken is noted as that.
+        """
         job, issued_ms = request.assignment, clock.steady_ms()
         state = JobState.RESERVED if node_id else JobState.SELECTING
 
@@ -41,6 +44,7 @@ class JobNotes:
                     job_id=job.job_id,
                     attempt=1,
                     node_id=node_id,
+                    reason=STREAMING if STREAMING in request.need.types else "",
                     issued_ms=issued_ms,
                 )
             return existing

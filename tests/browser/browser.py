@@ -51,6 +51,10 @@ class Browser:
     def click(self, selector: str) -> None:
         self._driver.find_element(By.CSS_SELECTOR, selector).click()
 
+    def press(self, key: str) -> None:
+        """Press a key of `selenium.webdriver.common.keys.Keys` where the focus is."""
+        self._driver.switch_to.active_element.send_keys(key)
+
     def fill(self, selector: str, text: str) -> None:
         field = self._driver.find_element(By.CSS_SELECTOR, selector)
         field.clear()

@@ -1,10 +1,13 @@
-// Jobs as dots: from speakers on the left, through the scheduler, to nodes on the right, and back.
+// Jobs as dots: from speakers on the left, through the scheduler, to nodes on the right, and back. One that a node hears
+// while it is spoken is a line for as long as it is under way.
 import { color, fitCanvas } from "./chart.js";
 
 const STOPS = { SELECTING: 0.34, RESERVED: 0.42, DISPATCHED: 0.62, ACKED: 0.84, RUNNING: 0.9, RETRYING: 0.34 };
 const TONES = { RETRYING: "warn", DONE: "good", FAILED: "bad", CANCELLED: "soft" };
 const MOST_DOTS = 600;
 const FADE_MS = 900;
+const STREAMING = "streaming";
+const isStill = matchMedia("(prefers-reduced-motion: reduce)");
 
 function lane(text, lanes) {
   let sum = 0;
@@ -17,7 +20,11 @@ export class Flow {
     Object.assign(this, { canvas, height: canvas.height, dots: new Map() });
   }
 
-  step([state, jobId, sessionId, nodeId], now) {
+  get streams() {
+    return [...this.dots.values()].filter((dot) => dot.isStream && dot.isUnderWay).length;
+  }
+
+  step([state, jobId, sessionId, nodeId, reason], now) {
     let dot = this.dots.get(jobId);
     if (!dot) {
       if (this.dots.size >= MOST_DOTS) this.dots.delete(this.dots.keys().next().value);
@@ -28,7 +35,9 @@ export class Flow {
     dot.target = STOPS[state] ?? (state === "DONE" ? 0.06 : dot.x);
     dot.tone = TONES[state] ?? "series-1";
     dot.moved = now;
-    dot.endsAt = state in STOPS ? now + 60000 : now + FADE_MS;
+    dot.isUnderWay = state in STOPS;
+    dot.isStream ||= dot.isUnderWay && reason === STREAMING;
+    dot.endsAt = dot.isUnderWay ? now + 60000 : now + FADE_MS;
   }
 
   draw(now) {
@@ -53,6 +62,7 @@ export class Flow {
       const between = Math.max(0, Math.min(1, (dot.x - 0.06) / 0.84));
       const y = top + room * (dot.from + (dot.to - dot.from) * between);
       pen.globalAlpha = Math.max(0.15, Math.min(1, (dot.endsAt - now) / FADE_MS));
+      if (dot.isStream && dot.isUnderWay) this.drawLine(pen, [width * 0.06, top + room * dot.from], [width * dot.x, y], now);
       pen.fillStyle = color(dot.tone);
       pen.beginPath();
       pen.arc(width * dot.x, y, 4.5, 0, 7);
@@ -60,5 +70,18 @@ export class Flow {
     }
     pen.globalAlpha = 1;
     this.drawnAt = now;
+  }
+
+  // Dashes that run from the speaker to the node, or stand where motion is not wanted.
+  drawLine(pen, from, to, now) {
+    pen.strokeStyle = color("series-4");
+    pen.lineWidth = 2;
+    pen.setLineDash([7, 5]);
+    pen.lineDashOffset = isStill.matches ? 0 : -now / 25;
+    pen.beginPath();
+    pen.moveTo(...from);
+    pen.lineTo(...to);
+    pen.stroke();
+    pen.setLineDash([]);
   }
 }

@@ -31,12 +31,14 @@ const waits = new LineChart(find("#waits"), find("#waits-legend"), [
   { key: "wait-99", label: "p99", color: "series-5", dashed: true },
   { key: "waiting", label: "jobs in line", color: "series-1" },
 ], { unit: " ms", plain: ["waiting"] });
+const streams = make("b", { "data-streams": true }, "0");
 find("#flow-legend").replaceChildren(
   ...[["series-1", "on its way"], ["good", "done"], ["warn", "tried again"], ["bad", "refused or failed"]].map(([shade, label]) => {
     const swatch = make("i");
     swatch.style.background = `var(--${shade})`;
     return make("li", {}, swatch, label);
   }),
+  make("li", {}, make("i", { class: "dashes" }), "a line: heard while it is spoken ", streams),
 );
 
 let isPaused = false;
@@ -97,6 +99,7 @@ function showNow(frame) {
   setTile("sessions", frame.sessions);
   setTile("waiting", frame.waiting);
   setTile("nodes", slots.nodes.size);
+  streams.textContent = formatNumber(flow.streams);
   setTile("slots", `${formatNumber(load)} / ${formatNumber(offered)}`);
 }
 

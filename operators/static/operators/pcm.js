@@ -44,20 +44,37 @@ export class Resampler {
   }
 }
 
-// A recorded clip: a WAV file of one channel of 16-bit samples.
-export async function readClip(url) {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`the clip could not be read: HTTP ${answer.status}`);
-  const view = new DataView(await answer.arrayBuffer());
+// A WAV file of one channel of 16-bit samples.
+function readWav(buffer) {
+  const view = new DataView(buffer);
   let [place, rate] = [12, SAMPLE_RATE];
   while (place + 8 <= view.byteLength) {
     const [name, size] = [view.getUint32(place), view.getUint32(place + 4, true)];
     if (name === 0x666d7420) rate = view.getUint32(place + 12, true);
     if (name === 0x64617461) {
-      const samples = new Int16Array(view.buffer.slice(place + 8, Math.min(view.byteLength, place + 8 + size)));
+      const bytes = buffer.slice(place + 8, Math.min(view.byteLength, place + 8 + size));
+      const samples = new Int16Array(bytes, 0, bytes.byteLength >> 1);
       return rate === SAMPLE_RATE ? samples : new Resampler(rate).take(toFloats(samples));
     }
     place += 8 + size + (size % 2);
   }
-  throw new Error("the clip has no samples");
+  throw new Error("The clip has no samples.");
+}
+
+// A recorded clip of the server's.
+export async function readClip(url) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`The clip could not be read (HTTP ${answer.status}).`);
+  return readWav(await answer.arrayBuffer());
+}
+
+// Speech as nodes send it; null where it is of a kind that this page cannot play, or broken.
+export function readAudio(text, format) {
+  try {
+    const samples = fromBase64(text);
+    if (format === "pcm16") return samples;
+    return format === "wav" ? readWav(samples.buffer) : null;
+  } catch {
+    return null;
+  }
 }

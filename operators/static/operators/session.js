@@ -11,14 +11,17 @@ async function askTickets() {
 }
 
 export class Session extends EventTarget {
-  constructor({ src, tgt }) {
+  // `isAloud` asks for the translation's speech clause by clause, while the rest is being said.
+  constructor({ src, tgt, isAloud }) {
     super();
-    Object.assign(this, { src, tgt, id: null, index: 0, seq: 0 });
+    Object.assign(this, { src, tgt, isAloud, id: null, seq: 0 });
     this.connect().catch((error) => {
       this.tell("error", { code: "NO_TICKET", message: error.message });
       this.tell("closed");
     });
   }
+
+  get isOpen() { return this.id !== null && this.socket.readyState === WebSocket.OPEN; }
 
   async connect() {
     const { src, tgt } = this;
@@ -27,8 +30,8 @@ export class Session extends EventTarget {
     if (this.isClosed) return;
     this.socket = new WebSocket(`${scheme}://${location.host}/ws/session`, tickets);
     this.socket.addEventListener("open", () => this.send({
-      type: "session_init", client_version: "talk-1", platform: "web", src_lang: src, tgt_lang: tgt,
-      audio_format: "pcm16", sample_rate: 16000,
+      type: "session_init", client_version: "talk-2", platform: "web", src_lang: src, tgt_lang: tgt,
+      audio_format: "pcm16", sample_rate: 16000, enable_streaming: true, enable_streaming_tts: this.isAloud,
     }));
     this.socket.addEventListener("message", (event) => this.take(JSON.parse(event.data)));
     this.socket.addEventListener("close", () => {
@@ -38,7 +41,6 @@ export class Session extends EventTarget {
   }
 
   take(message) {
-    this.index = Math.max(this.index, (message.utterance_index ?? -1) + 1);
     if (message.type === "session_init_ack") {
       this.id = message.session_id;
       this.beating = setInterval(() => this.send({ type: "client_heartbeat", session_id: this.id, timestamp: Date.now() }), 20000);
@@ -56,23 +58,11 @@ export class Session extends EventTarget {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
-  // A whole utterance at once; returns the index its answer will carry.
-  utter(audio) {
-    const index = this.index;
-    this.index += 1;
-    this.send({
-      type: "utterance", session_id: this.id, utterance_index: index, manual_cut: true, src_lang: this.src,
-      tgt_lang: this.tgt, audio, audio_format: "pcm16", sample_rate: 16000,
-    });
-    return index;
-  }
-
-  // A piece of speech as it is spoken; the last one, without audio, ends the utterance. The server says its index: long
-  // speech makes several utterances, and silence none.
+  // A piece of speech as it is spoken. A pause ends an utterance, and so does a last piece without audio. The server says
+  // its index: long speech makes several utterances, and silence none.
   stream(audio, { isFinal = false } = {}) {
     this.send({ type: "audio_chunk", session_id: this.id, seq: this.seq, is_final: isFinal, payload: audio ?? undefined });
     this.seq += 1;
-    if (isFinal) this.index += 1;
   }
 
   close() {

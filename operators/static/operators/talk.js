@@ -1,199 +1,255 @@
-// The speaker's page: speech in, what was heard and its translation out, with the time each stage took.
+// The speaker's page: speech in, its words and their translation out while it is said, with the time that took.
 import { color, fitCanvas } from "./chart.js";
-import { find, formatNumber, make, showFreshness } from "./dom.js";
-import { Resampler, SAMPLE_RATE, fromBase64, readClip, toBase64, toFloats } from "./pcm.js";
+import { find, make, showFreshness } from "./dom.js";
+import { Ear, findLoudest } from "./loudness.js";
+import { openMicrophone } from "./microphone.js";
+import { SAMPLE_RATE, readAudio, readClip, toBase64 } from "./pcm.js";
+import { Player } from "./player.js";
 import { Session } from "./session.js";
+import { Turn } from "./turn.js";
 
 const LANGUAGES = { en: "English", es: "Spanish", zh: "Chinese", ja: "Japanese", ko: "Korean", de: "German", fr: "French", it: "Italian", pt: "Portuguese", ru: "Russian" };
-const STAGES = [["asr_ms", "heard", "#2458c5"], ["nmt_ms", "translated", "#0f7d7d"], ["tts_ms", "spoken", "#7d3aa6"]];
+const ADVICE = {
+  NO_AVAILABLE_NODE: "Start a node for these languages, or choose others.",
+  NO_TICKET: "Log in as somebody who may open sessions, then reload this page.",
+  JOB_TIMEOUT: "Say it once more; a shorter sentence is done sooner.",
+};
+const MOST_TURNS = 50;
+const RECONNECT_MS = 2_000;
+// Nobody tells of an utterance in which a node heard nothing.
+const PATIENCE_MS = 30_000;
+// What is said while the page connects anew waits here: five seconds of it.
+const MOST_WAITING = 50;
+const PIECE_SAMPLES = SAMPLE_RATE / 10;
 
+const player = new Player();
+const turns = new Map();
+let ear = new Ear();
 let session = null;
 let microphone = null;
-let context = null;
-const turns = new Map();
+let clip = null;
+let waiting = [];
 
 function sayState(text) { find("#state").textContent = text; }
 function sayProblem(text) {
   find("#problem").textContent = text;
   find("#problem").classList.toggle("bad", Boolean(text));
 }
+function explain({ code, message }) {
+  sayProblem([message || "It did not work.", ADVICE[code], code ? `(${code})` : ""].filter(Boolean).join(" "));
+}
+
+const isSpeaking = () => microphone !== null || clip !== null;
+const isAloud = () => find("#aloud").checked;
+
+function allowSpeaking() {
+  find("#speak").disabled = microphone === null && (!session.isOpen || clip !== null);
+  find("#play").disabled = !session.isOpen || isSpeaking();
+}
 
 function open() {
   session?.close();
-  const mine = new Session({ src: find("#src").value, tgt: find("#tgt").value });
+  abandonTurns("cut off");
+  const mine = new Session({ src: find("#src").value, tgt: find("#tgt").value, isAloud: isAloud() });
   session = mine;
-  turns.clear();
-  for (const button of ["#speak", "#play"]) find(button).disabled = true;
-  mine.addEventListener("opened", ({ detail }) => {
-    if (session !== mine) return;
-    for (const button of ["#speak", "#play"]) find(button).disabled = false;
-    sayState("Ready.");
-    showFreshness(`session ${detail.session_id}`);
+  const on = (name, take) => mine.addEventListener(name, ({ detail }) => session === mine && take(detail));
+  allowSpeaking();
+  on("opened", ({ session_id: id }) => {
+    for (const said of waiting.splice(0)) mine.stream(...said);
+    allowSpeaking();
+    sayState(isSpeaking() ? "Listening…" : "Ready.");
+    showFreshness(`session ${id}`);
   });
-  mine.addEventListener("closed", () => {
-    if (session !== mine) return;
+  on("closed", () => {
+    abandonTurns("connection lost");
+    allowSpeaking();
     sayState("Not connected; trying again.");
     showFreshness("not connected", true);
-    setTimeout(() => session === mine && open(), 2000);
+    setTimeout(() => session === mine && open(), RECONNECT_MS);
   });
-  mine.addEventListener("asr_partial", ({ detail }) => update(detail, (turn) => { turn.heard.textContent = detail.text; }));
-  mine.addEventListener("ui_event", ({ detail }) => update(detail, (turn) => showProgress(turn, detail)));
-  mine.addEventListener("translation_result", ({ detail }) => update(detail, (turn) => showResult(turn, detail)));
-  mine.addEventListener("missing_result", ({ detail }) => update(detail, (turn) => {
-    end(turn, "bad", detail.reason.replaceAll("_", " "));
-    if (turn.heard.textContent === "…") turn.heard.textContent = "(no answer)";
+  on("asr_partial", (message) => update(message, (turn) => turn.showHeard(message.text)));
+  on("translation_partial", (message) => update(message, (turn) => {
+    if (message.attempt_id > turn.attempt) player.stop(turn);
+    turn.showTranslation(message);
   }));
-  mine.addEventListener("error", ({ detail }) => sayProblem(`${detail.code}: ${detail.message}`));
+  on("tts_chunk", (message) => update(message, (turn) => sayClause(turn, message)));
+  on("ui_event", (message) => update(message, (turn) => {
+    if (message.event === "ERROR") explain({ code: message.error_code, message: message.hint });
+    else turn.showStep(message.event);
+  }));
+  on("translation_result", (message) => end(message, (turn) => showResult(turn, message)));
+  on("missing_result", (message) => end(message, (turn) => turn.showMissing(message.reason)));
+  on("error", explain);
+  on("backpressure", ({ message }) => sayProblem(message ?? "The server has too much to do; pause for some seconds."));
 }
-
-// When the microphone was closed on speech that the server has not yet said a word of.
-let spokenAt = null;
 
 function addTurn(index) {
-  const turn = {
-    state: make("span", { class: "badge" }, "sent"),
-    heard: make("p", { class: "said", lang: session.src }, "…"),
-    translated: make("p", { class: "said translated", lang: session.tgt }),
-    stages: make("div", { class: "stages", role: "img" }),
-    figures: make("p", { class: "empty" }),
-    replay: make("button", { type: "button", hidden: true }, "Hear it again"),
-    sentAt: spokenAt ?? performance.now(),
-  };
-  spokenAt = null;
-  turn.stages.hidden = true;
-  turn.element = make("div", { class: "turn" }, turn.state, turn.heard, turn.translated, turn.replay, turn.stages, turn.figures);
+  const turn = new Turn({ src: session.src, tgt: session.tgt, beganAt: ear.findBegin(performance.now()) });
   const list = find("#turns");
-  if (!turns.size) list.replaceChildren();
+  list.querySelector(":scope > .empty")?.remove();
   list.prepend(turn.element);
+  while (list.children.length > MOST_TURNS) list.lastChild.remove();
   turns.set(index, turn);
   sayProblem("");
+  return turn;
 }
 
-function update(message, change) {
-  if (!turns.has(message.utterance_index)) addTurn(message.utterance_index);
-  change(turns.get(message.utterance_index));
+function update({ utterance_index: index }, change) {
+  const turn = turns.get(index) ?? addTurn(index);
+  clearTimeout(turn.patience);
+  change(turn);
+  if (!turn.isOver) turn.patience = setTimeout(() => forget(index), PATIENCE_MS);
 }
 
-function showProgress(turn, { event, hint, job_id: jobId }) {
-  const words = { DISPATCHED: "with a node", NODE_ACCEPTED: "accepted", ASR_PARTIAL: "listening", ASR_FINAL: "heard", NMT_DONE: "translated" };
-  if (event === "ERROR") sayProblem(hint ?? "It did not work.");
-  else turn.state.textContent = words[event] ?? event;
-  if (jobId) turn.jobId = jobId;
+function forget(index) {
+  const turn = turns.get(index);
+  clearTimeout(turn.patience);
+  turns.delete(index);
+  if (!turn.isOver && !turn.hasWords) turn.element.remove();
+  rest();
 }
 
-// Every turn ends with a result, or with the word that there is none.
-function end(turn, kind, text) {
-  turn.state.className = `badge ${kind}`;
-  turn.state.textContent = text;
-  turn.isOver = true;
-  if (!microphone?.isOpen && [...turns.values()].every(({ isOver }) => isOver)) sayState("Ready.");
+// Results come in the order of their utterances: of what is older and has none, nothing comes any more.
+function end(message, change) {
+  update(message, change);
+  for (const [index, turn] of turns) {
+    if (index < message.utterance_index && !turn.isOver) forget(index);
+  }
+  rest();
+}
+
+function rest() {
+  if (!isSpeaking() && session.isOpen && [...turns.values()].every(({ isOver }) => isOver)) sayState("Ready.");
+}
+
+function abandonTurns(reason) {
+  for (const turn of turns.values()) {
+    clearTimeout(turn.patience);
+    if (!turn.isOver) turn.showMissing(reason);
+  }
+  turns.clear();
+}
+
+// Clauses are played as they come; one that does not follow the last is left to the result.
+function sayClause(turn, { attempt_id: attempt, seq, audio, tts_format: format }) {
+  if (attempt < turn.attempt || turn.isOver) return;
+  if (turn.goTo(attempt)) player.stop(turn);
+  const samples = isAloud() && seq === turn.clauses ? readAudio(audio, format) : null;
+  if (samples?.length) turn.notePlayed(play(samples, turn));
+}
+
+function play(samples, turn) {
+  document.body.dataset.heardSamples = Number(document.body.dataset.heardSamples ?? 0) + samples.length;
+  return player.play(samples, turn);
 }
 
 function showResult(turn, result) {
-  end(turn, "good", "done");
-  turn.heard.textContent = result.text_asr || "(nothing heard)";
-  turn.translated.textContent = result.text_translated || "(no translation)";
-  const timings = result.service_timings ?? {};
-  const total = performance.now() - turn.sentAt;
-  const known = STAGES.filter(([key]) => timings[key] > 0);
-  const rest = Math.max(0, total - known.reduce((sum, [key]) => sum + timings[key], 0));
-  turn.stages.hidden = false;
-  const parts = [...known.map(([key, label, shade]) => [timings[key], label, shade]), [rest, "on the way", "#6b7686"]];
-  turn.stages.replaceChildren(...parts.map(([ms, label, shade]) => {
-    const part = make("span", {}, make("b", {}, `${label} ${formatNumber(ms)} ms`));
-    part.style.flexGrow = ms;
-    part.style.flexBasis = 0;
-    part.style.background = shade;
-    return part;
-  }));
-  const text = parts.map(([ms, label]) => `${label} ${formatNumber(ms)} ms`).join(", ");
-  turn.stages.setAttribute("aria-label", text);
-  turn.figures.replaceChildren(`${text}; ${formatNumber(total)} ms in all. `,
-    make("a", { href: `/api/v1/jobs/${encodeURIComponent(result.job_id)}` }, "The job's timeline"));
-  if (result.tts_audio && result.tts_format === "pcm16") {
-    const samples = fromBase64(result.tts_audio);
+  turn.showResult(result);
+  announce(turn);
+  const samples = readAudio(result.tts_audio, result.tts_format);
+  if (samples?.length) {
     turn.replay.hidden = false;
-    turn.replay.onclick = () => hear(samples);
-    hear(samples);
-    document.body.dataset.heardSamples = samples.length;
+    turn.replay.onclick = () => {
+      player.stop();
+      play(samples, turn);
+    };
+    const wasSaid = turn.clauses > 0 && turn.clauses === result.tts_chunks;
+    turn.element.dataset.saidAtEnd = isAloud() && !wasSaid;
+    if (isAloud() && !wasSaid) {
+      player.stop(turn);
+      play(samples, turn);
+    }
   } else if (result.tts_audio) {
-    turn.figures.append(" (This page cannot play Opus speech.)");
+    turn.figures.append(" (This page cannot play speech of this kind.)");
   }
 }
 
-function audio() {
-  context ??= new AudioContext();
-  if (context.state === "suspended") context.resume();
-  return context;
+// Who listens to the page is told of whole sentences, not of each word that may still change.
+function announce(turn) {
+  find("#announced").replaceChildren(make("p", { lang: session.src }, turn.heard.textContent), make("p", { lang: session.tgt }, turn.committed.textContent));
 }
 
-function hear(samples) {
-  if (!samples.length) return;
-  const buffer = audio().createBuffer(1, samples.length, SAMPLE_RATE);
-  buffer.copyToChannel(toFloats(samples), 0);
-  const source = audio().createBufferSource();
-  source.buffer = buffer;
-  source.connect(audio().destination);
-  source.start();
+function take(samples) {
+  drawMeter(samples);
+  ear.take(samples, performance.now());
+  say(toBase64(samples));
 }
 
-async function openMicrophone() {
-  const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true } });
-  await audio().audioWorklet.addModule(new URL("./microphone-worklet.js", import.meta.url));
-  const source = audio().createMediaStreamSource(stream);
-  const worklet = new AudioWorkletNode(audio(), "microphone", { numberOfOutputs: 0 });
-  const resampler = new Resampler(audio().sampleRate);
-  worklet.port.onmessage = ({ data }) => {
-    const samples = resampler.take(data);
-    drawMeter(samples);
-    if (microphone?.isOpen) session.stream(toBase64(samples));
-  };
-  source.connect(worklet);
-  return { isOpen: false };
+function say(audio, how = {}) {
+  if (session.isOpen) session.stream(audio, how);
+  else waiting = [...waiting, [audio, how]].slice(-MOST_WAITING);
 }
 
 function drawMeter(samples) {
   const { pen, width, height } = fitCanvas(find("#meter"), 36);
-  const loudest = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0) / 32768;
   pen.fillStyle = color("line");
   pen.fillRect(0, height / 2 - 3, width, 6);
-  pen.fillStyle = color(microphone?.isOpen ? "series-1" : "soft");
-  pen.fillRect(0, height / 2 - 3, width * Math.min(1, Math.sqrt(loudest)), 6);
+  pen.fillStyle = color("series-1");
+  pen.fillRect(0, height / 2 - 3, width * Math.min(1, Math.sqrt(findLoudest(samples))), 6);
+}
+
+function showSpeaking() {
+  find("#speak").setAttribute("aria-pressed", microphone !== null);
+  find("#speak").textContent = microphone ? "Stop" : "Speak";
+  allowSpeaking();
+  if (!isSpeaking()) drawMeter([]);
+}
+
+function stopSpeaking() {
+  if (!isSpeaking()) return;
+  microphone?.close();
+  clearInterval(clip);
+  microphone = clip = null;
+  say(null, { isFinal: true });
+  showSpeaking();
+  sayState("Sent.");
 }
 
 async function toggleSpeaking() {
-  const button = find("#speak");
-  if (microphone?.isOpen) {
-    microphone.isOpen = false;
-    session.stream(null, { isFinal: true });
-    spokenAt = performance.now();
-    button.setAttribute("aria-pressed", "false");
-    button.textContent = "Speak";
-    sayState("Sent.");
+  if (microphone) {
+    stopSpeaking();
     return;
   }
+  find("#speak").disabled = true;
   try {
-    microphone ??= await openMicrophone();
-  } catch (error) {
-    sayProblem(`The microphone cannot be used (${error.message}). A clip works all the same.`);
-    return;
-  }
-  microphone.isOpen = true;
-  button.setAttribute("aria-pressed", "true");
-  button.textContent = "Stop and translate";
-  sayState("Listening…");
-}
-
-async function sayClip() {
-  try {
-    const samples = await readClip(`/static/clips/${find("#clip").value}.wav`);
-    audio();
-    spokenAt = null;
-    addTurn(session.utter(toBase64(samples)));
-    sayState("Sent.");
+    microphone = await openMicrophone(player.context, {
+      onSamples: take,
+      onLost: () => {
+        stopSpeaking();
+        sayProblem("The microphone is gone. Plug it in, then press Speak again.");
+      },
+    });
+    ear = new Ear();
+    sayProblem("");
+    sayState("Listening…");
   } catch (error) {
     sayProblem(error.message);
   }
+  showSpeaking();
+}
+
+// A clip is said at the pace at which it was spoken, as if into the microphone.
+async function sayClip() {
+  find("#play").disabled = true;
+  try {
+    const samples = await readClip(`/static/clips/${find("#clip").value}.wav`);
+    player.context;
+    ear = new Ear();
+    const began = performance.now();
+    let place = 0;
+    clip = setInterval(() => {
+      const heard = Math.min(samples.length, ((performance.now() - began) / 1000) * SAMPLE_RATE);
+      while (place + PIECE_SAMPLES <= heard || (heard === samples.length && place < heard)) {
+        take(samples.slice(place, place + PIECE_SAMPLES));
+        place += PIECE_SAMPLES;
+      }
+      if (place >= samples.length) stopSpeaking();
+    }, 50);
+    sayState("Listening…");
+  } catch (error) {
+    sayProblem(`${error.message} Choose another clip, or speak.`);
+  }
+  showSpeaking();
 }
 
 for (const [place, chosen] of [["#src", "en"], ["#tgt", "es"]]) {
@@ -205,7 +261,21 @@ find("#swap").addEventListener("click", () => {
   [find("#src").value, find("#tgt").value] = [find("#tgt").value, find("#src").value];
   open();
 });
+find("#aloud").addEventListener("change", () => {
+  find("#headphones").hidden = !isAloud();
+  if (isAloud()) open();
+  else player.stop();
+});
 find("#speak").addEventListener("click", toggleSpeaking);
 find("#play").addEventListener("click", sayClip);
+addEventListener("keydown", ({ key }) => {
+  if (key !== "Escape") return;
+  stopSpeaking();
+  player.stop();
+});
+addEventListener("resize", () => {
+  for (const line of document.querySelectorAll(".words")) line.style.minHeight = "";
+  drawMeter([]);
+});
 drawMeter([]);
 open();

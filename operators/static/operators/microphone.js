@@ -1,0 +1,36 @@
+// The person's microphone as samples, a tenth of a second at a time; closed, it hears nothing at all.
+import { Resampler } from "./pcm.js";
+
+const ADVICE = {
+  NotAllowedError: "Allow the microphone for this page beside its address, then press Speak again.",
+  NotFoundError: "Plug a microphone in, then press Speak again.",
+  NotReadableError: "Close the program that uses it, then press Speak again.",
+};
+
+export async function openMicrophone(context, { onSamples, onLost }) {
+  if (!navigator.mediaDevices) {
+    throw new Error("Browsers give the microphone only to pages with https:// or on this machine. Open this page so, or say a clip.");
+  }
+  let stream;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true } });
+  } catch (error) {
+    throw new Error(`The microphone cannot be used. ${ADVICE[error.name] ?? `${error.message}.`} A clip works all the same.`);
+  }
+  await context.audioWorklet.addModule(new URL("./microphone-worklet.js", import.meta.url));
+  const source = context.createMediaStreamSource(stream);
+  const worklet = new AudioWorkletNode(context, "microphone", { numberOfOutputs: 0 });
+  const resampler = new Resampler(context.sampleRate);
+  worklet.port.onmessage = ({ data }) => onSamples(resampler.take(data));
+  source.connect(worklet);
+  const [track] = stream.getAudioTracks();
+  track.onended = onLost;
+  return {
+    close() {
+      track.onended = null;
+      worklet.port.onmessage = null;
+      source.disconnect();
+      for (const one of stream.getTracks()) one.stop();
+    },
+  };
+}
