@@ -55,6 +55,12 @@ coverage: setup  ## run the tests and measure which lines and branches they reac
 	@$(PYTHON) -m coverage html --quiet --fail-under=0
 	@$(PYTHON) -m coverage report
 
+# How many sentences; STREAM_CUTS=20 tries fewer.
+STREAM_CUTS ?= 200
+.PHONY: stream-cuts
+stream-cuts: setup  ## cut a speaker's socket at random in 200 sentences, each resumed elsewhere
+	@STREAM_CUTS=$(STREAM_CUTS) $(PYTEST) -n 0 tests/instances/test_streams_that_move.py -k wherever
+
 .PHONY: test-browser
 test-browser: setup  ## look at the pages in a headless Chromium; pictures go to var/screenshots
 	@scripts/setup-system browser

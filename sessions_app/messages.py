@@ -184,6 +184,8 @@ class SessionOpened(Message, frozen=True, omit_defaults=False, tag="session_init
     negotiated_channel_count: int = 1
     resume_token: str | msgspec.UnsetType = msgspec.UNSET
     resumed: bool | msgspec.UnsetType = msgspec.UNSET
+    # Of a resumed session whose chunks are acknowledged; -1 for none.
+    acked_seq: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class TranslationResult(Message, frozen=True, tag="translation_result"):
@@ -261,6 +263,13 @@ class ClauseSaid(Message, frozen=True, tag="tts_chunk"):
     tgt_lang: str | None = None
 
 
+class AudioAck(Message, frozen=True, tag="audio_ack"):
+    """All chunks up to `seq` are safe: they need not be sent again on another socket."""
+
+    session_id: str
+    seq: int
+
+
 class UiEvent(Message, frozen=True, tag="ui_event"):
     trace_id: str
     session_id: str
@@ -317,6 +326,7 @@ ToSpeaker = (
     | PartialShown
     | TranslationGrowing
     | ClauseSaid
+    | AudioAck
     | UiEvent
     | ServerHeartbeat
     | SessionClosed
@@ -331,7 +341,7 @@ decode = reader.decode
 _OUR_OWN_TYPES = frozenset(
     {
         *("session_init_ack", "translation_result", "missing_result", "asr_partial", "ui_event"),
-        *("translation_partial", "tts_chunk"),
+        *("translation_partial", "tts_chunk", "audio_ack"),
         *("server_heartbeat", "session_close_ack", "backpressure", "error", "room_error"),
         *("room_create_ack", "room_members", "room_expired"),
     }

@@ -96,6 +96,11 @@ class RequestRecovery:
         self._dispatcher.discard(request.assignment.job_id)
         self._results.take_outcome(refuse(request, down))
 
+    async def _end_open(self, job_id: str) -> None:
+        """Its speaker says it again: what an older socket heard of it is of no use."""
+        await self._cancellation.end_now_or_later(job_id, reason="said_again")
+        self._sessions.jobs.untrack(session_id=self._session_id, job_id=job_id)
+
     async def _catch_up_later(self, told: set[str]) -> None:
         while self._life.is_here:
             await asyncio.sleep(_LOOK_AGAIN_S)
@@ -114,17 +119,21 @@ class RequestRecovery:
         session_id = self._session_id
         tracked = await self._sessions.jobs.list_tracked(session_id)
         tracked = [job_id for job_id in tracked if job_id not in told]
-        begun = set()
+        begun, still_open = set(), set()
         for job_id in tracked:
             request = await self._sessions.jobs.find_request(session_id=session_id, job_id=job_id)
             if self._life.is_fenced:
                 return
-            if request is not None:
+            if request is not None and request.assignment.is_open:
+                still_open.add(job_id)
+                if job_id not in self._pending:  # where it is, it was begun on this socket
+                    await self._end_open(job_id)
+            elif request is not None:
                 self._results.begin(request)
                 begun.add(job_id)
         # Asked for once more after that: what ended in between told nobody.
         for job_id in tracked:
-            if job_id in begun and job_id not in self._pending:
+            if job_id in still_open or (job_id in begun and job_id not in self._pending):
                 continue
             ended = await self._sessions.jobs.find_end(session_id=session_id, job_id=job_id)
             was_told = job_id in begun and job_id not in self._pending

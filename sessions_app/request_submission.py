@@ -1,6 +1,7 @@
 """From a request to its job: dispatched once, however often and in whatever weather it is said."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from scheduling.jobs.dispatch import Dispatcher
@@ -24,6 +25,7 @@ class RequestSubmission:
     __slots__ = (
         "_background",
         "_cancellation",
+        "_conn_epoch",
         "_dispatcher",
         "_life",
         "_pending",
@@ -44,7 +46,9 @@ class RequestSubmission:
         results: ResultSequencer,
         writer: ResultWriter,
         cancellation: JobCancellation,
+        conn_epoch: int = 0,
     ) -> None:
+        self._conn_epoch = conn_epoch
         self._life = life
         self._dispatcher = dispatcher
         self._settlement = settlement
@@ -72,7 +76,29 @@ class RequestSubmission:
     def note_accepted(self, request: Request) -> None:
         """Redis has all of an utterance: it is known, and tracked until it is acknowledged."""
         self._results.note_accepted(request.assignment.utterance_index)
-        self._track(request)
+        self.track(request)
+
+    def track(self, request: Request) -> None:
+        """Remember an utterance until its answer is acknowledged, where its speaker can resume.
+
+        One whose speaker says it again on another socket ends here.
+        """
+        if self._life.can_resume:
+            tracked = self._sessions.jobs.track(request, conn_epoch=self._conn_epoch)
+            if self._conn_epoch:
+                self._background.run(self._end_elsewhere(request, tracked), name="tracking")
+
+    def untrack(self, request: Request) -> None:
+        """Nobody waits for an utterance any more."""
+        if self._life.can_resume:
+            job = request.assignment
+            self._sessions.jobs.untrack(session_id=job.session_id, job_id=job.job_id)
+
+    async def _end_elsewhere(self, request: Request, tracked: asyncio.Future[bool]) -> None:
+        with contextlib.suppress(DependencyDown):
+            if not await tracked and self._life.goes_on:
+                job_id = request.assignment.job_id
+                await self._settlement.cancel(job_id=job_id, reason="said_again")
 
     async def cancel_all(self) -> None:
         """Nobody waits for the answers that are still to come."""
@@ -98,7 +124,7 @@ class RequestSubmission:
             self._pending.end(job.job_id)
             await self._settlement.cancel(job_id=job.job_id, reason="session_closed")
         elif existing is None:
-            self._track(request)
+            self.track(request)
         else:
             # A repeated utterance is no job of its own.
             self._results.drop(request)
@@ -122,11 +148,6 @@ class RequestSubmission:
         if self._life.is_here:
             await self._submit(request)
 
-    def _track(self, request: Request) -> None:
-        """Remember an utterance until its answer is acknowledged, where its speaker can resume."""
-        if self._life.can_resume:
-            self._sessions.jobs.track(request.assignment)
-
     async def _answer_again(self, job_id: str, request: Request) -> None:
         """A repeated utterance gets the first one's answer; if that is still to come, only once."""
         if job_id in self._pending:
@@ -136,7 +157,7 @@ class RequestSubmission:
         if asked is not None and job_id not in self._pending:
             # Spoken on an older socket, whose process ended before it could note so.
             self._results.begin(asked)
-            self._track(asked)
+            self.track(asked)
         ended = await self._sessions.jobs.find_end(session_id=session_id, job_id=job_id)
         if asked is None:
             self._writer.tell(ended or kept_no_longer(request, job_id))

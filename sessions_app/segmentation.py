@@ -115,6 +115,16 @@ class Segmenter:
         return self._buffer is None
 
     @property
+    def utterance(self) -> UtteranceAudio | None:
+        """What is being said, or the silence before."""
+        return self._buffer
+
+    @property
+    def carries(self) -> bool:
+        """Say whether a chunk's last bytes go along with the next."""
+        return bool(self._carried)
+
+    @property
     def held_bytes(self) -> int:
         """How much audio waits for the end of its utterance."""
         return self._buffer.size_bytes if self._buffer else 0

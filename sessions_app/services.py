@@ -82,9 +82,12 @@ class SessionService:
         )
         profile = msgspec.json.decode(found.profile, type=Profile)
         speaker = self._attach(found.opened, profile=profile, outbound=outbound)
-        speaker.go_on_from(found.next_index)
+        speaker.go_on_from(found.next_index, safe_seq=found.safe_seq)
         return speaker, msgspec.structs.replace(
-            self._describe(speaker), message="session resumed", resumed=True
+            self._describe(speaker),
+            message="session resumed",
+            resumed=True,
+            acked_seq=found.safe_seq if speaker.acknowledges else msgspec.UNSET,
         )
 
     def _attach(self, opened: Opened, *, profile: Profile, outbound: Outbound) -> Speaker:
@@ -119,11 +122,16 @@ class SessionService:
     async def take_chunk(self, speaker: Speaker, message: messages.AudioChunk) -> None:
         """Take a chunk of audio; a payload that is no base64 is no audio."""
         audio = decode_chunk_payload(message.payload)
-        await speaker.submit(speaker.speech.hear(audio=audio, is_final=message.is_final))
+        await self._hear(speaker, audio, is_final=message.is_final, seq=message.seq)
 
     async def take_bytes(self, speaker: Speaker, chunk: BinaryChunk) -> None:
         """Take a chunk of audio that came without JSON around it."""
-        await speaker.submit(speaker.speech.hear(audio=chunk.audio, is_final=chunk.is_final))
+        await self._hear(speaker, chunk.audio, is_final=chunk.is_final, seq=chunk.seq)
+
+    async def _hear(self, speaker: Speaker, audio: bytes, *, is_final: bool, seq: int) -> None:
+        """Take a chunk; one that is sent again is nothing new."""
+        if not (speaker.acknowledges and speaker.speech.is_repeat(seq)):
+            await speaker.submit(speaker.speech.hear(audio=audio, is_final=is_final, seq=seq))
 
     async def note_playback(
         self, speaker: Speaker, message: messages.TtsStarted | messages.TtsPlayEnded

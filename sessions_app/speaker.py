@@ -1,10 +1,11 @@
 """One session on its socket: what it is told, and what happens when it closes, moves or goes."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
 from scheduling.jobs.sessions import Opened
+from scheduling.model import clock
 from scheduling.model.events import (
     ClauseSpoken,
     JobAccepted,
@@ -17,7 +18,7 @@ from scheduling.model.events import (
     TranslationHeard,
 )
 from scheduling.model.instances import SessionRow
-from sessions_app import result_frames
+from sessions_app import messages, result_frames
 from sessions_app.deadline_timer import DeadlineTimer
 from sessions_app.request_recovery import RequestRecovery
 from sessions_app.request_submission import RequestSubmission
@@ -30,6 +31,7 @@ from sessions_app.speech_stream import SpeechStream
 
 _FENCED = 4409
 _RESTARTING = 1012
+_ACK_EVERY_MS = 1_000
 
 
 class Speaker:
@@ -41,7 +43,10 @@ class Speaker:
     """
 
     __slots__ = (
+        "_acked_at_ms",
+        "_acked_seq",
         "_timer",
+        "acknowledges",
         "life",
         "live",
         "opened",
@@ -60,6 +65,7 @@ class Speaker:
         opened: Opened,
         profile: Profile,
         life: SessionLife,
+        acknowledges: bool,
         speech: SpeechInput,
         submission: RequestSubmission,
         results: ResultSequencer,
@@ -77,6 +83,9 @@ class Speaker:
         self.writer = writer
         self.recovery = recovery
         self.live = live
+        self.acknowledges = acknowledges
+        self._acked_seq = -1
+        self._acked_at_ms = -float("inf")
         self._timer = DeadlineTimer(self._end_silent_utterance)
 
     @property
@@ -140,18 +149,29 @@ class Speaker:
                 if self.profile.speaks_by_clause:
                     self.writer.say_clause(event, request=request)
 
-    async def submit(self, utterances: Iterable[Wanted]) -> None:
+    async def submit(self, utterances: Sequence[Wanted]) -> None:
         """Ask for utterances that were spoken to their end, then wait for the end of the next."""
+        safe_seq = self.speech.safe_seq
         for requests in utterances:
             if left := await self.live.end(requests):
                 await self.submission.submit(left)
+        if self.acknowledges:
+            self._acknowledge(safe_seq, at_once=bool(utterances))
         await self.live.follow(self.speech)
         self._timer.set_for(self.speech.next_wakeup_at_ms)
 
-    def go_on_from(self, utterance_index: int) -> None:
+    def _acknowledge(self, seq: int, *, at_once: bool) -> None:
+        """Say up to which chunk all is safe; of silence now and then."""
+        now_ms = clock.steady_ms()
+        if seq > self._acked_seq and (at_once or now_ms - self._acked_at_ms >= _ACK_EVERY_MS):
+            self._acked_seq, self._acked_at_ms = seq, now_ms
+            self.writer.say(messages.AudioAck(session_id=self.session_id, seq=seq))
+
+    def go_on_from(self, utterance_index: int, *, safe_seq: int) -> None:
         """Number utterances from here: those before were spoken on an older socket."""
         self.results.accepted_below = utterance_index
-        self.speech.go_on_from(utterance_index)
+        self.speech.go_on_from(utterance_index, safe_seq=safe_seq)
+        self._acked_seq = safe_seq
 
     async def close(self) -> None:
         """The client ended the session in order; what was said is still answered."""
@@ -167,8 +187,14 @@ class Speaker:
         await self.submission.cancel_all()
 
     async def park(self) -> None:
-        """The socket is gone, the jobs go on: whatever ends now is kept in Redis."""
-        await self._end_speech()
+        """The socket is gone, the jobs go on: whatever ends now is kept in Redis.
+
+        What is being said goes whole, unless its speaker knows that it is to say it again.
+        """
+        if self.acknowledges:
+            self.live.call_off()
+        else:
+            await self._end_speech()
         self._leave_socket()
 
     def go_away(self) -> None:

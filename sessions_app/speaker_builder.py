@@ -64,6 +64,7 @@ class SpeakerBuilder:
         """Return the speaker of a session that was opened, or resumed, on a socket."""
         session_id = opened.session_id
         life = SessionLife(can_resume=bool(opened.resume_token))
+        acknowledges = profile.streams and life.can_resume
         pending = PendingRequests(self._in_flight)
         writer = ResultWriter(
             session_id=session_id,
@@ -97,11 +98,13 @@ class SpeakerBuilder:
             results=results,
             writer=writer,
             cancellation=cancellation,
+            conn_epoch=opened.conn_epoch if acknowledges else 0,
         )
         return Speaker(
             opened=opened,
             profile=profile,
             life=life,
+            acknowledges=acknowledges,
             speech=SpeechInput(
                 session_id=session_id,
                 profile=profile,
@@ -121,6 +124,8 @@ class SpeakerBuilder:
                 cancellation=cancellation,
                 refuse=submission.refuse,
                 on_accepted=submission.note_accepted,
+                track=submission.track,
+                untrack=submission.untrack,
             ),
             results=results,
             writer=writer,

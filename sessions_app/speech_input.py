@@ -3,6 +3,8 @@
 import base64
 from collections.abc import Iterable
 
+import msgspec
+
 from scheduling.model import clock, ids
 from scheduling.model.jobs import Request
 from scheduling.model.metrics import Metrics
@@ -17,6 +19,7 @@ from sessions_app.requests import (
     request_from_cut,
     request_from_utterance,
 )
+from sessions_app.safe_chunks import SafeChunks
 from sessions_app.segmentation import Segmenter
 from sessions_app.utterance_audio import UtteranceAudio
 
@@ -31,6 +34,7 @@ class SpeechInput:
         "_metrics",
         "_profile",
         "_reader",
+        "_safe",
         "_segmenter",
         "_session_id",
     )
@@ -54,22 +58,32 @@ class SpeechInput:
             listens=True,
         )
         self._metrics = metrics
+        self._safe = SafeChunks()
+
+    @property
+    def safe_seq(self) -> int:
+        """Return the last chunk that is safe once what was cut is, -1 for none."""
+        return self._safe.safe
 
     @property
     def next_wakeup_at_ms(self) -> int | None:
         """When `on_tick` is wanted; None while nothing is being said."""
         return self._segmenter.next_wakeup_at_ms
 
-    def hear(self, *, audio: bytes, is_final: bool) -> list[Wanted]:
+    def is_repeat(self, seq: int) -> bool:
+        """Say whether a chunk was taken before."""
+        return self._safe.is_repeat(seq)
+
+    def hear(self, *, audio: bytes, is_final: bool, seq: int = 0) -> list[Wanted]:
         """Take a chunk of audio; it may end an utterance.
 
         :raises ForeignAudio: a file begins here that we do not take
         """
         bare = self._reader.read(audio, begins=self._segmenter.is_empty)
         self._segmenter.sample_rate = self._reader.sample_rate
-        return self._ask_for(
-            self._segmenter.on_chunk(audio=bare, is_final=is_final, now_ms=clock.now_ms())
-        )
+        cuts = self._segmenter.on_chunk(audio=bare, is_final=is_final, now_ms=clock.now_ms())
+        self._safe.note(seq, self._segmenter.utterance, is_carried=self._segmenter.carries)
+        return self._ask_for(cuts)
 
     def find_spoken(self) -> UtteranceAudio | None:
         """Return what is being said, numbered from now on; None before somebody surely speaks."""
@@ -107,13 +121,20 @@ class SpeechInput:
         """See whether an utterance ended by silence; harmless when called early, late or twice."""
         return self._ask_for(self._segmenter.on_tick(now_ms=clock.now_ms()))
 
-    def go_on_from(self, utterance_index: int) -> None:
+    def go_on_from(self, utterance_index: int, *, safe_seq: int = -1) -> None:
         """Number utterances from here: those before were spoken on an older socket."""
+        self._safe.go_on_from(safe_seq)
         if utterance_index:
             self._segmenter.skip_index(utterance_index - 1)
 
     def _ask_for(self, cuts: Iterable[Cut]) -> list[Wanted]:
+        self._safe.note_time(self._segmenter.utterance, is_carried=self._segmenter.carries)
         wanted = [self._ask_for_one(cut) for cut in cuts]
+        if wanted:
+            # What was said before the last cut is safe with it.
+            wanted[-1] = [
+                msgspec.structs.replace(each, safe_seq=self.safe_seq) for each in wanted[-1]
+            ]
         empty, self._segmenter.empty_marks = self._segmenter.empty_marks, 0
         if empty:
             self._metrics.count("web_task_empty_finalize_total", by=empty)

@@ -60,7 +60,9 @@ class SpeechStream:
         "_session_id",
         "_streaming",
         "_streams",
+        "_track",
         "_unheard",
+        "_untrack",
     )
 
     def __init__(
@@ -77,6 +79,8 @@ class SpeechStream:
         cancellation: JobCancellation,
         refuse: Callable[[Request, DependencyDown], None],
         on_accepted: Callable[[Request], None],
+        track: Callable[[Request], None],
+        untrack: Callable[[Request], None],
     ) -> None:
         self._session_id = session_id
         self._streams = streams
@@ -89,6 +93,8 @@ class SpeechStream:
         self._cancellation = cancellation
         self._refuse = refuse
         self._on_accepted = on_accepted
+        self._track = track
+        self._untrack = untrack
         self._background = Background()
         self._begun: _Begun | None = None
         self._unheard: UtteranceAudio | None = None
@@ -151,6 +157,11 @@ class SpeechStream:
         if begun and any(each.assignment.job_id == job_id for each in begun.jobs.values()):
             self._go_whole(begun)
 
+    def call_off(self) -> None:
+        """Its speaker says again what is being said, on another socket."""
+        if self._begun is not None:
+            self._call_off(self._begun, reason="said_again")
+
     def stop(self) -> None:
         """Nothing more is said here; what is still open ends by its time."""
         self._begun = None
@@ -181,6 +192,8 @@ class SpeechStream:
             delivery=self._delivery,
             on_broken=self._begin_anew,
         )
+        # So its index is not used again, and who resumes the session elsewhere finds it.
+        self._track(request)
         try:
             opened = await self._streaming.open(request)
         except DependencyDown:
@@ -257,6 +270,7 @@ class SpeechStream:
 
     def _forget(self, request: Request) -> None:
         self._close(request.assignment.job_id)
+        self._untrack(request)
         self._results.drop(request)
 
     def _close(self, job_id: str) -> None:

@@ -23,7 +23,6 @@ class UtteranceAudio:
         "_begin",
         "_behind_ms",
         "_declared",
-        "_kept_from",
         "_listened",
         "_opus_ear",
         "_parts",
@@ -34,6 +33,7 @@ class UtteranceAudio:
         "has_ended",
         "index",
         "last_received_at_ms",
+        "let_go_bytes",
         "sample_rate",
         "size_bytes",
     )
@@ -59,7 +59,8 @@ class UtteranceAudio:
         self._opus_ear = make_ear() if make_ear else None
         self._pcm16_ear = make_ear() if make_ear else None
         self._begin = BEGINNING
-        self._kept_from = 0
+        self.let_go_bytes = 0
+        """How much of its beginning was silence, and is kept no longer."""
         self._behind_ms = 0.0
         self.first_received_at_ms = now_ms
         self.last_received_at_ms = now_ms
@@ -192,16 +193,16 @@ class UtteranceAudio:
 
     def _let_go(self, until: int, *, exactly: bool) -> None:
         parts, gone = self._parts, 0
-        while gone < len(parts) and self._kept_from + len(parts[gone]) <= until:
-            self._kept_from += len(parts[gone])
+        while gone < len(parts) and self.let_go_bytes + len(parts[gone]) <= until:
+            self.let_go_bytes += len(parts[gone])
             self.size_bytes -= len(parts[gone])
             gone += 1
         del parts[:gone]
         self._listened = max(0, self._listened - gone)
-        over = until - self._kept_from
+        over = until - self.let_go_bytes
         if exactly and over:
             parts[0] = parts[0][over:]
-            self._kept_from += over
+            self.let_go_bytes += over
             self.size_bytes -= over
 
     @property
@@ -222,7 +223,7 @@ class UtteranceAudio:
         """
         end = self.size_bytes
         if self._looks_like_opus:
-            end = self._walk.whole_bytes - self._kept_from
+            end = self._walk.whole_bytes - self.let_go_bytes
         else:
             end -= end % _SAMPLE_BYTES
         found = bytearray()
@@ -240,5 +241,5 @@ class UtteranceAudio:
         if self.audio_format is AudioFormat.PCM16:
             end -= end % _SAMPLE_BYTES
         elif not self._walk.is_broken:
-            end = self._walk.whole_bytes - self._kept_from
+            end = self._walk.whole_bytes - self.let_go_bytes
         return audio[:end], audio[end:]

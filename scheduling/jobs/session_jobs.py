@@ -6,7 +6,7 @@ import msgspec
 
 from scheduling.model import ids
 from scheduling.model.events import JobSettled
-from scheduling.model.jobs import ENDED, Assignment, JobRecord, Request
+from scheduling.model.jobs import ENDED, JobRecord, Request
 from scheduling.model.outcomes import Outcome, Refused
 from scheduling.store.jobs import JobStore
 from scheduling.store.outcomes import OutcomeStore
@@ -47,12 +47,26 @@ class SessionJobs:
             return None
         return FoundJob(record=record, outcome=outcome, profile=profile)
 
-    def track(self, job: Assignment) -> None:
-        """Remember an utterance until its answer is acknowledged."""
+    def track(self, request: Request, *, conn_epoch: int = 0) -> "asyncio.Future[bool]":
+        """Remember an utterance until its answer is acknowledged; nobody need wait for it.
+
+        With `conn_epoch`, False where the session is on another socket by now.
+        """
+        job = request.assignment
         tracked = self._store.track(
-            session_id=job.session_id, job_id=job.job_id, utterance_index=job.utterance_index
+            session_id=job.session_id,
+            job_id=job.job_id,
+            utterance_index=job.utterance_index,
+            safe_seq=request.safe_seq,
+            conn_epoch=conn_epoch,
         )
         unattended(tracked, what="an utterance to be acknowledged")
+        return tracked
+
+    def untrack(self, *, session_id: str, job_id: str) -> None:
+        """Forget an utterance that nobody waits for."""
+        gone = self._store.untrack(session_id=session_id, job_id=job_id)
+        unattended(gone, what="an utterance that was called off")
 
     def acknowledge(self, *, session_id: str, utterance_index: int) -> None:
         """The speaker has every answer up to an index."""

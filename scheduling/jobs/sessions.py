@@ -25,13 +25,14 @@ class Opened(msgspec.Struct, frozen=True):
 class SessionTakeover(msgspec.Struct, frozen=True):
     """A session on its new socket; `was_at` is the instance that held the one before.
 
-    Utterances go on at `next_index`.
+    Utterances go on at `next_index`, chunks behind `safe_seq`.
     """
 
     opened: Opened
     was_at: str
     profile: bytes
     next_index: int
+    safe_seq: int
 
 
 class Sessions:
@@ -94,6 +95,7 @@ class Sessions:
             was_at=resumed.was_at,
             profile=resumed.profile,
             next_index=resumed.next_index,
+            safe_seq=resumed.safe_seq,
         )
 
     async def speak(self, session_id: str, *, wanted_index: int | None) -> LastUtterance | None:

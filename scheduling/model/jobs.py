@@ -153,7 +153,8 @@ class Request(msgspec.Struct, frozen=True):
 
     `preferred_node_id` is the node to try first (L5), ``""`` where any will do. `sharer` is whose
     share of waiting it uses up, ``""`` where that is its tenant's. `speech_ended_at_ms` is when the
-    last voice was heard, 0 where that is not known.
+    last voice was heard, 0 where that is not known. `safe_seq` is the last of the speaker's chunks
+    that are not needed once Redis has this, -1 where it changes nothing.
     """
 
     assignment: Assignment
@@ -163,6 +164,7 @@ class Request(msgspec.Struct, frozen=True):
     preferred_node_id: str = ""
     sharer: str = ""
     speech_ended_at_ms: int = 0
+    safe_seq: int = -1
 
     @property
     def utterance_key(self) -> str:

@@ -18,6 +18,7 @@ class Resumed(msgspec.Struct, frozen=True):
     was_at: str
     profile: bytes
     next_index: int
+    safe_seq: int
 
 
 class SessionRecord(msgspec.Struct, frozen=True):
@@ -114,14 +115,29 @@ class SessionStore:
             read=lambda raw: None if raw is None else raw.encode(),
         )
 
-    def track(self, *, session_id: str, job_id: str, utterance_index: int) -> "Future[bool]":
-        """Remember an utterance until its answer is acknowledged."""
+    def track(
+        self,
+        *,
+        session_id: str,
+        job_id: str,
+        utterance_index: int,
+        safe_seq: int = -1,
+        conn_epoch: int = 0,
+    ) -> "Future[bool]":
+        """Remember an utterance until its answer is acknowledged, and which chunks are safe.
+
+        With `conn_epoch`, only while the session is on that socket.
+        """
         return self._connection.run_script(
             "track_utterance",
             keys=[self._keys.session.info(session_id), self._keys.session.tracked(session_id)],
-            args=[job_id, utterance_index, self._life_ms],
+            args=[job_id, utterance_index, self._life_ms, safe_seq, conn_epoch],
             read=is_done,
         )
+
+    def untrack(self, *, session_id: str, job_id: str) -> "Future[int]":
+        """Forget a job that nobody waits for."""
+        return self._connection.execute("ZREM", self._keys.session.tracked(session_id), job_id)
 
     def list_tracked(self, *, session_id: str) -> "Future[list[str]]":
         """Return the jobs whose answers are not acknowledged, in the order of utterances."""
@@ -171,12 +187,13 @@ class SessionStore:
 def _read_resumed(raw: list[Any]) -> Resumed | None:
     if raw[0] != 1:
         return None
-    _, epoch, was_at, profile, next_index = raw
+    _, epoch, was_at, profile, next_index, safe_seq = raw
     return Resumed(
         conn_epoch=int(epoch),
         was_at=was_at,
         profile=profile.encode(),
         next_index=int(next_index),
+        safe_seq=int(safe_seq),
     )
 
 
