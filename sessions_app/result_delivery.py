@@ -11,8 +11,8 @@ from sessions_app.pending_requests import PendingRequests
 from sessions_app.reorder_buffer import Missing, ReadyResult
 from sessions_app.result_writer import ResultWriter
 
-# How the audio came to its node: whole, when it had been said.
-_PARCEL = "parcel"
+# How the audio came to its node: whole, when it had been said, or while it was.
+_PARCEL, _STREAM = "parcel", "stream"
 
 
 class ResultDelivery:
@@ -62,10 +62,11 @@ class ResultDelivery:
         if not event.speech_ended_at_ms or not isinstance(event.outcome, Result):
             return
         waited_s = max(0, clock.now_ms() - event.speech_ended_at_ms) / 1000
+        mode = _STREAM if event.is_streamed else _PARCEL
         if event.outcome.text_asr or event.outcome.text_translated:
-            self._metrics.observe("speech_end_to_text_seconds", waited_s, _PARCEL)
+            self._metrics.observe("speech_end_to_text_seconds", waited_s, mode)
         if event.outcome.tts_audio:
-            self._metrics.observe("speech_end_to_speech_seconds", waited_s, _PARCEL)
+            self._metrics.observe("speech_end_to_speech_seconds", waited_s, mode)
 
     async def give_up(self, missing: Missing) -> None:
         """End an utterance's jobs in Redis, then say that it is missing, or what it ended in."""

@@ -74,6 +74,7 @@ class ResultSequencer:
                     trace_id=job.trace_id,
                     tgt_lang=job.tgt_lang,
                     speech_ended_at_ms=request.speech_ended_at_ms,
+                    is_streamed=request.is_streamed,
                 )
             )
 

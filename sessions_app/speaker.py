@@ -140,9 +140,11 @@ class Speaker:
             case JobAccepted():
                 self.writer.say(result_frames.tell_progress(event, request=request))
             case PartialHeard():
+                self.live.note_partial(event.job_id)
                 for message in result_frames.tell_partial(event):
                     self.writer.say(message)
             case TranslationHeard():
+                self.live.note_partial(event.job_id)
                 if self.profile.streams:
                     self.writer.say_translation(event, request=request)
             case ClauseSpoken():

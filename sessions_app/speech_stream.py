@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from scheduling.jobs.streaming import StreamingJobs
+from scheduling.model import clock
 from scheduling.model.background import Background
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown
@@ -36,6 +37,8 @@ class _Begun(msgspec.Struct):
     audio_format: str
     pieces: SpokenPieces
     jobs: dict[str, Request]
+    began_at_ms: int
+    has_partial: bool = False
     relayed: int = 0
 
 
@@ -147,6 +150,15 @@ class SpeechStream:
         if (relay := self._relays.get(event.job_id)) is not None:
             relay.note_broken(event)
 
+    def note_partial(self, job_id: str) -> None:
+        """Something is shown of a job before it is done; the first while it is said is measured."""
+        begun = self._begun
+        if begun is None or begun.has_partial or job_id not in self._relays:
+            return
+        if any(each.assignment.job_id == job_id for each in begun.jobs.values()):
+            begun.has_partial = True
+            self._streaming.note_partial(after_ms=clock.now_ms() - begun.began_at_ms)
+
     def note_end(self, job_id: str) -> None:
         """A job ended: nobody needs its audio any more.
 
@@ -174,6 +186,7 @@ class SpeechStream:
             audio_format=spoken.spoken_format or "",
             pieces=SpokenPieces(self._room),
             jobs={},
+            began_at_ms=spoken.last_received_at_ms - spoken.duration_ms,
         )
         await asyncio.gather(*(self._open(begun, request) for request in requests))
         if begun.jobs:
@@ -230,6 +243,9 @@ class SpeechStream:
         if relay is None or completed.word != COMPLETED:
             self._close(job.job_id)
             return True
+        if completed.node_id:
+            streamed = msgspec.structs.replace(request, is_streamed=True)
+            self._results.go_on_with(streamed)
         # Where no node has it, one may yet be given what stood in the record before.
         if completed.is_sent:
             relay.go_to(attempt=completed.attempt, node_id=completed.node_id)

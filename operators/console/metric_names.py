@@ -53,6 +53,9 @@ METRICS: dict[str, Metric] = {
     "speech_end_to_speech_seconds": _histogram(
         "The same to its spoken translation, where there is one.", "mode"
     ),
+    "speech_begin_to_partial_seconds": _histogram(
+        "From the first voice of an utterance to what is shown of it while it is said."
+    ),
     "waiting_jobs": _gauge("Jobs in this instance's waiting line.", series=((),)),
     "ack_timeout_total": _counter(
         "Attempts not accepted, or not finished, in time.", "stage", series=(("ack",), ("run",))

@@ -54,6 +54,10 @@ class StreamingJobs:
         """An utterance goes whole, for as much as may be is kept for those that do not."""
         self._metrics.count("streams_total", "full")
 
+    def note_partial(self, *, after_ms: int) -> None:
+        """The first of an utterance is shown while it is said."""
+        self._metrics.observe("speech_begin_to_partial_seconds", max(0, after_ms) / 1000)
+
     async def complete(self, request: Request) -> Completed:
         """The utterance is whole: write it, let the time to work begin, and find it a node.
 

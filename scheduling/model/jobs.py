@@ -154,7 +154,8 @@ class Request(msgspec.Struct, frozen=True):
     `preferred_node_id` is the node to try first (L5), ``""`` where any will do. `sharer` is whose
     share of waiting it uses up, ``""`` where that is its tenant's. `speech_ended_at_ms` is when the
     last voice was heard, 0 where that is not known. `safe_seq` is the last of the speaker's chunks
-    that are not needed once Redis has this, -1 where it changes nothing.
+    that are not needed once Redis has this, -1 where it changes nothing. `is_streamed` says that a
+    node heard it while it was spoken, to its end.
     """
 
     assignment: Assignment
@@ -165,6 +166,7 @@ class Request(msgspec.Struct, frozen=True):
     sharer: str = ""
     speech_ended_at_ms: int = 0
     safe_seq: int = -1
+    is_streamed: bool = False
 
     @property
     def utterance_key(self) -> str:

@@ -347,6 +347,35 @@ async def test_the_time_since_the_last_word_is_measured_where_the_result_is_told
         assert moved[f'speech_end_to_{what}_seconds_count{{mode="parcel"}}'] == 1
 
 
+@pytest.mark.req("SP14")
+async def test_what_a_stream_spares_its_speaker_is_measured(lingua: Lingua, api: Api) -> None:
+    before = await api.samples()
+    languages = draw_languages()
+    streams = {"advanced_features": ["job_ack", "streaming"]}
+    asked = {"audio_format": "pcm16", "enable_streaming": True}
+    async with (
+        FakeNode.open(lingua.url("/ws/node"), languages, **streams) as node,
+        Speaker.open(lingua.url("/ws/session"), languages, **asked) as speaker,
+    ):
+        await speaker.chunk(speech_as_pcm16())
+        job = await node.next("job_open")
+        await node.ack(job)
+        await node.next("job_audio")
+        for seq in range(2):
+            about = {"job_id": job["job_id"], "attempt_id": 1, "node_id": node.node_id, "seq": seq}
+            await node.send({"type": "translation_partial", "committed": "", "tail": "a"} | about)
+            await speaker.next("translation_partial")
+        await speaker.chunk(bytes(64_000))
+        await node.next("job_close")
+        await node.finish(job)
+        await speaker.result(0)
+        moved = _moved(before, await api.samples())
+
+    assert moved["speech_begin_to_partial_seconds_count"] == 1
+    for what in ("text", "speech"):
+        assert moved[f'speech_end_to_{what}_seconds_count{{mode="stream"}}'] == 1
+
+
 async def test_statistics_count_those_who_ask(api: Api) -> None:
     before = await api.samples()
     await api.json("/api/v1/stats")
