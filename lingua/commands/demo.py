@@ -41,15 +41,15 @@ class Clip:
 class Translated:
     """What became of a clip.
 
-    `dispatch_ms` and `total_ms` count from the final marker to the news that a node has the
-    utterance, and to its result; both contain the hang-over the server waits for late audio.
+    `first_ms` counts from the first sound to the first words, `total_ms` from the final marker to
+    the result.
     """
 
     text_asr: str
     text_translated: str
     tts: bytes
     sample_rate: int
-    dispatch_ms: float
+    first_ms: float
     total_ms: float
 
     def save(self, path: Path) -> None:
@@ -128,7 +128,7 @@ async def speak(
 ) -> Translated:
     """Say the clip at the pace it was spoken, and wait for its translation.
 
-    `show` is called with each new guess at what is being said.
+    `show` is called with each new guess at what is being said, and what it means.
 
     :raises DemoFailed: the scheduler refused, or did not answer within `within_s` after the end
     """
@@ -143,16 +143,39 @@ async def speak(
                     "platform": "web",
                     "src_lang": src_lang,
                     "tgt_lang": tgt_lang,
+                    "enable_streaming": True,
                 }
             )
         )
         session_id = json.loads(await socket.recv())["session_id"]
-        await _say(socket, session_id, clip)
+        listening = asyncio.create_task(_listen(socket, show))
         try:
+            began_s = time.monotonic()
+            await _say(socket, session_id, clip)
+            ended_s = time.monotonic()
             async with asyncio.timeout(within_s):
-                return await _listen(socket, show)
+                heard = await listening
         except TimeoutError as late:
             raise DemoFailed(f"no translation within {within_s:g} s") from late
+        finally:
+            listening.cancel()
+    return Translated(
+        text_asr=heard.result["text_asr"],
+        text_translated=heard.result["text_translated"],
+        tts=base64.b64decode(heard.result["tts_audio"]),
+        sample_rate=16_000,
+        first_ms=round((heard.first_s - began_s) * 1000, 1),
+        total_ms=round((heard.result_s - ended_s) * 1000, 1),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Heard:
+    """What the scheduler told, and when."""
+
+    result: dict[str, Any]
+    first_s: float
+    result_s: float
 
 
 async def _say(socket: websockets.ClientConnection, session_id: str, clip: Clip) -> None:
@@ -173,30 +196,23 @@ async def _say(socket: websockets.ClientConnection, session_id: str, clip: Clip)
         await asyncio.sleep(len(chunk) / 2 / clip.sample_rate)
 
 
-async def _listen(socket: websockets.ClientConnection, show: Callable[[str], None]) -> Translated:
-    started = time.monotonic()
-    dispatch_ms = 0.0
+async def _listen(socket: websockets.ClientConnection, show: Callable[[str], None]) -> _Heard:
+    first_s = 0.0
     async for text in socket:
         message: dict[str, Any] = json.loads(text)
-        now_ms = (time.monotonic() - started) * 1000
+        now_s = time.monotonic()
         match message:
-            case {"type": "ui_event", "event": "DISPATCHED"}:
-                dispatch_ms = now_ms
             case {"type": "asr_partial", "text": str(heard)}:
+                first_s = first_s or now_s
                 show(heard)
+            case {"type": "translation_partial", "committed": str(committed)}:
+                show(f"→ {committed} [{message.get('tail') or ''}]")
             case {"type": "error", "code": code, "message": why}:
                 raise DemoFailed(f"{code}: {why}")
             case {"type": "missing_result", "reason": reason}:
                 raise DemoFailed(f"the utterance has no result: {reason}")
             case {"type": "translation_result"}:
-                return Translated(
-                    text_asr=message["text_asr"],
-                    text_translated=message["text_translated"],
-                    tts=base64.b64decode(message["tts_audio"]),
-                    sample_rate=16_000,
-                    dispatch_ms=round(dispatch_ms, 1),
-                    total_ms=round(now_ms, 1),
-                )
+                return _Heard(result=message, first_s=first_s or now_s, result_s=now_s)
             case _:
                 pass
     raise DemoFailed("the scheduler closed the connection")

@@ -23,7 +23,8 @@ def test_spoken_english_comes_back_as_spoken_spanish(server):
     assert told["text_asr"] == "Go forward ten meters."
     assert "metros" in told["text_translated"]
     assert told["tts_bytes"] > 16_000, "half a second of speech at least"
-    assert 0 < told["dispatch_ms"] < told["total_ms"]
+    assert told["first_ms"] > 0
+    assert told["total_ms"] > 0
     assert told["node_id"].startswith("node-")
 
 

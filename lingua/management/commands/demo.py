@@ -134,8 +134,8 @@ class Command(BaseCommand):
   heard       {translated.text_asr}
   translated  {translated.text_translated}
   spoken      {path} ({len(translated.tts) / 2 / translated.sample_rate:.1f} s)
-  took        {translated.dispatch_ms:.0f} ms from the last word to the node (200 ms of it waiting
-              for late audio), {translated.total_ms:.0f} ms to the translation
+  took        {translated.first_ms:.0f} ms from the first sound to the first words,
+              {translated.total_ms:.0f} ms from the last sound to the translation
 
 Everything stays up until Ctrl-C:
   speakers    {url}/ws/session
@@ -175,7 +175,7 @@ def _as_json(translated: Translated, node_id: str) -> str:
             "text_asr": translated.text_asr,
             "text_translated": translated.text_translated,
             "tts_bytes": len(translated.tts),
-            "dispatch_ms": translated.dispatch_ms,
+            "first_ms": translated.first_ms,
             "total_ms": translated.total_ms,
             "node_id": node_id,
         }

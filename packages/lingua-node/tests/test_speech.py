@@ -114,11 +114,12 @@ async def test_opus_in_and_opus_out_with_repaired_sentences(scheduler):
 
 async def test_a_cancelled_recognition_frees_its_worker_for_the_next_job(scheduler):
     speech = SpeechNode(slots=1)
-    long_speech = GO_FORWARD * 20
     async with running(speech.serve(url=scheduler.url)):
         socket = await scheduler.accept()
         await socket.register()
-        await socket.assign(job_id="long", audio=text64(long_speech))
+        await socket.begin_stream(job_id="long")
+        for seq in range(5):
+            await socket.say(seq, GO_FORWARD, job_id="long")
         while (await socket.receive())["type"] != "asr_partial":
             pass
         await socket.send({"type": "job_cancel", "job_id": "long"})

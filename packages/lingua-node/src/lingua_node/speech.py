@@ -20,7 +20,8 @@ from lingua_node import (
     translator,
     workers,
 )
-from lingua_node.jobs import Job, JobFailed, Result
+from lingua_node.interpretation import LiveTranslation
+from lingua_node.jobs import Job, JobFailed, Result, StreamJob
 from lingua_node.node import Node
 
 logger = logging.getLogger(__name__)
@@ -70,14 +71,19 @@ class SpeechNode:
     def __init__(self, *, slots: int, tts_format: str = "pcm16") -> None:
         self._tts_format = tts_format
         self._workers = workers.Workers(count=slots)
+        # Speaks while the other workers listen; where nothing streams, nobody starts it.
+        self._mouths = workers.Workers(count=1 if recognizers.can_stream() else 0, are_mute=True)
         self._translator = translator.Translator(service_id=NMT)
         self.node = Node(
             services=_services(),
             languages=_languages(),
-            handler=self.translate,
             max_concurrent_jobs=slots,
             audio="pcm16",
         )
+        if recognizers.can_stream():
+            self.node.stream(self.interpret)
+        else:
+            self.node.job(self.translate)
         if not opus.is_available():
             logger.warning("libopus is missing: only pcm16 audio is understood (Debian: libopus0)")
 
@@ -94,12 +100,52 @@ class SpeechNode:
 
     async def start(self) -> None:
         """Load the models and translate one word, so that the first job finds everything warm."""
-        await self._workers.start()
+        await asyncio.gather(self._workers.start(), self._mouths.start())
         await self._translator.translate("hello")
 
     async def stop(self) -> None:
-        await self._workers.stop()
+        await asyncio.gather(self._workers.stop(), self._mouths.stop())
         await self._translator.stop()
+
+    async def interpret(self, job: StreamJob) -> Result:
+        """Do one job while it is spoken; what came whole, or at another rate, is done whole.
+
+        The timings of a stream count from the end of speech.
+
+        :raises JobFailed: wrong languages, or a step that broke
+        """
+        _check(job)
+        if not isinstance(job.assign, messages.OpenJob) or job.sample_rate != audio.SAMPLE_RATE:
+            return await self._work(job, b"".join([piece async for piece in job.audio]))
+        async with self._workers.borrow() as worker:
+            live = LiveTranslation(
+                job, translate=self._translator.translate, speak=self._speak_clause
+            )
+            # Also for who does not want it by clause: the result need not wait for all of it then.
+            speaking = asyncio.create_task(live.speak_clauses()) if job.pipeline.use_tts else None
+            try:
+                heard = await worker.listen(job.audio, live.revise)
+                began_s = clock.monotonic_s()
+                await live.end(heard)
+                timings = {"nmt_ms": clock.elapsed_ms(since_s=began_s)}
+                if not heard:
+                    return Result(extra={"reason": "ASR_EMPTY", **_timed(timings, began_s)})
+                if job.pipeline.use_semantic:
+                    heard = semantic.repair(heard, language=_SOURCE)
+                if speaking is not None:
+                    await speaking
+                    timings["tts_ms"] = clock.elapsed_ms(since_s=began_s)
+            finally:
+                if speaking is not None:
+                    speaking.cancel()
+                    await asyncio.gather(speaking, return_exceptions=True)
+        return Result(
+            text_asr=heard,
+            text_translated=live.text,
+            tts_audio=b"".join(live.speech),
+            tts_format=self._tts_format,
+            extra=_timed(timings, began_s),
+        )
 
     async def translate(self, job: Job) -> Result:
         """Do one job.
@@ -107,10 +153,13 @@ class SpeechNode:
         :raises JobFailed: wrong languages, or a step that broke
         """
         _check(job)
+        return await self._work(job, job.audio)
+
+    async def _work(self, job: Job | StreamJob, pcm16: bytes) -> Result:
         began_s = clock.monotonic_s()
         timings: dict[str, int] = {}
         async with self._workers.borrow() as worker:
-            heard = await self._recognize(job, worker, timings)
+            heard = await self._recognize(job, pcm16, worker, timings)
             if not heard:
                 return Result(extra={"reason": "ASR_EMPTY", **_timed(timings, began_s)})
             translated = await self._translate(job, heard, timings)
@@ -123,9 +172,10 @@ class SpeechNode:
             extra=_timed(timings, began_s),
         )
 
-    async def _recognize(self, job: Job, worker: workers.Worker, timings: dict[str, int]) -> str:
+    async def _recognize(
+        self, job: Job | StreamJob, pcm16: bytes, worker: workers.Worker, timings: dict[str, int]
+    ) -> str:
         began_s = clock.monotonic_s()
-        pcm16 = job.audio
         if job.sample_rate != audio.SAMPLE_RATE:
             pcm16 = await workers.resample(worker, pcm16, from_rate=job.sample_rate)
         text = ""
@@ -139,7 +189,7 @@ class SpeechNode:
             text = semantic.repair(text, language=_SOURCE)
         return text
 
-    async def _translate(self, job: Job, heard: str, timings: dict[str, int]) -> str:
+    async def _translate(self, job: Job | StreamJob, heard: str, timings: dict[str, int]) -> str:
         if not job.pipeline.use_nmt:
             return ""
         began_s = clock.monotonic_s()
@@ -150,15 +200,26 @@ class SpeechNode:
         return text
 
     async def _speak(
-        self, job: Job, text: str, worker: workers.Worker, timings: dict[str, int]
+        self, job: Job | StreamJob, text: str, worker: workers.Worker, timings: dict[str, int]
     ) -> Spoken:
         if not (job.pipeline.use_tts and text):
             return Spoken(data=b"", audio_format=self._tts_format)
         began_s = clock.monotonic_s()
         data = await workers.speak(worker, voice=_VOICE, text=text)
-        if self._tts_format == "opus":
-            data = await asyncio.to_thread(opus.encode, data)
+        spoken = await self._pack(data)
         timings["tts_ms"] = clock.elapsed_ms(since_s=began_s)
+        return spoken
+
+    async def _speak_clause(self, text: str) -> tuple[bytes, str]:
+        async with self._mouths.borrow() as mouth:
+            spoken = await self._pack(await workers.speak(mouth, voice=_VOICE, text=text))
+        return spoken.data, spoken.audio_format
+
+    async def _pack(self, pcm16: bytes) -> Spoken:
+        """Return speech in the form that is sent."""
+        data = pcm16
+        if self._tts_format == "opus":
+            data = await asyncio.to_thread(opus.encode, pcm16)
         return Spoken(data=data, audio_format=self._tts_format)
 
 
@@ -166,7 +227,7 @@ def _timed(timings: dict[str, int], began_s: float) -> dict[str, dict[str, int]]
     return {"service_timings": {**timings, "total_ms": clock.elapsed_ms(since_s=began_s)}}
 
 
-def _check(job: Job) -> None:
+def _check(job: Job | StreamJob) -> None:
     """Refuse languages this node never offered; the scheduler should not have sent them."""
     assign = job.assign
     source, target = _language(assign.src_lang), _language(assign.tgt_lang)

@@ -53,6 +53,9 @@ def open_frame(**changes: Any) -> Frame:
     return frame | changes
 
 
+_PARTIALS = {"asr_partial", "translation_partial", "tts_chunk"}
+
+
 class NodeSocket:
     """The scheduler's end of one node's connection."""
 
@@ -99,12 +102,12 @@ class NodeSocket:
         return frame
 
     async def expect(self, kind: str) -> Frame:
-        """The next frame of a type; heartbeats and partial texts in between are passed over."""
+        """The next frame of a type; heartbeats and partial results in between are passed over."""
         while True:
             frame = await self.receive()
             if frame["type"] == kind:
                 return frame
-            assert frame["type"] in {"node_heartbeat", "asr_partial"}, frame
+            assert frame["type"] in {"node_heartbeat", *_PARTIALS}, frame
 
     async def register(self, **ack: Any) -> Frame:
         """Take the registration, acknowledge it, and return it."""
