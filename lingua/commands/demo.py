@@ -125,6 +125,7 @@ async def speak(
     tgt_lang: str,
     show: Callable[[str], None],
     within_s: float,
+    streaming: bool = True,
 ) -> Translated:
     """Say the clip at the pace it was spoken, and wait for its translation.
 
@@ -143,7 +144,7 @@ async def speak(
                     "platform": "web",
                     "src_lang": src_lang,
                     "tgt_lang": tgt_lang,
-                    "enable_streaming": True,
+                    "enable_streaming": streaming,
                 }
             )
         )

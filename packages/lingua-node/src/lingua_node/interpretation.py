@@ -10,7 +10,7 @@ Translate = Callable[[str], Awaitable[str]]
 Speak = Callable[[str], Awaitable[tuple[bytes, str]]]  # audio, and its form
 
 
-class LiveTranslation:
+class LiveTranslator:
     """Tells each guess, the translation of what is certain, and, on demand, speaks it.
 
     A clause is translated once, when all its words are committed. What follows the last such

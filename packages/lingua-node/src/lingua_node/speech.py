@@ -20,7 +20,7 @@ from lingua_node import (
     translator,
     workers,
 )
-from lingua_node.interpretation import LiveTranslation
+from lingua_node.interpretation import LiveTranslator
 from lingua_node.jobs import Job, JobFailed, Result, StreamJob
 from lingua_node.node import Node
 
@@ -118,7 +118,7 @@ class SpeechNode:
         if not isinstance(job.assign, messages.OpenJob) or job.sample_rate != audio.SAMPLE_RATE:
             return await self._work(job, b"".join([piece async for piece in job.audio]))
         async with self._workers.borrow() as worker:
-            live = LiveTranslation(
+            live = LiveTranslator(
                 job, translate=self._translator.translate, speak=self._speak_clause
             )
             # Also for who does not want it by clause: the result need not wait for all of it then.
