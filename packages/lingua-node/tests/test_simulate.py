@@ -1,6 +1,7 @@
 """Simulated nodes: load, failures, silence, and what they count."""
 
 import asyncio
+import hashlib
 import json
 import signal
 import sys
@@ -75,6 +76,35 @@ async def test_a_crowd_misbehaves_as_asked(scheduler, behavior, kinds):
         seen = await socket.drain_seen()
         assert [kind for kind in seen if kind.startswith("job_")] == kinds
         assert crowd.totals().ignored == (0 if kinds else 1)
+
+
+@pytest.mark.req("SP11")
+async def test_a_streaming_crowd_revises_its_tail_and_proves_what_it_heard(scheduler):
+    crowd = Crowd(Behavior(service_ms=1), nodes=1, streaming=True)
+    pieces = [bytes([number]) * 320 for number in range(9)]
+    async with running(crowd.serve(url=scheduler.url)):
+        socket = await scheduler.accept()
+        assert "streaming" in (await socket.register())["advanced_features"]
+        await socket.begin_stream(enable_streaming_tts=True)
+        for seq, piece in enumerate(pieces):
+            await socket.say(seq, piece)
+        told = []
+        for _ in range(3):
+            told.append(await socket.expect("translation_partial"))
+            await socket.expect("tts_chunk")
+        await socket.close_stream(8)
+        streamed = await socket.expect("job_result")
+        await socket.begin(job_id="whole")
+        whole = await socket.expect("job_result")
+
+    assert [(each.get("committed"), each["tail"]) for each in told] == [
+        ("", "guess-1"),
+        ("word-1", "guess-2"),
+        ("word-1 word-2", "guess-3"),
+    ]
+    digest = hashlib.sha256(b"".join(pieces)).hexdigest()
+    assert streamed["text_asr"].endswith(f", 2880 bytes, sha256 {digest}")
+    assert ", 320 bytes, sha256 " in whole["text_asr"]
 
 
 @pytest.mark.req("ED15")

@@ -60,6 +60,7 @@ def _simulate(options: argparse.Namespace) -> int:
         tts=options.tts,
         heartbeat_s=options.heartbeat,
         with_gpu=not options.no_gpu,
+        streaming=options.streaming,
     )
     serving = crowd.serve(url=options.url, token=options.token)
     asyncio.run(run_until_drained(serving, drain=crowd.drain))
@@ -141,6 +142,12 @@ def _add_simulate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     )
     parser.add_argument(
         "--no-ack", action="store_true", help="never acknowledge a job, like the desktop node"
+    )
+    parser.add_argument(
+        "--streaming",
+        action="store_true",
+        help="hear utterances while they are spoken; the recognized text ends in the number of "
+        "bytes that were heard and their SHA-256",
     )
     parser.add_argument("--no-gpu", action="store_true", help="declare no graphics card")
 

@@ -4,18 +4,21 @@ Tests start a `Crowd` in their own event loop and read its counters.
 """
 
 import asyncio
+import hashlib
 import json
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
 from lingua_node import messages
-from lingua_node.jobs import Job, JobFailed, Result
+from lingua_node.jobs import Job, JobFailed, Result, StreamJob
 from lingua_node.mistakes import NodeMistake
 from lingua_node.node import Node
 from lingua_node.work import Counters
 
 _HARDWARE_GPUS = [messages.Gpu(name="Simulated", memory_gb=8)]
+_PIECES_OF_A_WORD = 3  # so often something is told, of a stream in pieces of 100 ms
+_CLAUSE = b"\0\0" * 160
 _CONNECTING_AT_ONCE = 20  # a crowd that connects all at once measures the listen queue only
 
 
@@ -31,23 +34,51 @@ class Behavior:
 
     async def work(self, job: Job) -> Result:
         """Take the time of a job and make up its result."""
+        index = job.assign.utterance_index
+        return await self._finish(job, text=f"{job.assign.session_id} utterance {index}")
+
+    async def listen(self, job: StreamJob) -> Result:
+        """Guess the next word while somebody speaks, and hear which bytes were said.
+
+        What it took for a word is the tail; the next guess revises it.
+        """
+        heard_bytes, digest, words = 0, hashlib.sha256(), 0
+        number = 0
+        async for piece in job.audio:
+            number += 1
+            heard_bytes += len(piece)
+            digest.update(piece)
+            if number % _PIECES_OF_A_WORD:
+                continue
+            words += 1
+            await job.emit_partial(f"{heard_bytes} bytes so far")
+            await job.emit_translation(_make_up(words - 1), f"guess-{words}")
+            if job.wants_speech:
+                await job.emit_speech(_CLAUSE)
+        about = f"{job.assign.session_id} utterance {job.assign.utterance_index}"
+        text = f"{about}, {heard_bytes} bytes, sha256 {digest.hexdigest()}"
+        return await self._finish(job, text=text)
+
+    async def _finish(self, job: Job | StreamJob, *, text: str) -> Result:
         spread = random.uniform(1 - self.jitter, 1 + self.jitter)
         await asyncio.sleep(self.service_ms * spread / 1000)
         if random.random() < self.fail_rate:
             raise JobFailed("simulated failure")
-        index = job.assign.utterance_index
-        text = f"{job.assign.session_id} utterance {index}"
         took_ms = round(self.service_ms * spread)
         return Result(
             text_asr=text,
             text_translated=f"{job.tgt_lang}: {text}",
-            tts_audio=b"\0\0" * 160,
+            tts_audio=_CLAUSE,
             extra={"service_timings": {"total_ms": took_ms}},
         )
 
     def takes(self, assign: messages.AssignJob) -> bool:
         """Whether an assign is noticed at all."""
         return random.random() >= self.silent_rate
+
+
+def _make_up(words: int) -> str:
+    return " ".join(f"word-{number}" for number in range(1, words + 1))
 
 
 class Crowd:
@@ -63,14 +94,15 @@ class Crowd:
         tts: Sequence[str] = ("es",),
         heartbeat_s: float = 15.0,
         with_gpu: bool = True,
+        streaming: bool = False,
     ) -> None:
         self.nodes = [
             Node(
                 services=_services(device="gpu" if with_gpu else "cpu"),
                 languages=_languages(asr=list(asr), tts=list(tts)),
-                handler=behavior.work,
+                handler=None if streaming else behavior.work,
                 max_concurrent_jobs=slots,
-                audio="none",
+                audio="as_sent" if streaming else "none",
                 acknowledge=behavior.acknowledge,
                 heartbeat_s=heartbeat_s,
                 hardware=messages.Hardware(
@@ -81,6 +113,9 @@ class Crowd:
             )
             for _ in range(nodes)
         ]
+        if streaming:
+            for node in self.nodes:
+                node.stream(behavior.listen)
 
     async def serve(self, *, url: str, token: str | None = None) -> None:
         """Serve until all nodes have drained.
