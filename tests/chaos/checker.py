@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.chaos.records import NodeDid, NodeEvent, Records, SpeakerDid, SpeakerEvent
+from tests.chaos.words import Words, find_taken_back, find_unheard
 
 Attempt = tuple[str, int]
 Utterance = tuple[str, int]
@@ -50,6 +51,7 @@ def check(records: Records, *, spans: Spans) -> list[Violation]:
         *_check_slots(records, spans),
         *_check_leases(records),
         *_check_attempts(records, spans),
+        *_check_words(records),
     ]
 
 
@@ -73,22 +75,59 @@ def list_left(records: Records) -> set[str]:
 def _check_utterances(records: Records) -> Iterator[Violation]:
     """Every utterance is answered once or refused once; the same again only after a resume."""
     left = list_left(records)
+    # The server numbers their utterances: what was said is compared word by word.
+    streaming = records.words.sessions()
     for (session_id, index), told in read_utterances(records).items():
         name = f"{session_id} utterance {index}"
-        if not told.said:
+        if not told.said and session_id not in streaming:
             yield Violation(promise="answered once", what=f"{name} was never said")
         if not told.outcomes and session_id not in left:
             yield Violation(promise="answered once", what=f"{name} has no answer")
-        if len({_identify(event) for event in told.outcomes}) > 1:
-            both = [(event.did.value, event.text) for event in told.outcomes]
-            yield Violation(promise="answered once", what=f"{name} has several answers: {both}")
-        on_socket = collections.Counter(event.socket for event in told.outcomes)
-        for socket, count in on_socket.items():
-            # Caught up with once, and once for each time the speaker itself repeated it.
-            caught_up = socket > min(told.said, default=socket)
-            if count > told.said[socket] + caught_up:
-                what = f"{name} was answered {count} times on one socket"
-                yield Violation(promise="answered once", what=what)
+        for use in split_uses(told.outcomes, records.words):
+            yield from _check_outcomes(name, use, told, is_streaming=session_id in streaming)
+
+
+def _check_outcomes(
+    name: str, outcomes: list[SpeakerEvent], told: _Told, *, is_streaming: bool
+) -> Iterator[Violation]:
+    if len({_identify(event) for event in outcomes}) > 1:
+        both = [(event.did.value, event.text) for event in outcomes]
+        yield Violation(promise="answered once", what=f"{name} has several answers: {both}")
+    on_socket = collections.Counter(event.socket for event in outcomes)
+    for socket, count in on_socket.items():
+        # Caught up with once, and once for each time the speaker itself repeated it.
+        caught_up = is_streaming or socket > min(told.said, default=socket)
+        if count > told.said[socket] + caught_up:
+            what = f"{name} was answered {count} times on one socket"
+            yield Violation(promise="answered once", what=what)
+
+
+def split_uses(outcomes: list[SpeakerEvent], words: Words) -> list[list[SpeakerEvent]]:
+    """Return the outcomes of one index, use by use.
+
+    A refusal leaves no trace in Redis, so a session that goes on elsewhere gives its number to the
+    next utterance: to words that were said on a later socket, or it is no other use.
+    """
+    uses: list[list[SpeakerEvent]] = [[]]
+    for event in outcomes:
+        last = uses[-1][-1] if uses[-1] else event
+        if last.did is SpeakerDid.REFUSED and words.find_socket(event.text) > last.socket:
+            uses.append([])
+        uses[-1].append(event)
+    return uses
+
+
+def _check_words(records: Records) -> Iterator[Violation]:
+    """Every word that was said is in the audio a node worked on, once; what is committed stays."""
+    outcomes: dict[str, list[tuple[int, str | None]]] = collections.defaultdict(list)
+    for (session_id, index), told in sorted(read_utterances(records).items()):
+        for event, *_ in filter(None, split_uses(told.outcomes, records.words)):
+            is_answer = event.did is SpeakerDid.ANSWERED
+            outcomes[session_id].append((index, event.text if is_answer else None))
+    for what in find_unheard(records.words, outcomes):
+        yield Violation(promise="every word", what=what)
+    for what in find_taken_back(records.words):
+        yield Violation(promise="committed stays", what=what)
 
 
 def _identify(outcome: SpeakerEvent) -> tuple[SpeakerDid, str]:

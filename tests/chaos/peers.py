@@ -1,16 +1,18 @@
 """Nodes and speakers that live through the chaos: they come back, and note all they see."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import random
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from tests.chaos.records import NodeDid, Records, SpeakerDid
+from tests.chaos.words import Grown, Heard, Said, Sentence, make_word, read_words
 from tests.peers.frames import AUDIO, heartbeat_frame, init_frame, register_frame, utterance_frame
 
 Frame = dict[str, Any]
@@ -21,6 +23,9 @@ _OPEN_WITHIN_S = 5.0
 _SAID_TO_COME_WITHIN_S = 15.0
 _HEARTBEAT_S = 2.0
 _MOST_OPEN = 2
+_WORD_S = 0.1
+_PIECES_OF_A_PARTIAL = 5
+_AFTER_A_SENTENCE_S = 0.5  # longer than the hang-over, which would take the next word along
 _TROUBLE = (OSError, TimeoutError, WebSocketException, InvalidHandshake)
 
 
@@ -105,7 +110,10 @@ class ChaosPeer:
 
 
 class ChaosNode(ChaosPeer):
-    """A node: one in two resumes, one in four only acknowledges, one in four does neither."""
+    """A node: one in two resumes, one in four only acknowledges, one in four does neither.
+
+    Every other four of them hear utterances while they are spoken.
+    """
 
     path = "/ws/node"
 
@@ -113,9 +121,12 @@ class ChaosNode(ChaosPeer):
         super().__init__(number, **peer)
         self.slots = self.rng.choice((1, 1, 2, 3))
         self.features = (["job_ack", "resume"], ["job_ack", "resume"], ["job_ack"], [])[number % 4]
+        if number // 4 % 2 == 0:
+            self.features = [*self.features, "streaming"]
         self.node_id: str | None = None
         self.moves = 0
         self._token: str | None = None
+        self._heard: dict[tuple[str, int], Heard] = {}
         self._work: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._results: dict[tuple[str, int], Frame] = {}
         self.records.slots[number] = self.slots
@@ -139,6 +150,9 @@ class ChaosNode(ChaosPeer):
 
     def lost(self) -> None:
         self.records.note_node(self.number, NodeDid.LOST)
+        # The rest of what was being spoken goes elsewhere.
+        for key in [key for key, heard in self._heard.items() if not heard.over.is_set()]:
+            self._end(key, NodeDid.FORGOT)
         if not self.resumes or not self.is_wanted:
             for key in [*self._work, *self._results]:
                 self._end(key, NodeDid.FORGOT)
@@ -187,11 +201,17 @@ class ChaosNode(ChaosPeer):
                 await self.send(frame)
 
     def _take(self, frame: Frame) -> None:
-        if frame["type"] == "job_assign":
+        if frame["type"] in {"job_assign", "job_open"}:
             key = (frame["job_id"], frame["attempt_id"])
             if key not in self._work and key not in self._results:
                 self._note(key, NodeDid.ASSIGNED)
+                if frame["type"] == "job_open":
+                    self._heard[key] = Heard()
                 self._work[key] = asyncio.create_task(self._run(key, frame))
+        elif frame["type"] in {"job_audio", "job_close"}:
+            heard = self._heard.get((frame["job_id"], frame["attempt_id"]))
+            if heard is not None:
+                heard.take(frame)
         elif frame["type"] == "job_cancel":
             for key in [key for key in [*self._work, *self._results] if key[0] == frame["job_id"]]:
                 self._end(key, NodeDid.CANCELLED)
@@ -202,25 +222,48 @@ class ChaosNode(ChaosPeer):
             with contextlib.suppress(*_TROUBLE):
                 await self.send(self._about("job_ack", job))
         self._note(key, NodeDid.ACCEPTED)
+        text = f"{job['job_id']} by {self.number} attempt {job['attempt_id']}"
+        if key in self._heard:
+            is_whole, audio = await self._listen(job, self._heard[key])
+        else:
+            is_whole, audio = True, base64.b64decode(job["audio"])
+        self.records.words.heard[text] = read_words(audio)
         await asyncio.sleep(min(self.rng.expovariate(1 / 1.2), 4.0))
         fate = self.rng.random()
         if fate < 0.01:
             await asyncio.Event().wait()  # hung: until it is cancelled, or the node starts anew
         result = self._about("job_result", job) | {"utterance_index": job["utterance_index"]}
-        if fate < 0.04:
+        if not is_whole:
+            result |= {"success": False, "error": {"code": "STREAM_GAP", "message": "chaos"}}
+        elif fate < 0.04:
             result |= {"success": False, "error": {"code": "PROCESSING_ERROR", "message": "chaos"}}
         else:
             result |= {
                 "success": True,
                 "text_asr": "heard",
-                "text_translated": f"{job['job_id']} by {self.number} attempt {job['attempt_id']}",
+                "text_translated": text,
                 "tts_audio": "AgD4/w==",
                 "tts_format": "opus",
             }
         del self._work[key]
+        self._heard.pop(key, None)
         self._results[key] = result
         with contextlib.suppress(*_TROUBLE):
             await self._deliver(key, result)
+
+    async def _listen(self, job: Frame, heard: Heard) -> tuple[bool, bytes]:
+        """Hear an utterance to its end, and guess meanwhile; the last guess is revised."""
+        told = 0
+        while not heard.over.is_set():
+            await heard.news.wait()
+            heard.news.clear()
+            if heard.pieces >= (told + 1) * _PIECES_OF_A_PARTIAL:
+                guess = {"seq": told, "committed": "sure " * told, "tail": f"guess {told}"}
+                told += 1
+                with contextlib.suppress(*_TROUBLE):
+                    await self.send(self._about("translation_partial", job) | guess)
+        self.records.words.streams += 1
+        return not heard.is_broken, bytes(heard.audio)
 
     async def _deliver(self, key: tuple[str, int], result: Frame) -> None:
         await self.send(result)
@@ -229,6 +272,7 @@ class ChaosNode(ChaosPeer):
 
     def _end(self, key: tuple[str, int], did: NodeDid) -> None:
         self._results.pop(key, None)
+        self._heard.pop(key, None)
         task = self._work.pop(key, None)
         if task is not None:
             task.cancel()
@@ -246,6 +290,7 @@ class ChaosSpeaker(ChaosPeer):
     """A speaker: two in three can resume; those say again what has no answer."""
 
     path = "/ws/session"
+    declares: ClassVar[Frame] = {}
 
     def __init__(self, number: int, *, mean_pause_s: float, **peer: Any) -> None:
         super().__init__(number, **peer)
@@ -276,7 +321,7 @@ class ChaosSpeaker(ChaosPeer):
             self._forget()
 
     async def _open(self) -> bool:
-        frame = init_frame(LANGUAGES)
+        frame = init_frame(LANGUAGES) | self.declares
         if self.can_resume:
             frame["resume_token"] = self._token
         await self.send(frame)
@@ -286,13 +331,16 @@ class ChaosSpeaker(ChaosPeer):
         if ack.get("resumed"):
             self.moves += 1
             self._note(SpeakerDid.RESUMED)
-            for index in sorted(self.open):
-                await self._say(index)
+            await self._repeat()
             return True
         self._forget()
         self.session_id, self._token = ack["session_id"], ack.get("resume_token") or ""
         self._note(SpeakerDid.OPENED)
         return True
+
+    async def _repeat(self) -> None:
+        for index in sorted(self.open):
+            await self._say(index)
 
     async def _speak(self) -> None:
         with contextlib.suppress(*_TROUBLE):
@@ -351,6 +399,97 @@ class ChaosSpeaker(ChaosPeer):
             index=index,
             text=text,
         )
+
+
+class StreamingSpeaker(ChaosSpeaker):
+    """A speaker whose words go out as they are said, one sentence after another."""
+
+    declares: ClassVar[Frame] = {
+        "audio_format": "pcm16",
+        "sample_rate": 16_000,
+        "enable_streaming": True,
+    }
+
+    def __init__(self, number: int, **speaker: Any) -> None:
+        super().__init__(number, **speaker)
+        self._next_word = 0
+        self._sentence: Sentence | None = None
+        self._is_said = self._is_refused = False
+        self._last_heard: Said = (number, -1)
+        self._is_over = asyncio.Event()
+
+    def lost(self) -> None:
+        # What the server had not read is gone with the socket: nobody finishes the sentence.
+        if self._sentence is not None:
+            self._sentence.is_broken = self.is_wanted
+        self._sentence = None
+        self.open.clear()
+        super().lost()
+
+    async def _repeat(self) -> None:
+        """Nothing can be said again; the outcomes come by themselves."""
+
+    async def _speak(self) -> None:
+        with contextlib.suppress(*_TROUBLE):
+            while True:
+                pause_s = self.rng.expovariate(1 / self.mean_pause_s)
+                await asyncio.sleep(_AFTER_A_SENTENCE_S + pause_s)
+                if self.speaks:
+                    await self._say_sentence(self.rng.randint(8, 24))
+                    await self._is_over.wait()
+
+    async def _say_sentence(self, count: int) -> None:
+        self._is_over.clear()
+        self._is_said = self._is_refused = False
+        self._sentence = sentence = Sentence(self.session_id, socket=self.sockets)
+        self.records.words.sentences.append(sentence)
+        # Its index is the server's to choose: it is open under a number of its own.
+        self.open[-1] = asyncio.get_running_loop().time()
+        for _ in range(count):
+            number, self._next_word = self._next_word, self._next_word + 1
+            sentence.words.append((self.number, number))
+            await self._send_chunk(number, make_word(self.number, number))
+            await asyncio.sleep(_WORD_S)
+        await self._send_chunk(self._next_word, b"", is_final=True)
+        self._is_said = True
+        self._finish_if_told()
+
+    async def _send_chunk(self, seq: int, audio: bytes, *, is_final: bool = False) -> None:
+        await self.send(
+            {"type": "audio_chunk", "session_id": self.session_id, "seq": seq}
+            | {"is_final": is_final, "payload": base64.b64encode(audio).decode()}
+        )
+
+    async def _take(self, frame: Frame) -> None:
+        if frame["type"] == "translation_partial":
+            self.records.words.grown.append(
+                Grown(
+                    session_id=frame["session_id"],
+                    index=frame["utterance_index"],
+                    attempt=frame["attempt_id"],
+                    socket=self.sockets,
+                    committed=frame["committed"],
+                )
+            )
+        await super()._take(frame)
+
+    def _end(self, index: int, did: SpeakerDid, text: str) -> None:
+        self._answered.add(index)
+        self._note(did, index=index, text=text)
+        self._is_refused |= did is SpeakerDid.REFUSED
+        heard = self.records.words.heard.get(text)
+        self._last_heard = max(self._last_heard, heard[-1] if heard else self._last_heard)
+        self._finish_if_told()
+
+    def _finish_if_told(self) -> None:
+        """Be done with a sentence that was said, of which the last word was heard or refused."""
+        sentence = self._sentence
+        if sentence is None or not self._is_said:
+            return
+        if self._is_refused or self._last_heard >= sentence.words[-1]:
+            self._sentence = None
+            self.open.clear()
+            self._is_over.set()
 
 
 def _count_up(start: int, known: set[int]) -> Iterator[int]:

@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tests.chaos.words import Words
+
 
 class NodeDid(StrEnum):
     """What happened at a node."""
@@ -70,6 +72,7 @@ class Records:
     speakers: list[SpeakerEvent] = field(default_factory=list)
     oversold_leases: list[Lease] = field(default_factory=list)
     samples: int = 0
+    words: Words = field(default_factory=Words)
 
     def note_node(self, node: int, did: NodeDid, *, job_id: str = "", attempt: int = 0) -> None:
         self.nodes.append(

@@ -17,7 +17,7 @@ import redis
 from tests.chaos import plan
 from tests.chaos.checker import Spans, Violation, check
 from tests.chaos.leftovers import LeaseWatch, describe_job, find_leftovers
-from tests.chaos.peers import ChaosNode, ChaosPeer, ChaosSpeaker
+from tests.chaos.peers import ChaosNode, ChaosPeer, ChaosSpeaker, StreamingSpeaker
 from tests.chaos.plan import Fault, Size, draw_plan
 from tests.chaos.records import Records
 from tests.chaos.scene import ACK_S, PREFIX, RUN_S, Scene
@@ -47,8 +47,12 @@ class Chaos:
         # As many utterances a second as keep about one slot in two busy.
         slots = sum(node.slots for node in self.nodes)
         pause_s = size.speakers * 1.75 / max(1.0, slots * 0.3 / 1.2)
+        # Half of them stream; one sentence takes a slot for as long as it is spoken.
         self.speakers = [
-            ChaosSpeaker(number, mean_pause_s=pause_s, **common) for number in range(size.speakers)
+            (StreamingSpeaker if number % 2 else ChaosSpeaker)(
+                number, mean_pause_s=pause_s, **common
+            )
+            for number in range(size.speakers)
         ]
         self.faults = draw_plan(seed=seed, seconds=seconds, size=size)
         self.violations: list[Violation] = []

@@ -3,8 +3,9 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tests.chaos.checker import list_left, read_utterances
+from tests.chaos.checker import list_left, read_utterances, split_uses
 from tests.chaos.records import NodeDid, Records, SpeakerDid
+from tests.chaos.words import Words
 
 if TYPE_CHECKING:
     from tests.chaos.run import Chaos
@@ -14,12 +15,18 @@ _MOST_SHOWN = 20
 
 def describe(chaos: "Chaos") -> str:
     """Return what was done, what came of it, and what was broken."""
+    words = chaos.records.words
     rows = [
         ("seed, seconds", f"{chaos.seed}, {chaos.seconds:g}"),
         *((f"fault: {kind}", str(count)) for kind, count in sorted(chaos.scene.done.items())),
         *_describe_utterances(chaos.records),
         ("attempts assigned", str(_count_attempts(chaos.records))),
         ("of those, second and later attempts", str(_count_retries(chaos.records))),
+        ("words streamed", str(sum(len(each.words) for each in words.sentences))),
+        ("sentences, cut off by their socket", f"{len(words.sentences)}, {_count_broken(words)}"),
+        ("indices used again after a refusal", str(_count_used_again(chaos.records))),
+        ("attempts heard while spoken", str(words.streams)),
+        ("partial translations", str(len(words.grown))),
         ("sessions resumed", str(sum(speaker.moves for speaker in chaos.speakers))),
         ("nodes back on another socket", str(sum(node.moves for node in chaos.nodes))),
         ("moments leases were counted", str(chaos.records.samples)),
@@ -66,6 +73,15 @@ def _find_longest_wait(records: Records) -> float:
         elif event.did in {SpeakerDid.ANSWERED, SpeakerDid.REFUSED} and utterance in said:
             longest_s = max(longest_s, event.at_s - said.pop(utterance))
     return longest_s
+
+
+def _count_used_again(records: Records) -> int:
+    told = read_utterances(records).values()
+    return sum(len(split_uses(each.outcomes, records.words)) - 1 for each in told)
+
+
+def _count_broken(words: Words) -> int:
+    return sum(sentence.is_broken for sentence in words.sentences)
 
 
 def _count_attempts(records: Records) -> int:

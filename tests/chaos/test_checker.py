@@ -5,6 +5,7 @@ import pytest
 from tests.chaos.checker import Spans, check
 from tests.chaos.records import Lease, NodeDid, NodeEvent, Records, SpeakerDid, SpeakerEvent
 from tests.chaos.scene import list_tracebacks
+from tests.chaos.words import Grown, Said, Sentence, Words, make_word, read_words
 
 SPANS = Spans(ack_s=3, run_s=6, told_late_s=2)
 SESSION = "s-1"
@@ -167,6 +168,122 @@ def test_a_job_that_was_over_or_overdue_may_go_elsewhere(
     records = nodes_saw((0, 0, NodeDid.ASSIGNED, "a", 1), *first, (8, 1, NodeDid.ASSIGNED, "a", 2))
 
     assert not list_broken(records)
+
+
+WORDS: tuple[Said, ...] = tuple((7, number) for number in range(6))
+
+
+def streams_saw(*heard: tuple[Said, ...] | None, is_broken: bool = False) -> Records:
+    """Return the records of six words in one sentence: what was heard, utterance by utterance.
+
+    An utterance of which nothing was heard was refused.
+    """
+    texts = [f"text {index}" for index in range(len(heard))]
+    told = [
+        (SpeakerDid.REFUSED, 1, index, "job_timeout")
+        if run is None
+        else (SpeakerDid.ANSWERED, 1, index, text)
+        for index, (text, run) in enumerate(zip(texts, heard, strict=True))
+    ]
+    records = speaker_saw(*told)
+    records.words = Words(
+        sentences=[Sentence(SESSION, list(WORDS), is_broken=is_broken)],
+        heard={text: run for text, run in zip(texts, heard, strict=True) if run is not None},
+    )
+    return records
+
+
+@pytest.mark.req("X6", "SP7")
+@pytest.mark.parametrize(
+    ("heard", "is_broken"),
+    [
+        ([], False),
+        ([WORDS[:5]], False),
+        ([WORDS[1:]], True),
+        ([WORDS[:2] + WORDS[3:]], True),
+        ([WORDS[:2], WORDS[3:]], False),
+        ([WORDS[:3], WORDS[2:]], False),
+        ([WORDS[3:], WORDS[:3]], False),
+        ([None, WORDS[:2], WORDS[3:]], False),
+        ([()], True),
+    ],
+    ids=[
+        "no outcome",
+        "the end lost",
+        "the beginning lost",
+        "a word lost within",
+        "a word lost between",
+        "a word twice",
+        "another order",
+        "a refusal elsewhere",
+        "other audio",
+    ],
+)
+def test_a_word_that_was_lost_on_its_way_is_found(
+    heard: list[tuple[Said, ...] | None], *, is_broken: bool
+):
+    assert list_broken(streams_saw(*heard, is_broken=is_broken)) == {"every word"}
+
+
+@pytest.mark.req("X6", "SP7")
+@pytest.mark.parametrize(
+    ("heard", "is_broken"),
+    [
+        ([WORDS], False),
+        ([WORDS[:2], WORDS[2:]], False),
+        ([WORDS[:2], None, WORDS[4:]], False),
+        ([None], False),
+        ([WORDS[:2]], True),
+        ([], True),
+    ],
+    ids=["whole", "in parts", "a part refused", "refused", "cut off", "cut off at once"],
+)
+def test_words_that_were_heard_refused_or_cut_off_are_none_lost(
+    heard: list[tuple[Said, ...] | None], *, is_broken: bool
+):
+    assert not list_broken(streams_saw(*heard, is_broken=is_broken))
+
+
+@pytest.mark.req("X6")
+@pytest.mark.parametrize(("said_on", "broken"), [(1, {"answered once"}), (2, set())])
+def test_an_index_is_used_again_after_a_refusal_only_for_what_was_said_later(
+    said_on: int, broken: set[str]
+):
+    records = speaker_saw(
+        (SpeakerDid.REFUSED, 1, 0, "scheduler_dependency_down"),
+        (SpeakerDid.ANSWERED, 2, 0, "hola"),
+    )
+    before = Sentence(SESSION, [(7, 100)], is_broken=True)
+    records.words = Words(
+        sentences=[before, Sentence(SESSION, list(WORDS), socket=said_on)], heard={"hola": WORDS}
+    )
+
+    assert list_broken(records) == broken
+
+
+@pytest.mark.req("X6", "SP7")
+def test_words_are_known_by_their_audio():
+    audio = b"".join(make_word(7, number) for number in range(6))
+
+    assert read_words(audio) == WORDS
+    assert read_words(audio[:-1]) is None
+    assert read_words(audio[:5_000] + b"x" + audio[5_001:]) is None
+
+
+@pytest.mark.req("X6", "SP5")
+@pytest.mark.parametrize(
+    ("attempts", "broken"), [((1, 1), {"committed stays"}), ((1, 2), set())], ids=["same", "next"]
+)
+def test_committed_words_that_an_attempt_takes_back_are_found(
+    attempts: tuple[int, int], broken: set[str]
+):
+    told = zip(attempts, ("ve de", "ve"), strict=True)
+    grown = [
+        Grown(session_id=SESSION, index=0, attempt=attempt, socket=1, committed=committed)
+        for attempt, committed in told
+    ]
+
+    assert list_broken(Records(words=Words(grown=grown))) == broken
 
 
 @pytest.mark.req("X6")
