@@ -35,11 +35,12 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How many there are of each."""
+    """How many there are of each; with `streams` half of the speakers stream."""
 
     instances: int = 3
     nodes: int = 100
     speakers: int = 200
+    streams: bool = True
 
 
 def draw_plan(*, seed: int, seconds: float, size: Size) -> list[Fault]:

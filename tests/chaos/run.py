@@ -47,9 +47,9 @@ class Chaos:
         # As many utterances a second as keep about one slot in two busy.
         slots = sum(node.slots for node in self.nodes)
         pause_s = size.speakers * 1.75 / max(1.0, slots * 0.3 / 1.2)
-        # Half of them stream; one sentence takes a slot for as long as it is spoken.
+        # Who streams holds a slot for as long as a sentence is spoken.
         self.speakers = [
-            (StreamingSpeaker if number % 2 else ChaosSpeaker)(
+            (StreamingSpeaker if size.streams and number % 2 else ChaosSpeaker)(
                 number, mean_pause_s=pause_s, **common
             )
             for number in range(size.speakers)
