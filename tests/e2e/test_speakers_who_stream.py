@@ -198,3 +198,21 @@ async def test_redis_away_costs_an_utterance_at_most(
             lingua.check_log()
     finally:
         servers.end()
+
+
+@pytest.mark.req("SP14")
+@pytest.mark.parametrize("asked", [{}, {"enable_streaming": None}], ids=["streams", "does not"])
+async def test_only_who_streams_is_told_when_speech_ended(
+    asked: dict[str, None], lingua: Lingua
+) -> None:
+    languages = draw_languages()
+    async with (
+        FakeNode.open(lingua.url("/ws/node"), languages) as node,
+        speaking(lingua, languages, **asked) as speaker,
+    ):
+        await say(speaker, CHUNKS, final=True)
+        await node.finish(await node.job())
+        result = await speaker.result(0)
+
+    assert ("speech_ended_at_ms" in result) is (not asked)
+    assert result.get("speech_ended_at_ms", 1) <= result["scheduler_sent_at_ms"]
