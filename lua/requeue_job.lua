@@ -3,7 +3,8 @@ requeue_job: an attempt failed; the next one begins, or the budget is spent (J-6
 
 An attempt whose node may still deliver stays live beside the next one, until it fails in its turn. Not so one
 that was begun while its job was open: what its node has heard of it nobody knows. Of one that surely did not hear
-all of it (a reason that begins with "stream_") no answer is good any more.
+all of it (a reason that begins with "stream_") no answer is good any more. A node that went away while it was open
+may have it once more.
 
 KEYS[1]  {p}:v2:{session:<id>}:job:<job>  HASH  the job record
 ARGV[1]  attempt that failed
@@ -43,11 +44,9 @@ if not state then
 end
 local waits = state == 'SELECTING' or state == 'RETRYING'
 local placed = state == 'RESERVED' or state == 'DISPATCHED' or state == 'ACKED' or state == 'RUNNING'
-if record[6] == call and state == 'RETRYING' then
-  return {1, 'begun', tonumber(current), nodes, live, told}
-end
-if record[7] == call and (waits or placed) then
-  return {1, 'left', tonumber(current), nodes, live, told}
+local begun, left = record[6] == call and state == 'RETRYING', record[7] == call and (waits or placed)
+if begun or left then
+  return {1, begun and 'begun' or 'left', tonumber(current), nodes, live, told}
 end
 local beside = attempt ~= current and record[12] == node_id and is_listed(live, attempt) and not may_deliver
 if not beside and (attempt ~= current or record[3] ~= node_id) then
@@ -62,9 +61,8 @@ if not beside and (tonumber(attempt) > most or reports > most_reported) then
 end
 local now = now_ms(test_clock)
 -- A job waits once, however many attempts fail meanwhile.
-local since = beside and waits and redis.call('HGET', job, 'at:' .. current .. ':' .. state) or now
-local deadline = math.max(now, tonumber(since) + pending_ms, tonumber(record[13] or 0))
-local live_until = tonumber(record[9] or 0)
+local since = tonumber(beside and waits and redis.call('HGET', job, 'at:' .. current .. ':' .. state) or now)
+local deadline, live_until = math.max(now, since + pending_ms, tonumber(record[13] or 0)), tonumber(record[9] or 0)
 told = told ~= '' and told or failure
 if beside then
   live = string.match(string.gsub(',' .. live .. ',', ',' .. attempt .. ',', ','), '^,*(.-),*$')
@@ -80,7 +78,7 @@ if beside then
   return {1, 'left', tonumber(current), nodes, live, told}
 end
 local next_attempt = tonumber(attempt) + 1
-if was_given then
+if was_given and not (record[13] and reason == 'node_offline') then
   nodes = nodes == '' and node_id or nodes .. ',' .. node_id
 else
   redis.call('HSET', job, 'node:' .. attempt, '')

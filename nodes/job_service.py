@@ -187,7 +187,9 @@ class NodeJobService:
         if refused is not None and refused.code == MODEL_NOT_AVAILABLE:
             details = message.error.details if message.error else None
             self._unavailable_services.note(connection.node, details=details)
-        if refused is not None and refused.code not in _NOT_WORTH_RETRYING:
+        # What is wrong with audio shows when all of it was heard.
+        is_heard = held is None or not held.is_being_spoken
+        if refused is not None and not (is_heard and refused.code in _NOT_WORTH_RETRYING):
             return await self._fail(connection, message, refused, session_id=session_id)
         return await self._settle(connection, message, session_id=session_id, outcome=outcome)
 

@@ -219,7 +219,7 @@ class TtsChunk(Message, frozen=True, tag="tts_chunk"):
     node_id: ShortText
     seq: Counter
     audio: str
-    tts_format: ShortText = "wav"
+    tts_format: ShortText = "pcm16"
 
 
 class JobError(Message, frozen=True):

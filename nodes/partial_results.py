@@ -6,6 +6,7 @@ from nodes import messages
 from nodes.connections import Held, NodeConnection
 from nodes.flaw_reporter import FlawReporter
 from nodes.job_service import NodeJobService
+from nodes.results import FORMATS
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown
 from scheduling.model.events import ClauseSpoken, ToSession, TranslationHeard
@@ -113,4 +114,6 @@ def _find_early(held: Held) -> Flaw | None:
 def _take_clause(held: Held, message: messages.TtsChunk) -> Flaw | None:
     if not measure_base64(message.audio):
         return Flaw("audio", "no base64")
+    if message.tts_format not in FORMATS:
+        return Flaw("tts_format", "neither opus nor pcm16")
     return held.partial.take_clause(message.seq)

@@ -15,7 +15,8 @@ ANSWERED_EARLY = "ANSWERED_EARLY"
 DUPLICATE_JOB = "DUPLICATE_JOB_ID"
 FAILED = "PROCESSING_ERROR"
 
-_FORMATS = frozenset({"opus", "pcm16"})
+FORMATS = frozenset({"opus", "pcm16"})
+"""Of speech."""
 _QUALITIES = frozenset({"good", "suspect", "bad"})
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -66,7 +67,7 @@ def read_result(output: messages.JobOutput) -> tuple[Result | None, list[Flaw]]:
     """
     flaws: list[Flaw] = []
     audio, audio_format = output.tts_audio or "", output.tts_format or "pcm16"
-    if audio_format not in _FORMATS:
+    if audio_format not in FORMATS:
         flaws.append(Flaw("tts_format", "neither `opus` nor `pcm16`"))
         audio, audio_format = "", "pcm16"
     if audio and not (isinstance(audio, str) and measure_base64(audio) is not None):

@@ -1,23 +1,27 @@
 """Speech on its way to one node while it is spoken: every piece once, in order, or not at all."""
 
 from nodes.job_frames import CloseJob, SpokenAudio
+from scheduling.model import clock
 from scheduling.model.events import AudioSpoken, SpeechEnded
 from sockets.outbound import FrameQueue
 from sockets.wire import encode_text
 
-# What a node may leave unread of one utterance: 20 s of PCM16 at 16 kHz, as base64.
-MOST_UNREAD_CHARS = 900_000
+# A node that leaves so much unread of one utterance, and reads nothing of it for so long, is slow:
+# 20 s of PCM16 at 16 kHz, as base64. All that was said may be on its way at once, to the next node.
+_MOST_UNREAD_CHARS = 900_000
+_STANDS_STILL_MS = 5_000
 
 
 class SpeechRelay:
     """One attempt's speech on one connection."""
 
-    __slots__ = ("_next_seq", "_outbound", "_unread", "is_over")
+    __slots__ = ("_moved_at_ms", "_next_seq", "_outbound", "_unread", "is_over")
 
     def __init__(self, outbound: FrameQueue) -> None:
         self._outbound = outbound
         self._next_seq = 0
         self._unread = 0
+        self._moved_at_ms = 0.0
         self.is_over = False
         """Whether the node was told that the speech has ended."""
 
@@ -41,7 +45,9 @@ class SpeechRelay:
         return True
 
     def _send(self, event: AudioSpoken, seq: int, piece: str) -> bool:
-        if self._unread > MOST_UNREAD_CHARS:
+        if not self._unread:
+            self._moved_at_ms = clock.steady_ms()
+        elif self._is_stuck:
             return False
         self._unread += len(piece)
         frame = SpokenAudio(job_id=event.job_id, attempt_id=event.attempt, seq=seq, audio=piece)
@@ -54,6 +60,14 @@ class SpeechRelay:
 
     def _note_read(self, chars: int) -> None:
         self._unread -= chars
+        self._moved_at_ms = clock.steady_ms()
+
+    @property
+    def _is_stuck(self) -> bool:
+        return (
+            self._unread > _MOST_UNREAD_CHARS
+            and clock.steady_ms() - self._moved_at_ms > _STANDS_STILL_MS
+        )
 
     def _end(self, event: SpeechEnded) -> bool:
         if self.is_over:

@@ -26,6 +26,7 @@ class ResultWriter:
         "_announced",
         "_errors",
         "_groups",
+        "_missed_clause",
         "_names_targets",
         "_outbound",
         "_streams",
@@ -45,6 +46,7 @@ class ResultWriter:
         self._streams = streams
         self._announced: set[str] = set()
         self._errors = ErrorThinning()
+        self._missed_clause: tuple[str, int] | None = None
         self._groups = UtteranceGroups(
             session_id=session_id,
             window_ms=limits.group_window_ms,
@@ -62,10 +64,16 @@ class ResultWriter:
             self.say(result_frames.tell_translation(event, tgt_lang=target))
 
     def say_clause(self, event: ClauseSpoken, *, request: Request | None) -> None:
-        """Speak the next clause of a translation; the result has all of them."""
-        if request is not None:
-            target = request.assignment.tgt_lang if self._names_targets else None
-            self.say(result_frames.tell_clause(event, tgt_lang=target))
+        """Speak the next clause of a translation; after one that a slow reader missed no more.
+
+        The result has all of them.
+        """
+        attempt = event.job_id, event.attempt
+        if request is None or attempt == self._missed_clause:
+            return
+        target = request.assignment.tgt_lang if self._names_targets else None
+        if not self.say(result_frames.tell_clause(event, tgt_lang=target)):
+            self._missed_clause = attempt
 
     def close(self, code: int, reason: str) -> None:
         """Close the socket after what is queued."""

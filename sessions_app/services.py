@@ -149,9 +149,11 @@ class SessionService:
     async def take_utterance(self, speaker: Speaker, message: messages.Utterance) -> None:
         """Take a whole utterance.
 
+        :raises BadInput: its number is that of what is being said
         :raises UndecodableAudio: its audio is no base64, or nothing
         :raises ForeignAudio: its audio is in a form that we do not take
         """
+        speaker.live.check_index(message.utterance_index)
         audio = settle_audio(
             message.audio, audio_format=message.audio_format, sample_rate=message.sample_rate
         )

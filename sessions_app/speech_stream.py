@@ -10,7 +10,7 @@ from scheduling.jobs.streaming import StreamingJobs
 from scheduling.model import clock
 from scheduling.model.background import Background
 from scheduling.model.delivery import Delivery
-from scheduling.model.errors import DependencyDown
+from scheduling.model.errors import BadInput, DependencyDown
 from scheduling.model.events import JobDispatched, StreamFailed
 from scheduling.model.jobs import COMPLETED, NOT_FOUND, Request
 from sessions_app.audio_relay import AudioRelay
@@ -139,6 +139,16 @@ class SpeechStream:
             if opened is None or not await self._complete(begun, _as_job(request, opened)):
                 left.append(request)
         return left
+
+    def check_index(self, utterance_index: int) -> None:
+        """Check that what is being said has not the number of an utterance that came whole.
+
+        :raises BadInput: it has
+        """
+        if self._begun is not None and self._begun.spoken.index == utterance_index:
+            raise BadInput(
+                "utterance_index: the number of what is being said", code="INVALID_MESSAGE"
+            )
 
     def note_dispatched(self, event: JobDispatched) -> None:
         """A node has an attempt of a job of this session; only if that is open, it is told more."""
