@@ -66,8 +66,10 @@ class StreamingNode(FakeNode):
             | {"seq": seq, "committed": committed, "tail": tail}
         )
 
-    async def speak_clause(self, job: Frame, seq: int, audio: str) -> None:
-        clause = {"seq": seq, "audio": audio, "tts_format": "pcm16"}
+    async def speak_clause(
+        self, job: Frame, seq: int, audio: str, *, tts_format: str = "pcm16"
+    ) -> None:
+        clause = {"seq": seq, "audio": audio, "tts_format": tts_format}
         await self.send(self._about("tts_chunk", job) | clause)
 
 
@@ -338,3 +340,89 @@ def is_whole(piece: bytes, audio_format: str) -> bool:
     while at < len(piece):
         at += 2 + int.from_bytes(piece[at : at + 2], "little")
     return at == len(piece)
+
+
+@pytest.mark.req("SP7")
+async def test_audio_called_bad_before_its_end_is_heard_by_another_node(lingua: Lingua) -> None:
+    languages = draw_languages()
+    url = lingua.url("/ws/node")
+    async with (
+        speaking(lingua, languages) as speaker,
+        StreamingNode.open(url, languages, **STREAMS) as hasty,
+    ):
+        await say(speaker, CHUNKS[:10])
+        job = await hasty.open_job()
+        async with StreamingNode.open(url, languages, **STREAMS) as patient:
+            await hasty.fail(job, "INVALID_AUDIO")
+            again = await patient.open_job()
+            await say(speaker, CHUNKS[10:], final=True)
+
+            assert await patient.hear(again) == CLIP
+            await patient.finish(again)
+            await speaker.result(0)
+
+
+@pytest.mark.req("SP7")
+async def test_a_node_that_comes_back_has_the_utterance_it_lost(lingua: Lingua) -> None:
+    languages = draw_languages()
+    url = lingua.url("/ws/node")
+    async with speaking(lingua, languages) as speaker:
+        async with StreamingNode.open(url, languages, **STREAMS) as node:
+            await say(speaker, CHUNKS[:10])
+            await node.hear(await node.open_job(), most_chunks=10)
+            node.drop()
+            record = f"{{session:{speaker.session_id}}}:job:*"
+            await eventually(lambda: _find_attempt(lingua, record) == "2")
+        async with StreamingNode.open(url, languages, node_id=node.node_id, **STREAMS) as back:
+            job = await back.open_job()
+            await say(speaker, CHUNKS[10:], final=True)
+
+            assert await back.hear(job) == CLIP
+            await back.finish(job)
+            await speaker.result(0)
+
+
+@pytest.mark.req("SP7")
+async def test_the_next_node_hears_a_long_utterance_at_once(lingua: Lingua) -> None:
+    languages = draw_languages()
+    url = lingua.url("/ws/node")
+    speech = CLIP * 7  # 19 s: nearly as much as is kept of an utterance
+    async with (
+        speaking(lingua, languages) as speaker,
+        StreamingNode.open(url, languages, **STREAMS) as first,
+    ):
+        await say(speaker, split(speech, 6_400))
+        await first.hear(await first.open_job(), most_chunks=150)
+        async with StreamingNode.open(url, languages, **STREAMS) as second:
+            first.drop()
+            again = await second.open_job()
+            await speaker.chunk(b"", final=True)
+
+            assert await second.hear(again) == speech
+
+
+@pytest.mark.req("SP4")
+async def test_a_whole_utterance_may_not_have_the_number_of_what_is_being_said(
+    lingua: Lingua,
+) -> None:
+    async with overheard(lingua) as (node, speaker, job):
+        await speaker.say(0)
+        error = await speaker.next("error")
+        await say(speaker, CHUNKS[10:], final=True)
+        await node.hear(job)
+        await node.finish(job)
+        await speaker.result(0)
+
+    assert error["code"] == "INVALID_MESSAGE"
+    assert error["message"].startswith("utterance_index")
+
+
+@pytest.mark.req("SP6")
+async def test_a_clause_in_no_form_that_speakers_know_is_refused(lingua: Lingua) -> None:
+    async with overheard(lingua, enable_streaming_tts=True) as (node, speaker, job):
+        await node.hear(job, most_chunks=10)
+        await node.speak_clause(job, 0, "AAA=", tts_format="<b>")
+        refused = await node.next("error")
+
+        assert refused["message"].startswith("tts_format")
+        assert not speaker.told("tts_chunk")
