@@ -88,6 +88,8 @@ def lingua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lingua]:
         LINGUA_RUN_TIMEOUT_S="30",
         LINGUA_PENDING_TIMEOUT_S="2",
         LINGUA_PENDING_MAX_JOBS="20",
+        # A thousand nodes of one test come from this address, and others after them.
+        LINGUA_PRINCIPAL_MAX_NODE_IDS="5000",
         # Server, browser and a node of words share this machine: busy is no reason here.
         LINGUA_RESOURCE_THRESHOLD_PERCENT="100",
     )
