@@ -12,6 +12,7 @@ from nodes.connections import Held, NodeConnection
 from nodes.flaw_reporter import FlawReporter
 from nodes.results import (
     ANSWERED_EARLY,
+    STREAM_GAP,
     UNREADABLE_RESULT,
     has_it,
     read_failure,
@@ -224,15 +225,19 @@ class NodeJobService:
         *,
         session_id: str,
     ) -> bool:
-        """An attempt ended badly: the job goes elsewhere, or on where it is already."""
+        """An attempt ended badly: the job goes elsewhere, or on where it is already.
+
+        That something of the speech did not arrive is no fault of the node's.
+        """
+        is_lost = refused.code == STREAM_GAP
         return await self._retries.retry(
             session_id=session_id,
             job_id=message.job_id,
             attempt=message.attempt_id,
             node_id=connection.node_id,
-            reason=refused.code,
+            reason="stream_gap" if is_lost else refused.code,
             refused=refused,
-            reported=True,
+            reported=not is_lost,
         )
 
     async def _wait_for_it(self, connection: NodeConnection, message: messages.JobResult) -> bool:

@@ -12,6 +12,7 @@ from sockets.wire import measure_base64
 
 UNREADABLE_RESULT = "UNREADABLE_RESULT"
 ANSWERED_EARLY = "ANSWERED_EARLY"
+STREAM_GAP = "STREAM_GAP"
 DUPLICATE_JOB = "DUPLICATE_JOB_ID"
 FAILED = "PROCESSING_ERROR"
 
@@ -25,6 +26,7 @@ _SENTENCE = "The node could not process the utterance."
 _SENTENCES = {
     UNREADABLE_RESULT: "The node's answer could not be read.",
     ANSWERED_EARLY: "The node answered before the utterance was over.",
+    STREAM_GAP: "The utterance did not reach the node whole.",
     "ASR_TIMEOUT": "The node took too long to recognise the utterance.",
     DUPLICATE_JOB: "The node has had this job before.",
     DUPLICATE_UTTERANCE: "The node has had this utterance before.",

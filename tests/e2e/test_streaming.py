@@ -426,3 +426,22 @@ async def test_a_clause_in_no_form_that_speakers_know_is_refused(lingua: Lingua)
 
         assert refused["message"].startswith("tts_format")
         assert not speaker.told("tts_chunk")
+
+
+@pytest.mark.req("SP7")
+async def test_a_gap_that_a_node_sees_is_not_its_fault_and_waits_for_another(
+    lingua: Lingua,
+) -> None:
+    async with overheard(lingua) as (node, speaker, job):
+        await node.fail(job, "STREAM_GAP")
+        record = f"{{session:{speaker.session_id}}}:job:*"
+        await eventually(lambda: _find_attempt(lingua, record) == "2")
+        (job_record,) = lingua.dump(record).values()
+        url, languages = lingua.url("/ws/node"), speaker.languages
+        async with StreamingNode.open(url, languages, **STREAMS) as second:
+            again = await second.open_job()
+            await say(speaker, CHUNKS[10:], final=True)
+            assert await second.hear(again) == CLIP
+
+    assert isinstance(job_record, dict)
+    assert job_record["reported"] == "0"
