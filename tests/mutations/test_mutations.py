@@ -50,6 +50,7 @@ def own_server_redis(tmp_path: Path) -> Iterator[OwnRedis]:
 
 @pytest.mark.req("ED1", "J11", "R8")
 @pytest.mark.standalone
+@pytest.mark.timeout(3_600)  # 20,000 frames take minutes on a busy machine
 @pytest.mark.parametrize(("server", "auth"), _CASES if _IS_WHOLE else _CASES[:2])
 async def test_mutated_messages_get_named_answers_and_leave_nothing_behind(
     server: str, auth: str, own_server_redis: OwnRedis, tmp_path: Path
