@@ -42,6 +42,8 @@ class AssignJob(Message, frozen=True, tag="job_assign"):
     expected_duration_ms: int | None = None
     traceparent: str | None = None
     enable_streaming_tts: bool = False
+    context_text: str | None = None
+    glossary: tuple[str, ...] | None = None
 
 
 class OpenJob(AssignJob, frozen=True, tag="job_open"):

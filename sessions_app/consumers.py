@@ -68,8 +68,8 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
                 self._speakers[speaker.session_id] = speaker
                 self.reply(ack)
                 await service.catch_up(speaker)
-            case messages.ResultAck():
-                service.acknowledge(self._find(message.session_id), message)
+            case messages.ResultAck() | messages.UpdateSession():
+                service.note(self._find(message.session_id), message)
             case messages.TtsStarted() | messages.TtsPlayEnded():
                 await service.note_playback(self._find(message.session_id), message)
             case messages.CloseSession():

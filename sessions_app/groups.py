@@ -5,18 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupPart:
-    """A result's place in its group; `context_text` is what the group said before it."""
+    """A result's place in its group."""
 
     group_id: str
     part_index: int
-    context_text: str
 
 
 @dataclass(slots=True, kw_only=True)
 class _Group:
     group_id: str
     parts: int = 0
-    context_text: str = ""
     playback_ended_at_ms: int | None = None
 
 
@@ -31,7 +29,6 @@ class UtteranceGroups:
         "_begun_at_ms",
         "_group",
         "_latest",
-        "_max_context_chars",
         "_max_parts",
         "_session_id",
         "_window_ms",
@@ -43,12 +40,10 @@ class UtteranceGroups:
         session_id: str,
         window_ms: int = 2000,
         max_parts: int = 8,
-        max_context_chars: int = 800,
     ) -> None:
         self._session_id = session_id
         self._window_ms = window_ms
         self._max_parts = max_parts
-        self._max_context_chars = max_context_chars
         self._group: _Group | None = None
         self._latest: tuple[int, GroupPart] | None = None
         self._begun_at_ms = 0
@@ -68,12 +63,8 @@ class UtteranceGroups:
         group = self._group
         if group is None or not self._can_join(group, now_ms):
             group = self._begin(now_ms)
-        part = GroupPart(
-            group_id=group.group_id, part_index=group.parts, context_text=group.context_text
-        )
+        part = GroupPart(group_id=group.group_id, part_index=group.parts)
         group.parts += 1
-        context = f"{group.context_text} {text_asr}".strip()
-        group.context_text = context[max(0, len(context) - self._max_context_chars) :]
         self._latest = None if utterance_index is None else (utterance_index, part)
         return part
 

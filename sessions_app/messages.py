@@ -24,6 +24,11 @@ _LANGUAGE_FIELDS = ("src_lang", "tgt_lang", "lang_a", "lang_b", "tgt_langs", "au
 _MAY_BE_AUTO = ("src_lang", "auto_langs")
 
 
+GlossaryWords = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=200)
+]
+
+
 class Spoken(Message, frozen=True, kw_only=True):
     """What both a session and a single utterance may say about their languages."""
 
@@ -74,6 +79,9 @@ class InitSession(Spoken, frozen=True, tag="session_init"):
     # Show what is heard and translated while it is said; and say the translation by clause.
     enable_streaming: bool | None = None
     enable_streaming_tts: bool | None = None
+    # Words that matter: names, terms. And whether nodes may know what was said before.
+    glossary: GlossaryWords | None = None
+    enable_context: bool | None = None
     # Empty: let me resume this session. Otherwise the token of the session to resume.
     resume_token: ShortText | None = None
 
@@ -83,6 +91,13 @@ class ResultAck(Message, frozen=True, tag="result_ack"):
 
     session_id: ShortText
     utterance_index: Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class UpdateSession(Message, frozen=True, tag="session_update"):
+    """The words that matter from now on, in place of those before."""
+
+    session_id: ShortText
+    glossary: GlossaryWords
 
 
 class AudioChunk(Message, frozen=True, tag="audio_chunk"):
@@ -305,6 +320,7 @@ class RoomRefused(Message, frozen=True, tag="room_error"):
 FromSpeaker = (
     InitSession
     | ResultAck
+    | UpdateSession
     | AudioChunk
     | Utterance
     | ClientHeartbeat

@@ -41,6 +41,9 @@ class Profile(msgspec.Struct, frozen=True):
     # Nodes that can shall work while somebody speaks; and say the translation clause by clause.
     streams: bool = False
     speaks_by_clause: bool = False
+    # Words that matter, and whether nodes may know what was said before.
+    glossary: tuple[str, ...] = ()
+    keeps_said: bool = False
     # Whose share its utterances use up: of a principal that is bound to no tenant its own.
     sharer: str = ""
 
@@ -107,6 +110,8 @@ def declare_audio(message: messages.InitSession, profile: Profile) -> Profile:
         profile,
         audio_format=message.audio_format,
         sample_rate=message.sample_rate or profile.sample_rate,
+        glossary=tuple(message.glossary or ()),
+        keeps_said=bool(message.enable_context),
         streams=bool(message.enable_streaming),
         speaks_by_clause=bool(message.enable_streaming and message.enable_streaming_tts),
     )

@@ -3,12 +3,13 @@
 from scheduling.model import clock
 from scheduling.model.events import ClauseSpoken, JobSettled, TranslationHeard
 from scheduling.model.jobs import Request
-from scheduling.model.outcomes import Refused
+from scheduling.model.outcomes import Refused, Result
 from sessions_app import result_frames
 from sessions_app.error_thinning import ErrorThinning
 from sessions_app.groups import UtteranceGroups
 from sessions_app.job_cancellation import make_end
 from sessions_app.session_limits import SessionLimits
+from sessions_app.spoken_context import SpokenContext
 from sockets.outbound import Outbound
 from sockets.wire import encode_text
 
@@ -24,6 +25,7 @@ class ResultWriter:
 
     __slots__ = (
         "_announced",
+        "_context",
         "_errors",
         "_groups",
         "_missed_clause",
@@ -40,7 +42,9 @@ class ResultWriter:
         limits: SessionLimits,
         names_targets: bool,
         streams: bool,
+        context: SpokenContext,
     ) -> None:
+        self._context = context
         self._outbound = outbound
         self._names_targets = names_targets
         self._streams = streams
@@ -98,6 +102,9 @@ class ResultWriter:
             tells_speech_end=self._streams,
         )
         self._announced.discard(event.job_id)
+        if isinstance(event.outcome, Result):
+            said = event.outcome.text_asr
+            self._context.note_said(said, utterance_index=event.utterance_index)
         thinned = self._errors.thin(frames, now_ms=clock.steady_ms())
         if not (sent := all(self.say(message) for message in thinned)):
             self.close(_TOO_SLOW, "too far behind")

@@ -113,11 +113,15 @@ class SessionService:
         if speaker.opened.resume_token:
             await speaker.recovery.catch_up()
 
-    def acknowledge(self, speaker: Speaker, message: messages.ResultAck) -> None:
-        """The client has every answer up to an index; none of them is sent again."""
-        self._sessions.jobs.acknowledge(
-            session_id=speaker.session_id, utterance_index=message.utterance_index
-        )
+    def note(self, speaker: Speaker, message: messages.ResultAck | messages.UpdateSession) -> None:
+        """The client has every answer up to an index, or other words matter from now on."""
+        match message:
+            case messages.ResultAck():
+                self._sessions.jobs.acknowledge(
+                    session_id=speaker.session_id, utterance_index=message.utterance_index
+                )
+            case messages.UpdateSession():
+                speaker.context.glossary = tuple(message.glossary)
 
     async def take_chunk(self, speaker: Speaker, message: messages.AudioChunk) -> None:
         """Take a chunk of audio; a payload that is no base64 is no audio."""

@@ -28,6 +28,7 @@ from sessions_app.result_writer import ResultWriter
 from sessions_app.session_life import SessionLife
 from sessions_app.speech_input import SpeechInput, Wanted
 from sessions_app.speech_stream import SpeechStream
+from sessions_app.spoken_context import SpokenContext
 
 _FENCED = 4409
 _RESTARTING = 1012
@@ -47,6 +48,7 @@ class Speaker:
         "_acked_seq",
         "_timer",
         "acknowledges",
+        "context",
         "life",
         "live",
         "opened",
@@ -72,6 +74,7 @@ class Speaker:
         writer: ResultWriter,
         recovery: RequestRecovery,
         live: SpeechStream,
+        context: SpokenContext,
     ) -> None:
         self.opened = opened
         self.session_id = opened.session_id
@@ -83,6 +86,7 @@ class Speaker:
         self.writer = writer
         self.recovery = recovery
         self.live = live
+        self.context = context
         self.acknowledges = acknowledges
         self._acked_seq = -1
         self._acked_at_ms = -float("inf")

@@ -21,6 +21,7 @@ from sessions_app.session_limits import SessionLimits
 from sessions_app.speaker import Speaker
 from sessions_app.speech_input import SpeechInput
 from sessions_app.speech_stream import SpeechStream
+from sessions_app.spoken_context import SpokenContext
 from sessions_app.spoken_pieces import StreamShare
 from sockets.outbound import Outbound
 
@@ -66,12 +67,14 @@ class SpeakerBuilder:
         life = SessionLife(can_resume=bool(opened.resume_token))
         acknowledges = profile.streams and life.can_resume
         pending = PendingRequests(self._in_flight)
+        context = SpokenContext(glossary=profile.glossary, keeps_said=profile.keeps_said)
         writer = ResultWriter(
             session_id=session_id,
             outbound=outbound,
             limits=self._limits,
             names_targets=bool(profile.tgt_langs),
             streams=profile.streams,
+            context=context,
         )
         cancellation = JobCancellation(
             session_id=session_id,
@@ -105,9 +108,11 @@ class SpeakerBuilder:
             profile=profile,
             life=life,
             acknowledges=acknowledges,
+            context=context,
             speech=SpeechInput(
                 session_id=session_id,
                 profile=profile,
+                context=context,
                 segmentation=self._limits.segmentation,
                 metrics=self._metrics,
             ),

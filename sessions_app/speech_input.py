@@ -21,6 +21,7 @@ from sessions_app.requests import (
 )
 from sessions_app.safe_chunks import SafeChunks
 from sessions_app.segmentation import Segmenter
+from sessions_app.spoken_context import SpokenContext
 from sessions_app.utterance_audio import UtteranceAudio
 
 # What one utterance asks for: a request for each language it is translated to.
@@ -31,6 +32,7 @@ class SpeechInput:
     """One session's speech; waits for nothing, and returns what is to be asked for now."""
 
     __slots__ = (
+        "_context",
         "_metrics",
         "_profile",
         "_reader",
@@ -44,11 +46,13 @@ class SpeechInput:
         *,
         session_id: str,
         profile: Profile,
+        context: SpokenContext,
         segmentation: SegmentationSettings,
         metrics: Metrics,
     ) -> None:
         self._session_id = session_id
         self._profile = profile
+        self._context = context
         self._reader = ChunkReader(sample_rate=profile.sample_rate)
         self._segmenter = Segmenter(
             settings=segmentation,
@@ -98,12 +102,12 @@ class SpeechInput:
             audio_format=spoken.spoken_format or AudioFormat.PCM16,
             sample_rate=spoken.sample_rate,
         )
-        return fan_out(request, self._profile.tgt_langs)
+        return self._fan_out(request)
 
     def take_utterance(self, message: messages.Utterance) -> Wanted:
         """Take a whole utterance under the index its client chose."""
         self._segmenter.skip_index(message.utterance_index)
-        return fan_out(request_from_utterance(self._profile, message), self._profile.tgt_langs)
+        return self._fan_out(request_from_utterance(self._profile, message))
 
     def start_playback(self) -> list[Wanted]:
         """The client plays a translation: silence is not the end of an utterance now."""
@@ -120,6 +124,9 @@ class SpeechInput:
     def on_tick(self) -> list[Wanted]:
         """See whether an utterance ended by silence; harmless when called early, late or twice."""
         return self._ask_for(self._segmenter.on_tick(now_ms=clock.now_ms()))
+
+    def _fan_out(self, request: Request) -> Wanted:
+        return fan_out(self._context.add_to(request), self._profile.tgt_langs)
 
     def go_on_from(self, utterance_index: int, *, safe_seq: int = -1) -> None:
         """Number utterances from here: those before were spoken on an older socket."""
@@ -144,7 +151,7 @@ class SpeechInput:
         self._metrics.count("web_task_finalized_total", _name_reason(cut.reason))
         audio = base64.b64encode(cut.audio).decode()
         request = request_from_cut(self._profile, session_id=self._session_id, cut=cut, audio=audio)
-        return fan_out(request, self._profile.tgt_langs)
+        return self._fan_out(request)
 
 
 def _name_reason(reason: CutReason) -> str:

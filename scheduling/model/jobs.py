@@ -132,6 +132,8 @@ class Assignment(msgspec.Struct, frozen=True):
     expected_duration_ms: int | None = None
     traceparent: str | None = None
     enable_streaming_tts: bool = False
+    context_text: str | None = None
+    glossary: tuple[str, ...] | None = None
 
     @property
     def is_open(self) -> bool:

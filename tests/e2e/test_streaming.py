@@ -445,3 +445,44 @@ async def test_a_gap_that_a_node_sees_is_not_its_fault_and_waits_for_another(
 
     assert isinstance(job_record, dict)
     assert job_record["reported"] == "0"
+
+
+@pytest.mark.req("SP13")
+@pytest.mark.parametrize("streams", [True, False])
+async def test_what_was_said_and_the_words_that_matter_go_along(
+    lingua: Lingua, *, streams: bool
+) -> None:
+    languages = draw_languages()
+    url = lingua.url("/ws/node")
+    words = {"glossary": ["Moonshine"], "enable_context": True, "enable_streaming": streams}
+    async with (
+        StreamingNode.open(url, languages, **STREAMS) as node,
+        speaking(lingua, languages, **words) as speaker,
+    ):
+        jobs = []
+        for index, glossary in enumerate((["Moonshine"], ["Lingua", "Redis"], [])):
+            update = {"type": "session_update", "session_id": speaker.session_id}
+            await speaker.send(update | {"glossary": glossary})
+            await say(speaker, CHUNKS, final=True)
+            job = await node.next("job_open" if streams else "job_assign")
+            jobs.append(job)
+            if streams:
+                await node.ack(job)
+                await node.next("job_close")
+            await node.finish(job)
+            await speaker.result(index)
+
+    assert [job.get("glossary") for job in jobs] == [["Moonshine"], ["Lingua", "Redis"], None]
+    assert [job.get("context_text") for job in jobs] == [None, "heard 0", "heard 0 heard 1"]
+
+
+@pytest.mark.req("SP13")
+async def test_a_glossary_is_bounded_and_refused_by_name(lingua: Lingua) -> None:
+    async with speaking(lingua, draw_languages()) as speaker:
+        for glossary in (["word"] * 10_000, ["w" * 65], [""], "word", [1]):
+            update = {"type": "session_update", "session_id": speaker.session_id}
+            await speaker.send(update | {"glossary": glossary})
+            error = await speaker.next("error")
+            assert error["code"] == "INVALID_MESSAGE"
+            assert "glossary" in error["message"]
+        await speaker.check_alive()

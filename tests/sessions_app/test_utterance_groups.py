@@ -17,7 +17,7 @@ def groups() -> UtteranceGroups:
 def test_the_first_result_begins_a_group(groups):
     part = groups.add_result(text_asr="hello", now_ms=NOW)
 
-    assert part == GroupPart(group_id=f"group_s-1A2B3C4D_{NOW}", part_index=0, context_text="")
+    assert part == GroupPart(group_id=f"group_s-1A2B3C4D_{NOW}", part_index=0)
 
 
 def test_a_result_without_text_takes_no_part(groups):
@@ -33,7 +33,7 @@ def test_a_result_joins_within_the_window_after_playback(groups, after_end_ms, j
     second = groups.add_result(text_asr="two", now_ms=NOW + 490 + after_end_ms)
 
     assert (second.group_id == first.group_id) is joins
-    assert (second.part_index, second.context_text) == ((1, "one") if joins else (0, ""))
+    assert second.part_index == (1 if joins else 0)
 
 
 def test_the_window_counts_from_the_last_playback_end(groups):
@@ -74,14 +74,6 @@ def test_the_ninth_part_begins_a_new_group(groups):
         places.append(part.part_index)
 
     assert places == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1]
-
-
-def test_context_keeps_its_last_800_characters(groups):
-    for step, letter in enumerate("abc"):
-        part = groups.add_result(text_asr=letter * 500, now_ms=NOW + step)
-        groups.on_playback_ended(group_id=part.group_id, ended_at_ms=NOW + step, now_ms=NOW + step)
-
-    assert part.context_text == "a" * 299 + " " + "b" * 500
 
 
 @pytest.mark.parametrize("clock_error_ms", [-3_600_000, 3_600_000])

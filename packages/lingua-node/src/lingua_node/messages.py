@@ -174,7 +174,8 @@ class AssignJob(Message, frozen=True, tag="job_assign"):
     turn_id: str | None = None
     group_id: str | None = None
     part_index: int | None = None
-    context_text: str | None = None
+    context_text: str | None = None  # what was said before, where the session tells
+    glossary: list[str] | None = None  # words that matter
     traceparent: str | None = None
     enable_streaming_tts: bool = False
 
