@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.servers import Lingua, Servers
 from tests.e2e.test_streaming import CHUNKS, CLIP, STREAMS, StreamingNode, say, speaking
-from tests.peers.frames import draw_languages
+from tests.peers.frames import Frame, draw_languages
 from tests.peers.node import FakeNode
 from tests.redis_under_test import OwnRedis
 from tests.waiting import eventually
@@ -123,22 +123,31 @@ async def test_speech_without_a_pause_is_heard_in_parts_each_once(lingua: Lingua
     assert len(whole) - len(b"".join(heard)) < _SECOND
 
 
+async def fail_open_job(lingua: Lingua, node: StreamingNode) -> Frame:
+    """Let a node fail in mid-sentence; its slot is free again."""
+    job = await node.open_job()
+    await node.fail(job, "PROCESSING_ERROR")
+    await eventually(lambda: lingua.leases(node.node_id) == {})
+    return job
+
+
 @pytest.mark.req("SP4")
 async def test_what_fails_while_it_is_spoken_goes_whole_when_it_is_over(lingua: Lingua) -> None:
     languages = draw_languages()
     url = lingua.url("/ws/node")
-    async with (
-        StreamingNode.open(url, languages, **STREAMS) as node,
-        speaking(lingua, languages) as speaker,
-    ):
-        await say(speaker, CHUNKS[:10])
-        job = await node.open_job()
-        await node.fail(job, "INVALID_AUDIO")
-        await eventually(lambda: lingua.leases(node.node_id) == {})
-        await say(speaker, CHUNKS[10:], final=True)
-        whole = await node.job()
-        await node.finish(whole)
-        result = await speaker.next("translation_result")
+    async with speaking(lingua, languages) as speaker:
+        async with StreamingNode.open(url, languages, **STREAMS) as first:
+            await say(speaker, CHUNKS[:10])
+            await fail_open_job(lingua, first)
+        async with StreamingNode.open(url, languages, **STREAMS) as second:
+            await fail_open_job(lingua, second)
+        async with StreamingNode.open(url, languages, **STREAMS) as node:
+            # No job is tried again after three errors of nodes.
+            job = await fail_open_job(lingua, node)
+            await say(speaker, CHUNKS[10:], final=True)
+            whole = await node.job()
+            await node.finish(whole)
+            result = await speaker.next("translation_result")
 
     assert base64.b64decode(whole["audio"]) == CLIP
     assert result["utterance_index"] == whole["utterance_index"] != job["utterance_index"]

@@ -204,6 +204,7 @@ CALLS = {
         "find_profile": {"session_id": SESSION},
         "resume": {"session_id": SESSION, "instance_id": "i1", "resume_token": "t"},
         "track": {**JOB_NAME, "utterance_index": 1},
+        "untrack": JOB_NAME,
         "list_tracked": {"session_id": SESSION},
         "find": {"session_id": SESSION},
         "acknowledge": {"session_id": SESSION, "utterance_index": 1},
