@@ -60,7 +60,7 @@ async def ask(
             length = answered.get("content-length")
             text = await (reader.readexactly(int(length)) if length else reader.read())
         finally:
-            writer.close()
+            writer.transport.abort()  # what was not sent is not waited for
     return Reply(status=status, headers=answered, text=text.decode())
 
 

@@ -74,7 +74,7 @@ async def _linger(fortress: Fortress, opening: bytes, dripped: bytes) -> float:
         pass
     finally:
         dripping.cancel()
-        writer.close()
+        writer.transport.abort()
     return time.monotonic() - begun_at
 
 
