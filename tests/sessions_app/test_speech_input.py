@@ -7,6 +7,7 @@ from sessions_app import messages
 from sessions_app.cuts import SegmentationSettings
 from sessions_app.requests import Profile
 from sessions_app.speech_input import SpeechInput
+from sessions_app.spoken_context import SpokenContext
 
 SESSION = "s-1A2B3C4D"
 PROFILE = Profile(src_lang="zh", tgt_lang="en", trace_id="trace-1", tenant_id="tenant-1")
@@ -17,6 +18,7 @@ def make_input(metrics: Metrics | None = None, **profile: object) -> SpeechInput
     return SpeechInput(
         session_id=SESSION,
         profile=msgspec.structs.replace(PROFILE, **profile),
+        context=SpokenContext(glossary=(), keeps_said=False),
         segmentation=SegmentationSettings(),
         metrics=metrics or Metrics(),
     )
