@@ -193,26 +193,16 @@ def request_from_begun(
 
 def request_from_cut(profile: Profile, *, session_id: str, cut: Cut, audio: str) -> Request:
     """Ask for the translation of an utterance cut from chunks; `audio` is base64."""
-    assignment = Assignment(
-        job_id=ids.new_job_id(session_id),
-        attempt_id=1,
+    begun = request_from_begun(
+        profile,
         session_id=session_id,
         utterance_index=cut.utterance_index,
-        src_lang=profile.src_lang,
-        tgt_lang=profile.tgt_lang,
-        audio=quote_base64(audio),
         audio_format=cut.audio_format,
         sample_rate=cut.sample_rate,
-        trace_id=profile.trace_id,
-        pipeline=Pipeline(),
-        enable_streaming_asr=True,
-        partial_update_interval_ms=_PARTIAL_EVERY_MS,
-        dialect=profile.dialect,
-        features=profile.features,
-        mode=profile.mode,
-        lang_a=profile.lang_a,
-        lang_b=profile.lang_b,
-        auto_langs=profile.auto_langs,
+    )
+    assignment = msgspec.structs.replace(
+        begun.assignment,
+        audio=quote_base64(audio),
         padding_ms=cut.padding_ms,
         is_manual_cut=cut.is_manual_cut,
         is_timeout_triggered=cut.is_timeout_triggered,
@@ -220,15 +210,9 @@ def request_from_cut(profile: Profile, *, session_id: str, cut: Cut, audio: str)
         is_max_duration_triggered=cut.is_max_duration_triggered,
         turn_id=cut.turn_id,
         expected_duration_ms=cut.duration_ms,
-        traceparent=profile.traceparent,
-        enable_streaming_tts=profile.speaks_by_clause,
     )
-    return Request(
-        assignment=assignment,
-        need=state_need(assignment),
-        tenant_id=profile.tenant_id,
-        sharer=profile.sharer,
-        speech_ended_at_ms=cut.speech_ended_at_ms,
+    return msgspec.structs.replace(
+        begun, assignment=assignment, speech_ended_at_ms=cut.speech_ended_at_ms
     )
 
 
