@@ -21,9 +21,9 @@ ARGV[13] life of the record without a heartbeat, ms
 ARGV[14] JSON of what the node's frames had wrong, or '' where there was nothing
 ARGV[15] test clock, or ''
 
-Returns  {1, status, before, load, draining, held, now}  status after and before
-         {0, 'unknown'}                                  no such node: it must register again
-         {0, 'stale_epoch'}                              a newer socket holds this id
+Returns  {1, status, before, load, draining, held, now, standing}  status after and before; JSON or ''
+         {0, 'unknown'}                                            no such node: it must register again
+         {0, 'stale_epoch'}                                        a newer socket holds this id
 ]]
 local info, resv, run, cap = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, healthy, usage, description, draining = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -40,7 +40,7 @@ local life_ms, flaws, test_clock = tonumber(ARGV[13]), ARGV[14], ARGV[15]
 --- @include "shared/mirror_cap"
 local now = now_ms(test_clock)
 local node = redis.call('HMGET', info, 'conn_epoch', 'status', 'health', 'registered_at_ms', 'draining', 'max',
-  'held')
+  'held', 'standing')
 if not node[2] then
   return {0, 'unknown'}
 end
@@ -67,4 +67,5 @@ for _, attempt in ipairs(redis.call('ZRANGE', run, 0, -1)) do
     hold_until(run, attempt, now, lease_ms)
   end
 end
-return {1, status, node[2], mirror_cap(cap, tonumber(node[6]), reserved, running), drains, node[7] or '', now}
+local load = mirror_cap(cap, tonumber(node[6]), reserved, running)
+return {1, status, node[2], load, drains, node[7] or '', now, node[8] or ''}

@@ -16,9 +16,11 @@ ARGV[8]  '1' when operators cordoned it, else '0'
 ARGV[9]  epoch this very socket had before, or ''
 ARGV[10] test clock, or ''
 
-Returns  {1, epoch, now, held, taken, takeovers, attempt…}  registered; whether a living connection lost its
-                                                            id to this one, how often that was so, and every
-                                                            attempt that still holds a slot
+Returns  {1, epoch, now, held, taken, takeovers, standing, attempt…}
+                                                            registered; whether a living connection lost its
+                                                            id to this one, how often that was so, the node's
+                                                            standing (JSON or ''), and every attempt that
+                                                            still holds a slot
          {0, 'conflict'}                                    the id lives on another socket, and the token does
                                                             not match
 ]]
@@ -58,7 +60,8 @@ redis.call('HSET', info, 'instance_id', instance_id, 'max', max, 'description', 
   'health', '', 'resume_token', kept_token,
   'registered_at_ms', now, 'heartbeat_at_ms', now)
 redis.call('PEXPIRE', info, life_ms)
-local reply = {1, epoch, now, held, taken and 1 or 0, takeovers}
+local standing = redis.call('HGET', info, 'standing') or ''
+local reply = {1, epoch, now, held, taken and 1 or 0, takeovers, standing}
 for _, leases in ipairs({resv, run}) do
   for _, attempt in ipairs(redis.call('ZRANGE', leases, 0, -1)) do
     reply[#reply + 1] = attempt

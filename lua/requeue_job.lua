@@ -16,8 +16,10 @@ ARGV[6]  of which because nodes reported errors
 ARGV[7]  time to find a node, ms
 ARGV[8]  '1' when its node may still deliver, '0' when not, '' when it surely never had the attempt
 ARGV[9]  JSON of what to tell if no attempt ends well, or ''; the first one is kept
-ARGV[10] token of this call: a repeat of it gets the first reply again
-ARGV[11] test clock, or ''
+ARGV[10] '1' when the attempt is not to count, for its node is in no good standing: so many times at most as
+         reassignments are allowed
+ARGV[11] token of this call: a repeat of it gets the first reply again
+ARGV[12] test clock, or ''
 
 Returns  {1, 'begun', attempt, nodes, live, failure}  the new attempt; nodes that had the job, attempts
                                                       still live, comma separated; what to tell
@@ -27,16 +29,15 @@ Returns  {1, 'begun', attempt, nodes, live, failure}  the new attempt; nodes tha
          {0, 'stale_attempt'}     somebody else was first
          {0, 'illegal', state}    not with a node, or ended
 ]]
-local job = KEYS[1]
+local job, call, test_clock = KEYS[1], ARGV[11], ARGV[12]
 local attempt, node_id, reason, reported = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local most, most_reported, pending_ms = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local was_given, may_deliver = ARGV[8] ~= '', ARGV[8] == '1'
-local failure, call, test_clock = ARGV[9], ARGV[10], ARGV[11]
+local was_given, may_deliver, failure, spares = ARGV[8] ~= '', ARGV[8] == '1', ARGV[9], tonumber(ARGV[10])
 --- @include "shared/now_ms"
 --- @include "shared/is_listed"
 local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'failed_on', 'reported', 'requeued_by',
   'left_by', 'live', 'live_until_ms', 'first_failure', 'deadline_at_ms', 'node:' .. attempt, 'open_until_ms',
-  'whole_from')
+  'whole_from', 'spared')
 may_deliver = may_deliver and not (record[13] or record[14])
 local state, current, nodes, live, told = record[1], record[2], record[4] or '', record[8] or '', record[10] or ''
 if not state then
@@ -55,8 +56,9 @@ end
 if not placed and not (beside and waits) then
   return {0, 'illegal', state}
 end
-local reports = tonumber(record[5] or 0) + tonumber(reported)
-if not beside and (tonumber(attempt) > most or reports > most_reported) then
+local spared = math.min(tonumber(record[15] or 0) + spares, most)
+local reports = tonumber(record[5] or 0) + tonumber(reported) * (1 - spares)
+if not beside and (tonumber(attempt) - spared > most or reports > most_reported) then
   return {0, 'exhausted'}
 end
 local now = now_ms(test_clock)
@@ -87,6 +89,6 @@ if record[14] == attempt and string.find(reason, '^stream_') then
   redis.call('HSET', job, 'whole_from', next_attempt)
 end
 redis.call('HSET', job, 'state', 'RETRYING', 'attempt', next_attempt, 'node_id', '',
-  'failed_on', nodes, 'reported', reports, 'deadline_at_ms', deadline, 'requeued_by', call,
+  'failed_on', nodes, 'reported', reports, 'spared', spared, 'deadline_at_ms', deadline, 'requeued_by', call,
   'at:' .. next_attempt .. ':RETRYING', now)
 return {1, 'begun', next_attempt, nodes, live, told}

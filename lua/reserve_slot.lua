@@ -11,7 +11,8 @@ ARGV[2]  reservation length, ms
 ARGV[3]  connection epoch the caller saw
 ARGV[4]  age at which a heartbeat is stale, ms
 ARGV[5]  service ids the job needs here, comma separated
-ARGV[6]  test clock, or ''
+ARGV[6]  '1' whatever its standing, for nobody in good standing could serve, else '0'
+ARGV[7]  test clock, or ''
 
 Returns  {1, load, 'reserved'}           the slot is taken; load after it
          {1, load, 'already'}            this attempt already holds a slot here (sent twice)
@@ -19,18 +20,22 @@ Returns  {1, load, 'reserved'}           the slot is taken; load after it
          {0, 'not_ready', load}          registering, degraded or draining
          {0, 'no_capacity', load}        offers no slots
          {0, 'full', load}               every slot is held
+         {0, 'quarantined', load}        its attempts failed, and it is not yet to be tried again
+         {0, 'on_probation', load}       it has one job, and gets one at a time
          {0, 'service_unavailable', load}  a needed service is marked
 ]]
 local info, resv, run, unavail, cap = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local attempt, length_ms, epoch = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local stale_ms, services, test_clock = tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local stale_ms, services, forced, test_clock = tonumber(ARGV[4]), ARGV[5], ARGV[6] == '1', ARGV[7]
 --- @include "shared/now_ms"
 --- @include "shared/live_load"
 --- @include "shared/is_held"
 --- @include "shared/hold_until"
 --- @include "shared/note_load"
+--- @include "shared/why_held_back"
 local now = now_ms(test_clock)
-local node = redis.call('HMGET', info, 'status', 'draining', 'conn_epoch', 'max', 'heartbeat_at_ms')
+local node = redis.call('HMGET', info, 'status', 'draining', 'conn_epoch', 'max', 'heartbeat_at_ms',
+  'standing')
 local status, draining, max = node[1], node[2], tonumber(node[4] or 0)
 if not status or status == 'offline' or node[3] ~= epoch or tonumber(node[5]) + stale_ms < now then
   return {0, 'offline', 0}
@@ -51,6 +56,13 @@ if max <= 0 then
 end
 if reserved + running >= max then
   return {0, 'full', reserved + running}
+end
+local held_back = not forced and why_held_back(node[6], reserved + running, now)
+if held_back == 'quarantined' then
+  return {0, 'quarantined', reserved + running}
+end
+if held_back then
+  return {0, 'on_probation', reserved + running}
 end
 if redis.call('EXISTS', unavail) == 1 then
   for service in string.gmatch(services, '[^,]+') do

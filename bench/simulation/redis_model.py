@@ -10,6 +10,7 @@ import collections
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bench.simulation import tenants
 from bench.simulation.due_timers import DueTimers
 from bench.simulation.job_records import (
     OPEN,
@@ -20,6 +21,7 @@ from bench.simulation.job_records import (
     tell_attempts,
     why_not_requeued,
 )
+from bench.simulation.standings import StandingsModel
 
 Leases = dict[str, int]
 _ENDED = frozenset(("DONE", "FAILED", "CANCELLED", "RELEASED"))
@@ -35,6 +37,7 @@ class RedisModel:
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
         self._leases: dict[str, Leases] = {}
+        self._standings = StandingsModel()
         self._texts: dict[str, str] = {}
         self._timers: dict[str, DueTimers] = collections.defaultdict(DueTimers)
         self._scripts: dict[str, Callable[[Sequence[str], Sequence[Any], int], list[Any]]] = {
@@ -42,6 +45,7 @@ class RedisModel:
             "commit_slot": self._commit_slot,
             "finish_slot": self._finish_slot,
             "release_slot": self._release_slot,
+            "judge_node": self._judge_node,
             "create_job": self._create_job,
             "place_job": self._place_job,
             "advance_job": self._advance_job,
@@ -99,7 +103,7 @@ class RedisModel:
 
     def _reserve_slot(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         info = self._records.get(keys[0])
-        attempt, length_ms, epoch, stale_ms, services, _ = args
+        attempt, length_ms, epoch, stale_ms, services, forced, _ = args
         if (
             info is None
             or info["status"] == "offline"
@@ -120,6 +124,9 @@ class RedisModel:
             return [0, "no_capacity", load]
         if load >= int(info["max"]):
             return [0, "full", load]
+        held_back = "" if forced else self._standings.why_held_back(keys[0], load, now)
+        if held_back:
+            return [0, held_back, load]
         marks = self._leases.get(keys[3])
         if marks and any(marks.get(service, 0) > now for service in services.split(",")):
             return [0, "service_unavailable", load]
@@ -144,10 +151,19 @@ class RedisModel:
 
     def _finish_slot(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         resv, run = self._live(keys[1], now), self._live(keys[2], now)
-        was_running = run.pop(args[0], None) is not None
-        was_reserved = resv.pop(args[0], None) is not None
+        attempt, ending, rules, _ = args
+        was_running = run.pop(attempt, None) is not None
+        was_reserved = resv.pop(attempt, None) is not None
         held = "run" if was_running else "resv" if was_reserved else "none"
-        return [1, len(resv) + len(run), held]
+        is_judged = held != "none" and keys[0] in self._records
+        told = self._standings.judge(keys[0], ending, attempt, now, rules) if is_judged else None
+        return [1, len(resv) + len(run), held, *(told or ())]
+
+    def _judge_node(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        word, subject, rules, _ = args
+        is_known = keys[0] in self._records
+        told = self._standings.judge(keys[0], word, subject, now, rules) if is_known else None
+        return [0, "unchanged"] if told is None else [1, *told]
 
     def _release_slot(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         resv, run = self._live(keys[1], now), self._live(keys[2], now)
@@ -235,7 +251,7 @@ class RedisModel:
 
     def _requeue_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         number, node_id, reason, reported, most, most_reported, pending_ms, *more = args
-        is_left_live, failure, call, _ = more
+        is_left_live, failure, spares, call, _ = more
         record, attempt = self._records.get(keys[0]), str(number)
         if record is None:
             return [0, "not_found"]
@@ -248,8 +264,9 @@ class RedisModel:
         why_not = why_not_requeued(record, attempt, node_id, is_beside=is_beside)
         if why_not:
             return [0, *why_not]
-        reports = int(record.get("reported", 0)) + reported
-        if not is_beside and (number > most or reports > most_reported):
+        spared = min(int(record.get("spared", 0)) + spares, most)
+        reports = int(record.get("reported", 0)) + reported * (1 - spares)
+        if not is_beside and (number - spared > most or reports > most_reported):
             return [0, "exhausted"]
         live, live_until = list_ids(record, "live"), int(record.get("live_until_ms", 0))
         if is_beside:
@@ -282,6 +299,7 @@ class RedisModel:
             "node_id": "",
             "failed_on": ",".join(had),
             "reported": str(reports),
+            "spared": str(spared),
             "deadline_at_ms": str(deadline),
             "requeued_by": call,
             f"at:{number + 1}:RETRYING": str(now),
@@ -356,34 +374,11 @@ class RedisModel:
         return [1, now, *due]
 
     def _admit_tenant(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
-        job_id, most, per_s, burst, lease_ms, _ = args
-        jobs = self._live(keys[0], now)
-        if job_id in jobs:
-            return [1, len(jobs)]
-        if 0 < most <= len(jobs):
-            return [0, "limit", 1000]
-        if per_s > 0:
-            bucket = self._records.get(keys[1], {})
-            passed_ms = max(now - int(bucket.get("at_ms", now)), 0)
-            tokens = min(float(bucket.get("tokens", burst)) + passed_ms * per_s / 1000, burst)
-            if tokens < 1:
-                return [0, "rate", -int(-((1 - tokens) * 1000 / per_s) // 1)]
-            self._records[keys[1]] = {"tokens": f"{tokens - 1:.14g}", "at_ms": str(now)}
-        jobs[job_id] = now + lease_ms
-        return [1, len(jobs)]
+        bucket = self._records.setdefault(keys[1], {})
+        return tenants.admit(self._live(keys[0], now), bucket, args, now)
 
     def _take_share(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
-        job_id, guaranteed, free, lease_ms, _ = args
-        own, lent = self._live(keys[0], now), self._live(keys[1], now)
-        if job_id in own or job_id in lent:
-            return [1, len(own), "already"]
-        if len(own) < guaranteed:
-            own[job_id] = now + lease_ms
-            return [1, len(own), "own"]
-        if len(lent) < free:
-            lent[job_id] = now + lease_ms
-            return [1, len(own), "lent"]
-        return [0, "owed", len(own)]
+        return tenants.take_share(self._live(keys[0], now), self._live(keys[1], now), args, now)
 
 
 def _text(value: Any) -> str:

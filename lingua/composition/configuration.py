@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scheduling.access.access import AccessLimits
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.model.standing import StandingRules
 from scheduling.placement.pool_config import PoolRules
 from sessions_app.session_limits import SessionLimits
 from sockets.outbound import OutboundLimits
@@ -43,6 +44,7 @@ class CoreConfiguration:
     jobs: JobLimits = dataclasses.field(default_factory=JobLimits)
     nodes: NodeLimits = dataclasses.field(default_factory=NodeLimits)
     placement: PlacementRules = dataclasses.field(default_factory=PlacementRules)
+    standing: StandingRules = dataclasses.field(default_factory=StandingRules)
     hooks: HookConfiguration = dataclasses.field(default_factory=HookConfiguration)
     require_gpu: bool = False
     send_cancel: bool = True

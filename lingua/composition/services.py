@@ -20,6 +20,7 @@ from scheduling.jobs.reservation import Reservation
 from scheduling.jobs.retries import Retries
 from scheduling.jobs.sessions import Sessions
 from scheduling.jobs.settlement import Settlement
+from scheduling.jobs.standings import Standings
 from scheduling.jobs.streaming import StreamingJobs
 from scheduling.jobs.tenants import Tenants
 from scheduling.jobs.watchdog import Watchdog
@@ -106,6 +107,7 @@ def build_stores(infrastructure: Infrastructure, configuration: CoreConfiguratio
             silent_ms=configuration.nodes.heartbeat_timeout_ms,
             limits=jobs,
             metrics=metrics,
+            standing_rules=configuration.standing,
         ),
         jobs=JobStore(connection, keys=keys, limits=jobs, metrics=metrics),
         outcomes=OutcomeStore(connection, keys=keys, limits=jobs),
@@ -127,7 +129,10 @@ def build_services(
     """Build the core over its stores; starts nothing."""
     fleet, delivery = Fleet(require_gpu=configuration.require_gpu), Delivery()
     tenants = Tenants(fleet=fleet, store=stores.tenants)
-    settlement = Settlement(stores=stores, fleet=fleet, delivery=delivery, tenants=tenants)
+    standings = Standings(stores=stores, fleet=fleet, metrics=infrastructure.metrics)
+    settlement = Settlement(
+        stores=stores, fleet=fleet, delivery=delivery, tenants=tenants, standings=standings
+    )
     chooser = Chooser(
         fleet=fleet,
         rules=configuration.placement,
@@ -158,6 +163,7 @@ def build_services(
         delivery=delivery,
         settlement=settlement,
         dispatcher=dispatcher,
+        standings=standings,
         send_cancel=configuration.send_cancel,
         first_look_ms=configuration.jobs.first_look_ms,
     )

@@ -28,6 +28,7 @@ def _histogram(text: str, *labels: str) -> Metric:
     return Metric("histogram", text, labels)
 
 
+_STANDINGS = ("good", "probation", "quarantine")
 # Why somebody is kept out at the door: the codes they are answered with.
 KEPT_OUT = ("FOREIGN_HOST", "FOREIGN_ORIGIN", "NOT_FOUND", "UNAUTHORIZED")
 
@@ -126,6 +127,17 @@ METRICS: dict[str, Metric] = {
         "outcome",
     ),
     "node_takeovers_total": _counter("Node ids that a newer connection took from a living one."),
+    "node_state_changes_total": _counter(
+        "Changes of a node's standing by its work, or by an operator.",
+        "before",
+        "state",
+        series=tuple((one, other) for one in _STANDINGS for other in _STANDINGS if one != other),
+    ),
+    "node_faults_total": _counter(
+        "Failed attempts that count against their nodes: the job ended well elsewhere.",
+        "fault",
+        series=(("failed",), ("silent",), ("stalled",), ("unreadable",)),
+    ),
     # Redis and time
     "redis_op_duration_seconds": _histogram("Round trips to Redis.", "op"),
     "phase2_redis_op_total": _counter("Commands to Redis.", "op", "result"),

@@ -111,6 +111,8 @@ class Registry:
             draining=registered.held is not Hold.NONE,
             held=registered.held,
             takeovers=registered.takeovers,
+            standing=registered.standing,
+            registered_at_ms=registered.now_ms,
         )
         self._fleet.put(node)
         self._fleet.loads.record(node_id, len(registered.attempts))
@@ -196,6 +198,7 @@ class Registry:
             heartbeat_at_ms=clock.now_ms(),
             draining=recorded.draining,
             held=recorded.held,
+            standing=recorded.standing,
         )
         if recorded.before is NodeStatus.OFFLINE:
             # Its silence was noticed and its timer spent; the next silence must be noticed too.
@@ -259,7 +262,9 @@ class Registry:
         """Return a node as its connection has it, with what operators asked of it since."""
         known = self._fleet.find(node.node_id)
         if known is not None and known.conn_epoch == node.conn_epoch:
-            node = msgspec.structs.replace(node, draining=known.draining, held=known.held)
+            node = msgspec.structs.replace(
+                node, draining=known.draining, held=known.held, standing=known.standing
+            )
         if self._is_cordoned(node.node_id):
             node = msgspec.structs.replace(node, draining=True, held=Hold.CORDON)
         return node

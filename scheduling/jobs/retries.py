@@ -7,7 +7,8 @@ import msgspec
 
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.settlement import Settlement
-from scheduling.model import errors, ids
+from scheduling.jobs.standings import Standings
+from scheduling.model import clock, errors, ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import AttemptAnswered, JobCancelled, ToNode
 from scheduling.model.jobs import WAITING, Assignment, JobRecord
@@ -61,11 +62,13 @@ class Retries:
         delivery: Delivery,
         settlement: Settlement,
         dispatcher: Dispatcher,
+        standings: Standings,
         send_cancel: bool,
         first_look_ms: int,
     ) -> None:
         self._first_look_ms = first_look_ms
         self._stores = stores
+        self._standings = standings
         self._fleet = fleet
         self._delivery = delivery
         self._settlement = settlement
@@ -109,8 +112,7 @@ class Retries:
                 return False
             if was_given:
                 await self._tell_to_stop(failed)
-        freed = await (freeing or self._free(failed))
-        self._fleet.loads.record(node_id, freed.load)
+        self._standings.record(node_id, await (freeing or self._free(failed)))
         return await self._go_on(failed, requeued)
 
     async def abandon(self, *, node_id: str, job_id: str, attempt: int, is_told: bool) -> None:
@@ -129,7 +131,7 @@ class Retries:
             await self._tell_to_stop(failed)
         freeing = self._free(failed)
         await self._go_on(failed, requeued, is_told=is_told)
-        self._fleet.loads.record(node_id, (await freeing).load)
+        self._standings.record(node_id, await freeing)
 
     async def leave_behind(self, *, node_id: str, job_id: str, attempt: int) -> None:
         """Try an attempt's job elsewhere, while its node, whose socket is lost, may yet deliver.
@@ -167,6 +169,7 @@ class Retries:
             reported=failed.reported,
             may_deliver=may_deliver,
             was_given=failed.was_given,
+            is_spared=self._standings.is_spared(failed.node_id, now_ms=clock.now_ms()),
             failure=failed.refused if failed.is_to_be_told else None,
         )
         return asyncio.gather(
@@ -184,7 +187,10 @@ class Retries:
 
     def _free(self, failed: FailedAttempt) -> "asyncio.Future[SlotReply]":
         return self._stores.slots.finish(
-            node_id=failed.node_id, job_id=failed.job_id, attempt=failed.attempt
+            node_id=failed.node_id,
+            job_id=failed.job_id,
+            attempt=failed.attempt,
+            ending=self._standings.say_ending(failed.reason),
         )
 
     async def _go_on(

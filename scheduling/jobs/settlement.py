@@ -2,6 +2,7 @@
 
 import logging
 
+from scheduling.jobs.standings import Standings
 from scheduling.jobs.tenants import Tenants
 from scheduling.model import ids
 from scheduling.model.delivery import Delivery
@@ -9,6 +10,7 @@ from scheduling.model.errors import DependencyDown
 from scheduling.model.events import JobCancelled, JobSettled
 from scheduling.model.jobs import JobState
 from scheduling.model.outcomes import Outcome, Refused
+from scheduling.model.standing import Ending
 from scheduling.placement.snapshot import Fleet
 from scheduling.store import timers
 from scheduling.store.job_replies import Ended
@@ -24,8 +26,15 @@ class Settlement:
     """Every end of a job goes through here: slot freed, outcome kept, speaker told."""
 
     def __init__(
-        self, *, stores: Stores, fleet: Fleet, delivery: Delivery, tenants: Tenants
+        self,
+        *,
+        stores: Stores,
+        fleet: Fleet,
+        delivery: Delivery,
+        tenants: Tenants,
+        standings: Standings,
     ) -> None:
+        self._standings = standings
         self._tenants = tenants
         self._stores = stores
         self._fleet = fleet
@@ -49,7 +58,12 @@ class Settlement:
         stopped working on it.
         """
         refused = isinstance(outcome, Refused)
-        slot = self._stores.slots.finish(node_id=node_id, job_id=job_id, attempt=attempt)
+        slot = self._stores.slots.finish(
+            node_id=node_id,
+            job_id=job_id,
+            attempt=attempt,
+            ending=Ending.NOTHING if refused else Ending.GOOD,
+        )
         ended = self._stores.jobs.finish(
             session_id=session_id,
             job_id=job_id,
@@ -63,9 +77,11 @@ class Settlement:
         if end is not None:
             await self._tenants.give_back(job_id)
         # Whoever waits is woken by this, and finds the share of this job returned.
-        self._fleet.loads.record(node_id, freed.load)
+        self._standings.record(node_id, freed)
         if end is None:
             return False
+        if end.attempt > 1 and not refused:
+            self._standings.prove(session_id=session_id, job_id=job_id)
         await self._stop_others(end, job_id=job_id, reason="answered_elsewhere")
         if refused or logger.isEnabledFor(logging.DEBUG):
             _log_end(end, outcome, session_id=session_id, job_id=job_id, trace_id=trace_id)

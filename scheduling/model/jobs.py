@@ -180,6 +180,14 @@ class Request(msgspec.Struct, frozen=True):
 LiveAttempt = tuple[int, str]
 
 
+class FailedAttempt(msgspec.Struct, frozen=True):
+    """An attempt that failed, the node that had it, and why."""
+
+    attempt: int
+    node_id: str
+    reason: str
+
+
 class JobRecord(msgspec.Struct, frozen=True):
     """A job as Redis holds it, for those who repair or explain it.
 
@@ -207,6 +215,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     first_failure: Refused | None = None
     ended_by: LiveAttempt | None = None
     open_until_ms: int = 0
+    failures: tuple[FailedAttempt, ...] = ()
 
     def is_current(self, *, attempt: int, node_id: str) -> bool:
         """Say whether an attempt is the newest, on its node, and the job goes on."""

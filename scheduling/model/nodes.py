@@ -5,6 +5,7 @@ import enum
 import msgspec
 
 from scheduling.model.languages import LanguageOffer
+from scheduling.model.standing import GOOD_STANDING, Standing
 
 
 class NodeStatus(enum.StrEnum):
@@ -130,6 +131,9 @@ class Node(msgspec.Struct, frozen=True):
     flaws: Flaws = Flaws()
     # How often a newer connection took this id while the older one lived.
     takeovers: int = 0
+    standing: Standing = GOOD_STANDING
+    # When its connection began, by Redis's clock; 0 where that is not known.
+    registered_at_ms: int = 0
 
     @property
     def is_open(self) -> bool:

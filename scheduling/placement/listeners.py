@@ -3,7 +3,19 @@
 import dataclasses
 from collections.abc import Callable
 
+import msgspec
+
 from scheduling.model.nodes import Node
+from scheduling.model.standing import NodeState, Standing
+
+
+class StandingChange(msgspec.Struct, frozen=True):
+    """A node's state changed, by its work, or by an operator (`actor`)."""
+
+    node_id: str
+    before: NodeState
+    standing: Standing
+    actor: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -11,8 +23,8 @@ class FleetListeners:
     """Who is told what a fleet learns; each joins when it is built, and nobody leaves.
 
     `free` is told whenever a node is seen to have a slot free, `described` whenever one declares
-    something new. What this process finds out itself goes to `put`, `gone` and `load` too, which
-    tell other instances.
+    something new, `judged` when this process found that a node's state changed. What this process
+    finds out itself goes to `put`, `gone` and `load` too, which tell other instances.
     """
 
     free: list[Callable[[str], None]] = dataclasses.field(default_factory=list)
@@ -20,3 +32,4 @@ class FleetListeners:
     put: list[Callable[[Node], None]] = dataclasses.field(default_factory=list)
     gone: list[Callable[[str, int], None]] = dataclasses.field(default_factory=list)
     load: list[Callable[[str, int], None]] = dataclasses.field(default_factory=list)
+    judged: list[Callable[[StandingChange], None]] = dataclasses.field(default_factory=list)

@@ -202,7 +202,11 @@ class Fleet:
         """Take what an operator asked of a node of ours at another instance."""
         known = self.snapshot.nodes.get(node.node_id)
         if known is not None and known.conn_epoch == node.conn_epoch:
-            self.learn(msgspec.structs.replace(known, draining=node.draining, held=node.held))
+            self.learn(
+                msgspec.structs.replace(
+                    known, draining=node.draining, held=node.held, standing=node.standing
+                )
+            )
 
     def unlearn(self, node_id: str, *, conn_epoch: int) -> None:
         """Take a node that another instance, or Redis, says is gone for an absent one."""

@@ -8,6 +8,7 @@ from scheduling.model.jobs import (
     COMPLETED,
     WAITING,
     Completed,
+    FailedAttempt,
     JobRecord,
     JobState,
     LiveAttempt,
@@ -115,6 +116,14 @@ def _find_end(raw: dict[str, str]) -> LiveAttempt | None:
     return int(raw.get("ended_attempt", raw["attempt"])), raw["node_id"]
 
 
+def _list_failures(raw: dict[str, str]) -> tuple[FailedAttempt, ...]:
+    return tuple(
+        FailedAttempt(attempt=attempt, node_id=node_id, reason=raw[f"failure:{attempt}"])
+        for attempt in range(1, int(raw["attempt"]) + 1)
+        if f"failure:{attempt}" in raw and (node_id := raw.get(f"node:{attempt}"))
+    )
+
+
 def read_record(raw: dict[str, str]) -> JobRecord | None:
     """Return a job as Redis holds it."""
     if not raw:
@@ -138,4 +147,5 @@ def read_record(raw: dict[str, str]) -> JobRecord | None:
         first_failure=_decode_refused(failure) if (failure := raw.get("first_failure")) else None,
         ended_by=_find_end(raw),
         open_until_ms=int(raw.get("open_until_ms", 0)),
+        failures=_list_failures(raw),
     )

@@ -204,12 +204,14 @@ class JobStore:
         reported: bool,
         may_deliver: bool = False,
         was_given: bool = True,
+        is_spared: bool = False,
         failure: Refused | None = None,
     ) -> "Future[Requeued]":
         """Begin the next attempt (C12); one that `may_deliver` stays live beside it.
 
-        A node that surely never had it (not `was_given`) may have the next. `failure` is what to
-        tell if no attempt ends well, unless an earlier one is kept.
+        A node that surely never had it (not `was_given`) may have the next. One that `is_spared`
+        costs the job nothing, as often as it may be tried at most. `failure` is what to tell if no
+        attempt ends well, unless an earlier one is kept.
         """
         return self._connection.run_script(
             "requeue_job",
@@ -224,6 +226,7 @@ class JobStore:
                 self._limits.pending_timeout_ms,
                 int(may_deliver) if was_given else "",
                 b"" if failure is None else msgspec.json.encode(failure),
+                int(is_spared),
                 ids.new_call_id(),
                 self.test_clock,
             ],

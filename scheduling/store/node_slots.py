@@ -5,11 +5,14 @@ from asyncio import Future
 from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
+from scheduling.model.standing import Ending, Fault, Judgement, StandingRules
 from scheduling.store.keys import Keys
 from scheduling.store.leases import Attempt, list_lease_keys, name_attempt, read_attempts
 from scheduling.store.notes import SlotNotes
 from scheduling.store.redis.connection import Connection
-from scheduling.store.replies import SlotReply, read_slot
+from scheduling.store.replies import SlotReply, read_judgement, read_slot
+
+_QUARANTINE, _ABSOLVE = "quarantine", "absolve"
 
 
 class NodeSlotStore:
@@ -23,7 +26,9 @@ class NodeSlotStore:
         silent_ms: int,
         limits: JobLimits,
         metrics: Metrics,
+        standing_rules: StandingRules,
     ) -> None:
+        self._rules = standing_rules.encode()
         self._connection = connection
         self._notes = SlotNotes(metrics)
         self._keys = keys
@@ -39,8 +44,12 @@ class NodeSlotStore:
         attempt: int,
         types: tuple[str, ...],
         urgent: bool = False,
+        forced: bool = False,
     ) -> "Future[SlotReply]":
-        """Take a slot for an attempt, on the connection `node` was seen on (C5)."""
+        """Take a slot for an attempt, on the connection `node` was seen on (C5).
+
+        With `forced` whatever its standing: nobody in good standing could serve.
+        """
         info, resv, run, cap = list_lease_keys(self._keys, node.node_id)
         return self._connection.run_script(
             "reserve_slot",
@@ -51,6 +60,7 @@ class NodeSlotStore:
                 node.conn_epoch,
                 self._silent_ms,
                 ",".join(node.list_service_ids(types)),
+                int(forced),
                 self.test_clock,
             ],
             read=self._notes.reserved(node),
@@ -66,13 +76,37 @@ class NodeSlotStore:
             read=self._notes.committed,
         )
 
-    def finish(self, *, node_id: str, job_id: str, attempt: int) -> "Future[SlotReply]":
+    def finish(
+        self, *, node_id: str, job_id: str, attempt: int, ending: Ending = Ending.NOTHING
+    ) -> "Future[SlotReply]":
         """Free the slot of an attempt that ended, however far it came (C8)."""
         return self._connection.run_script(
             "finish_slot",
             keys=list_lease_keys(self._keys, node_id),
-            args=[name_attempt(job_id, attempt), self.test_clock],
+            args=[name_attempt(job_id, attempt), ending, self._rules, self.test_clock],
             read=read_slot,
+        )
+
+    def charge(
+        self, *, node_id: str, job_id: str, attempt: int, fault: Fault
+    ) -> "Future[Judgement | None]":
+        """A doubt was right: the job ended well elsewhere; None where there was no such doubt."""
+        return self._judge(node_id, fault, name_attempt(job_id, attempt))
+
+    def quarantine(self, *, node_id: str, for_ms: int) -> "Future[Judgement | None]":
+        """Keep jobs from a node for a while; None where nobody knows it."""
+        return self._judge(node_id, _QUARANTINE, for_ms)
+
+    def absolve(self, *, node_id: str) -> "Future[Judgement | None]":
+        """Forget all that speaks against a node; None where nothing does."""
+        return self._judge(node_id, _ABSOLVE, "")
+
+    def _judge(self, node_id: str, word: str, subject: str | int) -> "Future[Judgement | None]":
+        return self._connection.run_script(
+            "judge_node",
+            keys=[self._keys.node.info(node_id)],
+            args=[word, subject, self._rules, self.test_clock],
+            read=read_judgement,
         )
 
     def release(self, *, node_id: str, job_id: str, attempt: int) -> "Future[SlotReply]":

@@ -10,10 +10,11 @@ import msgspec
 
 from scheduling.model.limits import JobLimits, NodeLimits
 from scheduling.model.nodes import Flaws, Hold, Node, NodeDescription, NodeStatus, Usage
+from scheduling.model.standing import GOOD_STANDING, Standing
 from scheduling.store.keys import Keys
 from scheduling.store.leases import Attempt, list_lease_keys, name_attempt, read_attempts
 from scheduling.store.redis.connection import Connection
-from scheduling.store.replies import is_done
+from scheduling.store.replies import is_done, read_standing
 
 _encode = msgspec.json.encode
 
@@ -30,6 +31,7 @@ class Registered(msgspec.Struct, frozen=True):
     was_taken: bool
     takeovers: int
     attempts: tuple[Attempt, ...]
+    standing: Standing = GOOD_STANDING
 
 
 class HeartbeatRecorded(msgspec.Struct, frozen=True):
@@ -41,6 +43,7 @@ class HeartbeatRecorded(msgspec.Struct, frozen=True):
     draining: bool
     held: Hold
     now_ms: int
+    standing: Standing = GOOD_STANDING
 
 
 class Retired(msgspec.Struct, frozen=True):
@@ -284,6 +287,8 @@ def _read_node(node_id: str, raw: dict[str, str]) -> Node | None:
         held=Hold(raw.get("held", "")),
         flaws=msgspec.json.decode(raw["flaws"], type=Flaws) if raw.get("flaws") else Flaws(),
         takeovers=int(raw.get("takeovers", 0)),
+        standing=read_standing(raw.get("standing", "")),
+        registered_at_ms=int(raw.get("registered_at_ms", 0)),
     )
 
 
@@ -294,13 +299,14 @@ def _read_load(raw: list[str | None]) -> int:
 def _read_registered(raw: list[Any]) -> Registered | None:
     if raw[0] != 1:
         return None
-    _, conn_epoch, now_ms, held, was_taken, takeovers, *attempts = raw
+    _, conn_epoch, now_ms, held, was_taken, takeovers, standing, *attempts = raw
     return Registered(
         conn_epoch=conn_epoch,
         now_ms=now_ms,
         held=Hold(held),
         was_taken=was_taken == 1,
         takeovers=takeovers,
+        standing=read_standing(standing),
         attempts=read_attempts(attempts),
     )
 
@@ -318,7 +324,7 @@ def _read_moved(node_id: str, raw: list[Any]) -> Moved | Unmoved:
 def _read_heartbeat(raw: list[Any]) -> HeartbeatRecorded | Unheard:
     if raw[0] != 1:
         return Unheard(raw[1])
-    _, status, before, load, draining, held, now_ms = raw
+    _, status, before, load, draining, held, now_ms, standing = raw
     return HeartbeatRecorded(
         status=NodeStatus(status),
         before=NodeStatus(before),
@@ -326,6 +332,7 @@ def _read_heartbeat(raw: list[Any]) -> HeartbeatRecorded | Unheard:
         draining=draining == "1",
         held=Hold(held),
         now_ms=now_ms,
+        standing=read_standing(standing),
     )
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from scheduling.model.standing import GOOD_STANDING, Judgement, NodeState, Standing
+
 
 class Reply(msgspec.Struct, frozen=True):
     """One script's answer; `reason` is empty when it did what was asked."""
@@ -14,11 +16,15 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class SlotReply(msgspec.Struct, frozen=True):
-    """What a slot script answered: whether it did, the word for it, the load afterwards."""
+    """What a slot script answered: whether it did, the word for it, the load afterwards.
+
+    `judgement` is there where the end of an attempt says something of its node.
+    """
 
     done: bool
     word: str
     load: int
+    judgement: Judgement | None = None
 
 
 def read_reply(raw: list[Any]) -> Reply:
@@ -29,10 +35,26 @@ def read_reply(raw: list[Any]) -> Reply:
 
 
 def read_slot(raw: list[Any]) -> SlotReply:
-    """Return the typed form of ``[1, load, word]`` or ``[0, word, load]``."""
+    """Return the typed form of ``[1, load, word, judgement…]`` or ``[0, word, load]``."""
     if raw[0] == 1:
-        return SlotReply(done=True, word=raw[2], load=raw[1])
+        _, load, word, *said = raw
+        judgement = read_judgement([1, *said]) if said else None
+        return SlotReply(done=True, word=word, load=load, judgement=judgement)
     return SlotReply(done=False, word=raw[1], load=raw[2])
+
+
+def read_judgement(raw: list[Any]) -> Judgement | None:
+    """Return what became of a node's standing, None where nothing did."""
+    if raw[0] != 1:
+        return None
+    _, state, reason, since, ends, rest, before = raw
+    standing = Standing(state=NodeState(state), reason=reason, since=since, ends=ends, rest=rest)
+    return Judgement(standing=standing, before=NodeState(before))
+
+
+def read_standing(text: str) -> Standing:
+    """Return a node's standing as its record has it, ``""`` for nothing to say."""
+    return msgspec.json.decode(text, type=Standing) if text else GOOD_STANDING
 
 
 def is_done(raw: list[Any]) -> bool:

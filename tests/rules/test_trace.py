@@ -10,8 +10,10 @@ ROOT = Path(__file__).parents[2]
 TABLE = (
     "| Id | What | State |\n|---|---|---|\n| N1 | Nodes register | done |\n| N2 | A GPU | spine |\n"
 )
-GROUPS = (*"NPLRJITMDVGOX", "ED", "SP")
-COUNTS = dict(zip(GROUPS, (18, 18, 20, 10, 19, 13, 9, 6, 9, 10, 9, 13, 13, 15, 15), strict=True))
+GROUPS = (*"NPLRJITMDVGOX", "ED", "SP", "ND")
+COUNTS = dict(
+    zip(GROUPS, (18, 18, 20, 10, 19, 13, 9, 6, 9, 10, 9, 13, 13, 15, 15, 15), strict=True)
+)
 DEFECTS = 71
 
 

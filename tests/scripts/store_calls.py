@@ -5,6 +5,7 @@ from scheduling.model.credentials import Credential, Principal, Scope
 from scheduling.model.instances import InstanceFigures, InstanceRecord, SessionRow
 from scheduling.model.jobs import JobState
 from scheduling.model.nodes import Usage
+from scheduling.model.standing import Fault
 from scheduling.placement.decisions import Decision
 from scheduling.placement.pool_config import PoolConfig, TenantRule
 from scheduling.placement.pools import Pool, PoolKind
@@ -79,6 +80,9 @@ CALLS = {
         "finish": {"node_id": "n1", **ATTEMPT},
         "release": {"node_id": "n1", **ATTEMPT},
         "list_attempts": {"node_id": "n1"},
+        "charge": {"node_id": "n1", "fault": Fault.FAILED, **ATTEMPT},
+        "quarantine": {"node_id": "n1", "for_ms": 1},
+        "absolve": {"node_id": "n1"},
     },
     "jobs": {
         "create": {

@@ -58,6 +58,7 @@ async def test_the_next_attempt_begins(
         "failure:1": "it failed",
         "at:2:RETRYING": str(START_MS + 10),
         "answered:1": str(int(reported)),
+        "spared": "0",
     }
 
 

@@ -1,0 +1,151 @@
+"""What `lua/shared/judge.lua` makes of a node's standing, in Python: tests compare the two."""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+_MOST_GOOD = 10
+_MOST_DOUBTS = 1_000
+_FORGOTTEN = 0.1
+_HIGHEST_LEVEL = 30
+_HEAVY = ("silent", "stalled")
+
+
+class Rules(NamedTuple):
+    """What `StandingRules.encode` says, in its order."""
+
+    half_life: int
+    faults: int
+    percent: int
+    passes: int
+    probation: int
+    rest: int
+    quarantine: int
+    longest: int
+
+
+@dataclasses.dataclass(slots=True)
+class Score:
+    """A node's standing with all that it follows from."""
+
+    at: int
+    state: str = "good"
+    reason: str = ""
+    since: int = 0
+    ends: int = 0
+    rest: int = 0
+    good: float = 0.0
+    bad: float = 0.0
+    passes: int = 0
+    strikes: int = 0
+    level: int = 0
+    freed: int = 0
+    doubts: str = ""
+
+    @property
+    def is_on_trial(self) -> bool:
+        return self.state == "quarantine" and self.ends <= self.at
+
+    def become(self, state: str, reason: str = "", *, lasts: int = 0) -> None:
+        """Take another state, or the same anew."""
+        self.state, self.reason, self.since = state, reason, self.at
+        self.ends = self.at + lasts if lasts else 0
+        self.passes = self.strikes = 0
+        if state == "good":
+            self.bad = 0.0
+
+    def move_to(self, now: int, rules: Rules, *, goods: int) -> None:
+        """Let time pass: outcomes fade, and what has an end ends."""
+        fades = 0.5 ** (max(now - self.at, 0) / rules.half_life)
+        self.good = min(self.good * fades + goods, _MOST_GOOD)
+        self.bad, self.at = self.bad * fades, now
+        if self.rest + rules.half_life < now:
+            self.doubts = ""
+        if self.state == "probation" and self.ends <= now:
+            self.become("good")
+
+    def take(self, word: str, subject: str, rules: Rules) -> bool:
+        """Take one word; False where it is about a doubt that nobody had."""
+        match word:
+            case "good":
+                self._pass(rules)
+            case "doubt":
+                self.rest = self.at + rules.rest
+                text = f"{subject},{self.doubts}"[:_MOST_DOUBTS]
+                self.doubts = text[: text.rindex(",") + 1]
+            case "quarantine":
+                self.become("quarantine", "operator", lasts=int(subject))
+            case "absolve":
+                self.become("good")
+                self.rest, self.freed, self.doubts = 0, 0, ""
+            case _:
+                if f",{subject}," not in f",{self.doubts},":
+                    return False
+                self.doubts = f",{self.doubts},".replace(f",{subject},", ",", 1)[1:-1]
+                self._fail(word, rules)
+        return True
+
+    def _pass(self, rules: Rules) -> None:
+        self.good, self.rest, self.passes = self.good + 1, 0, self.passes + 1
+        if self.is_on_trial or (self.state == "probation" and self.passes >= rules.passes):
+            self.freed = self.at if self.is_on_trial else self.freed
+            self.become("good")
+
+    def _fail(self, fault: str, rules: Rules) -> None:
+        self.bad += 2 if fault in _HEAVY else 1
+        self.strikes += 1
+        is_guilty = self.bad * 100 >= rules.percent * (self.good + self.bad)
+        if self.is_on_trial or (self.state == "probation" and self.strikes > 1):
+            is_next = self.is_on_trial or self.at - self.freed <= rules.longest
+            level = self.level if is_next else 0
+            self.become("quarantine", fault, lasts=min(rules.quarantine * 2**level, rules.longest))
+            self.level = min(level + 1, _HIGHEST_LEVEL)
+        elif self.state == "probation":
+            self.ends = self.at + rules.probation
+        elif self.state == "good" and 0 < rules.faults <= self.bad and is_guilty:
+            self.become("probation", fault, lasts=rules.probation)
+
+    def is_forgotten(self, rules: Rules) -> bool:
+        """Say whether nothing of it matters any more."""
+        is_clean = self.state == "good" and self.bad < _FORGOTTEN and not self.doubts
+        return is_clean and self.rest <= self.at and self.at - self.freed > rules.longest
+
+
+class StandingsModel:
+    """The standings of all nodes, by the keys of their records."""
+
+    def __init__(self) -> None:
+        self.scores: dict[str, Score] = {}
+        self.goods: dict[str, int] = {}
+
+    def why_held_back(self, key: str, load: int, now: int) -> str:
+        """Return why a node gets no further job, ``""`` where it may."""
+        one = self.scores.get(key)
+        if one is None or one.state == "good" or (one.state == "probation" and one.ends <= now):
+            return ""
+        if one.state == "quarantine" and one.ends > now:
+            return "quarantined"
+        return "on_probation" if load > 0 else ""
+
+    def judge(
+        self, key: str, word: str, subject: str | int, now: int, rules_text: str
+    ) -> list[str | int] | None:
+        """Take a word on a node; return what there is to tell."""
+        known = self.scores.get(key)
+        if word == "" or (known is None and word == "absolve"):
+            return None
+        if known is None and word == "good":
+            self.goods[key] = self.goods.get(key, 0) + 1
+            return None
+        rules = Rules(*map(int, rules_text.split(",")))
+        one = dataclasses.replace(known) if known else Score(at=now)
+        before = one.state
+        one.move_to(now, rules, goods=self.goods.get(key, 0))
+        if not one.take(word, str(subject), rules):
+            return None
+        if one.is_forgotten(rules):
+            self.scores.pop(key, None)
+            self.goods[key] = math.floor(one.good)
+        else:
+            self.scores[key], self.goods[key] = one, 0
+        return [one.state, one.reason, one.since, one.ends, one.rest, before]

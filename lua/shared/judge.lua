@@ -1,0 +1,75 @@
+-- Take a word on a node into its standing (decision 0152): 'good' and 'doubt' are ends of attempts, a fault says that
+-- a doubt was right, 'quarantine' (for `subject` ms) and 'absolve' are an operator's. What nobody proves is dropped.
+-- Returns nil where there is nothing to tell, else what the standing is to readers, and its state before.
+local function judge(info, word, subject, now, rules)
+  if word == '' then
+    return
+  end
+  local known = redis.call('HMGET', info, 'status', 'standing', 'goods')
+  if not known[1] or not known[2] and word == 'absolve' then
+    return
+  end
+  if not known[2] and word == 'good' then
+    redis.call('HINCRBY', info, 'goods', 1)
+    return
+  end
+  local limits = {}
+  for number in string.gmatch(rules, '%d+') do
+    limits[#limits + 1] = tonumber(number)
+  end
+  local half_life, least, percent, passes, probation, rest, first, longest = unpack(limits, 1, 8)
+  local one = known[2] and cjson.decode(known[2]) or {state = 'good', reason = '', since = 0, ends = 0, rest = 0,
+    good = 0, bad = 0, at = now, passes = 0, strikes = 0, level = 0, freed = 0, doubts = ''}
+  local before, fades = one.state, 0.5 ^ (math.max(now - one.at, 0) / half_life)
+  one.good, one.bad, one.at = math.min(one.good * fades + tonumber(known[3] or 0), 10), one.bad * fades, now
+  local function become(state, reason, ends)
+    one.state, one.reason, one.since, one.ends, one.passes, one.strikes = state, reason, now, ends, 0, 0
+    one.bad = state == 'good' and 0 or one.bad
+  end
+  if one.rest + half_life < now then
+    one.doubts = ''
+  end
+  if one.state == 'probation' and one.ends <= now then
+    become('good', '', 0)
+  end
+  local is_trial = one.state == 'quarantine' and one.ends <= now
+  if word == 'good' then
+    one.good, one.rest, one.passes = one.good + 1, 0, one.passes + 1
+    if is_trial or one.state == 'probation' and one.passes >= passes then
+      one.freed = is_trial and now or one.freed
+      become('good', '', 0)
+    end
+  elseif word == 'doubt' then
+    one.rest = now + rest
+    one.doubts = string.match(string.sub(subject .. ',' .. one.doubts, 1, 1000), '^.*,')
+  elseif word == 'quarantine' then
+    become('quarantine', 'operator', now + tonumber(subject))
+  elseif word == 'absolve' then
+    become('good', '', 0)
+    one.rest, one.freed, one.doubts = 0, 0, ''
+  else
+    local from, to = string.find(',' .. one.doubts, ',' .. subject .. ',', 1, true)
+    if not from then
+      return
+    end
+    one.doubts = string.sub(one.doubts, 1, from - 1) .. string.sub(one.doubts, to)
+    one.bad, one.strikes = one.bad + ((word == 'silent' or word == 'stalled') and 2 or 1), one.strikes + 1
+    if is_trial or one.state == 'probation' and one.strikes > 1 then
+      one.level = (is_trial or now - one.freed <= longest) and one.level or 0
+      become('quarantine', word, now + math.min(first * 2 ^ one.level, longest))
+      one.level = math.min(one.level + 1, 30)
+    elseif one.state == 'probation' then
+      one.ends = now + probation
+    elseif one.state == 'good' and least > 0 and one.bad >= least
+      and one.bad * 100 >= percent * (one.good + one.bad) then
+      become('probation', word, now + probation)
+    end
+  end
+  if one.state == 'good' and one.bad < 0.1 and one.rest <= now and one.doubts == '' and now - one.freed > longest then
+    redis.call('HDEL', info, 'standing')
+    redis.call('HSET', info, 'goods', math.floor(one.good))
+  else
+    redis.call('HSET', info, 'standing', cjson.encode(one), 'goods', 0)
+  end
+  return {one.state, one.reason, one.since, one.ends, one.rest, before}
+end

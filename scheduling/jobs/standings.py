@@ -1,0 +1,94 @@
+"""What attempts say of their nodes: taken as they end, proved when their jobs end well (ND1)."""
+
+import asyncio
+import logging
+
+import msgspec
+
+from scheduling.model.background import Background
+from scheduling.model.metrics import Metrics
+from scheduling.model.standing import Ending, Judgement, NodeState, find_fault
+from scheduling.placement.listeners import StandingChange
+from scheduling.placement.snapshot import Fleet
+from scheduling.store.replies import SlotReply
+from scheduling.store.stores import Stores
+
+logger = logging.getLogger(__name__)
+
+
+class Standings:
+    """Keeps the standing of nodes as placement sees it, and tells of every change.
+
+    A failed attempt is a doubt first. It counts against its node once the job ended well elsewhere:
+    what no node can do is the utterance's own fault (decision 0152).
+    """
+
+    def __init__(self, *, stores: Stores, fleet: Fleet, metrics: Metrics) -> None:
+        self._stores = stores
+        self._fleet = fleet
+        self._metrics = metrics
+        self._background = Background()
+
+    def say_ending(self, reason: str) -> Ending:
+        """Return what an attempt that failed for `reason` says of its node."""
+        return Ending.NOTHING if find_fault(reason) is None else Ending.DOUBT
+
+    def is_spared(self, node_id: str, *, now_ms: int) -> bool:
+        """Say whether an attempt that fails on a node costs its job nothing (ND2)."""
+        node = self._fleet.find_known(node_id)
+        return node is not None and node.standing.state_at(now_ms) is not NodeState.GOOD
+
+    def record(self, node_id: str, freed: SlotReply) -> None:
+        """Take what the end of an attempt made of its node: standing first, then the free slot."""
+        if freed.judgement is not None:
+            self.note(node_id, freed.judgement)
+        self._fleet.loads.record(node_id, freed.load)
+
+    def note(self, node_id: str, judgement: Judgement, *, actor: str = "") -> None:
+        """Take a node's standing, tell other instances, and say so where its state changed."""
+        standing, before = judgement.standing, judgement.before
+        known = self._fleet.find(node_id)
+        if known is not None and known.standing != standing:
+            self._fleet.put(msgspec.structs.replace(known, standing=standing))
+        if standing.state is before:
+            return
+        self._metrics.count("node_state_changes_total", before, standing.state)
+        logger.warning(
+            "a node's standing changed",
+            extra={
+                "node_id": node_id,
+                "before": before,
+                "state": standing.state,
+                "reason": standing.reason,
+                "actor": actor,
+            },
+        )
+        change = StandingChange(node_id=node_id, before=before, standing=standing, actor=actor)
+        for tell in self._fleet.listeners.judged:
+            tell(change)
+
+    def prove(self, *, session_id: str, job_id: str) -> None:
+        """A job ended well after attempts of it had failed: they were their nodes' fault.
+
+        Nobody waits for that; a doubt that is not proved is dropped after a while.
+        """
+        self._background.run(self._prove(session_id, job_id), name="charging nodes with faults")
+
+    async def _prove(self, session_id: str, job_id: str) -> None:
+        record = await self._stores.jobs.find(session_id=session_id, job_id=job_id)
+        if record is None:
+            return
+        faults = [(one, find_fault(one.reason)) for one in record.failures]
+        charged = [(one.node_id, one.attempt, fault) for one, fault in faults if fault is not None]
+        judgements = await asyncio.gather(
+            *(
+                self._stores.slots.charge(
+                    node_id=node_id, job_id=job_id, attempt=attempt, fault=fault
+                )
+                for node_id, attempt, fault in charged
+            )
+        )
+        for (node_id, _, fault), judgement in zip(charged, judgements, strict=True):
+            if judgement is not None:
+                self._metrics.count("node_faults_total", fault)
+                self.note(node_id, judgement)

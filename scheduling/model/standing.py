@@ -1,0 +1,123 @@
+"""What a node's work says of it: good, on probation, or in quarantine (ND1 to ND3)."""
+
+import dataclasses
+import enum
+
+import msgspec
+
+
+class NodeState(enum.StrEnum):
+    """How far a node is trusted: with all its slots, with one job at a time, with none."""
+
+    GOOD = "good"
+    PROBATION = "probation"
+    QUARANTINE = "quarantine"
+
+
+class Ending(enum.StrEnum):
+    """What an attempt's end says of its node; whose fault a `DOUBT` was shows later."""
+
+    NOTHING = ""
+    GOOD = "good"
+    DOUBT = "doubt"
+
+
+class Fault(enum.StrEnum):
+    """How a node failed an attempt of a job that then ended well elsewhere."""
+
+    FAILED = "failed"
+    SILENT = "silent"
+    STALLED = "stalled"
+    UNREADABLE = "unreadable"
+
+
+_BY_REASON = {
+    "ack_timeout": Fault.SILENT,
+    "job_timeout": Fault.STALLED,
+    "UNREADABLE_RESULT": Fault.UNREADABLE,
+    "ANSWERED_EARLY": Fault.UNREADABLE,
+}
+# What a node reports and is not to be blamed for: it has no model or no room, the audio is bad, or
+# it had the job before.
+_NO_FAULT = frozenset(
+    {
+        "CANCELLED",
+        "DUPLICATE_JOB_ID",
+        "DUPLICATE_UTTERANCE_INDEX",
+        "INVALID_AUDIO",
+        "JOB_DECLINED",
+        "MODEL_NOT_AVAILABLE",
+        "NODE_OVERLOADED",
+        "STREAM_GAP",
+        "UNSUPPORTED_AUDIO_FORMAT",
+    }
+)
+
+
+def find_fault(reason: str) -> Fault | None:
+    """Return the fault behind the reason an attempt failed for, None where it is not the node's.
+
+    What nodes report are codes in capitals; reasons of ours are not, and say nothing of the node
+    but where it left an attempt without an answer.
+    """
+    if reason in _BY_REASON:
+        return _BY_REASON[reason]
+    return Fault.FAILED if reason.isupper() and reason not in _NO_FAULT else None
+
+
+class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A node's state, why, and since when.
+
+    A quarantine ends with a trial once `ends` has passed, a probation by itself then. Until `rest`
+    the node, which just ended an attempt badly, comes after all others.
+    """
+
+    state: NodeState = NodeState.GOOD
+    reason: str = ""
+    since: int = 0
+    ends: int = 0
+    rest: int = 0
+
+    def state_at(self, now_ms: int) -> NodeState:
+        """Return the state, a probation whose time is over for good."""
+        is_over = self.state is NodeState.PROBATION and self.ends <= now_ms
+        return NodeState.GOOD if is_over else self.state
+
+    def is_on_trial(self, now_ms: int) -> bool:
+        """Say whether it may have one job, which decides."""
+        return self.state is NodeState.QUARANTINE and self.ends <= now_ms
+
+
+GOOD_STANDING = Standing()
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """What an outcome made of a node's standing, and its state before."""
+
+    standing: Standing
+    before: NodeState
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StandingRules:
+    """From when on a node is on probation, and how long it is kept from jobs.
+
+    An outcome counts half as much after `half_life_ms`. With `faults` of them or more, and
+    `fault_percent` of what it ended, a node is on probation; with 0 `faults` none ever is. There
+    `passes` jobs in a row or `probation_ms` without a fault make it good. After a failed attempt
+    it rests for `rest_ms`. A first quarantine lasts `quarantine_ms`, each further one twice as
+    long, `most_quarantine_ms` at most.
+    """
+
+    half_life_ms: int = 60_000
+    faults: int = 3
+    fault_percent: int = 50
+    passes: int = 3
+    probation_ms: int = 60_000
+    rest_ms: int = 1_000
+    quarantine_ms: int = 30_000
+    most_quarantine_ms: int = 600_000
+
+    def encode(self) -> str:
+        """Return the rules as scripts take them."""
+        return ",".join(map(str, dataclasses.astuple(self)))
