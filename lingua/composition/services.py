@@ -148,6 +148,7 @@ def build_services(
             fleet=fleet,
             delivery=delivery,
             chooser=chooser,
+            standings=standings,
             limits=configuration.jobs,
             encode_assignment=encode_assignment,
         ),

@@ -24,6 +24,7 @@ from lingua.settings import clients, pools
 from scheduling.access.access import AccessLimits
 from scheduling.access.wrong_credentials import WrongCredentialLimits
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.model.standing import StandingRules
 from scheduling.placement.pool_config import PoolRules
 from sessions_app.cuts import SegmentationSettings
 from sessions_app.session_limits import SessionLimits
@@ -83,6 +84,17 @@ def read_core() -> CoreConfiguration:
             resource_threshold_percent=settings.LINGUA_RESOURCE_THRESHOLD_PERCENT,
             heartbeat_timeout_ms=round(settings.LINGUA_HEARTBEAT_TIMEOUT_S * 1000),
             near_share=settings.LINGUA_NEAR_NODES_PERCENT / 100,
+            slow_start_ms=round(settings.LINGUA_NODE_SLOW_START_S * 1000),
+        ),
+        standing=StandingRules(
+            half_life_ms=round(settings.LINGUA_NODE_FAULTS_HALF_LIFE_S * 1000),
+            faults=settings.LINGUA_NODE_FAULTS,
+            fault_percent=settings.LINGUA_NODE_FAULTS_PERCENT,
+            passes=settings.LINGUA_NODE_PROBATION_JOBS,
+            probation_ms=round(settings.LINGUA_NODE_PROBATION_S * 1000),
+            rest_ms=settings.LINGUA_NODE_REST_MS,
+            quarantine_ms=round(settings.LINGUA_NODE_QUARANTINE_S * 1000),
+            most_quarantine_ms=round(settings.LINGUA_NODE_QUARANTINE_MAX_S * 1000),
         ),
         hooks=HookConfiguration(
             most_tries=settings.LINGUA_HOOK_MAX_TRIES,

@@ -27,6 +27,7 @@ from lingua.settings.env import (
     env_word,
 )
 from lingua.settings.http_api import *  # noqa: F403 - another one
+from lingua.settings.judging import *  # noqa: F403 - another one
 from lingua.settings.kept_values import keep_text
 from lingua.settings.mirrors import *  # noqa: F403 - another one
 from lingua.settings.private_files import find_socket_path, tighten, write_privately

@@ -133,6 +133,9 @@ METRICS: dict[str, Metric] = {
         "state",
         series=tuple((one, other) for one in _STANDINGS for other in _STANDINGS if one != other),
     ),
+    "forced_placements_total": _counter(
+        "Jobs that a node in no good standing got, for no other could serve them."
+    ),
     "node_faults_total": _counter(
         "Failed attempts that count against their nodes: the job ended well elsewhere.",
         "fault",

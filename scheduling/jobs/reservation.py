@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import enum
 
+from scheduling.jobs.standings import Standings
 from scheduling.model import clock, errors
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, JobDispatched
@@ -12,6 +13,7 @@ from scheduling.model.limits import JobLimits
 from scheduling.model.nodes import Node
 from scheduling.placement.chooser import Chooser
 from scheduling.placement.decisions import PLACED, DecisionBuilder
+from scheduling.placement.ranking import Choice
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest
 from scheduling.store import timers
@@ -42,10 +44,12 @@ class Reservation:
         fleet: Fleet,
         delivery: Delivery,
         chooser: Chooser,
+        standings: Standings,
         limits: JobLimits,
         encode_assignment: EncodeAssignment,
     ) -> None:
         self._stores = stores
+        self._standings = standings
         self._fleet = fleet
         self._delivery = delivery
         self._chooser = chooser
@@ -75,7 +79,7 @@ class Reservation:
             deadline_ms=self._limits.ack_timeout_ms,
         )
         asked = decision_builder.start_asking()
-        reserved = self._reserve(placement_request, node, urgent=True)
+        reserved = self._reserve(placement_request, node, decision_builder.choice, urgent=True)
         try:
             existing = await created
             await armed
@@ -121,7 +125,7 @@ class Reservation:
         """
         armed, placed = self._place(placement_request, node)
         asked = decision_builder.start_asking()
-        reserved = self._reserve(placement_request, node)
+        reserved = self._reserve(placement_request, node, decision_builder.choice)
         try:
             await armed
             place = await placed
@@ -152,7 +156,7 @@ class Reservation:
         job and its deadline as they were, and of two instances with a slot for it one goes on.
         """
         asked = decision_builder.start_asking()
-        slot = await self._reserve(placement_request, node)
+        slot = await self._reserve(placement_request, node, decision_builder.choice)
         decision_builder.note_answer(
             node_id=node.node_id, word=slot.word, load=slot.load, asked=asked
         )
@@ -259,6 +263,8 @@ class Reservation:
     ) -> None:
         """Write the step and why it was taken, and remember what matters for the session."""
         session_id, node_id = placement_request.assignment.session_id, node.node_id
+        if decision_builder.choice is not None and decision_builder.choice.forced:
+            self._standings.note_forced(node_id)
         decision = decision_builder.decide(
             PLACED, attempt=placement_request.attempt, at_ms=clock.now_ms(), node_id=node_id
         )
@@ -278,7 +284,12 @@ class Reservation:
             unattended(kept, what="a session's preference")
 
     def _reserve(
-        self, placement_request: PlacementRequest, node: Node, *, urgent: bool = False
+        self,
+        placement_request: PlacementRequest,
+        node: Node,
+        choice: Choice | None,
+        *,
+        urgent: bool = False,
     ) -> "asyncio.Future[SlotReply]":
         """Ask for a slot for the attempt; the reply says whether it is ours."""
         return self._stores.slots.reserve(
@@ -287,6 +298,7 @@ class Reservation:
             attempt=placement_request.attempt,
             types=placement_request.need.types,
             urgent=urgent,
+            forced=choice.forced if choice else self._chooser.forces(placement_request, node),
         )
 
     def _place(

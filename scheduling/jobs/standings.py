@@ -5,6 +5,7 @@ import logging
 
 import msgspec
 
+from scheduling.model import clock
 from scheduling.model.background import Background
 from scheduling.model.metrics import Metrics
 from scheduling.model.standing import Ending, Judgement, NodeState, find_fault
@@ -14,6 +15,8 @@ from scheduling.store.replies import SlotReply
 from scheduling.store.stores import Stores
 
 logger = logging.getLogger(__name__)
+
+_TOLD_EVERY_MS = 60_000
 
 
 class Standings:
@@ -28,6 +31,7 @@ class Standings:
         self._fleet = fleet
         self._metrics = metrics
         self._background = Background()
+        self._quiet_until_ms = 0.0
 
     def say_ending(self, reason: str) -> Ending:
         """Return what an attempt that failed for `reason` says of its node."""
@@ -66,6 +70,17 @@ class Standings:
         change = StandingChange(node_id=node_id, before=before, standing=standing, actor=actor)
         for tell in self._fleet.listeners.judged:
             tell(change)
+
+    def note_forced(self, node_id: str) -> None:
+        """A node in no good standing got a job, for no other could serve it: tell operators."""
+        self._metrics.count("forced_placements_total")
+        now_ms = clock.steady_ms()
+        if now_ms >= self._quiet_until_ms:
+            self._quiet_until_ms = now_ms + _TOLD_EVERY_MS
+            logger.warning(
+                "no node in good standing could serve a job; the best of the others does",
+                extra={"node_id": node_id},
+            )
 
     def prove(self, *, session_id: str, job_id: str) -> None:
         """A job ended well after attempts of it had failed: they were their nodes' fault.

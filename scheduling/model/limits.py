@@ -62,7 +62,8 @@ class PlacementRules:
     """How a node is chosen.
 
     Among nodes that are equal in all else, in `near_share` (0 to 1) of the choices those whose
-    connection `near_instance_id` holds go first.
+    connection `near_instance_id` holds go first. A node that is new, or came back, reaches its
+    whole share within `slow_start_ms`.
     """
 
     sample_size: int = 20
@@ -70,3 +71,4 @@ class PlacementRules:
     heartbeat_timeout_ms: int = 45_000
     near_instance_id: str = ""
     near_share: float = 0.9
+    slow_start_ms: int = 10_000

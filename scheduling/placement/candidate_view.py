@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from scheduling.model.nodes import Node
+from scheduling.model.standing import NodeState
 
 _GPU_COUNTS_ALIKE_PERCENT = 10
 
@@ -16,7 +17,8 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
     A choice looks at twenty drawn from thousands, so it is memory that it waits for: here are one
     object and small numbers where the node itself is six objects, which halves what a choice
     among 10,000 takes. `peak_percent` is how busy it is: its GPU, without one the busier of CPU and
-    memory; `gpu_class` is equal for GPU usages that hardly differ.
+    memory; `gpu_class` is equal for GPU usages that hardly differ. Nothing speaks against one that
+    `is_plain`; it was new, or came back from quarantine, at `ramps_from_ms`.
     """
 
     node: Node
@@ -30,6 +32,8 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
     gpu_class: int = 0
     hears: int = 0
     finds_language: bool = True
+    is_plain: bool = True
+    ramps_from_ms: int = 0
 
     def __post_init__(self) -> None:
         self.take(self.node)
@@ -48,6 +52,10 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
         self.gpu_class = int(gpu) // _GPU_COUNTS_ALIKE_PERCENT
         self.hears = len(node.description.languages.asr)
         self.finds_language = node.description.finds_language
+        standing = node.standing
+        is_good = standing.state is NodeState.GOOD
+        self.is_plain = is_good and not standing.rest
+        self.ramps_from_ms = max(node.registered_at_ms, standing.since if is_good else 0)
 
 
 class AbleNodes:

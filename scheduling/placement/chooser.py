@@ -18,10 +18,12 @@ from scheduling.placement.candidate_view import AbleNodes, CandidateView
 from scheduling.placement.pool_config import list_pools_of
 from scheduling.placement.pool_matching import ALL_NODES, ANY_ABLE_NODE, PoolReason, Route
 from scheduling.placement.ranking import (
+    HELD_BACK,
     Choice,
     NodeVerdict,
     Reason,
     choose,
+    could_serve,
     count_reasons,
     sample,
     why_not_now,
@@ -89,7 +91,16 @@ class Chooser:
         candidates = snapshot.candidates
         if not any(candidates.holds(pool_id, node.node_id) for pool_id in route.pool_ids):
             return False
-        return self._why_not_now(node, clock.now_ms()) is None
+        why_not = self._why_not_now(node, clock.now_ms())
+        return why_not is None or (why_not in HELD_BACK and self.forces(request, node))
+
+    def forces(self, request: PlacementRequest, node: Node) -> bool:
+        """Say whether a node gets the job in no good standing, for no other could serve it."""
+        now_ms = clock.now_ms()
+        if self._why_not_now(node, now_ms) not in HELD_BACK or self._is_full(node):
+            return False
+        able = self._fleet.snapshot.candidates.find(ALL_NODES, request.need)
+        return not could_serve(able, exclude=request.failed_on, now_ms=now_ms, rules=self._rules)
 
     def has_other(self, request: PlacementRequest) -> bool:
         """Say whether a node that has not had the job could have it, now or later.
@@ -304,6 +315,9 @@ class Chooser:
                 unable.append(NodeVerdict(node_id, view.load if view else 0, reason, lacks))
         unable.sort(key=lambda one: len(one.lacks))
         return tuple(unable[:_UNABLE_SHOWN])
+
+    def _is_full(self, node: Node) -> bool:
+        return self._fleet.loads.find(node.node_id) >= node.max_jobs
 
     def _why_not_now(self, node: Node, now_ms: int) -> Reason | None:
         candidate = self._fleet.views.get(node.node_id) or CandidateView(node)

@@ -14,11 +14,14 @@ from scheduling.model.jobs import Need
 from scheduling.model.languages import AUTO
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node, NodeDescription, NodeStatus
+from scheduling.model.standing import NodeState
 from scheduling.placement.candidate_view import AbleNodes, CandidateView
 
 T = TypeVar("T")
 
 _HEARTBEATS_COUNT_ALIKE_MS = 15_000
+# More than any load: nodes beyond their share come after all that are not.
+_BEYOND_SHARE = 1_000_000
 _by_score = operator.itemgetter(0)
 
 
@@ -38,9 +41,15 @@ class Reason(enum.StrEnum):
     ASR_LANG_UNSUPPORTED = "asr_lang_unsupported"
     SRC_AUTO_NO_CANDIDATE = "src_auto_no_candidate"
     SEMANTIC_UNSUPPORTED = "semantic_unsupported"
+    QUARANTINED = "quarantined"
+    ON_PROBATION = "on_probation"
     CAPACITY_EXCEEDED = "capacity_exceeded"
     RESOURCE_THRESHOLD_EXCEEDED = "resource_threshold_exceeded"
     RESERVED_FOR_OTHERS = "reserved_for_others"
+
+
+HELD_BACK = frozenset({Reason.QUARANTINED, Reason.ON_PROBATION})
+"""Reasons that count while a node in good standing could serve, now or later."""
 
 
 class NodeVerdict(msgspec.Struct, frozen=True, array_like=True):
@@ -60,6 +69,7 @@ class Choice(msgspec.Struct, frozen=True):
     each of `pools` how well its members were known. `affinity` is ``hit`` or why the node of the
     turn was not taken, ``""`` where there is none; `spread` says that a node was left out for it.
     `unable` are some nodes that could never serve the job, where there was nobody to look at.
+    `forced` says that the nodes are in no good standing, and no other could serve it.
     """
 
     nodes: tuple[Node, ...]
@@ -73,6 +83,7 @@ class Choice(msgspec.Struct, frozen=True):
     affinity: str = ""
     spread: bool = False
     unable: tuple[NodeVerdict, ...] = ()
+    forced: bool = False
 
     @property
     def examples(self) -> Mapping[Reason, str]:
@@ -149,16 +160,44 @@ def _why_not_pair(description: NodeDescription, need: Need, src: str, tgt: str) 
 def why_not_now(candidate: CandidateView, *, now_ms: int, rules: PlacementRules) -> Reason | None:
     """Return why a node that could serve the job cannot take it at this moment, or None."""
     oldest_ms = now_ms - rules.heartbeat_timeout_ms
-    return _why_not_now(candidate, oldest_ms, rules.resource_threshold_percent)
+    return _why_not_now(candidate, oldest_ms, rules.resource_threshold_percent, now_ms)
 
 
-def _why_not_now(candidate: CandidateView, oldest_ms: int, most_percent: float) -> Reason | None:
+def could_serve(
+    able: AbleNodes, *, exclude: Collection[str], now_ms: int, rules: PlacementRules
+) -> bool:
+    """Say whether a node in good standing could serve, now or once it has a slot."""
+    oldest_ms = now_ms - rules.heartbeat_timeout_ms
+    return any(
+        candidate.is_open
+        and candidate.heartbeat_at_ms >= oldest_ms
+        and candidate.node_id not in exclude
+        and (candidate.is_plain or _why_held_back(candidate, now_ms) is None)
+        for candidate in able.views
+    )
+
+
+def _why_held_back(candidate: CandidateView, now_ms: int) -> Reason | None:
+    """Return why a node that is not plain gets no job now: the same as `why_held_back.lua`."""
+    standing = candidate.node.standing
+    if standing.state_at(now_ms) is NodeState.GOOD:
+        return None
+    if standing.state is NodeState.QUARANTINE and not standing.is_on_trial(now_ms):
+        return Reason.QUARANTINED
+    return Reason.ON_PROBATION if candidate.load > 0 else None
+
+
+def _why_not_now(
+    candidate: CandidateView, oldest_ms: int, most_percent: float, now_ms: int
+) -> Reason | None:
     """Answer `why_not_now`: twenty times a job, so by position and with the sums done before."""
     if not candidate.is_open:
         offline = candidate.node.status is NodeStatus.OFFLINE
         return Reason.OFFLINE if offline else Reason.STATUS_NOT_READY
     if candidate.heartbeat_at_ms < oldest_ms:
         return Reason.HEARTBEAT_STALE
+    if not candidate.is_plain and (reason := _why_held_back(candidate, now_ms)):
+        return reason
     if candidate.load >= candidate.max_jobs:
         return Reason.CAPACITY_EXCEEDED
     if candidate.peak_percent > most_percent:
@@ -191,7 +230,8 @@ def choose(
 
     `able` are nodes that could serve `need`; for each one to `exclude` one more is drawn. When the
     sample holds nobody, the few of them known to have a slot (`free`) are looked at instead, so
-    that a fleet nearly full is not taken for a full one.
+    that a fleet nearly full is not taken for a full one. Nodes whose standing holds them back serve
+    where no other could, the best of them first.
     """
     sampled = sample(able.views, size=rules.sample_size + len(exclude), rng=rng)
     looked_at: list[tuple[str, int, str]] = []
@@ -203,7 +243,20 @@ def choose(
         seen, by_id = {candidate.node_id for candidate in sampled}, able.by_id
         unseen = [by_id[one] for one in free if one in by_id and one not in seen]
         ranked = rank(sample(unseen, size=rules.sample_size, rng=rng))
-    return Choice(nodes=ranked, passed_over=count_reasons(looked_at), looked_at=tuple(looked_at))
+    forced = (
+        not ranked
+        and any(reason in HELD_BACK for _, _, reason in looked_at)
+        and not could_serve(able, exclude=exclude, now_ms=now_ms, rules=rules)
+    )
+    if forced:
+        looked_at.clear()
+        ranked = rank(sampled, forced=True)
+    return Choice(
+        nodes=ranked,
+        passed_over=count_reasons(looked_at),
+        looked_at=tuple(looked_at),
+        forced=forced,
+    )
 
 
 def count_reasons(looked_at: Iterable[tuple[str, int, str]]) -> Mapping[Reason, int]:
@@ -221,8 +274,13 @@ def _rank(
     now_ms: int,
     rules: PlacementRules,
     rng: random.Random,
+    forced: bool = False,
 ) -> tuple[Node, ...]:
     """Filter and order; those alike stay in the order of the sample, which is random.
+
+    A node whose last attempt failed comes last until it had a rest, and so does one that nobody
+    may rely on where the job failed before. One that is new takes its share step by step. With
+    `forced` no standing keeps a node from the job.
 
     Heartbeat ages and GPU usages that hardly differ count as equal; of nodes alike, those near
     come first in most choices. In a two-way conversation those that find out which language was
@@ -231,16 +289,25 @@ def _rank(
     scored = []
     auto, two_way = need.src == AUTO, len(need.pairs) > 1
     oldest_ms, most_percent = now_ms - rules.heartbeat_timeout_ms, rules.resource_threshold_percent
+    slow_ms = rules.slow_start_ms
     near = rules.near_instance_id if rng.random() < rules.near_share else ""
     for candidate in sampled:
         load = candidate.load
         if exclude and candidate.node_id in exclude:
             reason: Reason | None = Reason.EXCLUDED
         else:
-            reason = _why_not_now(candidate, oldest_ms, most_percent)
+            reason = _why_not_now(candidate, oldest_ms, most_percent, now_ms)
+            if forced and reason in HELD_BACK and load < candidate.max_jobs:
+                reason = None
         looked_at.append((candidate.node_id, load, reason or ""))
         if reason is None:
+            shy = 0 if candidate.is_plain else _how_shy(candidate, now_ms, retries=bool(exclude))
+            if now_ms - candidate.ramps_from_ms < slow_ms and load >= _share(
+                candidate, now_ms, slow_ms
+            ):
+                load += _BEYOND_SHARE
             score = (
+                shy,
                 two_way and not candidate.finds_language,
                 load,
                 -candidate.hears if auto else 0,
@@ -251,3 +318,21 @@ def _rank(
             scored.append((score, candidate))
     scored.sort(key=_by_score)
     return tuple([candidate.node for _, candidate in scored])
+
+
+def _how_shy(candidate: CandidateView, now_ms: int, *, retries: bool) -> int:
+    """Return how far behind the others a node comes that is not plain.
+
+    Whoever had its rest, and has no job now, may show what it can as any other: not with a job that
+    failed before.
+    """
+    standing = candidate.node.standing
+    if standing.state is NodeState.QUARANTINE and not standing.is_on_trial(now_ms):
+        return 3
+    is_asked_for = standing.rest <= now_ms and candidate.load == 0 and not retries
+    return 0 if is_asked_for else 1 if standing.state_at(now_ms) is NodeState.GOOD else 2
+
+
+def _share(candidate: CandidateView, now_ms: int, slow_ms: int) -> int:
+    """Return how many jobs a node gets that is not long here, while others have room."""
+    return max(1, candidate.max_jobs * (now_ms - candidate.ramps_from_ms) // slow_ms)

@@ -1,0 +1,24 @@
+"""The settings of how nodes are judged by their work: a part of `lingua.settings`."""
+
+from lingua.settings.env import env_float, env_int
+
+# How much of its own failures puts a node on probation; 0: nodes are not judged.
+LINGUA_NODE_FAULTS = env_int("LINGUA_NODE_FAULTS", default=3, minimum=0)
+# And how large their part of what it ended must be.
+LINGUA_NODE_FAULTS_PERCENT = env_int(
+    "LINGUA_NODE_FAULTS_PERCENT", default=50, minimum=1, maximum=100
+)
+# After so long an outcome counts half as much.
+LINGUA_NODE_FAULTS_HALF_LIFE_S = env_float("LINGUA_NODE_FAULTS_HALF_LIFE_S", default=60, minimum=1)
+# A node that just failed a job comes after all others for so long.
+LINGUA_NODE_REST_MS = env_int("LINGUA_NODE_REST_MS", default=1_000, minimum=0)
+# Good jobs in a row that end a probation.
+LINGUA_NODE_PROBATION_JOBS = env_int("LINGUA_NODE_PROBATION_JOBS", default=3, minimum=1)
+# A probation without a failure ends after so long.
+LINGUA_NODE_PROBATION_S = env_float("LINGUA_NODE_PROBATION_S", default=60, minimum=0.1)
+# A node's first quarantine; each further one in a row lasts twice as long.
+LINGUA_NODE_QUARANTINE_S = env_float("LINGUA_NODE_QUARANTINE_S", default=30, minimum=0.1)
+# The longest quarantine, and the one that operators give.
+LINGUA_NODE_QUARANTINE_MAX_S = env_float("LINGUA_NODE_QUARANTINE_MAX_S", default=600, minimum=0.1)
+# A node that is new, or back from quarantine, has its whole share after so long; 0: at once.
+LINGUA_NODE_SLOW_START_S = env_float("LINGUA_NODE_SLOW_START_S", default=10, minimum=0)
