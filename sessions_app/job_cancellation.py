@@ -13,6 +13,9 @@ from scheduling.model.jobs import Request
 from scheduling.model.outcomes import Outcome, Refused
 from sessions_app.session_life import SessionLife
 
+SAID_AGAIN = "said_again"
+"""Why an utterance was cancelled that its speaker says again on another socket."""
+
 _LOOK_AGAIN_S = 0.2
 
 
@@ -94,6 +97,11 @@ def refuse(request: Request, refusal: Refusal) -> JobSettled:
     """Return the end of an utterance that was refused."""
     refused = Refused(code=refusal.code, message=str(refusal), details=refusal.details)
     return make_end(request, refused)
+
+
+def is_said_again(ended: JobSettled) -> bool:
+    """Say whether an utterance ended because its speaker says it again: nobody hears of it."""
+    return isinstance(ended.outcome, Refused) and ended.outcome.message == SAID_AGAIN
 
 
 def kept_no_longer(request: Request, job_id: str) -> JobSettled:

@@ -7,7 +7,7 @@ from scheduling.jobs.sessions import Opened, Sessions
 from scheduling.model.background import Background
 from scheduling.model.errors import DependencyDown
 from scheduling.model.jobs import Request
-from sessions_app.job_cancellation import JobCancellation, refuse
+from sessions_app.job_cancellation import SAID_AGAIN, JobCancellation, is_said_again, refuse
 from sessions_app.pending_requests import PendingRequests
 from sessions_app.result_sequencer import ResultSequencer
 from sessions_app.session_life import SessionLife
@@ -98,7 +98,7 @@ class RequestRecovery:
 
     async def _end_open(self, job_id: str) -> None:
         """Its speaker says it again: what an older socket heard of it is of no use."""
-        await self._cancellation.end_now_or_later(job_id, reason="said_again")
+        await self._cancellation.end_now_or_later(job_id, reason=SAID_AGAIN)
         self._sessions.jobs.untrack(session_id=self._session_id, job_id=job_id)
 
     async def _catch_up_later(self, told: set[str]) -> None:
@@ -137,6 +137,6 @@ class RequestRecovery:
                 continue
             ended = await self._sessions.jobs.find_end(session_id=session_id, job_id=job_id)
             was_told = job_id in begun and job_id not in self._pending
-            if ended is not None and not was_told:
+            if ended is not None and not (was_told or is_said_again(ended)):
                 self._results.take_end(ended)
                 told.add(job_id)

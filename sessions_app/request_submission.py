@@ -1,7 +1,6 @@
 """From a request to its job: dispatched once, however often and in whatever weather it is said."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 
 from scheduling.jobs.dispatch import Dispatcher
@@ -9,7 +8,7 @@ from scheduling.jobs.sessions import Sessions
 from scheduling.jobs.settlement import Settlement
 from scheduling.model.background import Background
 from scheduling.model.errors import DependencyDown, Refusal
-from scheduling.model.jobs import Request
+from scheduling.model.jobs import NO_JOB, Request
 from sessions_app.job_cancellation import JobCancellation, kept_no_longer, refuse
 from sessions_app.pending_requests import PendingRequests
 from sessions_app.result_sequencer import ResultSequencer
@@ -25,7 +24,6 @@ class RequestSubmission:
     __slots__ = (
         "_background",
         "_cancellation",
-        "_conn_epoch",
         "_dispatcher",
         "_life",
         "_pending",
@@ -46,9 +44,7 @@ class RequestSubmission:
         results: ResultSequencer,
         writer: ResultWriter,
         cancellation: JobCancellation,
-        conn_epoch: int = 0,
     ) -> None:
-        self._conn_epoch = conn_epoch
         self._life = life
         self._dispatcher = dispatcher
         self._settlement = settlement
@@ -81,24 +77,16 @@ class RequestSubmission:
     def track(self, request: Request) -> None:
         """Remember an utterance until its answer is acknowledged, where its speaker can resume.
 
-        One whose speaker says it again on another socket ends here.
+        One that its speaker would say again was remembered when it was created.
         """
-        if self._life.can_resume:
-            tracked = self._sessions.jobs.track(request, conn_epoch=self._conn_epoch)
-            if self._conn_epoch:
-                self._background.run(self._end_elsewhere(request, tracked), name="tracking")
+        if self._life.can_resume and not request.conn_epoch:
+            self._sessions.jobs.track(request)
 
     def untrack(self, request: Request) -> None:
         """Nobody waits for an utterance any more."""
         if self._life.can_resume:
             job = request.assignment
             self._sessions.jobs.untrack(session_id=job.session_id, job_id=job.job_id)
-
-    async def _end_elsewhere(self, request: Request, tracked: asyncio.Future[bool]) -> None:
-        with contextlib.suppress(DependencyDown):
-            if not await tracked and self._life.goes_on:
-                job_id = request.assignment.job_id
-                await self._settlement.cancel(job_id=job_id, reason="said_again")
 
     async def cancel_all(self) -> None:
         """Nobody waits for the answers that are still to come."""
@@ -118,6 +106,9 @@ class RequestSubmission:
             return
         except Refusal as refusal:
             self._results.take_outcome(refuse(request, refusal))
+            return
+        if existing == NO_JOB:
+            self._results.drop(request)
             return
         self._results.note_accepted(job.utterance_index)
         if self._life.is_gone:

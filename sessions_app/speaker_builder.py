@@ -101,7 +101,6 @@ class SpeakerBuilder:
             results=results,
             writer=writer,
             cancellation=cancellation,
-            conn_epoch=opened.conn_epoch if acknowledges else 0,
         )
         return Speaker(
             opened=opened,
@@ -115,6 +114,7 @@ class SpeakerBuilder:
                 context=context,
                 segmentation=self._limits.segmentation,
                 metrics=self._metrics,
+                conn_epoch=opened.conn_epoch if acknowledges else 0,
             ),
             submission=submission,
             live=SpeechStream(
@@ -129,7 +129,6 @@ class SpeakerBuilder:
                 cancellation=cancellation,
                 refuse=submission.refuse,
                 on_accepted=submission.note_accepted,
-                track=submission.track,
                 untrack=submission.untrack,
             ),
             results=results,

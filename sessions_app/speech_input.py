@@ -32,6 +32,7 @@ class SpeechInput:
     """One session's speech; waits for nothing, and returns what is to be asked for now."""
 
     __slots__ = (
+        "_conn_epoch",
         "_context",
         "_metrics",
         "_profile",
@@ -49,7 +50,9 @@ class SpeechInput:
         context: SpokenContext,
         segmentation: SegmentationSettings,
         metrics: Metrics,
+        conn_epoch: int = 0,
     ) -> None:
+        self._conn_epoch = conn_epoch
         self._session_id = session_id
         self._profile = profile
         self._context = context
@@ -102,7 +105,7 @@ class SpeechInput:
             audio_format=spoken.spoken_format or AudioFormat.PCM16,
             sample_rate=spoken.sample_rate,
         )
-        return self._fan_out(request)
+        return self._fan_out(self._bind_to_socket(request))
 
     def take_utterance(self, message: messages.Utterance) -> Wanted:
         """Take a whole utterance under the index its client chose."""
@@ -151,7 +154,13 @@ class SpeechInput:
         self._metrics.count("web_task_finalized_total", _name_reason(cut.reason))
         audio = base64.b64encode(cut.audio).decode()
         request = request_from_cut(self._profile, session_id=self._session_id, cut=cut, audio=audio)
-        return self._fan_out(request)
+        return self._fan_out(self._bind_to_socket(request))
+
+    def _bind_to_socket(self, request: Request) -> Request:
+        """Chunks are of one socket; whole utterances are the same on each."""
+        if not self._conn_epoch:
+            return request
+        return msgspec.structs.replace(request, conn_epoch=self._conn_epoch)
 
 
 def _name_reason(reason: CutReason) -> str:

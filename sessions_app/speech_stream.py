@@ -12,9 +12,9 @@ from scheduling.model.background import Background
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import BadInput, DependencyDown
 from scheduling.model.events import JobDispatched, StreamFailed
-from scheduling.model.jobs import COMPLETED, NOT_FOUND, Request
+from scheduling.model.jobs import COMPLETED, ELSEWHERE, NOT_FOUND, Request
 from sessions_app.audio_relay import AudioRelay
-from sessions_app.job_cancellation import JobCancellation
+from sessions_app.job_cancellation import SAID_AGAIN, JobCancellation
 from sessions_app.result_sequencer import ResultSequencer
 from sessions_app.session_life import SessionLife
 from sessions_app.speech_input import SpeechInput
@@ -63,9 +63,9 @@ class SpeechStream:
         "_session_id",
         "_streaming",
         "_streams",
-        "_track",
         "_unheard",
         "_untrack",
+        "_whole",
     )
 
     def __init__(
@@ -82,7 +82,6 @@ class SpeechStream:
         cancellation: JobCancellation,
         refuse: Callable[[Request, DependencyDown], None],
         on_accepted: Callable[[Request], None],
-        track: Callable[[Request], None],
         untrack: Callable[[Request], None],
     ) -> None:
         self._session_id = session_id
@@ -96,12 +95,13 @@ class SpeechStream:
         self._cancellation = cancellation
         self._refuse = refuse
         self._on_accepted = on_accepted
-        self._track = track
         self._untrack = untrack
         self._background = Background()
         self._begun: _Begun | None = None
         self._unheard: UtteranceAudio | None = None
         self._relays: dict[str, AudioRelay] = {}
+        # Jobs whose speech is over: what their nodes have not heard of it is sent, come what may.
+        self._whole: set[str] = set()
 
     async def follow(self, speech: SpeechInput) -> None:
         """Relay what was said since; begin with the first of an utterance that has voice in it."""
@@ -182,12 +182,12 @@ class SpeechStream:
     def call_off(self) -> None:
         """Its speaker says again what is being said, on another socket."""
         if self._begun is not None:
-            self._call_off(self._begun, reason="said_again")
+            self._call_off(self._begun, reason=SAID_AGAIN)
 
     def stop(self) -> None:
-        """Nothing more is said here; what is still open ends by its time."""
+        """Nothing more is said here; what is still open ends by its time, or elsewhere."""
         self._begun = None
-        for job_id in list(self._relays):
+        for job_id in self._relays.keys() - self._whole:
             self._close(job_id)
 
     async def _begin(self, spoken: UtteranceAudio, requests: Sequence[Request]) -> None:
@@ -199,7 +199,9 @@ class SpeechStream:
             began_at_ms=spoken.last_received_at_ms - spoken.duration_ms,
         )
         await asyncio.gather(*(self._open(begun, request) for request in requests))
-        if begun.jobs:
+        if self._life.is_fenced:
+            self.stop()
+        elif begun.jobs:
             self._begun = begun
         else:
             self._unheard = spoken
@@ -215,8 +217,6 @@ class SpeechStream:
             delivery=self._delivery,
             on_broken=self._begin_anew,
         )
-        # So its index is not used again, and who resumes the session elsewhere finds it.
-        self._track(request)
         try:
             opened = await self._streaming.open(request)
         except DependencyDown:
@@ -240,6 +240,7 @@ class SpeechStream:
         """Make a job whole; False where there is no such job, and it is to be asked for."""
         job = request.assignment
         self._results.go_on_with(request)
+        self._whole.add(job.job_id)
         try:
             completed = await self._streaming.complete(request)
         except DependencyDown as down:
@@ -248,6 +249,11 @@ class SpeechStream:
             return True
         if completed.word == NOT_FOUND:
             return self._let_go_of_lost(request)
+        if completed.word == ELSEWHERE:
+            # Who has the session now finds it open, and ends it.
+            self._close(job.job_id)
+            self._results.drop(request)
+            return True
         self._on_accepted(request)
         relay = self._relays.get(job.job_id)
         if relay is None or completed.word != COMPLETED:
@@ -281,9 +287,15 @@ class SpeechStream:
         """What was begun is not to be made whole: its nodes stop, nobody hears of it."""
         self._begun = None
         for request in begun.jobs.values():
-            self._forget(request)
-            ending = self._cancellation.end_now_or_later(request.assignment.job_id, reason=reason)
-            self._background.run(ending, name="ending an open job")
+            self._close(request.assignment.job_id)
+            self._results.drop(request)
+            self._background.run(self._end(request, reason), name="ending an open job")
+
+    async def _end(self, request: Request, reason: str) -> None:
+        """End an open job; once the session is elsewhere, that is done there."""
+        await self._cancellation.end_now_or_later(request.assignment.job_id, reason=reason)
+        if self._life.goes_on:
+            self._untrack(request)
 
     def _let_go_of_lost(self, request: Request) -> bool:
         """Redis has no such job: its node stops; True where its loss was told of already."""
@@ -300,6 +312,7 @@ class SpeechStream:
         self._results.drop(request)
 
     def _close(self, job_id: str) -> None:
+        self._whole.discard(job_id)
         if (relay := self._relays.pop(job_id, None)) is not None:
             relay.close()
 

@@ -171,8 +171,8 @@ class RedisModel:
         return [1, len(resv) + len(run), "resv" if was_reserved else "none"]
 
     def _create_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
-        job, payload, utterance, request = keys
-        job_id, node_id, deadline_ms, frame, _, _, _, _, *facts = args
+        job, payload, utterance, request, *_ = keys
+        job_id, node_id, deadline_ms, frame, _, _, _, _, _, _, _, _, *facts = args
         bound = self._texts.get(utterance) or self._texts.get(request)
         if bound:
             return [1, now] if bound == job_id else [0, "exists", bound]

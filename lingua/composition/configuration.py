@@ -51,7 +51,6 @@ class CoreConfiguration:
     keep_history: bool = True
     timer_shards: int = 16
     timer_tick_s: float = 0.2
-    session_life_ms: int = 3_600_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

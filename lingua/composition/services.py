@@ -186,7 +186,9 @@ def build_services(
         life_ms=configuration.jobs.live_record_ms,
     )
     session_store = SessionStore(
-        infrastructure.connection, keys=infrastructure.keys, life_ms=configuration.session_life_ms
+        infrastructure.connection,
+        keys=infrastructure.keys,
+        life_ms=configuration.jobs.session_life_ms,
     )
     node_control = NodeControl(nodes=stores.nodes, fleet=fleet, delivery=delivery)
     streaming = StreamingJobs(

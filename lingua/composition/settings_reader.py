@@ -106,7 +106,6 @@ def read_core() -> CoreConfiguration:
         keep_history=settings.LINGUA_HISTORY_DAYS > 0,
         timer_shards=settings.LINGUA_TIMER_SHARDS,
         timer_tick_s=settings.LINGUA_TIMER_TICK_MS / 1000,
-        session_life_ms=settings.LINGUA_SESSION_TTL_S * 1000,
     )
 
 
@@ -190,6 +189,7 @@ def _read_job_limits() -> JobLimits:
         failover_max_attempts=settings.LINGUA_FAILOVER_MAX_ATTEMPTS,
         max_retry=settings.LINGUA_MAX_RETRY,
         outcome_ms=settings.LINGUA_RESULT_TTL_S * 1000,
+        session_life_ms=settings.LINGUA_SESSION_TTL_S * 1000,
         binding_ms=settings.LINGUA_RESULT_TTL_S * 1000,
         retention_ms=settings.LINGUA_JOB_RETENTION_S * 1000,
         waiting_max=settings.LINGUA_PENDING_MAX_JOBS,

@@ -60,8 +60,9 @@ class Dispatcher:
     async def dispatch(self, request: Request) -> str | None:
         """Bind the request and bring its job to a node, or let it wait for one.
 
-        Returns the id of the job the utterance has already, None when this one is new. The
-        common case is one round trip: timer, job and slot leave together.
+        Returns the id of the job the utterance has already, None when this one is new,
+        `NO_JOB` where its speaker says it again on another socket. The common case is one
+        round trip: timer, job and slot leave together.
 
         :raises QueueFull: nobody has a slot and the wait queue is full; nothing was created
         :raises NoCapableNode: no known node could ever serve it; nothing was created

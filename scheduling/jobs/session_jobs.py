@@ -47,21 +47,16 @@ class SessionJobs:
             return None
         return FoundJob(record=record, outcome=outcome, profile=profile)
 
-    def track(self, request: Request, *, conn_epoch: int = 0) -> "asyncio.Future[bool]":
-        """Remember an utterance until its answer is acknowledged; nobody need wait for it.
-
-        With `conn_epoch`, False where the session is on another socket by now.
-        """
+    def track(self, request: Request) -> None:
+        """Remember an utterance until its answer is acknowledged; nobody need wait for it."""
         job = request.assignment
         tracked = self._store.track(
             session_id=job.session_id,
             job_id=job.job_id,
             utterance_index=job.utterance_index,
             safe_seq=request.safe_seq,
-            conn_epoch=conn_epoch,
         )
         unattended(tracked, what="an utterance to be acknowledged")
-        return tracked
 
     def untrack(self, *, session_id: str, job_id: str) -> None:
         """Forget an utterance that nobody waits for."""

@@ -124,6 +124,7 @@ class Sessions:
             profile=profile,
             resume_token=opened.resume_token,
             owner=opened.owner,
+            conn_epoch=opened.conn_epoch,
         )
 
     def renew(self, session_id: str) -> None:

@@ -156,8 +156,9 @@ class Request(msgspec.Struct, frozen=True):
     `preferred_node_id` is the node to try first (L5), ``""`` where any will do. `sharer` is whose
     share of waiting it uses up, ``""`` where that is its tenant's. `speech_ended_at_ms` is when the
     last voice was heard, 0 where that is not known. `safe_seq` is the last of the speaker's chunks
-    that are not needed once Redis has this, -1 where it changes nothing. `is_streamed` says that a
-    node heard it while it was spoken, to its end.
+    that are not needed once Redis has this, -1 where it changes nothing. `conn_epoch` is the socket
+    it was heard on, where its speaker says again on the next what is lost with that; else 0.
+    `is_streamed` says that a node heard it while it was spoken, to its end.
     """
 
     assignment: Assignment
@@ -168,6 +169,7 @@ class Request(msgspec.Struct, frozen=True):
     sharer: str = ""
     speech_ended_at_ms: int = 0
     safe_seq: int = -1
+    conn_epoch: int = 0
     is_streamed: bool = False
 
     @property
@@ -226,15 +228,18 @@ class JobRecord(msgspec.Struct, frozen=True):
         return self.state not in ENDED and (attempt, node_id) in self.live
 
 
-COMPLETED, NOT_FOUND = "completed", "not_found"
+COMPLETED, NOT_FOUND, ELSEWHERE = "completed", "not_found", "elsewhere"
+# In place of the job that an utterance has: none, its speaker says it again on another socket.
+NO_JOB = ""
 
 
 class Completed(msgspec.Struct, frozen=True):
     """What the end of its speech found of an open job.
 
-    `word` is `COMPLETED`, or why nothing changed: ``already``, ``ended``, `NOT_FOUND`. Where
-    it was completed, `node_id` has its `attempt`, ``""`` where it waits for a node; `is_sent` says
-    that it was handed to the node, which is not so while a slot is being taken there.
+    `word` is `COMPLETED`, or why nothing changed: ``ended``, `NOT_FOUND`, or `ELSEWHERE` where its
+    speaker says it again on another socket. Where it was completed, `node_id` has its `attempt`,
+    ``""`` where it waits for a node; `is_sent` says that it was handed to the node, which is not
+    so while a slot is being taken there.
     """
 
     word: str

@@ -21,6 +21,7 @@ class JobLimits:
     max_retry: int = 2
     binding_ms: int = 300_000
     outcome_ms: int = 300_000
+    session_life_ms: int = 3_600_000
     live_record_ms: int = 86_400_000
     retention_ms: int = 3_600_000
     waiting_max: int = 1_000

@@ -6,6 +6,8 @@ import msgspec
 
 from scheduling.model.jobs import (
     COMPLETED,
+    ELSEWHERE,
+    NO_JOB,
     WAITING,
     Completed,
     FailedAttempt,
@@ -65,8 +67,10 @@ def read_completed(raw: list[Any]) -> Completed:
 
 
 def read_created(raw: list[Any]) -> str | None:
-    """Return the id of the job that an utterance has already, if any."""
-    return None if raw[0] == 1 else str(raw[2])
+    """Return the id of the job that an utterance has already, if any; `NO_JOB` is none."""
+    if raw[0] == 1:
+        return None
+    return NO_JOB if raw[1] == ELSEWHERE else str(raw[2])
 
 
 def read_ended(raw: list[Any]) -> Ended | None:

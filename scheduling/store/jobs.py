@@ -50,6 +50,8 @@ class JobStore:
     ) -> "Future[str | None]":
         """Bind the request and create its job; return the id of the job it has already, if any.
 
+        `NO_JOB` where its speaker is on another socket by now, and says it there.
+
         `node_id` is where a slot is being reserved in the same breath, or ``""``; `frame` the
         assignment as the node will receive it.
         """
@@ -65,6 +67,8 @@ class JobStore:
                 self._keys.session.binding(session_id, f"request:{request.request_id}")
                 if request.request_id
                 else binding,
+                self._keys.session.info(session_id),
+                self._keys.session.tracked(session_id),
             ],
             args=[
                 job_id,
@@ -75,6 +79,10 @@ class JobStore:
                 self._limits.live_record_ms,
                 self.test_clock,
                 self._limits.open_ms if job.is_open else "",
+                request.conn_epoch or "",
+                job.utterance_index,
+                request.safe_seq,
+                self._limits.session_life_ms,
                 *list_facts(request),
             ],
             read=self._notes.created(request, node_id=node_id, read=read_created),
@@ -89,6 +97,8 @@ class JobStore:
             keys=[
                 self._keys.session.job(job.session_id, job.job_id),
                 self._keys.session.payload(job.session_id, job.job_id),
+                self._keys.session.info(job.session_id),
+                self._keys.session.tracked(job.session_id),
             ],
             args=[
                 frame,
@@ -96,6 +106,10 @@ class JobStore:
                 self._limits.run_timeout_ms,
                 self._limits.pending_timeout_ms,
                 self._limits.live_record_ms,
+                job.job_id,
+                request.conn_epoch or "",
+                request.safe_seq,
+                self._limits.session_life_ms,
                 self.test_clock,
             ],
             read=read_completed,

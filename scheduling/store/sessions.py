@@ -54,8 +54,12 @@ class SessionStore:
         profile: bytes,
         resume_token: str = "",
         owner: Owner = NOBODY,
+        conn_epoch: int = 0,
     ) -> "Future[int]":
-        """Open a session under an id; return its connection epoch, 0 when the id is taken."""
+        """Open a session under an id; return its connection epoch, 0 when the id is taken.
+
+        With `conn_epoch` it has that one again.
+        """
         return self._connection.run_script(
             "open_session",
             keys=[self._keys.session.info(session_id)],
@@ -67,6 +71,7 @@ class SessionStore:
                 owner.principal_id,
                 owner.tenant_id,
                 self.test_clock,
+                conn_epoch,
             ],
             read=lambda raw: int(raw[1]) if raw[0] == 1 else 0,
             urgent=True,
@@ -116,22 +121,13 @@ class SessionStore:
         )
 
     def track(
-        self,
-        *,
-        session_id: str,
-        job_id: str,
-        utterance_index: int,
-        safe_seq: int = -1,
-        conn_epoch: int = 0,
+        self, *, session_id: str, job_id: str, utterance_index: int, safe_seq: int = -1
     ) -> "Future[bool]":
-        """Remember an utterance until its answer is acknowledged, and which chunks are safe.
-
-        With `conn_epoch`, only while the session is on that socket.
-        """
+        """Remember an utterance until its answer is acknowledged, and which chunks are safe."""
         return self._connection.run_script(
             "track_utterance",
             keys=[self._keys.session.info(session_id), self._keys.session.tracked(session_id)],
-            args=[job_id, utterance_index, self._life_ms, safe_seq, conn_epoch],
+            args=[job_id, utterance_index, self._life_ms, safe_seq],
             read=is_done,
         )
 

@@ -33,6 +33,14 @@ async def resume(speaker: Speaker, older: Speaker) -> int:
     return seq + 1
 
 
+async def meet(speaker: Speaker, node: FakeNode, languages: tuple[str, str]) -> None:
+    """Open a session, and say an utterance, so that its instance surely knows of the node."""
+    await speaker.init(languages, resume_token="", **SPOKEN)
+    await speaker.say(0)
+    await node.finish(await node.job())
+    await speaker.result(0)
+
+
 async def hear_all(node: FakeNode, job: Frame) -> bytes:
     """Return all of what a job's node hears."""
     if job["type"] == "job_assign":
@@ -61,7 +69,7 @@ async def test_a_sentence_cut_by_its_socket_is_translated_once(cluster: Cluster,
         Speaker.connect(one.url("/ws/session")) as older,
         Speaker.connect(two.url("/ws/session")) as newer,
     ):
-        await older.init(languages, resume_token="", **SPOKEN)
+        await meet(older, node, languages)
         await say(older, chunks[:12], begin=0)
         job = await node.open_job()
         await node.hear(job, most_chunks=10)
@@ -170,6 +178,27 @@ async def work(node: FakeNode, heard: dict[str, bytes]) -> None:
                 await node.finish(frame)
 
 
+async def take_result(speaker: Speaker, answered: set[str], where: str) -> Frame:
+    """Return the next result and acknowledge it; those it had before are repeats.
+
+    A socket may be cut before its acknowledgement was read.
+    """
+    while True:
+        try:
+            result = await speaker.next("translation_result")
+        except AssertionError as error:
+            raise AssertionError(f"{where}: {error}") from None
+        done = {
+            "type": "result_ack",
+            "session_id": speaker.session_id,
+            "utterance_index": result["utterance_index"],
+        }
+        await speaker.send(done)
+        if result["job_id"] not in answered:
+            answered.add(result["job_id"])
+            return result
+
+
 @pytest.mark.req("SP9")
 async def test_no_word_is_lost_or_said_twice_wherever_a_socket_is_cut(cluster: Cluster) -> None:
     # Of a few at random; `make stream-cuts` tries 200.
@@ -178,6 +207,7 @@ async def test_no_word_is_lost_or_said_twice_wherever_a_socket_is_cut(cluster: C
     languages = draw_languages()
     chunks = CHUNKS + _QUIET
     heard: dict[str, bytes] = {}
+    answered: set[str] = set()
     node_url = urls[0].replace("session", "node")
     async with (
         StreamingNode.open(node_url, languages, **STREAMS) as node,
@@ -193,17 +223,14 @@ async def test_no_word_is_lost_or_said_twice_wherever_a_socket_is_cut(cluster: C
             await say(older, story[: first + cut], begin=first)
             older.drop()
             newer = await sockets.enter_async_context(Speaker.connect(urls[chance.randint(0, 1)]))
-            await say(newer, story, begin=await resume(newer, older))
-            result = await newer.next("translation_result")
+            begin = await resume(newer, older)
+            await say(newer, story, begin=begin)
+            where = f"cut after {cut} of {len(chunks)} from {first}, resumed from {begin}"
+            result = await take_result(newer, answered, where)
             audio = heard.pop(result["job_id"])
-            assert CLIP[len(CLIP) // 4 : -len(CLIP) // 4] in audio, f"cut after {cut}"
-            assert heard == {}, f"more than one answer, cut after {cut}"
-            await newer.send(
-                {
-                    "type": "result_ack",
-                    "session_id": newer.session_id,
-                    "utterance_index": result["utterance_index"],
-                }
-            )
+            assert CLIP[len(CLIP) // 4 : -len(CLIP) // 4] in audio, where
+            assert heard == {}, f"more than one answer, {where}"
             older = newer
         working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
