@@ -31,9 +31,7 @@ async def open_session(stores: Stores) -> int:
 
 
 async def resume(stores: Stores) -> Resumed:
-    resumed = await stores.sessions.resume(
-        session_id=SESSION, instance_id="i2", resume_token=SHOWN
-    )
+    resumed = await stores.sessions.resume(session_id=SESSION, instance_id="i2", resume_token=SHOWN)
     assert resumed is not None
     return resumed
 
