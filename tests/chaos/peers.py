@@ -12,21 +12,19 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from tests.chaos.records import NodeDid, Records, SpeakerDid
-from tests.chaos.words import Grown, Heard, Said, Sentence, make_word, read_words
+from tests.chaos.words import Heard, read_words
 from tests.peers.frames import AUDIO, heartbeat_frame, init_frame, register_frame, utterance_frame
 
 Frame = dict[str, Any]
 LANGUAGES = ("xa1", "xb1")
 SHORT_AUDIO = AUDIO[:1_024]
+TROUBLE = (OSError, TimeoutError, WebSocketException, InvalidHandshake)
 
 _OPEN_WITHIN_S = 5.0
 _SAID_TO_COME_WITHIN_S = 15.0
 _HEARTBEAT_S = 2.0
 _MOST_OPEN = 2
-_WORD_S = 0.1
 _PIECES_OF_A_PARTIAL = 5
-_AFTER_A_SENTENCE_S = 0.5  # longer than the hang-over, which would take the next word along
-_TROUBLE = (OSError, TimeoutError, WebSocketException, InvalidHandshake)
 
 
 class ChaosPeer:
@@ -67,7 +65,7 @@ class ChaosPeer:
                     self._socket = socket
                     self.sockets += 1
                     await self.converse()
-            except _TROUBLE:
+            except TROUBLE:
                 pass
             finally:
                 self._socket = None
@@ -79,7 +77,7 @@ class ChaosPeer:
         """Close in order and stay away."""
         self.is_wanted = False
         if self._socket is not None:
-            with contextlib.suppress(*_TROUBLE):
+            with contextlib.suppress(*TROUBLE):
                 await self._socket.close()
 
     async def send(self, frame: Frame) -> None:
@@ -189,7 +187,7 @@ class ChaosNode(ChaosPeer):
             self._end(key, NodeDid.FORGOT)
 
     async def _beat(self) -> None:
-        with contextlib.suppress(*_TROUBLE):
+        with contextlib.suppress(*TROUBLE):
             while True:
                 await asyncio.sleep(_HEARTBEAT_S * self.rng.uniform(0.8, 1.2))
                 frame = heartbeat_frame(self.node_id or "")
@@ -219,7 +217,7 @@ class ChaosNode(ChaosPeer):
     async def _run(self, key: tuple[str, int], job: Frame) -> None:
         if "job_ack" in self.features:
             await asyncio.sleep(self.rng.uniform(0, 0.05))
-            with contextlib.suppress(*_TROUBLE):
+            with contextlib.suppress(*TROUBLE):
                 await self.send(self._about("job_ack", job))
         self._note(key, NodeDid.ACCEPTED)
         text = f"{job['job_id']} by {self.number} attempt {job['attempt_id']}"
@@ -248,7 +246,7 @@ class ChaosNode(ChaosPeer):
         del self._work[key]
         self._heard.pop(key, None)
         self._results[key] = result
-        with contextlib.suppress(*_TROUBLE):
+        with contextlib.suppress(*TROUBLE):
             await self._deliver(key, result)
 
     async def _listen(self, job: Frame, heard: Heard) -> tuple[bool, bytes]:
@@ -260,7 +258,7 @@ class ChaosNode(ChaosPeer):
             if heard.pieces >= (told + 1) * _PIECES_OF_A_PARTIAL:
                 guess = {"seq": told, "committed": "sure " * told, "tail": f"guess {told}"}
                 told += 1
-                with contextlib.suppress(*_TROUBLE):
+                with contextlib.suppress(*TROUBLE):
                     await self.send(self._about("translation_partial", job) | guess)
         self.records.words.streams += 1
         return not heard.is_broken, bytes(heard.audio)
@@ -343,7 +341,7 @@ class ChaosSpeaker(ChaosPeer):
             await self._say(index)
 
     async def _speak(self) -> None:
-        with contextlib.suppress(*_TROUBLE):
+        with contextlib.suppress(*TROUBLE):
             while True:
                 await asyncio.sleep(self.rng.expovariate(1 / self.mean_pause_s))
                 if not self.speaks or len(self.open) > _MOST_OPEN:
@@ -399,97 +397,6 @@ class ChaosSpeaker(ChaosPeer):
             index=index,
             text=text,
         )
-
-
-class StreamingSpeaker(ChaosSpeaker):
-    """A speaker whose words go out as they are said, one sentence after another."""
-
-    declares: ClassVar[Frame] = {
-        "audio_format": "pcm16",
-        "sample_rate": 16_000,
-        "enable_streaming": True,
-    }
-
-    def __init__(self, number: int, **speaker: Any) -> None:
-        super().__init__(number, **speaker)
-        self._next_word = 0
-        self._sentence: Sentence | None = None
-        self._is_said = self._is_refused = False
-        self._last_heard: Said = (number, -1)
-        self._is_over = asyncio.Event()
-
-    def lost(self) -> None:
-        # What the server had not read is gone with the socket: nobody finishes the sentence.
-        if self._sentence is not None:
-            self._sentence.is_broken = self.is_wanted
-        self._sentence = None
-        self.open.clear()
-        super().lost()
-
-    async def _repeat(self) -> None:
-        """Nothing can be said again; the outcomes come by themselves."""
-
-    async def _speak(self) -> None:
-        with contextlib.suppress(*_TROUBLE):
-            while True:
-                pause_s = self.rng.expovariate(1 / self.mean_pause_s)
-                await asyncio.sleep(_AFTER_A_SENTENCE_S + pause_s)
-                if self.speaks:
-                    await self._say_sentence(self.rng.randint(8, 24))
-                    await self._is_over.wait()
-
-    async def _say_sentence(self, count: int) -> None:
-        self._is_over.clear()
-        self._is_said = self._is_refused = False
-        self._sentence = sentence = Sentence(self.session_id, socket=self.sockets)
-        self.records.words.sentences.append(sentence)
-        # Its index is the server's to choose: it is open under a number of its own.
-        self.open[-1] = asyncio.get_running_loop().time()
-        for _ in range(count):
-            number, self._next_word = self._next_word, self._next_word + 1
-            sentence.words.append((self.number, number))
-            await self._send_chunk(number, make_word(self.number, number))
-            await asyncio.sleep(_WORD_S)
-        await self._send_chunk(self._next_word, b"", is_final=True)
-        self._is_said = True
-        self._finish_if_told()
-
-    async def _send_chunk(self, seq: int, audio: bytes, *, is_final: bool = False) -> None:
-        await self.send(
-            {"type": "audio_chunk", "session_id": self.session_id, "seq": seq}
-            | {"is_final": is_final, "payload": base64.b64encode(audio).decode()}
-        )
-
-    async def _take(self, frame: Frame) -> None:
-        if frame["type"] == "translation_partial":
-            self.records.words.grown.append(
-                Grown(
-                    session_id=frame["session_id"],
-                    index=frame["utterance_index"],
-                    attempt=frame["attempt_id"],
-                    socket=self.sockets,
-                    committed=frame["committed"],
-                )
-            )
-        await super()._take(frame)
-
-    def _end(self, index: int, did: SpeakerDid, text: str) -> None:
-        self._answered.add(index)
-        self._note(did, index=index, text=text)
-        self._is_refused |= did is SpeakerDid.REFUSED
-        heard = self.records.words.heard.get(text)
-        self._last_heard = max(self._last_heard, heard[-1] if heard else self._last_heard)
-        self._finish_if_told()
-
-    def _finish_if_told(self) -> None:
-        """Be done with a sentence that was said, of which the last word was heard or refused."""
-        sentence = self._sentence
-        if sentence is None or not self._is_said:
-            return
-        if self._is_refused or self._last_heard >= sentence.words[-1]:
-            self._sentence = None
-            self.open.clear()
-            self._is_over.set()
 
 
 def _count_up(start: int, known: set[int]) -> Iterator[int]:

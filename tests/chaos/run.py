@@ -17,10 +17,11 @@ import redis
 from tests.chaos import plan
 from tests.chaos.checker import Spans, Violation, check
 from tests.chaos.leftovers import LeaseWatch, describe_job, find_leftovers
-from tests.chaos.peers import ChaosNode, ChaosPeer, ChaosSpeaker, StreamingSpeaker
+from tests.chaos.peers import ChaosNode, ChaosPeer, ChaosSpeaker
 from tests.chaos.plan import Fault, Size, draw_plan
 from tests.chaos.records import Records
 from tests.chaos.scene import ACK_S, PREFIX, RUN_S, Scene
+from tests.chaos.streaming_speakers import StreamingSpeaker
 from tests.chaos.table import describe
 from tests.waiting import eventually, wait_until
 
