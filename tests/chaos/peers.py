@@ -329,14 +329,15 @@ class ChaosSpeaker(ChaosPeer):
         if ack.get("resumed"):
             self.moves += 1
             self._note(SpeakerDid.RESUMED)
-            await self._repeat()
+            await self._repeat(ack)
             return True
         self._forget()
         self.session_id, self._token = ack["session_id"], ack.get("resume_token") or ""
         self._note(SpeakerDid.OPENED)
         return True
 
-    async def _repeat(self) -> None:
+    async def _repeat(self, ack: Frame) -> None:
+        """Say again what may have been lost with the socket."""
         for index in sorted(self.open):
             await self._say(index)
 
@@ -370,8 +371,8 @@ class ChaosSpeaker(ChaosPeer):
         self._note(did, index=index, text=text)
 
     async def _acknowledge(self) -> None:
-        """Acknowledge all up to the first that has no answer, not always at once."""
-        upto = next(_count_up(self._acknowledged, self._answered))
+        """Acknowledge all that has arrived, not always at once."""
+        upto = self._find_settled()
         if self.can_resume and upto > self._acknowledged and self.rng.random() < 0.7:
             self._acknowledged = upto
             await self.send(
@@ -381,6 +382,10 @@ class ChaosSpeaker(ChaosPeer):
                     "utterance_index": upto - 1,
                 }
             )
+
+    def _find_settled(self) -> int:
+        """Return the first index that has no answer."""
+        return next(_count_up(self._acknowledged, self._answered))
 
     def _forget(self) -> None:
         self.open.clear()

@@ -23,7 +23,8 @@ def describe(chaos: "Chaos") -> str:
         ("attempts assigned", str(_count_attempts(chaos.records))),
         ("of those, second and later attempts", str(_count_retries(chaos.records))),
         ("words streamed", str(sum(len(each.words) for each in words.sentences))),
-        ("sentences, cut off by their socket", f"{len(words.sentences)}, {_count_broken(words)}"),
+        ("sentences, ended on another socket, cut off", _describe_sentences(words)),
+        ("chunks sent again", str(words.sent_again)),
         ("indices used again after a refusal", str(_count_used_again(chaos.records))),
         ("attempts heard while spoken", str(words.streams)),
         ("partial translations", str(len(words.grown))),
@@ -80,8 +81,10 @@ def _count_used_again(records: Records) -> int:
     return sum(len(split_uses(each.outcomes, records.words)) - 1 for each in told)
 
 
-def _count_broken(words: Words) -> int:
-    return sum(sentence.is_broken for sentence in words.sentences)
+def _describe_sentences(words: Words) -> str:
+    resumed = sum(each.is_resumed and not each.is_broken for each in words.sentences)
+    broken = sum(each.is_broken for each in words.sentences)
+    return f"{len(words.sentences)}, {resumed}, {broken}"
 
 
 def _count_attempts(records: Records) -> int:

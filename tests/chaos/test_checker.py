@@ -254,8 +254,9 @@ def test_an_index_is_used_again_after_a_refusal_only_for_what_was_said_later(
         (SpeakerDid.ANSWERED, 2, 0, "hola"),
     )
     before = Sentence(SESSION, [(7, 100)], is_broken=True)
+    sockets = dict.fromkeys(WORDS, said_on)
     records.words = Words(
-        sentences=[before, Sentence(SESSION, list(WORDS), socket=said_on)], heard={"hola": WORDS}
+        sentences=[before, Sentence(SESSION, list(WORDS))], heard={"hola": WORDS}, sockets=sockets
     )
 
     assert list_broken(records) == broken

@@ -24,11 +24,15 @@ Said = tuple[int, int]  # who, and which of its words
 
 @dataclass(slots=True)
 class Sentence:
-    """Words of one speaker, sent one by one; `is_broken` where its socket was lost meanwhile."""
+    """Words of one speaker, sent one by one.
+
+    `is_resumed` where it went on, on another socket, `is_broken` where nobody finished it: its
+    socket was lost, and the session with it.
+    """
 
     session_id: str
     words: list[Said] = field(default_factory=list)
-    socket: int = 0
+    is_resumed: bool = False
     is_broken: bool = False
 
 
@@ -78,23 +82,24 @@ def read_words(audio: bytes) -> tuple[Said, ...] | None:
 class Words:
     """What streaming speakers said, what nodes heard of it, and what was told meanwhile.
 
-    `heard` is by the text of a result, which names its job, node and attempt.
+    `heard` is by the text of a result, which names its job, node and attempt; `sockets` are the
+    last on which each word was sent.
     """
 
     sentences: list[Sentence] = field(default_factory=list)
     heard: dict[str, tuple[Said, ...] | None] = field(default_factory=dict)
     grown: list[Grown] = field(default_factory=list)
+    sockets: dict[Said, int] = field(default_factory=dict)
+    sent_again: int = 0  # chunks, behind what was acknowledged
     streams: int = 0  # attempts that nodes heard from their opening to their end
 
     def sessions(self) -> set[str]:
         return {sentence.session_id for sentence in self.sentences}
 
     def find_socket(self, text: str) -> int:
-        """Return the socket on which was said what an answer is about; 0 where nobody said it."""
+        """Return the last socket on which was said what an answer is about, 0 for none."""
         run = self.heard.get(text)
-        if not run:
-            return 0
-        return next((each.socket for each in self.sentences if run[0] in each.words), 0)
+        return self.sockets.get(run[0], 0) if run else 0
 
 
 def find_unheard(words: Words, outcomes: dict[str, list[tuple[int, str | None]]]) -> Iterator[str]:

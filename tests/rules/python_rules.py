@@ -112,7 +112,7 @@ PACERS = {
     "tests/chaos/run.py:_report": "a line of progress now and then",
     "tests/chaos/scene.py:do": "faults last as long as planned",
     "tests/chaos/streaming_speakers.py:_speak": "they pause between sentences",
-    "tests/chaos/streaming_speakers.py:_say_sentence": "a word takes its time",
+    "tests/chaos/streaming_speakers.py:_say_rest": "a word takes its time",
     "tests/security/fortress.py:drip": "an attacker sends a byte now and then",
     "tests/security/test_shares.py:_flood": "so many utterances a second, as was seen",
     "tests/store/test_reply_timeout.py:test_a_stall_of_this_process_is_not_held_against_redis": (
