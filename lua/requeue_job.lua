@@ -37,7 +37,7 @@ local was_given, may_deliver, failure, spares = ARGV[8] ~= '', ARGV[8] == '1', A
 --- @include "shared/is_listed"
 local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'failed_on', 'reported', 'requeued_by',
   'left_by', 'live', 'live_until_ms', 'first_failure', 'deadline_at_ms', 'node:' .. attempt, 'open_until_ms',
-  'whole_from', 'spared')
+  'whole_from', 'spared', 'declines')
 may_deliver = may_deliver and not (record[13] or record[14])
 local state, current, nodes, live, told = record[1], record[2], record[4] or '', record[8] or '', record[10] or ''
 if not state then
@@ -58,7 +58,7 @@ if not placed and not (beside and waits) then
 end
 local spared = math.min(tonumber(record[15] or 0) + spares, most)
 local reports = tonumber(record[5] or 0) + tonumber(reported) * (1 - spares)
-if not beside and (tonumber(attempt) - spared > most or reports > most_reported) then
+if not beside and (tonumber(attempt) - spared - tonumber(record[16] or 0) > most or reports > most_reported) then
   return {0, 'exhausted'}
 end
 local now = now_ms(test_clock)

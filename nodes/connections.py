@@ -40,8 +40,8 @@ _MOST_ANSWERED = 64
 class Held(msgspec.Struct):
     """A job this connection was given; `started` once the node was heard working on it.
 
-    `told` says that the speaker knows of its acceptance. `relay` is there while or since the
-    node hears it as it is spoken.
+    `accepted` says that the node said so, or never does; `told` that the speaker knows of it.
+    `relay` is there while or since the node hears it as it is spoken.
     """
 
     attempt: int
@@ -49,6 +49,7 @@ class Held(msgspec.Struct):
     utterance_index: int = 0
     trace_id: str = ""
     started: bool = False
+    accepted: bool = False
     told: bool = False
     relay: SpeechRelay | None = None
     partial: PartialState = msgspec.field(default_factory=PartialState)

@@ -7,6 +7,7 @@ import logging
 from nodes import messages
 from nodes.connections import FENCED, NodeConnection
 from nodes.flaw_reporter import FlawReporter, make_error
+from nodes.job_declines import JobDeclines
 from nodes.job_service import NodeJobService
 from nodes.mistakes import MistakeSender
 from nodes.partial_results import PartialResults
@@ -39,6 +40,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         *,
         service: NodeService,
         jobs: NodeJobService,
+        declines: JobDeclines,
         partials: PartialResults,
         flaws: FlawReporter,
         outbound_limits: OutboundLimits,
@@ -48,6 +50,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
     ) -> None:
         self._service = service
         self._jobs = jobs
+        self._declines = declines
         self._partials = partials
         self._flaws = flaws
         self.outbound_limits = outbound_limits
@@ -91,6 +94,8 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         match message:
             case messages.JobAck():
                 await self._jobs.acknowledge(connection, message)
+            case messages.JobDeclined():
+                await self._declines.decline_or_keep(connection, message)
             case messages.JobStarted():
                 await self._jobs.start(connection, message)
             case messages.AsrPartial():

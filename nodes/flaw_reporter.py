@@ -12,7 +12,7 @@ from nodes.connections import NodeConnection
 from nodes.mistakes import MistakeSender
 from scheduling.fleet.registry import Attempt
 from scheduling.model import clock
-from scheduling.model.errors import NoSuchJob, StaleAttempt
+from scheduling.model.errors import NoSuchJob, Refusal, StaleAttempt
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Flaws, Node
 from sockets.reader import Flaw, ReadMessage, Unreadable, name_kind
@@ -62,16 +62,30 @@ class FlawReporter:
 
         Not of one that ended a moment ago: that word and this one passed each other.
         """
-        if connection.had(message.job_id):
-            return
+        if not connection.had(message.job_id):
+            self.refuse_stray(connection, message)
+
+    def refuse_stray(self, connection: NodeConnection, message: messages.AboutJob) -> None:
+        """Refuse the same, also of one that ended a moment ago."""
         held = connection.held.get(message.job_id)
-        if held is None:
+        if held is None and connection.had(message.job_id):
+            code, flaw = StaleAttempt.code, Flaw("attempt_id", "an attempt that is over")
+        elif held is None:
             code, flaw = NoSuchJob.code, Flaw("job_id", "no job that this connection was given")
         else:
             known = f"attempt {held.attempt} is what this connection was given"
             code, flaw = StaleAttempt.code, Flaw("attempt_id", known)
         kind = name_kind(type(message))
         self.refuse(connection, connection.mistakes, code, flaw, kind=kind, job_id=message.job_id)
+
+    def refuse_decline(
+        self, connection: NodeConnection, message: messages.JobDeclined, refusal: Refusal
+    ) -> None:
+        """Refuse that a node declines what is not, or is no longer, to be declined."""
+        kind, flaw = name_kind(type(message)), Flaw("attempt_id", str(refusal))
+        self.refuse(
+            connection, connection.mistakes, refusal.code, flaw, kind=kind, job_id=message.job_id
+        )
 
     def refuse(
         self,

@@ -13,6 +13,7 @@ from sockets.request_auth import RequestAuth
 _TOLERANT = (
     http_messages.BeatOverHttp,
     http_messages.AckJob,
+    http_messages.DeclineJob,
     http_messages.DoneJob,
     http_messages.FailJob,
 )
@@ -33,6 +34,7 @@ def build_paths(
         "/v1/node/heartbeat": (http_nodes.record_heartbeat, http_messages.BeatOverHttp),
         "/v1/node/poll": (poll, http_messages.PollWork),
         "/v1/job/ack": (reports.accept, http_messages.AckJob),
+        "/v1/job/decline": (reports.decline, http_messages.DeclineJob),
         "/v1/job/done": (reports.complete, http_messages.DoneJob),
         "/v1/job/fail": (reports.fail, http_messages.FailJob),
     }

@@ -44,6 +44,14 @@ class AckJob(AttemptReport, frozen=True):
     reason: ShortText | None = None
 
 
+class DeclineJob(AttemptReport, frozen=True):
+    """The node would not take the job; `reason` is its own, for operators."""
+
+    called: ClassVar = "job_decline"
+
+    reason: ShortText | None = None
+
+
 class DoneJob(AttemptReport, frozen=True):
     """The node finished the job."""
 

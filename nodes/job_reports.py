@@ -8,6 +8,7 @@ from nodes import http_messages, messages
 from nodes.connections import Held, NodeConnection
 from nodes.flaw_reporter import FlawReporter
 from nodes.http_nodes import HttpNodes
+from nodes.job_declines import JobDeclines
 from nodes.job_service import NodeJobService
 from nodes.mistakes import MistakeSender
 from nodes.poll_queue import PollQueue
@@ -34,6 +35,7 @@ class JobReports:
         *,
         http_nodes: HttpNodes,
         jobs: NodeJobService,
+        declines: JobDeclines,
         registry: Registry,
         attempts: Attempts,
         delivery: Delivery,
@@ -43,6 +45,7 @@ class JobReports:
         self._flaws = flaws
         self._http_nodes = http_nodes
         self._jobs = jobs
+        self._declines = declines
         self._registry = registry
         self._attempts = attempts
         self._delivery = delivery
@@ -66,6 +69,23 @@ class JobReports:
         if message.status == "running":
             self._jobs.begin(connection, message.job_id, held)
         return http_messages.Noted(status=message.status)
+
+    async def decline(self, call: Call[http_messages.DeclineJob]) -> http_messages.Noted:
+        """The node would not take the job, which is offered to another.
+
+        :raises AlreadyAccepted: the node had accepted it
+        :raises StaleAttempt: it is no longer this node's
+        """
+        message = call.message
+        connection = await self._find_connection(call.principal, message.node_id)
+        declined = messages.JobDeclined(
+            job_id=message.job_id,
+            attempt_id=message.attempt_id,
+            node_id=message.node_id,
+            reason=message.reason,
+        )
+        await self._declines.decline(connection, declined)
+        return http_messages.Noted(status="declined")
 
     async def complete(self, call: Call[http_messages.DoneJob]) -> http_messages.Noted:
         """The node finished the job.

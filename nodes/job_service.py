@@ -68,6 +68,7 @@ class NodeJobService:
             return
         held = connection.find(event.job_id, event.attempt)
         if held is not None:
+            held.accepted = True
             accepting = self.accept(connection, event.job_id, held)
             self._background.run(accepting, name="accepting for a node that never says so")
 
@@ -77,6 +78,7 @@ class NodeJobService:
         if held is None:
             self._flaws.note_stray(connection, message)
             return
+        held.accepted = True
         try:
             await self.accept(connection, message.job_id, held, tell=True)
         except DependencyDown:
@@ -341,7 +343,7 @@ class NodeJobService:
     def begin(self, connection: NodeConnection, job_id: str, held: Held) -> None:
         """Note, once, that a node works on a job."""
         if not held.started:
-            held.started = True
+            held.started = held.accepted = True
             self._attempts.start(
                 session_id=held.session_id,
                 job_id=job_id,

@@ -179,6 +179,17 @@ class JobAck(Message, frozen=True, tag="job_ack"):
     success: None = None
 
 
+class JobDeclined(Message, frozen=True, tag="job_decline"):
+    """The node would not take the job; `reason` is its own, for operators."""
+
+    job_id: ShortText
+    attempt_id: Counter
+    node_id: ShortText
+    session_id: ShortText = ""
+    trace_id: ShortText = ""
+    reason: ShortText | None = None
+
+
 class JobStarted(Message, frozen=True, tag="job_started"):
     essential: ClassVar = frozenset({"success"})
 
@@ -328,7 +339,9 @@ class ControlNode(Message, frozen=True, tag="node_control"):
     reason: str | None = None
 
 
-AboutJob = JobAck | JobStarted | AsrPartial | TranslationPartial | TtsChunk | JobResult
+AboutJob = (
+    JobAck | JobDeclined | JobStarted | AsrPartial | TranslationPartial | TtsChunk | JobResult
+)
 FromNode = RegisterNode | NodeHeartbeat | AboutJob | NodeErrorReported
 ToNode = (
     NodeRegistered

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from nodes.consumers import NodeConsumer
 from nodes.flaw_reporter import FlawReporter
+from nodes.job_declines import JobDeclines
 from nodes.job_service import NodeJobService
 from nodes.partial_results import PartialResults
 from nodes.services import NodeService
@@ -16,6 +17,7 @@ def build_routes(
     *,
     service: NodeService,
     jobs: NodeJobService,
+    declines: JobDeclines,
     partials: PartialResults,
     flaws: FlawReporter,
     outbound_limits: OutboundLimits,
@@ -27,6 +29,7 @@ def build_routes(
     consumer = NodeConsumer.as_asgi(
         service=service,
         jobs=jobs,
+        declines=declines,
         partials=partials,
         flaws=flaws,
         outbound_limits=outbound_limits,

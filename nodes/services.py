@@ -96,7 +96,7 @@ class NodeService:
             session_id = ids.find_session_id(job_id)
             if session_id is not None:
                 connection.held[job_id] = Held(
-                    attempt=attempt, session_id=session_id, started=True, told=True
+                    attempt=attempt, session_id=session_id, started=True, accepted=True, told=True
                 )
         older = self._delivery.local.attach_node(node.node_id, connection)
         if older is not None and older is not before:

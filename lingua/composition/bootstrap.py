@@ -15,6 +15,7 @@ from lingua.composition.configuration import Configuration, WatchConfiguration
 from lingua.composition.connections import open_connection
 from lingua.composition.console import build_console
 from lingua.composition.faces import (
+    build_job_declines,
     build_job_service,
     build_node_service,
     build_session_service,
@@ -187,6 +188,7 @@ async def _compose(
     asr_metrics = AsrMetrics(metrics)
     flaws = FlawReporter(metrics=metrics, show=services.registry.show_flaws)
     jobs = build_job_service(services, pools=pools, asr_metrics=asr_metrics, flaws=flaws)
+    declines = build_job_declines(services, flaws=flaws)
     nodes_service = build_node_service(
         services,
         access=access,
@@ -202,6 +204,7 @@ async def _compose(
         access=access,
         nodes_service=nodes_service,
         jobs=jobs,
+        declines=declines,
         flaws=flaws,
     )
     return Instance(
@@ -214,6 +217,7 @@ async def _compose(
             ),
             nodes_service=nodes_service,
             jobs=jobs,
+            declines=declines,
             partials=PartialResults(jobs=jobs, delivery=services.delivery, flaws=flaws),
             flaws=flaws,
             console=console,

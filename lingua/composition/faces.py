@@ -20,6 +20,7 @@ from lingua.serving.asgi_types import Receive, Scope, Send
 from nodes.asr_metrics import AsrMetrics
 from nodes.credentials import NodeCredentials
 from nodes.flaw_reporter import FlawReporter
+from nodes.job_declines import JobDeclines
 from nodes.job_service import NodeJobService
 from nodes.partial_results import PartialResults
 from nodes.services import NodeService
@@ -86,6 +87,16 @@ def build_job_service(
     )
 
 
+def build_job_declines(services: Services, *, flaws: FlawReporter) -> JobDeclines:
+    """Build what takes nodes' refusals of jobs."""
+    return JobDeclines(
+        declines=services.declines,
+        attempts=services.attempts,
+        delivery=services.delivery,
+        flaws=flaws,
+    )
+
+
 def build_node_service(
     services: Services,
     *,
@@ -115,6 +126,7 @@ def build_sockets(
     sessions: SessionService,
     nodes_service: NodeService,
     jobs: NodeJobService,
+    declines: JobDeclines,
     partials: PartialResults,
     flaws: FlawReporter,
     console: Console,
@@ -138,6 +150,7 @@ def build_sockets(
             *nodes.routing.build_routes(
                 service=nodes_service,
                 jobs=jobs,
+                declines=declines,
                 partials=partials,
                 flaws=flaws,
                 outbound_limits=for_nodes.outbound,

@@ -12,6 +12,7 @@ from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
 from nodes.flaw_reporter import FlawReporter
 from nodes.http_nodes import HttpNodes
+from nodes.job_declines import JobDeclines
 from nodes.job_reports import JobReports
 from nodes.job_service import NodeJobService
 from nodes.services import NodeService
@@ -45,6 +46,7 @@ def build_http_api(
     access: AccessParts,
     nodes_service: NodeService,
     jobs: NodeJobService,
+    declines: JobDeclines,
     flaws: FlawReporter,
 ) -> HttpApiParts:
     """Build the paths of nodes and speakers without a socket."""
@@ -62,6 +64,7 @@ def build_http_api(
     reports = JobReports(
         http_nodes=http_nodes,
         jobs=jobs,
+        declines=declines,
         registry=services.registry,
         attempts=services.attempts,
         delivery=services.delivery,

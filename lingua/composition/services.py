@@ -11,6 +11,7 @@ from scheduling.fleet.node_control import NodeControl
 from scheduling.fleet.registry import Registry
 from scheduling.jobs.accepted_jobs import AcceptedJobs
 from scheduling.jobs.attempts import Attempts
+from scheduling.jobs.declines import Declines
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.explaining import Explainer
 from scheduling.jobs.hooks import Hooks, WebhookSender
@@ -31,6 +32,7 @@ from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import WaitQueue
 from scheduling.store.decisions import DecisionStore
+from scheduling.store.declines import DeclineStore
 from scheduling.store.hooks import HookStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
@@ -73,6 +75,7 @@ class Services:
     settlement: Settlement
     dispatcher: Dispatcher
     retries: Retries
+    declines: Declines
     streaming: StreamingJobs
     attempts: Attempts
     departure: NodeDeparture
@@ -110,6 +113,7 @@ def build_stores(infrastructure: Infrastructure, configuration: CoreConfiguratio
             standing_rules=configuration.standing,
         ),
         jobs=JobStore(connection, keys=keys, limits=jobs, metrics=metrics),
+        declines=DeclineStore(connection, keys=keys, limits=jobs, metrics=metrics),
         outcomes=OutcomeStore(connection, keys=keys, limits=jobs),
         timers=TimerStore(
             connection,
@@ -209,6 +213,14 @@ def build_services(
         settlement=settlement,
         dispatcher=dispatcher,
         retries=retries,
+        declines=Declines(
+            stores=stores,
+            fleet=fleet,
+            retries=retries,
+            dispatcher=dispatcher,
+            first_look_ms=configuration.jobs.first_look_ms,
+            metrics=infrastructure.metrics,
+        ),
         streaming=streaming,
         attempts=Attempts(
             stores=stores,

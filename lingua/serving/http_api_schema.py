@@ -64,6 +64,11 @@ _PATHS: tuple[tuple[str, str, Any, Mapping[int, Any], str, str], ...] = (
         *("jobDone", "Give a job's result."),
     ),
     (
+        *("/v1/job/decline", "post", nodes.http_messages.DeclineJob),
+        {200: nodes.http_messages.Noted},
+        *("jobDecline", "Say that a node would not take a job, before it was accepted."),
+    ),
+    (
         *("/v1/job/fail", "post", nodes.http_messages.FailJob),
         {200: nodes.http_messages.Noted},
         *("jobFail", "Say that a node could not do a job."),

@@ -43,6 +43,7 @@ METRICS: dict[str, Metric] = {
         "Utterances of speakers who stream: opened at a node, left to go whole, or begun anew.",
         "outcome",
     ),
+    "job_declines_total": _counter("Jobs that a node would not take, before it accepted them."),
     "jobs_without_result_total": _counter("Jobs that ended without a result, by reason.", "reason"),
     "dispatched_jobs_total": _counter("Attempts handed to a node's connection."),
     "dispatch_refused_total": _counter("Utterances refused before there was a job.", "code"),

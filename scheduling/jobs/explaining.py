@@ -113,7 +113,7 @@ class Explainer:
             need=job.need,
             tenant_id=job.tenant_id,
             session_id=job.session_id,
-            failed_on=job.failed_on,
+            not_for=job.not_for,
             preferred_node_id=job.preferred_node_id,
         )
         node = self._fleet.find(node_id)
@@ -149,7 +149,7 @@ class Explainer:
             need=chooser.bind(need, preferred_node_id=preferred_node_id),
             tenant_id=tenant_id,
             session_id=session_id,
-            failed_on=tuple(exclude),
+            not_for=tuple(exclude),
             preferred_node_id=preferred_node_id,
         )
         return chooser.choose(placement_request)
@@ -250,7 +250,7 @@ def _imagine(
     need: Need,
     tenant_id: str,
     session_id: str,
-    failed_on: tuple[str, ...],
+    not_for: tuple[str, ...],
     preferred_node_id: str = "",
 ) -> PlacementRequest:
     """Return a job that only asks."""
@@ -272,7 +272,7 @@ def _imagine(
     return PlacementRequest(
         assignment=assignment,
         need=need,
-        failed_on=failed_on,
+        not_for=not_for,
         tenant_id=tenant_id,
         preferred_node_id=preferred_node_id,
     )

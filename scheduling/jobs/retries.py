@@ -14,7 +14,7 @@ from scheduling.model.events import AttemptAnswered, JobCancelled, ToNode
 from scheduling.model.jobs import WAITING, Assignment, JobRecord
 from scheduling.model.outcomes import Refused
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import PlacementRequest, ask_again
+from scheduling.placement.wait_queue import ask_again
 from scheduling.store import timers
 from scheduling.store.job_replies import Requeued
 from scheduling.store.redis.connection import unattended
@@ -201,7 +201,7 @@ class Retries:
         if record is None or assignment is None:
             return requeued.done
         if requeued.is_new:
-            await self._place_new(failed, requeued, ask_again(record, assignment))
+            await self._place_new(failed, requeued, record, assignment)
         elif requeued.done:
             await self.place(session_id=failed.session_id, job_id=failed.job_id)
             # A wait that lasted only for this attempt ends with it, not a look later.
@@ -215,7 +215,11 @@ class Retries:
         return requeued.done
 
     async def _place_new(
-        self, failed: FailedAttempt, requeued: Requeued, asked: PlacementRequest
+        self,
+        failed: FailedAttempt,
+        requeued: Requeued,
+        record: JobRecord,
+        assignment: Assignment,
     ) -> None:
         """Bring an attempt that has just begun to a node that has not had the job.
 
@@ -223,9 +227,9 @@ class Retries:
         first failure. One that was lost on its way may wait for a node to come.
         """
         placement_request = msgspec.structs.replace(
-            asked,
-            assignment=msgspec.structs.replace(asked.assignment, attempt_id=requeued.attempt),
-            failed_on=requeued.failed_on,
+            ask_again(record, assignment),
+            assignment=msgspec.structs.replace(assignment, attempt_id=requeued.attempt),
+            not_for=(*requeued.failed_on, *record.declined_by),
             is_live_elsewhere=requeued.is_live_elsewhere,
             first_failure=requeued.first_failure,
         )

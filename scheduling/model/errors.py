@@ -15,6 +15,7 @@ Refusal
 ├── NodeUnknown           NODE_UNAVAILABLE
 ├── StaleAttempt          STALE_ATTEMPT
 ├── NoSuchJob             NO_SUCH_JOB
+├── AlreadyAccepted       ALREADY_ACCEPTED
 ├── AccessDenied          UNAUTHORIZED, FORBIDDEN
 ├── TooManyRequests       RATE_LIMITED
 ├── NodeForgotten         INTERNAL_ERROR
@@ -127,6 +128,12 @@ class NoSuchJob(Refusal):
     """No job has this id, or it was forgotten."""
 
     code = "NO_SUCH_JOB"
+
+
+class AlreadyAccepted(Refusal):
+    """The attempt was accepted before, and is not declined after that; fail it, or finish it."""
+
+    code = "ALREADY_ACCEPTED"
 
 
 class AccessDenied(Refusal):

@@ -218,6 +218,12 @@ class JobRecord(msgspec.Struct, frozen=True):
     ended_by: LiveAttempt | None = None
     open_until_ms: int = 0
     failures: tuple[FailedAttempt, ...] = ()
+    declined_by: tuple[str, ...] = ()
+
+    @property
+    def not_for(self) -> tuple[str, ...]:
+        """Return the nodes that do not get it any more: they had it, or would not have it."""
+        return (*self.failed_on, *self.declined_by) if self.declined_by else self.failed_on
 
     def is_current(self, *, attempt: int, node_id: str) -> bool:
         """Say whether an attempt is the newest, on its node, and the job goes on."""

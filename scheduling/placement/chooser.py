@@ -85,7 +85,7 @@ class Chooser:
             return False
         if snapshot.index.judge(request.need, node.description) is not None:
             return False
-        if node.node_id in request.failed_on:
+        if node.node_id in request.not_for:
             return False
         route = self._route(request, self._memory.recall(request.assignment.session_id))
         candidates = snapshot.candidates
@@ -100,7 +100,7 @@ class Chooser:
         if self._why_not_now(node, now_ms) not in HELD_BACK or self._is_full(node):
             return False
         able = self._fleet.snapshot.candidates.find(ALL_NODES, request.need)
-        return not could_serve(able, exclude=request.failed_on, now_ms=now_ms, rules=self._rules)
+        return not could_serve(able, exclude=request.not_for, now_ms=now_ms, rules=self._rules)
 
     def has_other(self, request: PlacementRequest) -> bool:
         """Say whether a node that has not had the job could have it, now or later.
@@ -108,7 +108,7 @@ class Chooser:
         Pools do not count here: a node that has just come may not be known as a member yet.
         """
         able = self._fleet.snapshot.index.find(request.need)
-        return any(node_id not in request.failed_on for node_id in able)
+        return any(node_id not in request.not_for for node_id in able)
 
     def why_not(self, request: PlacementRequest, node: Node) -> str:
         """Return the first reason why `node` would not get this job now, ``""`` for none."""
@@ -123,7 +123,7 @@ class Chooser:
             return "not_in_pool"
         if _is_for_another(request, node):
             return NOT_DESIGNATED
-        if node.node_id in request.failed_on:
+        if node.node_id in request.not_for:
             return Reason.EXCLUDED
         return self._why_not_now(node, clock.now_ms()) or ""
 
@@ -180,12 +180,12 @@ class Chooser:
     ) -> Choice:
         """Look into one pool after the other; a spread session's last node is better than none."""
         tried = self._look(request, route, avoid, now_ms)
-        failed_on = frozenset(request.failed_on)
-        if avoid == failed_on:
+        not_for = frozenset(request.not_for)
+        if avoid == not_for:
             return tried
         if tried.nodes:
             return msgspec.structs.replace(tried, spread=True)
-        return self._look(request, route, failed_on, now_ms)
+        return self._look(request, route, not_for, now_ms)
 
     def _look(
         self, request: PlacementRequest, route: Route, avoid: Collection[str], now_ms: int
@@ -273,12 +273,12 @@ class Chooser:
         self, request: PlacementRequest, session: SessionNotes, now_ms: int
     ) -> frozenset[str]:
         """Return nodes to leave out: where the job failed, and where the session just was."""
-        failed_on = frozenset(request.failed_on)
+        not_for = frozenset(request.not_for)
         rules = self._fleet.snapshot.pools.matcher.config.rules
         if not rules.spread:
-            return failed_on
+            return not_for
         last = session.last_node(now_ms=now_ms, window_ms=rules.spread_window_ms)
-        return failed_on | {last} if last else failed_on
+        return not_for | {last} if last else not_for
 
     def _may_ever(self, need: Need, route: Route) -> bool:
         """Say whether any known node may come to serve a job here: absent, or not yet ready.

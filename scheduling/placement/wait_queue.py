@@ -10,7 +10,7 @@ from scheduling.model.outcomes import Refused
 
 
 class PlacementRequest(msgspec.Struct, frozen=True):
-    """One attempt of a job on its way to a node; `failed_on` had the job, and get it never again.
+    """One attempt of a job on its way to a node; `not_for` do not get it: they had or declined it.
 
     `preferred_node_id` is the node to try first, ``""`` where any will do. `is_live_elsewhere` says
     that one of them may deliver yet; `first_failure` is what to tell if no attempt ends well.
@@ -19,7 +19,7 @@ class PlacementRequest(msgspec.Struct, frozen=True):
 
     assignment: Assignment
     need: Need
-    failed_on: tuple[str, ...] = ()
+    not_for: tuple[str, ...] = ()
     tenant_id: str = ""
     preferred_node_id: str = ""
     is_live_elsewhere: bool = False
@@ -52,7 +52,7 @@ def ask_again(record: JobRecord, assignment: Assignment) -> PlacementRequest:
     return PlacementRequest(
         assignment=assignment,
         need=record.need,
-        failed_on=record.failed_on,
+        not_for=record.not_for,
         tenant_id=record.tenant_id,
         preferred_node_id=record.preferred_node_id,
         is_live_elsewhere=bool(record.live),

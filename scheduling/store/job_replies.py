@@ -141,6 +141,7 @@ def read_record(raw: dict[str, str]) -> JobRecord | None:
         attempt=int(raw["attempt"]),
         node_id=raw["node_id"],
         failed_on=_split(raw.get("failed_on", "")),
+        declined_by=_split(raw.get("declined_by", "")),
         created_at_ms=int(raw["created_at_ms"]),
         deadline_at_ms=int(raw["deadline_at_ms"]),
         trace_id=raw["trace_id"],

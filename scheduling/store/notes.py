@@ -123,6 +123,26 @@ class JobNotes:
 
         return note
 
+    def declined(
+        self, *, session_id: str, job_id: str, node_id: str, read: Callable[[Any], T]
+    ) -> Callable[[Any], T]:
+        """Note that a node would not take a job, which looks for another."""
+
+        def note(raw: Any) -> T:
+            self._transition(_UNKNOWN, JobState.SELECTING, done=raw[0] == 1)
+            if raw[0] == 1:
+                self._metrics.step(
+                    JobState.SELECTING,
+                    session_id=session_id,
+                    job_id=job_id,
+                    attempt=int(raw[1]),
+                    node_id=node_id,
+                    reason="declined",
+                )
+            return read(raw)
+
+        return note
+
     def ended(
         self,
         state: JobState,

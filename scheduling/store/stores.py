@@ -3,6 +3,7 @@
 import dataclasses
 
 from scheduling.store.decisions import DecisionStore
+from scheduling.store.declines import DeclineStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.node_slots import NodeSlotStore
 from scheduling.store.nodes import NodeStore
@@ -19,6 +20,7 @@ class Stores:
     nodes: NodeStore
     slots: NodeSlotStore
     jobs: JobStore
+    declines: DeclineStore
     outcomes: OutcomeStore
     timers: TimerStore
     decisions: DecisionStore

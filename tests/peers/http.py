@@ -131,6 +131,9 @@ class HttpNode:
     async def ack(self, job: Frame, **changes: Any) -> Reply:
         return await self.send("/v1/job/ack", self._about(job) | changes)
 
+    async def decline(self, job: Frame, **changes: Any) -> Reply:
+        return await self.send("/v1/job/decline", self._about(job) | changes)
+
     async def done(self, job: Frame, **changes: Any) -> Reply:
         result = {
             "text_asr": f"heard {job['utterance_index']}",

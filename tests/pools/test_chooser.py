@@ -184,7 +184,7 @@ def test_where_a_job_failed_it_does_not_go_while_another_node_can_serve(scene: S
     scene.fleet.put_pools(NO_POOLS)
     scene.put("n-2", "n-3", load=4)
 
-    choice = scene.choose(failed_on=("n-1",))
+    choice = scene.choose(not_for=("n-1",))
 
     assert list_ids(choice) == []
     assert choice.passed_over == {Reason.EXCLUDED: 1, Reason.CAPACITY_EXCEEDED: 2}
@@ -196,7 +196,7 @@ def test_where_a_job_failed_it_never_goes_again_though_nobody_else_can_serve(sce
     need = make_need(src="fr")
     scene.fleet.put_pools(NO_POOLS)
 
-    assert list_ids(scene.choose(need=need, failed_on=("n-4", "n-1"))) == []
+    assert list_ids(scene.choose(need=need, not_for=("n-4", "n-1"))) == []
 
 
 @pytest.mark.req("L6", "ED4")
@@ -208,7 +208,7 @@ def test_a_job_that_waits_takes_no_freed_slot_where_it_failed(others: tuple[str,
     freed = scene.fleet.find("n-1")
     assert freed is not None
 
-    assert not scene.chooser.allows(ask(failed_on=("n-1",)), freed)
+    assert not scene.chooser.allows(ask(not_for=("n-1",)), freed)
 
 
 @pytest.mark.req("L18")
@@ -218,7 +218,7 @@ def test_a_job_that_waits_takes_no_freed_slot_where_it_failed(others: tuple[str,
         ("n-1", {}, ""),
         ("n-4", {}, "lang_pair_unsupported"),
         ("n-3", {"tenant_id": "acme"}, "not_in_pool"),
-        ("n-2", {"failed_on": ("n-2",)}, "excluded"),
+        ("n-2", {"not_for": ("n-2",)}, "excluded"),
         ("n-5", {}, "capacity_exceeded"),
         ("n-6", {}, "status_not_ready"),
     ],
@@ -258,10 +258,10 @@ def test_a_choice_names_free_nodes_alone_and_finds_one_if_there_is_one(
     scene = Scene(rules=PlacementRules(sample_size=extra), seed=seed)
     for number, load in enumerate(loads):
         scene.put(f"n-{number}", load=load)
-    failed_on = tuple(f"n-{number}" for number in sorted(failed))
-    free = {f"n-{number}" for number, load in enumerate(loads) if load < 4} - set(failed_on)
+    not_for = tuple(f"n-{number}" for number in sorted(failed))
+    free = {f"n-{number}" for number, load in enumerate(loads) if load < 4} - set(not_for)
 
-    choice = scene.choose(failed_on=failed_on)
+    choice = scene.choose(not_for=not_for)
 
     assert set(list_ids(choice)) <= free
     assert bool(choice.nodes) == bool(free)

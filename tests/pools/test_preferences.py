@@ -25,7 +25,7 @@ A_MINUTE_MS = 60_000
 NOT_CAPABLE: dict[str, dict[str, Any]] = {
     "unknown": {"preferred_node_id": "n-9"},
     "outside the pool": {"preferred_node_id": "n-3", "tenant_id": "acme"},
-    "failed before": {"preferred_node_id": "n-2", "failed_on": ("n-2",)},
+    "failed before": {"preferred_node_id": "n-2", "not_for": ("n-2",)},
     "another language": {"preferred_node_id": "n-4"},
     "full": {"preferred_node_id": "n-5"},
     "draining": {"preferred_node_id": "n-6"},

@@ -28,6 +28,7 @@ from scheduling.model.outcomes import Refused, Result
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.decisions import DecisionStore
+from scheduling.store.declines import DeclineStore
 from scheduling.store.hooks import HookStore
 from scheduling.store.instances import InstanceStore
 from scheduling.store.job_history import HistoryStore
@@ -141,6 +142,7 @@ class Stores:
     nodes: NodeStore
     slots: NodeSlotStore
     jobs: JobStore
+    declines: DeclineStore
     outcomes: OutcomeStore
     sessions: SessionStore
     timers: TimerStore
@@ -167,7 +169,7 @@ class Stores:
         self.now_ms = now_ms
         for store in (
             *(self.nodes, self.slots, self.jobs, self.outcomes, self.sessions, self.timers),
-            *(self.instances, self.index, self.history),
+            *(self.instances, self.index, self.history, self.declines),
         ):
             store.test_clock = str(now_ms)
         for other in (
@@ -178,7 +180,10 @@ class Stores:
 
     def use_redis_clock(self) -> None:
         """Let Redis's own clock decide, as it does in the product."""
-        for store in (self.nodes, self.slots, self.jobs, self.outcomes, self.sessions, self.timers):
+        for store in (
+            *(self.nodes, self.slots, self.jobs, self.declines, self.outcomes),
+            *(self.sessions, self.timers),
+        ):
             store.test_clock = ""
 
 
@@ -219,6 +224,7 @@ def make_stores(
         nodes=core.nodes,
         slots=core.slots,
         jobs=core.jobs,
+        declines=core.declines,
         outcomes=core.outcomes,
         sessions=SessionStore(connection, keys=keys, life_ms=60_000),
         timers=core.timers,

@@ -108,6 +108,7 @@ CALLS = {
         "find_tenant": JOB_NAME,
         "is_awaited": {**JOB_NAME, "attempt": 1, "node_id": "n1"},
     },
+    "declines": {"decline": {**JOB_NAME, "attempt": 1, "node_id": "n1", "reason": ""}},
     "outcomes": {
         "find": JOB_NAME,
         "restore": {"request": make_request(), "outcome": REFUSED, "is_told": False},

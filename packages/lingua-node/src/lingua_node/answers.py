@@ -11,6 +11,12 @@ def accepted(assign: messages.AssignJob, node_id: str) -> messages.JobAccepted:
     return messages.JobAccepted(**_name(assign, node_id))
 
 
+def declined(
+    assign: messages.AssignJob, node_id: str, *, reason: str | None
+) -> messages.JobDeclined:
+    return messages.JobDeclined(**_name(assign, node_id), reason=reason)
+
+
 def started(assign: messages.AssignJob, node_id: str) -> messages.JobStarted:
     return messages.JobStarted(**_name(assign, node_id))
 

@@ -284,6 +284,17 @@ class JobAccepted(Message, frozen=True, tag="job_ack"):
     trace_id: str
 
 
+class JobDeclined(Message, frozen=True, tag="job_decline"):
+    """The node does not take the job; `reason` is for the scheduler's operators."""
+
+    job_id: str
+    attempt_id: int
+    node_id: str
+    session_id: str
+    trace_id: str
+    reason: str | None = None
+
+
 class JobStarted(Message, frozen=True, tag="job_started"):
     """The handler runs."""
 
@@ -363,7 +374,9 @@ FromScheduler = (
     | ServerError
 )
 Partial = AsrPartial | TranslationPartial | TtsChunk
-FromNode = RegisterNode | NodeHeartbeat | JobAccepted | JobStarted | Partial | JobResult
+FromNode = (
+    RegisterNode | NodeHeartbeat | JobAccepted | JobDeclined | JobStarted | Partial | JobResult
+)
 
 _decoder: msgspec.json.Decoder[FromScheduler] = msgspec.json.Decoder(FromScheduler)
 _encoder = msgspec.json.Encoder()

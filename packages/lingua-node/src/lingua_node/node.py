@@ -10,6 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from lingua_node import machine, messages, mistakes, troubles
+from lingua_node.accepting import AcceptHook
 from lingua_node.backoff import Backoff
 from lingua_node.calls import HandlerCalls
 from lingua_node.identity import Identity, Offer, RegistrationRefused
@@ -144,6 +145,21 @@ class Node:
         if "streaming" not in self._offer.features:
             self._offer.features.append("streaming")
         return handler
+
+    def accept(self, hook: AcceptHook | None = None) -> AcceptHook:
+        """Decorate the `def` that is asked before a job is accepted, with its `job_assign`.
+
+        True takes it; False, or why not in words, declines it: another node gets it at once, and
+        nothing is held against this one. What it raises fails the job.
+
+        :raises NodeMistake: it cannot be asked, or the node acknowledges no jobs
+        """
+        if hook is None:
+            raise mistakes.NodeMistake(
+                "an accept hook is a function of one job: write @node.accept without parentheses"
+            )
+        self._runner.take_accept_hook(hook)
+        return hook
 
     async def wait_registered(self) -> None:
         """Return once the node has been registered for the first time, or drains."""

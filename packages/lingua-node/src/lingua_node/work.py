@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from lingua_node import answers, messages
+from lingua_node.accepting import AcceptCall, AcceptHook
 from lingua_node.attempts import Attempts, Ended, LiveAttempt, key_of
 from lingua_node.calls import MOST_FRAME_BYTES, HandlerCalls
 from lingua_node.jobs import JobFailed
@@ -35,6 +36,7 @@ class Counters:
     cancelled: int = 0
     refused: int = 0  # beyond the slots, or while draining
     duplicates: int = 0  # an attempt seen before
+    declined: int = 0  # by the hook of `@node.accept`
     ignored: int = 0  # left unanswered on purpose, by a simulator
     most_at_once: int = 0  # the load the scheduler made us carry, refused jobs included
 
@@ -59,6 +61,7 @@ class JobRunner:
         self._slots = asyncio.Semaphore(slots)
         self._acknowledge = acknowledge
         self._takes = takes
+        self._question = AcceptCall()
         self._node_id = ""
         self._connection: int | None = None
         self._connections = 0
@@ -68,6 +71,13 @@ class JobRunner:
     def connection(self) -> int | None:
         """The number of the registered connection; None while there is none."""
         return self._connection
+
+    def take_accept_hook(self, hook: AcceptHook) -> None:
+        """Ask `hook` before a job is accepted.
+
+        :raises NodeMistake: it cannot be asked, there is one already, or no job is ever accepted
+        """
+        self._question.take(hook, acknowledge=self._acknowledge)
 
     def attach(self, *, node_id: str, send: Send, most_frame_bytes: int = MOST_FRAME_BYTES) -> None:
         """A connection has been registered: answer through it from now on."""
@@ -123,6 +133,7 @@ class JobRunner:
         self.counters.assigned += 1
         try:
             is_ignored = self._takes is not None and not self._takes(assign)
+            declined = None if is_ignored or self._is_here(assign) else self._question.ask(assign)
         except Exception as error:  # noqa: BLE001 - a fault in it fails its job, not the node
             await self._send(self._calls.fail(assign, error, node_id=self._node_id))
             return
@@ -133,6 +144,11 @@ class JobRunner:
         elif (refusal := self._refuse(assign)) is not None:
             self.counters.refused += 1
             await self._send(answers.failure(assign, self._node_id, refusal))
+        elif declined is not None:
+            self.counters.declined += 1
+            await self._send(
+                answers.declined(assign, self._node_id, reason=declined.reason or None)
+            )
         else:
             await self._accept(assign)
 
@@ -172,6 +188,10 @@ class JobRunner:
         if load > self._max:
             return JobFailed(f"all {self._max} slots are taken", code="NODE_OVERLOADED")
         return None
+
+    def _is_here(self, assign: messages.AssignJob) -> bool:
+        key = key_of(assign)
+        return bool(self.attempts.find_running(key) or self.attempts.find_ended(key))
 
     async def _is_known(self, assign: messages.AssignJob) -> bool:
         """Answer an attempt that was here before as it was answered then."""
