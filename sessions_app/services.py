@@ -12,6 +12,7 @@ from scheduling.model.errors import AccessDenied
 from sessions_app import messages
 from sessions_app.audio import BinaryChunk, decode_chunk_payload
 from sessions_app.requests import Profile, declare_audio, read_profile, read_several
+from sessions_app.sent_chunk import SentChunk
 from sessions_app.speaker import Speaker
 from sessions_app.speaker_builder import SpeakerBuilder
 from sessions_app.whole_audio import settle_audio
@@ -125,17 +126,19 @@ class SessionService:
 
     async def take_chunk(self, speaker: Speaker, message: messages.AudioChunk) -> None:
         """Take a chunk of audio; a payload that is no base64 is no audio."""
-        audio = decode_chunk_payload(message.payload)
-        await self._hear(speaker, audio, is_final=message.is_final, seq=message.seq)
+        sent = SentChunk(decode_chunk_payload(message.payload), message.payload or "")
+        await self._hear(speaker, sent, is_final=message.is_final, seq=message.seq)
 
     async def take_bytes(self, speaker: Speaker, chunk: BinaryChunk) -> None:
         """Take a chunk of audio that came without JSON around it."""
-        await self._hear(speaker, chunk.audio, is_final=chunk.is_final, seq=chunk.seq)
+        sent = SentChunk(chunk.audio)
+        await self._hear(speaker, sent, is_final=chunk.is_final, seq=chunk.seq)
 
-    async def _hear(self, speaker: Speaker, audio: bytes, *, is_final: bool, seq: int) -> None:
+    async def _hear(self, speaker: Speaker, sent: SentChunk, *, is_final: bool, seq: int) -> None:
         """Take a chunk; one that is sent again is nothing new."""
         if not (speaker.acknowledges and speaker.speech.is_repeat(seq)):
-            await speaker.submit(speaker.speech.hear(audio=audio, is_final=is_final, seq=seq))
+            utterances = speaker.speech.hear(audio=sent.audio, is_final=is_final, seq=seq)
+            await speaker.submit(utterances, sent)
 
     async def note_playback(
         self, speaker: Speaker, message: messages.TtsStarted | messages.TtsPlayEnded

@@ -20,11 +20,13 @@ from scheduling.model.events import (
 from scheduling.model.instances import SessionRow
 from sessions_app import messages, result_frames
 from sessions_app.deadline_timer import DeadlineTimer
+from sessions_app.no_stream import NoStream
 from sessions_app.request_recovery import RequestRecovery
 from sessions_app.request_submission import RequestSubmission
 from sessions_app.requests import Profile
 from sessions_app.result_sequencer import ResultSequencer
 from sessions_app.result_writer import ResultWriter
+from sessions_app.sent_chunk import NOTHING_SENT, SentChunk
 from sessions_app.session_life import SessionLife
 from sessions_app.speech_input import SpeechInput, Wanted
 from sessions_app.speech_stream import SpeechStream
@@ -73,7 +75,7 @@ class Speaker:
         results: ResultSequencer,
         writer: ResultWriter,
         recovery: RequestRecovery,
-        live: SpeechStream,
+        live: SpeechStream | NoStream,
         context: SpokenContext,
     ) -> None:
         self.opened = opened
@@ -155,7 +157,7 @@ class Speaker:
                 if self.profile.speaks_by_clause:
                     self.writer.say_clause(event, request=request)
 
-    async def submit(self, utterances: Sequence[Wanted]) -> None:
+    async def submit(self, utterances: Sequence[Wanted], sent: SentChunk = NOTHING_SENT) -> None:
         """Ask for utterances that were spoken to their end, then wait for the end of the next."""
         safe_seq = self.speech.safe_seq
         for requests in utterances:
@@ -163,7 +165,7 @@ class Speaker:
                 await self.submission.submit(left)
         if self.acknowledges:
             self._acknowledge(safe_seq, at_once=bool(utterances))
-        await self.live.follow(self.speech)
+        await self.live.follow(self.speech, sent)
         self._timer.set_for(self.speech.next_wakeup_at_ms)
 
     def _acknowledge(self, seq: int, *, at_once: bool) -> None:

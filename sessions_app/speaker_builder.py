@@ -9,6 +9,7 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.metrics import Metrics
 from sessions_app.in_flight import InFlight
 from sessions_app.job_cancellation import JobCancellation
+from sessions_app.no_stream import NoStream
 from sessions_app.pending_requests import PendingRequests
 from sessions_app.request_recovery import RequestRecovery
 from sessions_app.request_submission import RequestSubmission
@@ -28,6 +29,7 @@ from sockets.outbound import Outbound
 # 1 January 2025. No page ends four utterances a second on average: each takes a frame of 256 ms.
 _INDICES_SINCE_MS = 1_735_689_600_000
 _MS_AN_UTTERANCE = 250
+_NOBODY_STREAMS = NoStream()
 
 
 class SpeakerBuilder:
@@ -102,6 +104,21 @@ class SpeakerBuilder:
             writer=writer,
             cancellation=cancellation,
         )
+        live: SpeechStream | NoStream = _NOBODY_STREAMS
+        if profile.streams and self._limits.streams:
+            live = SpeechStream(
+                session_id=session_id,
+                room=self._room,
+                most_bytes=self._limits.most_utterance_bytes,
+                streaming=self._streaming,
+                delivery=self._delivery,
+                life=life,
+                results=results,
+                cancellation=cancellation,
+                refuse=submission.refuse,
+                on_accepted=submission.note_accepted,
+                untrack=submission.untrack,
+            )
         return Speaker(
             opened=opened,
             profile=profile,
@@ -117,20 +134,7 @@ class SpeakerBuilder:
                 conn_epoch=opened.conn_epoch if acknowledges else 0,
             ),
             submission=submission,
-            live=SpeechStream(
-                session_id=session_id,
-                streams=profile.streams and self._limits.streams,
-                room=self._room,
-                most_bytes=self._limits.most_utterance_bytes,
-                streaming=self._streaming,
-                delivery=self._delivery,
-                life=life,
-                results=results,
-                cancellation=cancellation,
-                refuse=submission.refuse,
-                on_accepted=submission.note_accepted,
-                untrack=submission.untrack,
-            ),
+            live=live,
             results=results,
             writer=writer,
             recovery=RequestRecovery(

@@ -1,7 +1,6 @@
 """A session's utterances that nodes hear while they are spoken (SP4, SP7)."""
 
 import asyncio
-import base64
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -16,6 +15,7 @@ from scheduling.model.jobs import COMPLETED, ELSEWHERE, NOT_FOUND, Request
 from sessions_app.audio_relay import AudioRelay
 from sessions_app.job_cancellation import SAID_AGAIN, JobCancellation
 from sessions_app.result_sequencer import ResultSequencer
+from sessions_app.sent_chunk import NOTHING_SENT, SentChunk
 from sessions_app.session_life import SessionLife
 from sessions_app.speech_input import SpeechInput
 from sessions_app.spoken_pieces import SpokenPieces, StreamShare
@@ -43,7 +43,7 @@ class _Begun(msgspec.Struct):
 
 
 class SpeechStream:
-    """Follows what one speaker says; without `streams` it does nothing.
+    """Follows what one speaker says.
 
     What no node can hear as it comes is asked for when it is whole, like any other utterance.
     """
@@ -62,7 +62,6 @@ class SpeechStream:
         "_room",
         "_session_id",
         "_streaming",
-        "_streams",
         "_unheard",
         "_untrack",
         "_whole",
@@ -72,7 +71,6 @@ class SpeechStream:
         self,
         *,
         session_id: str,
-        streams: bool,
         room: StreamShare,
         most_bytes: int,
         streaming: StreamingJobs,
@@ -85,7 +83,6 @@ class SpeechStream:
         untrack: Callable[[Request], None],
     ) -> None:
         self._session_id = session_id
-        self._streams = streams
         self._room = room
         self._most_bytes = most_bytes
         self._streaming = streaming
@@ -103,10 +100,8 @@ class SpeechStream:
         # Jobs whose speech is over: what their nodes have not heard of it is sent, come what may.
         self._whole: set[str] = set()
 
-    async def follow(self, speech: SpeechInput) -> None:
+    async def follow(self, speech: SpeechInput, sent: SentChunk) -> None:
         """Relay what was said since; begin with the first of an utterance that has voice in it."""
-        if not self._streams:
-            return
         spoken = speech.find_spoken()
         if self._begun is not None and self._begun.spoken is not spoken:
             self._call_off(self._begun, reason="no_speech")
@@ -122,7 +117,7 @@ class SpeechStream:
             if self._begun.relayed + len(audio) > self._most_bytes:
                 self._go_whole(self._begun)
             else:
-                self._relay(self._begun, audio)
+                self._relay(self._begun, audio, sent)
 
     async def end(self, requests: Sequence[Request]) -> list[Request]:
         """An utterance is whole: complete its jobs; return what is still to be asked for."""
@@ -226,11 +221,11 @@ class SpeechStream:
         else:
             self._forget(request)
 
-    def _relay(self, begun: _Begun, audio: bytes) -> None:
+    def _relay(self, begun: _Begun, audio: bytes, sent: SentChunk = NOTHING_SENT) -> None:
         if not audio:
             return
         begun.relayed += len(audio)
-        begun.pieces.add(base64.b64encode(audio).decode())
+        begun.pieces.add(sent.spell(audio))
         for request in begun.jobs.values():
             relay = self._relays.get(request.assignment.job_id)
             if relay is not None:

@@ -226,6 +226,9 @@ class UtteranceAudio:
             end = self._walk.whole_bytes - self.let_go_bytes
         else:
             end -= end % _SAMPLE_BYTES
+        last = self._parts[-1] if self._parts else b""
+        if end == self.size_bytes == offset + len(last):
+            return last
         found = bytearray()
         for part in reversed(self._parts):
             if len(found) >= self.size_bytes - offset:
