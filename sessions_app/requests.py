@@ -1,6 +1,7 @@
 """From what a speaker said to the job that is asked for."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,8 @@ from sessions_app.cuts import Cut
 
 _DEFAULT_TENANT = "default"
 _PARTIAL_EVERY_MS = 1_000
+# Features of a session that count for the choice of nodes, and a name as nodes may give it.
+_MOST_FEATURES, _LONGEST_FEATURE = 8, 64
 TWO_WAY = "two_way_auto"
 
 
@@ -266,7 +269,20 @@ def state_need(assignment: Assignment) -> Need:
     if assignment.mode == TWO_WAY and src == AUTO and assignment.lang_a and assignment.lang_b:
         one, other = normalize(assignment.lang_a), normalize(assignment.lang_b)
         pairs = ((one, other), (other, one))
-    return Need(src=src, tgt=tgt, types=tuple(kind for kind, use in wanted if use), pairs=pairs)
+    return Need(
+        src=src,
+        tgt=tgt,
+        types=tuple(kind for kind, use in wanted if use),
+        pairs=pairs,
+        features=_list_features(assignment.features),
+    )
+
+
+def _list_features(features: dict[str, Any] | None) -> tuple[str, ...]:
+    """Return the features asked for, in an order of their own: equal needs wait in one line."""
+    asked = [name for name, value in (features or {}).items() if value is True]
+    known = [name for name in asked if len(name) <= _LONGEST_FEATURE]
+    return tuple(sorted(known[:_MOST_FEATURES]))
 
 
 def _read_pipeline(wanted: messages.PipelineWanted | None) -> Pipeline:

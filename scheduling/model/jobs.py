@@ -68,7 +68,8 @@ class Need(msgspec.Struct, frozen=True):
 
     `src` may be ``auto``; `pairs` are the directed pairs that must all be served, which is
     both directions of a two-way conversation. Types are service types. Where `only_node_id` is
-    not ``""``, no other node may have the job, at any attempt.
+    not ``""``, no other node may have the job, at any attempt. `features` are those that a node
+    should support; one that does not is taken while none that does can serve.
     """
 
     src: str
@@ -77,6 +78,7 @@ class Need(msgspec.Struct, frozen=True):
     pairs: tuple[tuple[str, str], ...]
     public: bool = True
     only_node_id: str = ""
+    features: tuple[str, ...] = ()
 
     def for_streaming(self) -> "Need":
         """Return the same of a node that hears speech while it is spoken."""

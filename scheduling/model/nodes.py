@@ -1,6 +1,7 @@
 """A node as placement sees it."""
 
 import enum
+from collections.abc import Iterable
 
 import msgspec
 
@@ -109,6 +110,10 @@ class NodeDescription(msgspec.Struct, frozen=True):
     machine: Machine = Machine()
     finds_language: bool = True
     features: frozenset[str] = frozenset()
+
+    def count_supported(self, features: Iterable[str]) -> int:
+        """Return how many of `features` it supports: it says so, or that is a service that runs."""
+        return sum(name in self.features or name in self.ready_types for name in features)
 
     def is_shown_as(self, other: "NodeDescription") -> bool:
         """Say whether operators see the same, too."""

@@ -50,21 +50,31 @@ class Candidates:
         self._views = views
         self._pools_of = pools_of
         self._table = table
-        self._answers: dict[tuple[str, Need], AbleNodes] = {}
+        self._answers: dict[tuple[str, Need, int], AbleNodes] = {}
         self._computed: Mapping[str, frozenset[str]] | None = None
 
-    def find(self, pool_id: str, need: Need) -> AbleNodes:
-        """Return the members of a pool, ``""`` all nodes, that could serve `need` with a slot."""
-        answer = self._answers.get((pool_id, need))
+    def find(self, pool_id: str, need: Need, *, supporting: int = 0) -> AbleNodes:
+        """Return the members of a pool, ``""`` all nodes, that could serve `need` with a slot.
+
+        With `supporting`, those that support so many of its features.
+        """
+        answer = self._answers.get((pool_id, need, supporting))
         if answer is None:
             node_ids = self._find(need)
             if pool_id != ALL_NODES:
                 members = self._list_members(pool_id)
                 node_ids = [node_id for node_id in node_ids if node_id in members]
-            answer = AbleNodes([self._views[node_id] for node_id in node_ids])
+            views = [self._views[node_id] for node_id in node_ids]
+            if supporting:
+                views = [
+                    view
+                    for view in views
+                    if view.node.description.count_supported(need.features) >= supporting
+                ]
+            answer = AbleNodes(views)
             if len(self._answers) >= _MOST_REMEMBERED:
                 self._answers.clear()
-            self._answers[pool_id, need] = answer
+            self._answers[pool_id, need, supporting] = answer
         return answer
 
     def renew(self, table: PoolTable) -> None:

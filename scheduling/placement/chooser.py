@@ -190,6 +190,30 @@ class Chooser:
     def _look(
         self, request: PlacementRequest, route: Route, avoid: Collection[str], now_ms: int
     ) -> Choice:
+        """Put those first that support most of the features asked for; the others follow.
+
+        A feature is no reason to rely on a node in no good standing.
+        """
+        everybody = self._look_among(request, route, avoid, now_ms)
+        if everybody.forced:
+            return everybody
+        for supporting in range(len(request.need.features), 0, -1):
+            tried = self._look_among(request, route, avoid, now_ms, supporting=supporting)
+            if tried.nodes and not tried.forced:
+                first = {node.node_id for node in tried.nodes}
+                rest = [node for node in everybody.nodes if node.node_id not in first]
+                return msgspec.structs.replace(tried, nodes=(*tried.nodes, *rest))
+        return everybody
+
+    def _look_among(
+        self,
+        request: PlacementRequest,
+        route: Route,
+        avoid: Collection[str],
+        now_ms: int,
+        *,
+        supporting: int = 0,
+    ) -> Choice:
         snapshot, need = self._fleet.snapshot, request.need
         looked_at: list[tuple[str, int, str]] = []
         known: list[str] = []
@@ -197,7 +221,7 @@ class Chooser:
         for position, pool_id in enumerate(route.pool_ids):
             if pool_id != ALL_NODES:
                 known.append(snapshot.candidates.say_how_known(pool_id, now_ms=now_ms))
-            able = snapshot.candidates.find(pool_id, need)
+            able = snapshot.candidates.find(pool_id, need, supporting=supporting)
             tried = choose(
                 able,
                 free=self._fleet.loads.free,

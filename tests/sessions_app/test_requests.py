@@ -355,8 +355,33 @@ def test_a_request_for_several_languages_becomes_a_job_for_each() -> None:
     assert (spanish.assignment.tgt_lang, chinese.assignment.tgt_lang) == ("es", "zh_CN")
     assert spanish.assignment.job_id != chinese.assignment.job_id
     assert chinese.need == Need(
-        src="en", tgt="zh-cn", types=("asr", "nmt", "tts"), pairs=(("en", "zh-cn"),)
+        src="en",
+        tgt="zh-cn",
+        types=("asr", "nmt", "tts"),
+        pairs=(("en", "zh-cn"),),
+        features=("polite",),
     )
+
+
+@pytest.mark.req("ND12")
+@pytest.mark.parametrize(
+    ("asked", "counted"),
+    [
+        (None, ()),
+        ({}, ()),
+        ({"b": True, "a": True}, ("a", "b")),
+        ({"a": False, "b": 1, "c": "true", "d": {"e": True}, "x" * 65: True}, ()),
+        ({f"f{number}": True for number in range(9)}, tuple(f"f{one}" for one in range(8))),
+    ],
+)
+def test_features_that_are_true_count_and_no_more_than_eight(
+    asked: dict[str, object] | None, counted: tuple[str, ...]
+) -> None:
+    profile = msgspec.structs.replace(PROFILE, features=None)
+
+    request = requests.request_from_utterance(profile, utterance(features=asked))
+
+    assert request.need.features == counted
 
 
 @pytest.mark.req("J18")
