@@ -10,12 +10,12 @@ _GUESSES = st.lists(st.lists(_WORDS, max_size=8).map(" ".join), max_size=12)
 
 
 @pytest.mark.req("SP5", "SP12")
-@given(_GUESSES, st.lists(_WORDS, max_size=8).map(" ".join))
-def test_what_is_committed_only_grows_whatever_is_revised(guesses, last):
+@given(_GUESSES, st.lists(_WORDS, max_size=8).map(" ".join), st.integers(0, 8))
+def test_what_is_committed_only_grows_whatever_is_revised(guesses, last, sure_words):
     agreement = Agreement()
     before: list[str] = []
     for guess in guesses:
-        agreement.revise(guess)
+        agreement.revise(guess, sure=" ".join(guess.split()[:sure_words]))
         assert agreement.committed[: len(before)] == before
         assert agreement.tail == guess.split()[len(agreement.committed) :]
         before = list(agreement.committed)
@@ -41,6 +41,12 @@ def test_words_are_committed_when_two_guesses_in_a_row_agree_on_them():
     agreement.revise("We can meet at the station tomorrow.")
     assert agreement.committed == ["We", "can", "meet", "at", "the"]
     assert agreement.tail == ["station", "tomorrow."]
+
+
+def test_what_is_sure_is_committed_at_once():
+    agreement = Agreement()
+    agreement.revise("We can meet. The trai", sure="We can meet.")
+    assert (agreement.committed, agreement.tail) == (["We", "can", "meet."], ["The", "trai"])
 
 
 def test_the_last_word_of_a_guess_and_its_full_stop_may_still_change():

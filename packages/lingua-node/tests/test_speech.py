@@ -126,7 +126,7 @@ async def test_a_cancelled_recognition_frees_its_worker_for_the_next_job(schedul
         await socket.assign(job_id="short", audio=text64(clip("eight_of_spades.wav")))
         result = await finish(socket)
         assert result["job_id"] == "short"
-        assert result["text_asr"].endswith("seven of hearts.")
+        assert "seven of hearts" in result["text_asr"]
         assert "siete de corazones" in result["text_translated"]
 
 

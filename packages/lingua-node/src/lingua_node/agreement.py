@@ -22,14 +22,15 @@ class Agreement:
         self.tail: list[str] = []
         self._last: list[str] = []
 
-    def revise(self, guess: str) -> None:
-        """Take the next guess at everything said so far.
+    def revise(self, guess: str, *, sure: str = "") -> None:
+        """Take the next guess at everything said so far; what of it is sure is its beginning.
 
-        The last word of a guess is never committed: more sound may make it another one, and the
-        mark behind it is the recognizer's guess that a sentence ends.
+        The last word of a guess is not committed: more sound may make it another one, and the
+        mark behind it is the recognizer's guess that a sentence ends. What is sure, is at once.
         """
         words = guess.split()
         agreed = min(_count_same(self._last, words), len(words) - 1)
+        agreed = max(agreed, len(sure.split()))
         done = len(self.committed)
         self.committed.extend(words[done:agreed])
         self.tail = words[len(self.committed) :]

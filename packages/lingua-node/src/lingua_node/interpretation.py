@@ -2,12 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from lingua_node.agreement import Agreement, split_clauses
 from lingua_node.jobs import StreamJob
+from lingua_node.recognizers import Guess
 
 Translate = Callable[[str], Awaitable[str]]
 Speak = Callable[[str], Awaitable[tuple[bytes, str]]]  # audio, and its form
+
+
+@dataclass(frozen=True, slots=True)
+class _Clauses:
+    texts: list[str]
+    are_certain: bool
 
 
 class LiveTranslator:
@@ -24,7 +32,8 @@ class LiveTranslator:
         self._agreement = Agreement()
         self._translated_words = 0
         self._clauses: list[str] = []
-        self._to_say: asyncio.Queue[str | None] = asyncio.Queue()  # clauses of one utterance
+        self._to_say: asyncio.Queue[_Clauses | None] = asyncio.Queue()  # of one utterance
+        self._told = ""
         self.speech: list[bytes] = []
 
     @property
@@ -32,15 +41,18 @@ class LiveTranslator:
         """All that is translated for good."""
         return " ".join(self._clauses)
 
-    async def revise(self, guess: str) -> None:
+    async def revise(self, guess: Guess) -> None:
         """Take the next guess at all said so far, and tell what follows from it."""
-        await self._job.emit_partial(guess)
+        if guess.text != self._told:
+            self._told = guess.text
+            await self._job.emit_partial(guess.text)
         if not self._job.pipeline.use_nmt:
             return
-        self._agreement.revise(guess)
-        rest = await self._translate_clauses()
-        tail = await self._translate(" ".join([*rest, *self._agreement.tail]))
-        await self._job.emit_translation(self.text, tail)
+        self._agreement.revise(guess.text, sure=guess.sure)
+        rest = [*await self._translate_clauses(), *self._agreement.tail]
+        if guess.may_be_last:
+            await self._prepare(rest)
+        await self._job.emit_translation(self.text, await self._translate(" ".join(rest)))
 
     async def end(self, final: str) -> None:
         """Take the final text: what is not translated yet is so now."""
@@ -54,10 +66,17 @@ class LiveTranslator:
 
     async def speak_clauses(self) -> None:
         """Speak each clause as it comes, until the last."""
-        while (clause := await self._to_say.get()) is not None:
-            audio, audio_format = await self._speak(clause)
-            self.speech.append(audio)
-            await self._job.emit_speech(audio, tts_format=audio_format)
+        prepared: dict[str, tuple[bytes, str]] = {}
+        while (clauses := await self._to_say.get()) is not None:
+            if not clauses.are_certain:
+                # Behind others it would only hold up what is certain.
+                if self._to_say.empty():
+                    prepared = {text: await self._speak(text) for text in clauses.texts}
+                continue
+            for text in clauses.texts:
+                audio, audio_format = prepared.get(text) or await self._speak(text)
+                self.speech.append(audio)
+                await self._job.emit_speech(audio, tts_format=audio_format)
 
     async def _translate_clauses(self) -> list[str]:
         """Translate what is complete; return the committed words that are not."""
@@ -67,7 +86,13 @@ class LiveTranslator:
             await self._add(clause)
         return rest
 
+    async def _prepare(self, words: list[str]) -> None:
+        """Have spoken what will be the last clauses if nothing more is said."""
+        clauses, rest = split_clauses(words)
+        texts = [await self._translate(text) for text in [*clauses, " ".join(rest)]]
+        self._to_say.put_nowait(_Clauses([text for text in texts if text], are_certain=False))
+
     async def _add(self, clause: str) -> None:
         if translated := await self._translate(clause):
             self._clauses.append(translated)
-            self._to_say.put_nowait(translated)
+            self._to_say.put_nowait(_Clauses([translated], are_certain=True))

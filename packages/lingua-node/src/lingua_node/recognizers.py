@@ -7,15 +7,17 @@ import importlib
 import importlib.util
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from lingua_node import audio
+from lingua_node.phrases import Phrases
 
 _STEP_BYTES = audio.SAMPLE_RATE  # half a second between partial texts
 # A guess costs as much as the sentence is long: a busy machine guesses less often, and keeps up.
-_LARGEST_SHARE = 0.5
+_LARGEST_SHARE = 1 / 3
 _FULL_SCALE = 32_768
 
 
@@ -42,73 +44,114 @@ def load() -> Recognizer:
 
 
 class MoonshineRecognizer:
-    """Moonshine tiny, a network for short pieces of speech that also hears where sentences end."""
+    """Moonshine tiny, a network for short pieces of speech; a phrase is heard at a time."""
 
     def __init__(self) -> None:
         package = importlib.import_module("moonshine_voice")  # untyped, and optional
         transcriber = importlib.import_module("moonshine_voice.transcriber").Transcriber
         model = Path(package.get_assets_path()) / "tiny-en"
-        options = {"identify_speakers": "false", "return_audio_data": "false"}
+        options = {
+            "identify_speakers": "false",
+            "return_audio_data": "false",
+            "vad_threshold": "0",  # we cut ourselves; its own cuts differ from run to run
+        }
         self._transcriber = transcriber(str(model), package.ModelArch.TINY, options=options)
         # The first recognition is slower than the others.
-        self._transcriber.transcribe_without_streaming([0.0] * audio.SAMPLE_RATE)
+        self.hear_phrase(bytes(2 * audio.SAMPLE_RATE))
 
     def recognize(self, pcm16: bytes) -> Iterator[tuple[str, bool]]:
-        """Hear a recording in one piece: the least work, and no text before the last."""
-        heard = self._transcriber.transcribe_without_streaming(_to_floats(pcm16))
-        yield _read_lines(heard), True
+        """Hear a recording: the same text as while it is spoken, and no guesses before it."""
+        phrases = Phrases()
+        heard = [self.hear_phrase(phrase) for phrase in [*phrases.hear(pcm16), phrases.read()]]
+        yield " ".join(text for text in heard if text), True
 
     def listen(self, *, largest_share: float = _LARGEST_SHARE) -> "LiveUtterance":
         """Begin an utterance that is still being spoken; guesses take this share of the time."""
-        return LiveUtterance(self._transcriber, largest_share=largest_share)
+        return LiveUtterance(self.hear_phrase, largest_share=largest_share)
+
+    def hear_phrase(self, pcm16: bytes) -> str:
+        """Return the words of a phrase; none of an empty one."""
+        if not pcm16:
+            return ""
+        heard = self._transcriber.transcribe_without_streaming(_to_floats(pcm16))
+        return _read_lines(heard)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """All that was said so far."""
+
+    sure: str
+    """The phrases that have ended: they stay as they are."""
+    rest: str
+    """That which is still being spoken."""
+    may_be_last: bool = False
+    """The speaker fell silent: if nothing more comes, this is the final text."""
+
+    @property
+    def text(self) -> str:
+        return f"{self.sure} {self.rest}".strip()
 
 
 class LiveUtterance:
-    """One utterance while it is spoken."""
+    """One utterance while it is spoken.
 
-    def __init__(self, transcriber: Any, *, largest_share: float) -> None:
-        # We decide ourselves when to guess: its own interval knows nothing of a backlog.
-        self._transcriber = transcriber
-        self._stream = transcriber.create_stream(update_interval=float("inf"))
-        self._stream.start()
+    A phrase is recognized for good when it ends. At the end of speech only the last one is left,
+    and not even that where the speaker fell silent before.
+    """
+
+    def __init__(self, hear_phrase: Callable[[bytes], str], *, largest_share: float) -> None:
+        self._hear_phrase = hear_phrase
+        self._phrases = Phrases()
         self._rest_per_s = 1 / largest_share - 1
         self._unheard_bytes = 0
         self._rests_until_s = 0.0
-        self._text = ""
+        self._sure: list[str] = []
+        self._heard, self._text = b"", ""  # the phrase when it was last recognized, and its words
+        self._told = Guess(sure="", rest="")
 
     def hear(self, pcm16: bytes) -> None:
         """Take what was said next."""
-        self._stream.add_audio(_to_floats(pcm16))
+        for phrase in self._phrases.hear(pcm16):
+            if text := self._recognize(phrase):
+                self._sure.append(text)
+            self._heard, self._text = b"", ""
         self._unheard_bytes += len(pcm16)
 
-    def guess(self) -> str | None:
+    def guess(self) -> Guess | None:
         """Return the text so far if it is time to guess and it has changed."""
-        began_s = time.monotonic()
-        if self._unheard_bytes < _STEP_BYTES or began_s < self._rests_until_s:
+        if self._is_time():
+            self._unheard_bytes = 0
+            began_s = time.monotonic()
+            self._recognize(self._phrases.read())
+            now_s = time.monotonic()
+            self._rests_until_s = now_s + (now_s - began_s) * self._rest_per_s
+        guess = self._describe()
+        if guess == self._told:
             return None
-        self._unheard_bytes = 0
-        text = _read_lines(self._stream.update_transcription())
-        now_s = time.monotonic()
-        self._rests_until_s = now_s + (now_s - began_s) * self._rest_per_s
-        if text == self._text:
-            return None
-        self._text = text
-        return text
+        self._told = guess
+        return guess
 
     def end(self) -> str:
-        """Return the final text.
+        """Return the final text."""
+        self._recognize(self._phrases.read())
+        return self._describe().text
 
-        The library's own `stop` ends with its last guess and passes over what came after it; one
-        that is forced hears everything.
-        """
-        if self._unheard_bytes:
-            everything = self._transcriber.MOONSHINE_FLAG_FORCE_UPDATE
-            self._text = _read_lines(self._stream.update_transcription(everything))
+    def _is_time(self) -> bool:
+        # Whoever falls silent may have ended: then this guess is the last one, and made in time.
+        if self._phrases.is_quiet:
+            return True
+        if self._phrases.is_ending:
+            return False
+        return self._unheard_bytes >= _STEP_BYTES and time.monotonic() >= self._rests_until_s
+
+    def _recognize(self, phrase: bytes) -> str:
+        if phrase != self._heard:
+            self._heard, self._text = phrase, self._hear_phrase(phrase)
         return self._text
 
-    def close(self) -> None:
-        """Free what the utterance held."""
-        self._stream.close()
+    def _describe(self) -> Guess:
+        return Guess(sure=" ".join(self._sure), rest=self._text, may_be_last=self._phrases.is_quiet)
 
 
 class PocketsphinxRecognizer:

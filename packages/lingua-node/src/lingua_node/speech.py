@@ -6,6 +6,7 @@ speech by eSpeak NG. Nothing that recognizes Spanish comes in a wheel, so there 
 
 import asyncio
 import contextlib
+import importlib.util
 import logging
 import shutil
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ def check_programs(*, tts_format: str) -> None:
         missing.append(
             "Moonshine or pocketsphinx (pip install 'lingua-node[moonshine]' or [speech])"
         )
+    if importlib.util.find_spec("soxr") is None:
+        missing.append("soxr (pip install 'lingua-node[speech]')")
     if not translator.is_installed():
         missing.append(
             "Apertium English-Spanish (Debian: apt-get install apertium apertium-eng-spa)"
@@ -108,14 +111,14 @@ class SpeechNode:
         await self._translator.stop()
 
     async def interpret(self, job: StreamJob) -> Result:
-        """Do one job while it is spoken; what came whole, or at another rate, is done whole.
+        """Do one job while it is spoken; what came whole is done whole.
 
         The timings of a stream count from the end of speech.
 
         :raises JobFailed: wrong languages, or a step that broke
         """
         _check(job)
-        if not isinstance(job.assign, messages.OpenJob) or job.sample_rate != audio.SAMPLE_RATE:
+        if not isinstance(job.assign, messages.OpenJob):
             return await self._work(job, b"".join([piece async for piece in job.audio]))
         async with self._workers.borrow() as worker:
             live = LiveTranslator(
@@ -124,7 +127,7 @@ class SpeechNode:
             # Also for who does not want it by clause: the result need not wait for all of it then.
             speaking = asyncio.create_task(live.speak_clauses()) if job.pipeline.use_tts else None
             try:
-                heard = await worker.listen(job.audio, live.revise)
+                heard = await worker.listen(job.audio, live.revise, rate=job.sample_rate)
                 began_s = clock.monotonic_s()
                 await live.end(heard)
                 timings = {"nmt_ms": clock.elapsed_ms(since_s=began_s)}

@@ -9,10 +9,15 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from lingua_node import speech_worker
+from lingua_node import audio
 from lingua_node.jobs import JobFailed
+from lingua_node.recognizers import Guess
 
 logger = logging.getLogger(__name__)
+
+MUTE = "mute"
+
+Tell = Callable[[Guess], Awaitable[None]]
 
 _READY_WITHIN_S = 60.0
 _HEAD_BYTES = 5
@@ -32,7 +37,7 @@ class Worker:
 
     def __init__(self, *, is_mute: bool = False) -> None:
         """Prepare one; a mute one recognizes nothing, and needs neither model nor memory."""
-        self._arguments = [speech_worker.MUTE] if is_mute else []
+        self._arguments = [MUTE] if is_mute else []
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -99,7 +104,7 @@ class Worker:
                 await self.stop()
 
     async def listen(
-        self, pcm16: AsyncIterator[bytes], tell: Callable[[str], Awaitable[None]]
+        self, pcm16: AsyncIterator[bytes], tell: Tell, *, rate: int = audio.SAMPLE_RATE
     ) -> str:
         """Recognize what is still being spoken; `tell` gets each guess at all said so far.
 
@@ -110,7 +115,7 @@ class Worker:
         text: str | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                feeding = group.create_task(self._feed(pcm16))
+                feeding = group.create_task(self._feed(pcm16, rate))
                 text = await self._hear(tell)
                 await feeding
         except ExceptionGroup as failed:
@@ -121,20 +126,20 @@ class Worker:
                 await self.stop()
         return text
 
-    async def _feed(self, pcm16: AsyncIterator[bytes]) -> None:
-        await self._write(b"O", b"")
+    async def _feed(self, pcm16: AsyncIterator[bytes], rate: int) -> None:
+        await self._write(b"O", struct.pack("<I", rate))
         async for piece in pcm16:
             await self._write(b"D", piece)
         await self._write(b"L", b"")
 
-    async def _hear(self, tell: Callable[[str], Awaitable[None]]) -> str:
+    async def _hear(self, tell: Tell) -> str:
         while True:
             answer, content = await self._read()
             if answer == b"E":
                 raise JobFailed(content.decode())
             if answer == b"F":
                 return content.decode()
-            await tell(content.decode())
+            await tell(Guess(**json.loads(content)))
 
     async def _ensure_running(self) -> None:
         if not self.is_running:
