@@ -168,6 +168,11 @@ bench-speech: setup  ## speech passed on while it is spoken: cost of a chunk, it
 	@$(PYTHON) -m bench.speech
 	@$(PYTHON) -m bench.report
 
+.PHONY: bench-words
+bench-words: setup  ## the reference node, whole and streamed: what one waits for after the last word
+	@$(PYTHON) -m bench.speech_words
+	@$(PYTHON) -m bench.report
+
 .PHONY: bench-peers
 bench-peers: setup  ## the same payload through six others a user might pick, under var/
 	@$(PYTHON) -m bench.peers.run

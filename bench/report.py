@@ -109,6 +109,8 @@ def render(results: Mapping[str, Document]) -> dict[str, str]:
         "peers": lambda: print_table(_list_rows(peers)),
         "speech-run": lambda: print_run(results["speech"]),
         "speech": lambda: print_table(_list_rows(results["speech"])),
+        "words-run": lambda: print_run(results["words"]),
+        "words": lambda: print_table(_list_rows(results["words"])),
         "costs": lambda: print_costs(rows),
         "example": lambda: print_example(rows),
         "simulation": lambda: f"{print_setting(simulated)}\n\n{print_policies(policies)}",
@@ -132,7 +134,10 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="change nothing, fail on a difference")
     options = parser.parse_args()
     blocks = render(
-        {name: _read(name) for name in ("latest", "memory", "peers", "simulation", "speech")}
+        {
+            name: _read(name)
+            for name in ("latest", "memory", "peers", "simulation", "speech", "words")
+        }
     )
     outdated = []
     for path in _PAGES:

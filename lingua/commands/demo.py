@@ -14,7 +14,7 @@ from typing import Any
 
 import websockets
 
-_CHUNK_FRAMES = 4_096
+_CHUNK_FRAMES = 1_600
 _MOST_FRAME_BYTES = 16 * 1024 * 1024
 _STOPPED_WITHIN_S = 30.0
 _TELLS_EVERY_S = 5.0
@@ -182,7 +182,12 @@ class _Heard:
 async def _say(socket: websockets.ClientConnection, session_id: str, clip: Clip) -> None:
     chunk_bytes = 2 * _CHUNK_FRAMES
     chunks = [clip.pcm[at : at + chunk_bytes] for at in range(0, len(clip.pcm), chunk_bytes)]
+    began_s = time.monotonic()
+    said_s = 0.0
     for seq, chunk in enumerate([*chunks, b""]):
+        # A microphone gives what was said, not what will be; and it does not fall behind.
+        said_s += len(chunk) / 2 / clip.sample_rate
+        await asyncio.sleep(began_s + said_s - time.monotonic())
         await socket.send(
             json.dumps(
                 {
@@ -194,7 +199,6 @@ async def _say(socket: websockets.ClientConnection, session_id: str, clip: Clip)
                 }
             )
         )
-        await asyncio.sleep(len(chunk) / 2 / clip.sample_rate)
 
 
 async def _listen(socket: websockets.ClientConnection, show: Callable[[str], None]) -> _Heard:
