@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lingua_node.phrases import Phrases
 from test_recognition import clip
@@ -28,6 +28,7 @@ def noise(seconds: float, *, loudness: int) -> bytes:
 
 
 @pytest.mark.req("SP12")
+@settings(max_examples=20, deadline=None)  # ten seconds of sound each
 @given(st.integers(min_value=1, max_value=40_000))
 def test_phrases_are_the_same_whatever_the_pieces(half):
     recording = clip("best_of_times")
