@@ -52,7 +52,7 @@ class StreamingSpeaker(ChaosSpeaker):
         super().lost()
 
     async def _repeat(self, ack: Frame) -> None:
-        self._let_go(ack["acked_seq"])
+        self._let_go(ack["acked_seq"], told_by="resuming")
         if self._sentence is not None:
             self._sentence.is_resumed = True
         for word, chunk in list(self._kept.values()):
@@ -141,13 +141,17 @@ class StreamingSpeaker(ChaosSpeaker):
             self.records.words.sockets[word] = self.sockets
         await self.send(chunk)
 
-    def _let_go(self, acked_seq: int) -> None:
+    def _let_go(self, acked_seq: int, *, told_by: str) -> None:
+        """All chunks up to here are safe."""
         for seq in [seq for seq in self._kept if seq <= acked_seq]:
-            del self._kept[seq]
+            word, _ = self._kept.pop(seq)
+            if word is not None:
+                told = f"{told_by} {acked_seq} on socket {self.sockets}"
+                self.records.words.acked[word] = told
 
     async def _take(self, frame: Frame) -> None:
         if frame["type"] == "audio_ack":
-            self._let_go(frame["seq"])
+            self._let_go(frame["seq"], told_by="audio_ack")
         elif frame["type"] == "translation_partial":
             self.records.words.grown.append(
                 Grown(

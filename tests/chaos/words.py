@@ -83,13 +83,14 @@ class Words:
     """What streaming speakers said, what nodes heard of it, and what was told meanwhile.
 
     `heard` is by the text of a result, which names its job, node and attempt; `sockets` are the
-    last on which each word was sent.
+    last on which each word was sent, `acked` what said that it is safe.
     """
 
     sentences: list[Sentence] = field(default_factory=list)
     heard: dict[str, tuple[Said, ...] | None] = field(default_factory=dict)
     grown: list[Grown] = field(default_factory=list)
     sockets: dict[Said, int] = field(default_factory=dict)
+    acked: dict[Said, str] = field(default_factory=dict)
     sent_again: int = 0  # chunks, behind what was acknowledged
     streams: int = 0  # attempts that nodes heard from their opening to their end
 
@@ -100,6 +101,11 @@ class Words:
         """Return the last socket on which was said what an answer is about, 0 for none."""
         run = self.heard.get(text)
         return self.sockets.get(run[0], 0) if run else 0
+
+    def describe(self, word: Said) -> str:
+        """Say on which socket a word was sent last, and what made its speaker let go of it."""
+        acked = self.acked.get(word, "nothing")
+        return f"sent on socket {self.sockets.get(word)}, acknowledged by {acked}"
 
 
 def find_unheard(words: Words, outcomes: dict[str, list[tuple[int, str | None]]]) -> Iterator[str]:
@@ -125,7 +131,11 @@ def find_unheard(words: Words, outcomes: dict[str, list[tuple[int, str | None]]]
         for sentence in sentences:
             lost = [word for word in sentence.words if word not in set(heard)]
             if lost and not _may_be_lost(sentence, lost, runs):
-                yield f"{session_id}: nobody worked on {lost} of {len(sentence.words)} words"
+                told = [words.describe(word) for word in (lost[0], lost[-1])]
+                yield (
+                    f"{session_id}: nobody worked on {lost} of {len(sentence.words)} words;"
+                    f" first, last: {'; '.join(told)}"
+                )
 
 
 def find_taken_back(words: Words) -> Iterator[str]:
