@@ -38,6 +38,7 @@ from nodes.partial_results import PartialResults
 from operators.console.console import Console
 from operators.console.instance import link
 from operators.db.pool_source import DatabaseSource
+from operators.db.standing_audit import AuditedStandings
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.model import ids
 from scheduling.model.errors import DependencyDown
@@ -230,6 +231,7 @@ async def _compose(
             build_stale_requests(services),
             services.tenants,
             services.cordons,
+            AuditedStandings(listeners=services.fleet.listeners.judged),
             *pools.loops,
             *network.loops,
             *access.loops,

@@ -72,6 +72,7 @@ def build_console(
             fleet=services.fleet,
             explainer=services.explainer,
             node_control=services.node_control,
+            standings=services.standings,
             leader=pools.leader,
             follower=pools.follower,
             sample_size=services.configuration.placement.sample_size,

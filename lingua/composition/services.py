@@ -73,6 +73,7 @@ class Services:
     delivery: Delivery
     tenants: Tenants
     settlement: Settlement
+    standings: Standings
     dispatcher: Dispatcher
     retries: Retries
     declines: Declines
@@ -133,7 +134,12 @@ def build_services(
     """Build the core over its stores; starts nothing."""
     fleet, delivery = Fleet(require_gpu=configuration.require_gpu), Delivery()
     tenants = Tenants(fleet=fleet, store=stores.tenants)
-    standings = Standings(stores=stores, fleet=fleet, metrics=infrastructure.metrics)
+    standings = Standings(
+        stores=stores,
+        fleet=fleet,
+        metrics=infrastructure.metrics,
+        quarantine_ms=configuration.standing.most_quarantine_ms,
+    )
     settlement = Settlement(
         stores=stores, fleet=fleet, delivery=delivery, tenants=tenants, standings=standings
     )
@@ -211,6 +217,7 @@ def build_services(
         delivery=delivery,
         tenants=tenants,
         settlement=settlement,
+        standings=standings,
         dispatcher=dispatcher,
         retries=retries,
         declines=Declines(

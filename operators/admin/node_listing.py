@@ -11,8 +11,14 @@ Json = dict[str, Any]
 SEARCH, PAGE, ORDER = "q", "p", "o"
 PAGE_SIZE = 100
 
+
+def _say_standing(node: Json) -> str:
+    return str(node.get("standing", {}).get("state", ""))
+
+
 _FILTERS: Mapping[str, Callable[[Json], Iterable[str]]] = {
     "status": lambda node: [node["status"]],
+    "standing": lambda node: [_say_standing(node)],
     "service": lambda node: sorted({row["service_type"] for row in node["services"]}),
     "language": lambda node: node["languages"],
     "instance": lambda node: [node["instance_id"]],
@@ -21,6 +27,7 @@ _COLUMNS: Mapping[str, Callable[[Json], Any]] = {
     "node": lambda node: node["node_id"],
     "status": lambda node: node["status"],
     "slots": lambda node: node["max_concurrent_jobs"] - node["current_jobs"],
+    "standing": _say_standing,
     "heartbeat": lambda node: -node["last_heartbeat"],
 }
 

@@ -36,6 +36,8 @@ _SAID = {
     "disconnect": "Disconnect: close its socket; it may come back",
     "shutdown": "Shut down: ask its program to finish what it has, then to end",
     "reload_config": "Reload: ask its program to read its configuration anew",
+    "quarantine": "Quarantine: no jobs for a while, then one to try it",
+    "absolve": "Absolve: forget what its work says against it",
 }
 
 
@@ -178,5 +180,6 @@ class CordonAdmin(CordonPages):
 def _make_row(node: Json) -> Json:
     """Return a node with what only the page needs."""
     heard_at = dt.datetime.fromtimestamp(node["last_heartbeat"] / 1000, dt.UTC)
+    judged_at = dt.datetime.fromtimestamp(node["standing"]["since_ms"] / 1000, dt.UTC)
     url = reverse("admin:operators_fleetnode_change", args=[quote(node["node_id"])])
-    return {**node, "heard_at": heard_at, "url": url}
+    return {**node, "heard_at": heard_at, "judged_at": judged_at, "url": url}

@@ -154,6 +154,7 @@ WHY = {
     "tenant_id": "default",
     "need": _NEED,
     "decisions": [_DECISION],
+    "standings": [],
 }
 TICKET = {
     "ticket": "eyJ…",

@@ -232,6 +232,7 @@ class WhyView(OwnJobView):
             "then": ["capacity_exceeded"],
             "answers": [],
             "pools": ["voices"],
+            "standings": [],
         },
     ),
 )

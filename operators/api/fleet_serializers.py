@@ -3,7 +3,7 @@
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from operators.api.serializers import ClusterNode, JobDecision, JobNeed, LookedAt
+from operators.api.serializers import ClusterNode, JobDecision, JobNeed, LookedAt, NodeStanding
 from operators.console.node_commands import COMMANDS
 
 
@@ -99,6 +99,10 @@ class Simulation(serializers.Serializer[None]):
     looked_at = LookedAt(many=True)
 
 
+class JudgedNode(NodeStanding):
+    node_id = serializers.CharField()
+
+
 class Why(serializers.Serializer[None]):
     job_id = serializers.CharField()
     state = serializers.CharField()
@@ -109,6 +113,7 @@ class Why(serializers.Serializer[None]):
     tenant_id = serializers.CharField()
     need = JobNeed()
     decisions = JobDecision(many=True)
+    standings = JudgedNode(many=True, help_text="Of nodes that were looked at, unless it is good.")
 
 
 class WhyNot(serializers.Serializer[None]):
@@ -121,3 +126,4 @@ class WhyNot(serializers.Serializer[None]):
     )
     answers = serializers.ListField(child=serializers.CharField(), help_text="Of its slot.")
     pools = serializers.ListField(child=serializers.CharField())
+    standings = JudgedNode(many=True, help_text="Of the node, unless it is good.")

@@ -43,6 +43,12 @@ _EXAMPLE_NODE = {
         "last_at_ms": 1795190115806,
     },
     "takeovers": 0,
+    "standing": {
+        "state": "quarantine",
+        "reason": "stalled",
+        "since_ms": 1795190100000,
+        "ends_at_ms": 1795190130000,
+    },
     "services": [{"service_id": "faster-whisper", "service_type": "Asr", "status": "Running"}],
     "capabilities": [
         {"service_type": "Asr", "ready": True, "reason": None, "ready_impl_ids": None}
@@ -89,7 +95,8 @@ class NodeCommandView(CommandView):
     """Drain: nothing new until resumed or connected anew. Cordon: until resumed. Both finish jobs.
 
     Disconnect closes the socket; the node may come back at once. Shutdown and reload_config are
-    orders to its program (`node_control`), which may know nothing of them.
+    orders to its program (`node_control`), which may know nothing of them. Quarantine: no jobs for
+    `LINGUA_NODE_QUARANTINE_MAX_S`, then a trial. Absolve: forget what speaks against it.
     """
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:

@@ -110,6 +110,18 @@ class InstalledModel(serializers.Serializer[None]):
     enabled = serializers.BooleanField()
 
 
+class NodeStanding(serializers.Serializer[None]):
+    state = serializers.ChoiceField(
+        ["good", "probation", "quarantine", "trial"],
+        help_text="On probation and on trial it gets one job at a time, in quarantine none.",
+    )
+    reason = serializers.CharField(
+        help_text="failed, silent, stalled, unreadable or operator; empty where it is good."
+    )
+    since_ms = serializers.IntegerField(help_text="Milliseconds since the epoch, or 0.")
+    ends_at_ms = serializers.IntegerField(help_text="The same; when it ends, or is tried.")
+
+
 class ClusterNode(serializers.Serializer[None]):
     node_id = serializers.CharField()
     instance_id = serializers.CharField()
@@ -130,6 +142,7 @@ class ClusterNode(serializers.Serializer[None]):
     takeovers = serializers.IntegerField(
         help_text="How often a newer connection took its id from a living one."
     )
+    standing = NodeStanding(help_text="What its work so far says of it.")
     services = ServiceState(many=True)
     capabilities = CapabilityState(many=True)
 

@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from operators.console.statistics import name_type
+from scheduling.model import clock
 from scheduling.model.instances import InstanceFigures, InstanceRecord
 from scheduling.model.nodes import Hold, Node, NodeStatus
+from scheduling.model.standing import NodeState, Standing
 
 Json = dict[str, Any]
 
@@ -103,6 +105,7 @@ def describe_node(node: Node, load: int) -> Json:
         "models": [msgspec.structs.asdict(model) for model in description.machine.models],
         "flaws": msgspec.to_builtins(node.flaws),
         "takeovers": node.takeovers,
+        "standing": describe_standing(node.standing),
         "services": [
             {
                 "service_id": service.service_id,
@@ -122,6 +125,19 @@ def describe_node(node: Node, load: int) -> Json:
                 {service.type for service in description.services} | description.ready_types
             )
         ],
+    }
+
+
+def describe_standing(standing: Standing) -> Json:
+    """Return a node's standing as it is now; a quarantine whose time is over is a trial."""
+    now_ms = clock.now_ms()
+    state: str = standing.state_at(now_ms)
+    is_good = state == NodeState.GOOD
+    return {
+        "state": "trial" if standing.is_on_trial(now_ms) else state,
+        "reason": "" if is_good else standing.reason,
+        "since_ms": 0 if is_good else standing.since,
+        "ends_at_ms": 0 if is_good else standing.ends,
     }
 
 

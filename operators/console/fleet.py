@@ -3,17 +3,19 @@
 import asyncio
 import dataclasses
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
 
-from operators.console.cluster import describe_node
+from operators.console.cluster import describe_node, describe_standing
 from operators.console.job_timeline import describe_decision, describe_looked_at
 from scheduling.fleet.node_control import NodeControl
 from scheduling.jobs.explaining import Explainer
+from scheduling.jobs.standings import Standings
 from scheduling.model.jobs import Need, phase2_state
 from scheduling.model.nodes import Node
+from scheduling.model.standing import NodeState
 from scheduling.placement.pool_config import PoolConfig
 from scheduling.placement.pools import LANGUAGE_KINDS, Pool
 from scheduling.placement.ranking import Choice, Reason
@@ -47,6 +49,7 @@ class FleetService:
         fleet: Fleet,
         explainer: Explainer,
         node_control: NodeControl,
+        standings: Standings,
         leader: Leader,
         follower: PoolFollower,
         sample_size: int,
@@ -61,6 +64,8 @@ class FleetService:
             "cordon": lambda node_id: node_control.drain(node_id, lasting=True),
             "resume": node_control.resume,
             "disconnect": node_control.disconnect,
+            "quarantine": standings.quarantine,
+            "absolve": standings.absolve,
             **{
                 command: functools.partial(node_control.order, command=command)
                 for command in ("shutdown", "reload_config")
@@ -170,6 +175,9 @@ class FleetService:
             "tenant_id": job.tenant_id,
             "need": _plain(job.need),
             "decisions": [describe_decision(decision) for decision in explanation.decisions],
+            "standings": self._list_standings(
+                {seen[0] for decision in explanation.decisions for seen in decision.looked_at}
+            ),
         }
 
     async def why_not(self, *, job_id: str, node_id: str) -> Json | None:
@@ -184,7 +192,16 @@ class FleetService:
             "then": [reason or None for reason in verdict.then],
             "answers": verdict.answers,
             "pools": verdict.pools,
+            "standings": self._list_standings({node_id}),
         }
+
+    def _list_standings(self, node_ids: Collection[str]) -> list[Json]:
+        """Return what speaks against those of these nodes that are in no good standing now."""
+        known = [self._fleet.find_known(node_id) for node_id in sorted(node_ids)]
+        rows = [(node.node_id, describe_standing(node.standing)) for node in known if node]
+        return [
+            {"node_id": node_id, **row} for node_id, row in rows if row["state"] != NodeState.GOOD
+        ]
 
     def _describe(self, node: Node) -> Json:
         offer = node.description.languages

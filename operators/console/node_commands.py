@@ -4,7 +4,10 @@ from operators.console.console import Console
 from operators.console.fleet import FleetService
 from operators.db.node_models import note_command
 
-COMMANDS = ("drain", "resume", "cordon", "disconnect", "shutdown", "reload_config")
+COMMANDS = (
+    *("drain", "resume", "cordon", "disconnect", "shutdown", "reload_config"),
+    *("quarantine", "absolve"),
+)
 
 
 def give_command(

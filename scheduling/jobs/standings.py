@@ -26,7 +26,10 @@ class Standings:
     what no node can do is the utterance's own fault (decision 0152).
     """
 
-    def __init__(self, *, stores: Stores, fleet: Fleet, metrics: Metrics) -> None:
+    def __init__(
+        self, *, stores: Stores, fleet: Fleet, metrics: Metrics, quarantine_ms: int
+    ) -> None:
+        self._quarantine_ms = quarantine_ms
         self._stores = stores
         self._fleet = fleet
         self._metrics = metrics
@@ -48,12 +51,31 @@ class Standings:
             self.note(node_id, freed.judgement)
         self._fleet.loads.record(node_id, freed.load)
 
-    def note(self, node_id: str, judgement: Judgement, *, actor: str = "") -> None:
+    async def quarantine(self, node_id: str) -> bool:
+        """Give a node no job for as long as a quarantine may last; False when it is unknown.
+
+        It ends with a trial as any other; who wants a node out for good cordons it.
+        """
+        judgement = await self._stores.slots.quarantine(node_id=node_id, for_ms=self._quarantine_ms)
+        if judgement is not None:
+            self.note(node_id, judgement)
+        return judgement is not None
+
+    async def absolve(self, node_id: str) -> bool:
+        """Forget all that speaks against a node; False when it is unknown."""
+        judgement = await self._stores.slots.absolve(node_id=node_id)
+        if judgement is not None:
+            self.note(node_id, judgement)
+        return judgement is not None or self._fleet.find_known(node_id) is not None
+
+    def note(self, node_id: str, judgement: Judgement) -> None:
         """Take a node's standing, tell other instances, and say so where its state changed."""
         standing, before = judgement.standing, judgement.before
         known = self._fleet.find(node_id)
         if known is not None and known.standing != standing:
             self._fleet.put(msgspec.structs.replace(known, standing=standing))
+        elif away := self._fleet.absent.nodes.get(node_id):
+            self._fleet.absent.put(msgspec.structs.replace(away, standing=standing))
         if standing.state is before:
             return
         self._metrics.count("node_state_changes_total", before, standing.state)
@@ -64,10 +86,9 @@ class Standings:
                 "before": before,
                 "state": standing.state,
                 "reason": standing.reason,
-                "actor": actor,
             },
         )
-        change = StandingChange(node_id=node_id, before=before, standing=standing, actor=actor)
+        change = StandingChange(node_id=node_id, before=before, standing=standing)
         for tell in self._fleet.listeners.judged:
             tell(change)
 

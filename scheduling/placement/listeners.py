@@ -10,12 +10,11 @@ from scheduling.model.standing import NodeState, Standing
 
 
 class StandingChange(msgspec.Struct, frozen=True):
-    """A node's state changed, by its work, or by an operator (`actor`)."""
+    """A node's state changed, by its work or by an operator."""
 
     node_id: str
     before: NodeState
     standing: Standing
-    actor: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

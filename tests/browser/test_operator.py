@@ -56,7 +56,18 @@ def _order_in_the_admin(browser: Browser, address: str) -> None:
     browser.keep_picture("operator-admin-cordons")
 
 
-@pytest.mark.req("P14", "N6", "O13")
+def _quarantine_and_absolve(browser: Browser) -> None:
+    """On the fleet's page take a node out, read why, and take it back."""
+    browser.click("[data-status=Ready] [data-act=quarantine]")
+    browser.wait("it is kept out", lambda: browser.texts("[data-standing=quarantine]"))
+    told = browser.text("[data-standing=quarantine]")
+    assert "quarantine: operator, since " in told
+    browser.keep_picture("operator-fleet-quarantined")
+    browser.click("[data-act=absolve]")
+    browser.wait("it is back", lambda: len(browser.texts("[data-standing=good]")) == 2)
+
+
+@pytest.mark.req("P14", "N6", "O13", "ND15")
 def test_a_new_operator_finds_the_way(browser: Browser, quiet: Lingua) -> None:
     address = f"http://{quiet.instance.address}"
     nodes = ("simulate", "--nodes", "1", "--slots", "2", "--heartbeat", "1")
@@ -87,6 +98,7 @@ def test_a_new_operator_finds_the_way(browser: Browser, quiet: Lingua) -> None:
 
         browser.open(f"{address}/fleet")
         browser.wait("ready", lambda: browser.text("[data-tile=ready]") == "2 / 2")
+        _quarantine_and_absolve(browser)
         for left in ("1 / 2", "0 / 2"):
             browser.click("[data-status=Ready] [data-act=drain]")
             browser.wait("it told", lambda: browser.text("#done").startswith("Drain"))

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
@@ -20,6 +20,9 @@ SESSION, NODE = "/ws/session", "/ws/node"
 POISON = "AQID" * 400
 """Audio that no node can do."""
 FULL_SIZE = os.environ.get("JUDGED_NODES") == "full"
+_BEATS_EVERY_S = 5
+# A job may meet several nodes that stall.
+_DEADLINE_S = 150
 Pair = tuple[str, str]
 
 
@@ -65,28 +68,38 @@ class MoodyNode(WorkingNode):
         super().__init__(socket)
         self._working: set[asyncio.Task[None]] = set()
 
+    def beat_on(self) -> None:
+        """Send a heartbeat now and then, until the socket is closed."""
+        if self.close_code is None:
+            self._begin(self.heartbeat())
+            asyncio.get_running_loop().call_later(_BEATS_EVERY_S, self.beat_on)
+
     async def on_frame(self, frame: Frame) -> None:
         if frame["type"] != "job_assign":
             return
         self.assigned += 1
         await self.acknowledge(frame)
         takes_s = SCALE.service_s if self.mood is Mood.WELL and frame["audio"] != POISON else 0
-        asyncio.get_running_loop().call_later(takes_s, self._begin, frame)
+        asyncio.get_running_loop().call_later(takes_s, lambda: self._begin(self._answer(frame)))
 
-    def _begin(self, job: Frame) -> None:
-        task = asyncio.create_task(self._answer(job))
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(_while_open(work))
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 
     async def _answer(self, job: Frame) -> None:
-        # A node whose socket is closed meanwhile has nobody to answer.
-        with contextlib.suppress(ConnectionClosed):
-            if self.mood is Mood.FAILS or job["audio"] == POISON:
-                await self.fail(job, "PROCESSING_ERROR")
-            elif self.mood is Mood.UNREADABLE:
-                await self.send(self.result_frame(job) | {"text_translated": {"not": "text"}})
-            elif self.mood is Mood.WELL:
-                await self.finish(job)
+        if self.mood is Mood.FAILS or job["audio"] == POISON:
+            await self.fail(job, "PROCESSING_ERROR")
+        elif self.mood is Mood.UNREADABLE:
+            await self.send(self.result_frame(job) | {"text_translated": {"not": "text"}})
+        elif self.mood is Mood.WELL:
+            await self.finish(job)
+
+
+async def _while_open(work: Coroutine[None, None, None]) -> None:
+    """Do what a node whose socket is closed meanwhile cannot do any more."""
+    with contextlib.suppress(ConnectionClosed):
+        await work
 
 
 @contextlib.asynccontextmanager
@@ -101,6 +114,7 @@ async def open_fleet(
         ]
         for node in nodes:
             await node.register(languages)
+            node.beat_on()
         for node in nodes[good:]:
             node.mood = mood
         yield nodes[:good], nodes[good:]
@@ -109,11 +123,12 @@ async def open_fleet(
 async def say_and_hear(speaker: Speaker, index: int, **changes: object) -> bool:
     """Say one utterance; return whether it ended well."""
     await speaker.say(index, **changes)
-    ended = await speaker.next(
+    ended = await speaker.find(
         lambda frame: (
             frame["type"] in {"translation_result", "missing_result"}
             and frame["utterance_index"] == index
-        )
+        ),
+        within_s=_DEADLINE_S,
     )
     return ended["type"] == "translation_result"
 

@@ -205,6 +205,7 @@ async def test_the_description_names_every_path_and_nothing_undescribed(api: Api
             f"/api/v1/nodes/{{node_id}}/{command}"
             for command in (
                 *("drain", "resume", "cordon", "disconnect", "shutdown", "reload_config"),
+                *("quarantine", "absolve"),
             )
         ),
         *("/api/v1/coverage", "/api/v1/phase3/pools", "/api/v1/phase3/simulate"),

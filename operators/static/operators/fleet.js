@@ -1,8 +1,8 @@
 // The fleet from /api/v1/nodes, and the commands an operator can give a node.
-import { ago, fillRows, find, id, make, poll, row, setTile, statusBadge } from "./dom.js";
+import { ago, clockTime, fillRows, find, id, make, poll, row, setTile, statusBadge } from "./dom.js";
 
 const MOST_ROWS = 200;
-const COMMANDS = { drain: "Drain", cordon: "Cordon", resume: "Resume", disconnect: "Disconnect", shutdown: "Shut down", reload_config: "Reload" };
+const COMMANDS = { drain: "Drain", cordon: "Cordon", resume: "Resume", disconnect: "Disconnect", shutdown: "Shut down", reload_config: "Reload", quarantine: "Quarantine", absolve: "Absolve" };
 const mayOperate = find("#fleet").dataset.mayOperate === "yes";
 let latest = [];
 
@@ -19,12 +19,19 @@ async function command(node, action) {
 }
 
 function buttons(node) {
-  const offered = { "": ["drain", "cordon"], drain: ["resume", "cordon"], cordon: ["resume"] }[node.held].concat("disconnect", "shutdown", "reload_config");
+  const offered = { "": ["drain", "cordon"], drain: ["resume", "cordon"], cordon: ["resume"] }[node.held].concat("disconnect", "shutdown", "reload_config", node.standing.state === "good" ? "quarantine" : "absolve");
   return make("td", { class: "acts" }, ...offered.map((action) => {
     const button = make("button", { type: "button", disabled: !mayOperate, "data-act": action, "aria-label": `${COMMANDS[action]} ${node.node_id}` }, COMMANDS[action]);
     button.addEventListener("click", () => command(node.node_id, action));
     return button;
   }));
+}
+
+// What its work so far says of a node: state, why, since when and until when.
+function standing({ state, reason, since_ms, ends_at_ms }) {
+  if (state === "good") return state;
+  const until = state === "trial" ? "one job decides" : `until ${clockTime(ends_at_ms)}`;
+  return `${state}: ${reason}, since ${clockTime(since_ms)}, ${until}`;
 }
 
 // What operators should know of a node's program: frames that were not as declared, an id that two have.
@@ -37,15 +44,16 @@ function trouble({ flaws, takeovers }) {
 
 function show() {
   const wanted = find("#node-filter").value.trim().toLowerCase();
-  const words = (node) => [node.node_id, node.status, ...node.languages, ...node.services.map((entry) => entry.service_id)].join(" ");
+  const words = (node) => [node.node_id, node.status, node.standing.state, ...node.languages, ...node.services.map((entry) => entry.service_id)].join(" ");
   const nodes = latest.filter((node) => !wanted || words(node).toLowerCase().includes(wanted));
   fillRows("#nodes", nodes.slice(0, MOST_ROWS).map((node) => {
     const line = row(
       id(node.node_id), statusBadge(node.status), `${node.current_jobs} / ${node.max_concurrent_jobs}`,
       node.languages.join(", ") || "–", node.services.map((entry) => entry.service_id).join(", ") || "–",
-      ago(node.last_heartbeat), trouble(node), buttons(node));
+      ago(node.last_heartbeat), standing(node.standing), trouble(node), buttons(node));
     line.dataset.node = node.node_id;
     line.dataset.status = node.status;
+    line.dataset.standing = node.standing.state;
     return line;
   }), { empty: "No node is connected." });
 }
@@ -55,6 +63,7 @@ function take({ nodes }) {
   const ready = nodes.filter((node) => node.status === "Ready");
   setTile("ready", `${ready.length} / ${nodes.length}`);
   setTile("draining", nodes.filter((node) => node.online && node.draining).length);
+  setTile("held-back", nodes.filter((node) => node.online && node.standing.state !== "good").length);
   setTile("free", ready.reduce((sum, node) => sum + Math.max(0, node.max_concurrent_jobs - node.current_jobs), 0));
   // A button that has the focus keeps it: the table is not rebuilt under somebody's hands.
   if (!find("#nodes").contains(document.activeElement)) show();

@@ -18,6 +18,11 @@ function describe(decision) {
     table("Asked for a slot", ["Node", "Answer", "Load", "µs"], decision.answers.map((slot) => row(slot.node_id, slot.word, slot.load, slot.elapsed_us))));
 }
 
+// Nodes that are in no good standing now; what they were then, "Passed over" says.
+function listStandings(standings) {
+  return table("Standing now", ["Node", "State", "Reason", "Since", "Until"], standings.map((one) => row(one.node_id, one.state, one.reason, clockTime(one.since_ms), clockTime(one.ends_at_ms))));
+}
+
 async function ask(job) {
   find("#job").value = job;
   const answer = await fetch(`/api/v1/jobs/${encodeURIComponent(job)}/why`, { headers: { Accept: "application/json" } });
@@ -26,7 +31,7 @@ async function ask(job) {
   find("#told").textContent = answer.ok
     ? `${told.job_id}: ${told.state}${told.node_id ? ` on ${told.node_id}` : ""}${told.reason ? `, ${told.reason}` : ""}, ${told.need.src} to ${told.need.tgt}`
     : told.message;
-  const decisions = answer.ok ? told.decisions.map(describe) : [];
+  const decisions = answer.ok ? [...told.decisions.map(describe), listStandings(told.standings)].filter(Boolean) : [];
   find("#decisions").replaceChildren(...(decisions.length ? decisions : [make("p", { class: "empty" }, "No decision is kept.")]));
 }
 
