@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from operators.api import audit, dead_letters, fleet, jobs, nodes, scraping, sessions, views
 from operators.api.pages import page
+from operators.console.job_commands import COMMANDS as JOB_COMMANDS
 from operators.console.node_commands import COMMANDS
 
 PAGES = (
@@ -44,6 +45,14 @@ urlpatterns = [
     path("api/v1/jobs/history", jobs.JobHistoryView.as_view()),
     path("api/v1/jobs/<str:job_id>", jobs.JobView.as_view()),
     path("api/v1/jobs/<str:job_id>/why", fleet.WhyView.as_view()),
+    *(
+        path(
+            f"api/v1/jobs/<str:job_id>/{action}",
+            jobs.JobCommandView.as_view(),
+            {"action": action},
+        )
+        for action in JOB_COMMANDS
+    ),
     path("api/v1/audit", audit.AuditView.as_view()),
     path("api/v1/sessions", sessions.SessionsView.as_view()),
     path("api/v1/sessions/<str:session_id>", sessions.SessionView.as_view()),

@@ -58,8 +58,8 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
         match message:
             case messages.AudioChunk():
                 await service.take_chunk(self._find(message.session_id), message)
-            case messages.Utterance():
-                await service.take_utterance(self._find(message.session_id), message)
+            case messages.Utterance() | messages.CancelUtterance():
+                await self._take_or_cancel(message)
             case messages.ClientHeartbeat():
                 self.reply(self._answer_heartbeat(message))
             case messages.InitSession():
@@ -85,6 +85,14 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
                 | messages.ConnectWebRtc()
             ):
                 self._check_opened()
+
+    async def _take_or_cancel(self, message: messages.Utterance | messages.CancelUtterance) -> None:
+        speaker = self._find(message.session_id)
+        match message:
+            case messages.Utterance():
+                await self._service.take_utterance(speaker, message)
+            case messages.CancelUtterance():
+                await self._service.cancel(speaker, message.utterance_index)
 
     async def take_bytes(self, frame: bytes) -> None:
         """Take audio that came without JSON around it."""

@@ -130,6 +130,13 @@ class Utterance(Spoken, frozen=True, tag="utterance"):
     request_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
 
 
+class CancelUtterance(Message, frozen=True, tag="utterance_cancel"):
+    """No answer is wanted any more; without an index, to what is being said."""
+
+    session_id: str
+    utterance_index: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+
+
 class ClientHeartbeat(Message, frozen=True, tag="client_heartbeat"):
     session_id: ShortText
     timestamp: int
@@ -323,6 +330,7 @@ FromSpeaker = (
     | UpdateSession
     | AudioChunk
     | Utterance
+    | CancelUtterance
     | ClientHeartbeat
     | TtsStarted
     | TtsPlayEnded

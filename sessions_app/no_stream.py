@@ -35,6 +35,10 @@ class NoStream:
     def note_end(self, job_id: str) -> None:
         """No audio of it is kept here."""
 
+    def give_up(self) -> dict[str, Request]:
+        """Return no job: none was begun."""
+        return {}
+
     def call_off(self) -> None:
         """Nothing was begun."""
 

@@ -49,6 +49,14 @@ class PendingRequests:
         before = clock.steady_ms() - older_than_ms
         return [request for request, since in self._requests.values() if since <= before]
 
+    def list_of(self, utterance_index: int) -> list[Request]:
+        """Return what is waited for of one utterance, in each of its languages."""
+        return [
+            request
+            for request, _ in self._requests.values()
+            if request.assignment.utterance_index == utterance_index
+        ]
+
     def leave(self) -> None:
         """The process need not stay for any of them."""
         for job_id in self._requests:

@@ -9,13 +9,15 @@ from scheduling.jobs.settlement import Settlement
 from scheduling.model.background import Background
 from scheduling.model.errors import DependencyDown, Refusal
 from scheduling.model.jobs import NO_JOB, Request
-from sessions_app.job_cancellation import JobCancellation, kept_no_longer, refuse
+from scheduling.model.outcomes import Refused
+from sessions_app.job_cancellation import JobCancellation, kept_no_longer, make_end, refuse
 from sessions_app.pending_requests import PendingRequests
 from sessions_app.result_sequencer import ResultSequencer
 from sessions_app.result_writer import ResultWriter
 from sessions_app.session_life import SessionLife
 
 _LOOK_AGAIN_S = 0.2
+CANCELLED_BY_SPEAKER = "The speaker cancelled it."
 
 
 class RequestSubmission:
@@ -87,6 +89,28 @@ class RequestSubmission:
         if self._life.can_resume:
             job = request.assignment
             self._sessions.jobs.untrack(session_id=job.session_id, job_id=job.job_id)
+
+    async def cancel(self, request: Request) -> bool:
+        """Its speaker wants no answer any more: tell so in its place; False where it had ended.
+
+        Where Redis does not answer the job is ended once it does.
+        """
+        job_id = request.assignment.job_id
+        self._dispatcher.discard(job_id)
+        try:
+            if not await self._settlement.cancel(job_id=job_id, reason=CANCELLED_BY_SPEAKER):
+                return False
+        except DependencyDown:
+            self._cancellation.end_later(job_id)
+        self.tell_cancelled(request)
+        return True
+
+    def tell_cancelled(self, request: Request) -> None:
+        """Answer a request, which may have no job, with its cancellation."""
+        refused = Refused(code="CANCELLED", message=CANCELLED_BY_SPEAKER)
+        self._results.begin(request)
+        self._results.note_accepted(request.assignment.utterance_index)
+        self._results.take_outcome(make_end(request, refused))
 
     async def cancel_all(self) -> None:
         """Nobody waits for the answers that are still to come."""

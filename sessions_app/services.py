@@ -8,7 +8,7 @@ from scheduling.jobs.sessions import Opened, Sessions, SessionTakeover
 from scheduling.model.background import Background
 from scheduling.model.credentials import Principal, find_owner
 from scheduling.model.delivery import Delivery
-from scheduling.model.errors import AccessDenied
+from scheduling.model.errors import AccessDenied, NoSuchUtterance, UtteranceOver
 from sessions_app import messages
 from sessions_app.audio import BinaryChunk, decode_chunk_payload
 from sessions_app.requests import Profile, declare_audio, read_profile, read_several
@@ -171,6 +171,38 @@ class SessionService:
             sample_rate=audio.sample_rate,
         )
         await speaker.submission.submit(speaker.speech.take_utterance(settled))
+
+    async def cancel(self, speaker: Speaker, utterance_index: int | None) -> None:
+        """End an utterance that its speaker wants no answer to, or without an index what is said.
+
+        :raises NoSuchUtterance: nothing is being said, or nothing was said under this number
+        :raises UtteranceOver: it has its answer, or has been cancelled
+        """
+        spoken = speaker.speech.find_spoken()
+        if utterance_index is None or (spoken and spoken.index == utterance_index):
+            await self._cancel_spoken(speaker)
+            return
+        asked = speaker.results.list_of(utterance_index)
+        ended = [await speaker.submission.cancel(request) for request in asked]
+        if not any(ended):
+            was_asked = asked or utterance_index < speaker.results.accepted_below
+            raise UtteranceOver if was_asked else NoSuchUtterance
+
+    async def _cancel_spoken(self, speaker: Speaker) -> None:
+        """Cut what is being said, and ask for nothing of it."""
+        dropped = [request for wanted in speaker.speech.close() for request in wanted]
+        opened = speaker.live.give_up()
+        for request in dropped:
+            job = opened.pop(request.assignment.tgt_lang, None)
+            if job is None:
+                speaker.submission.tell_cancelled(request)
+            else:
+                await speaker.submission.cancel(job)
+        for job in opened.values():
+            await speaker.submission.cancel(job)
+        await speaker.submit(())
+        if not dropped:
+            raise NoSuchUtterance
 
     def renew(self, speaker: Speaker) -> None:
         """A speaker gave a sign of life: its record stays."""

@@ -174,6 +174,15 @@ class SpeechStream:
         if begun and any(each.assignment.job_id == job_id for each in begun.jobs.values()):
             self._go_whole(begun)
 
+    def give_up(self) -> dict[str, Request]:
+        """What is being said was cancelled: return its jobs by language; they are to be ended."""
+        begun, self._begun = self._begun, None
+        if begun is None:
+            return {}
+        for request in begun.jobs.values():
+            self._close(request.assignment.job_id)
+        return begun.jobs
+
     def call_off(self) -> None:
         """Its speaker says again what is being said, on another socket."""
         if self._begun is not None:

@@ -15,6 +15,7 @@ from operators.console.console import Console
 from operators.console.dead_letters import DeadLetterService
 from operators.console.fleet import FleetService
 from operators.console.instance_metrics import InstanceMetrics
+from operators.console.job_commands import JobControl
 from operators.console.job_queries import JobQueries
 from operators.console.sessions import SessionQueries
 from operators.console.stats_cache import StatsCache
@@ -51,6 +52,12 @@ def build_console(
             metrics=infrastructure.metrics,
             jobs=services.stores.jobs,
             decisions=services.stores.decisions,
+        ),
+        job_commands=JobControl(
+            jobs=services.stores.jobs,
+            settlement=services.settlement,
+            retries=services.retries,
+            dispatcher=services.dispatcher,
         ),
         metrics=InstanceMetrics(
             metrics=infrastructure.metrics,

@@ -12,16 +12,26 @@ from operators.api import examples, serializers
 from operators.api.authentication import find_bound_tenant
 from operators.api.filters import BadFilter, Rows, read_filters
 from operators.api.schema import describe
-from operators.api.views import MAY_MISS, PAGE, PROBLEMS, ReadView, paginate, refuse
+from operators.api.views import (
+    MAY_MISS,
+    PAGE,
+    PROBLEMS,
+    CommandView,
+    ReadView,
+    paginate,
+    refuse,
+    refuse_unserved,
+)
 from operators.console.console import Console
+from operators.console.job_commands import NOT_FOUND, OVER
 from operators.console.job_timeline import describe_job
-from operators.db import datetimes
+from operators.db import audit, datetimes
 from operators.db.job_models import EndedJob
 from operators.db.job_rows import STATES
 from scheduling.model.jobs import JobState, phase2_state
 
 Json = dict[str, Any]
-_BAD_REQUEST, _NOT_FOUND, _UNAVAILABLE = 400, 404, 503
+_BAD_REQUEST, _NOT_FOUND, _CONFLICT, _UNAVAILABLE = 400, 404, 409, 503
 _EXACT = ("state", "reason", "session_id", "node_id", "tenant_id")
 _FILTERS = [
     OpenApiParameter("state", str, enum=list(STATES)),
@@ -126,6 +136,32 @@ class JobView(ReadView):
         if job is None or (bound and job["tenant_id"] != bound):
             return refuse(_NOT_FOUND, "NO_SUCH_JOB", "No job has this id, or it was forgotten.")
         return Response(job)
+
+
+@describe(
+    request=None,
+    responses={200: serializers.JobCommand, 409: serializers.Problem, **MAY_MISS},
+    examples=examples.show(
+        "Cancelled", {"job_id": "job-1A2B3C4D-0123456789ab", "action": "cancel"}
+    ),
+)
+class JobCommandView(CommandView):
+    """Cancel: the job ends, its node stops, its speaker is told. Again: another node gets it.
+
+    Again takes the job from its node, which costs one of its attempts; one that waits is tried.
+    """
+
+    def answer(self, console: Console, request: Request, **named: str) -> Response:
+        job_id, action = named["job_id"], named["action"]
+        if console.job_commands is None:
+            return refuse_unserved()
+        word = console.ask(console.job_commands.command(job_id, action=action))
+        if word == NOT_FOUND:
+            return refuse(_NOT_FOUND, "NO_SUCH_JOB", "No job has this id, or it was forgotten.")
+        if word == OVER:
+            return refuse(_CONFLICT, "JOB_OVER", "The job has ended, or has just moved on.")
+        audit.record(actor=request.user.get_username(), action=f"job.{action}", target=job_id)
+        return Response({"job_id": job_id, "action": action})
 
 
 def _describe_row(job: EndedJob) -> Json:

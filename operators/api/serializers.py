@@ -2,6 +2,8 @@
 
 from rest_framework import serializers
 
+from operators.console.job_commands import COMMANDS
+
 
 class Page(serializers.Serializer[None]):
     """What every list that is given page by page begins with."""
@@ -300,3 +302,8 @@ class Ticket(serializers.Serializer[None]):
 
 class Detail(serializers.Serializer[None]):
     detail = serializers.CharField()
+
+
+class JobCommand(serializers.Serializer[None]):
+    job_id = serializers.CharField()
+    action = serializers.ChoiceField(COMMANDS)

@@ -12,6 +12,7 @@ from operators.console.catalog import Catalog
 from operators.console.dead_letters import DeadLetterService
 from operators.console.fleet import FleetService
 from operators.console.instance_metrics import InstanceMetrics
+from operators.console.job_commands import JobControl
 from operators.console.job_queries import JobQueries
 from operators.console.sessions import SessionQueries
 from operators.console.stats_cache import StatsCache
@@ -30,8 +31,8 @@ _ASK_REDIS_S = 3.0
 class Console:
     """What can be asked of the running instance; its coroutines run on the instance's event loop.
 
-    `sessions` and `fleet_service` are None where an instance has none to show, `dead_letters`
-    where the channel layer keeps none.
+    `sessions`, `job_commands` and `fleet_service` are None where an instance has none to show,
+    `dead_letters` where the channel layer keeps none.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Console:
         stats_cache: StatsCache,
         live: LiveFeed,
         jobs: JobQueries,
+        job_commands: JobControl | None,
         metrics: InstanceMetrics,
         sessions: SessionQueries | None,
         dead_letters: DeadLetterService | None,
@@ -52,6 +54,7 @@ class Console:
         self.stats_cache = stats_cache
         self.live = live
         self.jobs = jobs
+        self.job_commands = job_commands
         self.metrics = metrics
         self.sessions = sessions
         self.dead_letters = dead_letters

@@ -8,7 +8,7 @@ from scheduling.model import ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown
 from scheduling.model.events import JobCancelled, JobSettled
-from scheduling.model.jobs import JobState
+from scheduling.model.jobs import JobRecord, JobState
 from scheduling.model.outcomes import Outcome, Refused
 from scheduling.model.standing import Ending
 from scheduling.placement.snapshot import Fleet
@@ -136,6 +136,21 @@ class Settlement:
         if end is None:
             return False
         self.note_delivered(session_id=session_id, job_id=job_id)
+        return True
+
+    async def cancel_and_tell(self, record: JobRecord, *, refused: Refused) -> bool:
+        """End a job that somebody else cancelled than who waits for it; False when it had ended."""
+        end = await self._end(record.session_id, record.job_id, JobState.CANCELLED, refused)
+        if end is None:
+            return False
+        await self.deliver(
+            session_id=record.session_id,
+            job_id=record.job_id,
+            utterance_index=record.utterance_index,
+            trace_id=record.trace_id,
+            outcome=refused,
+            elapsed_ms=end.elapsed_ms,
+        )
         return True
 
     def note_delivered(self, *, session_id: str, job_id: str) -> None:

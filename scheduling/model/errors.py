@@ -16,6 +16,8 @@ Refusal
 ├── StaleAttempt          STALE_ATTEMPT
 ├── NoSuchJob             NO_SUCH_JOB
 ├── AlreadyAccepted       ALREADY_ACCEPTED
+├── NoSuchUtterance       NO_SUCH_UTTERANCE
+├── UtteranceOver         UTTERANCE_OVER
 ├── AccessDenied          UNAUTHORIZED, FORBIDDEN
 ├── TooManyRequests       RATE_LIMITED
 ├── NodeForgotten         INTERNAL_ERROR
@@ -134,6 +136,18 @@ class AlreadyAccepted(Refusal):
     """The attempt was accepted before, and is not declined after that; fail it, or finish it."""
 
     code = "ALREADY_ACCEPTED"
+
+
+class NoSuchUtterance(Refusal):
+    """Nothing is being said, or nothing was said under this number; nothing was cancelled."""
+
+    code = "NO_SUCH_UTTERANCE"
+
+
+class UtteranceOver(Refusal):
+    """The utterance has its answer, or has been cancelled; nothing was changed."""
+
+    code = "UTTERANCE_OVER"
 
 
 class AccessDenied(Refusal):

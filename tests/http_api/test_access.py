@@ -19,7 +19,7 @@ from tests.waiting import keeps_to
 
 _NODE_PATHS = (
     *("/v1/node/register", "/v1/node/heartbeat", "/v1/node/poll"),
-    *("/v1/job/ack", "/v1/job/done", "/v1/job/fail"),
+    *("/v1/job/ack", "/v1/job/decline", "/v1/job/done", "/v1/job/fail"),
 )
 _SPEAKER_PATHS = ("/v1/dispatch/f2f", "/v1/audio")
 _NO_JOB = "/v1/job/job-00000000-000000000000"

@@ -86,6 +86,7 @@ async def console(fleet: Fleet, connection: Connection, tmp_path: Path) -> Conso
             jobs=JobStore(connection, keys=keys, limits=limits, metrics=metrics),
             decisions=DecisionStore(connection, keys=keys, limits=limits),
         ),
+        job_commands=None,
         metrics=InstanceMetrics(
             metrics=metrics,
             fleet=fleet,

@@ -199,6 +199,7 @@ async def test_the_description_names_every_path_and_nothing_undescribed(api: Api
         *("/api/v1/dlq/{letter_id}", "/api/v1/dlq/{letter_id}/replay"),
         *("/api/v1/dlq/{letter_id}/purge", "/api/v1/dlq/purge"),
         *("/api/v1/jobs/failed", "/api/v1/jobs/history", "/api/v1/audit"),
+        *("/api/v1/jobs/{job_id}/cancel", "/api/v1/jobs/{job_id}/again"),
         *("/api/v1/jobs/{job_id}/why", "/api/v1/jobs/{job_id}/why-not/{node_id}"),
         *("/api/v1/nodes", "/api/v1/nodes/{node_id}"),
         *(
@@ -211,7 +212,7 @@ async def test_the_description_names_every_path_and_nothing_undescribed(api: Api
         *("/api/v1/coverage", "/api/v1/phase3/pools", "/api/v1/phase3/simulate"),
         *("/api/v1/admin/pools", "/api/v1/admin/pools/{pool_id}", "/api/v1/admin/pools/rebuild"),
         *("/v1/audio", "/v1/dispatch/f2f", "/v1/job/{job_id}"),
-        *(f"/v1/job/{word}" for word in ("ack", "done", "fail")),
+        *(f"/v1/job/{word}" for word in ("ack", "decline", "done", "fail")),
         *(f"/v1/node/{word}" for word in ("register", "heartbeat", "poll")),
     }
     assert set(schema["components"]["schemas"]["Statistics"]["properties"]) == {

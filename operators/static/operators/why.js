@@ -23,6 +23,29 @@ function listStandings(standings) {
   return table("Standing now", ["Node", "State", "Reason", "Since", "Until"], standings.map((one) => row(one.node_id, one.state, one.reason, clockTime(one.since_ms), clockTime(one.ends_at_ms))));
 }
 
+const OVER = new Set(["DONE", "FAILED", "CANCELLED", "RELEASED"]);
+const COMMANDS = { cancel: "Cancel", again: "Once more" };
+const mayOperate = find("#acts").dataset.mayOperate === "yes";
+
+async function command(job, action) {
+  if (action === "cancel" && !confirm(`End ${job} without a result?`)) return;
+  const answer = await fetch(`/api/v1/jobs/${encodeURIComponent(job)}/${action}`, {
+    method: "POST",
+    headers: { "X-CSRFToken": find("meta[name=csrf]").content, Accept: "application/json" },
+  });
+  const told = await answer.json();
+  await ask(job);
+  find("#done").textContent = answer.ok ? `${COMMANDS[action]}: ${job}` : told.message ?? told.detail;
+}
+
+function buttons(job, isOver) {
+  return Object.keys(COMMANDS).map((action) => {
+    const button = make("button", { type: "button", disabled: !mayOperate || isOver, "data-act": action, "aria-label": `${COMMANDS[action]} ${job}` }, COMMANDS[action]);
+    button.addEventListener("click", () => command(job, action));
+    return button;
+  });
+}
+
 async function ask(job) {
   find("#job").value = job;
   const answer = await fetch(`/api/v1/jobs/${encodeURIComponent(job)}/why`, { headers: { Accept: "application/json" } });
@@ -31,6 +54,8 @@ async function ask(job) {
   find("#told").textContent = answer.ok
     ? `${told.job_id}: ${told.state}${told.node_id ? ` on ${told.node_id}` : ""}${told.reason ? `, ${told.reason}` : ""}, ${told.need.src} to ${told.need.tgt}`
     : told.message;
+  find("#done").textContent = "";
+  find("#acts").replaceChildren(...(answer.ok ? buttons(told.job_id, OVER.has(told.state)) : []));
   const decisions = answer.ok ? [...told.decisions.map(describe), listStandings(told.standings)].filter(Boolean) : [];
   find("#decisions").replaceChildren(...(decisions.length ? decisions : [make("p", { class: "empty" }, "No decision is kept.")]));
 }
