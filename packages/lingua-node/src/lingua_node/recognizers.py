@@ -17,7 +17,7 @@ from lingua_node.phrases import Phrases
 
 _STEP_BYTES = audio.SAMPLE_RATE  # half a second between partial texts
 # A guess costs as much as the sentence is long: a busy machine guesses less often, and keeps up.
-_LARGEST_SHARE = 1 / 3
+_LARGEST_SHARE = 0.2
 _FULL_SCALE = 32_768
 
 
