@@ -92,8 +92,10 @@ def _add_speech(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument(
         "--slots",
         type=_positive,
-        default=max(1, (os.cpu_count() or 1) - 1),
-        help="jobs at once, each in a process of its own of about 140 MB (default: processors - 1)",
+        # Two at least: who goes on talking is heard while the last sentence is still finished.
+        default=max(2, (os.cpu_count() or 1) - 1),
+        help="jobs at once, each in a process of its own of about 320 MB (default: processors - 1, "
+        "and 2 at least)",
     )
     parser.add_argument(
         "--tts-format",
