@@ -9,10 +9,9 @@ from tests.chaos.run import Chaos
 from tests.chaos.table import describe
 
 
-@pytest.mark.req("X6", "G5", "R1", "I6", "I-8", "I-23")
+@pytest.mark.req("X6", "G5", "R1", "I6", "I-8", "I-23", "SP7")
 async def test_nothing_promised_is_broken_in_a_short_chaos(tmp_path: Path) -> None:
-    # Whole utterances alone: what `make chaos` finds of streams now and then is not mended yet.
-    size = Size(nodes=12, speakers=16, streams=False)
+    size = Size(nodes=12, speakers=16)
     chaos = Chaos(directory=tmp_path, seed=1, seconds=18, size=size)
 
     await chaos.run()
@@ -20,3 +19,4 @@ async def test_nothing_promised_is_broken_in_a_short_chaos(tmp_path: Path) -> No
     assert {fault.kind for fault in chaos.faults} == set(KINDS)
     assert not chaos.violations, describe(chaos)
     assert chaos.records.samples
+    assert chaos.records.words.streams
