@@ -18,11 +18,16 @@ from scheduling.model.jobs import JobState
 Name = tuple[str, ...]
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+# What somebody waits who has spoken: a whole utterance is worked on for as long as it was said.
+BUCKETS_SPEECH_S = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0)
 BUCKETS_COUNT = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 BUCKETS_SHARE = tuple(tenths / 10 for tenths in range(1, 11))
 _BUCKETS: Mapping[str, Sequence[float]] = {
     "node_selection_random_sample_size": BUCKETS_COUNT,
     "node_selection_attempts": BUCKETS_COUNT,
+    "speech_end_to_text_seconds": BUCKETS_SPEECH_S,
+    "speech_end_to_speech_seconds": BUCKETS_SPEECH_S,
+    "speech_begin_to_partial_seconds": BUCKETS_SPEECH_S,
     "asr_language_probability": BUCKETS_SHARE,
 }
 # An enum's members cost a lookup each, and its hash a call: here they are plain names.

@@ -14,12 +14,16 @@ from contextlib import contextmanager
 from tests.alerts.scene import Samples, Scene
 from tests.history.conftest import History
 from tests.peers.frames import draw_languages
+from tests.sessions_app.recorded import speech_as_pcm16
 from tests.waiting import eventually
 
 _HOUR_MS = 3_600_000
 _SOME = 20
 _MANY = 1_100
 _MISSED_BY_THE_DEAF = 5
+# Longer than the alert bears.
+_LATE_S = 5.5
+_QUIET_BYTES = 64_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,18 @@ async def node_does_not_accept(scene: Scene) -> None:
     await scene.say()
     await scene.node.job()
     await scene.until('scheduler_ack_timeout_total{stage="ack"', lambda value: value > 0)
+
+
+async def speaker_waits_for_text(scene: Scene) -> None:
+    """A node takes its time with what somebody said."""
+    for chunk in (speech_as_pcm16(), bytes(_QUIET_BYTES)):
+        await scene.speaker.chunk(chunk)
+    job = await scene.node.job()
+    await scene.node.ack(job)
+    late_at = time.time() + _LATE_S
+    await eventually(lambda: time.time() >= late_at)
+    await scene.node.finish(job)
+    await scene.until('scheduler_speech_end_to_text_seconds_count{mode="parcel"', bool)
 
 
 async def node_accepts_late(scene: Scene) -> None:
@@ -213,6 +229,11 @@ FAULTS: dict[str, Fault] = {
         },
     ),
     "DispatchLatencyP99High": Fault(cause=redis_is_slow, seen_after_s=1_000),
+    "SpeechAnsweredLate": Fault(
+        cause=speaker_waits_for_text,
+        seen_after_s=1_000,
+        settings={"LINGUA_RUN_TIMEOUT_S": "60", "LINGUA_PENDING_TIMEOUT_S": "60"},
+    ),
     "TimerLagHigh": Fault(
         cause=timers_are_late,
         seen_after_s=100,

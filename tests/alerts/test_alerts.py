@@ -19,6 +19,7 @@ pytestmark = pytest.mark.req("O9")
 
 _MINUTES = 30
 _LE = ("0.005", "0.05", "0.1", "+Inf")
+_SPEECH_LE = ("1.0", "5.0", "8.0", "+Inf")
 
 
 def _steady(value: float) -> str:
@@ -42,6 +43,11 @@ _HEALTHY = {
     "scheduler_dispatched_jobs_total": _rising(300),
     "scheduler_reservation_expired_total": _rising(0),
     **{f'scheduler_dispatch_latency_seconds_bucket{{le="{le}"}}': _rising(300) for le in _LE},
+    **{
+        f'scheduler_speech_end_to_text_seconds_bucket{{mode="{mode}",le="{le}"}}': _rising(300)
+        for mode in ("parcel", "stream")
+        for le in _SPEECH_LE
+    },
     'scheduler_timer_lag_seconds{instance="a"}': _steady(0.1),
     'scheduler_nodes_total{instance="a",status="offline"}': _steady(0),
     'scheduler_nodes_total{instance="b",status="offline"}': _steady(0),
@@ -75,6 +81,10 @@ _FAULTS: dict[str, dict[str, str]] = {
     "DispatchLatencyP99High": {
         'scheduler_dispatch_latency_seconds_bucket{le="0.005"}': _rising(200),
         'scheduler_dispatch_latency_seconds_bucket{le="0.05"}': _rising(280),
+    },
+    "SpeechAnsweredLate": {
+        f'scheduler_speech_end_to_text_seconds_bucket{{mode="stream",le="{le}"}}': _rising(270)
+        for le in ("1.0", "5.0")
     },
     "TimerLagHigh": {'scheduler_timer_lag_seconds{instance="a"}': _steady(3)},
     "NodesOffline": {'scheduler_nodes_total{instance="b",status="offline"}': _steady(2)},
