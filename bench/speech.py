@@ -1,6 +1,7 @@
 """make bench-speech: what it costs to pass speech on while it is spoken, medians of five."""
 
 import argparse
+import asyncio
 import contextlib
 import dataclasses
 import json
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench import speech_words
 from bench.figures import Row, median_of, print_table
 from bench.machine import describe_run
 from bench.processes import ROOT, Target, end_in_order, start_redis, start_target
@@ -23,6 +25,17 @@ _MOST_US = 40
 _MOST_CORE = 0.6
 _MOST_WAIT_S = 1.2
 _MOST_P99_MS = {1: 5, 2: 10}
+_ELSEWHERE = (
+    ("node killed in mid-sentence, 200 times", "one outcome each", "make test-streams"),
+    (
+        "socket cut in mid-sentence and resumed elsewhere, 200 times",
+        "one outcome each, with every word",
+        "make stream-cuts",
+    ),
+    ("recordings of the real clients, Appendix B", "pass with the defaults", "make test"),
+    ("half of the speakers streaming", "no violation", "make chaos"),
+    ("`/talk`, two sentences, Stop never pressed", "both translated", "make test-browser"),
+)
 
 Measured = dict[str, Any]
 
@@ -131,6 +144,20 @@ def measure_microphone(directory: Path, *, runs: int) -> list[Row]:
     return rows
 
 
+def measure_words(*, runs: int) -> list[Row]:
+    """Measure the reference node, whole and streamed."""
+    _say("the reference node, whole and streamed")
+    return speech_words.judge(asyncio.run(speech_words.measure(runs=runs)))
+
+
+def list_elsewhere() -> list[Row]:
+    """Return the rows of the table that are no times, and what proves each."""
+    return [
+        Row(name=name, unit="", figures={}, bound=f"{bound}: `{proof}`")
+        for name, bound, proof in _ELSEWHERE
+    ]
+
+
 def main() -> None:
     """Measure, print the table, write the file."""
     end_in_order()
@@ -138,13 +165,16 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="runs a median is taken of")
     parser.add_argument("--speakers", type=int, default=_SPEAKERS)
     parser.add_argument("--apart", type=int, default=100, help="speakers over two instances")
+    parser.add_argument("--words", type=int, default=1, help="runs of the reference node; 0: none")
     options = parser.parse_args()
     before, began = describe_run(), time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         rows = measure_relay(directory, runs=options.runs, speakers=options.speakers)
         rows.append(measure_apart(directory, runs=options.runs, speakers=options.apart))
-        rows += measure_microphone(directory, runs=options.runs)
+        rows = measure_microphone(directory, runs=options.runs) + rows
+    rows += measure_words(runs=options.words) if options.words else []
+    rows += list_elsewhere()
     busy = {"before": before.pop("load_average"), "after": os.getloadavg()[0]}
     document = {
         **before,

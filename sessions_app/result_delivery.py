@@ -64,7 +64,7 @@ class ResultDelivery:
         waited_s = max(0, clock.now_ms() - event.speech_ended_at_ms) / 1000
         mode = _STREAM if event.is_streamed else _PARCEL
         if event.outcome.text_asr or event.outcome.text_translated:
-            self._metrics.observe("speech_end_to_text_seconds", waited_s, mode)
+            self._metrics.note_text(mode, waited_s=waited_s)
         if event.outcome.tts_audio:
             self._metrics.observe("speech_end_to_speech_seconds", waited_s, mode)
 

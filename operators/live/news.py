@@ -10,7 +10,7 @@ import msgspec
 from scheduling.model import clock
 from scheduling.model.delivery import Delivery
 from scheduling.model.jobs import JobState
-from scheduling.model.metrics import Metrics, Step
+from scheduling.model.metrics import Metrics, Step, Wait
 from scheduling.placement.wait_queue import WaitQueue
 
 _MOST_STEPS = 60
@@ -60,11 +60,13 @@ class Reporter:
         self._delivery = delivery
         self._waiting = waiting
         self._last_number = 0
+        self._last_wait = 0
 
     def skip(self) -> None:
         """Nobody watches: what happened is not told later."""
         steps = self._metrics.steps
         self._last_number = steps[-1].number if steps else 0
+        self._take_waits()
 
     def report(self) -> LiveNews:
         """Return what happened since the last report."""
@@ -78,11 +80,18 @@ class Reporter:
             skipped=max(0, len(steps) - _MOST_STEPS),
             counts=_count(steps),
             reasons=_count_reasons(steps),
-            spans=_measure(steps),
+            spans=_measure(steps, self._take_waits()),
             waiting=len(self._waiting),
             sessions=held.sessions,
             nodes=held.nodes,
         )
+
+    def _take_waits(self) -> list[Wait]:
+        """Return who waited for a text since this was asked last."""
+        waits = [wait for wait in self._metrics.waits if wait.number > self._last_wait]
+        if waits:
+            self._last_wait = waits[-1].number
+        return waits
 
     def list_ended(self, most: int) -> list[list[Any]]:
         """Return the last jobs that ended here, as rows."""
@@ -142,7 +151,7 @@ def _bucket(span_ms: float) -> int:
     return max(0, round(math.log(max(span_ms, _SHORTEST_MS) / _SHORTEST_MS) / _GROWTH))
 
 
-def _measure(steps: Iterable[Step]) -> dict[str, Spans]:
+def _measure(steps: Iterable[Step], waits: Iterable[Wait]) -> dict[str, Spans]:
     spans: collections.defaultdict[str, Spans] = collections.defaultdict(collections.Counter)
     for step in steps:
         stage = _STAGES.get(step.state)
@@ -150,6 +159,8 @@ def _measure(steps: Iterable[Step]) -> dict[str, Spans]:
             spans[stage][_bucket(step.since_ms)] += 1
         if step.state is JobState.DONE:
             spans["total"][_bucket(step.age_ms)] += 1
+    for wait in waits:
+        spans[f"text_{wait.mode}"][_bucket(wait.wait_ms)] += 1
     return spans
 
 

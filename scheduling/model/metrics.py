@@ -44,6 +44,7 @@ _MOST_VALUES = {
 }
 _MOST_STEPS = 4_096
 _MOST_RECENT = 1_000
+_MOST_WAITS = 1_000
 _MOST_FLIGHTS = 20_000
 
 
@@ -89,6 +90,14 @@ class _Flight(msgspec.Struct):
     stepped_ms: float
 
 
+class Wait(msgspec.Struct, frozen=True):
+    """How long a speaker waited for a text since the last word; `mode` is how it was heard."""
+
+    number: int
+    mode: str
+    wait_ms: float
+
+
 class Metrics:
     """Counters, gauges and histograms by name, and the latest steps of jobs.
 
@@ -104,6 +113,7 @@ class Metrics:
         self.spans: dict[Name, Histogram] = {}
         self.steps: collections.deque[Step] = collections.deque(maxlen=_MOST_STEPS)
         self.recent_jobs: collections.deque[Step] = collections.deque(maxlen=_MOST_RECENT)
+        self.waits: collections.deque[Wait] = collections.deque(maxlen=_MOST_WAITS)
         self.examples: dict[str, collections.deque[str]] = {}
         self._flights: dict[str, _Flight] = {}
         self._known: dict[str, set[str]] = {}
@@ -135,6 +145,12 @@ class Metrics:
         if span is None:
             span = self.spans[key] = make_histogram(name)
         span.add(value)
+
+    def note_text(self, mode: str, *, waited_s: float) -> None:
+        """Note that a speaker has the text of what was said, so long after the last word."""
+        self.observe("speech_end_to_text_seconds", waited_s, mode)
+        number = self.waits[-1].number + 1 if self.waits else 1
+        self.waits.append(Wait(number, mode, waited_s * 1000))
 
     def step(
         self,

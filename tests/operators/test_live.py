@@ -163,6 +163,30 @@ def test_percentiles_are_five_percent_exact() -> None:
     assert reporter.report().spans == {}
 
 
+@pytest.mark.req("SP14")
+def test_waits_since_the_last_word_are_told_once_and_by_mode() -> None:
+    metrics = Metrics()
+    reporter = Reporter(
+        instance_id="i1",
+        metrics=metrics,
+        delivery=Delivery(),
+        waiting=WaitQueue(most=1, priority=lambda _tenant: Priority()),
+    )
+    metrics.note_text("stream", waited_s=9.0)
+    reporter.skip()
+    metrics.note_text("stream", waited_s=0.4)
+    for waited_s in (2.0, 3.0):
+        metrics.note_text("parcel", waited_s=waited_s)
+
+    spans = reporter.report().spans
+
+    assert sum(spans["text_stream"].values()) == 1
+    assert find_percentile(spans["text_stream"], 99) == pytest.approx(400, rel=0.05)
+    assert find_percentile(spans["text_parcel"], 50) == pytest.approx(2_000, rel=0.05)
+    assert find_percentile(spans["text_parcel"], 99) == pytest.approx(3_000, rel=0.05)
+    assert reporter.report().spans == {}
+
+
 async def test_a_burst_is_told_as_counts_and_its_latest_steps() -> None:
     layer = CountingLayer()
     one = await Instance.open("i1", layer)

@@ -9,6 +9,7 @@ const MOST_LINES = 40;
 const REASONS_SHOWN = 6;
 const REASONS_FOR_MS = 10 * 60 * 1000;
 const STAGES = [["place", "placing", "series-2"], ["accept", "accepting", "series-3"], ["work", "working", "series-4"], ["total", "in all", "series-1"]];
+const TEXTS = [["text_stream", "heard while it was said", "series-4"], ["text_parcel", "heard whole", "series-1"]];
 
 const flow = new Flow(find("#flow"));
 const slots = new Slots(find("#slots"));
@@ -31,6 +32,15 @@ const waits = new LineChart(find("#waits"), find("#waits-legend"), [
   { key: "wait-99", label: "p99", color: "series-5", dashed: true },
   { key: "waiting", label: "jobs in line", color: "series-1" },
 ], { unit: " ms", plain: ["waiting"] });
+const texts = new LineChart(
+  find("#texts"),
+  find("#texts-legend"),
+  TEXTS.flatMap(([key, label, shade]) => [
+    { key: `${key}-50`, label, color: shade, pair: `${key}-99` },
+    { key: `${key}-99`, label, color: shade, dashed: true },
+  ]),
+  { unit: " ms" },
+);
 const streams = make("b", { "data-streams": true }, "0");
 find("#flow-legend").replaceChildren(
   ...[["series-1", "on its way"], ["good", "done"], ["warn", "tried again"], ["bad", "refused or failed"]].map(([shade, label]) => {
@@ -124,6 +134,7 @@ function take(frame) {
         row[`${stage}-99`] = high;
       }
       stages.add(row);
+      texts.add(row);
       waits.add({ ...row, waiting: frame.waiting });
     }
   }
@@ -138,6 +149,7 @@ function draw(now) {
     if (isDirty) {
       rates.draw();
       stages.draw();
+      texts.draw();
       waits.draw();
       slots.draw();
       isDirty = false;
