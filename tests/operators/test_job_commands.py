@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.databases import Database
 from tests.e2e.servers import Lingua
 from tests.manage import issue_api_token
 from tests.peers.frames import draw_languages
@@ -53,6 +54,9 @@ async def test_a_cancelled_job_ends_and_its_node_and_its_speaker_are_told(
         assert event["error_code"] == "CANCELLED"
         assert (await speaker.next("missing_result", utterance_index=0))["reason"] == "cancelled"
         await eventually(lambda: not lingua.leases(node.node_id))
+        database = Database(lingua.instance.notes_file.parent / "var")
+        noted = "SELECT target FROM operators_auditentry WHERE action = 'job.cancel'"
+        assert [row["target"] for row in database.read(noted)] == [job["job_id"]]
         for action in ("cancel", "again"):
             status, told = await act(f"/api/v1/jobs/{job['job_id']}/{action}")
             assert (status, told["error"]) == (409, "JOB_OVER")
