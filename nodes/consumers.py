@@ -99,7 +99,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
             case messages.JobStarted():
                 await self._jobs.start(connection, message)
             case messages.AsrPartial():
-                await self._jobs.pass_partial(connection, message)
+                await self._partials.pass_text(connection, message)
             case messages.TranslationPartial():
                 await self._partials.pass_translation(connection, message)
             case messages.TtsChunk():

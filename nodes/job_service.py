@@ -28,7 +28,7 @@ from scheduling.model import ids
 from scheduling.model.background import Background
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown, NoSuchJob
-from scheduling.model.events import JobAccepted, JobAssigned, JobCancelled, PartialHeard
+from scheduling.model.events import JobAccepted, JobAssigned, JobCancelled
 from scheduling.model.jobs import SENT
 from scheduling.model.outcomes import Outcome, Refused
 from sockets.reader import Unreadable
@@ -94,25 +94,6 @@ class NodeJobService:
             self._flaws.note_stray(connection, message)
             return
         self.begin(connection, message.job_id, held)
-
-    async def pass_partial(self, connection: NodeConnection, message: messages.AsrPartial) -> None:
-        """Pass on what has been recognised so far; it also says that the node works on the job."""
-        held = connection.held.get(message.job_id)
-        if held is None:
-            self._flaws.note_stray(connection, message)
-            return
-        self.begin(connection, message.job_id, held)
-        await self._delivery.to_session(
-            held.session_id,
-            PartialHeard(
-                session_id=held.session_id,
-                job_id=message.job_id,
-                utterance_index=held.utterance_index,
-                trace_id=held.trace_id,
-                text=message.text,
-                is_final=message.is_final,
-            ),
-        )
 
     async def take_or_keep_result(
         self, connection: NodeConnection, message: messages.JobResult

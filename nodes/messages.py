@@ -209,6 +209,7 @@ class AsrPartial(Message, frozen=True, tag="asr_partial"):
     text: str
     is_final: bool
     trace_id: ShortText
+    attempt_id: Counter | None = None
 
 
 class TranslationPartial(Message, frozen=True, tag="translation_partial"):

@@ -9,11 +9,11 @@ from nodes.job_service import NodeJobService
 from nodes.results import FORMATS
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown
-from scheduling.model.events import ClauseSpoken, ToSession, TranslationHeard
+from scheduling.model.events import ClauseSpoken, PartialHeard, ToSession, TranslationHeard
 from sockets.reader import Flaw, name_kind
 from sockets.wire import measure_base64
 
-Partial = messages.TranslationPartial | messages.TtsChunk
+Partial = messages.AsrPartial | messages.TranslationPartial | messages.TtsChunk
 
 
 class PartialResults:
@@ -26,6 +26,22 @@ class PartialResults:
         self._jobs = jobs
         self._flaws = flaws
         self._delivery = delivery
+
+    async def pass_text(self, connection: NodeConnection, message: messages.AsrPartial) -> None:
+        """Pass on what has been recognised so far."""
+        held = self._take(connection, message, lambda _: None)
+        if held is None:
+            return
+        await self._pass_on(
+            PartialHeard(
+                session_id=held.session_id,
+                job_id=message.job_id,
+                utterance_index=held.utterance_index,
+                trace_id=held.trace_id,
+                text=message.text,
+                is_final=message.is_final,
+            )
+        )
 
     async def pass_translation(
         self, connection: NodeConnection, message: messages.TranslationPartial
@@ -73,8 +89,9 @@ class PartialResults:
         take: Callable[[Held], Flaw | None],
     ) -> Held | None:
         """Return the attempt that a message is about, None where it is refused."""
-        held = connection.find(message.job_id, message.attempt_id)
-        if held is None:
+        held = connection.held.get(message.job_id)
+        # Older nodes do not say of which attempt what they recognised is.
+        if held is None or message.attempt_id not in {held.attempt, None}:
             self._flaws.note_stray(connection, message)
             return None
         flaw = _find_early(held) or take(held)
@@ -108,7 +125,7 @@ class PartialResults:
 
 def _find_early(held: Held) -> Flaw | None:
     is_unheard = held.relay is not None and not held.relay.has_begun
-    return Flaw("seq", "nothing was said yet") if is_unheard else None
+    return Flaw("job_id", "nothing was said yet") if is_unheard else None
 
 
 def _take_clause(held: Held, message: messages.TtsChunk) -> Flaw | None:

@@ -81,6 +81,10 @@ class ReorderBuffer(Generic[Item]):
             return None
         return min(held.ready_at_ms for held in self._held) + self._gap_ms
 
+    def holds(self, job_id: str) -> bool:
+        """Say whether a job's result waits for those of earlier utterances."""
+        return any(held.leaving.job_id == job_id for held in self._held)
+
     def expect(self, *, utterance_index: int, job_id: str) -> None:
         """Note a live job: later results wait for it. Once for each job."""
         jobs = self._live.get(utterance_index)

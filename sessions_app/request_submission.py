@@ -8,6 +8,7 @@ from scheduling.jobs.sessions import Sessions
 from scheduling.jobs.settlement import Settlement
 from scheduling.model.background import Background
 from scheduling.model.errors import DependencyDown, Refusal
+from scheduling.model.events import JobSettled
 from scheduling.model.jobs import NO_JOB, Request
 from scheduling.model.outcomes import Refused
 from sessions_app.job_cancellation import JobCancellation, kept_no_longer, make_end, refuse
@@ -32,6 +33,7 @@ class RequestSubmission:
         "_results",
         "_sessions",
         "_settlement",
+        "_untold",
         "_writer",
     )
 
@@ -56,6 +58,14 @@ class RequestSubmission:
         self._writer = writer
         self._cancellation = cancellation
         self._background = Background()
+        self._untold: set[str] = set()
+
+    @property
+    def has_untold(self) -> bool:
+        """Say whether something was refused, which Redis does not keep, and is not told yet."""
+        if self._untold:
+            self._untold = set(filter(self._results.holds, self._untold))
+        return bool(self._untold)
 
     async def submit(self, requests: Sequence[Request]) -> None:
         """Ask for one translation of an utterance, or for one in each language at once (J18)."""
@@ -68,7 +78,7 @@ class RequestSubmission:
         """Redis is away: refuse an utterance that it may have part of, and end that later."""
         refused = refuse(request, down)
         self._writer.announce(refused)
-        self._results.take_outcome(refused)
+        self._take_refusal(refused)
         self._cancellation.end_later(request.assignment.job_id)
 
     def note_accepted(self, request: Request) -> None:
@@ -129,7 +139,7 @@ class RequestSubmission:
             self._refuse_or_repeat(request, down)
             return
         except Refusal as refusal:
-            self._results.take_outcome(refuse(request, refusal))
+            self._take_refusal(refuse(request, refusal))
             return
         if existing == NO_JOB:
             self._results.drop(request)
@@ -144,6 +154,10 @@ class RequestSubmission:
             # A repeated utterance is no job of its own.
             self._results.drop(request)
             await self._answer_again(existing, request)
+
+    def _take_refusal(self, refused: JobSettled) -> None:
+        self._results.take_outcome(refused)
+        self._untold.add(refused.job_id)
 
     def _refuse_or_repeat(self, request: Request, down: DependencyDown) -> None:
         """Redis is away: refuse a new utterance; one said before was accepted, and is asked again.

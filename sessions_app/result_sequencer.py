@@ -48,6 +48,10 @@ class ResultSequencer:
         """Return what was asked for with a job whose answer is still to come."""
         return self._pending.find(job_id)
 
+    def holds(self, job_id: str) -> bool:
+        """Say whether an answer is there, and waits for those before it."""
+        return self._buffer.holds(job_id)
+
     def list_of(self, utterance_index: int) -> list[Request]:
         """Return what was asked for with an utterance and has no answer yet."""
         return self._pending.list_of(utterance_index)

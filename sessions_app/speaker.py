@@ -161,12 +161,18 @@ class Speaker:
         """Ask for utterances that were spoken to their end, then wait for the end of the next."""
         safe_seq = self.speech.safe_seq
         for requests in utterances:
-            if left := await self.live.end(requests):
+            if left := await self.live.end(self._keep_unsafe(requests)):
                 await self.submission.submit(left)
-        if self.acknowledges:
+        if self.acknowledges and not self.submission.has_untold:
             self._acknowledge(safe_seq, at_once=bool(utterances))
         await self.live.follow(self.speech, sent)
         self._timer.set_for(self.speech.next_wakeup_at_ms)
+
+    def _keep_unsafe(self, requests: Wanted) -> Wanted:
+        """Behind a refusal that this process alone knows of, nothing is safe."""
+        if not self.submission.has_untold:
+            return requests
+        return [msgspec.structs.replace(each, safe_seq=-1) for each in requests]
 
     def _acknowledge(self, seq: int, *, at_once: bool) -> None:
         """Say up to which chunk all is safe; of silence now and then."""

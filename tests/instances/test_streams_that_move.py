@@ -13,6 +13,7 @@ from tests.instances.servers import Cluster, kill
 from tests.peers.frames import Frame, draw_languages
 from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
+from tests.redis_under_test import OwnRedis
 from tests.waiting import eventually
 
 SPOKEN = {"audio_format": "pcm16", "sample_rate": 16_000, "enable_streaming": True}
@@ -154,6 +155,36 @@ async def test_who_cannot_resume_gets_no_acknowledgements(cluster: Cluster) -> N
         await speaker.result(0)
 
         assert not speaker.told("audio_ack")
+
+
+@pytest.mark.req("SP9", "G5")
+async def test_a_refusal_that_was_not_told_yet_is_not_safe(
+    cluster: Cluster, own_redis: OwnRedis
+) -> None:
+    one = cluster.start()
+    languages, first_words = draw_languages(), CHUNKS + _QUIET
+    async with (
+        FakeNode.open(one.url("/ws/node"), languages) as node,
+        Speaker.connect(one.url("/ws/session")) as speaker,
+    ):
+        await speaker.init(languages, resume_token="", **SPOKEN)
+        await say(speaker, first_words, begin=0)
+        job = await node.job(utterance_index=0)
+        before = await speaker.next("audio_ack")
+        own_redis.kill()
+        await say(speaker, first_words * 2, begin=len(first_words))
+        await speaker.next("error")
+        await speaker.check_alive()
+        while_untold = speaker.told("audio_ack")[1:]
+        await asyncio.to_thread(own_redis.start)
+        await node.finish(job)
+        await speaker.next("missing_result", utterance_index=1)
+        await say(speaker, first_words * 2 + _QUIET, begin=len(first_words * 2))
+        after = await speaker.next("audio_ack")
+
+    # What follows the first utterance is silence, which is safe for itself.
+    assert [each for each in while_untold if each["seq"] >= len(first_words)] == []
+    assert after["seq"] > before["seq"] + len(CHUNKS)
 
 
 async def work(node: FakeNode, heard: dict[str, bytes]) -> None:
