@@ -95,7 +95,7 @@ test-mutations: setup  ## 20,000 mutated frames and 5,000 requests, on both serv
 
 .PHONY: test-judged
 test-judged: setup  ## nodes that fail, stall and answer what cannot be read, in real time
-	@JUDGED_NODES=full $(PYTEST) -n 0 -o timeout=3600 tests/e2e/test_judged_nodes.py
+	@JUDGED_NODES=full $(PYTEST) -n 0 -o timeout=3600 tests/e2e/test_judged_nodes.py tests/e2e/test_speed.py
 
 .PHONY: test-recognition
 test-recognition: setup  ## how many words of every recorded clip are heard wrongly, whole and streamed

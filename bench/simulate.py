@@ -44,7 +44,7 @@ from scheduling.placement.pool_config import PoolRules, TenantRule
 
 _RESULTS = ROOT / "bench" / "results"
 _SLOTS_A_NODE = 3.4
-NAMES = ("k=1", "k=2", "k=5", "k=20", "k=100", "no pools", "spread", "affinity", "tenants")
+NAMES = ("k=1", "k=2", "k=5", "k=20", "k=100", "no pools", "load", "spread", "affinity", "tenants")
 
 
 def make_policy(name: str, setting: Setting) -> Policy:
@@ -55,6 +55,8 @@ def make_policy(name: str, setting: Setting) -> Policy:
     match name:
         case "no pools":
             return Policy(name=name, rules=PoolRules(enabled=False))
+        case "load":
+            return Policy(name=name, ranks_by_speed=False)
         case "spread":
             return Policy(name=name, rules=PoolRules(spread=True))
         case "affinity":

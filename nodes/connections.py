@@ -11,7 +11,7 @@ from nodes.mistakes import MistakeSender
 from nodes.partial_state import PartialState
 from nodes.speech_relay import SpeechRelay
 from nodes.spelling import NodeSpelling
-from scheduling.model import ids
+from scheduling.model import clock, ids
 from scheduling.model.errors import ConnectionFenced
 from scheduling.model.events import (
     AttemptAnswered,
@@ -25,6 +25,7 @@ from scheduling.model.events import (
     ToNode,
 )
 from scheduling.model.nodes import Node, NodeStatus
+from scheduling.model.speeds import Work, measure_work
 from sockets.outbound import FrameQueue
 from sockets.wire import ErrorFrame, encode_text
 
@@ -52,12 +53,22 @@ class Held(msgspec.Struct):
     accepted: bool = False
     told: bool = False
     relay: SpeechRelay | None = None
+    services: str = ""
+    audio_ms: int = 0
+    given_at_ms: float = 0.0
     partial: PartialState = msgspec.field(default_factory=PartialState)
 
     @property
     def is_being_spoken(self) -> bool:
         """Say whether the node has not been told that the speech is over."""
         return self.relay is not None and not self.relay.is_over
+
+    def measure(self) -> Work | None:
+        """Return what it took until now by our own clock, None where the speech was part of it."""
+        if self.relay is not None:
+            return None
+        took_ms = clock.steady_ms() - self.given_at_ms
+        return measure_work(self.services, took_ms=took_ms, audio_ms=self.audio_ms)
 
 
 class NodeConnection:
@@ -157,6 +168,9 @@ class NodeConnection:
             utterance_index=event.utterance_index,
             trace_id=event.trace_id,
             relay=SpeechRelay(self._outbound) if event.is_open else None,
+            services=event.services,
+            audio_ms=event.audio_ms,
+            given_at_ms=clock.steady_ms(),
         )
         if self._outbound.enqueue(
             self.spelling.spell_frame(event.frame),

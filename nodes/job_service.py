@@ -31,6 +31,7 @@ from scheduling.model.errors import DependencyDown, NoSuchJob
 from scheduling.model.events import JobAccepted, JobAssigned, JobCancelled
 from scheduling.model.jobs import SENT
 from scheduling.model.outcomes import Outcome, Refused
+from scheduling.model.speeds import Work
 from sockets.reader import Unreadable
 
 logger = logging.getLogger(__name__)
@@ -166,6 +167,7 @@ class NodeJobService:
             return await self._wait_for_it(connection, message)
         held = connection.find(message.job_id, message.attempt_id)
         connection.answer(message.job_id, message.attempt_id)
+        work = held.measure() if held is not None else None
         outcome = self._read(connection, message, held)
         refused = outcome if isinstance(outcome, Refused) else None
         if refused is not None and refused.code == MODEL_NOT_AVAILABLE:
@@ -175,7 +177,9 @@ class NodeJobService:
         is_heard = held is None or not held.is_being_spoken
         if refused is not None and not (is_heard and refused.code in _NOT_WORTH_RETRYING):
             return await self._fail(connection, message, refused, session_id=session_id)
-        return await self._settle(connection, message, session_id=session_id, outcome=outcome)
+        return await self._settle(
+            connection, message, session_id=session_id, outcome=outcome, work=work
+        )
 
     async def _settle(
         self,
@@ -184,6 +188,7 @@ class NodeJobService:
         *,
         session_id: str,
         outcome: Outcome,
+        work: Work | None,
     ) -> bool:
         taken = await self._settlement.settle(
             session_id=session_id,
@@ -193,6 +198,7 @@ class NodeJobService:
             outcome=outcome,
             utterance_index=message.utterance_index,
             trace_id=message.trace_id,
+            work=work,
         )
         if isinstance(outcome, Refused):
             return taken or await self._fail(connection, message, outcome, session_id=session_id)

@@ -16,10 +16,11 @@ from scheduling.store.redis.routes import Command
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """What is compared: how many nodes are looked at, and the switches of pools."""
+    """What is compared: how many nodes are looked at, their order, and the switches of pools."""
 
     name: str
     sample_size: int = 20
+    ranks_by_speed: bool = True
     rules: PoolRules = PoolRules()
     tenants: tuple[TenantRule, ...] = ()
     waiting_max: int = 10_000

@@ -21,6 +21,7 @@ from bench.simulation.job_records import (
     tell_attempts,
     why_not_requeued,
 )
+from bench.simulation.speeds import SpeedsModel
 from bench.simulation.standings import StandingsModel
 
 Leases = dict[str, int]
@@ -38,6 +39,7 @@ class RedisModel:
         self._records: dict[str, Record] = {}
         self._leases: dict[str, Leases] = {}
         self._standings = StandingsModel()
+        self._speeds = SpeedsModel()
         self._texts: dict[str, str] = {}
         self._timers: dict[str, DueTimers] = collections.defaultdict(DueTimers)
         self._scripts: dict[str, Callable[[Sequence[str], Sequence[Any], int], list[Any]]] = {
@@ -151,13 +153,14 @@ class RedisModel:
 
     def _finish_slot(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         resv, run = self._live(keys[1], now), self._live(keys[2], now)
-        attempt, ending, rules, _ = args
+        attempt, ending, rules, services, rate, _ = args
         was_running = run.pop(attempt, None) is not None
         was_reserved = resv.pop(attempt, None) is not None
         held = "run" if was_running else "resv" if was_reserved else "none"
         is_judged = held != "none" and keys[0] in self._records
         told = self._standings.judge(keys[0], ending, attempt, now, rules) if is_judged else None
-        return [1, len(resv) + len(run), held, *(told or ())]
+        news = self._speeds.note(keys[0], services, rate, now) if is_judged else ""
+        return [1, len(resv) + len(run), held, news, *(told or ())]
 
     def _judge_node(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         word, subject, rules, _ = args

@@ -25,10 +25,13 @@ from scheduling.model.instances import SessionRow
 from scheduling.model.limits import JobLimits, PlacementRules
 from scheduling.model.nodes import Node
 from scheduling.model.outcomes import Refused, Result
+from scheduling.model.speeds import measure_work
 from scheduling.store.keys import Keys
 
 _KEYS = Keys("simulated")
 _LONGEST_DRAIN_S = 150.0
+# An ordinary node does ten seconds of speech in one.
+_FASTER_THAN_SPEECH = 10
 _RESULT = Result(text_asr="a", text_translated="b")
 
 
@@ -81,7 +84,9 @@ class SimulatedNode:
         if before is None:
             self._forget(event)
             return
-        service_ms = world.tally.find_arrival(event.job_id).service_ms / self._machine.speed
+        given_ms = world.elapsed_ms
+        ordinary_ms = world.tally.find_arrival(event.job_id).service_ms
+        service_ms = ordinary_ms / self._machine.speed
         await asyncio.sleep(service_ms / 1000)
         if world.elapsed_ms >= self._machine.silent_from_ms:
             return
@@ -108,6 +113,11 @@ class SimulatedNode:
             outcome=_RESULT,
             utterance_index=event.utterance_index,
             trace_id=event.trace_id,
+            work=measure_work(
+                event.services,
+                took_ms=world.elapsed_ms - given_ms,
+                audio_ms=round(ordinary_ms) * _FASTER_THAN_SPEECH,
+            ),
         )
 
     def _forget(self, event: JobAssigned) -> bool:
@@ -180,7 +190,9 @@ class Instance:
         )
         configuration = CoreConfiguration(
             jobs=JobLimits(waiting_max=policy.waiting_max),
-            placement=PlacementRules(sample_size=policy.sample_size),
+            placement=PlacementRules(
+                sample_size=policy.sample_size, ranks_by_speed=policy.ranks_by_speed
+            ),
             keep_history=False,
         )
         self._timer_tick_s = configuration.timer_tick_s

@@ -85,6 +85,7 @@ def read_core() -> CoreConfiguration:
             heartbeat_timeout_ms=round(settings.LINGUA_HEARTBEAT_TIMEOUT_S * 1000),
             near_share=settings.LINGUA_NEAR_NODES_PERCENT / 100,
             slow_start_ms=round(settings.LINGUA_NODE_SLOW_START_S * 1000),
+            ranks_by_speed=settings.LINGUA_RANK == "speed",
         ),
         standing=StandingRules(
             half_life_ms=round(settings.LINGUA_NODE_FAULTS_HALF_LIFE_S * 1000),

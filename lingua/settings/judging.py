@@ -1,6 +1,6 @@
 """The settings of how nodes are judged by their work: a part of `lingua.settings`."""
 
-from lingua.settings.env import env_float, env_int
+from lingua.settings.env import env_float, env_int, env_str
 
 # How much of its own failures puts a node on probation; 0: nodes are not judged.
 LINGUA_NODE_FAULTS = env_int("LINGUA_NODE_FAULTS", default=3, minimum=0)
@@ -22,3 +22,5 @@ LINGUA_NODE_QUARANTINE_S = env_float("LINGUA_NODE_QUARANTINE_S", default=30, min
 LINGUA_NODE_QUARANTINE_MAX_S = env_float("LINGUA_NODE_QUARANTINE_MAX_S", default=600, minimum=0.1)
 # A node that is new, or back from quarantine, has its whole share after so long; 0: at once.
 LINGUA_NODE_SLOW_START_S = env_float("LINGUA_NODE_SLOW_START_S", default=10, minimum=0)
+# What nodes are ranked by: how long they take for a job, then load; or load alone.
+LINGUA_RANK = env_str("LINGUA_RANK", default="speed", choices=("speed", "load"))

@@ -113,6 +113,7 @@ class Registry:
             takeovers=registered.takeovers,
             standing=registered.standing,
             registered_at_ms=registered.now_ms,
+            speeds=known.speeds if (known := self._fleet.find_known(node_id)) else (),
         )
         self._fleet.put(node)
         self._fleet.loads.record(node_id, len(registered.attempts))
@@ -263,7 +264,11 @@ class Registry:
         known = self._fleet.find(node.node_id)
         if known is not None and known.conn_epoch == node.conn_epoch:
             node = msgspec.structs.replace(
-                node, draining=known.draining, held=known.held, standing=known.standing
+                node,
+                draining=known.draining,
+                held=known.held,
+                standing=known.standing,
+                speeds=known.speeds,
             )
         if self._is_cordoned(node.node_id):
             node = msgspec.structs.replace(node, draining=True, held=Hold.CORDON)

@@ -11,6 +11,7 @@ from scheduling.model.events import JobAssigned
 from scheduling.model.jobs import EncodeAssignment, JobState
 from scheduling.model.limits import JobLimits
 from scheduling.model.outcomes import Refused
+from scheduling.model.speeds import name_services
 from scheduling.placement.snapshot import Fleet
 from scheduling.store import timers
 from scheduling.store.redis.connection import unattended
@@ -129,6 +130,8 @@ class Attempts:
             trace_id=assignment.trace_id,
             frame=self._encode(msgspec.structs.replace(assignment, attempt_id=attempt)),
             is_open=assignment.is_open,
+            services=name_services(record.need.types),
+            audio_ms=assignment.audio_ms,
         )
 
     def start(self, *, session_id: str, job_id: str, attempt: int, node_id: str) -> None:

@@ -11,6 +11,7 @@ from scheduling.model.events import JobAssigned, JobDispatched
 from scheduling.model.jobs import EncodeAssignment, Request
 from scheduling.model.limits import JobLimits
 from scheduling.model.nodes import Node
+from scheduling.model.speeds import name_services
 from scheduling.placement.chooser import Chooser
 from scheduling.placement.decisions import PLACED, DecisionBuilder
 from scheduling.placement.ranking import Choice
@@ -194,6 +195,8 @@ class Reservation:
             trace_id=job.trace_id,
             frame=frame,
             is_open=job.is_open,
+            services=name_services(placement_request.need.types),
+            audio_ms=job.audio_ms,
         )
         try:
             taken = await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch)

@@ -10,6 +10,7 @@ from scheduling.model.errors import DependencyDown
 from scheduling.model.events import JobCancelled, JobSettled
 from scheduling.model.jobs import JobRecord, JobState
 from scheduling.model.outcomes import Outcome, Refused
+from scheduling.model.speeds import Work
 from scheduling.model.standing import Ending
 from scheduling.placement.snapshot import Fleet
 from scheduling.store import timers
@@ -50,12 +51,13 @@ class Settlement:
         outcome: Outcome,
         utterance_index: int,
         trace_id: str,
+        work: Work | None = None,
     ) -> bool:
         """Take a node's answer to an attempt; False where it does not end the job.
 
         The first good answer does, of whichever attempt that the node held; other nodes that
         work on the job are stopped. The attempt's slot is freed either way: whoever answers has
-        stopped working on it.
+        stopped working on it. `work` is what a good answer took the node.
         """
         refused = isinstance(outcome, Refused)
         slot = self._stores.slots.finish(
@@ -63,6 +65,7 @@ class Settlement:
             job_id=job_id,
             attempt=attempt,
             ending=Ending.NOTHING if refused else Ending.GOOD,
+            work=None if refused else work,
         )
         ended = self._stores.jobs.finish(
             session_id=session_id,

@@ -49,6 +49,9 @@ class Standings:
         """Take what the end of an attempt made of its node: standing first, then the free slot."""
         if freed.judgement is not None:
             self.note(node_id, freed.judgement)
+        known = self._fleet.find(node_id) if freed.speeds else None
+        if known is not None:
+            self._fleet.put(msgspec.structs.replace(known, speeds=freed.speeds))
         self._fleet.loads.record(node_id, freed.load)
 
     async def quarantine(self, node_id: str) -> bool:

@@ -13,7 +13,8 @@ from scheduling.model.outcomes import Outcome
 class JobAssigned(msgspec.Struct, frozen=True, tag="job_assigned"):
     """To a node: here is a job; `frame` is the encoded assignment, ready for the socket.
 
-    One that `is_open` is still being spoken: its audio follows.
+    One that `is_open` is still being spoken: its audio follows. `services` and `audio_ms` are what
+    the time it takes is measured by.
     """
 
     job_id: str
@@ -23,6 +24,8 @@ class JobAssigned(msgspec.Struct, frozen=True, tag="job_assigned"):
     trace_id: str
     frame: str
     is_open: bool = False
+    services: str = ""
+    audio_ms: int = 0
 
 
 class AudioSpoken(msgspec.Struct, frozen=True, tag="audio_spoken"):

@@ -98,6 +98,9 @@ UNHEARD = msgspec.Raw(b"")
 """The audio of an utterance that has only begun; in a frame it is absent."""
 
 
+_OPUS_BYTES_A_SECOND = 3_000
+
+
 class Assignment(msgspec.Struct, frozen=True):
     """One attempt at a job: what its node is to do.
 
@@ -136,6 +139,15 @@ class Assignment(msgspec.Struct, frozen=True):
     enable_streaming_tts: bool = False
     context_text: str | None = None
     glossary: tuple[str, ...] | None = None
+
+    @property
+    def audio_ms(self) -> int:
+        """Return how much was said: as it was measured, else by the size of the audio."""
+        if self.expected_duration_ms is not None:
+            return self.expected_duration_ms
+        audio_bytes = max(len(self.audio) - 2, 0) * 3 // 4
+        per_second = self.sample_rate * 2 if self.audio_format == "pcm16" else _OPUS_BYTES_A_SECOND
+        return audio_bytes * 1_000 // max(per_second, 1)
 
     @property
     def is_open(self) -> bool:

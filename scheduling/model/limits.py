@@ -64,7 +64,8 @@ class PlacementRules:
 
     Among nodes that are equal in all else, in `near_share` (0 to 1) of the choices those whose
     connection `near_instance_id` holds go first. A node that is new, or came back, reaches its
-    whole share within `slow_start_ms`.
+    whole share within `slow_start_ms`. With `ranks_by_speed` faster nodes come before less loaded
+    ones, but in `explore_share` of the choices those of whom little is known.
     """
 
     sample_size: int = 20
@@ -72,4 +73,6 @@ class PlacementRules:
     heartbeat_timeout_ms: int = 45_000
     near_instance_id: str = ""
     near_share: float = 0.9
+    ranks_by_speed: bool = True
+    explore_share: float = 0.01
     slow_start_ms: int = 10_000

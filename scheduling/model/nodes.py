@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import msgspec
 
 from scheduling.model.languages import LanguageOffer
+from scheduling.model.speeds import Speed
 from scheduling.model.standing import GOOD_STANDING, Standing
 
 
@@ -139,6 +140,7 @@ class Node(msgspec.Struct, frozen=True):
     standing: Standing = GOOD_STANDING
     # When its connection began, by Redis's clock; 0 where that is not known.
     registered_at_ms: int = 0
+    speeds: tuple[Speed, ...] = ()
 
     @property
     def is_open(self) -> bool:

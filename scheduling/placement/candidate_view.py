@@ -1,14 +1,19 @@
 """What a choice looks at of each node, side by side."""
 
 import functools
+import operator
+import sys
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from scheduling.model.nodes import Node
+from scheduling.model.speeds import Speed
 from scheduling.model.standing import NodeState
 
 _GPU_COUNTS_ALIKE_PERCENT = 10
+_UNKNOWN = Speed(services="", rate_ms=0, at_ms=0)
+_told_at = operator.attrgetter("at_ms")
 
 
 class CandidateView(msgspec.Struct, gc=False, eq=False):
@@ -18,7 +23,8 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
     object and small numbers where the node itself is six objects, which halves what a choice
     among 10,000 takes. `peak_percent` is how busy it is: its GPU, without one the busier of CPU and
     memory; `gpu_class` is equal for GPU usages that hardly differ. Nothing speaks against one that
-    `is_plain`; it was new, or came back from quarantine, at `ramps_from_ms`.
+    `is_plain`; it was new, or came back from quarantine, at `ramps_from_ms`. What is newest of
+    its speed stands here too.
     """
 
     node: Node
@@ -34,6 +40,10 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
     finds_language: bool = True
     is_plain: bool = True
     ramps_from_ms: int = 0
+    speeds: dict[str, Speed] = {}
+    services: str = ""
+    rate_ms: int = 0
+    rated_at_ms: int = 0
 
     def __post_init__(self) -> None:
         self.take(self.node)
@@ -52,10 +62,24 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
         self.gpu_class = int(gpu) // _GPU_COUNTS_ALIKE_PERCENT
         self.hears = len(node.description.languages.asr)
         self.finds_language = node.description.finds_language
+        self._take_speeds(node.speeds)
         standing = node.standing
         is_good = standing.state is NodeState.GOOD
         self.is_plain = is_good and not standing.rest
         self.ramps_from_ms = max(node.registered_at_ms, standing.since if is_good else 0)
+
+    def _take_speeds(self, speeds: tuple[Speed, ...]) -> None:
+        newest = max(speeds, key=_told_at, default=_UNKNOWN)
+        self.services = sys.intern(newest.services)
+        self.rate_ms, self.rated_at_ms = newest.rate_ms, newest.at_ms
+        self.speeds = {sys.intern(one.services): one for one in speeds}
+
+    def find_speed(self, services: str) -> tuple[int, int]:
+        """Return what a second of audio takes it, and when that was learnt; 0 for not known."""
+        if self.services is services:
+            return self.rate_ms, self.rated_at_ms
+        speed = self.speeds.get(services, _UNKNOWN)
+        return speed.rate_ms, speed.at_ms
 
 
 class AbleNodes:

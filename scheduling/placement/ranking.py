@@ -14,8 +14,10 @@ from scheduling.model.jobs import Need
 from scheduling.model.languages import AUTO
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node, NodeDescription, NodeStatus
+from scheduling.model.speeds import name_services
 from scheduling.model.standing import NodeState
 from scheduling.placement.candidate_view import AbleNodes, CandidateView
+from scheduling.placement.paces import classify_paces
 
 T = TypeVar("T")
 
@@ -282,11 +284,12 @@ def _rank(
     may rely on where the job failed before. One that is new takes its share step by step. With
     `forced` no standing keeps a node from the job.
 
-    Heartbeat ages and GPU usages that hardly differ count as equal; of nodes alike, those near
-    come first in most choices. In a two-way conversation those that find out which language was
-    spoken come before all others.
+    Of the others the faster ones come first, of those alike the less loaded. Heartbeat ages and GPU
+    usages that hardly differ count as equal; of nodes alike, those near come first in most choices.
+    In a two-way conversation those that find out which language was spoken come before all others.
     """
-    scored = []
+    taken: list[CandidateView] = []
+    ranks: list[tuple[int, bool, int]] = []
     auto, two_way = need.src == AUTO, len(need.pairs) > 1
     oldest_ms, most_percent = now_ms - rules.heartbeat_timeout_ms, rules.resource_threshold_percent
     slow_ms = rules.slow_start_ms
@@ -306,16 +309,28 @@ def _rank(
                 candidate, now_ms, slow_ms
             ):
                 load += _BEYOND_SHARE
-            score = (
+            taken.append(candidate)
+            ranks.append((shy, two_way and not candidate.finds_language, load))
+    paces = classify_paces(
+        taken, services=name_services(need.types), now_ms=now_ms, rules=rules, rng=rng
+    )
+    scored = [
+        (
+            (
                 shy,
-                two_way and not candidate.finds_language,
+                finds_no_language,
+                load >= _BEYOND_SHARE,
+                pace,
                 load,
                 -candidate.hears if auto else 0,
                 candidate.gpu_class,
                 (now_ms - candidate.heartbeat_at_ms) // _HEARTBEATS_COUNT_ALIKE_MS,
                 candidate.instance_id != near,
-            )
-            scored.append((score, candidate))
+            ),
+            candidate,
+        )
+        for candidate, (shy, finds_no_language, load), pace in zip(taken, ranks, paces, strict=True)
+    ]
     scored.sort(key=_by_score)
     return tuple([candidate.node for _, candidate in scored])
 

@@ -10,7 +10,7 @@ from scheduling.model import clock
 from scheduling.model.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
-from scheduling.store.replies import is_done, read_standing
+from scheduling.store.replies import is_done, read_speeds, read_standing
 
 logger = logging.getLogger(__name__)
 
@@ -125,5 +125,6 @@ def _read_record(node_id: str, raw: list[Any]) -> NodeRead:
         held=Hold(info.get("held", "")),
         standing=read_standing(info.get("standing", "")),
         registered_at_ms=int(info.get("registered_at_ms", 0)),
+        speeds=read_speeds(info.get("speeds", "")),
     )
     return NodeRead(node=node, load=int(raw[2]))

@@ -5,12 +5,13 @@ from asyncio import Future
 from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
+from scheduling.model.speeds import Work
 from scheduling.model.standing import Ending, Fault, Judgement, StandingRules
 from scheduling.store.keys import Keys
 from scheduling.store.leases import Attempt, list_lease_keys, name_attempt, read_attempts
 from scheduling.store.notes import SlotNotes
 from scheduling.store.redis.connection import Connection
-from scheduling.store.replies import SlotReply, read_judgement, read_slot
+from scheduling.store.replies import SlotReply, read_finished, read_judgement, read_slot
 
 _QUARANTINE, _ABSOLVE = "quarantine", "absolve"
 
@@ -77,14 +78,28 @@ class NodeSlotStore:
         )
 
     def finish(
-        self, *, node_id: str, job_id: str, attempt: int, ending: Ending = Ending.NOTHING
+        self,
+        *,
+        node_id: str,
+        job_id: str,
+        attempt: int,
+        ending: Ending = Ending.NOTHING,
+        work: Work | None = None,
     ) -> "Future[SlotReply]":
         """Free the slot of an attempt that ended, however far it came (C8)."""
+        services, rate_ms = (work.services, work.rate_ms) if work else ("", 0)
         return self._connection.run_script(
             "finish_slot",
             keys=list_lease_keys(self._keys, node_id),
-            args=[name_attempt(job_id, attempt), ending, self._rules, self.test_clock],
-            read=read_slot,
+            args=[
+                name_attempt(job_id, attempt),
+                ending,
+                self._rules,
+                services,
+                rate_ms,
+                self.test_clock,
+            ],
+            read=read_finished,
         )
 
     def charge(

@@ -14,7 +14,7 @@ from scheduling.model.standing import GOOD_STANDING, Standing
 from scheduling.store.keys import Keys
 from scheduling.store.leases import Attempt, list_lease_keys, name_attempt, read_attempts
 from scheduling.store.redis.connection import Connection
-from scheduling.store.replies import is_done, read_standing
+from scheduling.store.replies import is_done, read_speeds, read_standing
 
 _encode = msgspec.json.encode
 
@@ -289,6 +289,7 @@ def _read_node(node_id: str, raw: dict[str, str]) -> Node | None:
         takeovers=int(raw.get("takeovers", 0)),
         standing=read_standing(raw.get("standing", "")),
         registered_at_ms=int(raw.get("registered_at_ms", 0)),
+        speeds=read_speeds(raw.get("speeds", "")),
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from scheduling.model.speeds import Speed
 from scheduling.model.standing import GOOD_STANDING, Judgement, NodeState, Standing
 
 
@@ -18,13 +19,15 @@ class Reply(msgspec.Struct, frozen=True):
 class SlotReply(msgspec.Struct, frozen=True):
     """What a slot script answered: whether it did, the word for it, the load afterwards.
 
-    `judgement` is there where the end of an attempt says something of its node.
+    `judgement` is there where the end of an attempt says something of its node, `speeds` where it
+    has news of how fast that is.
     """
 
     done: bool
     word: str
     load: int
     judgement: Judgement | None = None
+    speeds: tuple[Speed, ...] = ()
 
 
 def read_reply(raw: list[Any]) -> Reply:
@@ -35,12 +38,18 @@ def read_reply(raw: list[Any]) -> Reply:
 
 
 def read_slot(raw: list[Any]) -> SlotReply:
-    """Return the typed form of ``[1, load, word, judgement…]`` or ``[0, word, load]``."""
+    """Return the typed form of ``[1, load, word]`` or ``[0, word, load]``."""
     if raw[0] == 1:
-        _, load, word, *said = raw
-        judgement = read_judgement([1, *said]) if said else None
-        return SlotReply(done=True, word=word, load=load, judgement=judgement)
+        return SlotReply(done=True, word=raw[2], load=raw[1])
     return SlotReply(done=False, word=raw[1], load=raw[2])
+
+
+def read_finished(raw: list[Any]) -> SlotReply:
+    """Return the typed form of ``[1, load, word, speeds, judgement…]``."""
+    _, load, word, speeds, *said = raw
+    judgement = read_judgement([1, *said]) if said else None
+    known = read_speeds(speeds)
+    return SlotReply(done=True, word=word, load=load, judgement=judgement, speeds=known)
 
 
 def read_judgement(raw: list[Any]) -> Judgement | None:
@@ -55,6 +64,17 @@ def read_judgement(raw: list[Any]) -> Judgement | None:
 def read_standing(text: str) -> Standing:
     """Return a node's standing as its record has it, ``""`` for nothing to say."""
     return msgspec.json.decode(text, type=Standing) if text else GOOD_STANDING
+
+
+def read_speeds(text: str) -> tuple[Speed, ...]:
+    """Return how fast a node is as its record has it, ``""`` for not known."""
+    if not text:
+        return ()
+    said = msgspec.json.decode(text, type=dict[str, tuple[float, float, float, float]])
+    return tuple(
+        Speed(services=services, rate_ms=int(told), at_ms=int(told_at))
+        for services, (_, _, told, told_at) in said.items()
+    )
 
 
 def is_done(raw: list[Any]) -> bool:

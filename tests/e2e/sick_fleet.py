@@ -63,6 +63,7 @@ class MoodyNode(WorkingNode):
     slots = 2
     mood = Mood.WELL
     assigned = 0
+    service_s = SCALE.service_s
 
     def __init__(self, socket: ClientConnection) -> None:
         super().__init__(socket)
@@ -79,7 +80,7 @@ class MoodyNode(WorkingNode):
             return
         self.assigned += 1
         await self.acknowledge(frame)
-        takes_s = SCALE.service_s if self.mood is Mood.WELL and frame["audio"] != POISON else 0
+        takes_s = self.service_s if self.mood is Mood.WELL and frame["audio"] != POISON else 0
         asyncio.get_running_loop().call_later(takes_s, lambda: self._begin(self._answer(frame)))
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from scheduling.model.speeds import Work
 from scheduling.store.replies import SlotReply
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import JOB, JOB_LIMITS, OTHER_JOB, Stores, make_ready, reserve, run
@@ -69,3 +70,54 @@ async def test_an_unknown_node_stays_unknown(stores: Stores, watcher: Watcher) -
 
     assert reply == SlotReply(done=True, word="none", load=0)
     assert await watcher.read() == {}
+
+
+async def take(stores: Stores, job_id: str, rate_ms: int, services: str = "asr") -> SlotReply:
+    """Let the node do a job whose time was measured."""
+    await run(stores, await make_ready(stores), job_id)
+    return await stores.slots.finish(
+        node_id="n1", job_id=job_id, attempt=1, work=Work(services, rate_ms)
+    )
+
+
+async def read(stores: Stores) -> dict[str, int]:
+    """Return what the node's record says of its speed."""
+    found = await stores.index.read("n1")
+    assert found is not None
+    return {speed.services: speed.rate_ms for speed in found.node.speeds}
+
+
+@pytest.mark.req("ND4")
+async def test_what_work_took_is_learnt_by_services_and_told_when_it_changed(
+    stores: Stores,
+) -> None:
+    first = await take(stores, "job-1", 300)
+    alike = await take(stores, "job-2", 310)
+    other = await take(stores, "job-3", 4_000, "nmt")
+
+    assert [(one.services, one.rate_ms) for one in first.speeds] == [("asr", 300)]
+    assert alike.speeds == ()
+    assert len(other.speeds) == 2
+    assert await read(stores) == {"asr": 300, "nmt": 4_000}
+
+
+@pytest.mark.req("ND4")
+async def test_work_counts_once_and_none_of_a_slot_that_was_not_held(stores: Stores) -> None:
+    await take(stores, "job-1", 300)
+
+    again = await stores.slots.finish(
+        node_id="n1", job_id="job-1", attempt=1, work=Work("asr", 9_000)
+    )
+
+    assert again.speeds == ()
+    assert await read(stores) == {"asr": 300}
+
+
+@pytest.mark.req("ND4")
+async def test_a_node_that_became_fast_is_known_as_such_soon(stores: Stores) -> None:
+    await take(stores, "job-0", 4_000)
+    stores.advance_clock(60_000)
+    for number in range(1, 8):
+        await take(stores, f"job-{number}", 300)
+
+    assert (await read(stores))["asr"] < 600

@@ -1,0 +1,20 @@
+-- Take what a second of audio took a node (decision 0156): a newer figure counts for more the older the known one is.
+-- Returns '' while what was told holds, else what to tell: the field's text, services → {rate, at, told, told at}.
+local function note_speed(info, services, rate, now)
+  local known = services ~= '' and redis.call('HMGET', info, 'status', 'speeds')
+  if not known or not known[1] then
+    return ''
+  end
+  local all = known[2] and cjson.decode(known[2]) or {}
+  local one = all[services] or {rate, now, 0, 0}
+  one[1] = math.floor(rate + (one[1] - rate) * 0.7 * 0.5 ^ (math.max(now - one[2], 0) / 60000) + 0.5)
+  one[2] = now
+  local is_news = math.abs(one[1] - one[3]) * 10 > one[3] or now - one[4] > 30000
+  if is_news then
+    one[3], one[4] = one[1], now
+  end
+  all[services] = one
+  local text = cjson.encode(all)
+  redis.call('HSET', info, 'speeds', text)
+  return is_news and text or ''
+end

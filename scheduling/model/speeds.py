@@ -1,0 +1,38 @@
+"""How fast a node does its work, as this scheduler measured it (ND4)."""
+
+import functools
+import sys
+
+import msgspec
+
+from scheduling.model.jobs import STREAMING
+
+_LEAST_AUDIO_MS = 1_000
+
+
+class Speed(msgspec.Struct, frozen=True):
+    """What a second of audio takes a node with these services; `at_ms` is Redis's time."""
+
+    services: str
+    rate_ms: int
+    at_ms: int
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What an attempt took a node, for each second of its audio."""
+
+    services: str
+    rate_ms: int
+
+
+@functools.lru_cache(maxsize=256)
+def name_services(types: tuple[str, ...]) -> str:
+    """Return what speeds are kept by: the service types of a job, in one order."""
+    return sys.intern(",".join(sorted(each for each in types if each != STREAMING)))
+
+
+def measure_work(services: str, *, took_ms: float, audio_ms: int) -> Work | None:
+    """Return what an attempt took; audio of less than a second counts as one: part is overhead."""
+    if not services or took_ms < 0:
+        return None
+    return Work(services, max(1, round(took_ms * 1_000 / max(audio_ms, _LEAST_AUDIO_MS))))
