@@ -103,14 +103,15 @@ class ResultSequencer:
         """Nobody waits for answers: none is given up any longer."""
         self._timer.cancel()
 
-    def park(self) -> None:
-        """The socket is gone, and the process need not stay for it; outcomes are kept in Redis."""
+    def park(self, *, is_fenced: bool) -> None:
+        """The socket is gone, and the process need not stay for it; outcomes are kept in Redis.
+
+        Where the session goes on elsewhere, what is still to come is answered there.
+        """
         self.stop()
         self._pending.leave()
-
-    def forget(self) -> None:
-        """The session goes on elsewhere, where what is still to come is answered."""
-        self._pending.forget()
+        if is_fenced:
+            self._pending.forget()
 
     def _put_in_place(self, event: JobSettled) -> None:
         """Send an outcome, or keep it until those before it have been sent."""

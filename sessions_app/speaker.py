@@ -225,13 +225,12 @@ class Speaker:
         self.life.is_fenced = True
         self._leave_socket()
         self.live.stop()
-        self.results.forget()
         self.writer.close(_FENCED, "the session was resumed on another socket")
 
     def _leave_socket(self) -> None:
         self.life.is_parked = True
         self._timer.cancel()
-        self.results.park()
+        self.results.park(is_fenced=self.life.is_fenced)
 
     async def _end_speech(self) -> None:
         """Nothing more will be said: ask for what was said and not yet cut."""
