@@ -34,6 +34,7 @@ async def test_of_fast_and_slow_nodes_few_results_come_from_the_slow_ones(
             node = await stack.enter_async_context(PacedNode.connect(lingua.url(NODE)))
             node.service_s = _SLOW_S if number < 2 else _FAST_S
             await node.register(languages)
+            node.beat_on()
         begun = iter(range(_JOBS))
 
         async def go_on() -> None:
