@@ -200,6 +200,7 @@ class Registry:
             draining=recorded.draining,
             held=recorded.held,
             standing=recorded.standing,
+            speeds=known.speeds if (known := self._fleet.find_known(node.node_id)) else (),
         )
         if recorded.before is NodeStatus.OFFLINE:
             # Its silence was noticed and its timer spent; the next silence must be noticed too.
