@@ -2,7 +2,7 @@
 judge_node: a doubt about a node was right, or an operator says what it is worth (ND1, ND15).
 
 KEYS[1]  {p}:v2:{node:<id>}:info  HASH  status, standing, goods, …
-ARGV[1]  a fault that is proved, 'quarantine' or 'absolve'
+ARGV[1]  a fault that is proved, 'passed' or 'probe' (a probe, passed or failed), 'doubt', 'quarantine' or 'absolve'
 ARGV[2]  job:attempt of the fault, or how long the quarantine lasts, ms
 ARGV[3]  rules: half-life of outcomes (ms), faults, percent of faults, passes, probation (ms), rest (ms),
          quarantine (ms), longest quarantine (ms)

@@ -202,7 +202,7 @@ class NodeJobService:
         )
         if isinstance(outcome, Refused):
             return taken or await self._fail(connection, message, outcome, session_id=session_id)
-        if taken:
+        if taken and not ids.is_probe(session_id):
             self._asr_metrics.note_result(message)
         return taken
 

@@ -3,6 +3,7 @@
 from operators.db.job_models import EndedJob
 from operators.db.node_models import Cordon, FleetNode
 from operators.db.pool_models import OwnedPool, PoolSwitches, TenantPolicy
+from operators.db.probe_models import SpeechProbe
 from operators.db.token_models import ApiToken, AuditChain, AuditEntry, FleetRight, NodeToken
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "NodeToken",
     "OwnedPool",
     "PoolSwitches",
+    "SpeechProbe",
     "TenantPolicy",
 ]

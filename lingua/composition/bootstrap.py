@@ -27,6 +27,7 @@ from lingua.composition.job_history import build_history
 from lingua.composition.mirrors import build_mirrors
 from lingua.composition.network import Network, open_network
 from lingua.composition.pools import PoolParts, build_pools
+from lingua.composition.probing import build_prober
 from lingua.composition.services import Infrastructure, build_services, build_stores
 from lingua.composition.settings_reader import read_configuration
 from lingua.serving import logs
@@ -169,12 +170,9 @@ async def _compose(
     )
     stores = build_stores(infrastructure, configuration.core)
     services = build_services(infrastructure, configuration.core, stores=stores)
-    pools = build_pools(
-        infrastructure,
-        configuration,
-        fleet=services.fleet,
-        source=DatabaseSource(configuration.pools.rules),
-    )
+    source = DatabaseSource(configuration.pools.rules)
+    pools = build_pools(infrastructure, configuration, fleet=services.fleet, source=source)
+    build_prober(infrastructure, services, pools=pools, source=source)
     network = await open_network(
         get_channel_layer(),
         infrastructure,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scheduling.access.access import AccessLimits
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.model.probes import ProbeRules
 from scheduling.model.standing import StandingRules
 from scheduling.placement.pool_config import PoolRules
 from sessions_app.session_limits import SessionLimits
@@ -45,6 +46,7 @@ class CoreConfiguration:
     nodes: NodeLimits = dataclasses.field(default_factory=NodeLimits)
     placement: PlacementRules = dataclasses.field(default_factory=PlacementRules)
     standing: StandingRules = dataclasses.field(default_factory=StandingRules)
+    probes: ProbeRules = dataclasses.field(default_factory=ProbeRules)
     hooks: HookConfiguration = dataclasses.field(default_factory=HookConfiguration)
     require_gpu: bool = False
     send_cancel: bool = True

@@ -74,6 +74,7 @@ class Services:
     tenants: Tenants
     settlement: Settlement
     standings: Standings
+    reservation: Reservation
     dispatcher: Dispatcher
     retries: Retries
     declines: Declines
@@ -149,19 +150,20 @@ def build_services(
         memory=SessionMemory(),
         rng=infrastructure.rng,
     )
+    reservation = Reservation(
+        stores=stores,
+        fleet=fleet,
+        delivery=delivery,
+        chooser=chooser,
+        standings=standings,
+        limits=configuration.jobs,
+        encode_assignment=encode_assignment,
+    )
     dispatcher = infrastructure.make_dispatcher(
         stores=stores,
         fleet=fleet,
         chooser=chooser,
-        reservation=Reservation(
-            stores=stores,
-            fleet=fleet,
-            delivery=delivery,
-            chooser=chooser,
-            standings=standings,
-            limits=configuration.jobs,
-            encode_assignment=encode_assignment,
-        ),
+        reservation=reservation,
         settlement=settlement,
         tenants=tenants,
         waiting=WaitQueue(most=configuration.jobs.waiting_max, priority=tenants.priority),
@@ -218,6 +220,7 @@ def build_services(
         tenants=tenants,
         settlement=settlement,
         standings=standings,
+        reservation=reservation,
         dispatcher=dispatcher,
         retries=retries,
         declines=Declines(

@@ -24,6 +24,7 @@ from lingua.settings import clients, pools
 from scheduling.access.access import AccessLimits
 from scheduling.access.wrong_credentials import WrongCredentialLimits
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.model.probes import ProbeRules
 from scheduling.model.standing import StandingRules
 from scheduling.placement.pool_config import PoolRules
 from sessions_app.cuts import SegmentationSettings
@@ -96,6 +97,10 @@ def read_core() -> CoreConfiguration:
             rest_ms=settings.LINGUA_NODE_REST_MS,
             quarantine_ms=round(settings.LINGUA_NODE_QUARANTINE_S * 1000),
             most_quarantine_ms=round(settings.LINGUA_NODE_QUARANTINE_MAX_S * 1000),
+        ),
+        probes=ProbeRules(
+            interval_s=settings.LINGUA_NODE_PROBE_INTERVAL_S,
+            again_s=settings.LINGUA_NODE_PROBE_AGAIN_S,
         ),
         hooks=HookConfiguration(
             most_tries=settings.LINGUA_HOOK_MAX_TRIES,

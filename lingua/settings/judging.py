@@ -24,3 +24,7 @@ LINGUA_NODE_QUARANTINE_MAX_S = env_float("LINGUA_NODE_QUARANTINE_MAX_S", default
 LINGUA_NODE_SLOW_START_S = env_float("LINGUA_NODE_SLOW_START_S", default=10, minimum=0)
 # What nodes are ranked by: how long they take for a job, then load; or load alone.
 LINGUA_RANK = env_str("LINGUA_RANK", default="speed", choices=("speed", "load"))
+# An idle node is probed each so often, and when it joins; 0: never.
+LINGUA_NODE_PROBE_INTERVAL_S = env_float("LINGUA_NODE_PROBE_INTERVAL_S", default=300, minimum=0)
+# A node that failed a probe is probed again after so long.
+LINGUA_NODE_PROBE_AGAIN_S = env_float("LINGUA_NODE_PROBE_AGAIN_S", default=1, minimum=0.05)

@@ -1,5 +1,6 @@
 -- Take a word on a node into its standing (decision 0152): 'good' and 'doubt' are ends of attempts, a fault says that
--- a doubt was right, 'quarantine' (for `subject` ms) and 'absolve' are an operator's. What nobody proves is dropped.
+-- a doubt was right, 'passed' and 'probe' are probes passed and failed (decision 0158), 'quarantine' (for `subject` ms)
+-- and 'absolve' are an operator's. What nobody proves is dropped.
 -- Returns nil where there is nothing to tell, else what the standing is to readers, and its state before.
 local function judge(info, word, subject, now, rules)
   if word == '' then
@@ -9,7 +10,7 @@ local function judge(info, word, subject, now, rules)
   if not known[1] or not known[2] and word == 'absolve' then
     return
   end
-  if not known[2] and word == 'good' then
+  if not known[2] and (word == 'good' or word == 'passed') then
     redis.call('HINCRBY', info, 'goods', 1)
     return
   end
@@ -33,10 +34,19 @@ local function judge(info, word, subject, now, rules)
     become('good', '', 0)
   end
   local is_trial = one.state == 'quarantine' and one.ends <= now
-  if word == 'good' then
+  local function lock_up()
+    one.level = (is_trial or now - one.freed <= longest) and one.level or 0
+    become('quarantine', word, now + math.min(first * 2 ^ one.level, longest))
+    one.level = math.min(one.level + 1, 30)
+  end
+  if word == 'good' or word == 'passed' then
     one.good, one.rest, one.passes = one.good + 1, 0, one.passes + 1
-    if is_trial or one.state == 'probation' and one.passes >= passes then
-      one.freed = is_trial and now or one.freed
+    one.probes = word == 'good' and one.probes or nil
+    -- Rubbish looks like a result: what a probe found, only a probe or time takes back.
+    local is_probed = one.reason == 'probe'
+    if is_trial or is_probed and word == 'passed'
+      or one.state == 'probation' and one.passes >= passes and not is_probed then
+      one.freed = one.state == 'quarantine' and now or one.freed
       become('good', '', 0)
     end
   elseif word == 'doubt' then
@@ -46,7 +56,15 @@ local function judge(info, word, subject, now, rules)
     become('quarantine', 'operator', now + tonumber(subject))
   elseif word == 'absolve' then
     become('good', '', 0)
-    one.rest, one.freed, one.doubts = 0, 0, ''
+    one.rest, one.freed, one.doubts, one.probes = 0, 0, '', nil
+  elseif word == 'probe' then
+    one.bad, one.probes = one.bad + 1, (one.probes or 0) + 1
+    if least > 0 and (one.state == 'quarantine' or one.probes > 1) then
+      is_trial = one.state == 'quarantine'
+      lock_up()
+    elseif least > 0 then
+      become('probation', word, now + probation)
+    end
   else
     local from, to = string.find(',' .. one.doubts, ',' .. subject .. ',', 1, true)
     if not from then
@@ -55,9 +73,7 @@ local function judge(info, word, subject, now, rules)
     one.doubts = string.sub(one.doubts, 1, from - 1) .. string.sub(one.doubts, to)
     one.bad, one.strikes = one.bad + ((word == 'silent' or word == 'stalled') and 2 or 1), one.strikes + 1
     if is_trial or one.state == 'probation' and one.strikes > 1 then
-      one.level = (is_trial or now - one.freed <= longest) and one.level or 0
-      become('quarantine', word, now + math.min(first * 2 ^ one.level, longest))
-      one.level = math.min(one.level + 1, 30)
+      lock_up()
     elseif one.state == 'probation' then
       one.ends = now + probation
     elseif one.state == 'good' and least > 0 and one.bad >= least
@@ -65,7 +81,8 @@ local function judge(info, word, subject, now, rules)
       become('probation', word, now + probation)
     end
   end
-  if one.state == 'good' and one.bad < 0.1 and one.rest <= now and one.doubts == '' and now - one.freed > longest then
+  if one.state == 'good' and one.bad < 0.1 and one.rest <= now and one.doubts == '' and not one.probes
+    and now - one.freed > longest then
     redis.call('HDEL', info, 'standing')
     redis.call('HSET', info, 'goods', math.floor(one.good))
   else

@@ -1,5 +1,5 @@
 """The admin's pages, where Django looks for them: importing a module registers what it shows."""
 
-from operators.admin import jobs, nodes, pools, tokens, users
+from operators.admin import jobs, nodes, pools, probes, tokens, users
 
-__all__ = ["jobs", "nodes", "pools", "tokens", "users"]
+__all__ = ["jobs", "nodes", "pools", "probes", "tokens", "users"]

@@ -72,6 +72,11 @@ class FleetService:
             },
         }
 
+    def hears(self, language: str) -> bool:
+        """Say whether a connected node understands a language."""
+        nodes = self._fleet.snapshot.nodes.values()
+        return any(node.description.languages.hears(language) for node in nodes)
+
     @property
     def places_by_language(self) -> bool:
         """Say whether jobs go by pools of languages, so that capability pools take none."""

@@ -138,9 +138,15 @@ METRICS: dict[str, Metric] = {
         "Jobs that a node in no good standing got, for no other could serve them."
     ),
     "node_faults_total": _counter(
-        "Failed attempts that count against their nodes: the job ended well elsewhere.",
+        "Failed attempts that count against their nodes: the job ended well elsewhere; or a probe"
+        " failed.",
         "fault",
-        series=(("failed",), ("silent",), ("stalled",), ("unreadable",)),
+        series=(("failed",), ("silent",), ("stalled",), ("unreadable",), ("probe",)),
+    ),
+    "node_probes_total": _counter(
+        "Canary jobs of nodes: passed, failed, or given up, which says nothing of the node.",
+        "outcome",
+        series=(("passed",), ("failed",), ("given_up",)),
     ),
     # Redis and time
     "redis_op_duration_seconds": _histogram("Round trips to Redis.", "op"),

@@ -1,12 +1,16 @@
 """What operators own of placement, read from the database for the leader (C14)."""
 
+import functools
 import logging
+from typing import Any
 
 from django.db import DatabaseError, connection
 
 from operators.db.node_models import Cordon
 from operators.db.pool_models import OwnedPool, PoolSwitches, TenantPolicy
+from operators.db.probe_models import SpeechProbe, note_found
 from operators.db.threads import read_database
+from scheduling.model.probes import Probe
 from scheduling.placement.pool_config import Owned, PoolRules
 
 logger = logging.getLogger(__name__)
@@ -18,6 +22,8 @@ class DatabaseSource:
     def __init__(self, settings: PoolRules) -> None:
         self._settings = settings
         self._is_down = False
+        self._seen: tuple[Any, ...] = ()
+        self._probes: tuple[Probe, ...] = ()
 
     async def read(self) -> Owned | None:
         """Return all of it, None while the database cannot say."""
@@ -52,4 +58,27 @@ class DatabaseSource:
             ),
             rules=switches.to_rules(self._settings) if switches else self._settings,
             cordons=tuple(cordons),
+            probes=self._read_probes(),
         )
+
+    def _read_probes(self) -> tuple[Probe, ...]:
+        """Return the probes in use; clips are large, and read again only where one changed."""
+        rows = SpeechProbe.objects.filter(enabled=True)
+        seen = tuple(rows.values_list("pk", "changed_at"))
+        if seen != self._seen:
+            read = [(row, row.to_probe()) for row in rows]
+            for row, probe in read:
+                if probe is None:
+                    told = "a probe cannot be used: its clip, words or language are none"
+                    logger.warning(told, extra={"probe": str(row)})
+            self._probes = tuple(probe for _, probe in read if probe is not None)
+            self._seen = seen
+        return self._probes
+
+    async def note_probe(self, language: str, *, passed: bool, failed: int) -> None:
+        """Keep what came of a probe, for its page; not kept, the page says nothing."""
+        work = functools.partial(note_found, language, passed=passed, failed=failed)
+        try:
+            await read_database(work)
+        except DatabaseError as error:
+            logger.warning("what came of a probe was not kept: %s", error)

@@ -7,7 +7,7 @@ import msgspec
 
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.retries import Retries
-from scheduling.model import errors
+from scheduling.model import errors, ids
 from scheduling.model.metrics import Metrics
 from scheduling.model.outcomes import Refused
 from scheduling.placement.snapshot import Fleet
@@ -87,6 +87,10 @@ class Declines:
         )
         self._fleet.loads.record(node_id, freed.load)
         if record is None or assignment is None:
+            return
+        if ids.is_probe(session_id):
+            no = Refused(code="JOB_DECLINED", message="The node would not be probed now.")
+            await self._retries.refuse(record, no)
             return
         if not declined.done:
             none = errors.NoNodeInTime()

@@ -259,6 +259,8 @@ class Dispatcher:
                 await self._refuse(placement_request, full)
             return
         self.waiting.add(placement_request)
+        for tell in self._fleet.listeners.waits:
+            tell(placement_request.need)
         for node in self._choose(placement_request).nodes[:1]:
             self._serve_soon(node.node_id)
 

@@ -301,7 +301,8 @@ class Reservation:
             attempt=placement_request.attempt,
             types=placement_request.need.types,
             urgent=urgent,
-            forced=choice.forced if choice else self._chooser.forces(placement_request, node),
+            forced=placement_request.is_probe
+            or (choice.forced if choice else self._chooser.forces(placement_request, node)),
         )
 
     def _place(

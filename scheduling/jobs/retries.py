@@ -103,6 +103,8 @@ class Retries:
             reported=reported,
             was_given=was_given,
         )
+        if ids.is_probe(session_id):
+            return await self._end_probe(failed)
         requeuing = self._requeue(failed)
         freeing = self._free(failed) if reported else None
         requeued = await requeuing
@@ -123,6 +125,9 @@ class Retries:
         failed = _lose(node_id=node_id, job_id=job_id, attempt=attempt)
         if failed is None:
             return
+        if ids.is_probe(failed.session_id):
+            await self._end_probe(failed)
+            return
         requeued = await self._requeue(failed)
         _log(failed, requeued)
         if _is_another_callers(requeued):
@@ -142,10 +147,34 @@ class Retries:
         failed = _lose(node_id=node_id, job_id=job_id, attempt=attempt)
         if failed is None:
             return
+        if ids.is_probe(failed.session_id):
+            await self._end_probe(failed)
+            return
         requeued = await self._requeue(failed, may_deliver=True)
         _log(failed, requeued)
         if requeued[0].done:
             await self._go_on(failed, requeued)
+
+    async def _end_probe(self, failed: FailedAttempt) -> bool:
+        """A probe has one attempt: no other node can have it (ND10)."""
+        if failed.reported:
+            return await self._settlement.settle(
+                session_id=failed.session_id,
+                job_id=failed.job_id,
+                attempt=failed.attempt,
+                node_id=failed.node_id,
+                outcome=failed.refused,
+                utterance_index=0,
+                trace_id="",
+            )
+        is_lost = failed.reason == "node_offline"
+        return await self._settlement.refuse(
+            session_id=failed.session_id,
+            job_id=failed.job_id,
+            refused=Refused(code="CANCELLED", message=failed.reason) if is_lost else failed.refused,
+            utterance_index=0,
+            trace_id="",
+        )
 
     def _requeue(
         self, failed: FailedAttempt, *, may_deliver: bool = False

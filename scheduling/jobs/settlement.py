@@ -60,12 +60,14 @@ class Settlement:
         stopped working on it. `work` is what a good answer took the node.
         """
         refused = isinstance(outcome, Refused)
+        # What a probe says of its node is judged by what was heard.
+        says_nothing = refused or ids.is_probe(session_id)
         slot = self._stores.slots.finish(
             node_id=node_id,
             job_id=job_id,
             attempt=attempt,
-            ending=Ending.NOTHING if refused else Ending.GOOD,
-            work=None if refused else work,
+            ending=Ending.NOTHING if says_nothing else Ending.GOOD,
+            work=None if says_nothing else work,
         )
         ended = self._stores.jobs.finish(
             session_id=session_id,

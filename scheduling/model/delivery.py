@@ -1,5 +1,6 @@
 """Bring events to the connection of a node or a speaker, wherever it is held."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -79,6 +80,8 @@ class LocalConnections:
     def __init__(self) -> None:
         self._nodes: dict[str, NodeMailbox] = {}
         self._sessions: dict[str, SessionMailbox] = {}
+        # Sessions of our own, in which nodes are probed: no speakers, and counted nowhere.
+        self.probes: dict[str, Callable[[ToSession], None]] = {}
 
     @property
     def held(self) -> SocketsHeld:
@@ -128,6 +131,9 @@ class LocalConnections:
     def to_session(self, session_id: str, event: ToSession) -> bool:
         """Hand an event to a speaker of this process; False when it holds no such one."""
         mailbox = self._sessions.get(session_id)
+        if mailbox is None and session_id in self.probes:
+            self.probes[session_id](event)
+            return True
         if mailbox is None or mailbox.is_fenced:
             return False
         mailbox.enqueue(event)

@@ -24,12 +24,25 @@ _calls = itertools.count()
 _job_digits = _draw_digits(_JOB_DIGITS)
 _JOB_ID = re.compile(r"job-([0-9A-F]{8})-[0-9a-f]{12}")
 _SESSION_ID = re.compile(r"s-[0-9A-F]{8}")
+_PROBES = "s-FFF"
 _TAG_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def new_session_id() -> str:
-    """Draw a session id: ``s-`` and eight upper-case hexadecimal digits."""
-    return f"s-{secrets.token_hex(4).upper()}"
+    """Draw a speaker's session id: ``s-`` and eight upper-case hexadecimal digits."""
+    while (drawn := f"s-{secrets.token_hex(4).upper()}").startswith(_PROBES):
+        pass
+    return drawn
+
+
+def new_probe_session_id() -> str:
+    """Draw the id of a session of our own, in which a node is probed; nodes see no difference."""
+    return f"{_PROBES}{secrets.token_hex(3).upper()[:5]}"
+
+
+def is_probe(session_id: str) -> bool:
+    """Say whether a session is one of our own, in which a node is probed (ND10)."""
+    return session_id.startswith(_PROBES)
 
 
 def new_node_id() -> str:

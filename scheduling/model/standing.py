@@ -29,6 +29,7 @@ class Fault(enum.StrEnum):
     SILENT = "silent"
     STALLED = "stalled"
     UNREADABLE = "unreadable"
+    PROBE = "probe"
 
 
 _BY_REASON = {

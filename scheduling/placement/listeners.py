@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from scheduling.model.jobs import Need
 from scheduling.model.nodes import Node
 from scheduling.model.standing import NodeState, Standing
 
@@ -22,7 +23,8 @@ class FleetListeners:
     """Who is told what a fleet learns; each joins when it is built, and nobody leaves.
 
     `free` is told whenever a node is seen to have a slot free, `described` whenever one declares
-    something new, `judged` when this process found that a node's state changed. What this process
+    something new, `judged` when this process found that a node's state changed, `waits` when a job
+    joined its line. What this process
     finds out itself goes to `put`, `gone` and `load` too, which tell other instances.
     """
 
@@ -32,3 +34,4 @@ class FleetListeners:
     gone: list[Callable[[str, int], None]] = dataclasses.field(default_factory=list)
     load: list[Callable[[str, int], None]] = dataclasses.field(default_factory=list)
     judged: list[Callable[[StandingChange], None]] = dataclasses.field(default_factory=list)
+    waits: list[Callable[[Need], None]] = dataclasses.field(default_factory=list)

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from scheduling.model.nodes import NodeDescription
+from scheduling.model.probes import Probe
 from scheduling.placement.pools import (
     LANGUAGE_KINDS,
     Pool,
@@ -114,12 +115,16 @@ class PoolConfig(msgspec.Struct, frozen=True):
 
 
 class Owned(msgspec.Struct, frozen=True):
-    """What operators own of the document: their pools, tenants, switches and cordons."""
+    """What operators own of the document: their pools, tenants, switches and cordons.
+
+    The `probes` are the leader's alone, and not in the document.
+    """
 
     pools: tuple[Pool, ...] = ()
     tenants: tuple[TenantRule, ...] = ()
     rules: PoolRules = PoolRules()
     cordons: tuple[str, ...] = ()
+    probes: tuple[Probe, ...] = ()
 
 
 def list_pools_of(node_id: str, description: NodeDescription, config: PoolConfig) -> frozenset[str]:

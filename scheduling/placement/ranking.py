@@ -15,7 +15,7 @@ from scheduling.model.languages import AUTO
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node, NodeDescription, NodeStatus
 from scheduling.model.speeds import name_services
-from scheduling.model.standing import NodeState
+from scheduling.model.standing import Fault, NodeState
 from scheduling.placement.candidate_view import AbleNodes, CandidateView
 from scheduling.placement.paces import classify_paces
 
@@ -344,7 +344,11 @@ def _how_shy(candidate: CandidateView, now_ms: int, *, retries: bool) -> int:
     standing = candidate.node.standing
     if standing.state is NodeState.QUARANTINE and not standing.is_on_trial(now_ms):
         return 3
-    is_asked_for = standing.rest <= now_ms and candidate.load == 0 and not retries
+    # Jobs prove nothing where a probe failed: rubbish looks like a result.
+    is_proved_by_jobs = standing.reason != Fault.PROBE
+    is_asked_for = (
+        is_proved_by_jobs and standing.rest <= now_ms and candidate.load == 0 and not retries
+    )
     return 0 if is_asked_for else 1 if standing.state_at(now_ms) is NodeState.GOOD else 2
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from scheduling.model import ids
 from scheduling.model.jobs import Assignment, JobRecord, Need
 from scheduling.model.outcomes import Refused
 
@@ -32,6 +33,11 @@ class PlacementRequest(msgspec.Struct, frozen=True):
         still being spoken and may go to another kind of node when that is over.
         """
         return self.is_live_elsewhere or self.assignment.is_open
+
+    @property
+    def is_probe(self) -> bool:
+        """Say whether it probes a node, whatever the node's standing (ND10)."""
+        return ids.is_probe(self.assignment.session_id)
 
     @property
     def line(self) -> str:
@@ -114,6 +120,12 @@ class WaitQueue:
         """Say whether this very attempt stands in line."""
         waiting = self._jobs.get(request.job_id)
         return waiting is not None and waiting.attempt == request.attempt
+
+    def holds(self, fits: Callable[[PlacementRequest], bool]) -> bool:
+        """Say whether the first job of any line `fits`."""
+        return any(
+            line and fits(line[0]) for lines in self._lines.values() for line in lines.values()
+        )
 
     @property
     def is_full(self) -> bool:

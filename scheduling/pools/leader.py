@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
 
 from scheduling.model import clock
 from scheduling.model.background import Background
+from scheduling.model.probes import Probe
 from scheduling.placement.pool_config import Owned, PoolConfig, generate_pairs, merge
 from scheduling.placement.pools import LANGUAGE_KINDS, Pool
 from scheduling.placement.snapshot import Fleet
@@ -55,6 +56,9 @@ class Leader:
         self._gone_ms = gone_ms
         self.interval_s = interval_s
         self.fence: int | None = None
+        # Followed by whoever leads; the others have no use for them.
+        self.probes: tuple[Probe, ...] = ()
+        self.on_probes: list[Callable[[], None]] = []
         self._leads_until_ms = 0.0
         self._cleared_at_ms = clock.steady_ms()
         self._turn = asyncio.Lock()
@@ -121,6 +125,10 @@ class Leader:
         (version, config), read = await asyncio.gather(
             self._pools.find_config(), self._source.read()
         )
+        if read is not None and read.probes != self.probes:
+            self.probes = read.probes
+            for tell in self.on_probes:
+                tell()
         if read is None and version == 0:
             return 0
         owned = _list_owned(config) if read is None else read

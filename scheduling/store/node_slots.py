@@ -13,7 +13,7 @@ from scheduling.store.notes import SlotNotes
 from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import SlotReply, read_finished, read_judgement, read_slot
 
-_QUARANTINE, _ABSOLVE = "quarantine", "absolve"
+_QUARANTINE, _ABSOLVE, _PASSED = "quarantine", "absolve", "passed"
 
 
 class NodeSlotStore:
@@ -107,6 +107,14 @@ class NodeSlotStore:
     ) -> "Future[Judgement | None]":
         """A doubt was right: the job ended well elsewhere; None where there was no such doubt."""
         return self._judge(node_id, fault, name_attempt(job_id, attempt))
+
+    def note_probe(self, *, node_id: str, passed: bool) -> "Future[Judgement | None]":
+        """Take how a node's probe ended; None where there is nothing to tell."""
+        return self._judge(node_id, _PASSED if passed else Fault.PROBE, "")
+
+    def doubt(self, *, node_id: str) -> "Future[Judgement | None]":
+        """Let a node rest that failed a probe which no other has passed yet."""
+        return self._judge(node_id, Ending.DOUBT, Fault.PROBE)
 
     def quarantine(self, *, node_id: str, for_ms: int) -> "Future[Judgement | None]":
         """Keep jobs from a node for a while; None where nobody knows it."""

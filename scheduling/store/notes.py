@@ -6,7 +6,7 @@ Every method returns a reader for one call, made when the command is issued: tha
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from scheduling.model import clock
+from scheduling.model import clock, ids
 from scheduling.model.jobs import STREAMING, JobState, Request
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
@@ -19,7 +19,7 @@ _REJECTED = {"full": "full", "not_ready": "not_ready"}
 
 
 class JobNotes:
-    """Notes the steps of jobs and the transitions that were refused."""
+    """Notes the steps of jobs and the transitions that were refused; of probes nothing."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -32,6 +32,8 @@ class JobNotes:
         One that is opened while its utterance is spoken is noted as that.
         """
         job, issued_ms = request.assignment, clock.steady_ms()
+        if ids.is_probe(job.session_id):
+            return read
         state = JobState.RESERVED if node_id else JobState.SELECTING
 
         def note(raw: Any) -> str | None:
@@ -55,6 +57,8 @@ class JobNotes:
         self, state: JobState, *, session_id: str, job_id: str, attempt: int, node_id: str
     ) -> Callable[[Any], Reply]:
         """Note that an attempt was placed, or advanced on its node."""
+        if ids.is_probe(session_id):
+            return read_reply
         issued_ms = clock.steady_ms()
 
         def note(raw: Any) -> Reply:
@@ -101,6 +105,8 @@ class JobNotes:
         read: Callable[[Any], T],
     ) -> Callable[[Any], T]:
         """Note a failed attempt and, by its reason, which timer it ran into."""
+        if ids.is_probe(session_id):
+            return read
 
         def note(raw: Any) -> T:
             is_new = raw[0] == 1 and raw[1] == "begun"
@@ -127,6 +133,8 @@ class JobNotes:
         self, *, session_id: str, job_id: str, node_id: str, read: Callable[[Any], T]
     ) -> Callable[[Any], T]:
         """Note that a node would not take a job, which looks for another."""
+        if ids.is_probe(session_id):
+            return read
 
         def note(raw: Any) -> T:
             self._transition(_UNKNOWN, JobState.SELECTING, done=raw[0] == 1)
@@ -153,6 +161,8 @@ class JobNotes:
         read: Callable[[Any], T],
     ) -> Callable[[Any], T]:
         """Note how a job ended."""
+        if ids.is_probe(session_id):
+            return read
 
         def note(raw: Any) -> T:
             done = raw[0] == 1

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from scheduling.model import ids
 from scheduling.model.errors import DependencyDown
 from scheduling.store.keys import Keys, pick_shard
 from scheduling.store.redis.connection import Connection, unattended
@@ -59,9 +60,9 @@ class TimerStore:
         """Drop the timer of a job that is over, and leave it to who writes the history.
 
         One command does both: the entity moves below 0, where no timer is due and `HistoryStore`
-        looks. Where no history is kept the timer is dropped, that is all.
+        looks. Where no history is kept the timer is dropped, that is all; so is that of a probe.
         """
-        if not self._files_ended:
+        if not self._files_ended or ids.is_probe(job.split("|")[1]):
             return self.disarm(job)
         return self._connection.execute("ZADD", self._key(job), "XX", "CH", _OVER, job)
 
