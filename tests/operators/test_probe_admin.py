@@ -4,7 +4,7 @@ import io
 import wave
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
@@ -23,8 +23,9 @@ def english() -> None:
     clip = (CLIPS / "go_forward_ten_meters.wav").read_bytes()
     made = {"words": ["go", "forward"], "clip": clip}
     SpeechProbe.objects.get_or_create(language="en", defaults=made)
-    for role in ("viewer", "operator"):
-        Group.objects.get_or_create(name=role)
+    for role, verbs in {"viewer": ("view",), "operator": ("view", "add", "change")}.items():
+        rights = Permission.objects.filter(codename__in=[f"{verb}_speechprobe" for verb in verbs])
+        Group.objects.get_or_create(name=role)[0].permissions.add(*rights)
 
 
 def log_in(role: str) -> Client:

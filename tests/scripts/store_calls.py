@@ -83,6 +83,8 @@ CALLS = {
         "charge": {"node_id": "n1", "fault": Fault.FAILED, **ATTEMPT},
         "quarantine": {"node_id": "n1", "for_ms": 1},
         "absolve": {"node_id": "n1"},
+        "doubt": {"node_id": "n1"},
+        "note_probe": {"node_id": "n1", "passed": True},
     },
     "jobs": {
         "create": {
