@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.instances.scouts import know_nodes
 from tests.instances.servers import Cluster
 from tests.peers.frames import Frame, draw_languages
 from tests.peers.speaker import Speaker
@@ -45,7 +46,8 @@ def homes(cluster: Cluster) -> list[Instance]:
 
 
 async def meet(speaker: Speaker, pair: tuple[str, str]) -> None:
-    """Open a session, and say an utterance, so that its instance surely knows of the node."""
+    """Open a session where the node is known, and say an utterance."""
+    await know_nodes(speaker, pair)
     await speaker.init(pair, **STREAMING_SPEAKER)
     await speaker.say(0)
     await speaker.result(0)

@@ -9,6 +9,7 @@ import random
 import pytest
 
 from tests.e2e.test_streaming import CHUNKS, CLIP, STREAMS, StreamingNode
+from tests.instances.scouts import know_nodes
 from tests.instances.servers import Cluster, kill
 from tests.peers.frames import Frame, draw_languages
 from tests.peers.node import FakeNode
@@ -32,14 +33,6 @@ async def resume(speaker: Speaker, older: Speaker) -> int:
     assert ack["resumed"] is True
     seq: int = ack["acked_seq"]
     return seq + 1
-
-
-async def meet(speaker: Speaker, node: FakeNode, languages: tuple[str, str]) -> None:
-    """Open a session, and say an utterance, so that its instance surely knows of the node."""
-    await speaker.init(languages, resume_token="", **SPOKEN)
-    await speaker.say(0)
-    await node.finish(await node.job())
-    await speaker.result(0)
 
 
 async def hear_all(node: FakeNode, job: Frame) -> bytes:
@@ -70,7 +63,8 @@ async def test_a_sentence_cut_by_its_socket_is_translated_once(cluster: Cluster,
         Speaker.connect(one.url("/ws/session")) as older,
         Speaker.connect(two.url("/ws/session")) as newer,
     ):
-        await meet(older, node, languages)
+        await know_nodes(older, languages, node=node)
+        await older.init(languages, resume_token="", **SPOKEN)
         await say(older, chunks[:12], begin=0)
         job = await node.open_job()
         await node.hear(job, most_chunks=10)
