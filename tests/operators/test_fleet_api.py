@@ -310,7 +310,8 @@ async def test_a_node_that_was_drained_before_it_left_counts_as_left(
     await eventually(
         api.samples,
         "a node that was drained is lost",
-        fits=lambda samples: samples[left] == before + 1,
+        # Those of other tests may be counted late.
+        fits=lambda samples: samples[left] > before,
         within_s=10,
     )
     assert (await api.json(f"/api/v1/nodes/{node.node_id}"))["status"] == "Offline"
