@@ -41,6 +41,7 @@ class Score:
     level: int = 0
     freed: int = 0
     doubts: str = ""
+    probes: int = 0
 
     @property
     def is_on_trial(self) -> bool:
@@ -67,8 +68,10 @@ class Score:
     def take(self, word: str, subject: str, rules: Rules) -> bool:
         """Take one word; False where it is about a doubt that nobody had."""
         match word:
-            case "good":
-                self._pass(rules)
+            case "good" | "passed":
+                self._pass(rules, by_probe=word == "passed")
+            case "probe":
+                self._fail_probe(rules)
             case "doubt":
                 self.rest = self.at + rules.rest
                 text = f"{subject},{self.doubts}"[:_MOST_DOUBTS]
@@ -77,7 +80,7 @@ class Score:
                 self.become("quarantine", "operator", lasts=int(subject))
             case "absolve":
                 self.become("good")
-                self.rest, self.freed, self.doubts = 0, 0, ""
+                self.rest, self.freed, self.doubts, self.probes = 0, 0, "", 0
             case _:
                 if f",{subject}," not in f",{self.doubts},":
                     return False
@@ -85,21 +88,36 @@ class Score:
                 self._fail(word, rules)
         return True
 
-    def _pass(self, rules: Rules) -> None:
+    def _pass(self, rules: Rules, *, by_probe: bool) -> None:
         self.good, self.rest, self.passes = self.good + 1, 0, self.passes + 1
-        if self.is_on_trial or (self.state == "probation" and self.passes >= rules.passes):
-            self.freed = self.at if self.is_on_trial else self.freed
+        self.probes = 0 if by_probe else self.probes
+        is_probed = self.reason == "probe"
+        has_passed = self.state == "probation" and self.passes >= rules.passes and not is_probed
+        if self.is_on_trial or (is_probed and by_probe) or has_passed:
+            self.freed = self.at if self.state == "quarantine" else self.freed
             self.become("good")
+
+    def _fail_probe(self, rules: Rules) -> None:
+        self.bad, self.probes = self.bad + 1, self.probes + 1
+        if not rules.faults:
+            return
+        if self.state == "quarantine" or self.probes > 1:
+            self._lock_up("probe", rules, is_next=self.state == "quarantine")
+        else:
+            self.become("probation", "probe", lasts=rules.probation)
+
+    def _lock_up(self, fault: str, rules: Rules, *, is_next: bool) -> None:
+        is_next = is_next or self.at - self.freed <= rules.longest
+        level = self.level if is_next else 0
+        self.become("quarantine", fault, lasts=min(rules.quarantine * 2**level, rules.longest))
+        self.level = min(level + 1, _HIGHEST_LEVEL)
 
     def _fail(self, fault: str, rules: Rules) -> None:
         self.bad += 2 if fault in _HEAVY else 1
         self.strikes += 1
         is_guilty = self.bad * 100 >= rules.percent * (self.good + self.bad)
         if self.is_on_trial or (self.state == "probation" and self.strikes > 1):
-            is_next = self.is_on_trial or self.at - self.freed <= rules.longest
-            level = self.level if is_next else 0
-            self.become("quarantine", fault, lasts=min(rules.quarantine * 2**level, rules.longest))
-            self.level = min(level + 1, _HIGHEST_LEVEL)
+            self._lock_up(fault, rules, is_next=self.is_on_trial)
         elif self.state == "probation":
             self.ends = self.at + rules.probation
         elif self.state == "good" and 0 < rules.faults <= self.bad and is_guilty:
@@ -108,6 +126,7 @@ class Score:
     def is_forgotten(self, rules: Rules) -> bool:
         """Say whether nothing of it matters any more."""
         is_clean = self.state == "good" and self.bad < _FORGOTTEN and not self.doubts
+        is_clean = is_clean and not self.probes
         return is_clean and self.rest <= self.at and self.at - self.freed > rules.longest
 
 
@@ -134,7 +153,7 @@ class StandingsModel:
         known = self.scores.get(key)
         if word == "" or (known is None and word == "absolve"):
             return None
-        if known is None and word == "good":
+        if known is None and word in {"good", "passed"}:
             self.goods[key] = self.goods.get(key, 0) + 1
             return None
         rules = Rules(*map(int, rules_text.split(",")))

@@ -71,6 +71,11 @@ class StandingAgainstModel(StoreMachine):
         )
         self._compare(self._judge(fault, f"{job_id}:1"), judgement)
 
+    @rule(passed=st.booleans())
+    def probe(self, passed: bool) -> None:  # noqa: FBT001 - a strategy gives it by its name
+        judgement = self.call(self.stores.slots.note_probe, node_id=KEY, passed=passed)
+        self._compare(self._judge("passed" if passed else Fault.PROBE, ""), judgement)
+
     @rule(job_ids=st.lists(jobs, min_size=3, max_size=6), fault=st.sampled_from(Fault))
     def fail_often(self, job_ids: list[str], fault: Fault) -> None:
         for job_id in job_ids:
