@@ -18,6 +18,7 @@ from bench import frames, speech_frames
 from bench.client import Client, connect
 from bench.figures import percentile
 from bench.gauges import Gauge
+from scheduling.model import ids
 
 _READY_WITHIN_S = 60.0
 _PACE_S = 0.1
@@ -53,6 +54,11 @@ class Hall:
         self.ends: dict[str, int] = {}
         self.errors: list[str] = []
 
+    def note_end(self, session_id: str, now: int) -> None:
+        """A speaker's first job is whole; a probe of the node itself is nobody's."""
+        if not ids.is_probe(session_id):
+            self.ends.setdefault(session_id, now)
+
 
 class Node:
     """Hears streams, and answers each when it is over."""
@@ -82,11 +88,11 @@ class Node:
                 self._jobs[heard.job_id] = heard, -1
                 self._client.transport.write(frames.acknowledge(_as_job(heard), self._node_id))
             case "job_assign":
-                self._hall.ends.setdefault(heard.session_id, now)
+                self._hall.note_end(heard.session_id, now)
                 self._answer(heard)
             case "job_close":
                 job, _ = self._jobs.pop(heard.job_id)
-                self._hall.ends.setdefault(job.session_id, now)
+                self._hall.note_end(job.session_id, now)
                 self._answer(job)
             case "node_register_ack":
                 self._node_id = heard.node_id
