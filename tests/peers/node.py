@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection
 
+from scheduling.model import ids
 from tests.peers.frames import Frame, heartbeat_frame, register_frame
 from tests.peers.sockets import Peer
 
@@ -42,8 +43,11 @@ class FakeNode(Peer):
         await self.next("node_status", status="ready")
 
     async def job(self, **fields: Any) -> Frame:
-        """Wait for the next job."""
-        return await self.next("job_assign", **fields)
+        """Wait for the next job of a speaker; probes, of who speaks English, are passed over."""
+        return await self.next(
+            lambda frame: frame["type"] == "job_assign" and not ids.is_probe(frame["session_id"]),
+            **fields,
+        )
 
     async def ack(self, job: Frame, **changes: Any) -> None:
         await self.send(self._about("job_ack", job) | changes)
