@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.servers import Lingua
+from tests.e2e.servers import Lingua, Servers
 from tests.peers.frames import Frame, register_frame
 from tests.peers.http import Reply, ask
 from tests.peers.node import FakeNode, take_job
@@ -312,7 +312,11 @@ async def test_what_a_node_says_beside_its_result_is_checked(
 
 
 @pytest.mark.req("ED1")
-async def test_operators_see_what_a_nodes_frames_had_wrong(lingua: Lingua, languages: Pair) -> None:
+async def test_operators_see_what_a_nodes_frames_had_wrong(
+    servers: Servers, server_name: str, languages: Pair
+) -> None:
+    """On a server of its own: of the flaws of one second only twenty are logged."""
+    lingua = servers.start(server_name)
     async with (
         FakeNode.open(lingua.url(NODE), languages) as node,
         Speaker.open(lingua.url(SESSION), languages) as speaker,
@@ -331,6 +335,7 @@ async def test_operators_see_what_a_nodes_frames_had_wrong(lingua: Lingua, langu
     assert f"scheduler_node_frames_flawed_total{{{labels}}}" in metrics
     warned = [line for line in lingua.instance.errors.splitlines() if "not as declared" in line]
     assert any(node.node_id in line and "quality_score" in line for line in warned)
+    lingua.stop()
 
 
 @pytest.mark.req("ED1", "N4")
