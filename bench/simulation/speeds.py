@@ -5,6 +5,7 @@ import math
 
 _KEEPS, _HALF_LIFE_MS = 0.7, 60_000
 _TOLD_EVERY_MS = 30_000
+_NO_NEWS_MS = 25
 
 
 class SpeedsModel:
@@ -21,7 +22,12 @@ class SpeedsModel:
         mean, at, told, told_at = speeds.get(services, [rate, now, 0, 0])
         older = _KEEPS * 0.5 ** (max(now - at, 0) / _HALF_LIFE_MS)
         mean = math.floor(rate + (mean - rate) * older + 0.5)
-        is_news = abs(mean - told) * 10 > told or now - told_at > _TOLD_EVERY_MS
+        change = abs(mean - told)
+        is_news = (
+            (change > _NO_NEWS_MS and change * 10 > told)
+            or told_at == 0
+            or now - told_at > _TOLD_EVERY_MS
+        )
         if is_news:
             told, told_at = mean, now
         speeds[services] = [mean, now, told, told_at]

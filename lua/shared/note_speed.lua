@@ -9,7 +9,9 @@ local function note_speed(info, services, rate, now)
   local one = all[services] or {rate, now, 0, 0}
   one[1] = math.floor(rate + (one[1] - rate) * 0.7 * 0.5 ^ (math.max(now - one[2], 0) / 60000) + 0.5)
   one[2] = now
-  local is_news = math.abs(one[1] - one[3]) * 10 > one[3] or now - one[4] > 30000
+  -- Of what choices take for equal (50 ms, a quarter) half is no news.
+  local change = math.abs(one[1] - one[3])
+  local is_news = change > 25 and change * 10 > one[3] or one[4] == 0 or now - one[4] > 30000
   if is_news then
     one[3], one[4] = one[1], now
   end

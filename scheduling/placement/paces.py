@@ -44,6 +44,9 @@ def classify_paces(
         return [
             0 if not rate else 2 if now_ms - at_ms < _NEWS_LAST_MS else 1 for rate, at_ms in speeds
         ]
+    if max(rates) <= _find_alike(min(rates)):
+        # What is forgotten, or unknown, lies between them.
+        return nothing
     rates.sort()
     median = rates[(len(rates) - 1) // 2]
     expected: list[float] = []
@@ -56,5 +59,10 @@ def classify_paces(
         else:
             expected.append(rate)
     best = max(min(expected), 1)
-    alike = max(best * _ALIKE_SHARE, best + _ALIKE_MS)
+    alike = _find_alike(best)
     return [0 if each <= alike else int(each * _STEPS / best) for each in expected]
+
+
+def _find_alike(best_ms: float) -> float:
+    """Return up to where others count as fast as the fastest."""
+    return max(best_ms * _ALIKE_SHARE, best_ms + _ALIKE_MS)

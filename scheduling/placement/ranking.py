@@ -305,9 +305,9 @@ def _rank(
         looked_at.append((candidate.node_id, load, reason or ""))
         if reason is None:
             shy = 0 if candidate.is_plain else _how_shy(candidate, now_ms, retries=bool(exclude))
-            if now_ms - candidate.ramps_from_ms < slow_ms and load >= _share(
-                candidate, now_ms, slow_ms
-            ):
+            # Its share is one job at least.
+            is_new = load and now_ms - candidate.ramps_from_ms < slow_ms
+            if is_new and load >= _share(candidate, now_ms, slow_ms):
                 load += _BEYOND_SHARE
             taken.append(candidate)
             ranks.append((shy, two_way and not candidate.finds_language, load))

@@ -102,6 +102,14 @@ async def test_what_work_took_is_learnt_by_services_and_told_when_it_changed(
 
 
 @pytest.mark.req("ND4")
+async def test_what_no_choice_would_tell_apart_is_not_told(stores: Stores) -> None:
+    rates = (5, 40, 60, 300)
+    told = [await take(stores, f"job-{n}", rate) for n, rate in enumerate(rates)]
+
+    assert [bool(each.speeds) for each in told] == [True, False, False, True]
+
+
+@pytest.mark.req("ND4")
 async def test_work_counts_once_and_none_of_a_slot_that_was_not_held(stores: Stores) -> None:
     await take(stores, "job-1", 300)
 
