@@ -17,7 +17,8 @@ ARGV[6]  job id
 ARGV[7]  epoch of the socket it was heard on, where its speaker repeats what is lost with that; else ''
 ARGV[8]  last of the speaker's chunks that is safe with this, -1 where that does not change
 ARGV[9]  life of the session without another utterance, ms
-ARGV[10] test clock, or ''
+ARGV[10] moment after which no answer is wanted, ms since 1970; else ''
+ARGV[11] test clock, or ''
 
 Returns  {1, state, attempt, node}   complete, now or before; the node that hears the attempt as it is spoken,
                                      '' where none does
@@ -28,7 +29,7 @@ Returns  {1, state, attempt, node}   complete, now or before; the node that hear
 local job, payload, info, tracked = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local frame, need, run_ms, pending_ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local life_ms, job_id, conn_epoch = ARGV[5], ARGV[6], ARGV[7]
-local safe_seq, session_ms, test_clock = ARGV[8], ARGV[9], ARGV[10]
+local safe_seq, session_ms, answer_by, test_clock = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 --- @include "shared/now_ms"
 --- @include "shared/is_elsewhere"
 --- @include "shared/track"
@@ -56,6 +57,9 @@ elseif state == 'SELECTING' or state == 'RETRYING' then
 end
 redis.call('HDEL', job, 'open_until_ms')
 redis.call('HSET', job, 'need', need, 'whole_from', attempt, 'deadline_at_ms', deadline)
+if answer_by ~= '' then
+  redis.call('HSET', job, 'answer_by_ms', answer_by)
+end
 redis.call('PEXPIRE', job, life_ms)
 redis.call('SET', payload, frame, 'PX', life_ms)
 if conn_epoch ~= '' then

@@ -2,7 +2,8 @@
 finish_job: a job ends; its outcome waits in the session's outbox until it was handed over.
 
 A good answer counts of every attempt its node held and has not answered, a bad one of the newest alone.
-While the job is open none is good, and later none of an attempt whose node did not hear all of it.
+While the job is open none is good, and later none of an attempt whose node did not hear all of it; nor is one that
+comes when no answer is wanted any more.
 
 KEYS[1]  {p}:v2:{session:<id>}:job:<job>      HASH    the job record
 KEYS[2]  {p}:v2:{session:<id>}:payload:<job>  STRING  the assign frame
@@ -26,6 +27,7 @@ Returns  {1, state before, node, attempt, age, attempt, node, …}
          {0, 'not_found'}        no such job
          {0, 'stale_attempt'}    the node never held the attempt, or answered it; or a newer one goes on
          {0, 'open', state}      DONE needs that all was heard
+         {0, 'late', state}      DONE needs that an answer is still wanted
          {0, 'illegal', state}   DONE needs a node that has the job
 ]]
 local job, payload, outcome, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -34,7 +36,7 @@ local text, outcome_ms, retention_ms, call, test_clock = ARGV[6], ARGV[7], ARGV[
 --- @include "shared/now_ms"
 local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'utterance_index', 'created_at_ms',
   'ended_by', 'ended_from', 'ended_at_ms', 'live', 'node:' .. attempt, 'answered:' .. attempt,
-  'open_until_ms', 'whole_from')
+  'open_until_ms', 'whole_from', 'answer_by_ms')
 local state, current = record[1], record[2]
 if not state then
   return {0, 'not_found'}
@@ -59,6 +61,9 @@ if not repeats then
     return {0, 'illegal', state}
   end
   local now = now_ms(test_clock)
+  if target == 'DONE' and record[14] and now > tonumber(record[14]) then
+    return {0, 'late', state}
+  end
   record[7], record[8] = state, string.format('%d', now)
   redis.call('HSET', job, 'state', target, 'ended_as', target, 'reason', reason, 'ended_by', call,
     'ended_from', state, 'ended_at_ms', record[8], 'deadline_at_ms', now + outcome_ms,

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from sessions_app.messages import (
     MOST_TARGETS,
+    Deadline,
     Index,
     LanguageCode,
     PipelineWanted,
@@ -53,6 +54,7 @@ class DispatchUtterance(Spoken, frozen=True):
     pipeline: PipelineWanted | None = None
     options: Options | None = None
     callback: Callback | None = None
+    deadline_ms: Deadline | None = None
 
 
 reader: MessageReader[DispatchUtterance] = MessageReader(DispatchUtterance)

@@ -364,6 +364,7 @@ def _read_request(
         lang_b=message.lang_b,
         auto_langs=message.auto_langs,
         traceparent=message.traceparent,
+        deadline_ms=message.deadline_ms,
     )
     request = request_from_utterance(profile, utterance)
     return msgspec.structs.replace(request, preferred_node_id=options.preferred_node_id or "")

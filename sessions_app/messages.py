@@ -20,6 +20,8 @@ Moment = Annotated[int, Meta(ge=0, le=2**53)]
 SampleRate = Annotated[int, Meta(ge=4_000, le=384_000)]
 # Of PCM16 in chunks, which are kept for as long as somebody speaks.
 ChunkRate = Annotated[int, Meta(ge=4_000, le=96_000)]
+# How long after its end an utterance may be answered; longer than that no job lives.
+Deadline = Annotated[int, Meta(ge=1, le=600_000)]
 _LANGUAGE_FIELDS = ("src_lang", "tgt_lang", "lang_a", "lang_b", "tgt_langs", "auto_langs")
 _MAY_BE_AUTO = ("src_lang", "auto_langs")
 
@@ -82,6 +84,8 @@ class InitSession(Spoken, frozen=True, tag="session_init"):
     # Words that matter: names, terms. And whether nodes may know what was said before.
     glossary: GlossaryWords | None = None
     enable_context: bool | None = None
+    # Of utterances that name none of their own.
+    deadline_ms: Deadline | None = None
     # Empty: let me resume this session. Otherwise the token of the session to resume.
     resume_token: ShortText | None = None
 
@@ -105,6 +109,8 @@ class AudioChunk(Message, frozen=True, tag="audio_chunk"):
     seq: Annotated[int, Meta(ge=0)]
     is_final: bool
     payload: str | None = None
+    # Of the utterance that ends next.
+    deadline_ms: Deadline | None = None
 
 
 class PipelineWanted(Message, frozen=True):
@@ -128,6 +134,7 @@ class Utterance(Spoken, frozen=True, tag="utterance"):
     sample_rate: SampleRate
     pipeline: PipelineWanted | None = None
     request_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    deadline_ms: Deadline | None = None
 
 
 class CancelUtterance(Message, frozen=True, tag="utterance_cancel"):

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from scheduling.model import ids
+from scheduling.model import clock, ids
 from scheduling.model.errors import BadInput
 from scheduling.model.jobs import Assignment, Need, Pipeline, Request, quote_base64
 from scheduling.model.languages import AUTO, normalize, spell
@@ -47,6 +47,8 @@ class Profile(msgspec.Struct, frozen=True):
     # Words that matter, and whether nodes may know what was said before.
     glossary: tuple[str, ...] = ()
     keeps_said: bool = False
+    # How long after their end its utterances may be answered; 0: as late as may be.
+    deadline_ms: int = 0
     # Whose share its utterances use up: of a principal that is bound to no tenant its own.
     sharer: str = ""
 
@@ -117,6 +119,7 @@ def declare_audio(message: messages.InitSession, profile: Profile) -> Profile:
         keeps_said=bool(message.enable_context),
         streams=bool(message.enable_streaming),
         speaks_by_clause=bool(message.enable_streaming and message.enable_streaming_tts),
+        deadline_ms=message.deadline_ms or 0,
     )
 
 
@@ -194,8 +197,13 @@ def request_from_begun(
     )
 
 
-def request_from_cut(profile: Profile, *, session_id: str, cut: Cut, audio: str) -> Request:
-    """Ask for the translation of an utterance cut from chunks; `audio` is base64."""
+def request_from_cut(
+    profile: Profile, *, session_id: str, cut: Cut, audio: str, deadline_ms: int = 0
+) -> Request:
+    """Ask for the translation of an utterance cut from chunks; `audio` is base64.
+
+    Its deadline counts from now on, when its end is known; 0: that of its session.
+    """
     begun = request_from_begun(
         profile,
         session_id=session_id,
@@ -215,7 +223,10 @@ def request_from_cut(profile: Profile, *, session_id: str, cut: Cut, audio: str)
         expected_duration_ms=cut.duration_ms,
     )
     return msgspec.structs.replace(
-        begun, assignment=assignment, speech_ended_at_ms=cut.speech_ended_at_ms
+        begun,
+        assignment=assignment,
+        speech_ended_at_ms=cut.speech_ended_at_ms,
+        answer_by_ms=_end_by(deadline_ms or profile.deadline_ms),
     )
 
 
@@ -251,7 +262,13 @@ def request_from_utterance(profile: Profile, message: messages.Utterance) -> Req
         tenant_id=profile.tenant_id,
         request_id=message.request_id,
         sharer=profile.sharer,
+        answer_by_ms=_end_by(message.deadline_ms or profile.deadline_ms),
     )
+
+
+def _end_by(deadline_ms: int) -> int:
+    """Return the moment that a deadline means for what is whole now, 0 for none."""
+    return clock.now_ms() + deadline_ms if deadline_ms else 0
 
 
 def state_need(assignment: Assignment) -> Need:

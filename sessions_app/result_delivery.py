@@ -1,8 +1,10 @@
 """What leaves a session's order: a result to its speaker, or the end of waiting for one."""
 
+import msgspec
+
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.settlement import Settlement
-from scheduling.model import clock
+from scheduling.model import clock, errors
 from scheduling.model.events import JobSettled
 from scheduling.model.metrics import Metrics
 from scheduling.model.outcomes import Refused, Result
@@ -48,10 +50,11 @@ class ResultDelivery:
         self._metrics = metrics
 
     def deliver(self, ready: ReadyResult[JobSettled]) -> None:
-        """Tell an outcome; what was told is kept no longer."""
-        if self._writer.tell(ready.item):
+        """Tell an outcome; what was told is kept no longer, and no result is told too late."""
+        event = _in_time(ready.item)
+        if self._writer.tell(event):
             self.note_delivered(ready.job_id)
-            self._measure(ready.item)
+            self._measure(event)
 
     def note_delivered(self, job_id: str) -> None:
         """Nothing is left to be told of a job: Redis need not keep its outcome."""
@@ -82,3 +85,13 @@ class ResultDelivery:
             else:
                 self._writer.tell_missing(request, reason=missing.reason)
             self._pending.end(job_id)
+
+
+def _in_time(event: JobSettled) -> JobSettled:
+    """Return an outcome, or that its deadline was missed: on the way here, or behind others."""
+    if not event.answer_by_ms or event.answer_by_ms >= clock.now_ms():
+        return event
+    if isinstance(event.outcome, Refused):
+        return event
+    late = errors.DeadlineExceeded()
+    return msgspec.structs.replace(event, outcome=Refused(code=late.code, message=str(late)))

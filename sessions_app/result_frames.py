@@ -26,6 +26,7 @@ _QUIET_CODES = frozenset({"JOB_TIMEOUT", "CANCELLED"})
 _HINTS = {
     "NO_AVAILABLE_NODE": "No node is available; please try again shortly.",
     "JOB_TIMEOUT": "The job timed out; please try again.",
+    "DEADLINE_EXCEEDED": "It could not be translated in time; please try again.",
     "MODEL_NOT_AVAILABLE": "No node has the model that is needed.",
     "NMT_TIMEOUT": "The translation timed out; please try a shorter sentence.",
     "TTS_TIMEOUT": "The speech synthesis timed out; please try again.",

@@ -83,6 +83,7 @@ class ResultSequencer:
                     tgt_lang=job.tgt_lang,
                     speech_ended_at_ms=request.speech_ended_at_ms,
                     is_streamed=request.is_streamed,
+                    answer_by_ms=request.answer_by_ms,
                 )
             )
 

@@ -127,17 +127,33 @@ class SessionService:
     async def take_chunk(self, speaker: Speaker, message: messages.AudioChunk) -> None:
         """Take a chunk of audio; a payload that is no base64 is no audio."""
         sent = SentChunk(decode_chunk_payload(message.payload), message.payload or "")
-        await self._hear(speaker, sent, is_final=message.is_final, seq=message.seq)
+        await self._hear(
+            speaker,
+            sent,
+            is_final=message.is_final,
+            seq=message.seq,
+            deadline_ms=message.deadline_ms,
+        )
 
     async def take_bytes(self, speaker: Speaker, chunk: BinaryChunk) -> None:
         """Take a chunk of audio that came without JSON around it."""
         sent = SentChunk(chunk.audio)
         await self._hear(speaker, sent, is_final=chunk.is_final, seq=chunk.seq)
 
-    async def _hear(self, speaker: Speaker, sent: SentChunk, *, is_final: bool, seq: int) -> None:
+    async def _hear(
+        self,
+        speaker: Speaker,
+        sent: SentChunk,
+        *,
+        is_final: bool,
+        seq: int,
+        deadline_ms: int | None = None,
+    ) -> None:
         """Take a chunk; one that is sent again is nothing new."""
         if not (speaker.acknowledges and speaker.speech.is_repeat(seq)):
-            utterances = speaker.speech.hear(audio=sent.audio, is_final=is_final, seq=seq)
+            utterances = speaker.speech.hear(
+                audio=sent.audio, is_final=is_final, seq=seq, deadline_ms=deadline_ms
+            )
             await speaker.submit(utterances, sent)
 
     async def note_playback(

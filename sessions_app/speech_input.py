@@ -34,6 +34,7 @@ class SpeechInput:
     __slots__ = (
         "_conn_epoch",
         "_context",
+        "_deadline_ms",
         "_metrics",
         "_profile",
         "_reader",
@@ -66,6 +67,8 @@ class SpeechInput:
         )
         self._metrics = metrics
         self._safe = SafeChunks()
+        # Of what is being said, where its chunks name one.
+        self._deadline_ms = 0
 
     @property
     def safe_seq(self) -> int:
@@ -81,12 +84,15 @@ class SpeechInput:
         """Say whether a chunk was taken before."""
         return self._safe.is_repeat(seq)
 
-    def hear(self, *, audio: bytes, is_final: bool, seq: int = 0) -> list[Wanted]:
-        """Take a chunk of audio; it may end an utterance.
+    def hear(
+        self, *, audio: bytes, is_final: bool, seq: int = 0, deadline_ms: int | None = None
+    ) -> list[Wanted]:
+        """Take a chunk of audio; it may end an utterance, whose deadline is the last one named.
 
         :raises ForeignAudio: a file begins here that we do not take
         """
         bare = self._reader.read(audio, begins=self._segmenter.is_empty)
+        self._deadline_ms = deadline_ms or self._deadline_ms
         self._segmenter.sample_rate = self._reader.sample_rate
         cuts = self._segmenter.on_chunk(audio=bare, is_final=is_final, now_ms=clock.now_ms())
         self._safe.note(seq, self._segmenter.utterance, is_carried=self._segmenter.carries)
@@ -153,7 +159,14 @@ class SpeechInput:
     def _ask_for_one(self, cut: Cut) -> Wanted:
         self._metrics.count("web_task_finalized_total", _name_reason(cut.reason))
         audio = base64.b64encode(cut.audio).decode()
-        request = request_from_cut(self._profile, session_id=self._session_id, cut=cut, audio=audio)
+        request = request_from_cut(
+            self._profile,
+            session_id=self._session_id,
+            cut=cut,
+            audio=audio,
+            deadline_ms=self._deadline_ms,
+        )
+        self._deadline_ms = 0
         return self._fan_out(self._bind_to_socket(request))
 
     def _bind_to_socket(self, request: Request) -> Request:

@@ -11,6 +11,7 @@ from scheduling.fleet.node_control import NodeControl
 from scheduling.fleet.registry import Registry
 from scheduling.jobs.accepted_jobs import AcceptedJobs
 from scheduling.jobs.attempts import Attempts
+from scheduling.jobs.deadlines import Deadlines
 from scheduling.jobs.declines import Declines
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.explaining import Explainer
@@ -142,7 +143,12 @@ def build_services(
         quarantine_ms=configuration.standing.most_quarantine_ms,
     )
     settlement = Settlement(
-        stores=stores, fleet=fleet, delivery=delivery, tenants=tenants, standings=standings
+        stores=stores,
+        fleet=fleet,
+        delivery=delivery,
+        tenants=tenants,
+        standings=standings,
+        deadlines=Deadlines(margin_ms=configuration.jobs.deadline_margin_ms),
     )
     chooser = Chooser(
         fleet=fleet,
@@ -166,7 +172,11 @@ def build_services(
         reservation=reservation,
         settlement=settlement,
         tenants=tenants,
-        waiting=WaitQueue(most=configuration.jobs.waiting_max, priority=tenants.priority),
+        waiting=WaitQueue(
+            most=configuration.jobs.waiting_max,
+            priority=tenants.priority,
+            patience_ms=configuration.jobs.pending_timeout_ms,
+        ),
         retry_after_ms=configuration.jobs.pending_timeout_ms // 2,
         metrics=infrastructure.metrics,
     )
@@ -210,6 +220,7 @@ def build_services(
         limits=configuration.jobs,
         encode_assignment=encode_assignment,
         metrics=infrastructure.metrics,
+        deadlines=settlement.deadlines,
     )
     return Services(
         configuration=configuration,

@@ -199,6 +199,7 @@ def _read_job_limits() -> JobLimits:
         binding_ms=settings.LINGUA_RESULT_TTL_S * 1000,
         retention_ms=settings.LINGUA_JOB_RETENTION_S * 1000,
         waiting_max=settings.LINGUA_PENDING_MAX_JOBS,
+        deadline_margin_ms=settings.LINGUA_DEADLINE_MARGIN_MS,
     )
 
 

@@ -28,3 +28,5 @@ LINGUA_RANK = env_str("LINGUA_RANK", default="speed", choices=("speed", "load"))
 LINGUA_NODE_PROBE_INTERVAL_S = env_float("LINGUA_NODE_PROBE_INTERVAL_S", default=300, minimum=0)
 # A node that failed a probe is probed again after so long.
 LINGUA_NODE_PROBE_AGAIN_S = env_float("LINGUA_NODE_PROBE_AGAIN_S", default=1, minimum=0.05)
+# A job with a deadline ends so much before it, that the answer arrives in time.
+LINGUA_DEADLINE_MARGIN_MS = env_int("LINGUA_DEADLINE_MARGIN_MS", default=100, minimum=0)

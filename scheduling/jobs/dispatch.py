@@ -1,12 +1,15 @@
 """Dispatch: choose nodes for a job, try them, let it wait, or refuse it (C11, J5, J10)."""
 
 import collections
+import contextlib
 import functools
 import logging
 from collections.abc import Collection, Sequence
 
 import msgspec
 
+from scheduling.jobs.deadlines import DueJob
+from scheduling.jobs.refusing import name_refusal, name_utterance
 from scheduling.jobs.reservation import Reservation, ReservationOutcome
 from scheduling.jobs.settlement import Settlement
 from scheduling.jobs.tenants import ALREADY, Tenants
@@ -16,8 +19,9 @@ from scheduling.model.jobs import Request
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.model.outcomes import Refused
+from scheduling.model.speeds import name_services
 from scheduling.placement.choice_records import record_choice
-from scheduling.placement.chooser import PREFERRED_NOT_CAPABLE, Chooser
+from scheduling.placement.chooser import Chooser
 from scheduling.placement.decisions import REFUSED, WAITS, DecisionBuilder
 from scheduling.placement.pool_matching import PoolReason
 from scheduling.placement.ranking import Choice, Reason
@@ -55,6 +59,8 @@ class Dispatcher:
         self._metrics = metrics
         self._background = Background()
         self.waiting = waiting
+        self._deadlines = settlement.deadlines
+        self._deadlines.end = self._end_late
         fleet.listeners.free.append(self._serve_soon)
 
     async def dispatch(self, request: Request) -> str | None:
@@ -68,18 +74,20 @@ class Dispatcher:
         :raises NoCapableNode: no known node could ever serve it; nothing was created
         :raises NoEligiblePool: the job may go to no pool there is; nothing was created
         :raises PreferredNodeNotCapable: it must go to one node, which cannot take it
+        :raises DeadlineExceeded: no node would answer in time; nothing was created
         :raises TenantLimited: its tenant has as many jobs as it may; nothing was created
         :raises DependencyDown: Redis did not answer; the job may exist, and ends by its timer
         """
         begun_ms = clock.steady_ms()
         if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("utterance to be dispatched", extra=_name(request))
+            logger.debug("utterance to be dispatched", extra=name_utterance(request))
         try:
             return await self._admit(request)
         except errors.Refusal as refusal:
             job = request.assignment
             self._metrics.refuse(refusal.code, session_id=job.session_id, job_id=job.job_id)
-            logger.info("utterance refused", extra=_name(request) | {"reason": refusal.code})
+            refused = name_utterance(request) | {"reason": refusal.code}
+            logger.info("utterance refused", extra=refused)
             raise
         finally:
             if clock.steady_ms() - begun_ms > self._metrics.path_warn_ms:
@@ -126,6 +134,7 @@ class Dispatcher:
             tenant_id=request.tenant_id,
             preferred_node_id=request.preferred_node_id,
             sharer=request.sharer,
+            answer_by_ms=request.answer_by_ms,
         )
 
     async def _admit(self, request: Request) -> str | None:
@@ -150,7 +159,8 @@ class Dispatcher:
             self._note(placement_request, decision_builder, REFUSED)
             if choice.refused == PoolReason.NO_CAPABLE_NODE:
                 self._fleet.unserved.note(request.need.pairs, now_ms=clock.now_ms())
-            raise _name_refusal(choice)
+            raise name_refusal(choice)
+        self._watch(placement_request)
         if choice.nodes:
             return await self._dispatch_to(
                 request, placement_request, choice.nodes, decision_builder
@@ -183,13 +193,28 @@ class Dispatcher:
         is_hopeless = not (choice.nodes or may_wait or self._chooser.has_other(placement_request))
         if (choice.refused or is_hopeless) and not placement_request.can_wait:
             self._note(placement_request, decision_builder, REFUSED)
-            refusal = _name_refusal(choice) if choice.refused else errors.NoNodeInTime()
+            refusal = name_refusal(choice) if choice.refused else errors.NoNodeInTime()
             await self._refuse(placement_request, refusal)
         elif not await self._try_each(
             placement_request, choice.nodes, decision_builder, is_new_attempt=is_new_attempt
         ):
             self._note(placement_request, decision_builder, WAITS)
             await self._wait(placement_request)
+
+    def _watch(self, placement_request: PlacementRequest) -> None:
+        """See that a job is answered in time, where that matters to its speaker."""
+        if placement_request.answer_by_ms:
+            self._deadlines.watch(
+                placement_request.assignment,
+                answer_by_ms=placement_request.answer_by_ms,
+                services=name_services(placement_request.need.types),
+            )
+
+    async def _end_late(self, job: DueJob) -> None:
+        """No answer is wanted any more; where Redis is silent the job's own timer sees to it."""
+        self.waiting.discard(job.job_id)
+        with contextlib.suppress(errors.DependencyDown):
+            await self._settlement.end_late(job)
 
     def discard(self, job_id: str) -> None:
         """Forget a job that ended while it waited."""
@@ -258,6 +283,7 @@ class Dispatcher:
                 full = errors.QueueFull(details=self._describe_line())
                 await self._refuse(placement_request, full)
             return
+        self._watch(placement_request)
         self.waiting.add(placement_request)
         for tell in self._fleet.listeners.waits:
             tell(placement_request.need)
@@ -284,7 +310,9 @@ class Dispatcher:
         await self._settlement.refuse(
             session_id=placement_request.assignment.session_id,
             job_id=placement_request.job_id,
-            refused=placement_request.first_failure or last,
+            refused=last
+            if isinstance(refusal, errors.DeadlineExceeded)
+            else placement_request.first_failure or last,
             utterance_index=placement_request.assignment.utterance_index,
             trace_id=placement_request.assignment.trace_id,
         )
@@ -365,23 +393,3 @@ class Dispatcher:
             "retry_after_ms": self._retry_after_ms,
             "queue_position": len(self.waiting) + 1,
         }
-
-
-def _name_refusal(choice: Choice) -> errors.Refusal:
-    details = {"reason": choice.refused}
-    if choice.refused == PREFERRED_NOT_CAPABLE:
-        return errors.PreferredNodeNotCapable(details=details)
-    if choice.refused == PoolReason.NO_CAPABLE_NODE:
-        return errors.NoCapableNode(details=details)
-    return errors.NoEligiblePool(details=details)
-
-
-def _name(request: Request) -> dict[str, str]:
-    """Return what ties a line of the log to an utterance."""
-    job = request.assignment
-    return {
-        "job_id": job.job_id,
-        "session_id": job.session_id,
-        "request_id": request.request_id or "",
-        "trace_id": job.trace_id,
-    }

@@ -324,8 +324,11 @@ class Reservation:
     def _arm(
         self, placement_request: PlacementRequest, delay_ms: int, *, urgent: bool = False
     ) -> "asyncio.Future[list[int]]":
-        """Have somebody look at the job in `delay_ms`."""
+        """Have somebody look at the job in `delay_ms`, or when no answer is wanted any more."""
         entity = _name_timer(placement_request)
+        if placement_request.answer_by_ms:
+            left_ms = max(0, placement_request.answer_by_ms - clock.now_ms())
+            delay_ms = min(delay_ms, left_ms)
         return self._stores.timers.arm(entity, delay_ms=delay_ms, urgent=urgent)
 
 

@@ -85,6 +85,7 @@ class SessionJobs:
             need=record.need,
             tenant_id=record.tenant_id,
             preferred_node_id=record.preferred_node_id,
+            answer_by_ms=record.answer_by_ms,
         )
 
     async def find_end(self, *, session_id: str, job_id: str) -> JobSettled | None:

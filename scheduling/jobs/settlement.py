@@ -1,16 +1,18 @@
 """End jobs: with a node's result, with a refusal, or because nobody waits for them."""
 
 import logging
+from collections.abc import Mapping
 
+from scheduling.jobs.deadlines import Deadlines, DueJob
 from scheduling.jobs.standings import Standings
 from scheduling.jobs.tenants import Tenants
-from scheduling.model import ids
+from scheduling.model import clock, errors, ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown
 from scheduling.model.events import JobCancelled, JobSettled
 from scheduling.model.jobs import JobRecord, JobState
 from scheduling.model.outcomes import Outcome, Refused
-from scheduling.model.speeds import Work
+from scheduling.model.speeds import Work, measure_work
 from scheduling.model.standing import Ending
 from scheduling.placement.snapshot import Fleet
 from scheduling.store import timers
@@ -34,7 +36,9 @@ class Settlement:
         delivery: Delivery,
         tenants: Tenants,
         standings: Standings,
+        deadlines: Deadlines,
     ) -> None:
+        self.deadlines = deadlines
         self._standings = standings
         self._tenants = tenants
         self._stores = stores
@@ -110,13 +114,15 @@ class Settlement:
         utterance_index: int,
         trace_id: str,
         is_node_told: bool = True,
+        work: Work | None = None,
     ) -> bool:
         """End a job without a result, wherever it stands; False when it had ended.
 
-        The node it stands at is told, unless its socket is known to be closed.
+        The node it stands at is told, unless its socket is known to be closed. `work` is what it
+        took the node at the least.
         """
         end = await self._end(
-            session_id, job_id, JobState.FAILED, refused, is_node_told=is_node_told
+            session_id, job_id, JobState.FAILED, refused, is_node_told=is_node_told, work=work
         )
         if end is None:
             return False
@@ -130,6 +136,36 @@ class Settlement:
             elapsed_ms=end.elapsed_ms,
         )
         return True
+
+    async def end_late(self, job: DueJob) -> bool:
+        """End a job whose answer would come too late; False when it had ended.
+
+        Its node is stopped and not to blame. That it is slower than was known is learnt.
+        """
+        late = errors.DeadlineExceeded()
+        fields = await self._stores.jobs.find_fields(session_id=job.session_id, job_id=job.job_id)
+        return await self.refuse(
+            session_id=job.session_id,
+            job_id=job.job_id,
+            refused=Refused(code=late.code, message=str(late)),
+            utterance_index=job.utterance_index,
+            trace_id=job.trace_id,
+            work=self._learn_from(job, fields),
+        )
+
+    def _learn_from(self, job: DueJob, fields: Mapping[str, str]) -> Work | None:
+        """Return what an attempt is thought to take its node, where that is more than was known.
+
+        Of one that is not done by now the half is still to come, for all anybody knows.
+        """
+        sent_at_ms = fields.get(f"at:{fields.get('attempt')}:DISPATCHED")
+        candidate = self._fleet.views.get(fields.get("node_id", ""))
+        if sent_at_ms is None or candidate is None:
+            return None
+        took_ms = 2 * (clock.now_ms() - int(sent_at_ms))
+        work = measure_work(job.services, took_ms=took_ms, audio_ms=job.audio_ms)
+        known_ms, _ = candidate.find_speed(job.services)
+        return work if work is not None and work.rate_ms > known_ms else None
 
     async def cancel(self, *, job_id: str, reason: str) -> bool:
         """End a job nobody waits for, and tell its node to stop; False when it had ended."""
@@ -160,6 +196,7 @@ class Settlement:
 
     def note_delivered(self, *, session_id: str, job_id: str) -> None:
         """Note that the speaker has the outcome: nothing is left to do or to watch."""
+        self.deadlines.forget(job_id)
         unattended(
             self._stores.outcomes.note_delivered(session_id=session_id, job_id=job_id),
             what="a hand-over",
@@ -176,6 +213,7 @@ class Settlement:
         refused: Refused,
         *,
         is_node_told: bool = True,
+        work: Work | None = None,
     ) -> Ended | None:
         end = await self._stores.jobs.finish(
             session_id=session_id, job_id=job_id, state=state, outcome=refused, reason=refused.code
@@ -190,10 +228,10 @@ class Settlement:
                 cancelled = JobCancelled(job_id=job_id, reason=refused.message)
                 await self._delivery.to_node(end.node_id, cancelled)
             freed = await self._stores.slots.finish(
-                node_id=end.node_id, job_id=job_id, attempt=end.attempt
+                node_id=end.node_id, job_id=job_id, attempt=end.attempt, work=work
             )
             await self._tenants.give_back(job_id)
-            self._fleet.loads.record(end.node_id, freed.load)
+            self._standings.record(end.node_id, freed)
         await self._stop_others(end, job_id=job_id, reason=refused.message)
         await self._uncount(session_id, job_id)
         return end
@@ -231,6 +269,7 @@ class Settlement:
         Where the way to the speaker is lost, it is told soon by whoever pops the job's timer, its
         own instance perhaps; then this returns False.
         """
+        self.deadlines.forget(job_id)
         settled = JobSettled(
             session_id=session_id,
             job_id=job_id,

@@ -2,14 +2,16 @@
 
 import msgspec
 
+from scheduling.jobs.deadlines import Deadlines
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.retries import Retries
-from scheduling.model import errors
+from scheduling.model import clock, errors
 from scheduling.model.events import StreamFailed
 from scheduling.model.jobs import COMPLETED, Completed, EncodeAssignment, Request
 from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
 from scheduling.model.outcomes import Refused
+from scheduling.model.speeds import name_services
 from scheduling.store import timers
 from scheduling.store.redis.connection import unattended
 from scheduling.store.stores import Stores
@@ -31,7 +33,9 @@ class StreamingJobs:
         limits: JobLimits,
         encode_assignment: EncodeAssignment,
         metrics: Metrics,
+        deadlines: Deadlines,
     ) -> None:
+        self._deadlines = deadlines
         self._stores = stores
         self._dispatcher = dispatcher
         self._retries = retries
@@ -67,8 +71,16 @@ class StreamingJobs:
         :raises DependencyDown: Redis did not answer; it may be said again
         """
         job = request.assignment
+        delay_ms = self._limits.first_look_ms
+        if request.answer_by_ms:
+            self._deadlines.watch(
+                job,
+                answer_by_ms=request.answer_by_ms,
+                services=name_services(request.need.types),
+            )
+            delay_ms = min(delay_ms, max(0, request.answer_by_ms - clock.now_ms()))
         entity = timers.name_job(job.session_id, job.job_id)
-        armed = self._stores.timers.arm(entity, delay_ms=self._limits.first_look_ms)
+        armed = self._stores.timers.arm(entity, delay_ms=delay_ms)
         unattended(armed, what="a timer")
         completed = await self._stores.jobs.complete(request=request, frame=self._encode(job))
         if completed.word == COMPLETED and not completed.node_id:

@@ -78,8 +78,8 @@ class Watchdog:
             unattended(self._stores.timers.disarm(entity), what="a timer's end")
         elif record.state in ENDED:
             await self._clear_up(record, now_ms)
-        elif record.deadline_at_ms > now_ms:
-            await self._look_again(record, left_ms=record.deadline_at_ms - now_ms)
+        elif record.due_at_ms > now_ms:
+            await self._look_again(record, left_ms=record.due_at_ms - now_ms)
         else:
             await self._expire(record, now_ms=now_ms)
 
@@ -94,7 +94,7 @@ class Watchdog:
 
     async def _expire(self, record: JobRecord, *, now_ms: int) -> None:
         """A job's time is over: refuse it where it waits, else try it elsewhere."""
-        self._lag_ms = max(self._lag_ms, now_ms - record.deadline_at_ms)
+        self._lag_ms = max(self._lag_ms, now_ms - record.due_at_ms)
         logger.info(
             "deadline passed",
             extra={
@@ -106,6 +106,10 @@ class Watchdog:
                 "state": record.state,
             },
         )
+        if 0 < record.answer_by_ms <= now_ms:
+            too_late = errors.DeadlineExceeded()
+            await self._retries.refuse(record, Refused(code=too_late.code, message=str(too_late)))
+            return
         if 0 < record.open_until_ms <= now_ms:
             lost = errors.SpeechAbandoned()
             await self._retries.refuse(record, Refused(code=lost.code, message=str(lost)))

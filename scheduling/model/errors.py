@@ -9,6 +9,7 @@ Refusal
 ├── NoEligiblePool        NO_CAPABLE_NODE
 ├── PreferredNodeNotCapable  PREFERRED_NODE_NOT_CAPABLE
 ├── JobTimedOut           JOB_TIMEOUT
+├── DeadlineExceeded      DEADLINE_EXCEEDED
 ├── SpeechAbandoned       SPEECH_ABANDONED
 ├── RegistrationRefused   NO_GPU_AVAILABLE, INVALID_CAPABILITY_SCHEMA, NODE_ID_CONFLICT, …
 ├── ConnectionFenced      NODE_ID_CONFLICT
@@ -92,6 +93,12 @@ class JobTimedOut(Refusal):
     """Every node that took the utterance failed to finish it in time."""
 
     code = "JOB_TIMEOUT"
+
+
+class DeadlineExceeded(Refusal):
+    """No node could answer within the deadline. Allow more time, or try again later."""
+
+    code = "DEADLINE_EXCEEDED"
 
 
 class SpeechAbandoned(Refusal):

@@ -178,8 +178,8 @@ class ClauseSpoken(msgspec.Struct, frozen=True, tag="clause_spoken"):
 class JobSettled(msgspec.Struct, frozen=True, tag="job_settled"):
     """To a speaker: the job ended; `elapsed_ms` counts from its creation.
 
-    `tgt_lang`, `speech_ended_at_ms` and `is_streamed` are filled in by whoever knows what was
-    asked for.
+    `tgt_lang`, `speech_ended_at_ms`, `is_streamed` and `answer_by_ms` are filled in by whoever
+    knows what was asked for.
     """
 
     session_id: str
@@ -191,6 +191,7 @@ class JobSettled(msgspec.Struct, frozen=True, tag="job_settled"):
     tgt_lang: str = ""
     speech_ended_at_ms: int = 0
     is_streamed: bool = False
+    answer_by_ms: int = 0
 
 
 class SessionFenced(msgspec.Struct, frozen=True, tag="session_fenced"):

@@ -172,7 +172,8 @@ class Request(msgspec.Struct, frozen=True):
     last voice was heard, 0 where that is not known. `safe_seq` is the last of the speaker's chunks
     that are not needed once Redis has this, -1 where it changes nothing. `conn_epoch` is the socket
     it was heard on, where its speaker says again on the next what is lost with that; else 0.
-    `is_streamed` says that a node heard it while it was spoken, to its end.
+    `is_streamed` says that a node heard it while it was spoken, to its end. `answer_by_ms` is the
+    moment after which no answer is wanted, 0 where any will do.
     """
 
     assignment: Assignment
@@ -185,6 +186,7 @@ class Request(msgspec.Struct, frozen=True):
     safe_seq: int = -1
     conn_epoch: int = 0
     is_streamed: bool = False
+    answer_by_ms: int = 0
 
     @property
     def utterance_key(self) -> str:
@@ -210,7 +212,9 @@ class JobRecord(msgspec.Struct, frozen=True):
     `attempt` is the newest and `node_id` its node, once the job ended the node it ended on. `live`
     are all attempts that may be answered yet, or that could when the job ended; `ended_by` is the
     one it ended with. `first_failure` is what to tell where none is answered well. While somebody
-    speaks, `open_until_ms` is when that must be over; 0 where all has been said.
+    speaks, `open_until_ms` is when that must be over; 0 where all has been said. `deadline_at_ms`
+    is when its next step must have happened, `answer_by_ms` when it must be answered, 0 for no such
+    moment.
     """
 
     job_id: str
@@ -233,6 +237,14 @@ class JobRecord(msgspec.Struct, frozen=True):
     open_until_ms: int = 0
     failures: tuple[FailedAttempt, ...] = ()
     declined_by: tuple[str, ...] = ()
+    answer_by_ms: int = 0
+
+    @property
+    def due_at_ms(self) -> int:
+        """Return when somebody must look at it: it is to be answered, or to take its next step."""
+        if self.answer_by_ms and self.state not in ENDED:
+            return min(self.deadline_at_ms, self.answer_by_ms)
+        return self.deadline_at_ms
 
     @property
     def not_for(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ class JobLimits:
     live_record_ms: int = 86_400_000
     retention_ms: int = 3_600_000
     waiting_max: int = 1_000
+    deadline_margin_ms: int = 100
 
     @property
     def run_lease_ms(self) -> int:

@@ -31,6 +31,11 @@ def name_services(types: tuple[str, ...]) -> str:
     return sys.intern(",".join(sorted(each for each in types if each != STREAMING)))
 
 
+def expect_ms(rate_ms: int, *, audio_ms: int) -> float:
+    """Return how long an attempt takes a node that needs `rate_ms` for a second of audio."""
+    return rate_ms * max(audio_ms, _LEAST_AUDIO_MS) / 1_000
+
+
 def measure_work(services: str, *, took_ms: float, audio_ms: int) -> Work | None:
     """Return what an attempt took; audio of less than a second counts as one: part is overhead."""
     if not services or took_ms < 0:

@@ -30,10 +30,12 @@ from scheduling.placement.ranking import (
 )
 from scheduling.placement.session_memory import SessionMemory, SessionNotes
 from scheduling.placement.snapshot import Fleet
+from scheduling.placement.timeliness import judge_by
 from scheduling.placement.wait_queue import PlacementRequest
 
 PREFERRED_NOT_CAPABLE = "preferred_node_not_capable"
 NOT_DESIGNATED = "not_designated"
+TOO_LATE = "too_late"
 HIT = "hit"
 # So many nodes that can never serve a job are named beside it: enough to see what is missing.
 _UNABLE_SHOWN = 5
@@ -76,7 +78,25 @@ class Chooser:
                 unable=self._list_unable(request.need),
                 refused="" if self._may_ever(request.need, route) else PoolReason.NO_CAPABLE_NODE,
             )
-        return self._put_first(request, route, session, choice, now_ms)
+        choice = self._put_first(request, route, session, choice, now_ms)
+        if not (choice.nodes or choice.refused) and self._is_too_late(request, route, now_ms):
+            return msgspec.structs.replace(choice, refused=TOO_LATE)
+        return choice
+
+    def _is_too_late(self, request: PlacementRequest, route: Route, now_ms: int) -> bool:
+        """Say whether there are nodes that may have the job, and none would be done in time."""
+        in_time = judge_by(request, now_ms=now_ms)
+        if in_time is None:
+            return False
+        if request.answer_by_ms <= now_ms:
+            return True
+        able = [
+            candidate
+            for pool_id in route.pool_ids
+            for candidate in self._fleet.snapshot.candidates.find(pool_id, request.need).views
+            if candidate.is_open and candidate.node_id not in request.not_for
+        ]
+        return bool(able) and not any(map(in_time, able))
 
     def allows(self, request: PlacementRequest, node: Node) -> bool:
         """Say whether a node that has a free slot may have this job."""
@@ -91,13 +111,13 @@ class Chooser:
         candidates = snapshot.candidates
         if not any(candidates.holds(pool_id, node.node_id) for pool_id in route.pool_ids):
             return False
-        why_not = self._why_not_now(node, clock.now_ms())
+        why_not = self._why_not_now(request, node, clock.now_ms())
         return why_not is None or (why_not in HELD_BACK and self.forces(request, node))
 
     def forces(self, request: PlacementRequest, node: Node) -> bool:
         """Say whether a node gets the job in no good standing, for no other could serve it."""
         now_ms = clock.now_ms()
-        if self._why_not_now(node, now_ms) not in HELD_BACK or self._is_full(node):
+        if self._why_not_now(request, node, now_ms) not in HELD_BACK or self._is_full(node):
             return False
         able = self._fleet.snapshot.candidates.find(ALL_NODES, request.need)
         return not could_serve(able, exclude=request.not_for, now_ms=now_ms, rules=self._rules)
@@ -125,7 +145,7 @@ class Chooser:
             return NOT_DESIGNATED
         if node.node_id in request.not_for:
             return Reason.EXCLUDED
-        return self._why_not_now(node, clock.now_ms()) or ""
+        return self._why_not_now(request, node, clock.now_ms()) or ""
 
     def note_placed(
         self, request: PlacementRequest, *, node_id: str, pool_id: str
@@ -230,6 +250,7 @@ class Chooser:
                 now_ms=now_ms,
                 rules=self._list_rules(able),
                 rng=self._rng,
+                in_time=judge_by(request, now_ms=now_ms),
             )
             looked_at += tried.looked_at
             if tried.nodes:
@@ -343,9 +364,11 @@ class Chooser:
     def _is_full(self, node: Node) -> bool:
         return self._fleet.loads.find(node.node_id) >= node.max_jobs
 
-    def _why_not_now(self, node: Node, now_ms: int) -> Reason | None:
+    def _why_not_now(self, request: PlacementRequest, node: Node, now_ms: int) -> Reason | None:
         candidate = self._fleet.views.get(node.node_id) or CandidateView(node)
-        return why_not_now(candidate, now_ms=now_ms, rules=self._rules)
+        reason = why_not_now(candidate, now_ms=now_ms, rules=self._rules)
+        in_time = judge_by(request, now_ms=now_ms) if reason is None else None
+        return Reason.TOO_SLOW if in_time and not in_time(candidate) else reason
 
 
 def _is_for_another(request: PlacementRequest, node: Node) -> bool:

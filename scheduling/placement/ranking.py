@@ -18,6 +18,7 @@ from scheduling.model.speeds import name_services
 from scheduling.model.standing import Fault, NodeState
 from scheduling.placement.candidate_view import AbleNodes, CandidateView
 from scheduling.placement.paces import classify_paces
+from scheduling.placement.timeliness import InTime
 
 T = TypeVar("T")
 
@@ -47,6 +48,7 @@ class Reason(enum.StrEnum):
     ON_PROBATION = "on_probation"
     CAPACITY_EXCEEDED = "capacity_exceeded"
     RESOURCE_THRESHOLD_EXCEEDED = "resource_threshold_exceeded"
+    TOO_SLOW = "too_slow_for_deadline"
     RESERVED_FOR_OTHERS = "reserved_for_others"
 
 
@@ -227,18 +229,26 @@ def choose(
     now_ms: int,
     rules: PlacementRules,
     rng: random.Random,
+    in_time: InTime | None = None,
 ) -> Choice:
     """Return the sampled nodes that can take the job now, least effective load first.
 
     `able` are nodes that could serve `need`; for each one to `exclude` one more is drawn. When the
     sample holds nobody, the few of them known to have a slot (`free`) are looked at instead, so
     that a fleet nearly full is not taken for a full one. Nodes whose standing holds them back serve
-    where no other could, the best of them first.
+    where no other could, the best of them first. Who is not `in_time` does not get it.
     """
     sampled = sample(able.views, size=rules.sample_size + len(exclude), rng=rng)
     looked_at: list[tuple[str, int, str]] = []
     rank = functools.partial(
-        _rank, looked_at=looked_at, exclude=exclude, need=need, now_ms=now_ms, rules=rules, rng=rng
+        _rank,
+        looked_at=looked_at,
+        exclude=exclude,
+        need=need,
+        now_ms=now_ms,
+        rules=rules,
+        rng=rng,
+        in_time=in_time,
     )
     ranked = rank(sampled)
     if not ranked and len(able.views) > len(sampled):
@@ -276,6 +286,7 @@ def _rank(
     now_ms: int,
     rules: PlacementRules,
     rng: random.Random,
+    in_time: InTime | None,
     forced: bool = False,
 ) -> tuple[Node, ...]:
     """Filter and order; those alike stay in the order of the sample, which is random.
@@ -302,6 +313,8 @@ def _rank(
             reason = _why_not_now(candidate, oldest_ms, most_percent, now_ms)
             if forced and reason in HELD_BACK and load < candidate.max_jobs:
                 reason = None
+        if reason is None and in_time is not None and not in_time(candidate):
+            reason = Reason.TOO_SLOW
         looked_at.append((candidate.node_id, load, reason or ""))
         if reason is None:
             shy = 0 if candidate.is_plain else _how_shy(candidate, now_ms, retries=bool(exclude))

@@ -1,13 +1,19 @@
 """Jobs that found no free slot: bounded, served by weight across tenants when a slot is freed."""
 
 import collections
+import heapq
+import itertools
 from collections.abc import Callable
 
 import msgspec
 
-from scheduling.model import ids
+from scheduling.model import clock, ids
 from scheduling.model.jobs import Assignment, JobRecord, Need
 from scheduling.model.outcomes import Refused
+
+# When a job is due at the latest, and its number among those that are due then.
+Place = tuple[int, int]
+_Line = list[tuple[Place, "PlacementRequest"]]
 
 
 class PlacementRequest(msgspec.Struct, frozen=True):
@@ -15,7 +21,8 @@ class PlacementRequest(msgspec.Struct, frozen=True):
 
     `preferred_node_id` is the node to try first, ``""`` where any will do. `is_live_elsewhere` says
     that one of them may deliver yet; `first_failure` is what to tell if no attempt ends well.
-    `sharer` is whose share of the line it uses up, ``""`` where that is its tenant.
+    `sharer` is whose share of the line it uses up, ``""`` where that is its tenant. After
+    `answer_by_ms` nobody wants the answer; 0: any will do. `place` is where it stands in its line.
     """
 
     assignment: Assignment
@@ -26,6 +33,8 @@ class PlacementRequest(msgspec.Struct, frozen=True):
     is_live_elsewhere: bool = False
     first_failure: Refused | None = None
     sharer: str = ""
+    answer_by_ms: int = 0
+    place: Place = (0, 0)
 
     @property
     def can_wait(self) -> bool:
@@ -63,6 +72,7 @@ def ask_again(record: JobRecord, assignment: Assignment) -> PlacementRequest:
         preferred_node_id=record.preferred_node_id,
         is_live_elsewhere=bool(record.live),
         first_failure=record.first_failure,
+        answer_by_ms=record.answer_by_ms,
     )
 
 
@@ -73,12 +83,18 @@ class Priority(msgspec.Struct, frozen=True):
     weight: float = 1.0
 
 
+# Of jobs that a node would not finish in time so many are passed over for one that it would.
+_MOST_PASSED_OVER = 8
 # How many times as much of the line as it leaves free one tenant may take up.
 _TIMES_WHAT_IS_FREE = 8
 
 
 class WaitQueue:
     """One line per tenant and need, so that a freed slot finds its next job without a search.
+
+    Of a tenant's jobs the one due first is next: at its deadline, else when it has waited for
+    `patience_ms`. So those without a deadline keep their order, and are not overtaken for long.
+    Where none has a deadline a tenant's needs take turns.
 
     A principal that is bound to no tenant counts as one. Whoever floods us cannot fill the room:
     one may take up so many times what it leaves free, and always leaves some for others.
@@ -88,10 +104,14 @@ class WaitQueue:
     waiting starts at the clock of the one served last: it has saved up nothing, and owes nothing.
     """
 
-    def __init__(self, *, most: int, priority: Callable[[str], Priority]) -> None:
+    def __init__(
+        self, *, most: int, priority: Callable[[str], Priority], patience_ms: int = 10_000
+    ) -> None:
+        self._patience_ms = patience_ms
+        self._joined = itertools.count()
         self._most = most
         self._priority = priority
-        self._lines: dict[str, dict[Need, collections.deque[PlacementRequest]]] = {}
+        self._lines: dict[str, dict[Need, _Line]] = {}
         self._clocks: dict[str, float] = {}
         self._now = 0.0
         self._jobs: dict[str, PlacementRequest] = {}
@@ -124,7 +144,7 @@ class WaitQueue:
     def holds(self, fits: Callable[[PlacementRequest], bool]) -> bool:
         """Say whether the first job of any line `fits`."""
         return any(
-            line and fits(line[0]) for lines in self._lines.values() for line in lines.values()
+            line and fits(line[0][1]) for lines in self._lines.values() for line in lines.values()
         )
 
     @property
@@ -132,12 +152,14 @@ class WaitQueue:
         return len(self._jobs) >= self._most
 
     def add(self, request: PlacementRequest) -> None:
-        """Put a job at the end of its line; a job that waits already takes its newer attempt."""
-        self._line_of(request).append(request)
+        """Put a job where it is due; a job that waits already takes its newer attempt."""
+        due_at_ms = request.answer_by_ms or clock.now_ms() + self._patience_ms
+        place = due_at_ms, next(self._joined)
+        self._insert(msgspec.structs.replace(request, place=place))
 
     def put_back(self, request: PlacementRequest) -> None:
-        """Put a job at the head again: the slot it was taken for went to somebody else."""
-        self._line_of(request).appendleft(request)
+        """Put a job where it stood: the slot it was taken for went to somebody else."""
+        self._insert(request)
         self._move_clock(request.line, -1)
 
     def discard(self, job_id: str) -> None:
@@ -151,9 +173,10 @@ class WaitQueue:
         """Take the first job of a line whose head `fits`, of the tenant whose turn it is."""
         for line in self._list_turns():
             lines = self._lines[line]
-            for need in list(lines):
+            for need in self._list_needs(lines):
                 request = self._take_head(lines, need, fits)
                 if request is not None:
+                    lines[need] = lines.pop(need)
                     self._now = max(self._now, self._clocks[line])
                     self._move_clock(line, 1)
                     self._close_if_empty(line)
@@ -170,7 +193,16 @@ class WaitQueue:
             key=lambda line: (not priorities[line].first, self._clocks[line]),
         )
 
-    def _line_of(self, request: PlacementRequest) -> collections.deque[PlacementRequest]:
+    def _list_needs(self, lines: dict[Need, _Line]) -> list[Need]:
+        """Return what is waited for, in turn; by deadline where there is any."""
+        if len(lines) == 1:
+            return list(lines)
+        heads = {need: line[0] for need in list(lines) if (line := self._move_up(lines, need))}
+        if any(request.answer_by_ms for _, request in heads.values()):
+            return sorted(heads, key=lambda need: heads[need][0])
+        return list(heads)
+
+    def _insert(self, request: PlacementRequest) -> None:
         self._forget(request.job_id)
         self._jobs[request.job_id] = request
         line = request.line
@@ -179,7 +211,7 @@ class WaitQueue:
         if line not in self._lines:
             self._lines[line] = {}
             self._clocks[line] = max(self._clocks.get(line, 0.0), self._now)
-        return self._lines[line].setdefault(request.need, collections.deque())
+        heapq.heappush(self._lines[line].setdefault(request.need, []), (request.place, request))
 
     def _forget(self, job_id: str) -> PlacementRequest | None:
         request = self._jobs.pop(job_id, None)
@@ -188,29 +220,35 @@ class WaitQueue:
         return request
 
     def _take_head(
-        self,
-        lines: dict[Need, collections.deque[PlacementRequest]],
-        need: Need,
-        fits: Callable[[PlacementRequest], bool],
+        self, lines: dict[Need, _Line], need: Need, fits: Callable[[PlacementRequest], bool]
     ) -> PlacementRequest | None:
-        line = self._move_up(lines, need)
-        if not line or not fits(line[0]):
-            return None
-        request = line.popleft()
-        self._forget(request.job_id)
-        lines[need] = lines.pop(need)
-        return request
+        """Take the first that fits; only those with a deadline are passed over for others."""
+        passed_over: _Line = []
+        found = None
+        while line := self._move_up(lines, need):
+            request = line[0][1]
+            if fits(request):
+                heapq.heappop(line)
+                self._forget(request.job_id)
+                found = request
+                break
+            if not request.answer_by_ms or len(passed_over) == _MOST_PASSED_OVER:
+                break
+            passed_over.append(heapq.heappop(line))
+        if passed_over:
+            line = lines.setdefault(need, [])
+            for each in passed_over:
+                heapq.heappush(line, each)
+        return found
 
-    def _move_up(
-        self, lines: dict[Need, collections.deque[PlacementRequest]], need: Need
-    ) -> collections.deque[PlacementRequest]:
+    def _move_up(self, lines: dict[Need, _Line], need: Need) -> _Line:
         """Drop what is forgotten from the head of a line, and the line with its last job.
 
         A job carries its audio: nothing of it may stay until somebody asks for the line.
         """
         line = lines[need]
-        while line and self._jobs.get(line[0].job_id) is not line[0]:
-            line.popleft()
+        while line and self._jobs.get(line[0][1].job_id) is not line[0][1]:
+            heapq.heappop(line)
         if not line:
             del lines[need]
         return line

@@ -21,4 +21,5 @@ def list_facts(request: Request) -> tuple[str | int, ...]:
         *("utterance_index", job.utterance_index, "trace_id", job.trace_id),
         *("need", encode_need(request.need)),
         *(("preferred_node_id", wished) if wished else ()),
+        *(("answer_by_ms", request.answer_by_ms) if request.answer_by_ms else ()),
     )

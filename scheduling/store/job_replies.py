@@ -153,4 +153,5 @@ def read_record(raw: dict[str, str]) -> JobRecord | None:
         ended_by=_find_end(raw),
         open_until_ms=int(raw.get("open_until_ms", 0)),
         failures=_list_failures(raw),
+        answer_by_ms=int(raw.get("answer_by_ms", 0)),
     )

@@ -110,6 +110,7 @@ class JobStore:
                 request.conn_epoch or "",
                 request.safe_seq,
                 self._limits.session_life_ms,
+                request.answer_by_ms or "",
                 self.test_clock,
             ],
             read=read_completed,

@@ -12,6 +12,7 @@ const LANGUAGES = { en: "English", es: "Spanish", zh: "Chinese", ja: "Japanese",
 const ADVICE = {
   NO_AVAILABLE_NODE: "Start a node for these languages, or choose others.",
   NO_TICKET: "Log in as somebody who may open sessions, then reload this page.",
+  DEADLINE_EXCEEDED: "Allow more time, or say it once more.",
   JOB_TIMEOUT: "Say it once more; a shorter sentence is done sooner.",
 };
 const MOST_TURNS = 50;
