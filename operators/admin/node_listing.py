@@ -16,6 +16,12 @@ def _say_standing(node: Json) -> str:
     return str(node.get("standing", {}).get("state", ""))
 
 
+def _how_slow(node: Json) -> float:
+    """Return how many times as long as the median it takes; who is not known comes last."""
+    latest = next(iter(node.get("speeds", ())), None)
+    return latest["ms_per_second"] / latest["median_ms_per_second"] if latest else math.inf
+
+
 _FILTERS: Mapping[str, Callable[[Json], Iterable[str]]] = {
     "status": lambda node: [node["status"]],
     "standing": lambda node: [_say_standing(node)],
@@ -28,6 +34,7 @@ _COLUMNS: Mapping[str, Callable[[Json], Any]] = {
     "status": lambda node: node["status"],
     "slots": lambda node: node["max_concurrent_jobs"] - node["current_jobs"],
     "standing": _say_standing,
+    "speed": _how_slow,
     "heartbeat": lambda node: -node["last_heartbeat"],
 }
 

@@ -155,6 +155,16 @@ WHY = {
     "need": _NEED,
     "decisions": [_DECISION],
     "standings": [],
+    "speeds": [
+        {
+            "node_id": _NODE,
+            "services": ["asr", "nmt", "tts"],
+            "ms_per_second": 310,
+            "median_ms_per_second": 290,
+            "nodes_measured": 4,
+            "measured_at_ms": _AT_MS,
+        }
+    ],
 }
 TICKET = {
     "ticket": "eyJ…",

@@ -44,6 +44,17 @@ _EXAMPLE_POOL = {
 }
 
 
+def _show_pair(src: str, tgt: str, *, ready: int, free: int) -> Json:
+    return {
+        "src": src,
+        "tgt": tgt,
+        "ready_nodes": ready,
+        "free_slots": free,
+        "known_nodes": ready,
+        "held_back_nodes": 0,
+    }
+
+
 class FleetServiceView(ConsoleView):
     """A view over the fleet as the instance that serves it knows it."""
 
@@ -180,8 +191,8 @@ class SimulateView(FleetServiceView, ReadView):
         "One node, and a pair that was asked for in vain",
         {
             "pairs": [
-                {"src": "de", "tgt": "en", "ready_nodes": 0, "free_slots": 0, "known_nodes": 0},
-                {"src": "zh", "tgt": "en", "ready_nodes": 1, "free_slots": 4, "known_nodes": 1},
+                _show_pair("de", "en", ready=0, free=0),
+                _show_pair("zh", "en", ready=1, free=4),
             ]
         },
     ),
@@ -233,6 +244,7 @@ class WhyView(OwnJobView):
             "answers": [],
             "pools": ["voices"],
             "standings": [],
+            "speeds": [],
         },
     ),
 )

@@ -3,7 +3,14 @@
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from operators.api.serializers import ClusterNode, JobDecision, JobNeed, LookedAt, NodeStanding
+from operators.api.serializers import (
+    ClusterNode,
+    JobDecision,
+    JobNeed,
+    LookedAt,
+    NodeSpeed,
+    NodeStanding,
+)
 from operators.console.node_commands import COMMANDS
 
 
@@ -38,6 +45,9 @@ class CoverageRow(serializers.Serializer[None]):
     free_slots = serializers.IntegerField()
     known_nodes = serializers.IntegerField(
         help_text="Could serve it, ready or not, connected or away; 0: refused at once."
+    )
+    held_back_nodes = serializers.IntegerField(
+        help_text="Of the ready ones: on probation, in quarantine or on trial."
     )
 
 
@@ -103,6 +113,10 @@ class JudgedNode(NodeStanding):
     node_id = serializers.CharField()
 
 
+class TimedNode(NodeSpeed):
+    node_id = serializers.CharField()
+
+
 class Why(serializers.Serializer[None]):
     job_id = serializers.CharField()
     state = serializers.CharField()
@@ -114,6 +128,7 @@ class Why(serializers.Serializer[None]):
     need = JobNeed()
     decisions = JobDecision(many=True)
     standings = JudgedNode(many=True, help_text="Of nodes that were looked at, unless it is good.")
+    speeds = TimedNode(many=True, help_text="Of the same, as far as known, the fastest first.")
 
 
 class WhyNot(serializers.Serializer[None]):
@@ -127,3 +142,4 @@ class WhyNot(serializers.Serializer[None]):
     answers = serializers.ListField(child=serializers.CharField(), help_text="Of its slot.")
     pools = serializers.ListField(child=serializers.CharField())
     standings = JudgedNode(many=True, help_text="Of the node, unless it is good.")
+    speeds = TimedNode(many=True, help_text="Of the node with the job's services, if known.")

@@ -124,6 +124,20 @@ class NodeStanding(serializers.Serializer[None]):
     ends_at_ms = serializers.IntegerField(help_text="The same; when it ends, or is tried.")
 
 
+class NodeSpeed(serializers.Serializer[None]):
+    services = serializers.ListField(
+        child=serializers.CharField(), help_text="Service types of the jobs it was measured with."
+    )
+    ms_per_second = serializers.IntegerField(
+        help_text="What a second of audio takes the node, as we measured it."
+    )
+    median_ms_per_second = serializers.IntegerField(
+        help_text="The same of the node in the middle of those that are connected."
+    )
+    nodes_measured = serializers.IntegerField(help_text="How many that median is of.")
+    measured_at_ms = serializers.IntegerField(help_text="Milliseconds since the epoch.")
+
+
 class ClusterNode(serializers.Serializer[None]):
     node_id = serializers.CharField()
     instance_id = serializers.CharField()
@@ -145,6 +159,7 @@ class ClusterNode(serializers.Serializer[None]):
         help_text="How often a newer connection took its id from a living one."
     )
     standing = NodeStanding(help_text="What its work so far says of it.")
+    speeds = NodeSpeed(many=True, help_text="The latest first; none before its first good answer.")
     services = ServiceState(many=True)
     capabilities = CapabilityState(many=True)
 

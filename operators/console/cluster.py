@@ -10,6 +10,7 @@ from operators.console.statistics import name_type
 from scheduling.model import clock
 from scheduling.model.instances import InstanceFigures, InstanceRecord
 from scheduling.model.nodes import Hold, Node, NodeStatus
+from scheduling.model.speeds import MedianSpeed, Speed, find_medians
 from scheduling.model.standing import NodeState, Standing
 
 Json = dict[str, Any]
@@ -64,6 +65,7 @@ def describe_cluster(
     total_dlq: int = 0,
 ) -> Json:
     """Return what ``/api/v1/cluster`` answers."""
+    medians = find_medians(node.speeds for node in nodes)
     return {
         "instances": [_describe_instance(instance, now_ms) for instance in instances],
         "total_instances": len(instances),
@@ -75,7 +77,7 @@ def describe_cluster(
         "total_pending": sum(instance.inbox_pending for instance in instances),
         "total_dlq": total_dlq,
         "redis_key_prefix": key_prefix,
-        "nodes": [describe_node(node, loads.get(node.node_id, 0)) for node in nodes],
+        "nodes": [describe_node(node, loads.get(node.node_id, 0), medians) for node in nodes],
     }
 
 
@@ -86,7 +88,7 @@ def _describe_instance(instance: InstanceView, now_ms: int) -> Json:
     }
 
 
-def describe_node(node: Node, load: int) -> Json:
+def describe_node(node: Node, load: int, medians: Mapping[str, MedianSpeed]) -> Json:
     """Return one node as lists show it."""
     description, usage = node.description, node.usage
     return {
@@ -106,6 +108,10 @@ def describe_node(node: Node, load: int) -> Json:
         "flaws": msgspec.to_builtins(node.flaws),
         "takeovers": node.takeovers,
         "standing": describe_standing(node.standing),
+        "speeds": [
+            describe_speed(speed, medians)
+            for speed in sorted(node.speeds, key=lambda one: -one.at_ms)
+        ],
         "services": [
             {
                 "service_id": service.service_id,
@@ -138,6 +144,18 @@ def describe_standing(standing: Standing) -> Json:
         "reason": "" if is_good else standing.reason,
         "since_ms": 0 if is_good else standing.since,
         "ends_at_ms": 0 if is_good else standing.ends,
+    }
+
+
+def describe_speed(speed: Speed, medians: Mapping[str, MedianSpeed]) -> Json:
+    """Return what a second of audio takes a node, beside what it takes the fleet's median."""
+    median = medians.get(speed.services) or MedianSpeed(rate_ms=speed.rate_ms, nodes=1)
+    return {
+        "services": speed.services.split(","),
+        "ms_per_second": speed.rate_ms,
+        "median_ms_per_second": median.rate_ms,
+        "nodes_measured": median.nodes,
+        "measured_at_ms": speed.at_ms,
     }
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from operators.console.cluster import describe_node, describe_standing
+from operators.console.cluster import describe_node, describe_speed, describe_standing
 from operators.console.job_timeline import describe_decision, describe_looked_at
 from scheduling.fleet.node_control import NodeControl
 from scheduling.jobs.explaining import Explainer
 from scheduling.jobs.standings import Standings
 from scheduling.model.jobs import Need, phase2_state
 from scheduling.model.nodes import Node
+from scheduling.model.speeds import MedianSpeed, find_medians, name_services
 from scheduling.model.standing import NodeState
 from scheduling.placement.pool_config import PoolConfig
 from scheduling.placement.pools import LANGUAGE_KINDS, Pool
@@ -86,7 +87,8 @@ class FleetService:
     async def list_nodes(self) -> list[Json]:
         """Return every node, by id; those that are offline until they are forgotten."""
         known = sorted(self._fleet.list_known(), key=lambda node: node.node_id)
-        return [self._describe(node) for node in known]
+        medians = self._find_medians()
+        return [self._describe(node, medians) for node in known]
 
     async def find_node(self, node_id: str) -> Json | None:
         """Return one node with the pools it belongs into, None where it is not known here."""
@@ -95,7 +97,8 @@ class FleetService:
             return None
         languages = _plain(node.description.languages)
         pools = sorted(self._explainer.check_membership(node))
-        return {**self._describe(node), "language_capabilities": languages, "pools": pools}
+        described = self._describe(node, self._find_medians())
+        return {**described, "language_capabilities": languages, "pools": pools}
 
     async def command(self, node_id: str, *, action: str) -> bool:
         """Do one of `COMMANDS` of `node_commands`; False where the node is not known."""
@@ -170,6 +173,7 @@ class FleetService:
         if explanation is None:
             return None
         job = explanation.job
+        seen = {looked[0] for decision in explanation.decisions for looked in decision.looked_at}
         return {
             "job_id": job.job_id,
             "state": job.state,
@@ -180,9 +184,8 @@ class FleetService:
             "tenant_id": job.tenant_id,
             "need": _plain(job.need),
             "decisions": [describe_decision(decision) for decision in explanation.decisions],
-            "standings": self._list_standings(
-                {seen[0] for decision in explanation.decisions for seen in decision.looked_at}
-            ),
+            "standings": self._list_standings(seen),
+            "speeds": self._list_speeds(seen, job.need),
         }
 
     async def why_not(self, *, job_id: str, node_id: str) -> Json | None:
@@ -198,6 +201,7 @@ class FleetService:
             "answers": verdict.answers,
             "pools": verdict.pools,
             "standings": self._list_standings({node_id}),
+            "speeds": self._list_speeds({node_id}, verdict.need),
         }
 
     def _list_standings(self, node_ids: Collection[str]) -> list[Json]:
@@ -208,10 +212,28 @@ class FleetService:
             {"node_id": node_id, **row} for node_id, row in rows if row["state"] != NodeState.GOOD
         ]
 
-    def _describe(self, node: Node) -> Json:
+    def _list_speeds(self, node_ids: Collection[str], need: Need) -> list[Json]:
+        """Return how fast these nodes are with the job's services, the fastest first."""
+        services, medians = name_services(need.types), self._find_medians()
+        known = [self._fleet.find_known(node_id) for node_id in sorted(node_ids)]
+        speeds = [
+            (node.node_id, speed)
+            for node in known
+            if node
+            for speed in node.speeds
+            if speed.services == services
+        ]
+        speeds.sort(key=lambda row: row[1].rate_ms)
+        return [{"node_id": node_id, **describe_speed(speed, medians)} for node_id, speed in speeds]
+
+    def _find_medians(self) -> Mapping[str, MedianSpeed]:
+        """Return the medians of the nodes that are connected."""
+        return find_medians(node.speeds for node in self._fleet.snapshot.nodes.values())
+
+    def _describe(self, node: Node, medians: Mapping[str, MedianSpeed]) -> Json:
         offer = node.description.languages
         return {
-            **describe_node(node, self._fleet.loads.find(node.node_id)),
+            **describe_node(node, self._fleet.loads.find(node.node_id), medians),
             "draining": node.draining,
             "held": node.held.value,
             "languages": sorted(offer.asr | offer.tts),

@@ -17,7 +17,7 @@ from sockets.outbound import Outbound, OutboundLimits
 
 Json = dict[str, Any]
 NodeRow = tuple[str, int, int, str]
-PairRow = tuple[str, str, int, int, int]
+PairRow = tuple[str, str, int, int, int, int]
 
 _LIMITS = OutboundLimits(most_bytes=4 * 1024 * 1024, most_frames=16)
 _MOST_ROWS = 150
@@ -131,7 +131,10 @@ class LiveFeed:
         self._covered_at_ms = now_ms
         pairs = await asyncio.to_thread(self._list_coverage)
         rows = [
-            (one.src, one.tgt, one.ready_nodes, one.free_slots, one.known_nodes)
+            (
+                *(one.src, one.tgt, one.ready_nodes),
+                *(one.free_slots, one.known_nodes, one.held_back_nodes),
+            )
             for one in pairs[:_MOST_PAIRS]
         ]
         before, self._coverage = self._coverage, rows

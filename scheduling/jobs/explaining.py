@@ -10,6 +10,7 @@ from scheduling.model.jobs import Assignment, JobRecord, Need, Pipeline, quote_b
 from scheduling.model.languages import AUTO, is_same
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node, NodeStatus
+from scheduling.model.standing import NodeState
 from scheduling.placement.chooser import Chooser
 from scheduling.placement.decisions import Decision
 from scheduling.placement.pool_config import list_pools_of
@@ -37,13 +38,14 @@ class NodeVerdict(msgspec.Struct, frozen=True):
 
     `now` is why it would not get it at this moment, ``""`` if it could. `then` says, for each
     decision, why it was passed over, ``not_sampled`` where it was not looked at, ``""`` where it
-    was asked; `answers` are what its slot said.
+    was asked; `answers` are what its slot said. `need` is the job's.
     """
 
     now: str
     then: list[str]
     answers: list[str]
     pools: list[str]
+    need: Need
 
 
 class PoolView(msgspec.Struct, frozen=True):
@@ -66,7 +68,7 @@ class Coverage(msgspec.Struct, frozen=True):
     """How well one language pair is served now.
 
     `known_nodes` could serve it, ready or not, connected or away; where there is none, jobs are
-    refused at once.
+    refused at once. `held_back_nodes` are ready and in no good standing.
     """
 
     src: str
@@ -74,6 +76,7 @@ class Coverage(msgspec.Struct, frozen=True):
     ready_nodes: int
     free_slots: int
     known_nodes: int
+    held_back_nodes: int
 
 
 class Explainer:
@@ -132,6 +135,7 @@ class Explainer:
             pools=sorted(
                 pool_id for pool_id, known in table.members.items() if node_id in known.node_ids
             ),
+            need=job.need,
         )
 
     def simulate(
@@ -193,6 +197,8 @@ class Explainer:
         able = [snapshot.nodes[node_id] for node_id in snapshot.index.find(need)]
         ready = [node for node in able if node.is_open]
         free = sum(max(node.max_jobs - find_load(node.node_id), 0) for node in ready)
+        now_ms = clock.now_ms()
+        held_back = [one for one in ready if one.standing.state_at(now_ms) is not NodeState.GOOD]
         away = self._fleet.absent.index.find_possible(need)
         return Coverage(
             src=src,
@@ -200,6 +206,7 @@ class Explainer:
             ready_nodes=len(ready),
             free_slots=free,
             known_nodes=len(snapshot.index.find_possible(need)) + len(away),
+            held_back_nodes=len(held_back),
         )
 
     def _view(self, pool: Pool, member_ids: Iterable[str]) -> PoolView:

@@ -1,7 +1,9 @@
 """How fast a node does its work, as this scheduler measured it (ND4)."""
 
+import collections
 import functools
 import sys
+from collections.abc import Iterable
 
 import msgspec
 
@@ -16,6 +18,13 @@ class Speed(msgspec.Struct, frozen=True):
     services: str
     rate_ms: int
     at_ms: int
+
+
+class MedianSpeed(msgspec.Struct, frozen=True):
+    """What a second of audio takes the node in the middle of all whose speed is known."""
+
+    rate_ms: int
+    nodes: int
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -41,3 +50,15 @@ def measure_work(services: str, *, took_ms: float, audio_ms: int) -> Work | None
     if not services or took_ms < 0:
         return None
     return Work(services, max(1, round(took_ms * 1_000 / max(audio_ms, _LEAST_AUDIO_MS))))
+
+
+def find_medians(fleet: Iterable[tuple[Speed, ...]]) -> dict[str, MedianSpeed]:
+    """Return by services how fast the node in the middle is, of two the faster one."""
+    rates: collections.defaultdict[str, list[int]] = collections.defaultdict(list)
+    for speeds in fleet:
+        for speed in speeds:
+            rates[speed.services].append(speed.rate_ms)
+    return {
+        services: MedianSpeed(rate_ms=sorted(known)[(len(known) - 1) // 2], nodes=len(known))
+        for services, known in rates.items()
+    }

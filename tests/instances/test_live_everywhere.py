@@ -60,7 +60,7 @@ async def test_a_watcher_on_one_instance_sees_the_jobs_of_another(
         )
         assert 0 < stages[-1]["second"]["stages"]["total"][0] < 60_000
         covered = await _read_until(watcher, lambda frame: bool(frame.get("coverage")))
-        assert [*pair, 1, 4, 1] in covered[-1]["coverage"]
+        assert [*pair, 1, 4, 1, 0] in covered[-1]["coverage"]
     assert "Traceback" not in one.errors + two.errors, one.errors + two.errors
 
 

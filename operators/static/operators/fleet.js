@@ -1,9 +1,11 @@
 // The fleet from /api/v1/nodes, and the commands an operator can give a node.
-import { ago, clockTime, fillRows, find, id, make, poll, row, setTile, statusBadge } from "./dom.js";
+import { ago, clockTime, fillRows, find, formatNumber, id, make, poll, row, setTile, statusBadge } from "./dom.js";
 
 const MOST_ROWS = 200;
 const COMMANDS = { drain: "Drain", cordon: "Cordon", resume: "Resume", disconnect: "Disconnect", shutdown: "Shut down", reload_config: "Reload", quarantine: "Quarantine", absolve: "Absolve" };
 const mayOperate = find("#fleet").dataset.mayOperate === "yes";
+// On a phone a node's cells stand below each other, each with its name.
+const labels = [...find("#nodes").tHead.rows[0].cells].map((cell) => cell.textContent);
 let latest = [];
 
 async function command(node, action) {
@@ -34,6 +36,13 @@ function standing({ state, reason, since_ms, ends_at_ms }) {
   return `${state}: ${reason}, since ${clockTime(since_ms)}, ${until}`;
 }
 
+// What a second of audio takes a node, beside the node in the middle; the latest figure first.
+function speed({ speeds }) {
+  const said = speeds.map((one) => make("li", { class: one.ms_per_second > 2 * one.median_ms_per_second ? "slow" : "" },
+    `${formatNumber(one.ms_per_second)} ms, median ${formatNumber(one.median_ms_per_second)}${speeds.length > 1 ? ` (${one.services.join(", ")})` : ""}`));
+  return said.length ? make("ul", { class: "plain speeds" }, ...said) : "–";
+}
+
 // What operators should know of a node's program: frames that were not as declared, an id that two have.
 function trouble({ flaws, takeovers }) {
   const count = flaws.repaired + flaws.dropped + flaws.refused;
@@ -50,7 +59,8 @@ function show() {
     const line = row(
       id(node.node_id), statusBadge(node.status), `${node.current_jobs} / ${node.max_concurrent_jobs}`,
       node.languages.join(", ") || "–", node.services.map((entry) => entry.service_id).join(", ") || "–",
-      ago(node.last_heartbeat), standing(node.standing), trouble(node), buttons(node));
+      ago(node.last_heartbeat), standing(node.standing), speed(node), trouble(node), buttons(node));
+    labels.forEach((label, place) => line.cells[place].setAttribute("data-label", label));
     line.dataset.node = node.node_id;
     line.dataset.status = node.status;
     line.dataset.standing = node.standing.state;

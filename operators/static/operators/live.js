@@ -99,7 +99,7 @@ function showCoverage(pairs) {
   if (!pairs) return;
   const bad = drawPairs(find("#coverage"), pairs);
   find("#coverage-summary").textContent = pairs.length
-    ? `${formatNumber(pairs.length)} pair${pairs.length === 1 ? "" : "s"}; ${formatNumber(bad.none)} without a ready node, ${formatNumber(bad.one)} with one alone.`
+    ? `${formatNumber(pairs.length)} pair${pairs.length === 1 ? "" : "s"}; ${formatNumber(bad.none)} without a ready node, ${formatNumber(bad.one)} with one alone, ${formatNumber(bad.heldBack)} by nodes in no good standing alone.`
     : "No node offers a pair of languages.";
 }
 

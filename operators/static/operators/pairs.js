@@ -3,8 +3,9 @@ import { make } from "./dom.js";
 
 const MOST_LANGUAGES = 30;
 const tone = (ready) => (ready === 0 ? "bad" : ready === 1 ? "warn" : "good");
+const areAllHeldBack = (ready, heldBack) => ready > 0 && heldBack === ready;
 
-// Each pair is [source, target, ready nodes, free slots, known nodes]; they come worst first.
+// Each pair is [source, target, ready nodes, free slots, known nodes, held back of the ready]; they come worst first.
 export function drawPairs(table, pairs) {
   const known = new Map(pairs.map(([src, tgt, ...figures]) => [`${src} ${tgt}`, figures]));
   const pick = (place) => [...new Set(pairs.map((pair) => pair[place]))].slice(0, MOST_LANGUAGES).sort();
@@ -15,9 +16,12 @@ export function drawPairs(table, pairs) {
     make("tr", {}, make("th", { scope: "row" }, src), ...targets.map((tgt) => {
       const pair = known.get(`${src} ${tgt}`);
       if (!pair) return make("td", { class: "none" }, "–");
-      const [ready, free, able] = pair;
+      const [ready, free, able, heldBack] = pair;
       const words = able === 0 ? "no node can" : `${ready} node${ready === 1 ? "" : "s"}, ${free} free`;
-      return make("td", { "data-pair": `${src}-${tgt}`, "data-ready": ready }, make("span", { class: `badge ${tone(ready)}` }, words));
+      const isHeldBack = areAllHeldBack(ready, heldBack);
+      return make("td", { "data-pair": `${src}-${tgt}`, "data-ready": ready, "data-held-back": heldBack },
+        make("span", { class: `badge ${isHeldBack ? "bad" : tone(ready)}` }, words),
+        isHeldBack ? make("small", {}, "none in good standing") : null);
     }))));
-  return { none: pairs.filter((pair) => pair[2] === 0).length, one: pairs.filter((pair) => pair[2] === 1).length };
+  return { none: pairs.filter((pair) => pair[2] === 0).length, one: pairs.filter((pair) => pair[2] === 1).length, heldBack: pairs.filter((pair) => areAllHeldBack(pair[2], pair[5])).length };
 }

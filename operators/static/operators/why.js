@@ -1,5 +1,5 @@
 // Decisions about one job from /api/v1/jobs/<id>/why; the jobs that ended last to choose from.
-import { clockTime, fillRows, find, make, poll, row } from "./dom.js";
+import { ago, clockTime, fillRows, find, make, number, poll, row } from "./dom.js";
 
 function table(caption, names, rows) {
   if (!rows.length) return null;
@@ -21,6 +21,11 @@ function describe(decision) {
 // Nodes that are in no good standing now; what they were then, "Passed over" says.
 function listStandings(standings) {
   return table("Standing now", ["Node", "State", "Reason", "Since", "Until"], standings.map((one) => row(one.node_id, one.state, one.reason, clockTime(one.since_ms), clockTime(one.ends_at_ms))));
+}
+
+// How fast those looked at are with the job's services, beside the fleet's median.
+function listSpeeds(speeds) {
+  return table("Speed now, milliseconds for a second of audio", ["Node", "Speed", "Median", "Of nodes", "Measured"], speeds.map((one) => row(one.node_id, number(one.ms_per_second), number(one.median_ms_per_second), number(one.nodes_measured), ago(one.measured_at_ms))));
 }
 
 const OVER = new Set(["DONE", "FAILED", "CANCELLED", "RELEASED"]);
@@ -56,7 +61,7 @@ async function ask(job) {
     : told.message;
   find("#done").textContent = "";
   find("#acts").replaceChildren(...(answer.ok ? buttons(told.job_id, OVER.has(told.state)) : []));
-  const decisions = answer.ok ? [...told.decisions.map(describe), listStandings(told.standings)].filter(Boolean) : [];
+  const decisions = answer.ok ? [...told.decisions.map(describe), listStandings(told.standings), listSpeeds(told.speeds)].filter(Boolean) : [];
   find("#decisions").replaceChildren(...(decisions.length ? decisions : [make("p", { class: "empty" }, "No decision is kept.")]));
 }
 
