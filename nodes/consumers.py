@@ -87,6 +87,8 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
                 self._refuse(message)
             case messages.NodeHeartbeat():
                 await self._service.record_heartbeat(connection, message)
+            case messages.RequestPairingCode():
+                self.reply(await self._service.draw_pairing_code(connection, peer=self.peer))
             case _:
                 await self._hear_of_job(connection, message)
 

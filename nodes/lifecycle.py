@@ -18,9 +18,15 @@ _MOST_MODELS, _MOST_FEATURES, _LONGEST_NAME = 256, 64, 64
 
 
 def describe(
-    message: messages.RegisterNode | messages.NodeHeartbeat, *, before: NodeDescription | None
+    message: messages.RegisterNode | messages.NodeHeartbeat,
+    *,
+    before: NodeDescription | None,
+    tenant_id: str = "",
 ) -> NodeDescription:
-    """Return what a node declares now; what a heartbeat leaves out stays as it was (I-56)."""
+    """Return what a node declares now; what a heartbeat leaves out stays as it was (I-56).
+
+    `tenant_id` is the tenant of its credential, whose sessions it serves where it is private.
+    """
     services = _list_services(message.installed_services, before)
     languages = _read_languages(message.language_capabilities, before)
     ready_types = _list_ready_types(message, before)
@@ -61,6 +67,7 @@ def describe(
             models=_list_models(message.installed_models),
         ),
         features=_list_features(message.features_supported),
+        tenant_id="" if message.accept_public_jobs else tenant_id,
     )
 
 

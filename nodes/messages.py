@@ -315,6 +315,12 @@ class NodeErrorReported(Message, frozen=True, tag="node_error"):
     details: Any = None
 
 
+class RequestPairingCode(Message, frozen=True, tag="request_pairing_code"):
+    """The node wants a code by which its owner's session is bound to it."""
+
+    node_id: ShortText
+
+
 class NodeRegistered(Message, frozen=True, tag="node_register_ack"):
     node_id: str
     message: str
@@ -333,6 +339,13 @@ class NodeStatusShown(Message, frozen=True, tag="node_status"):
     timestamp: int
 
 
+class PairingCodeDrawn(Message, frozen=True, tag="pairing_code"):
+    """A code for one session, and how long it may be shown."""
+
+    code: str
+    expires_in_ms: int
+
+
 class ControlNode(Message, frozen=True, tag="node_control"):
     """An operator's wish, ``shutdown`` or ``reload_config``."""
 
@@ -343,7 +356,7 @@ class ControlNode(Message, frozen=True, tag="node_control"):
 AboutJob = (
     JobAck | JobDeclined | JobStarted | AsrPartial | TranslationPartial | TtsChunk | JobResult
 )
-FromNode = RegisterNode | NodeHeartbeat | AboutJob | NodeErrorReported
+FromNode = RegisterNode | NodeHeartbeat | AboutJob | NodeErrorReported | RequestPairingCode
 ToNode = (
     NodeRegistered
     | AssignJob
@@ -353,6 +366,7 @@ ToNode = (
     | CancelJob
     | NodeStatusShown
     | ControlNode
+    | PairingCodeDrawn
 )
 
 REGISTER = "node_register"

@@ -11,6 +11,7 @@ from nodes.job_service import NodeJobService
 from nodes.lifecycle import describe, is_healthy, read_usage
 from nodes.mistakes import MistakeSender
 from nodes.spelling import NodeSpelling, list_unreadable
+from scheduling.access.pairing import Pairing
 from scheduling.fleet.registry import MOST_BEYOND_SLOTS, Attempt, Registry
 from scheduling.jobs.node_departure import Parting
 from scheduling.model import clock, errors, ids
@@ -38,11 +39,13 @@ class NodeService:
         credentials: NodeCredentials,
         asr_metrics: AsrMetrics,
         flaws: FlawReporter,
+        pairing: Pairing,
         require_gpu: bool,
         most_frame_bytes: int,
     ) -> None:
         self._most_frame_bytes = most_frame_bytes
         self._flaws = flaws
+        self._pairing = pairing
         self._registry = registry
         self._asr_metrics = asr_metrics
         self._credentials = credentials
@@ -73,7 +76,11 @@ class NodeService:
         registration = await self._registry.register(
             node_id=node_id,
             max_jobs=message.max_concurrent_jobs,
-            description=describe(message, before=None),
+            description=describe(
+                message,
+                before=None,
+                tenant_id=peer.principal.tenant_id if peer.principal else "",
+            ),
             shown_token=message.resume_token or "",
             running=_read_attempts(message.running_attempts) or (),
             own_epoch=before.conn_epoch if before is not None and is_same else None,
@@ -131,6 +138,17 @@ class NodeService:
             ]
             self._flaws.note_dropped(connection, flaws, kind=name_kind(type(message)))
         connection.unreadable_languages = unreadable
+
+    async def draw_pairing_code(
+        self, connection: NodeConnection, *, peer: Peer
+    ) -> messages.PairingCodeDrawn:
+        """Return a code that binds one session to this node (ND11).
+
+        :raises TooManyRequests: whoever runs the node asks for codes too fast
+        :raises DependencyDown: Redis did not answer
+        """
+        drawn = await self._pairing.draw(connection.node_id, sender=peer.sender)
+        return messages.PairingCodeDrawn(code=drawn.code, expires_in_ms=drawn.expires_in_ms)
 
     async def record_heartbeat(
         self, connection: NodeConnection, message: messages.NodeHeartbeat

@@ -34,7 +34,7 @@ from sessions_app.requests import (
     read_targets,
     request_from_utterance,
 )
-from sessions_app.services import find_sharer, find_tenant
+from sessions_app.services import find_tenant
 from sessions_app.whole_audio import WholeAudio, refuse_file, settle_audio
 from sockets.endpoints import Call
 
@@ -225,7 +225,7 @@ class HttpSessionService:
                 tgt_langs=targets if len(targets) > 1 else (),
                 tenant_id=tenant_id,
                 caller=_name(call.principal),
-                sharer=find_sharer(call.principal),
+                principal=call.principal,
             )
             opened = await self._sessions.open(
                 profile=msgspec.json.encode(profile), resumable=False

@@ -215,6 +215,9 @@ class SessionOpened(Message, frozen=True, omit_defaults=False, tag="session_init
     resumed: bool | msgspec.UnsetType = msgspec.UNSET
     # Of a resumed session whose chunks are acknowledged; -1 for none.
     acked_seq: int | msgspec.UnsetType = msgspec.UNSET
+    # The node it is paired with, which alone gets its jobs; or why the code binds it to none.
+    assigned_node_id: str | msgspec.UnsetType = msgspec.UNSET
+    pairing_error: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class TranslationResult(Message, frozen=True, tag="translation_result"):

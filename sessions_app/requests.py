@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from scheduling.model import clock, ids
+from scheduling.model.credentials import Principal
 from scheduling.model.errors import BadInput
 from scheduling.model.jobs import Assignment, Need, Pipeline, Request, quote_base64
 from scheduling.model.languages import AUTO, normalize, spell
@@ -51,6 +52,10 @@ class Profile(msgspec.Struct, frozen=True):
     deadline_ms: int = 0
     # Whose share its utterances use up: of a principal that is bound to no tenant its own.
     sharer: str = ""
+    # The node it was paired with: no other gets its jobs.
+    own_node_id: str = ""
+    # The tenant that its credential is bound to: that one's private nodes may have its jobs, too.
+    owner_tenant_id: str = ""
 
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:
@@ -82,8 +87,8 @@ def read_profile(
     tgt_lang: str,
     tgt_langs: tuple[str, ...],
     tenant_id: str,
+    principal: Principal | None = None,
     caller: str | None = None,
-    sharer: str = "",
 ) -> Profile:
     """Return the profile of a session about to open; a trace id is drawn where none came."""
     return Profile(
@@ -100,8 +105,17 @@ def read_profile(
         traceparent=message.traceparent,
         tgt_langs=tgt_langs,
         caller=caller,
-        sharer=sharer,
+        sharer=find_sharer(principal),
+        owner_tenant_id=principal.tenant_id if principal else "",
     )
+
+
+def find_sharer(principal: Principal | None) -> str:
+    """Return whose share utterances use up: a principal's own, where it is bound to no tenant.
+
+    Else one that may speak for any tenant would have the share of each.
+    """
+    return principal.principal_id if principal and not principal.tenant_id else ""
 
 
 def declare_audio(message: messages.InitSession, profile: Profile) -> Profile:
@@ -138,10 +152,11 @@ def _aim(request: Request, target: str) -> Request:
     assignment = msgspec.structs.replace(
         job, job_id=ids.new_job_id(job.session_id), tgt_lang=target
     )
+    need = state_need(assignment)
     return msgspec.structs.replace(
         request,
         assignment=assignment,
-        need=state_need(assignment),
+        need=msgspec.structs.replace(request.need, tgt=need.tgt, pairs=need.pairs),
         request_id=f"{request.request_id}:{target}" if request.request_id else None,
     )
 
@@ -191,7 +206,7 @@ def request_from_begun(
     )
     return Request(
         assignment=assignment,
-        need=state_need(assignment),
+        need=_bind_to_owner(state_need(assignment), profile),
         tenant_id=profile.tenant_id,
         sharer=profile.sharer,
     )
@@ -258,7 +273,7 @@ def request_from_utterance(profile: Profile, message: messages.Utterance) -> Req
     )
     return Request(
         assignment=assignment,
-        need=state_need(assignment),
+        need=_bind_to_owner(state_need(assignment), profile),
         tenant_id=profile.tenant_id,
         request_id=message.request_id,
         sharer=profile.sharer,
@@ -293,6 +308,13 @@ def state_need(assignment: Assignment) -> Need:
         pairs=pairs,
         features=_list_features(assignment.features),
     )
+
+
+def _bind_to_owner(need: Need, profile: Profile) -> Need:
+    """Return a need with whose it is: the private nodes of its tenant, or its own node alone."""
+    if profile.owner_tenant_id:
+        need = msgspec.structs.replace(need, owner_tenant_id=profile.owner_tenant_id)
+    return need.for_own_node(profile.own_node_id) if profile.own_node_id else need
 
 
 def _list_features(features: dict[str, Any] | None) -> tuple[str, ...]:

@@ -4,11 +4,18 @@ import asyncio
 
 import msgspec
 
+from scheduling.access.pairing import Pairing
 from scheduling.jobs.sessions import Opened, Sessions, SessionTakeover
 from scheduling.model.background import Background
 from scheduling.model.credentials import Principal, find_owner
 from scheduling.model.delivery import Delivery
-from scheduling.model.errors import AccessDenied, NoSuchUtterance, UtteranceOver
+from scheduling.model.errors import (
+    AccessDenied,
+    NoSuchUtterance,
+    TooManyRequests,
+    UnknownPairingCode,
+    UtteranceOver,
+)
 from sessions_app import messages
 from sessions_app.audio import BinaryChunk, decode_chunk_payload
 from sessions_app.requests import Profile, declare_audio, read_profile, read_several
@@ -29,12 +36,14 @@ class SessionService:
         self,
         *,
         sessions: Sessions,
+        pairing: Pairing,
         delivery: Delivery,
         speakers: SpeakerBuilder,
         use_binary_frames: bool,
         grace_s: float,
     ) -> None:
         self._sessions = sessions
+        self._pairing = pairing
         self._delivery = delivery
         self._speakers = speakers
         self._use_binary_frames = use_binary_frames
@@ -47,6 +56,8 @@ class SessionService:
         """Open a session on this socket under an id of its own, or resume the one it names.
 
         A token that proves nothing, or is another's, opens a new session: its id tells the client.
+        A pairing code that binds it to no node changes nothing but what the client is told; a
+        session that is resumed keeps the node it has.
 
         :raises AccessDenied: it names a tenant that its credential does not belong to
         :raises ForeignAudio: its chunks are to be in a format that we do not take
@@ -62,9 +73,10 @@ class SessionService:
             tgt_lang=message.tgt_lang,
             tgt_langs=read_several(message),
             tenant_id=find_tenant(message.tenant_id, peer.principal),
-            sharer=find_sharer(peer.principal),
+            principal=peer.principal,
         )
-        profile = declare_audio(message, profile)
+        own_node_id, why_unpaired = await self._find_own_node(message.pairing_code, peer)
+        profile = msgspec.structs.replace(declare_audio(message, profile), own_node_id=own_node_id)
         opened = await self._sessions.open(
             profile=msgspec.json.encode(profile),
             resumable=message.resume_token is not None,
@@ -72,7 +84,18 @@ class SessionService:
         )
         speaker = self._attach(opened, profile=profile, outbound=outbound)
         speaker.speech.go_on_from(self._speakers.find_first_index())
-        return speaker, self._describe(speaker)
+        ack = self._describe(speaker)
+        return speaker, msgspec.structs.replace(ack, pairing_error=why_unpaired or msgspec.UNSET)
+
+    async def _find_own_node(self, code: str | None, peer: Peer) -> tuple[str, str]:
+        """Return the node that a code binds a session to, else why it binds it to none."""
+        if not code:
+            return "", ""
+        try:
+            node_id = await self._pairing.use(code, sender=peer.sender, shown_by=peer.connection_id)
+        except (UnknownPairingCode, TooManyRequests) as refusal:
+            return "", refusal.code
+        return node_id, ""
 
     async def _resume(
         self, found: SessionTakeover, *, outbound: Outbound
@@ -107,6 +130,7 @@ class SessionService:
             negotiated_audio_format=audio_format,
             negotiated_sample_rate=profile.sample_rate,
             resume_token=speaker.opened.resume_token or msgspec.UNSET,
+            assigned_node_id=profile.own_node_id or msgspec.UNSET,
         )
 
     async def catch_up(self, speaker: Speaker) -> None:
@@ -248,14 +272,6 @@ class SessionService:
         self._delivery.local.detach_session(speaker.session_id, speaker)
         if not speaker.life.is_fenced and await self._sessions.end(speaker.session_id):
             await speaker.leave()
-
-
-def find_sharer(principal: Principal | None) -> str:
-    """Return whose share utterances use up: a principal's own, where it is bound to no tenant.
-
-    Else one that may speak for any tenant would have the share of each.
-    """
-    return principal.principal_id if principal and not principal.tenant_id else ""
 
 
 def find_tenant(named: str | None, principal: Principal | None) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from scheduling.access.access import Access
 from scheduling.access.admissions import Admission
+from scheduling.model import ids
 from scheduling.model.credentials import Principal, Scope
 from scheduling.model.errors import AccessDenied, DependencyDown, Refusal, TooManyRequests
 from sockets.client_address import ClientAddresses, name_sender
@@ -33,11 +34,13 @@ class Peer(msgspec.Struct, frozen=True):
     """Who came in: nobody in particular where authentication is off.
 
     `sender` is whose share it uses up: its principal's, or its address's where none is known.
+    `connection_id` is the connection's own: no other has had it.
     """
 
     admission: Admission | None = None
     subprotocol: str | None = None
     sender: str = ""
+    connection_id: str = msgspec.field(default_factory=ids.new_call_id)
 
     @property
     def principal(self) -> Principal | None:

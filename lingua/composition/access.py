@@ -9,10 +9,12 @@ from lingua.serving.supervisor import Loop
 from operators.db.publisher import CredentialPublisher
 from operators.db.publishing import build_publication
 from scheduling.access.access import Access, AccessLimits, CredentialWatch
+from scheduling.access.pairing import Pairing
 from scheduling.model.credentials import Scope
 from scheduling.model.shares import Shares
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
+from scheduling.store.pairing_codes import PairingCodeStore
 from sockets.client_address import ClientAddresses
 from sockets.request_auth import GuardedRequestAuth, OpenRequestAuth, RequestAuth
 from sockets.socket_auth import GuardedSocketAuth, OpenSocketAuth, SocketAuth
@@ -26,6 +28,7 @@ class AccessParts:
     """Who may come in, what asks for credentials, and the loops that keep both up to date."""
 
     access: Access
+    pairing: Pairing
     limits: AccessLimits
     node_auth: SocketAuth
     session_auth: SocketAuth
@@ -42,9 +45,10 @@ def build_access(infrastructure: Infrastructure, configuration: AccessConfigurat
         keys=infrastructure.keys,
         life_ms=configuration.credential_ms,
     )
+    allowances = AllowanceStore(infrastructure.connection, keys=infrastructure.keys)
     access = Access(
         credentials=credentials,
-        allowances=AllowanceStore(infrastructure.connection, keys=infrastructure.keys),
+        allowances=allowances,
         limits=configuration.limits,
     )
     clients = ClientAddresses(proxies=configuration.proxies)
@@ -57,6 +61,12 @@ def build_access(infrastructure: Infrastructure, configuration: AccessConfigurat
     )
     return AccessParts(
         access=access,
+        pairing=Pairing(
+            codes=PairingCodeStore(infrastructure.connection, keys=infrastructure.keys),
+            allowances=allowances,
+            life_ms=configuration.pairing_code_ms,
+            metrics=infrastructure.metrics,
+        ),
         limits=limits,
         node_auth=_build_node_auth(access, configuration, clients),
         session_auth=_build_session_auth(access, configuration, clients),

@@ -212,7 +212,11 @@ async def _compose(
             configuration,
             access=access,
             sessions=build_session_service(
-                infrastructure, services, configuration.sessions, in_flight=in_flight
+                infrastructure,
+                services,
+                configuration.sessions,
+                access=access,
+                in_flight=in_flight,
             ),
             nodes_service=nodes_service,
             jobs=jobs,

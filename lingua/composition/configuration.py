@@ -107,6 +107,7 @@ class AccessConfiguration:
     ticket_ms: int
     credential_ms: int
     check_ms: int
+    pairing_code_ms: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,12 +41,14 @@ def build_session_service(
     services: Services,
     configuration: SessionConfiguration,
     *,
+    access: AccessParts,
     in_flight: InFlight,
 ) -> SessionService:
     """Build what the sockets of speakers call."""
     sessions = build_sessions(infrastructure, services)
     return SessionService(
         sessions=sessions,
+        pairing=access.pairing,
         delivery=services.delivery,
         speakers=SpeakerBuilder(
             dispatcher=services.dispatcher,
@@ -114,6 +116,7 @@ def build_node_service(
         credentials=NodeCredentials(access=access.access, limits=access.limits),
         asr_metrics=asr_metrics,
         flaws=flaws,
+        pairing=access.pairing,
         require_gpu=services.configuration.require_gpu,
         most_frame_bytes=most_frame_bytes,
     )

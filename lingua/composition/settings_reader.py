@@ -278,6 +278,7 @@ def _read_access() -> AccessConfiguration:
         ticket_ms=settings.LINGUA_TICKET_TTL_S * 1000,
         credential_ms=settings.LINGUA_CREDENTIAL_TTL_S * 1000,
         check_ms=settings.LINGUA_REVOCATION_CHECK_MS,
+        pairing_code_ms=round(clients.LINGUA_PAIRING_CODE_S * 1000),
     )
 
 

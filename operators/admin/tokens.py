@@ -95,7 +95,7 @@ class TokenAdmin(TokenPages):
 class NodeTokenAdmin(TokenAdmin):
     """Tokens of nodes."""
 
-    details = ("node_id",)
+    details = ("node_id", "tenant_id")
 
 
 class ApiTokenForm(ApiTokenFields):

@@ -44,6 +44,11 @@ METRICS: dict[str, Metric] = {
         "outcome",
     ),
     "job_declines_total": _counter("Jobs that a node would not take, before it accepted them."),
+    "pairing_codes_total": _counter(
+        "Codes by which sessions are bound to nodes: drawn, used, refused, or asked for too often.",
+        "outcome",
+        series=(("drawn",), ("used",), ("refused",), ("too_many",)),
+    ),
     "jobs_without_result_total": _counter("Jobs that ended without a result, by reason.", "reason"),
     "dispatched_jobs_total": _counter("Attempts handed to a node's connection."),
     "dispatch_refused_total": _counter("Utterances refused before there was a job.", "code"),

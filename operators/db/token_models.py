@@ -78,6 +78,12 @@ class NodeToken(Token):
         validators=[check_node_id],
         help_text="the only node id this token may use; empty: any that is nobody else's",
     )
+    tenant_id = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[check_node_id],
+        help_text="the tenant whose sessions a private node serves without a code; empty: none",
+    )
 
     class Meta(Token.Meta):
         verbose_name = "node token"
@@ -102,6 +108,7 @@ class NodeToken(Token):
             credential=self.prefix,
             scopes=(Scope.NODE,),
             node_id=self.node_id,
+            tenant_id=self.tenant_id,
             expires_at_ms=datetimes.to_ms(self.expires_at),
         )
 

@@ -102,7 +102,7 @@ def describe_person(user: AbstractBaseUser, *, version: int) -> Credential:
 
 
 _OWN_FIELDS: dict[type[Token], tuple[str, ...]] = {
-    NodeToken: ("node_id",),
+    NodeToken: ("node_id", "tenant_id"),
     ApiToken: ("scopes", "tenant_id"),
 }
 

@@ -38,8 +38,11 @@ class WrongCredentials:
     its neighbours behind the same address. Whoever shows a right one costs no command of Redis.
     """
 
-    def __init__(self, *, allowances: AllowanceStore, limits: WrongCredentialLimits) -> None:
+    def __init__(
+        self, *, allowances: AllowanceStore, limits: WrongCredentialLimits, bucket: str = "wrong"
+    ) -> None:
         self._allowances = allowances
+        self._bucket = bucket
         self._limits = limits
         self._here = Shares(per_s=limits.per_s, burst=limits.burst)
         self._refused_until_ms: dict[str, float] = {}
@@ -69,7 +72,7 @@ class WrongCredentials:
             try:
                 taken = await self._allowances.take(
                     principal_id=sender,
-                    bucket="wrong",
+                    bucket=self._bucket,
                     per_s=self._limits.per_s,
                     burst=self._limits.burst,
                 )

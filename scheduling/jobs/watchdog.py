@@ -115,7 +115,8 @@ class Watchdog:
             await self._retries.refuse(record, Refused(code=lost.code, message=str(lost)))
             return
         if record.state in WAITING:
-            gone = errors.NoNodeInTime(details={"retry_after_ms": 1_000})
+            kind = errors.OwnNodeAway if record.need.is_bound else errors.NoNodeInTime
+            gone = kind(details={"retry_after_ms": 1_000})
             refused = Refused(code=gone.code, message=str(gone), details=gone.details)
             await self._retries.refuse(record, record.first_failure or refused)
             return

@@ -8,6 +8,7 @@ Refusal
 ├── TenantLimited         NO_AVAILABLE_NODE
 ├── NoEligiblePool        NO_CAPABLE_NODE
 ├── PreferredNodeNotCapable  PREFERRED_NODE_NOT_CAPABLE
+├── OwnNodeAway           PREFERRED_NODE_NOT_CAPABLE
 ├── JobTimedOut           JOB_TIMEOUT
 ├── DeadlineExceeded      DEADLINE_EXCEEDED
 ├── SpeechAbandoned       SPEECH_ABANDONED
@@ -19,6 +20,7 @@ Refusal
 ├── AlreadyAccepted       ALREADY_ACCEPTED
 ├── NoSuchUtterance       NO_SUCH_UTTERANCE
 ├── UtteranceOver         UTTERANCE_OVER
+├── UnknownPairingCode    INVALID_PAIRING_CODE
 ├── AccessDenied          UNAUTHORIZED, FORBIDDEN
 ├── TooManyRequests       RATE_LIMITED
 ├── NodeForgotten         INTERNAL_ERROR
@@ -89,6 +91,12 @@ class PreferredNodeNotCapable(Refusal):
     code = "PREFERRED_NODE_NOT_CAPABLE"
 
 
+class OwnNodeAway(Refusal):
+    """The one node that may have this utterance was busy or away. Try again later."""
+
+    code = "PREFERRED_NODE_NOT_CAPABLE"
+
+
 class JobTimedOut(Refusal):
     """Every node that took the utterance failed to finish it in time."""
 
@@ -155,6 +163,12 @@ class UtteranceOver(Refusal):
     """The utterance has its answer, or has been cancelled; nothing was changed."""
 
     code = "UTTERANCE_OVER"
+
+
+class UnknownPairingCode(Refusal):
+    """No node has this pairing code: it was used, or its time is over. Ask for another."""
+
+    code = "INVALID_PAIRING_CODE"
 
 
 class AccessDenied(Refusal):

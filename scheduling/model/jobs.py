@@ -69,7 +69,9 @@ class Need(msgspec.Struct, frozen=True):
     `src` may be ``auto``; `pairs` are the directed pairs that must all be served, which is
     both directions of a two-way conversation. Types are service types. Where `only_node_id` is
     not ``""``, no other node may have the job, at any attempt. `features` are those that a node
-    should support; one that does not is taken while none that does can serve.
+    should support; one that does not is taken while none that does can serve. Where it is not
+    `public`, private nodes may have it too; `owner_tenant_id` is the tenant whose private nodes may
+    in any case, proved by a credential.
     """
 
     src: str
@@ -79,6 +81,12 @@ class Need(msgspec.Struct, frozen=True):
     public: bool = True
     only_node_id: str = ""
     features: tuple[str, ...] = ()
+    owner_tenant_id: str = ""
+
+    @property
+    def is_bound(self) -> bool:
+        """Say whether it waits for its one node: the speaker's own, whom nobody stands in for."""
+        return bool(self.only_node_id) and not self.public
 
     def for_streaming(self) -> "Need":
         """Return the same of a node that hears speech while it is spoken."""
@@ -88,6 +96,10 @@ class Need(msgspec.Struct, frozen=True):
         """Return the same of a node that takes an utterance whole."""
         types = tuple(each for each in self.types if each != STREAMING)
         return msgspec.structs.replace(self, types=types)
+
+    def for_own_node(self, node_id: str) -> "Need":
+        """Return the same of one node alone, be it private."""
+        return msgspec.structs.replace(self, public=False, only_node_id=node_id)
 
     def for_any_node(self) -> "Need":
         """Return the same without the one node it must be."""

@@ -96,7 +96,8 @@ class NodeDescription(msgspec.Struct, frozen=True):
 
     `ready_types` are the service types it can serve now; `finds_language` says that it finds out
     which of two languages was spoken; `features` are those it says it supports. Equal descriptions
-    compare and hash equal: nodes that declared the same are judged once.
+    compare and hash equal: nodes that declared the same are judged once. `tenant_id` is the tenant
+    that a private node serves: that of its credential, ``""`` of a public one.
     """
 
     version: str
@@ -111,6 +112,7 @@ class NodeDescription(msgspec.Struct, frozen=True):
     machine: Machine = Machine()
     finds_language: bool = True
     features: frozenset[str] = frozenset()
+    tenant_id: str = ""
 
     def count_supported(self, features: Iterable[str]) -> int:
         """Return how many of `features` it supports: it says so, or that is a service that runs."""

@@ -58,9 +58,18 @@ class Chooser:
         self._rng = rng
 
     def bind(self, need: Need, *, preferred_node_id: str) -> Need:
-        """Return what a new job needs, with what holds for all its attempts: a strict node."""
+        """Return what a new job needs, with what holds for all its attempts: one node alone.
+
+        That is the session's own, as it was paired; or the one that was named, where operators
+        want that strictly, or the node is private: whoever names such a node means no other.
+        """
+        if need.only_node_id or not preferred_node_id:
+            return need
+        named = self._fleet.find_known(preferred_node_id)
+        if named is not None and not named.description.accepts_public_jobs:
+            return need.for_own_node(preferred_node_id)
         rules = self._fleet.snapshot.pools.matcher.config.rules
-        if not (preferred_node_id and rules.strict_preferred_node):
+        if not rules.strict_preferred_node:
             return need
         return msgspec.structs.replace(need, only_node_id=preferred_node_id)
 
@@ -288,7 +297,8 @@ class Chooser:
     ) -> Choice:
         """Put the designated node first, else the one that has the earlier parts of the turn."""
         if request.need.only_node_id:
-            refused = "" if choice.nodes else PREFERRED_NOT_CAPABLE
+            can_have = choice.nodes or self._may_come(request)
+            refused = "" if can_have else PREFERRED_NOT_CAPABLE
             return msgspec.structs.replace(choice, refused=refused)
         job = request.assignment
         wanted = request.preferred_node_id
@@ -313,6 +323,17 @@ class Chooser:
                 choice, nodes=(node, *rest), pool_id=pool_id, affinity=HIT if is_turn else ""
             )
         return msgspec.structs.replace(choice, affinity=why_not) if is_turn else choice
+
+    def _may_come(self, request: PlacementRequest) -> bool:
+        """Say whether the speaker's own node is worth waiting for: it is busy, or was just here."""
+        need = request.need
+        if not need.is_bound or need.only_node_id in request.not_for:
+            return False
+        known = need.for_any_node()
+        return any(
+            need.only_node_id in index.find_possible(known)
+            for index in (self._fleet.snapshot.index, self._fleet.absent.index)
+        )
 
     def _avoid(
         self, request: PlacementRequest, session: SessionNotes, now_ms: int

@@ -128,14 +128,14 @@ def list_lacks(description: NodeDescription, need: Need, *, require_gpu: bool) -
         ]
     if require_gpu and not description.has_gpu:
         lacks.append("a GPU")
-    if need.public and not description.accepts_public_jobs:
+    if not _admits(description, need):
         lacks.append("accept_public_jobs")
     return tuple(dict.fromkeys(lacks))
 
 
 def why_never(description: NodeDescription, need: Need, *, require_gpu: bool) -> Reason | None:
     """Return why a node that declared `description` can never serve `need`, or None if it can."""
-    if need.public and not description.accepts_public_jobs:
+    if not _admits(description, need):
         return Reason.NOT_IN_PUBLIC_POOL
     if require_gpu and not description.has_gpu:
         return Reason.GPU_UNAVAILABLE
@@ -146,6 +146,15 @@ def why_never(description: NodeDescription, need: Need, *, require_gpu: bool) ->
         if reason:
             return reason
     return None
+
+
+def _admits(description: NodeDescription, need: Need) -> bool:
+    """Say whether a node is public, or private to whoever asks (ND11)."""
+    return (
+        description.accepts_public_jobs
+        or not need.public
+        or (description.tenant_id != "" and description.tenant_id == need.owner_tenant_id)
+    )
 
 
 def _why_not_pair(description: NodeDescription, need: Need, src: str, tgt: str) -> Reason | None:

@@ -26,6 +26,10 @@ class Keys:
         """STRING: JSON of audio that was sent ahead, and whose it is."""
         return f"{self._root}{{audio:{audio_ref}}}:recording"
 
+    def pairing_code(self, code: str) -> str:
+        """HASH: node_id, used_by; a code by which a session is bound to a node."""
+        return f"{self._root}{{pairing:{code}}}:node"
+
     def debounce(self, what: str) -> str:
         """STRING: `what` was done a moment ago."""
         return f"{self._root}{{debounce:{what}}}"

@@ -199,7 +199,7 @@ def test_the_command_creates_lists_rotates_and_revokes() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("create", "node", "x", "--tenant", "t"), "are for api tokens"),
+        (("create", "node", "x", "--scope", "read"), "is for api tokens"),
         (("create", "api", "x", "--node-id", "n"), "is for node tokens"),
         (("create", "node", "x", "--node-id", "{n}"), "1 to 64 letters"),
         (("revoke", "lnt_000000000000"), "there is no token"),

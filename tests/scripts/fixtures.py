@@ -41,6 +41,7 @@ from scheduling.store.node_index import NodeIndexStore
 from scheduling.store.node_slots import NodeSlotStore
 from scheduling.store.nodes import HeartbeatRecorded, NodeStore, Registered
 from scheduling.store.outcomes import OutcomeStore
+from scheduling.store.pairing_codes import PairingCodeStore
 from scheduling.store.pools import PoolStore
 from scheduling.store.recordings import RecordingStore
 from scheduling.store.redis.connection import Connection
@@ -160,6 +161,7 @@ class Stores:
     hooks: HookStore
     recordings: RecordingStore
     mirrors: MirrorStore
+    pairing_codes: PairingCodeStore
     now_ms: int = START_MS
 
     def advance_clock(self, span_ms: int) -> None:
@@ -249,6 +251,7 @@ def make_stores(
         hooks=HookStore(connection, keys=keys, life_ms=60_000),
         recordings=RecordingStore(connection, keys=keys, life_ms=60_000),
         mirrors=MirrorStore(connection, keys=keys),
+        pairing_codes=PairingCodeStore(connection, keys=keys),
     )
     stores.set_clock(START_MS)
     return stores

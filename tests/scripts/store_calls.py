@@ -176,6 +176,10 @@ CALLS = {
         "is_published": {},
         "burn_ticket": {"entity": "ticket-1", "for_ms": 1_000},
     },
+    "pairing_codes": {
+        "keep": {"code": "ABC234", "node_id": "n1", "life_ms": 1_000},
+        "use": {"code": "ABC234", "shown_by": "c1"},
+    },
     "allowances": {
         "take": {"principal_id": "p1", "bucket": "api", "per_s": 1.0, "burst": 2},
         "hold_connection": {

@@ -50,7 +50,11 @@ class Command(BaseCommand):
             "--days", type=parse_lifetime, help="days until it expires (default: never)"
         )
         create.add_argument("--node-id", default="", help="node: the only node id it may use")
-        create.add_argument("--tenant", default="", help="api: the only tenant of its sessions")
+        create.add_argument(
+            "--tenant",
+            default="",
+            help="api: the only tenant of its sessions; node: whom a private node serves",
+        )
         create.add_argument(
             "--scope",
             action="append",
@@ -111,9 +115,9 @@ class Command(BaseCommand):
             raise CommandError(f"--days: {error}") from error
         token: Token
         if kind == "node":
-            if tenant or scope:
-                raise CommandError("--tenant and --scope are for api tokens")
-            token = NodeToken(name=name, expires_at=expires_at, node_id=node_id)
+            if scope:
+                raise CommandError("--scope is for api tokens")
+            token = NodeToken(name=name, expires_at=expires_at, node_id=node_id, tenant_id=tenant)
         else:
             if node_id:
                 raise CommandError("--node-id is for node tokens")
@@ -152,18 +156,19 @@ def _get(prefix: str) -> Token:
 
 
 def _describe(token: Token) -> dict[str, Any]:
-    bound = ""
+    bound: list[str] = []
     if isinstance(token, NodeToken):
-        bound = token.node_id and f"node {token.node_id}"
+        bound += [f"node {token.node_id}"] if token.node_id else []
     elif isinstance(token, ApiToken):
-        tenant = f" tenant {token.tenant_id}" if token.tenant_id else ""
-        bound = f"scopes {','.join(token.scopes)}{tenant}"
+        bound.append(f"scopes {','.join(token.scopes)}")
+    if isinstance(token, NodeToken | ApiToken) and token.tenant_id:
+        bound.append(f"tenant {token.tenant_id}")
     used_at = token.last_used_at
     return {
         "prefix": token.prefix,
         "name": token.name,
         "state": token.state,
-        "bound": bound,
+        "bound": " ".join(bound),
         "expires_at": token.expires_at and token.expires_at.isoformat(timespec="seconds"),
         "last_used_at": used_at and used_at.isoformat(timespec="seconds"),
     }
