@@ -6,6 +6,7 @@ from typing import Any
 
 from operators.console.catalog import Catalog
 from operators.console.counters import describe_counters
+from operators.console.fleet_gauges import read_fleet_gauges
 from operators.console.metrics import Gauges, MetricsCollector, render
 from operators.console.stats_cache import StatsCache
 from scheduling.model import clock
@@ -73,6 +74,7 @@ class InstanceMetrics:
             ("leader_state", "pools"): self._leads(),
             ("pool_config_version",): fleet.snapshot.pools.version,
             **{("nodes_total", str(status)): statuses[status] for status in (*NodeStatus, LEFT)},
+            **read_fleet_gauges(fleet.snapshot, bound=self._metrics.bound),
             ("sessions_total",): held.sessions,
             ("sockets", "node"): held.nodes,
             ("sockets", "session"): held.sessions,

@@ -114,6 +114,17 @@ METRICS: dict[str, Metric] = {
             for status in ("registering", "ready", "degraded", "draining", "offline", "left")
         ),
     ),
+    "node_standings": _gauge(
+        "Connected nodes by standing.",
+        "state",
+        series=tuple((state,) for state in (*_STANDINGS, "trial")),
+    ),
+    "pools_held_back": _gauge("Pools whose ready nodes are all in no good standing.", series=((),)),
+    "node_speed_seconds": _gauge(
+        "What a second of audio takes connected nodes: the fastest, the median and the slowest.",
+        "services",
+        "place",
+    ),
     "sessions_total": _gauge("Sessions this instance holds now.", series=((),)),
     "sockets": _gauge("Sockets of this instance.", "kind", series=(("node",), ("session",))),
     "kept_out_total": _counter(

@@ -41,6 +41,7 @@ _MOST_VALUES = {
     "reason": 200,
     "said_reason": 200,
     "service_id": 200,
+    "services": 20,
 }
 _MOST_STEPS = 4_096
 _MOST_RECENT = 1_000

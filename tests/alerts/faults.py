@@ -13,7 +13,9 @@ from contextlib import contextmanager
 
 from tests.alerts.scene import Samples, Scene
 from tests.history.conftest import History
+from tests.manage import issue_api_token
 from tests.peers.frames import draw_languages
+from tests.peers.http import ask
 from tests.sessions_app.recorded import speech_as_pcm16
 from tests.waiting import eventually
 
@@ -119,6 +121,22 @@ async def node_leaves(scene: Scene) -> None:
     """A node is switched off."""
     await scene.node.close()
     await scene.until('scheduler_nodes_total{status="offline"', lambda value: value > 0)
+
+
+async def a_pool_is_held_back(scene: Scene) -> None:
+    """Of three nodes the only one of its pool is in quarantine."""
+    for _ in range(2):
+        await scene.join(draw_languages())
+    await _quarantine(scene, scene.node.node_id)
+    await scene.until("scheduler_pools_held_back", lambda value: value > 0)
+
+
+async def half_the_nodes_are_held_back(scene: Scene) -> None:
+    """Of two nodes of a pool one is in quarantine."""
+    other = await scene.join(scene.languages)
+    await _quarantine(scene, other.node_id)
+    await scene.until('scheduler_node_standings{state="quarantine"', lambda value: value == 1)
+    await scene.until("scheduler_pools_held_back", lambda value: value == 0)
 
 
 async def nobody_serves_a_pair(scene: Scene) -> None:
@@ -240,6 +258,8 @@ FAULTS: dict[str, Fault] = {
         settings={"LINGUA_TIMER_TICK_MS": "5000", "LINGUA_PENDING_TIMEOUT_S": "0.5"},
     ),
     "NodesOffline": Fault(cause=node_leaves, seen_after_s=150),
+    "PoolHeldBack": Fault(cause=a_pool_is_held_back, seen_after_s=90),
+    "NodesHeldBack": Fault(cause=half_the_nodes_are_held_back, seen_after_s=350),
     "LinguaSchedulerPhase3PoolSelectionMissHigh": Fault(
         cause=nobody_serves_a_pair, seen_after_s=1_000
     ),
@@ -310,6 +330,15 @@ def _fill(scene: Scene, *, leases: int) -> None:
     key = scene.key(f"{{node:{scene.node.node_id}}}:run")
     ends_at_ms = int(time.time() * 1000) + _HOUR_MS
     scene.lingua.redis.zadd(key, {f"foreign-{number}:1": ends_at_ms for number in range(leases)})
+
+
+async def _quarantine(scene: Scene, node_id: str) -> None:
+    """Do as an operator does on `/fleet`."""
+    token = await asyncio.to_thread(
+        issue_api_token, var=scene.lingua.instance.notes_file.parent / "var"
+    )
+    path = f"/api/v1/nodes/{node_id}/quarantine"
+    assert (await ask(scene.lingua.instance.address, path, token=token)).status == 200
 
 
 def _inbox(scene: Scene) -> str:

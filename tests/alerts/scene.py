@@ -55,6 +55,12 @@ class Scene:
             await self.speaker.next("translation_result", utterance_index=self.said)
             self.said += 1
 
+    async def join(self, languages: tuple[str, str]) -> FakeNode:
+        """Let one more node come; it stays until the scene is over."""
+        return await self.stack.enter_async_context(
+            FakeNode.open(self.lingua.url("/ws/node"), languages)
+        )
+
     async def say(self) -> None:
         """Say something that may find nobody."""
         await self.speaker.say(self.said)

@@ -52,6 +52,13 @@ _HEALTHY = {
     'scheduler_nodes_total{instance="a",status="offline"}': _steady(0),
     'scheduler_nodes_total{instance="b",status="offline"}': _steady(0),
     'scheduler_nodes_total{instance="b",status="left"}': _steady(3),
+    'scheduler_node_standings{instance="a",state="good"}': _steady(8),
+    'scheduler_node_standings{instance="a",state="probation"}': _steady(1),
+    'scheduler_node_standings{instance="a",state="quarantine"}': _steady(1),
+    # An instance that knows no node yet.
+    'scheduler_node_standings{instance="b",state="good"}': _steady(0),
+    'scheduler_node_standings{instance="b",state="quarantine"}': _steady(0),
+    'scheduler_pools_held_back{instance="a"}': _steady(0),
     'scheduler_phase3_pool_selected_total{pool="1",outcome="hit",fallback="no"}': _rising(300),
     'scheduler_phase3_pool_selected_total{pool="1",outcome="miss",fallback="no"}': _rising(1),
     'scheduler_phase2_redis_op_total{instance="a",op="create_job",result="ok"}': _rising(3000),
@@ -88,6 +95,8 @@ _FAULTS: dict[str, dict[str, str]] = {
     },
     "TimerLagHigh": {'scheduler_timer_lag_seconds{instance="a"}': _steady(3)},
     "NodesOffline": {'scheduler_nodes_total{instance="b",status="offline"}': _steady(2)},
+    "PoolHeldBack": {'scheduler_pools_held_back{instance="a"}': _steady(1)},
+    "NodesHeldBack": {'scheduler_node_standings{instance="a",state="quarantine"}': _steady(4)},
     "LinguaSchedulerPhase3PoolSelectionMissHigh": {
         'scheduler_phase3_pool_selected_total{pool="1",outcome="miss",fallback="no"}': _rising(60)
     },

@@ -60,6 +60,7 @@ async def test_a_node_s_speed_stands_beside_the_median_wherever_it_is_looked_for
             lambda node: node["speeds"] and _speed_of(node)["nodes_measured"] == 2,
         )
         listed = {row["node_id"]: row for row in (await api.json("/api/v1/nodes"))["nodes"]}
+        samples = await api.samples()
         why = await api.json(f"/api/v1/jobs/{slow_job['job_id']}/why")
         why_not = await api.json(f"/api/v1/jobs/{slow_job['job_id']}/why-not/{fast.node_id}")
 
@@ -68,6 +69,17 @@ async def test_a_node_s_speed_stands_beside_the_median_wherever_it_is_looked_for
     # The jobs had less than a second of audio, which counts as one.
     assert speed["ms_per_second"] >= _SLOW_S * 1_000
     assert speed["ms_per_second"] > fast_speed["ms_per_second"]
+    figures = {
+        place: samples[
+            f'scheduler_node_speed_seconds{{place="{place}",services="asr,nmt,semantic"}}'
+        ]
+        for place in ("fastest", "median", "slowest")
+    }
+    assert figures == {
+        "fastest": fast_speed["ms_per_second"] / 1_000,
+        "median": fast_speed["ms_per_second"] / 1_000,
+        "slowest": speed["ms_per_second"] / 1_000,
+    }
     # Of two the faster one is in the middle.
     assert speed["median_ms_per_second"] == fast_speed["ms_per_second"]
     assert why["speeds"] == [

@@ -14,6 +14,7 @@ from tests.operators.conftest import Api
 from tests.peers.frames import draw_languages
 from tests.peers.node import FakeNode, WorkingNode
 from tests.peers.speaker import Speaker
+from tests.waiting import eventually
 
 GOOD = {"state": "good", "reason": "", "since_ms": 0, "ends_at_ms": 0}
 _DEADLINE_S = 10
@@ -137,3 +138,41 @@ async def test_every_change_of_a_standing_is_audited_and_counted(
 @pytest.mark.parametrize("action", ["quarantine", "absolve"])
 async def test_a_node_that_nobody_knows_is_not_judged(order: Any, action: str) -> None:
     assert await order("node-nobody", action) == 404
+
+
+@pytest.mark.req("ND15", "ND1")
+async def test_where_all_nodes_are_in_quarantine_they_serve_and_operators_are_told(
+    lingua: Lingua, api: Api, order: Any
+) -> None:
+    languages = draw_languages()
+    before = await api.samples()
+    async with (
+        WorkingNode.connect(lingua.url("/ws/node")) as one,
+        WorkingNode.connect(lingua.url("/ws/node")) as other,
+        WorkingNode.connect(lingua.url("/ws/node")) as third,
+        Speaker.open(lingua.url("/ws/session"), languages) as speaker,
+    ):
+        nodes = (one, other, third)
+        for node in nodes:
+            node.works = True
+            await node.register(languages)
+            assert await order(node, "quarantine") == 200
+
+        def covers(grid: Any) -> bool:
+            rows = [row for row in grid["pairs"] if {row["src"], row["tgt"]} == set(languages)]
+            return [row["held_back_nodes"] for row in rows] == [3, 3]
+
+        await api.until("/api/v1/coverage", covers)
+        for index in range(6):
+            await speaker.say(index)
+            await speaker.result(index)
+
+        samples = await eventually(
+            api.samples, fits=lambda found: found["scheduler_pools_held_back"] >= 1
+        )
+        states = [(await find_standing(api, node))["state"] for node in nodes]
+
+    assert states == ["quarantine"] * 3
+    assert samples['scheduler_node_standings{state="quarantine"}'] >= 3
+    forced = "scheduler_forced_placements_total"
+    assert samples[forced] - before[forced] >= 6
