@@ -9,6 +9,7 @@ ARGV[4]  time until the next step must have happened, ms; '' keeps the deadline
 ARGV[5]  test clock, or ''
 
 Returns  {1, state before}        advanced
+         {1, state before, age}   the same, and no attempt had been started: ms since the job was created
          {0, 'already', state}    it was there, or further (sent twice, or out of order)
          {0, 'beside', state}     it is live beside a newer attempt, whose state the job has
          {0, 'not_found'}         no such job
@@ -22,7 +23,7 @@ local deadline_ms, test_clock = tonumber(ARGV[4]), ARGV[5]
 --- @include "shared/is_listed"
 local order = {RESERVED = 1, DISPATCHED = 2, ACKED = 3, RUNNING = 4}
 local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'live', 'node:' .. attempt,
-  'open_until_ms')
+  'open_until_ms', 'created_at_ms')
 local state = record[1]
 if not state then
   return {0, 'not_found'}
@@ -49,4 +50,13 @@ if deadline_ms and order[state] < order.ACKED then
 else
   redis.call('HSET', job, 'state', target, moment, now)
 end
-return {1, state}
+if order[state] >= order.ACKED or order[target] < order.ACKED then
+  return {1, state}
+end
+for earlier = 1, tonumber(attempt) - 1 do
+  local started = redis.call('HMGET', job, 'at:' .. earlier .. ':ACKED', 'at:' .. earlier .. ':RUNNING')
+  if started[1] or started[2] then
+    return {1, state}
+  end
+end
+return {1, state, now - record[7]}

@@ -24,6 +24,7 @@ from scheduling.model.events import (
     SpeechEnded,
     ToNode,
 )
+from scheduling.model.jobs import JobKind
 from scheduling.model.nodes import Node, NodeStatus
 from scheduling.model.speeds import Work, measure_work
 from sockets.outbound import FrameQueue
@@ -56,6 +57,7 @@ class Held(msgspec.Struct):
     services: str = ""
     audio_ms: int = 0
     given_at_ms: float = 0.0
+    kind: JobKind = JobKind()
     partial: PartialState = msgspec.field(default_factory=PartialState)
 
     @property
@@ -171,6 +173,7 @@ class NodeConnection:
             services=event.services,
             audio_ms=event.audio_ms,
             given_at_ms=clock.steady_ms(),
+            kind=event.kind,
         )
         if self._outbound.enqueue(
             self.spelling.spell_frame(event.frame),

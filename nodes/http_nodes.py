@@ -23,7 +23,7 @@ from scheduling.model.background import Background
 from scheduling.model.credentials import Principal
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, NodeFenced
-from scheduling.model.jobs import STREAMING
+from scheduling.model.jobs import STREAMING, JobKind
 from sockets.endpoints import Call
 from sockets.outbound import OutboundLimits
 from sockets.socket_auth import Peer
@@ -268,6 +268,7 @@ class HttpNodes:
                 job = _decode_assignment(frame)
             except msgspec.ValidationError:
                 continue  # told for information only
+            held = http_node.connection.find(job.job_id, job.attempt_id)
             assigned = JobAssigned(
                 job_id=job.job_id,
                 attempt=job.attempt_id,
@@ -275,6 +276,7 @@ class HttpNodes:
                 utterance_index=job.utterance_index,
                 trace_id=job.trace_id,
                 frame=frame,
+                kind=held.kind if held else JobKind(),
             )
             await self._delivery.to_node(http_node.connection.node_id, assigned)
 

@@ -302,6 +302,7 @@ class NodeJobService:
             job_id=job_id,
             attempt=held.attempt,
             node_id=connection.node_id,
+            kind=held.kind,
         )
         if before is None:
             # Told before its slot is free: whoever gets the slot must not reach the node first.
@@ -336,4 +337,5 @@ class NodeJobService:
                 job_id=job_id,
                 attempt=held.attempt,
                 node_id=connection.node_id,
+                kind=held.kind,
             )

@@ -33,3 +33,17 @@ def tell_attempts(word: str, record: Record) -> list[Any]:
     """Return what a failed attempt is answered with."""
     told = (record.get(field, "") for field in ("failed_on", "live", "first_failure"))
     return [1, word, int(record["attempt"]), *told]
+
+
+def tell_step(
+    record: Record, *, attempt: int, before: str, target: str, now: int
+) -> list[str | int]:
+    """Return what a step is answered with: how old the job is, where it is the first start."""
+    told: list[str | int] = [1, before]
+    earlier = range(1, attempt)
+    has_started = any(
+        f"at:{one}:{state}" in record for one in earlier for state in ("ACKED", "RUNNING")
+    )
+    if before in ("RESERVED", "DISPATCHED") and target in ("ACKED", "RUNNING") and not has_started:
+        told.append(now - int(record["created_at_ms"]))
+    return told

@@ -19,6 +19,7 @@ from bench.simulation.job_records import (
     is_live,
     list_ids,
     tell_attempts,
+    tell_step,
     why_not_requeued,
 )
 from bench.simulation.speeds import SpeedsModel
@@ -237,7 +238,7 @@ class RedisModel:
         record[f"at:{attempt}:{target}"] = str(now)
         if deadline_ms != "" and _ORDER[state] < _ORDER["ACKED"]:
             record["deadline_at_ms"] = str(now + deadline_ms)
-        return [1, state]
+        return tell_step(record, attempt=attempt, before=state, target=target, now=now)
 
     def _dispatch_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         attempt, node_id, *_ = args

@@ -80,6 +80,7 @@ class SimulatedNode:
             job_id=event.job_id,
             attempt=event.attempt,
             node_id=node_id,
+            kind=event.kind,
         )
         if before is None:
             self._forget(event)

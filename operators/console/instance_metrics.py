@@ -11,7 +11,7 @@ from operators.console.metrics import Gauges, MetricsCollector, render
 from operators.console.stats_cache import StatsCache
 from scheduling.model import clock
 from scheduling.model.delivery import Delivery
-from scheduling.model.metrics import Metrics
+from scheduling.model.metrics import Metrics, Name
 from scheduling.model.nodes import NodeStatus
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import WaitQueue
@@ -20,6 +20,8 @@ Json = dict[str, Any]
 
 # Beside the statuses: a node that is offline because it left in order is nobody's loss.
 LEFT = "left"
+# For so long a pair counts as asked for.
+_ASKED_MS = 300_000
 
 
 class InstanceMetrics:
@@ -79,6 +81,7 @@ class InstanceMetrics:
             ("sockets", "node"): held.nodes,
             ("sockets", "session"): held.sessions,
             ("waiting_jobs",): len(self._waiting),
+            **self._read_pairs(),
             ("web_task_pause_ms",): self._pause_ms,
             ("dashboard_snapshot_age_seconds",): _as_seconds(age_ms),
             ("service_catalog_fail_count",): catalog.fail_count,
@@ -86,6 +89,20 @@ class InstanceMetrics:
                 clock.now_ms() - fetched_at_ms if fetched_at_ms else None
             ),
         }
+
+    def _read_pairs(self) -> Gauges:
+        """Return of each pair asked for of late whether nodes are ready for all that was asked.
+
+        One that lost its last node since is not told of before it is asked for again.
+        """
+        served: dict[Name, float] = {}
+        snapshot, since_ms = self._fleet.snapshot, clock.now_ms() - _ASKED_MS
+        for wanted, in_vain in self._fleet.demand.list_wanted(since_ms=since_ms).items():
+            name = ("pair_served", self._metrics.bound("pair", wanted.need.pair))
+            is_served = snapshot.has_open(wanted.need)
+            if is_served or in_vain:
+                served[name] = min(is_served, served.get(name, 1))
+        return served
 
 
 def _as_seconds(age_ms: int | None) -> float:

@@ -53,6 +53,12 @@ METRICS: dict[str, Metric] = {
     "dispatched_jobs_total": _counter("Attempts handed to a node's connection."),
     "dispatch_refused_total": _counter("Utterances refused before there was a job.", "code"),
     "dispatch_latency_seconds": _histogram("From asking for the slot to the node's connection."),
+    "job_start_seconds": _histogram(
+        "From a job's submission to the first node that began with it, waiting included.",
+        "pool",
+        "pair",
+        "tenant",
+    ),
     "job_duration_seconds": _histogram("From a job's creation to its result."),
     "speech_end_to_text_seconds": _histogram(
         "From the last voice of an utterance cut from chunks to its final text.", "mode"
@@ -62,6 +68,10 @@ METRICS: dict[str, Metric] = {
     ),
     "speech_begin_to_partial_seconds": _histogram(
         "From the first voice of an utterance to what is shown of it while it is said."
+    ),
+    "pair_served": _gauge(
+        "Pairs asked for of late: 1 where a node is ready for all of it, 0 where that was in vain.",
+        "pair",
     ),
     "waiting_jobs": _gauge("Jobs in this instance's waiting line.", series=((),)),
     "ack_timeout_total": _counter(

@@ -8,7 +8,7 @@ import msgspec
 from scheduling.jobs.retries import Retries
 from scheduling.model import errors
 from scheduling.model.events import JobAssigned
-from scheduling.model.jobs import EncodeAssignment, JobState
+from scheduling.model.jobs import EncodeAssignment, JobKind, JobState
 from scheduling.model.limits import JobLimits
 from scheduling.model.outcomes import Refused
 from scheduling.model.speeds import name_services
@@ -42,7 +42,7 @@ class Attempts:
         self._encode = encode_assignment
 
     async def accept(
-        self, *, session_id: str, job_id: str, attempt: int, node_id: str
+        self, *, session_id: str, job_id: str, attempt: int, node_id: str, kind: JobKind
     ) -> JobState | None:
         """Commit the slot and the job together; return the state before, None if not accepted.
 
@@ -58,6 +58,7 @@ class Attempts:
             node_id=node_id,
             state=JobState.ACKED,
             deadline_ms=self._limits.run_timeout_ms,
+            kind=kind,
         )
         slot, step = await committed, await advanced
         self._fleet.loads.record(node_id, slot.load)
@@ -132,9 +133,12 @@ class Attempts:
             is_open=assignment.is_open,
             services=name_services(record.need.types),
             audio_ms=assignment.audio_ms,
+            kind=JobKind(pair=record.need.pair, tenant_id=record.tenant_id),
         )
 
-    def start(self, *, session_id: str, job_id: str, attempt: int, node_id: str) -> None:
+    def start(
+        self, *, session_id: str, job_id: str, attempt: int, node_id: str, kind: JobKind
+    ) -> None:
         """Note that the node works on the attempt."""
         advanced = self._stores.jobs.advance(
             session_id=session_id,
@@ -143,6 +147,7 @@ class Attempts:
             node_id=node_id,
             state=JobState.RUNNING,
             deadline_ms=self._limits.run_timeout_ms,
+            kind=kind,
         )
         unattended(advanced, what="a start")
         self._look_in_time(session_id, job_id)

@@ -119,6 +119,7 @@ class Dispatcher:
         choice = decision_builder.take_choice(await self._choose_with_share(placement_request))
         if choice.refused or not choice.nodes:
             return False
+        self._fleet.demand.note(request.need.for_parcel(), found=True)
         existing = await self._dispatch_to(
             request, placement_request, choice.nodes, decision_builder
         )
@@ -155,6 +156,7 @@ class Dispatcher:
             self._chooser.recall(placement_request, notes)
         decision_builder = DecisionBuilder()
         choice = decision_builder.take_choice(await self._choose_with_share(placement_request))
+        self._fleet.demand.note(request.need, found=bool(choice.nodes))
         if choice.refused:
             self._note(placement_request, decision_builder, REFUSED)
             if choice.refused == PoolReason.NO_CAPABLE_NODE:

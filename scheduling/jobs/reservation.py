@@ -8,7 +8,7 @@ from scheduling.jobs.standings import Standings
 from scheduling.model import clock, errors
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, JobDispatched
-from scheduling.model.jobs import EncodeAssignment, Request
+from scheduling.model.jobs import EncodeAssignment, JobKind, Request
 from scheduling.model.limits import JobLimits
 from scheduling.model.nodes import Node
 from scheduling.model.speeds import name_services
@@ -197,6 +197,7 @@ class Reservation:
             is_open=job.is_open,
             services=name_services(placement_request.need.types),
             audio_ms=job.audio_ms,
+            kind=self._tell_kind(placement_request, node, decision_builder.choice),
         )
         try:
             taken = await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch)
@@ -224,6 +225,15 @@ class Reservation:
         with contextlib.suppress(errors.DependencyDown):
             await self._delivery.to_session(job.session_id, dispatched)
         return ReservationOutcome.PLACED
+
+    def _tell_kind(
+        self, placement_request: PlacementRequest, node: Node, choice: Choice | None
+    ) -> JobKind:
+        return JobKind(
+            pool_id=choice.pool_id if choice else self._chooser.find_pool(placement_request, node),
+            pair=placement_request.need.pair,
+            tenant_id=placement_request.tenant_id,
+        )
 
     async def _undo_place(
         self, placement_request: PlacementRequest, node: Node

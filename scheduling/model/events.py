@@ -6,6 +6,7 @@ is sent is written by the connection that takes the event.
 
 import msgspec
 
+from scheduling.model.jobs import JobKind
 from scheduling.model.nodes import NodeStatus
 from scheduling.model.outcomes import Outcome
 
@@ -14,7 +15,7 @@ class JobAssigned(msgspec.Struct, frozen=True, tag="job_assigned"):
     """To a node: here is a job; `frame` is the encoded assignment, ready for the socket.
 
     One that `is_open` is still being spoken: its audio follows. `services` and `audio_ms` are what
-    the time it takes is measured by.
+    the time it takes is measured by, `kind` is what it is counted as.
     """
 
     job_id: str
@@ -26,6 +27,7 @@ class JobAssigned(msgspec.Struct, frozen=True, tag="job_assigned"):
     is_open: bool = False
     services: str = ""
     audio_ms: int = 0
+    kind: JobKind = JobKind()
 
 
 class AudioSpoken(msgspec.Struct, frozen=True, tag="audio_spoken"):

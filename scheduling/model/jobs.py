@@ -88,6 +88,11 @@ class Need(msgspec.Struct, frozen=True):
         """Say whether it waits for its one node: the speaker's own, whom nobody stands in for."""
         return bool(self.only_node_id) and not self.public
 
+    @property
+    def pair(self) -> str:
+        """Return source and target as people write them: ``zh-en``."""
+        return f"{self.src}-{self.tgt}"
+
     def for_streaming(self) -> "Need":
         """Return the same of a node that hears speech while it is spoken."""
         return msgspec.structs.replace(self, types=(*self.types, STREAMING))
@@ -104,6 +109,14 @@ class Need(msgspec.Struct, frozen=True):
     def for_any_node(self) -> "Need":
         """Return the same without the one node it must be."""
         return msgspec.structs.replace(self, only_node_id="") if self.only_node_id else self
+
+
+class JobKind(msgspec.Struct, frozen=True):
+    """What times of jobs are told apart by: pool (``""`` for all nodes), pair and tenant."""
+
+    pool_id: str = ""
+    pair: str = ""
+    tenant_id: str = ""
 
 
 UNHEARD = msgspec.Raw(b"")

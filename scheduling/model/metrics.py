@@ -13,18 +13,21 @@ from typing import Any
 import msgspec
 
 from scheduling.model import clock
-from scheduling.model.jobs import JobState
+from scheduling.model.jobs import JobKind, JobState
 
 Name = tuple[str, ...]
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 # What somebody waits who has spoken: a whole utterance is worked on for as long as it was said.
 BUCKETS_SPEECH_S = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0)
+# What a job may take to its node: from at once to the end of its patience.
+BUCKETS_START_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 BUCKETS_COUNT = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 BUCKETS_SHARE = tuple(tenths / 10 for tenths in range(1, 11))
 _BUCKETS: Mapping[str, Sequence[float]] = {
     "node_selection_random_sample_size": BUCKETS_COUNT,
     "node_selection_attempts": BUCKETS_COUNT,
+    "job_start_seconds": BUCKETS_START_S,
     "speech_end_to_text_seconds": BUCKETS_SPEECH_S,
     "speech_end_to_speech_seconds": BUCKETS_SPEECH_S,
     "speech_begin_to_partial_seconds": BUCKETS_SPEECH_S,
@@ -35,8 +38,11 @@ _DISPATCHED, _DONE = JobState.DISPATCHED, JobState.DONE
 _FAILED, _CANCELLED = JobState.FAILED, JobState.CANCELLED
 OTHER = "other"
 _MOST_VALUES = {
+    "job_kind": 100,
+    "job_kind_of_all_tenants": 100,
     "node_id": 100,
     "node_program": 20,
+    "pair": 200,
     "pool": 200,
     "reason": 200,
     "said_reason": 200,
@@ -146,6 +152,19 @@ class Metrics:
         if span is None:
             span = self.spans[key] = make_histogram(name)
         span.add(value)
+
+    def note_start(self, kind: JobKind, *, after_ms: int) -> None:
+        """Note that a node began with a job, so long after it was submitted.
+
+        Beyond the kinds that have room tenants are no longer told apart, then nothing is.
+        """
+        pool, pair = kind.pool_id or "all", kind.pair or OTHER
+        tenant = kind.tenant_id or "none"
+        if self.bound("job_kind", f"{pool} {pair} {tenant}") is OTHER:
+            tenant = OTHER
+            if self.bound("job_kind_of_all_tenants", f"{pool} {pair}") is OTHER:
+                pool = pair = OTHER
+        self.observe("job_start_seconds", max(0, after_ms) / 1000, pool, pair, tenant)
 
     def note_text(self, mode: str, *, waited_s: float) -> None:
         """Note that a speaker has the text of what was said, so long after the last word."""

@@ -156,6 +156,11 @@ class Chooser:
             return Reason.EXCLUDED
         return self._why_not_now(request, node, clock.now_ms()) or ""
 
+    def find_pool(self, request: PlacementRequest, node: Node) -> str:
+        """Return through which of its pools a job gets to a node, ``""`` for none of them."""
+        route = self._route(request, self._memory.recall(request.assignment.session_id))
+        return self._find_pool(route, node.node_id, default=ALL_NODES)
+
     def note_placed(
         self, request: PlacementRequest, *, node_id: str, pool_id: str
     ) -> SessionNotes | None:
@@ -311,14 +316,7 @@ class Chooser:
         why_not = "unknown" if node is None else self.why_not(request, node)
         if node is not None and not why_not:
             rest = tuple(other for other in choice.nodes if other.node_id != wanted)
-            pool_id = next(
-                (
-                    pool_id
-                    for pool_id in route.pool_ids
-                    if self._fleet.snapshot.candidates.holds(pool_id, wanted)
-                ),
-                choice.pool_id,
-            )
+            pool_id = self._find_pool(route, wanted, default=choice.pool_id)
             return msgspec.structs.replace(
                 choice, nodes=(node, *rest), pool_id=pool_id, affinity=HIT if is_turn else ""
             )
@@ -334,6 +332,10 @@ class Chooser:
             need.only_node_id in index.find_possible(known)
             for index in (self._fleet.snapshot.index, self._fleet.absent.index)
         )
+
+    def _find_pool(self, route: Route, node_id: str, *, default: str) -> str:
+        holds = self._fleet.snapshot.candidates.holds
+        return next((one for one in route.pool_ids if holds(one, node_id)), default)
 
     def _avoid(
         self, request: PlacementRequest, session: SessionNotes, now_ms: int

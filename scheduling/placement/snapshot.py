@@ -16,6 +16,7 @@ from scheduling.placement.candidates import (
     PoolTable,
     compute_members,
 )
+from scheduling.placement.demand import DemandMemory
 from scheduling.placement.listeners import FleetListeners
 from scheduling.placement.loads import Loads
 from scheduling.placement.ranking import Reason, list_lacks, why_never
@@ -125,6 +126,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     pools: PoolTable
     candidates: Candidates
 
+    def has_open(self, need: Need) -> bool:
+        """Say whether a node that could serve `need` gets jobs now, while it has a slot."""
+        return any(self.nodes[node_id].is_open for node_id in self.index.find(need))
+
 
 class AbsentNodes:
     """Nodes that are known and not connected, as they were last, until they are forgotten."""
@@ -161,6 +166,7 @@ class Fleet:
         self.absent = AbsentNodes(require_gpu=require_gpu)
         self.is_complete = False
         self.unserved = UnservedMemory()
+        self.demand = DemandMemory(has_open=self._has_open)
         self.views: dict[str, CandidateView] = {}
         self.loads = Loads(views=self.views, listeners=self.listeners)
         self.snapshot = self._build({}, NodeIndex({}, require_gpu=require_gpu), NO_POOLS)
@@ -252,6 +258,9 @@ class Fleet:
             table=pools,
         )
         return Snapshot(nodes=nodes, index=index, pools=pools, candidates=candidates)
+
+    def _has_open(self, need: Need) -> bool:
+        return self.snapshot.has_open(need)
 
     def find(self, node_id: str) -> Node | None:
         return self.snapshot.nodes.get(node_id)

@@ -5,7 +5,7 @@ from asyncio import Future
 import msgspec
 
 from scheduling.model import ids
-from scheduling.model.jobs import SENT, Assignment, Completed, JobRecord, JobState, Request
+from scheduling.model.jobs import SENT, Assignment, Completed, JobKind, JobRecord, JobState, Request
 from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
 from scheduling.model.outcomes import Outcome, Refused
@@ -159,8 +159,13 @@ class JobStore:
         node_id: str,
         state: JobState,
         deadline_ms: int | None = None,
+        kind: JobKind | None = None,
     ) -> "Future[Reply]":
-        """Take an attempt to DISPATCHED, ACKED or RUNNING; a step already taken is a refusal."""
+        """Take an attempt to DISPATCHED, ACKED or RUNNING; a step already taken is a refusal.
+
+        With its `kind`, how long the job was on its way to the first node that works on it is
+        counted, by Redis's clock.
+        """
         return self._connection.run_script(
             "advance_job",
             keys=[self._keys.session.job(session_id, job_id)],
@@ -172,7 +177,12 @@ class JobStore:
                 self.test_clock,
             ],
             read=self._notes.moved(
-                state, session_id=session_id, job_id=job_id, attempt=attempt, node_id=node_id
+                state,
+                session_id=session_id,
+                job_id=job_id,
+                attempt=attempt,
+                node_id=node_id,
+                kind=kind,
             ),
         )
 

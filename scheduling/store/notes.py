@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from scheduling.model import clock, ids
-from scheduling.model.jobs import STREAMING, JobState, Request
+from scheduling.model.jobs import STREAMING, JobKind, JobState, Request
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.store.replies import Reply, SlotReply, read_reply, read_slot
@@ -54,9 +54,16 @@ class JobNotes:
         return note
 
     def moved(
-        self, state: JobState, *, session_id: str, job_id: str, attempt: int, node_id: str
+        self,
+        state: JobState,
+        *,
+        session_id: str,
+        job_id: str,
+        attempt: int,
+        node_id: str,
+        kind: JobKind | None = None,
     ) -> Callable[[Any], Reply]:
-        """Note that an attempt was placed, or advanced on its node."""
+        """Note that an attempt was placed, or advanced on its node; of the first start, the age."""
         if ids.is_probe(session_id):
             return read_reply
         issued_ms = clock.steady_ms()
@@ -74,6 +81,8 @@ class JobNotes:
                     node_id=node_id,
                     issued_ms=issued_ms,
                 )
+            if kind is not None and len(reply.values) > 1 and reply.done:
+                self._metrics.note_start(kind, after_ms=reply.values[1])
             return reply
 
         return note

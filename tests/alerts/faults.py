@@ -112,8 +112,11 @@ async def redis_is_slow(scene: Scene) -> None:
 
 async def timers_are_late(scene: Scene) -> None:
     """The loop over timers is held up for seconds; a job that waits is looked at late."""
-    await scene.speaker.say(scene.said, src_lang="xx", tgt_lang="yy")
-    scene.said += 1
+    await _fill_slots(scene)
+    # Right after the first was looked at, the loop begins to be held up anew.
+    await scene.say()
+    await scene.until("scheduler_timer_lag_seconds", bool)
+    await scene.say()
     await scene.until("scheduler_timer_lag_seconds", lambda value: value > 2)
 
 
@@ -139,14 +142,21 @@ async def half_the_nodes_are_held_back(scene: Scene) -> None:
     await scene.until("scheduler_pools_held_back", lambda value: value == 0)
 
 
-async def nobody_serves_a_pair(scene: Scene) -> None:
-    """Speakers ask for languages that no pool serves."""
-    src, tgt = draw_languages()
+async def pools_are_full(scene: Scene) -> None:
+    """Speakers ask for more than the nodes of their pool have slots."""
     before = await scene.value("scheduler_phase3_pool_selected_total")
+    await _fill_slots(scene)
     for _ in range(_SOME):
-        await scene.speaker.say(scene.said, src_lang=src, tgt_lang=tgt)
-        scene.said += 1
+        await scene.say()
     await scene.until("scheduler_phase3_pool_selected_total", lambda value: value >= before + _SOME)
+
+
+async def nobody_serves_a_pair(scene: Scene) -> None:
+    """A speaker asks, once, for languages that no node serves."""
+    src, tgt = draw_languages()
+    await scene.speaker.say(scene.said, src_lang=src, tgt_lang=tgt)
+    scene.said += 1
+    await scene.until("scheduler_dispatch_refused_total", bool)
 
 
 async def redis_refuses_a_command(scene: Scene) -> None:
@@ -255,14 +265,22 @@ FAULTS: dict[str, Fault] = {
     "TimerLagHigh": Fault(
         cause=timers_are_late,
         seen_after_s=100,
-        settings={"LINGUA_TIMER_TICK_MS": "5000", "LINGUA_PENDING_TIMEOUT_S": "0.5"},
+        settings={
+            "LINGUA_TIMER_TICK_MS": "5000",
+            "LINGUA_PENDING_TIMEOUT_S": "0.5",
+            "LINGUA_RUN_TIMEOUT_S": "60",
+        },
     ),
     "NodesOffline": Fault(cause=node_leaves, seen_after_s=150),
     "PoolHeldBack": Fault(cause=a_pool_is_held_back, seen_after_s=90),
     "NodesHeldBack": Fault(cause=half_the_nodes_are_held_back, seen_after_s=350),
     "LinguaSchedulerPhase3PoolSelectionMissHigh": Fault(
-        cause=nobody_serves_a_pair, seen_after_s=1_000
+        cause=pools_are_full,
+        seen_after_s=1_000,
+        # None of what waits or runs ends before it was counted.
+        settings={"LINGUA_RUN_TIMEOUT_S": "60", "LINGUA_PENDING_TIMEOUT_S": "60"},
     ),
+    "PairWithoutNode": Fault(cause=nobody_serves_a_pair, seen_after_s=200),
     "LinguaSchedulerPhase2RedisErrorsHigh": Fault(cause=redis_refuses_a_command, seen_after_s=650),
     "LinguaSchedulerPhase2InboxPendingHigh": Fault(
         cause=an_inbox_is_read_and_not_finished, seen_after_s=650
@@ -339,6 +357,19 @@ async def _quarantine(scene: Scene, node_id: str) -> None:
     )
     path = f"/api/v1/nodes/{node_id}/quarantine"
     assert (await ask(scene.lingua.instance.address, path, token=token)).status == 200
+
+
+async def _fill_slots(scene: Scene) -> None:
+    """Give the node, which has two slots, as many jobs that do not end.
+
+    What its acceptance says of its load is known before more is asked.
+    """
+    name = "scheduler_job_start_seconds_count"
+    for _ in range(2):
+        started = await scene.value(name)
+        await scene.say()
+        await scene.node.ack(await scene.node.job())
+        await scene.until(name, started.__lt__)
 
 
 def _inbox(scene: Scene) -> str:

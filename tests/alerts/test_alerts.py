@@ -48,6 +48,8 @@ _HEALTHY = {
         for mode in ("parcel", "stream")
         for le in _SPEECH_LE
     },
+    'scheduler_pair_served{instance="a",pair="de-en"}': _steady(1),
+    'scheduler_pair_served{instance="b",pair="de-en"}': _steady(1),
     'scheduler_timer_lag_seconds{instance="a"}': _steady(0.1),
     'scheduler_nodes_total{instance="a",status="offline"}': _steady(0),
     'scheduler_nodes_total{instance="b",status="offline"}': _steady(0),
@@ -94,6 +96,9 @@ _FAULTS: dict[str, dict[str, str]] = {
         for le in ("1.0", "5.0")
     },
     "TimerLagHigh": {'scheduler_timer_lag_seconds{instance="a"}': _steady(3)},
+    "PairWithoutNode": {
+        f'scheduler_pair_served{{instance="{one}",pair="de-en"}}': _steady(0) for one in "ab"
+    },
     "NodesOffline": {'scheduler_nodes_total{instance="b",status="offline"}': _steady(2)},
     "PoolHeldBack": {'scheduler_pools_held_back{instance="a"}': _steady(1)},
     "NodesHeldBack": {'scheduler_node_standings{instance="a",state="quarantine"}': _steady(4)},
@@ -176,6 +181,12 @@ def test_statistics_that_were_never_made_are_stale(tmp_path: Path) -> None:
     never = {'scheduler_dashboard_snapshot_age_seconds{instance="a"}': "NaN " * _MINUTES * 2}
 
     assert _play(tmp_path, {**_HEALTHY, **never}, fired="StatsStale") == ""
+
+
+def test_an_instance_that_has_not_heard_of_a_node_yet_is_no_alert(tmp_path: Path) -> None:
+    late = {'scheduler_pair_served{instance="a",pair="de-en"}': _steady(0)}
+
+    assert _play(tmp_path, {**_HEALTHY, **late}, fired=None) == ""
 
 
 def test_every_alert_has_a_fault_and_says_what_it_means() -> None:

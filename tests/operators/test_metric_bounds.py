@@ -7,6 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from operators.console.metric_names import PREFIX
+from scheduling.model.jobs import JobKind
 from scheduling.model.metrics import Metrics
 from scheduling.placement.ranking import Reason
 from tests.e2e.servers import Lingua
@@ -76,3 +77,19 @@ def test_of_the_nodes_that_were_passed_over_the_newest_few_are_named() -> None:
 
     assert metrics.counts["dispatch_exclude_total", reason] == 200
     assert list(metrics.examples[reason]) == [f"n-{number}" for number in range(95, 100)]
+
+
+@pytest.mark.req("ND14", "I-43")
+def test_times_to_a_start_lose_tenants_first_and_then_pairs() -> None:
+    metrics = Metrics()
+
+    for number in range(300):
+        kind = JobKind(pool_id="p", pair=f"pair-{number}", tenant_id=f"t-{number}")
+        metrics.note_start(kind, after_ms=1)
+    metrics.note_start(JobKind(pair="pair-0", pool_id="p", tenant_id="t-0"), after_ms=1)
+
+    kinds = [labels for _, *labels in metrics.spans]
+    assert kinds[0] == ["p", "pair-0", "t-0"]
+    assert kinds[100] == ["p", "pair-100", "other"]
+    assert kinds[200:] == [["other", "other", "other"]]
+    assert sum(metrics.spans["job_start_seconds", "p", "pair-0", "t-0"].counts) == 2

@@ -7,7 +7,16 @@ import pytest
 from scheduling.model.jobs import JobState
 from scheduling.store.replies import Reply
 from tests.scripts.conftest import Watcher
-from tests.scripts.fixtures import JOB, JOB_LIMITS, SESSION, START_MS, Stores, advance, bring_to
+from tests.scripts.fixtures import (
+    JOB,
+    JOB_LIMITS,
+    SESSION,
+    START_MS,
+    Stores,
+    advance,
+    bring_to,
+    requeue,
+)
 
 RECORD = f"{{session:{SESSION}}}:job:{JOB}"
 STEPS = (JobState.RESERVED, JobState.DISPATCHED, JobState.ACKED, JobState.RUNNING)
@@ -26,7 +35,8 @@ async def test_each_step_forward_is_taken(
 
     reply = await advance(stores, target)
 
-    assert reply == Reply(done=True, reason="", values=(state,))
+    starts = {state, target} & {JobState.ACKED, JobState.RUNNING} == {target}
+    assert reply == Reply(done=True, reason="", values=(state, 10) if starts else (state,))
     changes = {"state": target, f"at:1:{target}": str(START_MS + 10)}
     if state in {JobState.RESERVED, JobState.DISPATCHED}:
         changes["deadline_at_ms"] = str(START_MS + 10 + JOB_LIMITS.run_timeout_ms)
@@ -46,6 +56,31 @@ async def test_a_step_taken_before_changes_nothing(
 
     assert reply == Reply(done=False, reason="already", values=(state,))
     assert await watcher.find_changes() == {}
+
+
+@pytest.mark.req("ND14")
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        (JobState.DISPATCHED, (JobState.RESERVED, 700)),
+        (JobState.ACKED, (JobState.RESERVED,)),
+        (JobState.RUNNING, (JobState.RESERVED,)),
+    ],
+)
+async def test_only_the_first_start_of_a_job_says_how_long_that_took(
+    first: JobState, told: tuple[object, ...], stores: Stores
+) -> None:
+    await bring_to(stores, first)
+    stores.advance_clock(700)
+    assert (await requeue(stores)).done
+    placed = await stores.jobs.place(
+        session_id=SESSION, job_id=JOB, attempt=2, node_id="n2", deadline_ms=None
+    )
+    assert placed.done
+
+    reply = await advance(stores, JobState.RUNNING, attempt=2, node_id="n2")
+
+    assert reply.values == told
 
 
 @pytest.mark.req("J1", "J5")
