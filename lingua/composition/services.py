@@ -25,6 +25,7 @@ from scheduling.jobs.settlement import Settlement
 from scheduling.jobs.standings import Standings
 from scheduling.jobs.streaming import StreamingJobs
 from scheduling.jobs.tenants import Tenants
+from scheduling.jobs.waiting_line import WaitingLine
 from scheduling.jobs.watchdog import Watchdog
 from scheduling.model.delivery import Delivery
 from scheduling.model.metrics import Metrics
@@ -165,6 +166,11 @@ def build_services(
         limits=configuration.jobs,
         encode_assignment=encode_assignment,
     )
+    waiting = WaitQueue(
+        most=configuration.jobs.waiting_max,
+        priority=tenants.priority,
+        patience_ms=configuration.jobs.pending_timeout_ms,
+    )
     dispatcher = infrastructure.make_dispatcher(
         stores=stores,
         fleet=fleet,
@@ -172,12 +178,15 @@ def build_services(
         reservation=reservation,
         settlement=settlement,
         tenants=tenants,
-        waiting=WaitQueue(
-            most=configuration.jobs.waiting_max,
-            priority=tenants.priority,
-            patience_ms=configuration.jobs.pending_timeout_ms,
+        waiting=waiting,
+        line=WaitingLine(
+            fleet=fleet,
+            chooser=chooser,
+            reservation=reservation,
+            tenants=tenants,
+            waiting=waiting,
+            retry_after_ms=configuration.jobs.pending_timeout_ms // 2,
         ),
-        retry_after_ms=configuration.jobs.pending_timeout_ms // 2,
         metrics=infrastructure.metrics,
     )
     retries = Retries(

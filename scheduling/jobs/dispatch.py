@@ -2,9 +2,8 @@
 
 import collections
 import contextlib
-import functools
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -12,9 +11,9 @@ from scheduling.jobs.deadlines import DueJob
 from scheduling.jobs.refusing import name_refusal, name_utterance
 from scheduling.jobs.reservation import Reservation, ReservationOutcome
 from scheduling.jobs.settlement import Settlement
-from scheduling.jobs.tenants import ALREADY, Tenants
+from scheduling.jobs.tenants import Tenants
+from scheduling.jobs.waiting_line import WaitingLine
 from scheduling.model import clock, errors
-from scheduling.model.background import Background
 from scheduling.model.jobs import Request
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
@@ -46,7 +45,7 @@ class Dispatcher:
         settlement: Settlement,
         tenants: Tenants,
         waiting: WaitQueue,
-        retry_after_ms: int,
+        line: WaitingLine,
         metrics: Metrics,
     ) -> None:
         self._stores = stores
@@ -55,13 +54,11 @@ class Dispatcher:
         self._reservation = reservation
         self._settlement = settlement
         self._tenants = tenants
-        self._retry_after_ms = retry_after_ms
+        self._line = line
         self._metrics = metrics
-        self._background = Background()
         self.waiting = waiting
         self._deadlines = settlement.deadlines
         self._deadlines.end = self._end_late
-        fleet.listeners.free.append(self._serve_soon)
 
     async def dispatch(self, request: Request) -> str | None:
         """Bind the request and bring its job to a node, or let it wait for one.
@@ -168,7 +165,7 @@ class Dispatcher:
                 request, placement_request, choice.nodes, decision_builder
             )
         if not self.waiting.has_room(placement_request):
-            raise errors.QueueFull(details=self._describe_line())
+            raise errors.QueueFull(details=self._line.describe())
         existing = await self._reservation.create_waiting(
             request=request, placement_request=placement_request
         )
@@ -282,15 +279,13 @@ class Dispatcher:
             return
         if not self.waiting.has_room(placement_request):
             if not placement_request.can_wait:
-                full = errors.QueueFull(details=self._describe_line())
+                full = errors.QueueFull(details=self._line.describe())
                 await self._refuse(placement_request, full)
             return
         self._watch(placement_request)
-        self.waiting.add(placement_request)
-        for tell in self._fleet.listeners.waits:
-            tell(placement_request.need)
+        self._line.join(placement_request)
         for node in self._choose(placement_request).nodes[:1]:
-            self._serve_soon(node.node_id)
+            self._line.serve_soon(node.node_id)
 
     def _note(
         self, placement_request: PlacementRequest, decision_builder: DecisionBuilder, outcome: str
@@ -319,57 +314,6 @@ class Dispatcher:
             trace_id=placement_request.assignment.trace_id,
         )
 
-    def _serve_soon(self, node_id: str) -> None:
-        """Let whoever waits have the slot that became free at a node."""
-        if len(self.waiting):
-            self._background.run(self._serve(node_id), name="serving the wait queue")
-
-    async def _serve(self, node_id: str) -> None:
-        """Offer what a node has free to one job after the other, whose tenants may have it."""
-        owing: set[str] = set()
-        while node_id in self._fleet.loads.free and (node := self._fleet.find(node_id)):
-            placement_request = self.waiting.take(functools.partial(self._fits, node, owing))
-            if placement_request is None:
-                return
-            try:
-                tried = await self._offer(placement_request, node)
-            except errors.DependencyDown:
-                self.waiting.put_back(placement_request)
-                return
-            if tried is None:
-                owing.add(placement_request.tenant_id)
-                self.waiting.put_back(placement_request)
-            elif tried is ReservationOutcome.REFUSED:
-                self.waiting.put_back(placement_request)
-                return
-
-    async def _offer(
-        self, placement_request: PlacementRequest, node: Node
-    ) -> ReservationOutcome | None:
-        """Offer a waiting job to a node; None where what is left is owed to other tenants."""
-        if not self._tenants.guarantees_any:
-            return await self._reservation.place_waiting(
-                placement_request=placement_request, node=node, decision_builder=DecisionBuilder()
-            )
-        share = await self._tenants.take_share(
-            tenant_id=placement_request.tenant_id, job_id=placement_request.job_id
-        )
-        if not share:
-            return None
-        tried = await self._reservation.place_waiting(
-            placement_request=placement_request, node=node, decision_builder=DecisionBuilder()
-        )
-        if tried is ReservationOutcome.REFUSED and share != ALREADY:
-            await self._tenants.give_back(placement_request.job_id)
-        return tried
-
-    def _fits(
-        self, node: Node, owing: Collection[str], placement_request: PlacementRequest
-    ) -> bool:
-        return placement_request.tenant_id not in owing and self._chooser.allows(
-            placement_request, node
-        )
-
     async def _choose_with_share(self, placement_request: PlacementRequest) -> Choice:
         """Choose nodes; none where all free slots are owed to other tenants."""
         choice = self._choose(placement_request)
@@ -388,10 +332,3 @@ class Dispatcher:
         choice = self._chooser.choose(placement_request)
         record_choice(self._metrics, choice, took_ms=clock.steady_ms() - begun_ms)
         return choice
-
-    def _describe_line(self) -> dict[str, int]:
-        """Return what a refused speaker is told: when to come back, and how long the line is."""
-        return {
-            "retry_after_ms": self._retry_after_ms,
-            "queue_position": len(self.waiting) + 1,
-        }

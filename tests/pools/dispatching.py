@@ -128,7 +128,7 @@ class Scheduler:
 
     async def settle(self) -> None:
         """Wait until everything that was begun beside the callers is done."""
-        while tasks := self.dispatcher._background._tasks:
+        while tasks := self.dispatcher._line._background._tasks:
             await asyncio.gather(*tasks)
 
     async def find(self, job_id: str) -> JobRecord:
