@@ -312,6 +312,9 @@ class UiEvent(Message, frozen=True, tag="ui_event"):
     elapsed_ms: int | None = None
     error_code: str | None = None
     hint: str | None = None
+    # Of a job that waits: the so many-th, for about so long.
+    queue_position: int | None = None
+    expected_wait_ms: int | None = None
 
 
 class ServerHeartbeat(Message, frozen=True, tag="server_heartbeat"):

@@ -8,7 +8,7 @@ from scheduling.jobs.sessions import Sessions
 from scheduling.jobs.settlement import Settlement
 from scheduling.model.background import Background
 from scheduling.model.errors import DependencyDown, Refusal
-from scheduling.model.events import JobSettled
+from scheduling.model.events import JobDispatched, JobSettled
 from scheduling.model.jobs import NO_JOB, Request
 from scheduling.model.outcomes import Refused
 from sessions_app.job_cancellation import JobCancellation, kept_no_longer, make_end, refuse
@@ -85,6 +85,10 @@ class RequestSubmission:
         """Redis has all of an utterance: it is known, and tracked until it is acknowledged."""
         self._results.note_accepted(request.assignment.utterance_index)
         self.track(request)
+
+    def note_dispatched(self, event: JobDispatched) -> None:
+        """A node has an attempt, whoever gave it to that: it waits for no other."""
+        self._dispatcher.note_placed(event.job_id, attempt=event.attempt)
 
     def track(self, request: Request) -> None:
         """Remember an utterance until its answer is acknowledged, where its speaker can resume.

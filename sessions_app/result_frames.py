@@ -8,6 +8,7 @@ from scheduling.model.events import (
     ClauseSpoken,
     JobAccepted,
     JobDispatched,
+    JobQueued,
     JobSettled,
     PartialHeard,
     TranslationHeard,
@@ -59,6 +60,21 @@ def tell_progress(
         utterance_index=asked.utterance_index,
         event="DISPATCHED" if isinstance(event, JobDispatched) else "NODE_ACCEPTED",
         status="ok",
+    )
+
+
+def tell_queued(event: JobQueued, *, request: Request | None) -> messages.UiEvent:
+    """Return the event that shows where a job stands in line."""
+    asked = request.assignment if request else event
+    return messages.UiEvent(
+        trace_id=asked.trace_id,
+        session_id=event.session_id,
+        job_id=event.job_id,
+        utterance_index=asked.utterance_index,
+        event="QUEUED",
+        status="ok",
+        queue_position=event.position,
+        expected_wait_ms=event.wait_ms,
     )
 
 

@@ -10,6 +10,7 @@ from scheduling.model.events import (
     ClauseSpoken,
     JobAccepted,
     JobDispatched,
+    JobQueued,
     JobSettled,
     PartialHeard,
     SessionFenced,
@@ -135,12 +136,20 @@ class Speaker:
 
     def _show(
         self,
-        event: JobDispatched | JobAccepted | PartialHeard | TranslationHeard | ClauseSpoken,
+        event: JobQueued
+        | JobDispatched
+        | JobAccepted
+        | PartialHeard
+        | TranslationHeard
+        | ClauseSpoken,
     ) -> None:
         """Say what becomes of a job before it ends."""
         request = self.results.find(event.job_id)
         match event:
+            case JobQueued():
+                self.writer.say(result_frames.tell_queued(event, request=request))
             case JobDispatched():
+                self.submission.note_dispatched(event)
                 self.live.note_dispatched(event)
                 self.writer.say(result_frames.tell_progress(event, request=request))
             case JobAccepted():

@@ -174,7 +174,12 @@ def _build_network(
             FleetBroadcast(
                 fleet=services.fleet, peers=peers, remote_delivery=remote_delivery, index=index
             ),
-            LoadBroadcast(fleet=services.fleet, peers=peers, remote_delivery=remote_delivery),
+            LoadBroadcast(
+                fleet=services.fleet,
+                peers=peers,
+                remote_delivery=remote_delivery,
+                outlook=services.outlook,
+            ),
             fleet_watch,
             _build_reconciler(
                 infrastructure, services, interval_s=configuration.reconcile_interval_s
@@ -218,6 +223,8 @@ def _build_inbox(
         fleet=services.fleet,
         jobs=services.stores.jobs,
         retries=services.retries,
+        lines=services.lines,
+        notices=services.notices,
     )
 
 

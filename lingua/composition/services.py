@@ -18,6 +18,8 @@ from scheduling.jobs.explaining import Explainer
 from scheduling.jobs.hooks import Hooks, WebhookSender
 from scheduling.jobs.job_recovery import JobRecovery
 from scheduling.jobs.node_departure import NodeDeparture
+from scheduling.jobs.outlook import Outlook
+from scheduling.jobs.queue_notices import QueueNotices
 from scheduling.jobs.reservation import Reservation
 from scheduling.jobs.retries import Retries
 from scheduling.jobs.sessions import Sessions
@@ -30,6 +32,7 @@ from scheduling.jobs.watchdog import Watchdog
 from scheduling.model.delivery import Delivery
 from scheduling.model.metrics import Metrics
 from scheduling.placement.chooser import Chooser
+from scheduling.placement.lines import Lines
 from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import WaitQueue
@@ -49,6 +52,7 @@ from scheduling.store.tenants import TenantStore
 from scheduling.store.timers import TimerStore
 
 _OVERDUE_EVERY_S = 1.0
+_NEWS_UNDER_WAY_MS = 5_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +92,9 @@ class Services:
     accepted: AcceptedJobs
     job_recovery: JobRecovery
     watchdog: Watchdog
+    lines: Lines
+    outlook: Outlook
+    notices: QueueNotices
     explainer: Explainer
     node_control: NodeControl
     cordons: Cordons
@@ -171,6 +178,14 @@ def build_services(
         priority=tenants.priority,
         patience_ms=configuration.jobs.pending_timeout_ms,
     )
+    lines = Lines(news_last_ms=configuration.jobs.pending_timeout_ms + _NEWS_UNDER_WAY_MS)
+    outlook = Outlook(
+        fleet=fleet,
+        waiting=waiting,
+        lines=lines,
+        retry_after_ms=configuration.jobs.pending_timeout_ms // 2,
+    )
+    notices = QueueNotices(waiting=waiting, outlook=outlook, delivery=delivery)
     dispatcher = infrastructure.make_dispatcher(
         stores=stores,
         fleet=fleet,
@@ -185,7 +200,8 @@ def build_services(
             reservation=reservation,
             tenants=tenants,
             waiting=waiting,
-            retry_after_ms=configuration.jobs.pending_timeout_ms // 2,
+            outlook=outlook,
+            notices=notices,
         ),
         metrics=infrastructure.metrics,
     )
@@ -293,8 +309,12 @@ def build_services(
             hooks=hooks,
             interval_s=configuration.timer_tick_s,
             look_again_ms=configuration.jobs.look_again_ms,
+            outlook=outlook,
             metrics=infrastructure.metrics,
         ),
+        lines=lines,
+        outlook=outlook,
+        notices=notices,
         explainer=Explainer(
             fleet=fleet,
             jobs=stores.jobs,

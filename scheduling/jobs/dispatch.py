@@ -165,7 +165,7 @@ class Dispatcher:
                 request, placement_request, choice.nodes, decision_builder
             )
         if not self.waiting.has_room(placement_request):
-            raise errors.QueueFull(details=self._line.describe())
+            raise self._line.refuse(placement_request.need)
         existing = await self._reservation.create_waiting(
             request=request, placement_request=placement_request
         )
@@ -211,13 +211,18 @@ class Dispatcher:
 
     async def _end_late(self, job: DueJob) -> None:
         """No answer is wanted any more; where Redis is silent the job's own timer sees to it."""
-        self.waiting.discard(job.job_id)
+        self._line.discard(job.job_id)
         with contextlib.suppress(errors.DependencyDown):
             await self._settlement.end_late(job)
 
+    def note_placed(self, job_id: str, *, attempt: int) -> None:
+        """An attempt that waits here may have been placed by another instance."""
+        if self.waiting.has_attempt(job_id, attempt):
+            self._line.discard(job_id)
+
     def discard(self, job_id: str) -> None:
         """Forget a job that ended while it waited."""
-        self.waiting.discard(job_id)
+        self._line.discard(job_id)
 
     async def _dispatch_to(
         self,
@@ -279,7 +284,7 @@ class Dispatcher:
             return
         if not self.waiting.has_room(placement_request):
             if not placement_request.can_wait:
-                full = errors.QueueFull(details=self._line.describe())
+                full = self._line.refuse(placement_request.need)
                 await self._refuse(placement_request, full)
             return
         self._watch(placement_request)

@@ -266,7 +266,7 @@ class Retries:
             placement_request, is_new_attempt=True, may_wait=not failed.reported
         )
 
-    async def place(self, *, session_id: str, job_id: str) -> None:
+    async def place(self, *, session_id: str, job_id: str, is_adopted: bool = False) -> None:
         """Bring the current attempt of a job without a node to one, or let it wait."""
         record, assignment = await asyncio.gather(
             self._stores.jobs.find(session_id=session_id, job_id=job_id),
@@ -274,10 +274,10 @@ class Retries:
         )
         if record is None or assignment is None or record.state not in WAITING:
             return
-        placement_request = ask_again(
-            record, msgspec.structs.replace(assignment, attempt_id=record.attempt)
+        again = ask_again(record, msgspec.structs.replace(assignment, attempt_id=record.attempt))
+        await self._dispatcher.place_again(
+            msgspec.structs.replace(again, is_adopted=is_adopted) if is_adopted else again
         )
-        await self._dispatcher.place_again(placement_request)
 
     async def deliver_again(self, record: JobRecord, *, now_ms: int) -> bool:
         """Bring a kept outcome to its speaker, who ignores it if it came before.
@@ -303,7 +303,10 @@ class Retries:
         has a slot first wins.
         """
         if self._dispatcher.waiting.can_take(record.job_id):
-            await self.place(session_id=record.session_id, job_id=record.job_id)
+            is_ours = self._delivery.local.holds_session(record.session_id)
+            await self.place(
+                session_id=record.session_id, job_id=record.job_id, is_adopted=not is_ours
+            )
 
     async def clear_up(self, record: JobRecord) -> None:
         """Whoever ended a job may have died: stop the others that had it, free every slot.

@@ -3,10 +3,13 @@
 import functools
 from collections.abc import Collection
 
+from scheduling.jobs.outlook import Outlook
+from scheduling.jobs.queue_notices import QueueNotices
 from scheduling.jobs.reservation import Reservation, ReservationOutcome
 from scheduling.jobs.tenants import ALREADY, Tenants
 from scheduling.model import errors
 from scheduling.model.background import Background
+from scheduling.model.jobs import Need
 from scheduling.model.nodes import Node
 from scheduling.placement.chooser import Chooser
 from scheduling.placement.decisions import DecisionBuilder
@@ -25,29 +28,43 @@ class WaitingLine:
         reservation: Reservation,
         tenants: Tenants,
         waiting: WaitQueue,
-        retry_after_ms: int,
+        outlook: Outlook,
+        notices: QueueNotices,
     ) -> None:
         self._fleet = fleet
         self._chooser = chooser
         self._reservation = reservation
         self._tenants = tenants
         self._waiting = waiting
-        self._retry_after_ms = retry_after_ms
+        self._outlook = outlook
+        self._notices = notices
         self._background = Background()
         fleet.listeners.free.append(self.serve_soon)
 
     def join(self, placement_request: PlacementRequest) -> None:
         """Let a job wait for a slot."""
         self._waiting.add(placement_request)
+        if not placement_request.is_adopted:
+            self._notices.note_joined(placement_request.job_id)
+            self._tell_of_change()
         for tell in self._fleet.listeners.waits:
             tell(placement_request.need)
 
-    def describe(self) -> dict[str, int]:
-        """Return what a refused speaker is told: when to come back, and how long the line is."""
-        return {
-            "retry_after_ms": self._retry_after_ms,
-            "queue_position": len(self._waiting) + 1,
-        }
+    def refuse(self, need: Need) -> errors.QueueFull:
+        """Return the refusal of a job for which there is no room."""
+        return errors.QueueFull(details=self._outlook.refuse(need))
+
+    def discard(self, job_id: str) -> None:
+        """Forget a job that ended while it waited."""
+        if job_id in self._waiting:
+            self._waiting.discard(job_id)
+            self._tell_of_change()
+
+    def _tell_of_change(self) -> None:
+        """The line is another: those who wait, and other instances, may want to know."""
+        self._notices.look_soon()
+        for tell in self._fleet.listeners.line:
+            tell()
 
     def serve_soon(self, node_id: str) -> None:
         """Let whoever waits have the slot that became free at a node."""
@@ -66,6 +83,9 @@ class WaitingLine:
             except errors.DependencyDown:
                 self._waiting.put_back(placement_request)
                 return
+            if tried is ReservationOutcome.PLACED and not placement_request.is_adopted:
+                self._outlook.note_served(placement_request.need)
+            self._tell_of_change()
             if tried is None:
                 owing.add(placement_request.tenant_id)
                 self._waiting.put_back(placement_request)

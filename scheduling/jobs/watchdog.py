@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from scheduling.jobs.hooks import Hooks
 from scheduling.jobs.node_departure import NodeDeparture
+from scheduling.jobs.outlook import Outlook
 from scheduling.jobs.retries import Retries
 from scheduling.model import errors
 from scheduling.model.jobs import ENDED, SENT, WAITING, JobRecord, JobState
@@ -40,8 +41,10 @@ class Watchdog:
         hooks: Hooks,
         interval_s: float,
         look_again_ms: int,
+        outlook: Outlook,
         metrics: Metrics,
     ) -> None:
+        self._outlook = outlook
         self._metrics = metrics
         self._lag_ms = 0
         self._stores = stores
@@ -116,7 +119,8 @@ class Watchdog:
             return
         if record.state in WAITING:
             kind = errors.OwnNodeAway if record.need.is_bound else errors.NoNodeInTime
-            gone = kind(details={"retry_after_ms": 1_000})
+            after_ms = self._outlook.refuse(record.need)["retry_after_ms"]
+            gone = kind(details={"retry_after_ms": after_ms})
             refused = Refused(code=gone.code, message=str(gone), details=gone.details)
             await self._retries.refuse(record, record.first_failure or refused)
             return

@@ -109,6 +109,10 @@ class LocalConnections:
         if self._sessions.get(session_id) is mailbox:
             del self._sessions[session_id]
 
+    def holds_session(self, session_id: str) -> bool:
+        """Say whether a speaker is one of this process."""
+        return session_id in self._sessions
+
     def list_nodes(self) -> list[NodeMailbox]:
         """Return the connections of nodes that this process holds."""
         return list(self._nodes.values())

@@ -177,6 +177,17 @@ class ClauseSpoken(msgspec.Struct, frozen=True, tag="clause_spoken"):
     tts_format: str
 
 
+class JobQueued(msgspec.Struct, frozen=True, tag="job_queued"):
+    """To a speaker: the job waits as the so many-th, about so long yet; None: nobody knows."""
+
+    session_id: str
+    job_id: str
+    utterance_index: int
+    trace_id: str
+    position: int
+    wait_ms: int | None = None
+
+
 class JobSettled(msgspec.Struct, frozen=True, tag="job_settled"):
     """To a speaker: the job ended; `elapsed_ms` counts from its creation.
 
@@ -205,6 +216,7 @@ class SessionFenced(msgspec.Struct, frozen=True, tag="session_fenced"):
 
 ToSession = (
     SessionFenced
+    | JobQueued
     | JobDispatched
     | StreamFailed
     | JobAccepted

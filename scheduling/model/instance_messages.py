@@ -4,6 +4,7 @@ import msgspec
 
 from scheduling.model.events import ToNode, ToSession
 from scheduling.model.instances import InstanceRecord
+from scheduling.model.lines import LineFigures
 from scheduling.model.nodes import Node
 
 GROUP = "lingua.fleet"
@@ -28,12 +29,16 @@ class ForSession(msgspec.Struct, frozen=True, tag="for_session"):
 
 
 class FleetNews(msgspec.Struct, frozen=True, omit_defaults=True, tag="fleet_news"):
-    """What changed at nodes, to everybody; `loads` are hints, `gone` names ended connections."""
+    """What changed at nodes, to everybody; `loads` are hints, `gone` names ended connections.
+
+    `lines` are all lines of the sender, by kind, where it says something of them.
+    """
 
     sender: str
     nodes: tuple[Node, ...] = ()
     gone: tuple[tuple[str, int], ...] = ()
     loads: dict[str, int] = {}
+    lines: dict[str, LineFigures] | None = None
 
 
 class PeerCame(msgspec.Struct, frozen=True, tag="peer_came"):

@@ -5,6 +5,7 @@ import logging
 
 import msgspec
 
+from scheduling.jobs.queue_notices import QueueNotices
 from scheduling.jobs.retries import Retries
 from scheduling.model import clock, errors, instance_messages
 from scheduling.model.background import Background
@@ -21,6 +22,7 @@ from scheduling.model.outcomes import Refused
 from scheduling.network.peers import Peers
 from scheduling.network.remote_delivery import RemoteDelivery, Transport
 from scheduling.network.speech_buffer import SpeechBuffer
+from scheduling.placement.lines import Lines
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.jobs import JobStore
 
@@ -46,7 +48,11 @@ class InstanceInbox:
         fleet: Fleet,
         jobs: JobStore,
         retries: Retries,
+        lines: Lines,
+        notices: QueueNotices,
     ) -> None:
+        self._lines = lines
+        self._notices = notices
         self._transport = transport
         self._peers = peers
         self._remote_delivery = remote_delivery
@@ -108,6 +114,7 @@ class InstanceInbox:
                 self._peers.note_came(envelope.record)
             case PeerLeft():
                 self._peers.note_left(envelope.instance_id)
+                self._lines.forget(envelope.instance_id)
 
     def _bring(self, envelope: ForNode) -> None:
         match envelope.event:
@@ -185,3 +192,6 @@ class InstanceInbox:
             self._fleet.unlearn(node_id, conn_epoch=conn_epoch)
         for node_id, load in news.loads.items():
             self._fleet.loads.learn(node_id, load)
+        if news.lines is not None:
+            self._lines.learn(news.sender, news.lines, now_ms=now_ms)
+            self._notices.look_soon()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+from scheduling.jobs.outlook import Outlook
 from scheduling.model import errors
 from scheduling.model.instance_messages import FleetNews
 from scheduling.network.peers import Peers
@@ -12,6 +13,8 @@ from scheduling.placement.snapshot import Fleet
 
 class LoadBroadcast:
     """A loop that sends loads, which are hints: the script that takes a slot decides.
+
+    How many wait here, and how fast they are served, goes along where that changed.
 
     Every job changes loads twice, so they wait for each other up to `gather_s`; a full node that
     has a slot again is told at once, for somebody may wait for it. They go to instances known to
@@ -27,6 +30,7 @@ class LoadBroadcast:
         fleet: Fleet,
         peers: Peers,
         remote_delivery: RemoteDelivery,
+        outlook: Outlook,
         gather_s: float = 0.1,
         interval_s: float = 0.02,
     ) -> None:
@@ -34,11 +38,14 @@ class LoadBroadcast:
         self._fleet = fleet
         self._peers = peers
         self._remote_delivery = remote_delivery
+        self._outlook = outlook
         self._gather_s = gather_s
         self._loads: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._is_line_another = False
         fleet.listeners.load.append(self._note)
+        fleet.listeners.line.append(self._note_line)
 
     async def run_once(self) -> int:
         """Wait for loads, then tell them; return how many there were."""
@@ -49,15 +56,21 @@ class LoadBroadcast:
         self._wake.clear()
         self._hurry.clear()
         loads, self._loads = self._loads, {}
+        lines = self._outlook.describe() if self._is_line_another else None
+        self._is_line_another = False
         if self._peers.is_alone:
             return 0
         try:
             await self._remote_delivery.hint(
-                FleetNews(sender=self._peers.record.instance_id, loads=loads)
+                FleetNews(sender=self._peers.record.instance_id, loads=loads, lines=lines)
             )
         except errors.DependencyDown:
             return 0
         return len(loads)
+
+    def _note_line(self) -> None:
+        self._is_line_another = True
+        self._wake.set()
 
     def _note(self, node_id: str, load: int) -> None:
         # Asked before the fleet takes the load: what it knew until now.

@@ -24,7 +24,7 @@ class FleetListeners:
 
     `free` is told whenever a node is seen to have a slot free, `described` whenever one declares
     something new, `judged` when this process found that a node's state changed, `waits` when a job
-    joined its line. What this process
+    joined its line, `line` when that changed. What this process
     finds out itself goes to `put`, `gone` and `load` too, which tell other instances.
     """
 
@@ -35,3 +35,4 @@ class FleetListeners:
     load: list[Callable[[str, int], None]] = dataclasses.field(default_factory=list)
     judged: list[Callable[[StandingChange], None]] = dataclasses.field(default_factory=list)
     waits: list[Callable[[Need], None]] = dataclasses.field(default_factory=list)
+    line: list[Callable[[], None]] = dataclasses.field(default_factory=list)

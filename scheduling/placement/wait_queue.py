@@ -9,6 +9,7 @@ import msgspec
 
 from scheduling.model import clock, ids
 from scheduling.model.jobs import Assignment, JobRecord, Need
+from scheduling.model.lines import name_line
 from scheduling.model.outcomes import Refused
 
 # When a job is due at the latest, and its number among those that are due then.
@@ -22,7 +23,8 @@ class PlacementRequest(msgspec.Struct, frozen=True):
     `preferred_node_id` is the node to try first, ``""`` where any will do. `is_live_elsewhere` says
     that one of them may deliver yet; `first_failure` is what to tell if no attempt ends well.
     `sharer` is whose share of the line it uses up, ``""`` where that is its tenant. After
-    `answer_by_ms` nobody wants the answer; 0: any will do. `place` is where it stands in its line.
+    `answer_by_ms` nobody wants the answer; 0: any will do. `place` is where it stands in its
+    line. One that `is_adopted` stands in another instance's line, too, if that lives.
     """
 
     assignment: Assignment
@@ -35,6 +37,7 @@ class PlacementRequest(msgspec.Struct, frozen=True):
     sharer: str = ""
     answer_by_ms: int = 0
     place: Place = (0, 0)
+    is_adopted: bool = False
 
     @property
     def can_wait(self) -> bool:
@@ -116,6 +119,8 @@ class WaitQueue:
         self._now = 0.0
         self._jobs: dict[str, PlacementRequest] = {}
         self._counts: collections.Counter[str] = collections.Counter()
+        # How many of each kind wait, but for those that others count.
+        self.kinds: collections.Counter[str] = collections.Counter()
         # Whose weight a line has: that of the tenant of the job that came last.
         self._tenants: dict[str, str] = {}
 
@@ -138,14 +143,23 @@ class WaitQueue:
 
     def has(self, request: PlacementRequest) -> bool:
         """Say whether this very attempt stands in line."""
-        waiting = self._jobs.get(request.job_id)
-        return waiting is not None and waiting.attempt == request.attempt
+        return self.has_attempt(request.job_id, request.attempt)
 
     def holds(self, fits: Callable[[PlacementRequest], bool]) -> bool:
         """Say whether the first job of any line `fits`."""
         return any(
             line and fits(line[0][1]) for lines in self._lines.values() for line in lines.values()
         )
+
+    def has_attempt(self, job_id: str, attempt: int) -> bool:
+        """Say whether an attempt stands in line."""
+        waiting = self._jobs.get(job_id)
+        return waiting is not None and waiting.attempt == attempt
+
+    def list_all(self) -> list[PlacementRequest]:
+        """Return who waits, but for those that others count; what is due first in front."""
+        waiting = [request for request in self._jobs.values() if not request.is_adopted]
+        return sorted(waiting, key=lambda request: request.place)
 
     @property
     def is_full(self) -> bool:
@@ -207,6 +221,8 @@ class WaitQueue:
         self._jobs[request.job_id] = request
         line = request.line
         self._counts[line] += 1
+        if not request.is_adopted:
+            self.kinds[name_line(request.need)] += 1
         self._tenants[line] = request.tenant_id
         if line not in self._lines:
             self._lines[line] = {}
@@ -217,7 +233,14 @@ class WaitQueue:
         request = self._jobs.pop(job_id, None)
         if request is not None:
             self._counts[request.line] -= 1
+            if not request.is_adopted:
+                self._uncount(name_line(request.need))
         return request
+
+    def _uncount(self, kind: str) -> None:
+        self.kinds[kind] -= 1
+        if not self.kinds[kind]:
+            del self.kinds[kind]
 
     def _take_head(
         self, lines: dict[Need, _Line], need: Need, fits: Callable[[PlacementRequest], bool]

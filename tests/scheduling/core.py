@@ -22,6 +22,9 @@ class Services:
         self.delivery = built.delivery
         self.settlement = built.settlement
         self.dispatcher = built.dispatcher
+        self.lines = built.lines
+        self.outlook = built.outlook
+        self.notices = built.notices
         self.retries = built.retries
         self.streaming = built.streaming
         self.departure = built.departure

@@ -38,6 +38,8 @@ class Inbox:
             fleet=core.fleet,
             jobs=core.held.jobs,
             retries=core.retries,
+            lines=core.lines,
+            notices=core.notices,
         )
 
     async def take_next(self) -> None:

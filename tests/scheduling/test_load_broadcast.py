@@ -8,6 +8,7 @@ import pytest
 from scheduling.model import instance_messages
 from scheduling.model.instance_messages import FleetNews
 from scheduling.model.instances import InstanceRecord
+from scheduling.model.lines import LineFigures, name_line
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Usage
 from scheduling.network.fleet_broadcast import FleetBroadcast
@@ -17,6 +18,7 @@ from scheduling.network.remote_delivery import RemoteDelivery
 from scheduling.store.node_index import NodeIndexStore
 from tests.scheduling.core import Services
 from tests.scheduling.test_placement import make_node
+from tests.scheduling.test_wait_queue import make_placement_request
 
 LONG_S = 3_600.0
 WITHIN_S = 20.0
@@ -87,6 +89,7 @@ class Broadcaster:
             fleet=self.fleet,
             peers=self.peers,
             remote_delivery=self.remote_delivery,
+            outlook=core.outlook,
             gather_s=gather_s,
         )
 
@@ -182,3 +185,20 @@ async def test_a_node_that_comes_is_told_with_its_load(core: Services) -> None:
     await asyncio.wait_for(broadcaster.fleet_broadcast.run_once(), WITHIN_S)
 
     assert broadcaster.transport.told == [FleetNews(sender="i1", nodes=(node,), loads={"n1": 3})]
+
+
+@pytest.mark.req("ND7")
+async def test_how_many_wait_is_told_where_it_changed(core: Services) -> None:
+    broadcaster = Broadcaster(core, gather_s=0.01)
+    broadcaster.peers.note_came(OTHER)
+    for job_id in ("job-0", "job-2"):
+        core.dispatcher.waiting.add(make_placement_request(job_id))
+    telling = asyncio.create_task(broadcaster.news.run_once())
+
+    for tell in core.fleet.listeners.line:
+        tell()
+    await asyncio.wait_for(telling, WITHIN_S)
+
+    kind = name_line(make_placement_request("job-0").need)
+    told = FleetNews(sender="i1", lines={kind: LineFigures(2, 0.0)})
+    assert broadcaster.transport.sent == [("inbox!2", told)]

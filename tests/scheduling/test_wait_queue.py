@@ -3,6 +3,7 @@
 import collections
 
 import msgspec
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -100,3 +101,18 @@ def test_a_line_whose_last_job_was_taken_is_gone_when_it_is_looked_at() -> None:
 
     assert line.take(lambda _request: True) is None
     assert line._lines == {}
+
+
+@pytest.mark.req("ND7")
+def test_jobs_that_others_count_are_served_and_not_counted_twice() -> None:
+    line = WaitQueue(most=10, priority=lambda _tenant: Priority())
+    line.add(make_placement_request("job-0"))
+    line.add(msgspec.structs.replace(make_placement_request("job-2"), is_adopted=True))
+
+    counted = [request.job_id for request in line.list_all()]
+    kinds = sum(line.kinds.values())
+    taken = [line.take(lambda _request: True) for _ in range(2)]
+
+    assert (counted, kinds) == (["job-0"], 1)
+    assert [request and request.job_id for request in taken] == ["job-0", "job-2"]
+    assert not line.kinds

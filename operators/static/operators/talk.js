@@ -76,6 +76,7 @@ function open() {
   on("tts_chunk", (message) => update(message, (turn) => sayClause(turn, message)));
   on("ui_event", (message) => update(message, (turn) => {
     if (message.event === "ERROR") explain({ code: message.error_code, message: message.hint });
+    else if (message.event === "QUEUED") turn.showPlace(message);
     else turn.showStep(message.event);
   }));
   on("translation_result", (message) => end(message, (turn) => showResult(turn, message)));

@@ -43,6 +43,10 @@ export class Turn {
     if (!this.isOver) this.state.textContent = STEPS[event] ?? event;
   }
 
+  showPlace({ queue_position: place, expected_wait_ms: wait }) {
+    if (!this.isOver) this.state.textContent = wait === undefined ? `waits: no. ${place}` : `waits: no. ${place}, about ${seconds(wait)}`;
+  }
+
   showHeard(text) {
     if (this.isOver || !text) return;
     this.wordsAt ??= performance.now();
