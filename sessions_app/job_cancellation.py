@@ -50,10 +50,13 @@ class JobCancellation:
     async def end_now_or_later(self, job_id: str, *, reason: str) -> JobSettled | None:
         """Cancel a job; return how it ended where it had ended before, as far as that is known.
 
-        Nobody waits for Redis: where it does not answer, the job is ended when it is back.
+        Where Redis does not answer, the job is ended when it is back. Only a speaker who may resume
+        waits for that: elsewhere it could yet be answered.
         """
         if not self._life.goes_on:
             return None
+        if self._life.can_resume:
+            return await self._end_for_good(job_id, reason)
         try:
             return await self._end(job_id, reason)
         except DependencyDown:
@@ -64,14 +67,13 @@ class JobCancellation:
         """End a job that was refused, and that Redis may have all the same."""
         self._background.run(self._end_for_good(job_id, "refused"), name="ending a refused job")
 
-    async def _end_for_good(self, job_id: str, reason: str) -> None:
+    async def _end_for_good(self, job_id: str, reason: str) -> JobSettled | None:
         while self._life.goes_on:
             try:
-                await self._end(job_id, reason)
+                return await self._end(job_id, reason)
             except DependencyDown:
                 await asyncio.sleep(_LOOK_AGAIN_S)
-            else:
-                return
+        return None
 
     async def _end(self, job_id: str, reason: str) -> JobSettled | None:
         if await self._settlement.cancel(job_id=job_id, reason=reason):

@@ -14,8 +14,7 @@ class OrderedSender(Generic[Item]):
     """Hands results to `tell` at once and in order, and utterances given up to `give_up`.
 
     Giving up asks Redis first, so that a speaker who resumes elsewhere is not told a result after
-    it was told that there is none; what leaves behind it waits for the answer, or for the news
-    that Redis gives none.
+    it was told that there is none; what leaves behind it waits for that.
     """
 
     __slots__ = (

@@ -1,5 +1,6 @@
 """One session on its socket: what it is told, and what happens when it closes, moves or goes."""
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -49,6 +50,8 @@ class Speaker:
     __slots__ = (
         "_acked_at_ms",
         "_acked_seq",
+        "_is_taking",
+        "_silence",
         "_timer",
         "acknowledges",
         "context",
@@ -94,6 +97,8 @@ class Speaker:
         self._acked_seq = -1
         self._acked_at_ms = -float("inf")
         self._timer = DeadlineTimer(self._end_silent_utterance)
+        self._is_taking = False
+        self._silence: asyncio.Task[None] | None = None
 
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:
@@ -167,7 +172,19 @@ class Speaker:
                     self.writer.say_clause(event, request=request)
 
     async def submit(self, utterances: Sequence[Wanted], sent: SentChunk = NOTHING_SENT) -> None:
-        """Ask for utterances that were spoken to their end, then wait for the end of the next."""
+        """Ask for utterances that were spoken to their end, then wait for the end of the next.
+
+        One after the other: what is being begun must not be ended meanwhile.
+        """
+        while self._silence is not None:
+            await asyncio.wait((self._silence,))
+        self._is_taking = True
+        try:
+            await self._submit(utterances, sent)
+        finally:
+            self._is_taking = False
+
+    async def _submit(self, utterances: Sequence[Wanted], sent: SentChunk) -> None:
         safe_seq = self.speech.safe_seq
         for requests in utterances:
             if left := await self.live.end(self._keep_unsafe(requests)):
@@ -246,4 +263,10 @@ class Speaker:
         await self.submit(self.speech.close())
 
     async def _end_silent_utterance(self) -> None:
-        await self.submit(self.speech.on_tick())
+        """Nothing came for a while; of a chunk that is being taken that is not known yet."""
+        if not self._is_taking:
+            self._silence = asyncio.current_task()
+            try:
+                await self._submit(self.speech.on_tick(), NOTHING_SENT)
+            finally:
+                self._silence = None

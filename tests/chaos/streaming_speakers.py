@@ -47,11 +47,14 @@ class StreamingSpeaker(ChaosSpeaker):
             self._breaks_after = self.rng.randrange(_FEWEST_WORDS), away_s
 
     def lost(self) -> None:
+        if self._words_left:
+            self._happened(f"lost socket {self.sockets}, {self._words_left} words left")
         if not self.can_resume:
             self._break_off()
         super().lost()
 
     async def _repeat(self, ack: Frame) -> None:
+        self._happened(f"resumed on socket {self.sockets}, safe up to chunk {ack['acked_seq']}")
         self._let_go(ack["acked_seq"], told_by="resuming")
         if self._sentence is not None:
             self._sentence.is_resumed = True
@@ -70,7 +73,11 @@ class StreamingSpeaker(ChaosSpeaker):
         """Nobody finishes what is being said."""
         if self._sentence is not None:
             self._sentence.is_broken = self.is_wanted
+            self._happened(f"broken off: {self.is_wanted}")
         self._end_sentence()
+
+    def _happened(self, what: str) -> None:
+        self.records.words.note(self.session_id, what)
 
     def _end_sentence(self) -> None:
         self._sentence = None
@@ -110,6 +117,7 @@ class StreamingSpeaker(ChaosSpeaker):
             await asyncio.sleep(_WORD_S)
         if not self._is_said:
             self._is_said = True
+            self._happened(f"said up to {sentence.words[-1][1]}, and the end {self._next_seq}")
             await self._send_chunk(None, self._keep_chunk(None, b"", is_final=True))
         self._finish_if_told()
 
@@ -169,6 +177,8 @@ class StreamingSpeaker(ChaosSpeaker):
         self._note(did, index=index, text=text)
         self._is_refused |= did is SpeakerDid.REFUSED
         heard = self.records.words.heard.get(text)
+        if heard:
+            self._happened(f"heard {heard[0][1]} to {heard[-1][1]}")
         self._last_heard = max(self._last_heard, heard[-1] if heard else self._last_heard)
         self._finish_if_told()
 
@@ -182,4 +192,5 @@ class StreamingSpeaker(ChaosSpeaker):
         if sentence is None or not self._is_said:
             return
         if self._is_refused or self._last_heard >= sentence.words[-1]:
+            self._happened(f"over: refused {self._is_refused}, heard {self._last_heard[1]}")
             self._end_sentence()

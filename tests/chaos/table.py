@@ -10,6 +10,7 @@ from tests.chaos.words import Words
 if TYPE_CHECKING:
     from tests.chaos.run import Chaos
 
+_MOST_TOLD = 40
 _MOST_SHOWN = 20
 
 
@@ -36,8 +37,24 @@ def describe(chaos: "Chaos") -> str:
     ]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {value}" for name, value in rows]
-    lines += [f"  {each.promise}: {each.what}" for each in chaos.violations[:_MOST_SHOWN]]
+    for each in chaos.violations[:_MOST_SHOWN]:
+        lines.append(f"  {each.promise}: {each.what}")
+        lines += [f"    {what}" for what in _tell(chaos.records, each.what)]
     return "\n".join([*lines, ""])
+
+
+def _tell(records: Records, what: str) -> list[str]:
+    """Return what happened to the session a violation is about: the end of it, by its clock."""
+    named = [word.strip(":,") for word in what.split()]
+    happened = [
+        (event.at_s, f"{event.did.value} {event.index} on socket {event.socket} {event.text}")
+        for event in records.speakers
+        if event.session_id in named
+        and ("utterance" not in named or event.index < 0 or str(event.index) in named)
+    ]
+    for session_id in records.words.happened.keys() & set(named):
+        happened += records.words.happened[session_id]
+    return [f"{at_s % 10_000:.2f} {text}" for at_s, text in sorted(happened)[-_MOST_TOLD:]]
 
 
 def _describe_utterances(records: Records) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ import base64
 import collections
 import itertools
 import struct
+import time
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -91,6 +92,8 @@ class Words:
     grown: list[Grown] = field(default_factory=list)
     sockets: dict[Said, int] = field(default_factory=dict)
     acked: dict[Said, str] = field(default_factory=dict)
+    # By session, what is to be read by people who look for what went wrong.
+    happened: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
     sent_again: int = 0  # chunks, behind what was acknowledged
     streams: int = 0  # attempts that nodes heard from their opening to their end
 
@@ -101,6 +104,10 @@ class Words:
         """Return the last socket on which was said what an answer is about, 0 for none."""
         run = self.heard.get(text)
         return self.sockets.get(run[0], 0) if run else 0
+
+    def note(self, session_id: str, what: str) -> None:
+        """Remember what happened to a session, and when."""
+        self.happened.setdefault(session_id, []).append((time.monotonic(), what))
 
     def describe(self, word: Said) -> str:
         """Say on which socket a word was sent last, and what made its speaker let go of it."""
