@@ -16,6 +16,7 @@ from tests.waiting import eventually
 _SLOW_S = 0.4
 # What no other test here asks for, so that the median is of these two nodes.
 _PIPELINE = {"use_asr": True, "use_nmt": True, "use_tts": False, "use_semantic": True}
+_USAGE = {"cpu_percent": 33.5, "mem_percent": 20.5, "gpu_percent": 12, "running_jobs": 0}
 _SERVICES = ["asr", "nmt", "semantic"]
 
 
@@ -64,6 +65,14 @@ async def test_a_node_s_speed_stands_beside_the_median_wherever_it_is_looked_for
         why = await api.json(f"/api/v1/jobs/{slow_job['job_id']}/why")
         why_not = await api.json(f"/api/v1/jobs/{slow_job['job_id']}/why-not/{fast.node_id}")
 
+        # Its connection knows nothing of it: what was measured outlasts what the node says.
+        await slow.heartbeat()
+        await slow.heartbeat(resource_usage=_USAGE)
+        later = await api.until(
+            f"/api/v1/nodes/{slow.node_id}", lambda node: node["cpu_usage"] == _USAGE["cpu_percent"]
+        )
+
+    assert later["speeds"] == shown["speeds"]
     speed, fast_speed = _speed_of(shown), _speed_of(listed[fast.node_id])
     assert _speed_of(listed[slow.node_id]) == speed
     # The jobs had less than a second of audio, which counts as one.

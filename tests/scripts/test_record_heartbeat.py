@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from scheduling.model.nodes import NodeStatus, Usage
+from scheduling.model.speeds import Work
 from scheduling.store.nodes import Unheard
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import (
@@ -47,6 +48,21 @@ async def test_a_good_heartbeat_makes_a_registered_node_ready(
             "heartbeat_at_ms": str(START_MS + 5),
         }
     }
+
+
+@pytest.mark.req("ND4")
+async def test_what_was_learnt_of_a_node_s_speed_outlasts_its_heartbeats(stores: Stores) -> None:
+    node = await make_ready(stores)
+    await run(stores, node)
+    await stores.slots.finish(node_id="n1", job_id=JOB, attempt=1, work=Work("asr", 300))
+    newer = msgspec.structs.replace(DESCRIPTION, version="2.0")
+
+    for description in (None, newer):
+        await beat(stores, node, description=description)
+
+    found = await stores.index.read("n1")
+    assert found is not None
+    assert [(one.services, one.rate_ms) for one in found.node.speeds] == [("asr", 300)]
 
 
 @pytest.mark.req("N5", "N8")
