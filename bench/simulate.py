@@ -176,6 +176,9 @@ def _read_options() -> argparse.Namespace:
     world.add_argument(
         "--failing", type=float, default=usual.failing, help="share of jobs that a node fails"
     )
+    world.add_argument(
+        "--slow", type=float, default=usual.slow, help="share of nodes that are 13 times slower"
+    )
     world.add_argument("--instances", type=int, default=usual.instances)
     world.add_argument("--masters", type=int, default=usual.masters, help="masters of Redis")
     world.add_argument(
@@ -204,6 +207,7 @@ def _read_setting(options: argparse.Namespace) -> Setting:
         service_ms=options.service_ms,
         silent=options.silent,
         failing=options.failing,
+        slow=options.slow,
         instances=options.instances,
         masters=options.masters,
         command_us=options.command_us,

@@ -10,6 +10,9 @@ _HEAD = (
     "p95",
     "p99",
     "p99.9",
+    "answer p50",
+    "p95",
+    "p99",
     "refused",
     "tried again",
     "same node in a turn",
@@ -22,7 +25,7 @@ _HEAD = (
 
 
 def print_policies(policies: Sequence[Figures]) -> str:
-    """Return one row for each policy as a table in Markdown; waits in ms."""
+    """Return one row for each policy as a table in Markdown; spans in ms."""
     lines = [_line(_HEAD), _line(["---"] * len(_HEAD))]
     lines += [_line(_row(figures)) for figures in policies]
     faults = [
@@ -39,6 +42,7 @@ def _row(figures: Figures) -> list[str]:
     return [
         figures.policy,
         *(_ms(wait[name]) for name in ("p50", "p95", "p99", "p99.9")),
+        *map(_ms, (figures.answer_p50_ms, figures.answer_p95_ms, figures.answer_p99_ms)),
         f"{figures.refused_share:.2%}",
         f"{figures.retried:,}",
         f"{figures.same_turn:.0%}",
@@ -50,7 +54,9 @@ def _row(figures: Figures) -> list[str]:
     ]
 
 
-def _ms(value: float) -> str:
+def _ms(value: float | None) -> str:
+    if value is None:
+        return "-"
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 

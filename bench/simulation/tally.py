@@ -52,6 +52,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     ended_twice: int
     virtual_s: float
     took_s: float = 0.0
+    # Results that were kept before do not have it.
+    answer_p95_ms: float | None = None
 
     @property
     def refused_share(self) -> float:
@@ -130,6 +132,7 @@ class Tally:
             refused=dict(sorted(refused.items())),
             wait_ms=self._describe_waits(),
             answer_p50_ms=percentile(spans, 0.50),
+            answer_p95_ms=percentile(spans, 0.95),
             answer_p99_ms=percentile(spans, 0.99),
             retried=sum(fate.attempts > 1 for fate in self.fates),
             fair_nodes=_jain(use),

@@ -21,11 +21,15 @@ _SLOTS = {1: 0.2, 2: 0.3, 4: 0.35, 8: 0.15}
 _TENANTS = {"large": 0.5, "middle": 0.3, "small": 0.15, "tiny": 0.05}
 _KNOWS_ALL = 0.4
 _PART_OF_TURN = 0.25
+_TIMES_SLOWER = 13
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One simulated world; spans are virtual. `burst` multiplies the rate in the middle third."""
+    """One simulated world; spans are virtual. `burst` multiplies the rate in the middle third.
+
+    A share of `slow` nodes takes thirteen times as long as it would.
+    """
 
     nodes: int = 5_000
     sessions: int = 50_000
@@ -39,6 +43,7 @@ class Setting:
     burst: float = 1.6
     silent: float = 0.005
     failing: float = 0.005
+    slow: float = 0.0
     gossip_ms: float = 20.0
     seed: int = 1
 
@@ -128,6 +133,7 @@ def write_arrivals(path: Path, arrivals: Iterable[Arrival]) -> None:
 def draw_machines(setting: Setting) -> list[Machine]:
     """Draw nodes of a few sizes and speeds; some know all languages, others two to four."""
     rng = random.Random(f"{setting.seed} nodes")
+    sick = random.Random(f"{setting.seed} slow nodes")
     descriptions = list(_list_descriptions(rng))
     machines = []
     for number in range(setting.nodes):
@@ -142,10 +148,13 @@ def draw_machines(setting: Setting) -> list[Machine]:
         )
         falls_silent = rng.random() < setting.silent
         silent_from_ms = rng.random() * setting.seconds * 1000 if falls_silent else math.inf
+        speed = rng.uniform(0.7, 1.5)
+        if sick.random() < setting.slow:
+            speed /= _TIMES_SLOWER
         machines.append(
             Machine(
                 node=node,
-                speed=rng.uniform(0.7, 1.5),
+                speed=speed,
                 instance=number % setting.instances,
                 silent_from_ms=silent_from_ms,
             )
