@@ -65,7 +65,7 @@ async def write_all(url: str) -> int:
     return written
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize(("jobs", "is_behind"), [(2_500, True), (500, False)])
 def test_who_waits_longer_than_one_batch_lives_on(
     own_redis: EmbeddedRedis, *, jobs: int, is_behind: bool

@@ -122,7 +122,7 @@ def test_a_viewer_searches_and_changes_nothing(asked: dict[str, str], found: lis
     assert refused.status_code == 403
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_the_old_leave_the_history_and_the_young_stay() -> None:
     now = dt.datetime.now(dt.UTC)
     ages = {1: 31, 2: 29}

@@ -189,7 +189,7 @@ async def access(redis_server: OwnRedis, prefix: str) -> AsyncIterator[Access]:
     await connection.close()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.usefixtures("access")
 async def test_who_asks_too_often_is_told_when_to_come_back() -> None:
     _, headers = await sync_to_async(issue)(Scope.SESSION)
@@ -203,7 +203,7 @@ async def test_who_asks_too_often_is_told_when_to_come_back() -> None:
     assert int(refused["Retry-After"]) > 50
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 async def test_everything_is_published_once_and_again_when_redis_lost_it(
     access: Access, redis_server: OwnRedis, redis_client: Any, prefix: str
 ) -> None:
@@ -237,7 +237,7 @@ def test_a_publication_that_finds_no_redis_says_so(reinstall: Callable[..., None
     assert not publish_now([token.to_credential()])
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 async def test_publishing_works_beside_a_running_loop(redis_client: Any, prefix: str) -> None:
     token, _ = await sync_to_async(issue)(Scope.SESSION)
 

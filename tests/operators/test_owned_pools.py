@@ -140,7 +140,7 @@ def _fill() -> None:
 
 
 @pytest.mark.req("P11")
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 async def test_the_source_reads_what_operators_own() -> None:
     await sync_to_async(_fill)()
     owned = await DatabaseSource(PoolRules(max_pools=9)).read()
