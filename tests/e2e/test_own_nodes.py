@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.e2e.servers import Lingua
+from tests.e2e.servers import Lingua, Servers
 from tests.peers.frames import draw_languages
 from tests.peers.http import AUDIO, ask
 from tests.peers.node import FakeNode
@@ -223,3 +223,23 @@ async def test_whoever_names_a_private_node_is_served_by_it_and_by_no_other(
         assert told.json["node_id"] == own.node_id
         assert ended.json["error"] == "NMT_FAILED"
         assert not public.told("job_assign")
+
+
+@pytest.mark.req("ND11")
+async def test_what_an_own_node_is_away_for_is_refused_by_name(
+    servers: Servers, languages: Pair
+) -> None:
+    # So long a job waits in line; ten seconds are too long to watch.
+    lingua = servers.start("uvicorn", LINGUA_PENDING_TIMEOUT_S="1")
+    async with (
+        FakeNode.open(lingua.url(NODE), languages) as public,
+        Speaker.connect(lingua.url(SESSION)) as speaker,
+    ):
+        async with FakeNode.open(lingua.url(NODE), languages, accept_public_jobs=False) as own:
+            await speaker.init(languages, pairing_code=await draw_code(own))
+        await speaker.say(0)
+        refused = await speaker.next("ui_event", event="ERROR")
+
+        assert refused["error_code"] == "PREFERRED_NODE_NOT_CAPABLE"
+        assert not public.told("job_assign")
+    lingua.stop()

@@ -342,3 +342,22 @@ async def test_a_job_before_the_registration_is_left_alone(scheduler, bench):
         await socket.assign(job_id="in-time")
         assert (await socket.expect("job_ack"))["job_id"] == "in-time"
         assert bench.runs <= 1
+
+
+@pytest.mark.req("ND11")
+async def test_a_node_gives_its_author_a_pairing_code(scheduler, bench):
+    node = make_node(bench.work, accept_public_jobs=False)
+    async with running(node.serve(url=scheduler.url)):
+        with pytest.raises(ConnectionError):
+            await node.request_pairing_code()
+        socket = await scheduler.accept()
+        frame = await socket.register()
+        assert frame["accept_public_jobs"] is False
+        async with asyncio.timeout(DEADLINE_S):
+            await node.wait_registered()
+        asked = [asyncio.create_task(node.request_pairing_code()) for _ in range(2)]
+        for code in ("ABC234", "XYZ789"):
+            wanted = await socket.expect("request_pairing_code")
+            assert wanted["node_id"] == node.node_id
+            await socket.send({"type": "pairing_code", "code": code, "expires_in_ms": 300_000})
+        assert await asyncio.gather(*asked) == ["ABC234", "XYZ789"]

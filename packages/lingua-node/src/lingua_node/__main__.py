@@ -36,7 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _speech(options: argparse.Namespace) -> int:
     try:
         speech.check_programs(tts_format=options.tts_format)
-        node = speech.SpeechNode(slots=options.slots, tts_format=options.tts_format)
+        node = speech.SpeechNode(
+            slots=options.slots, tts_format=options.tts_format, is_private=options.private
+        )
         serving = node.serve(url=options.url, token=options.token)
         asyncio.run(run_until_drained(serving, drain=node.node.drain))
     except (speech.ProgramMissing, WorkerLost) as error:
@@ -102,6 +104,12 @@ def _add_speech(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         choices=["pcm16", "opus"],
         default="pcm16",
         help="how the speech is sent: PCM16 or length-prefixed Opus, 16 kHz (default: pcm16)",
+    )
+    parser.add_argument(
+        "--private",
+        action="store_true",
+        help="serve only who shows the pairing code, which is told on the terminal, or whose "
+        "tenant the token names",
     )
 
 

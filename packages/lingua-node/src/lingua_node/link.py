@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 _REGISTERED_WITHIN_S = 15.0
 _CONFIRM_EVERY_S = 1.0
 _LAST_CONFIRM_WITHIN_S = 5.0
+_CODE_WITHIN_S = 5.0
 _TOO_LONG = 1009  # the scheduler's word for a frame beyond its limit
 _STOOD_STILL_S = 3.0  # with a heartbeat every 15 s a node is gone after 45
 _LOOK_AGAIN_S = 3.0  # where the machine is too busy for work: no job comes before that is told
@@ -39,6 +40,24 @@ class Link:
         self._runner = runner
         self._identity = identity
         self._heartbeat_s = heartbeat_s
+        self._codes: list[asyncio.Future[str]] = []
+
+    async def ask_pairing_code(self) -> str:
+        """Return a code that binds one session to this node.
+
+        :raises OSError: the connection ended, or none came in time
+        """
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._codes.append(answer)
+        try:
+            node_id = self._identity.node_id or ""
+            await self._send(messages.RequestPairingCode(node_id=node_id))
+            async with asyncio.timeout(_CODE_WITHIN_S):
+                return await answer
+        except Disconnected as error:
+            raise ConnectionError("the connection ended") from error
+        finally:
+            answer.cancel()
 
     async def run(self, *, on_registered: Callable[[], None]) -> None:
         """Serve until the connection ends.
@@ -114,10 +133,19 @@ class Link:
                 logger.info("ignored node_control %s", message.command)
             case messages.NodeStatus():
                 logger.info("the scheduler sees us as %s: %s", message.status, message.reason)
+            case messages.PairingCode():
+                self._take_code(message.code)
             case messages.ServerError():
                 logger.warning("the scheduler reports %s: %s", message.code, message.message)
             case messages.NodeRegistered() | None:
                 pass
+
+    def _take_code(self, code: str) -> None:
+        while self._codes:
+            asked = self._codes.pop(0)
+            if not asked.done():
+                asked.set_result(code)
+                return
 
     async def _send(self, message: messages.FromNode) -> None:
         try:

@@ -232,6 +232,12 @@ class NodeStatus(Message, frozen=True, tag="node_status"):
     reason: str | None = None
 
 
+class PairingCode(Message, frozen=True, tag="pairing_code"):
+    """A code by which one session has this node."""
+
+    code: str
+
+
 class ServerError(Message, frozen=True, tag="error"):
     """A refusal, of the registration as a rule."""
 
@@ -260,6 +266,12 @@ class RegisterNode(Message, frozen=True, tag="node_register"):
     resume_token: str | None = None
 
 
+class RequestPairingCode(Message, frozen=True, tag="request_pairing_code"):
+    """We want a code to show."""
+
+    node_id: str
+
+
 class NodeHeartbeat(Message, frozen=True, tag="node_heartbeat"):
     """We are alive, this busy, and still hold these attempts (N5)."""
 
@@ -274,35 +286,28 @@ class NodeHeartbeat(Message, frozen=True, tag="node_heartbeat"):
     draining: bool | None = None
 
 
-class JobAccepted(Message, frozen=True, tag="job_ack"):
+class AboutAttempt(Message, frozen=True):
+    """What every message about one attempt names."""
+
+    job_id: str
+    attempt_id: int
+    node_id: str
+    session_id: str
+    trace_id: str
+
+
+class JobAccepted(AboutAttempt, frozen=True, tag="job_ack"):
     """The node has the job."""
 
-    job_id: str
-    attempt_id: int
-    node_id: str
-    session_id: str
-    trace_id: str
 
-
-class JobDeclined(Message, frozen=True, tag="job_decline"):
+class JobDeclined(AboutAttempt, frozen=True, tag="job_decline"):
     """The node does not take the job; `reason` is for the scheduler's operators."""
 
-    job_id: str
-    attempt_id: int
-    node_id: str
-    session_id: str
-    trace_id: str
     reason: str | None = None
 
 
-class JobStarted(Message, frozen=True, tag="job_started"):
+class JobStarted(AboutAttempt, frozen=True, tag="job_started"):
     """The handler runs."""
-
-    job_id: str
-    attempt_id: int
-    node_id: str
-    session_id: str
-    trace_id: str
 
 
 class AsrPartial(Message, frozen=True, tag="asr_partial"):
@@ -339,15 +344,10 @@ class TtsChunk(Message, frozen=True, tag="tts_chunk"):
     tts_format: str
 
 
-class JobResult(Message, frozen=True, tag="job_result"):
+class JobResult(AboutAttempt, frozen=True, tag="job_result"):
     """The end of an attempt, good or bad."""
 
-    job_id: str
-    attempt_id: int
-    node_id: str
-    session_id: str
     utterance_index: int
-    trace_id: str
     success: bool
     text_asr: str | None = None
     text_translated: str | None = None
@@ -371,12 +371,12 @@ FromScheduler = (
     | CancelJob
     | ControlNode
     | NodeStatus
+    | PairingCode
     | ServerError
 )
 Partial = AsrPartial | TranslationPartial | TtsChunk
-FromNode = (
-    RegisterNode | NodeHeartbeat | JobAccepted | JobDeclined | JobStarted | Partial | JobResult
-)
+Asking = RegisterNode | NodeHeartbeat | RequestPairingCode
+FromNode = Asking | JobAccepted | JobDeclined | JobStarted | Partial | JobResult
 
 _decoder: msgspec.json.Decoder[FromScheduler] = msgspec.json.Decoder(FromScheduler)
 _encoder = msgspec.json.Encoder()

@@ -81,6 +81,7 @@ class Node:
         self._max_frame_bytes = max_frame_bytes
         self._leave = asyncio.Event()
         self._registered = asyncio.Event()
+        self._link: Link | None = None
         self._was_taken = False  # what was taken once is no mistake in the program
         self._runner = JobRunner(
             calls=self._calls,
@@ -164,6 +165,17 @@ class Node:
     async def wait_registered(self) -> None:
         """Return once the node has been registered for the first time, or drains."""
         await self._registered.wait()
+
+    async def request_pairing_code(self) -> str:
+        """Return a code for whoever is to speak with this node: good once, for five minutes.
+
+        The session that shows it has this node and no other.
+
+        :raises OSError: the node is not connected, or the scheduler gives no code
+        """
+        if self._link is None or self.node_id is None:
+            raise ConnectionError("the node is not connected")
+        return await self._link.ask_pairing_code()
 
     def set_service_status(self, *, service_id: str, status: str) -> None:
         """Declare a service `running`, `stopped` or `error`; the scheduler hears it at once.
@@ -259,7 +271,11 @@ class Node:
                 identity=self._identity,
                 heartbeat_s=self._heartbeat_s,
             )
-            await link.run(on_registered=self._note_registered)
+            self._link = link
+            try:
+                await link.run(on_registered=self._note_registered)
+            finally:
+                self._link = None
             return socket.close_code, socket.close_reason or ""
 
     def _open(self, *, url: str, token: str | None) -> connect:

@@ -27,6 +27,9 @@ from lingua_node.node import Node
 
 logger = logging.getLogger(__name__)
 
+_CODE_EVERY_S = 240  # a code is good for five minutes
+_CODE_AGAIN_S = 15
+
 NMT, TTS, SEMANTIC = "apertium-en-es", "espeak-ng-es", "sentence-repair"
 _SOURCE, _TARGET = "en", "es"
 _VOICE = "es"
@@ -71,7 +74,8 @@ def check_programs(*, tts_format: str) -> None:
 class SpeechNode:
     """Owns the worker processes and the translator, and the node that uses them."""
 
-    def __init__(self, *, slots: int, tts_format: str = "pcm16") -> None:
+    def __init__(self, *, slots: int, tts_format: str = "pcm16", is_private: bool = False) -> None:
+        self._is_private = is_private
         self._tts_format = tts_format
         self._workers = workers.Workers(count=slots)
         # Speaks while the other workers listen; where nothing streams, nobody starts it.
@@ -82,6 +86,7 @@ class SpeechNode:
             languages=_languages(),
             max_concurrent_jobs=slots,
             audio="pcm16",
+            accept_public_jobs=not is_private,
         )
         if recognizers.can_stream():
             self.node.stream(self.interpret)
@@ -96,10 +101,25 @@ class SpeechNode:
         :raises WorkerLost: the models cannot be loaded
         """
         await self.start()
+        showing = asyncio.create_task(self._show_codes()) if self._is_private else None
         try:
             await self.node.serve(url=url, token=token)
         finally:
+            if showing is not None:
+                showing.cancel()
             await self.stop()
+
+    async def _show_codes(self) -> None:
+        """Show on the terminal how to reach a private node, anew before a code is over."""
+        await self.node.wait_registered()
+        while True:
+            try:
+                code = await self.node.request_pairing_code()
+                logger.info("pairing code %s %s: who shows it has this node", code[:3], code[3:])
+                await asyncio.sleep(_CODE_EVERY_S)
+            except OSError as error:
+                logger.warning("no pairing code: %s", error)
+                await asyncio.sleep(_CODE_AGAIN_S)
 
     async def start(self) -> None:
         """Load the models and translate one word, so that the first job finds everything warm."""
