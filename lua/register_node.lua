@@ -14,7 +14,8 @@ ARGV[6]  age at which a heartbeat is stale, ms
 ARGV[7]  life of the record without a heartbeat, ms
 ARGV[8]  '1' when operators cordoned it, else '0'
 ARGV[9]  epoch this very socket had before, or ''
-ARGV[10] test clock, or ''
+ARGV[10] standing of a node that Redis knows nothing of: JSON, or '' for a good one
+ARGV[11] test clock, or ''
 
 Returns  {1, epoch, now, held, taken, takeovers, standing, attempt…}
                                                             registered; whether a living connection lost its
@@ -28,7 +29,7 @@ local info, resv, run, cap = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local instance_id, max, description = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local shown_token, kept_token = ARGV[4], ARGV[5]
 local stale_ms, life_ms, cordon = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
-local own_epoch, test_clock = ARGV[9], ARGV[10]
+local own_epoch, standing, test_clock = ARGV[9], ARGV[10], ARGV[11]
 --- @include "shared/now_ms"
 --- @include "shared/live_load"
 --- @include "shared/mirror_cap"
@@ -60,7 +61,10 @@ redis.call('HSET', info, 'instance_id', instance_id, 'max', max, 'description', 
   'health', '', 'resume_token', kept_token,
   'registered_at_ms', now, 'heartbeat_at_ms', now)
 redis.call('PEXPIRE', info, life_ms)
-local standing = redis.call('HGET', info, 'standing') or ''
+if not node[4] and standing ~= '' then
+  redis.call('HSET', info, 'standing', standing)
+end
+standing = redis.call('HGET', info, 'standing') or ''
 local reply = {1, epoch, now, held, taken and 1 or 0, takeovers, standing}
 for _, leases in ipairs({resv, run}) do
   for _, attempt in ipairs(redis.call('ZRANGE', leases, 0, -1)) do

@@ -1,7 +1,7 @@
 --[[
 restore_node: Redis lost a node whose socket lives; its instance writes back what it knows (G5).
 
-KEYS[1]  {p}:v2:{node:<id>}:info  HASH  status, conn_epoch, resume_token, heartbeat_at_ms, …
+KEYS[1]  {p}:v2:{node:<id>}:info  HASH  status, conn_epoch, resume_token, heartbeat_at_ms, standing, …
 KEYS[2]  {p}:v2:{node:<id>}:run   ZSET  job:attempt, scored by the end of the run lease (ms)
 ARGV[1]  id of the instance that holds the socket
 ARGV[2]  connection epoch of that socket
@@ -14,7 +14,8 @@ ARGV[8]  resume token it was given, or ''
 ARGV[9]  attempts it was given and has not answered, comma separated
 ARGV[10] run lease length, ms
 ARGV[11] life of the record without a heartbeat, ms
-ARGV[12] test clock, or ''
+ARGV[12] standing it had: JSON, or '' for a good one
+ARGV[13] test clock, or ''
 
 Returns  {1, 'restored'}      it was lost, or taken for dead; it is back, its leases with it
          {1, 'known'}         it was not lost
@@ -23,7 +24,8 @@ Returns  {1, 'restored'}      it was lost, or taken for dead; it is back, its le
 local info, run = KEYS[1], KEYS[2]
 local instance_id, epoch, max, description = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local status, draining, held, resume_token = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local attempts, lease_ms, life_ms, test_clock = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
+local attempts, lease_ms, life_ms = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
+local standing, test_clock = ARGV[12], ARGV[13]
 --- @include "shared/now_ms"
 --- @include "shared/hold_until"
 local known = redis.call('HGET', info, 'conn_epoch')
@@ -37,6 +39,9 @@ local now = now_ms(test_clock)
 redis.call('HSET', info, 'instance_id', instance_id, 'conn_epoch', epoch, 'max', max,
   'description', description, 'status', status, 'draining', draining, 'held', held, 'health', '',
   'resume_token', resume_token, 'registered_at_ms', now, 'heartbeat_at_ms', now)
+if not known and standing ~= '' then
+  redis.call('HSET', info, 'standing', standing)
+end
 redis.call('PEXPIRE', info, life_ms)
 for attempt in string.gmatch(attempts, '[^,]+') do
   hold_until(run, attempt, now, lease_ms)

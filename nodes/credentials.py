@@ -33,6 +33,15 @@ class NodeCredentials:
         await self._access.claim_node_id(peer.admission, node_id)
         return node_id
 
+    async def list_node_ids(self, peer: Peer) -> list[str]:
+        """Return the ids that a node's credential holds; none where there is no credential.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        if peer.admission is None:
+            return []
+        return await self._access.list_node_ids(peer.admission)
+
     def _note_use(self, sender: str, node_id: str) -> None:
         """Count an id for its address, for as long as a node that went is remembered."""
         now_ms = clock.steady_ms()

@@ -71,6 +71,8 @@ class NodeService:
             lives elsewhere under another token or belongs to another credential
         """
         self._check(message)
+        # Before the id: a socket that takes another one lets go of the older.
+        siblings = await self._credentials.list_node_ids(peer)
         node_id = await self._credentials.bind_node_id(peer, wanted=message.node_id)
         is_same = before is not None and before.node_id == node_id
         registration = await self._registry.register(
@@ -84,6 +86,7 @@ class NodeService:
             shown_token=message.resume_token or "",
             running=_read_attempts(message.running_attempts) or (),
             own_epoch=before.conn_epoch if before is not None and is_same else None,
+            siblings=siblings,
         )
         node = registration.node
         if registration.was_taken:

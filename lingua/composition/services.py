@@ -114,6 +114,7 @@ def build_stores(infrastructure: Infrastructure, configuration: CoreConfiguratio
             keys=keys,
             node_limits=configuration.nodes,
             job_limits=jobs,
+            standing_rules=configuration.standing,
         ),
         slots=NodeSlotStore(
             connection,
@@ -283,6 +284,7 @@ def build_services(
             fleet=fleet,
             departure=departure,
             limits=configuration.nodes,
+            standing_rules=configuration.standing,
         ),
         hooks=hooks,
         accepted=accepted,

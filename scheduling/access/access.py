@@ -152,6 +152,14 @@ class Access:
                 node_id=before, principal_id=admission.principal.principal_id
             )
 
+    async def list_node_ids(self, admission: Admission) -> list[str]:
+        """Return the node ids that a socket's principal holds, its own among them.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        principal = admission.principal
+        return await self._allowances.list_claims(principal_id=principal.principal_id)
+
     async def take_request(self, *, principal_id: str) -> int:
         """Count one request to the API; return 0, or how many ms to wait.
 

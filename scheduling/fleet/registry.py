@@ -1,5 +1,6 @@
 """The registry: the only writer of what is known of nodes (the management domain of A10)."""
 
+import logging
 from collections.abc import Collection, Sequence
 
 import msgspec
@@ -8,12 +9,17 @@ from scheduling.jobs.node_departure import NodeDeparture, Parting
 from scheduling.model import clock, errors, ids
 from scheduling.model.limits import NodeLimits
 from scheduling.model.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
+from scheduling.model.standing import GOOD_STANDING, NodeState, Standing, StandingRules
 from scheduling.placement.snapshot import Fleet
 from scheduling.store import timers
 from scheduling.store.nodes import Moved, Restored, Unheard, Unmoved
 from scheduling.store.stores import Stores
 
+logger = logging.getLogger(__name__)
+
 Attempt = tuple[str, int]
+
+_BADNESS = {NodeState.GOOD: 0, NodeState.PROBATION: 1, NodeState.QUARANTINE: 2}
 
 MOST_BEYOND_SLOTS = 64
 """So many attempts more than it has slots may a node say that it runs: it may be late with some."""
@@ -42,12 +48,14 @@ class Registry:
         fleet: Fleet,
         departure: NodeDeparture,
         limits: NodeLimits,
+        standing_rules: StandingRules,
     ) -> None:
         self._instance_id = instance_id
         self._stores = stores
         self._fleet = fleet
         self._departure = departure
         self._limits = limits
+        self._rules = standing_rules
 
     async def register(
         self,
@@ -58,13 +66,14 @@ class Registry:
         shown_token: str,
         running: Collection[Attempt],
         own_epoch: int | None = None,
+        siblings: Collection[str] = (),
     ) -> Registration:
         """Give a node its id on a new connection (N1, N4, C3).
 
         `own_epoch` is what this very socket had under this id. Leases the node holds stay: what it
         says it is `running` it keeps; what a node that resumes no longer knows of moves on at once,
         what any other had on an older socket is tried elsewhere too. An id is drawn where it has
-        none.
+        none. `siblings` are other ids of its credential, whose standing a new id takes on.
 
         :raises RegistrationRefused: the id lives on another connection under another token, or
             the node offers no slots, or more than it may, or runs far more than it offers
@@ -93,6 +102,7 @@ class Registry:
             kept_token=token,
             cordoned=self._is_cordoned(node_id),
             own_epoch=own_epoch,
+            standing=self._find_standing(node_id, siblings),
         )
         if registered is None:
             raise errors.RegistrationRefused(
@@ -128,6 +138,30 @@ class Registry:
         return Registration(
             node=node, resume_token=token, kept=kept, was_taken=registered.was_taken
         )
+
+    def _find_standing(self, node_id: str, siblings: Collection[str]) -> Standing:
+        """Return the standing of a node that Redis may know nothing of (ND1).
+
+        It has what this process last knew of it. A new id has the worst that its credential left
+        behind, so that nobody loses a standing by another id; beside one that is connected, which
+        may be another machine, it begins on probation.
+        """
+        known = self._fleet.find_known(node_id)
+        if known is not None:
+            return known.standing
+        now_ms, worst = clock.now_ms(), GOOD_STANDING
+        for sibling in siblings:
+            other = self._fleet.find_known(sibling)
+            if other is None or other.standing.state_at(now_ms) is NodeState.GOOD:
+                continue
+            standing = other.standing
+            if self._fleet.find(sibling) is not None:
+                standing = self._rules.begin_probation(standing.reason, now_ms=now_ms)
+            worst = max(worst, standing, key=lambda one: (_BADNESS[one.state], one.ends))
+        if worst is not GOOD_STANDING:
+            told = {"node_id": node_id, "state": worst.state, "reason": worst.reason}
+            logger.warning("a new node id has the standing of its credential", extra=told)
+        return worst
 
     async def move(self, *, node_id: str, shown_token: str) -> Moved:
         """Bring a node's connection here: it asks over HTTP, and asked this instance (N18).

@@ -122,3 +122,36 @@ class StandingRules:
     def encode(self) -> str:
         """Return the rules as scripts take them."""
         return ",".join(map(str, dataclasses.astuple(self)))
+
+    def encode_standing(self, standing: Standing) -> str:
+        """Return the JSON that a node's record has of a standing; ``""`` of a good one.
+
+        What led to it is forgotten, but for how often its quarantine was doubled.
+        """
+        if standing.state is NodeState.GOOD:
+            return ""
+        level, span_ms = 0, self.quarantine_ms
+        if standing.state is NodeState.QUARANTINE:
+            level = 1
+            while span_ms < min(standing.ends - standing.since, self.most_quarantine_ms):
+                span_ms, level = span_ms * 2, level + 1
+        record: dict[str, str | int] = {
+            "state": standing.state,
+            "reason": standing.reason,
+            "since": standing.since,
+            "ends": standing.ends,
+            "rest": standing.rest,
+            "at": standing.since,
+            "doubts": "",
+            "level": level,
+        }
+        record |= dict.fromkeys(("good", "bad", "passes", "strikes", "freed"), 0)
+        if standing.reason == Fault.PROBE:
+            record["probes"] = 1
+        return msgspec.json.encode(record).decode()
+
+    def begin_probation(self, reason: str, *, now_ms: int) -> Standing:
+        """Return the standing of a node that is on probation from now on."""
+        return Standing(
+            state=NodeState.PROBATION, reason=reason, since=now_ms, ends=now_ms + self.probation_ms
+        )

@@ -64,6 +64,10 @@ class AllowanceStore:
             read=is_done,
         )
 
+    def list_claims(self, *, principal_id: str) -> "Future[list[str]]":
+        """Return the node ids that a principal holds."""
+        return self._connection.execute("ZRANGE", self._keys.access.claims(principal_id), 0, -1)
+
     def drop_claim(self, *, principal_id: str, node_id: str) -> "Future[int]":
         """Count a node id no more."""
         return self._connection.execute("ZREM", self._keys.access.claims(principal_id), node_id)

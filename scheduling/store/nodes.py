@@ -10,7 +10,7 @@ import msgspec
 
 from scheduling.model.limits import JobLimits, NodeLimits
 from scheduling.model.nodes import Flaws, Hold, Node, NodeDescription, NodeStatus, Usage
-from scheduling.model.standing import GOOD_STANDING, Standing
+from scheduling.model.standing import GOOD_STANDING, Standing, StandingRules
 from scheduling.store.keys import Keys
 from scheduling.store.leases import Attempt, list_lease_keys, name_attempt, read_attempts
 from scheduling.store.redis.connection import Connection
@@ -107,11 +107,13 @@ class NodeStore:
         keys: Keys,
         node_limits: NodeLimits,
         job_limits: JobLimits,
+        standing_rules: StandingRules,
     ) -> None:
         self._connection = connection
         self._keys = keys
         self._limits = node_limits
         self._jobs = job_limits
+        self._rules = standing_rules
         self.test_clock: int | str = ""
 
     def register(
@@ -125,11 +127,13 @@ class NodeStore:
         kept_token: str,
         cordoned: bool = False,
         own_epoch: int | None = None,
+        standing: Standing = GOOD_STANDING,
     ) -> "Future[Registered | None]":
         """Give a node's id to a new connection; None when it lives and the token is wrong (N4).
 
         `own_epoch` is what this very socket had before. `cordoned` says that operators want it
-        so; a cordon its record knows of stays, too.
+        so; a cordon its record knows of stays, too. `standing` is what it begins with where Redis
+        knows nothing of it.
         """
         return self._connection.run_script(
             "register_node",
@@ -144,6 +148,7 @@ class NodeStore:
                 self._limits.forget_ms,
                 int(cordoned),
                 "" if own_epoch is None else own_epoch,
+                self._rules.encode_standing(standing),
                 self.test_clock,
             ],
             read=_read_registered,
@@ -253,6 +258,7 @@ class NodeStore:
                 ",".join(name_attempt(*pair) for pair in attempts),
                 self._jobs.run_lease_ms,
                 self._limits.forget_ms,
+                self._rules.encode_standing(node.standing),
                 self.test_clock,
             ],
             read=lambda raw: Restored(raw[1]),

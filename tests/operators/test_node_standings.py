@@ -176,3 +176,36 @@ async def test_where_all_nodes_are_in_quarantine_they_serve_and_operators_are_to
     assert samples['scheduler_node_standings{state="quarantine"}'] >= 3
     forced = "scheduler_forced_placements_total"
     assert samples[forced] - before[forced] >= 6
+
+
+@pytest.mark.req("ND1", "G5")
+@pytest.mark.parametrize("comes_back", ["by a heartbeat", "on another socket"])
+async def test_a_node_that_redis_lost_is_in_quarantine_still(
+    lingua: Lingua, api: Api, order: Any, comes_back: str
+) -> None:
+    pair = draw_languages()
+    async with FakeNode.open(lingua.url("/ws/node"), pair) as node:
+        await order(node, "quarantine")
+        if comes_back == "by a heartbeat":
+            _lose(lingua, node)
+            await node.heartbeat()
+            await _until_known(lingua, node)
+            kept = await find_standing(api, node)
+    if comes_back == "on another socket":
+        await eventually(lambda: lingua.node(node.node_id)["status"] == "offline", "it is online")
+        _lose(lingua, node)
+        async with FakeNode.open(lingua.url("/ws/node"), pair, node_id=node.node_id) as again:
+            kept = await find_standing(api, again)
+
+    assert (kept["state"], kept["reason"]) == ("quarantine", "operator")
+    assert kept["ends_at_ms"] - kept["since_ms"] == _TEN_MINUTES_MS
+
+
+def _lose(lingua: Lingua, node: FakeNode) -> None:
+    """Let Redis lose all it knows of a node."""
+    lingua.redis.delete(*lingua.redis.keys(f"{lingua.prefix}:v2:{{node:{node.node_id}}}:*"))
+    assert not lingua.node(node.node_id)
+
+
+async def _until_known(lingua: Lingua, node: FakeNode) -> None:
+    await eventually(lambda: "standing" in lingua.node(node.node_id), "it is not written back")

@@ -190,6 +190,7 @@ CALLS = {
         },
         "drop_connection": {"principal_id": "p1", "connection_id": "c1"},
         "hold_claim": {"principal_id": "p1", "node_id": "n1", "most": 1, "lease_ms": 1_000},
+        "list_claims": {"principal_id": "p1"},
         "drop_claim": {"principal_id": "p1", "node_id": "n1"},
         "drop_node_id": {"principal_id": "p1", "node_id": "n1"},
         "take_attempt": {
