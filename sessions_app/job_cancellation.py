@@ -47,8 +47,17 @@ class JobCancellation:
         self._life = life
         self._background = Background()
 
-    async def end_now_or_later(self, job_id: str, *, reason: str) -> JobSettled | None:
+    async def end(self, job_id: str, *, reason: str) -> JobSettled | None:
         """Cancel a job; return how it ended where it had ended before, as far as that is known.
+
+        :raises DependencyDown: Redis did not answer; it may have ended
+        """
+        if await self._settlement.cancel(job_id=job_id, reason=reason):
+            return None
+        return await self._sessions.jobs.find_end(session_id=self._session_id, job_id=job_id)
+
+    async def end_now_or_later(self, job_id: str, *, reason: str) -> JobSettled | None:
+        """Do as `end` does.
 
         Where Redis does not answer, the job is ended when it is back. Only a speaker who may resume
         waits for that: elsewhere it could yet be answered.
@@ -58,7 +67,7 @@ class JobCancellation:
         if self._life.can_resume:
             return await self._end_for_good(job_id, reason)
         try:
-            return await self._end(job_id, reason)
+            return await self.end(job_id, reason=reason)
         except DependencyDown:
             self._background.run(self._end_for_good(job_id, reason), name="ending a job")
             return None
@@ -70,15 +79,10 @@ class JobCancellation:
     async def _end_for_good(self, job_id: str, reason: str) -> JobSettled | None:
         while self._life.goes_on:
             try:
-                return await self._end(job_id, reason)
+                return await self.end(job_id, reason=reason)
             except DependencyDown:
                 await asyncio.sleep(_LOOK_AGAIN_S)
         return None
-
-    async def _end(self, job_id: str, reason: str) -> JobSettled | None:
-        if await self._settlement.cancel(job_id=job_id, reason=reason):
-            return None
-        return await self._sessions.jobs.find_end(session_id=self._session_id, job_id=job_id)
 
 
 def make_end(request: Request, outcome: Outcome) -> JobSettled:

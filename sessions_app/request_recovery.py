@@ -98,7 +98,7 @@ class RequestRecovery:
 
     async def _end_open(self, job_id: str) -> None:
         """Its speaker says it again: what an older socket heard of it is of no use."""
-        await self._cancellation.end_now_or_later(job_id, reason=SAID_AGAIN)
+        await self._cancellation.end(job_id, reason=SAID_AGAIN)
         self._sessions.jobs.untrack(session_id=self._session_id, job_id=job_id)
 
     async def _catch_up_later(self, told: set[str]) -> None:
