@@ -92,6 +92,7 @@ class Prober:
             fleet.listeners.described.append(self._on_described)
             fleet.listeners.free.append(self._on_free)
             fleet.listeners.waits.append(self._on_waits)
+            fleet.listeners.waits_elsewhere.append(self._on_waits)
 
     def take_probes(self) -> None:
         """Operators changed the probes: what was known of others is forgotten, and all tried."""
@@ -158,10 +159,9 @@ class Prober:
 
         While some node failed what none has passed yet, a slot that is free will do.
         """
-        judge = self._fleet.snapshot.index.judge
 
         def wants(request: PlacementRequest) -> bool:
-            return judge(request.need, node.description) is None
+            return self._may_have(request.need, node)
 
         load, loads = self._fleet.loads.find(node.node_id), self._fleet.loads
         has_room = node.node_id in loads.free if any(self._failed.values()) else load == 0
@@ -185,13 +185,17 @@ class Prober:
 
     def _on_waits(self, need: Need) -> None:
         """A job waits: a probe in its way is given up."""
-        judge = self._fleet.snapshot.index.judge
         for node_id, plan in self._plans.items():
             node = self._fleet.find(node_id) if plan.is_running else None
             is_full = node_id not in self._fleet.loads.free
-            if node is not None and is_full and judge(need, node.description) is None:
+            if node is not None and is_full and self._may_have(need, node):
                 self._jobs.give_way(node_id)
                 return
+
+    def _may_have(self, need: Need, node: Node) -> bool:
+        if need.only_node_id not in ("", node.node_id):
+            return False
+        return self._fleet.snapshot.index.judge(need, node.description) is None
 
     async def _probe(self, node: Node, probe: Probe, need: Need) -> None:
         try:

@@ -4,6 +4,7 @@ import msgspec
 
 from scheduling.model.events import ToNode, ToSession
 from scheduling.model.instances import InstanceRecord
+from scheduling.model.jobs import Need
 from scheduling.model.lines import LineFigures
 from scheduling.model.nodes import Node
 
@@ -31,7 +32,8 @@ class ForSession(msgspec.Struct, frozen=True, tag="for_session"):
 class FleetNews(msgspec.Struct, frozen=True, omit_defaults=True, tag="fleet_news"):
     """What changed at nodes, to everybody; `loads` are hints, `gone` names ended connections.
 
-    `lines` are all lines of the sender, by kind, where it says something of them.
+    `lines` are all lines of the sender, by kind, where it says something of them; `waits` is what
+    jobs need that have just joined them.
     """
 
     sender: str
@@ -39,6 +41,7 @@ class FleetNews(msgspec.Struct, frozen=True, omit_defaults=True, tag="fleet_news
     gone: tuple[tuple[str, int], ...] = ()
     loads: dict[str, int] = {}
     lines: dict[str, LineFigures] | None = None
+    waits: tuple[Need, ...] = ()
 
 
 class PeerCame(msgspec.Struct, frozen=True, tag="peer_came"):

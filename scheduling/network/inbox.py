@@ -190,6 +190,9 @@ class InstanceInbox:
                 self._fleet.obey(node)
         for node_id, conn_epoch in news.gone:
             self._fleet.unlearn(node_id, conn_epoch=conn_epoch)
+        for need in news.waits:
+            for tell in self._fleet.listeners.waits_elsewhere:
+                tell(need)
         for node_id, load in news.loads.items():
             self._fleet.loads.learn(node_id, load)
         if news.lines is not None:

@@ -24,8 +24,9 @@ class FleetListeners:
 
     `free` is told whenever a node is seen to have a slot free, `described` whenever one declares
     something new, `judged` when this process found that a node's state changed, `waits` when a job
-    joined its line, `line` when that changed. What this process
-    finds out itself goes to `put`, `gone` and `load` too, which tell other instances.
+    joined its line, `waits_elsewhere` when one joined that of another, `line` when ours changed.
+    What this process finds out itself goes to `put`, `gone` and `load` too, which tell other
+    instances.
     """
 
     free: list[Callable[[str], None]] = dataclasses.field(default_factory=list)
@@ -35,4 +36,5 @@ class FleetListeners:
     load: list[Callable[[str, int], None]] = dataclasses.field(default_factory=list)
     judged: list[Callable[[StandingChange], None]] = dataclasses.field(default_factory=list)
     waits: list[Callable[[Need], None]] = dataclasses.field(default_factory=list)
+    waits_elsewhere: list[Callable[[Need], None]] = dataclasses.field(default_factory=list)
     line: list[Callable[[], None]] = dataclasses.field(default_factory=list)
