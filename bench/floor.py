@@ -48,6 +48,13 @@ class Utterance(msgspec.Struct, tag="utterance"):
     trace_id: str
 
 
+class AudioChunk(msgspec.Struct, tag="audio_chunk"):
+    session_id: str
+    seq: int
+    is_final: bool
+    payload: str
+
+
 class JobResult(msgspec.Struct, tag="job_result"):
     job_id: str
     session_id: str
@@ -87,6 +94,27 @@ class JobAssign(msgspec.Struct, tag="job_assign"):
     trace_id: str
 
 
+class JobOpen(msgspec.Struct, tag="job_open"):
+    job_id: str
+    session_id: str
+    trace_id: str = ""
+    attempt_id: int = 1
+    utterance_index: int = 0
+
+
+class JobAudio(msgspec.Struct, tag="job_audio"):
+    job_id: str
+    seq: int
+    audio: str
+    attempt_id: int = 1
+
+
+class JobClose(msgspec.Struct, tag="job_close"):
+    job_id: str
+    last_seq: int
+    attempt_id: int = 1
+
+
 class UiEvent(msgspec.Struct, tag="ui_event"):
     trace_id: str
     session_id: str
@@ -107,7 +135,7 @@ class TranslationResult(msgspec.Struct, tag="translation_result"):
 
 
 _decode = msgspec.json.Decoder(
-    Utterance | JobResult | JobAck | InitSession | RegisterNode | Heartbeat
+    Utterance | AudioChunk | JobResult | JobAck | InitSession | RegisterNode | Heartbeat
 ).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -151,6 +179,8 @@ class Floor:
         self._nodes: dict[str, tuple[Any, int]] = {}
         self._turns: itertools.cycle[str] = itertools.cycle(())
         self._ids = itertools.count(1)
+        # By session: the job of what is being said, and who hears it.
+        self._streams: dict[str, tuple[str, Any]] = {}
 
     async def start(self, url: str) -> None:
         client = redis.asyncio.Redis.from_url(url, decode_responses=True)
@@ -175,6 +205,8 @@ class Floor:
         match message:
             case Utterance():
                 await self._assign(message)
+            case AudioChunk():
+                await self._pass_on(message)
             case JobResult():
                 await self._settle(message, own_id)
             case InitSession():
@@ -215,6 +247,19 @@ class Floor:
         self._indices[job_id] = message.utterance_index
         await self._show(job, "DISPATCHED")
 
+    async def _pass_on(self, chunk: AudioChunk) -> None:
+        """Let a node hear a chunk; there is no voice to listen for, nothing to keep or to cut."""
+        if chunk.session_id not in self._streams:
+            job = JobOpen(f"job-{chunk.session_id}-{next(self._ids):012d}", chunk.session_id)
+            self._streams[chunk.session_id] = job.job_id, self._nodes[next(self._turns)][0]
+            await _reply(self._streams[chunk.session_id][1], job)
+        job_id, send = self._streams[chunk.session_id]
+        if chunk.is_final:
+            del self._streams[chunk.session_id]
+            await _reply(send, JobClose(job_id, chunk.seq - 1))
+        else:
+            await _reply(send, JobAudio(job_id, chunk.seq, chunk.payload))
+
     async def _show(self, about: JobAssign | JobAck | JobResult, step: str) -> None:
         """Show the speaker a step of its job."""
         if not self._shows_steps:
@@ -249,7 +294,7 @@ class Floor:
         await send({"type": "websocket.send", "text": _encode(result).decode()})
 
 
-async def _reply(send: Any, message: dict[str, Any]) -> None:
+async def _reply(send: Any, message: dict[str, Any] | msgspec.Struct) -> None:
     await send({"type": "websocket.send", "text": _encode(message).decode()})
 
 
