@@ -93,6 +93,10 @@ test-streams: setup  ## 200 nodes killed at random moments of speech; STREAM_SEE
 test-mutations: setup  ## 20,000 mutated frames and 5,000 requests, on both servers, with and without auth
 	@MUTATED_FRAMES=20000 MUTATED_REQUESTS=5000 $(PYTEST) -n 0 -o log_cli=true tests/mutations
 
+.PHONY: test-hedging
+test-hedging: setup  ## one node of ten stalls 1 in 20 jobs: with and without hedging, about five minutes
+	@HEDGED_NODES=full $(PYTEST) -n 0 -o timeout=1200 -o log_cli=true -o log_cli_level=INFO tests/e2e/test_hedged_stalls.py
+
 .PHONY: test-judged
 test-judged: setup  ## nodes that fail, stall and answer what cannot be read, in real time
 	@JUDGED_NODES=full $(PYTEST) -n 0 -o timeout=3600 tests/e2e/test_judged_nodes.py tests/e2e/test_speed.py

@@ -21,9 +21,10 @@ local attempt, node_id, target = ARGV[1], ARGV[2], ARGV[3]
 local deadline_ms, test_clock = tonumber(ARGV[4]), ARGV[5]
 --- @include "shared/now_ms"
 --- @include "shared/is_listed"
+--- @include "shared/step_hedge"
 local order = {RESERVED = 1, DISPATCHED = 2, ACKED = 3, RUNNING = 4}
 local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'live', 'node:' .. attempt,
-  'open_until_ms', 'created_at_ms')
+  'open_until_ms', 'created_at_ms', 'hedge')
 local state = record[1]
 if not state then
   return {0, 'not_found'}
@@ -31,6 +32,9 @@ end
 if record[2] ~= attempt or record[3] ~= node_id then
   local is_open = order[state] or state == 'SELECTING' or state == 'RETRYING'
   if is_open and record[5] == node_id and is_listed(record[4], attempt) then
+    if record[8] == attempt then
+      step_hedge(job, attempt, target, deadline_ms, now_ms(test_clock))
+    end
     return {0, 'beside', state}
   end
   return {0, 'stale_attempt'}

@@ -13,6 +13,7 @@ ARGV[6]  token of this call: a repeat of it gets the first reply again
 ARGV[7]  test clock, or ''
 
 Returns  {1, attempt, nodes}      the next attempt; nodes that declined the job, comma separated
+         {1, 0, nodes}            it was the second attempt of a hedged job, which goes on with the first
          {0, 'exhausted'}         too many declined it, or for too long; nothing changed
          {0, 'accepted', state}   it had been accepted
          {0, 'not_found'}         no such job
@@ -22,17 +23,23 @@ local job = KEYS[1]
 local attempt, node_id, told = ARGV[1], ARGV[2], ARGV[3]
 local most, pending_ms, call, test_clock = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
 --- @include "shared/now_ms"
+--- @include "shared/drop_listed"
+--- @include "shared/end_hedge"
 local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'declined_by', 'declines',
   'declining_since_ms', 'declined_call', 'open_until_ms', 'at:' .. attempt .. ':RETRYING', 'live',
-  'live_until_ms')
+  'live_until_ms', 'hedge', 'hedge_state', 'node:' .. attempt)
 local state, current, nodes, count = record[1], record[2], record[4] or '', tonumber(record[5] or 0)
 if not state then
   return {0, 'not_found'}
 end
 if record[7] == call then
-  return {1, tonumber(current), nodes}
+  return {1, tonumber(current) > tonumber(attempt) and tonumber(current) or 0, nodes}
 end
-if current ~= attempt or record[3] ~= node_id then
+local is_hedge = (state == 'ACKED' or state == 'RUNNING') and record[12] == attempt and record[14] == node_id
+if is_hedge then
+  current, state = attempt, record[13]
+end
+if not is_hedge and (current ~= attempt or record[3] ~= node_id) then
   return {0, 'stale_attempt'}
 end
 if state == 'ACKED' or state == 'RUNNING' then
@@ -40,6 +47,13 @@ if state == 'ACKED' or state == 'RUNNING' then
 end
 if state ~= 'RESERVED' and state ~= 'DISPATCHED' then
   return {0, 'stale_attempt'}
+end
+nodes = nodes == '' and node_id or nodes .. ',' .. node_id
+if is_hedge then
+  end_hedge(job, attempt, false)
+  redis.call('HSET', job, 'live', drop_listed(record[10], attempt), 'node:' .. attempt, '', 'declined_by', nodes,
+    'declined_call', call, 'failure:' .. attempt, told)
+  return {1, 0, nodes}
 end
 local now = now_ms(test_clock)
 -- An attempt that began with a failure begins a time of its own.
@@ -49,7 +63,6 @@ if count >= most or now > math.max(since + pending_ms, open_until) then
   return {0, 'exhausted'}
 end
 local next_attempt = string.format('%d', attempt + 1)
-nodes = nodes == '' and node_id or nodes .. ',' .. node_id
 local live_until = record[10] and record[10] ~= '' and tonumber(record[11]) or 0
 redis.call('HSET', job, 'state', 'SELECTING', 'attempt', next_attempt, 'node_id', '', 'node:' .. attempt, '',
   'declined_by', nodes, 'declines', count + 1, 'declining_since_ms', string.format('%d', since),

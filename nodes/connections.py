@@ -43,7 +43,8 @@ class Held(msgspec.Struct):
     """A job this connection was given; `started` once the node was heard working on it.
 
     `accepted` says that the node said so, or never does; `told` that the speaker knows of it.
-    `relay` is there while or since the node hears it as it is spoken.
+    `relay` is there while or since the node hears it as it is spoken. One that `is_hedge` is worked
+    on by another node as well, and one that was `hedged` is by now.
     """
 
     attempt: int
@@ -58,6 +59,8 @@ class Held(msgspec.Struct):
     audio_ms: int = 0
     given_at_ms: float = 0.0
     kind: JobKind = JobKind()
+    is_hedge: bool = False
+    hedged: bool = False
     partial: PartialState = msgspec.field(default_factory=PartialState)
 
     @property
@@ -174,6 +177,7 @@ class NodeConnection:
             audio_ms=event.audio_ms,
             given_at_ms=clock.steady_ms(),
             kind=event.kind,
+            is_hedge=event.is_hedge,
         )
         if self._outbound.enqueue(
             self.spelling.spell_frame(event.frame),

@@ -22,6 +22,7 @@ from nodes.results import (
 from nodes.unread_attempts import RESULT, is_result
 from scheduling.fleet.unavailable_services import MODEL_NOT_AVAILABLE, UnavailableServices
 from scheduling.jobs.attempts import Attempts
+from scheduling.jobs.hedging import Hedging, Watched
 from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Settlement
 from scheduling.model import ids
@@ -50,6 +51,7 @@ class NodeJobService:
         delivery: Delivery,
         settlement: Settlement,
         retries: Retries,
+        hedging: Hedging,
         asr_metrics: AsrMetrics,
         unavailable_services: UnavailableServices,
         flaws: FlawReporter,
@@ -61,17 +63,34 @@ class NodeJobService:
         self._delivery = delivery
         self._settlement = settlement
         self._retries = retries
+        self._hedging = hedging
         self._background = Background()
 
     def written(self, connection: NodeConnection, event: JobAssigned) -> None:
         """The assign frame is on the wire: a node that never acknowledges has accepted it now."""
-        if connection.node.description.acknowledges:
-            return
         held = connection.find(event.job_id, event.attempt)
-        if held is not None:
+        if held is None:
+            return
+        self._watch(connection, event, held)
+        if not connection.node.description.acknowledges:
             held.accepted = True
             accepting = self.accept(connection, event.job_id, held)
             self._background.run(accepting, name="accepting for a node that never says so")
+
+    def _watch(self, connection: NodeConnection, event: JobAssigned, held: Held) -> None:
+        """Let another node have the job as well, should this one take long."""
+
+        def note_hedged() -> None:
+            held.hedged = True
+
+        self._hedging.watch(
+            Watched(
+                event=event,
+                node_id=connection.node_id,
+                is_held=lambda: connection.held.get(event.job_id) is held,
+                note_hedged=note_hedged,
+            )
+        )
 
     async def acknowledge(self, connection: NodeConnection, message: messages.JobAck) -> None:
         """The node accepted a job: its reservation becomes a run lease (J12, C6)."""
@@ -177,9 +196,12 @@ class NodeJobService:
         is_heard = held is None or not held.is_being_spoken
         if refused is not None and not (is_heard and refused.code in _NOT_WORTH_RETRYING):
             return await self._fail(connection, message, refused, session_id=session_id)
-        return await self._settle(
+        taken = await self._settle(
             connection, message, session_id=session_id, outcome=outcome, work=work
         )
+        if taken and refused is None and held is not None:
+            self._hedging.note_answer(is_hedge=held.is_hedge, was_hedged=held.hedged)
+        return taken
 
     async def _settle(
         self,

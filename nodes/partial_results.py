@@ -99,7 +99,8 @@ class PartialResults:
             self._refuse(connection, message, flaw)
             return None
         self._jobs.begin(connection, message.job_id, held)
-        return held
+        # Its speaker follows what the first of two nodes says.
+        return None if held.is_hedge else held
 
     def _refuse(
         self,

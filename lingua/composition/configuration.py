@@ -48,6 +48,7 @@ class CoreConfiguration:
     standing: StandingRules = dataclasses.field(default_factory=StandingRules)
     probes: ProbeRules = dataclasses.field(default_factory=ProbeRules)
     hooks: HookConfiguration = dataclasses.field(default_factory=HookConfiguration)
+    hedge_share: float = 0.02
     require_gpu: bool = False
     send_cancel: bool = True
     keep_history: bool = True

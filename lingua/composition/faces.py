@@ -83,6 +83,7 @@ def build_job_service(
         delivery=services.delivery,
         settlement=services.settlement,
         retries=services.retries,
+        hedging=services.hedging,
         asr_metrics=asr_metrics,
         unavailable_services=pools.unavailable_services,
         flaws=flaws,

@@ -15,6 +15,7 @@ from scheduling.jobs.deadlines import Deadlines
 from scheduling.jobs.declines import Declines
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.explaining import Explainer
+from scheduling.jobs.hedging import Hedging
 from scheduling.jobs.hooks import Hooks, WebhookSender
 from scheduling.jobs.job_recovery import JobRecovery
 from scheduling.jobs.node_departure import NodeDeparture
@@ -38,6 +39,7 @@ from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import WaitQueue
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.declines import DeclineStore
+from scheduling.store.hedges import HedgeStore
 from scheduling.store.hooks import HookStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
@@ -84,6 +86,7 @@ class Services:
     dispatcher: Dispatcher
     retries: Retries
     declines: Declines
+    hedging: Hedging
     streaming: StreamingJobs
     attempts: Attempts
     departure: NodeDeparture
@@ -126,6 +129,7 @@ def build_stores(infrastructure: Infrastructure, configuration: CoreConfiguratio
         ),
         jobs=JobStore(connection, keys=keys, limits=jobs, metrics=metrics),
         declines=DeclineStore(connection, keys=keys, limits=jobs, metrics=metrics),
+        hedges=HedgeStore(connection, keys=keys, limits=jobs),
         outcomes=OutcomeStore(connection, keys=keys, limits=jobs),
         timers=TimerStore(
             connection,
@@ -260,6 +264,18 @@ def build_services(
         reservation=reservation,
         dispatcher=dispatcher,
         retries=retries,
+        hedging=Hedging(
+            stores=stores,
+            fleet=fleet,
+            chooser=chooser,
+            reservation=reservation,
+            retries=retries,
+            waiting=dispatcher.waiting,
+            tenants=tenants,
+            limits=configuration.jobs,
+            share=configuration.hedge_share,
+            metrics=infrastructure.metrics,
+        ),
         declines=Declines(
             stores=stores,
             fleet=fleet,

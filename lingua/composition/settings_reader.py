@@ -107,6 +107,7 @@ def read_core() -> CoreConfiguration:
             most_each=settings.LINGUA_PRINCIPAL_MAX_HOOKS,
             timeout_ms=round(settings.LINGUA_HOOK_TIMEOUT_S * 1000),
         ),
+        hedge_share=settings.LINGUA_HEDGE_PERCENT / 100,
         require_gpu=settings.LINGUA_REQUIRE_GPU,
         send_cancel=settings.LINGUA_SEND_CANCEL,
         keep_history=settings.LINGUA_HISTORY_DAYS > 0,

@@ -30,3 +30,5 @@ LINGUA_NODE_PROBE_INTERVAL_S = env_float("LINGUA_NODE_PROBE_INTERVAL_S", default
 LINGUA_NODE_PROBE_AGAIN_S = env_float("LINGUA_NODE_PROBE_AGAIN_S", default=1, minimum=0.05)
 # A job with a deadline ends so much before it, that the answer arrives in time.
 LINGUA_DEADLINE_MARGIN_MS = env_int("LINGUA_DEADLINE_MARGIN_MS", default=100, minimum=0)
+# At most so many of a hundred jobs go to a second node, for their own takes long; 0: none.
+LINGUA_HEDGE_PERCENT = env_float("LINGUA_HEDGE_PERCENT", default=2, minimum=0, maximum=100)

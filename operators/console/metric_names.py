@@ -49,6 +49,11 @@ METRICS: dict[str, Metric] = {
         "outcome",
         series=(("drawn",), ("used",), ("refused",), ("too_many",)),
     ),
+    "hedges_total": _counter(
+        "Jobs that went to a second node, for theirs took long, and whose answer came first.",
+        "outcome",
+        series=(("started",), ("won",), ("lost",)),
+    ),
     "jobs_without_result_total": _counter("Jobs that ended without a result, by reason.", "reason"),
     "dispatched_jobs_total": _counter("Attempts handed to a node's connection."),
     "dispatch_refused_total": _counter("Utterances refused before there was a job.", "code"),

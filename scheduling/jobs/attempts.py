@@ -97,7 +97,7 @@ class Attempts:
             raise errors.NoSuchJob
         if record.ended_by == (attempt, node_id):
             return
-        if not (failed and attempt < record.attempt and node_id in record.failed_on):
+        if not (failed and attempt != record.attempt and node_id in record.failed_on):
             raise errors.StaleAttempt
 
     async def was_given(self, *, session_id: str, job_id: str, node_id: str) -> bool:
@@ -119,9 +119,9 @@ class Attempts:
             self._stores.jobs.find(session_id=session_id, job_id=job_id),
             self._stores.jobs.find_assignment(session_id=session_id, job_id=job_id),
         )
-        if record is None or assignment is None or record.state is not JobState.DISPATCHED:
+        if record is None or assignment is None:
             return None
-        if not record.is_current(attempt=attempt, node_id=node_id):
+        if not record.awaits(attempt=attempt, node_id=node_id):
             return None
         return JobAssigned(
             job_id=job_id,
@@ -134,6 +134,7 @@ class Attempts:
             services=name_services(record.need.types),
             audio_ms=assignment.audio_ms,
             kind=JobKind(pair=record.need.pair, tenant_id=record.tenant_id),
+            is_hedge=record.hedge == attempt,
         )
 
     def start(

@@ -13,7 +13,7 @@ from scheduling.model.limits import JobLimits
 from scheduling.model.nodes import Node
 from scheduling.model.speeds import name_services
 from scheduling.placement.chooser import Chooser
-from scheduling.placement.decisions import PLACED, DecisionBuilder
+from scheduling.placement.decisions import HEDGED, PLACED, DecisionBuilder
 from scheduling.placement.ranking import Choice
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest
@@ -29,6 +29,7 @@ class ReservationOutcome(enum.Enum):
     PLACED = enum.auto()
     REFUSED = enum.auto()
     JOB_GONE = enum.auto()
+    UNREACHABLE = enum.auto()
 
 
 class Reservation:
@@ -174,6 +175,57 @@ class Reservation:
         frame = self._encode(placement_request.assignment)
         return await self._assign(placement_request, node, frame, decision_builder)
 
+    async def add_second(
+        self,
+        *,
+        placement_request: PlacementRequest,
+        node: Node,
+        decision_builder: DecisionBuilder,
+        first_node_id: str,
+    ) -> ReservationOutcome:
+        """Let `node` have a job as well that another one works on: slot, record, connection.
+
+        Where the way there is lost, the node may have it all the same: its time to accept decides.
+        """
+        job = placement_request.assignment
+        asked = decision_builder.start_asking()
+        slot = await self._reserve(placement_request, node, decision_builder.choice)
+        decision_builder.note_answer(
+            node_id=node.node_id, word=slot.word, load=slot.load, asked=asked
+        )
+        if not slot.done:
+            self._fleet.loads.correct(node.node_id, slot.load)
+            return ReservationOutcome.REFUSED
+        self._fleet.loads.record(node.node_id, slot.load)
+        begun = await self._stores.hedges.begin(
+            session_id=job.session_id,
+            job_id=job.job_id,
+            attempt=placement_request.attempt - 1,
+            node_id=first_node_id,
+            second_node_id=node.node_id,
+        )
+        if not begun.done:
+            await self._release(placement_request, node)
+            return ReservationOutcome.JOB_GONE
+        event = self._describe(
+            placement_request, node, self._encode(job), decision_builder, is_hedge=True
+        )
+        with contextlib.suppress(errors.DependencyDown):
+            if not await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch):
+                return ReservationOutcome.UNREACHABLE
+        decision = decision_builder.decide(
+            HEDGED, attempt=event.attempt, at_ms=clock.now_ms(), node_id=node.node_id
+        )
+        dispatched = self._stores.jobs.dispatch(
+            session_id=job.session_id,
+            job_id=job.job_id,
+            attempt=event.attempt,
+            node_id=node.node_id,
+            decision=decision,
+        )
+        unattended(dispatched, what="a dispatch")
+        return ReservationOutcome.PLACED
+
     async def _assign(
         self,
         placement_request: PlacementRequest,
@@ -187,18 +239,7 @@ class Reservation:
         only once the job surely stands there no more.
         """
         job = placement_request.assignment
-        event = JobAssigned(
-            job_id=job.job_id,
-            attempt=placement_request.attempt,
-            session_id=job.session_id,
-            utterance_index=job.utterance_index,
-            trace_id=job.trace_id,
-            frame=frame,
-            is_open=job.is_open,
-            services=name_services(placement_request.need.types),
-            audio_ms=job.audio_ms,
-            kind=self._tell_kind(placement_request, node, decision_builder.choice),
-        )
+        event = self._describe(placement_request, node, frame, decision_builder)
         try:
             taken = await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch)
         except errors.DependencyDown as lost:
@@ -226,13 +267,34 @@ class Reservation:
             await self._delivery.to_session(job.session_id, dispatched)
         return ReservationOutcome.PLACED
 
-    def _tell_kind(
-        self, placement_request: PlacementRequest, node: Node, choice: Choice | None
-    ) -> JobKind:
-        return JobKind(
-            pool_id=choice.pool_id if choice else self._chooser.find_pool(placement_request, node),
-            pair=placement_request.need.pair,
-            tenant_id=placement_request.tenant_id,
+    def _describe(
+        self,
+        placement_request: PlacementRequest,
+        node: Node,
+        frame: str,
+        decision_builder: DecisionBuilder,
+        *,
+        is_hedge: bool = False,
+    ) -> JobAssigned:
+        job, choice = placement_request.assignment, decision_builder.choice
+        return JobAssigned(
+            job_id=job.job_id,
+            attempt=placement_request.attempt,
+            session_id=job.session_id,
+            utterance_index=job.utterance_index,
+            trace_id=job.trace_id,
+            frame=frame,
+            is_open=job.is_open,
+            services=name_services(placement_request.need.types),
+            audio_ms=job.audio_ms,
+            kind=JobKind(
+                pool_id=choice.pool_id
+                if choice
+                else self._chooser.find_pool(placement_request, node),
+                pair=placement_request.need.pair,
+                tenant_id=placement_request.tenant_id,
+            ),
+            is_hedge=is_hedge,
         )
 
     async def _undo_place(

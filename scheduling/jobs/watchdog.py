@@ -83,6 +83,8 @@ class Watchdog:
             await self._clear_up(record, now_ms)
         elif record.due_at_ms > now_ms:
             await self._look_again(record, left_ms=record.due_at_ms - now_ms)
+        elif record.is_hedge_due(now_ms):
+            await self._end_hedge(record)
         else:
             await self._expire(record, now_ms=now_ms)
 
@@ -124,13 +126,27 @@ class Watchdog:
             refused = Refused(code=gone.code, message=str(gone), details=gone.details)
             await self._retries.refuse(record, record.first_failure or refused)
             return
+        await self._fail_late(
+            record, attempt=record.attempt, node_id=record.node_id, state=record.state
+        )
+
+    async def _end_hedge(self, record: JobRecord) -> None:
+        """The second attempt of a hedged job took too long: the first goes on alone."""
+        second = next((node for attempt, node in record.live if attempt == record.hedge), "")
+        await self._fail_late(
+            record, attempt=record.hedge, node_id=second, state=record.hedge_state
+        )
+
+    async def _fail_late(
+        self, record: JobRecord, *, attempt: int, node_id: str, state: JobState
+    ) -> None:
         late = errors.JobTimedOut()
         await self._retries.retry(
             session_id=record.session_id,
             job_id=record.job_id,
-            attempt=record.attempt,
-            node_id=record.node_id,
-            reason="ack_timeout" if record.state in SENT else "job_timeout",
+            attempt=attempt,
+            node_id=node_id,
+            reason="ack_timeout" if state in SENT else "job_timeout",
             refused=Refused(code=late.code, message=str(late)),
         )
 

@@ -15,7 +15,8 @@ class JobAssigned(msgspec.Struct, frozen=True, tag="job_assigned"):
     """To a node: here is a job; `frame` is the encoded assignment, ready for the socket.
 
     One that `is_open` is still being spoken: its audio follows. `services` and `audio_ms` are what
-    the time it takes is measured by, `kind` is what it is counted as.
+    the time it takes is measured by, `kind` is what it is counted as. One that `is_hedge` is worked
+    on elsewhere as well.
     """
 
     job_id: str
@@ -28,6 +29,7 @@ class JobAssigned(msgspec.Struct, frozen=True, tag="job_assigned"):
     services: str = ""
     audio_ms: int = 0
     kind: JobKind = JobKind()
+    is_hedge: bool = False
 
 
 class AudioSpoken(msgspec.Struct, frozen=True, tag="audio_spoken"):

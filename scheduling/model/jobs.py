@@ -239,7 +239,8 @@ class JobRecord(msgspec.Struct, frozen=True):
     one it ended with. `first_failure` is what to tell where none is answered well. While somebody
     speaks, `open_until_ms` is when that must be over; 0 where all has been said. `deadline_at_ms`
     is when its next step must have happened, `answer_by_ms` when it must be answered, 0 for no such
-    moment.
+    moment. While it is hedged, `hedge` is the second attempt, in `hedge_state`, until
+    `hedge_until_ms`; else 0. Once hedged, it `was_hedged`.
     """
 
     job_id: str
@@ -263,13 +264,23 @@ class JobRecord(msgspec.Struct, frozen=True):
     failures: tuple[FailedAttempt, ...] = ()
     declined_by: tuple[str, ...] = ()
     answer_by_ms: int = 0
+    hedge: int = 0
+    hedge_state: JobState = JobState.NEW
+    hedge_until_ms: int = 0
+    was_hedged: bool = False
 
     @property
     def due_at_ms(self) -> int:
         """Return when somebody must look at it: it is to be answered, or to take its next step."""
-        if self.answer_by_ms and self.state not in ENDED:
-            return min(self.deadline_at_ms, self.answer_by_ms)
-        return self.deadline_at_ms
+        moments = [self.deadline_at_ms]
+        if self.state not in ENDED:
+            moments += filter(None, [self.answer_by_ms, self.hedge and self.hedge_until_ms])
+        return min(moments)
+
+    def is_hedge_due(self, now_ms: int) -> bool:
+        """Say whether only the second attempt is late: the first, and its job, go on."""
+        ends_at_ms = min(filter(None, [self.deadline_at_ms, self.answer_by_ms]))
+        return self.hedge > 0 and self.hedge_until_ms <= now_ms < ends_at_ms
 
     @property
     def not_for(self) -> tuple[str, ...]:
@@ -279,6 +290,14 @@ class JobRecord(msgspec.Struct, frozen=True):
     def is_current(self, *, attempt: int, node_id: str) -> bool:
         """Say whether an attempt is the newest, on its node, and the job goes on."""
         return self.state not in ENDED and (self.attempt, self.node_id) == (attempt, node_id)
+
+    def awaits(self, *, attempt: int, node_id: str) -> bool:
+        """Say whether an attempt was handed to its node, which is still to accept it."""
+        if self.hedge and attempt == self.hedge:
+            is_sent = self.hedge_state is JobState.DISPATCHED
+            return is_sent and self.holds(attempt=attempt, node_id=node_id)
+        is_sent = self.state is JobState.DISPATCHED
+        return is_sent and self.is_current(attempt=attempt, node_id=node_id)
 
     def holds(self, *, attempt: int, node_id: str) -> bool:
         """Say whether an attempt is live, and so entitled to its slot."""

@@ -10,14 +10,30 @@ import msgspec
 from scheduling.model.jobs import STREAMING
 
 _LEAST_AUDIO_MS = 1_000
+# So many jobs tell what one in twenty exceeds.
+LEAST_JOBS = 20
+# Past what is usual by so much, a job takes long.
+_MARGIN_SHARE = 1.25
+_LEAST_MARGIN_MS = 50
 
 
 class Speed(msgspec.Struct, frozen=True):
-    """What a second of audio takes a node with these services; `at_ms` is Redis's time."""
+    """What a second of audio takes a node with these services; `at_ms` is Redis's time.
+
+    One in twenty jobs takes more than `slow_ms` a second, 0 where too few were measured.
+    """
 
     services: str
     rate_ms: int
     at_ms: int
+    slow_ms: int = 0
+
+    def takes_long_after(self, audio_ms: int) -> float | None:
+        """Return from when on a job takes long, in ms; None where that is not known."""
+        if not self.slow_ms:
+            return None
+        usual_ms = self.slow_ms * max(audio_ms, _LEAST_AUDIO_MS) / 1_000
+        return max(usual_ms * _MARGIN_SHARE, usual_ms + _LEAST_MARGIN_MS)
 
 
 class MedianSpeed(msgspec.Struct, frozen=True):

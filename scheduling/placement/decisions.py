@@ -7,7 +7,7 @@ import msgspec
 from scheduling.model.errors import DependencyDown
 from scheduling.placement.ranking import Choice
 
-PLACED, WAITS, REFUSED = "placed", "waits", "refused"
+PLACED, WAITS, REFUSED, HEDGED = "placed", "waits", "refused", "hedged"
 MOST_DECISIONS = 20
 
 

@@ -21,7 +21,8 @@ DECLINED = "declined"
 class Declined(msgspec.Struct, frozen=True):
     """What a node's no changed: the job's next attempt, and who does not get it any more.
 
-    Where nothing changed, `refusal` says why, and the rest is empty.
+    The attempt is 0 where the job was hedged, and goes on with its first one. Where nothing
+    changed, `refusal` says why, and the rest is empty.
     """
 
     refusal: str = ""

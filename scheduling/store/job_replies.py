@@ -123,7 +123,7 @@ def _find_end(raw: dict[str, str]) -> LiveAttempt | None:
 def _list_failures(raw: dict[str, str]) -> tuple[FailedAttempt, ...]:
     return tuple(
         FailedAttempt(attempt=attempt, node_id=node_id, reason=raw[f"failure:{attempt}"])
-        for attempt in range(1, int(raw["attempt"]) + 1)
+        for attempt in range(1, max(int(raw["attempt"]), int(raw.get("hedged", 0))) + 1)
         if f"failure:{attempt}" in raw and (node_id := raw.get(f"node:{attempt}"))
     )
 
@@ -154,4 +154,8 @@ def read_record(raw: dict[str, str]) -> JobRecord | None:
         open_until_ms=int(raw.get("open_until_ms", 0)),
         failures=_list_failures(raw),
         answer_by_ms=int(raw.get("answer_by_ms", 0)),
+        hedge=int(raw.get("hedge", 0)),
+        hedge_state=JobState(raw.get("hedge_state", JobState.NEW)),
+        hedge_until_ms=int(raw.get("hedge_until_ms", 0)),
+        was_hedged="hedged" in raw,
     )

@@ -5,7 +5,16 @@ from asyncio import Future
 import msgspec
 
 from scheduling.model import ids
-from scheduling.model.jobs import SENT, Assignment, Completed, JobKind, JobRecord, JobState, Request
+from scheduling.model.jobs import (
+    ENDED,
+    SENT,
+    Assignment,
+    Completed,
+    JobKind,
+    JobRecord,
+    JobState,
+    Request,
+)
 from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
 from scheduling.model.outcomes import Outcome, Refused
@@ -326,14 +335,21 @@ class JobStore:
         self, *, session_id: str, job_id: str, attempt: int, node_id: str
     ) -> "Future[bool]":
         """Say whether an attempt is still to be given to `node_id` (C11, before the socket)."""
-        expected = (str(attempt), node_id)
+        number = str(attempt)
         return self._connection.execute(
             "HMGET",
             self._keys.session.job(session_id, job_id),
             "state",
             "attempt",
             "node_id",
-            read=lambda raw: raw[0] in SENT and (raw[1], raw[2]) == expected,
+            "hedge",
+            "hedge_state",
+            f"node:{number}",
+            read=lambda raw: (
+                raw[0] not in ENDED and raw[4] in SENT and raw[5] == node_id
+                if raw[3] == number
+                else (raw[1], raw[2]) == (number, node_id) and raw[0] in SENT
+            ),
         )
 
     def find_assignment(self, *, session_id: str, job_id: str) -> "Future[Assignment | None]":

@@ -146,8 +146,10 @@ class JobNotes:
             return read
 
         def note(raw: Any) -> T:
-            self._transition(_UNKNOWN, JobState.SELECTING, done=raw[0] == 1)
-            if raw[0] == 1:
+            is_hedge = raw[:2] == [1, 0]
+            if not is_hedge:
+                self._transition(_UNKNOWN, JobState.SELECTING, done=raw[0] == 1)
+            if raw[0] == 1 and not is_hedge:
                 self._metrics.step(
                     JobState.SELECTING,
                     session_id=session_id,

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from scheduling.model.speeds import Speed
+from scheduling.model.speeds import LEAST_JOBS, Speed
 from scheduling.model.standing import GOOD_STANDING, Judgement, NodeState, Standing
 
 
@@ -70,10 +70,26 @@ def read_speeds(text: str) -> tuple[Speed, ...]:
     """Return how fast a node is as its record has it, ``""`` for not known."""
     if not text:
         return ()
-    said = msgspec.json.decode(text, type=dict[str, tuple[float, float, float, float]])
-    return tuple(
-        Speed(services=services, rate_ms=int(told), at_ms=int(told_at))
-        for services, (_, _, told, told_at) in said.items()
+    said = msgspec.json.decode(text, type=dict[str, list[float]])
+    return tuple(_read_speed(services, *known) for services, known in said.items())
+
+
+def _read_speed(
+    services: str,
+    _mean: float,
+    _at: float,
+    told: float,
+    told_at: float,
+    _slow: float = 0,
+    count: float = 0,
+    slow: float = 0,
+) -> Speed:
+    """Return one speed; a record of an older version says nothing of what is slow."""
+    return Speed(
+        services=services,
+        rate_ms=int(told),
+        at_ms=int(told_at),
+        slow_ms=round(slow) if count >= LEAST_JOBS else 0,
     )
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.declines import DeclineStore
+from scheduling.store.hedges import HedgeStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.node_slots import NodeSlotStore
 from scheduling.store.nodes import NodeStore
@@ -21,6 +22,7 @@ class Stores:
     slots: NodeSlotStore
     jobs: JobStore
     declines: DeclineStore
+    hedges: HedgeStore
     outcomes: OutcomeStore
     timers: TimerStore
     decisions: DecisionStore

@@ -15,7 +15,8 @@ class JobModel:
 
     `ended_from` is the state before its end. `held` names the node of every attempt that one has
     or had, `live` the attempts beside the newest that may be answered yet. `open_until` is not 0
-    while it is being spoken; attempts below `whole_from` were over before the end of that.
+    while it is being spoken; attempts below `whole_from` were over before the end of that. `hedge`
+    is the second attempt while a node has it beside the newest, `hedged` that one ever since.
     """
 
     state: str
@@ -37,6 +38,10 @@ class JobModel:
     ended_by: tuple[int, str] | None = None
     open_until: int = 0
     whole_from: int = 0
+    hedge: int = 0
+    hedge_state: str = ""
+    hedge_until: int = 0
+    hedged: int = 0
 
     @property
     def is_over(self) -> bool:
@@ -130,6 +135,8 @@ class SessionModel:
             return "not_found"
         if (job.attempt, job.node_id) != (attempt, node_id):
             beside = not job.is_over and attempt in job.live and job.held[attempt] == node_id
+            if beside and attempt == job.hedge:
+                self._step_hedge(job, state, now=now, span=span)
             return "beside" if beside else "stale_attempt"
         if job.state not in ORDER:
             return "illegal"
@@ -140,11 +147,53 @@ class SessionModel:
         job.state = state
         return ""
 
+    def _step_hedge(self, job: JobModel, state: str, *, now: int, span: int | None) -> None:
+        if ORDER.index(job.hedge_state) >= ORDER.index(state):
+            return
+        if span is not None and job.hedge_state in ORDER[:2]:
+            job.hedge_until = now + span
+        job.hedge_state = state
+
+    def hedge(self, job_id: str, *, attempt: int, node_id: str, second: str, now: int) -> str:
+        """Let a second node have the job as well."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "not_found"
+        if (job.attempt, job.node_id) != (attempt, node_id):
+            return "stale_attempt"
+        if job.state not in ORDER[2:]:
+            return "illegal"
+        if job.hedge and job.held[job.hedge] == second:
+            return ""
+        if job.hedged or job.live or job.open_until or job.whole_from or second == node_id:
+            return "hedged"
+        job.hedge = job.hedged = attempt + 1
+        job.hedge_state, job.hedge_until = "RESERVED", now + self._limits.ack_timeout_ms
+        job.live, job.live_until = (job.hedge,), job.hedge_until
+        job.held[job.hedge] = second
+        return ""
+
+    def decline_second(self, job_id: str, *, node_id: str) -> str:
+        """The node of the second attempt would not take it; the first goes on."""
+        job = self.jobs[job_id]
+        if job.is_over or not job.hedge or job.held[job.hedge] != node_id:
+            return "stale_attempt"
+        if job.hedge_state in ORDER[2:]:
+            return "accepted"
+        job.held[job.hedge] = ""
+        job.live = tuple(each for each in job.live if each != job.hedge)
+        job.hedge = 0
+        return ""
+
     def dispatch(self, job_id: str, *, attempt: int, node_id: str, now: int) -> str:
         """Keep a decision of the current attempt, and take its step where it is the next."""
         job = self.jobs.get(job_id)
         if job is None:
             return "not_found"
+        if job.hedge and job.hedge == attempt and not job.is_over and job.held[attempt] == node_id:
+            job.decisions = min(job.decisions + 1, MOST_DECISIONS)
+            self._step_hedge(job, "DISPATCHED", now=now, span=None)
+            return "already"
         if (job.attempt, job.node_id) != (attempt, node_id):
             return "stale_attempt"
         job.decisions = min(job.decisions + 1, MOST_DECISIONS)
@@ -172,26 +221,58 @@ class SessionModel:
         reports = job.reported + reported
         deadline = max(now + limits.pending_timeout_ms, job.open_until)
         may_deliver = may_deliver and not (job.open_until or job.whole_from)
-        beside = attempt != job.attempt and attempt in job.live and not may_deliver
-        if beside and job.held[attempt] == node_id:
+        beside = attempt != job.attempt and attempt in job.live and job.held[attempt] == node_id
+        if beside and attempt == job.hedge:
+            return self._end_hedge(job, reported=reported, may_deliver=may_deliver)
+        if beside and not may_deliver:
             return self._end_beside(job, attempt, reported=reported, now=now)
-        if (job.attempt, job.node_id) != (attempt, node_id):
-            return "stale_attempt"
-        if job.state not in ORDER:
-            return "illegal"
-        if job.attempt > limits.failover_max_attempts or reports > limits.max_retry:
-            return "exhausted"
+        why_not = self._why_not_requeued(job, attempt, node_id, reports)
+        if why_not:
+            return why_not
         if reported:
             job.answered.add(attempt)
+        job.live = tuple(each for each in job.live if each != job.hedge)
         if may_deliver:
             job.live = (*job.live, attempt)
             job.live_until = max(job.live_until, job.deadline_at)
-        job.state, job.attempt, job.node_id = "RETRYING", attempt + 1, ""
+        if job.hedge:
+            self._promote(job)
+            return ""
+        job.state, job.attempt, job.node_id = "RETRYING", max(attempt, job.hedged) + 1, ""
         if lacks_a_piece and job.whole_from == attempt:
             job.whole_from = attempt + 1
         job.failed_on, job.reported = (*job.failed_on, node_id), reports
         job.waits_since = now
         job.deadline_at = max(deadline, job.live_until if job.live else 0)
+        return ""
+
+    def _why_not_requeued(self, job: JobModel, attempt: int, node_id: str, reports: int) -> str:
+        limits = self._limits
+        if (job.attempt, job.node_id) != (attempt, node_id):
+            return "stale_attempt"
+        if job.state not in ORDER:
+            return "illegal"
+        tried = job.attempt - (0 < job.hedged <= job.attempt)
+        is_spent = tried > limits.failover_max_attempts or reports > limits.max_retry
+        return "exhausted" if is_spent and not job.hedge else ""
+
+    def _promote(self, job: JobModel) -> None:
+        """The second attempt is the newest now, as far as it came; no try is spent."""
+        job.failed_on = (*job.failed_on, job.node_id)
+        job.state, job.attempt, job.node_id = job.hedge_state, job.hedge, job.held[job.hedge]
+        job.deadline_at, job.hedge = job.hedge_until, 0
+
+    def _end_hedge(self, job: JobModel, *, reported: bool, may_deliver: bool) -> str:
+        if job.is_over:
+            return "illegal"
+        attempt, job.hedge = job.hedge, 0
+        job.failed_on = (*job.failed_on, job.held[attempt])
+        if reported:
+            job.answered.add(attempt)
+        if may_deliver:
+            job.live_until = max(job.live_until, job.deadline_at)
+        else:
+            job.live = tuple(each for each in job.live if each != attempt)
         return ""
 
     def _end_beside(self, job: JobModel, attempt: int, *, reported: bool, now: int) -> str:

@@ -47,11 +47,13 @@ class JobsAgainstModel(StoreMachine):
     def _aim(self, job_id: str, mistaken: int) -> tuple[int, str]:
         """Return attempt and node of the job's own, or of another when `mistaken`.
 
-        4 is an older attempt, and the node that had it.
+        4 is an older attempt, and the node that had it; 5 the second one of a hedged job.
         """
         job = self.model.jobs.get(job_id)
         if job is None:
             return 1, "n1"
+        if mistaken == 5 and job.hedge:
+            return job.hedge, job.held[job.hedge]
         if mistaken == 4:
             older = job.live[0] if job.live else max(job.attempt - 1, 1)
             return older, job.held[older]
@@ -120,7 +122,7 @@ class JobsAgainstModel(StoreMachine):
 
     @rule(
         job_id=job_ids,
-        mistaken=st.sampled_from([0, 0, 0, 1, 2, 3, 4]),
+        mistaken=st.sampled_from([0, 0, 0, 1, 2, 3, 4, 5, 5]),
         state=st.sampled_from([JobState.DISPATCHED, JobState.ACKED, JobState.RUNNING]),
         span=spans,
         times=times,
@@ -141,7 +143,7 @@ class JobsAgainstModel(StoreMachine):
                 job_id, attempt=attempt, node_id=node_id, state=state, now=self.now_ms, span=span
             )
 
-    @rule(job_id=job_ids, mistaken=st.sampled_from([0, 0, 0, 1, 2, 3, 4]), times=times)
+    @rule(job_id=job_ids, mistaken=st.sampled_from([0, 0, 0, 1, 2, 3, 4, 5, 5]), times=times)
     def dispatch(self, *, job_id, mistaken, times) -> None:
         attempt, node_id = self._aim(job_id, mistaken)
         decision = Decision(at_ms=1, attempt=attempt, outcome="placed", node_id=node_id)
@@ -160,7 +162,7 @@ class JobsAgainstModel(StoreMachine):
 
     @rule(
         job_id=job_ids,
-        mistaken=st.sampled_from([0, 0, 0, 1, 2, 3, 4]),
+        mistaken=st.sampled_from([0, 0, 0, 1, 2, 3, 4, 5, 5]),
         reported=st.booleans(),
         may_deliver=st.booleans(),
         reason=st.sampled_from(["it failed", "stream_gap"]),
@@ -204,9 +206,60 @@ class JobsAgainstModel(StoreMachine):
         if fails:
             self.requeue(mistaken=4, may_deliver=False, **how)
 
+    @rule(job_id=job_ids, mistaken=st.integers(0, 3), second=node_ids, times=times)
+    def hedge(self, *, job_id, mistaken, second, times) -> None:
+        attempt, node_id = self._aim(job_id, mistaken)
+        for _ in range(times):
+            reply = self.call(
+                self.stores.hedges.begin,
+                session_id=SESSION,
+                job_id=job_id,
+                attempt=attempt,
+                node_id=node_id,
+                second_node_id=second,
+            )
+            assert reply.reason == self.model.hedge(
+                job_id, attempt=attempt, node_id=node_id, second=second, now=self.now_ms
+            )
+            assert reply.values == ((attempt + 1,) if reply.done else reply.values)
+
+    @rule(job_id=job_ids, how=st.sampled_from(["goes on", "fails", "first fails", "declines"]))
+    def hedge_one_that_works(self, *, job_id: str, how: str) -> None:
+        """Two nodes work on a job, and one of them fails; chance seldom gets here."""
+        job = self.model.jobs.get(job_id)
+        if job is None or job.is_over or job.open_until or job.whole_from:
+            return
+        if not job.node_id:
+            self.place(job_id=job_id, mistaken=0, node_id="n1", span=None, times=1)
+        self.advance(job_id=job_id, mistaken=0, state=JobState.ACKED, span=30_000, times=1)
+        self.hedge(job_id=job_id, mistaken=0, second="n2", times=1)
+        if how == "declines":
+            self.decline_second(job_id=job_id)
+        elif how != "goes on":
+            fails = {"job_id": job_id, "reason": "it failed", "callers": 1}
+            mistaken = 5 if how == "fails" else 0
+            self.requeue(mistaken=mistaken, reported=False, may_deliver=False, **fails)
+
+    @rule(job_id=job_ids)
+    def decline_second(self, job_id: str) -> None:
+        job = self.model.jobs.get(job_id)
+        if job is None or not job.hedge:
+            return
+        node_id = job.held[job.hedge]
+        declined = self.call(
+            self.stores.declines.decline,
+            session_id=SESSION,
+            job_id=job_id,
+            attempt=job.hedge,
+            node_id=node_id,
+            reason="",
+        )
+        assert declined.refusal == self.model.decline_second(job_id, node_id=node_id)
+        assert declined.attempt == 0
+
     @rule(
         job_id=job_ids,
-        mistaken=st.sampled_from([None, 0, 0, 1, 2, 3, 4, 4]),
+        mistaken=st.sampled_from([None, 0, 0, 1, 2, 3, 4, 4, 5, 5]),
         state=st.sampled_from([JobState.DONE, JobState.FAILED, JobState.CANCELLED]),
         callers=times,
     )
@@ -271,6 +324,12 @@ class JobsAgainstModel(StoreMachine):
             assert int(record["deadline_at_ms"]) == job.deadline_at
             assert as_read.open_until_ms == job.open_until or job.is_over
             assert int(record.get("whole_from", 0)) == job.whole_from
+            if not job.is_over:
+                assert as_read.hedge == job.hedge
+                assert as_read.due_at_ms == min(
+                    job.deadline_at, job.hedge_until if job.hedge else job.deadline_at
+                )
+            assert as_read.was_hedged == bool(job.hedged)
             assert (as_read.state == "DONE") <= (not job.open_until)
             assert values.pop(f"{TAG}:outcome:{job_id}", None) == job.outcome
             assert len(values.pop(f"{TAG}:why:{job_id}", ())) == job.decisions
@@ -294,11 +353,11 @@ class JobsAgainstModel(StoreMachine):
         assert all(count <= 1 for count in self.winners.values())
         assert all(count <= 1 for count in self.failures.values())
         for job in self.model.jobs.values():
-            assert len(job.failed_on) <= JOB_LIMITS.failover_max_attempts
+            assert len(job.failed_on) <= JOB_LIMITS.failover_max_attempts + bool(job.hedged)
             assert job.reported <= JOB_LIMITS.max_retry
-            assert len(job.live) < job.attempt
+            assert len(job.live) < job.attempt + bool(job.hedge)
 
 
-@pytest.mark.req("J1", "J2", "J4", "J8", "J9", "J11", "J13", "ED4", "SP4", "SP7", "SP8")
+@pytest.mark.req("J1", "J2", "J4", "J8", "J9", "J11", "J13", "ED4", "ND6", "SP4", "SP7", "SP8")
 def test_jobs_equal_their_model(redis_server: OwnRedis) -> None:
     search(JobsAgainstModel, redis_server.url)

@@ -114,6 +114,7 @@ PACERS = {
     "tests/chaos/streaming_speakers.py:_speak": "they pause between sentences",
     "tests/chaos/streaming_speakers.py:_say_rest": "a word takes its time",
     "tests/e2e/test_deadlines_under_load.py:_speak": "so many utterances a second",
+    "tests/e2e/test_hedged_stalls.py:say": "speakers who pause between utterances",
     "tests/security/fortress.py:drip": "an attacker sends a byte now and then",
     "tests/security/test_shares.py:_flood": "so many utterances a second, as was seen",
     "tests/store/test_reply_timeout.py:test_a_stall_of_this_process_is_not_held_against_redis": (

@@ -29,6 +29,7 @@ from scheduling.store.allowances import AllowanceStore
 from scheduling.store.credentials import CredentialStore
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.declines import DeclineStore
+from scheduling.store.hedges import HedgeStore
 from scheduling.store.hooks import HookStore
 from scheduling.store.instances import InstanceStore
 from scheduling.store.job_history import HistoryStore
@@ -144,6 +145,7 @@ class Stores:
     slots: NodeSlotStore
     jobs: JobStore
     declines: DeclineStore
+    hedges: HedgeStore
     outcomes: OutcomeStore
     sessions: SessionStore
     timers: TimerStore
@@ -171,7 +173,7 @@ class Stores:
         self.now_ms = now_ms
         for store in (
             *(self.nodes, self.slots, self.jobs, self.outcomes, self.sessions, self.timers),
-            *(self.instances, self.index, self.history, self.declines),
+            *(self.instances, self.index, self.history, self.declines, self.hedges),
         ):
             store.test_clock = str(now_ms)
         for other in (
@@ -184,7 +186,7 @@ class Stores:
         """Let Redis's own clock decide, as it does in the product."""
         for store in (
             *(self.nodes, self.slots, self.jobs, self.declines, self.outcomes),
-            *(self.sessions, self.timers),
+            *(self.sessions, self.timers, self.hedges),
         ):
             store.test_clock = ""
 
@@ -227,6 +229,7 @@ def make_stores(
         slots=core.slots,
         jobs=core.jobs,
         declines=core.declines,
+        hedges=core.hedges,
         outcomes=core.outcomes,
         sessions=SessionStore(connection, keys=keys, life_ms=60_000),
         timers=core.timers,

@@ -111,6 +111,9 @@ CALLS = {
         "is_awaited": {**JOB_NAME, "attempt": 1, "node_id": "n1"},
     },
     "declines": {"decline": {**JOB_NAME, "attempt": 1, "node_id": "n1", "reason": ""}},
+    "hedges": {
+        "begin": {**JOB_NAME, "attempt": 1, "node_id": "n1", "second_node_id": "n2"},
+    },
     "outcomes": {
         "find": JOB_NAME,
         "restore": {"request": make_request(), "outcome": REFUSED, "is_told": False},
