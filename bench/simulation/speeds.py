@@ -15,7 +15,7 @@ class SpeedsModel:
     """The speeds of all nodes, by the keys of their records."""
 
     def __init__(self) -> None:
-        self.known: dict[str, dict[str, list[float]]] = {}
+        self.known: dict[str, dict[str, list[int]]] = {}
 
     def note(self, key: str, services: str, rate: int, now: int) -> str:
         """Take a time; return what there is to tell, ``""`` for nothing new."""
@@ -23,16 +23,17 @@ class SpeedsModel:
             return ""
         speeds = self.known.setdefault(key, {})
         known = speeds.get(services, [rate, now, 0, 0])
-        mean, at, told, told_at, slow, count, told_slow = [*known, rate, 0, 0][:7]
+        mean, at, told, told_at, slow, count, told_slow = [*known, rate * 100, 0, 0][:7]
         older = _KEEPS * 0.5 ** (max(now - at, 0) / _HALF_LIFE_MS)
         mean = math.floor(rate + (mean - rate) * older + 0.5)
         step = max(_LEAST_STEP, 1 / (count + 1)) * slow
-        slow = min(slow + step * 0.95, rate) if rate > slow else max(slow - step * 0.05, rate)
-        slow, count = math.floor(slow * 100 + 0.5) / 100, min(count + 1, 1_000)
+        took = rate * 100
+        moved = min(slow + step * 0.95, took) if took > slow else max(slow - step * 0.05, took)
+        slow, count = math.floor(moved + 0.5), min(count + 1, 1_000)
         change, slow_change = abs(mean - told), abs(slow - told_slow)
         is_news = (
             (change > _NO_NEWS_MS and change * 10 > told)
-            or (slow_change > _NO_NEWS_MS and slow_change * 10 > told_slow)
+            or (slow_change > _NO_NEWS_MS * 100 and slow_change * 10 > told_slow)
             or count == LEAST_JOBS
             or told_at == 0
             or now - told_at > _TOLD_EVERY_MS

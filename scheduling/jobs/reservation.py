@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import enum
 
+import msgspec
+
+from scheduling.jobs.assigned import describe_assigned
 from scheduling.jobs.standings import Standings
 from scheduling.model import clock, errors
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobAssigned, JobDispatched
-from scheduling.model.jobs import EncodeAssignment, JobKind, Request
+from scheduling.model.jobs import EncodeAssignment, Request
 from scheduling.model.limits import JobLimits
 from scheduling.model.nodes import Node
-from scheduling.model.speeds import name_services
 from scheduling.placement.chooser import Chooser
 from scheduling.placement.decisions import HEDGED, PLACED, DecisionBuilder
 from scheduling.placement.ranking import Choice
@@ -207,9 +209,9 @@ class Reservation:
         if not begun.done:
             await self._release(placement_request, node)
             return ReservationOutcome.JOB_GONE
-        event = self._describe(
-            placement_request, node, self._encode(job), decision_builder, is_hedge=True
-        )
+        frame = self._encode(job)
+        event = self._describe(placement_request, node, frame, decision_builder.choice)
+        event = msgspec.structs.replace(event, is_hedge=True)
         with contextlib.suppress(errors.DependencyDown):
             if not await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch):
                 return ReservationOutcome.UNREACHABLE
@@ -239,7 +241,7 @@ class Reservation:
         only once the job surely stands there no more.
         """
         job = placement_request.assignment
-        event = self._describe(placement_request, node, frame, decision_builder)
+        event = self._describe(placement_request, node, frame, decision_builder.choice)
         try:
             taken = await self._delivery.to_node(node.node_id, event, conn_epoch=node.conn_epoch)
         except errors.DependencyDown as lost:
@@ -268,34 +270,10 @@ class Reservation:
         return ReservationOutcome.PLACED
 
     def _describe(
-        self,
-        placement_request: PlacementRequest,
-        node: Node,
-        frame: str,
-        decision_builder: DecisionBuilder,
-        *,
-        is_hedge: bool = False,
+        self, placement_request: PlacementRequest, node: Node, frame: str, choice: Choice | None
     ) -> JobAssigned:
-        job, choice = placement_request.assignment, decision_builder.choice
-        return JobAssigned(
-            job_id=job.job_id,
-            attempt=placement_request.attempt,
-            session_id=job.session_id,
-            utterance_index=job.utterance_index,
-            trace_id=job.trace_id,
-            frame=frame,
-            is_open=job.is_open,
-            services=name_services(placement_request.need.types),
-            audio_ms=job.audio_ms,
-            kind=JobKind(
-                pool_id=choice.pool_id
-                if choice
-                else self._chooser.find_pool(placement_request, node),
-                pair=placement_request.need.pair,
-                tenant_id=placement_request.tenant_id,
-            ),
-            is_hedge=is_hedge,
-        )
+        pool_id = choice.pool_id if choice else self._chooser.find_pool(placement_request, node)
+        return describe_assigned(placement_request, frame=frame, pool_id=pool_id)
 
     async def _undo_place(
         self, placement_request: PlacementRequest, node: Node

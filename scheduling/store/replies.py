@@ -89,7 +89,7 @@ def _read_speed(
         services=services,
         rate_ms=int(told),
         at_ms=int(told_at),
-        slow_ms=round(slow) if count >= LEAST_JOBS else 0,
+        slow_ms=round(slow / 100) if count >= LEAST_JOBS else 0,
     )
 
 

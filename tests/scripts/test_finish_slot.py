@@ -1,8 +1,10 @@
 """finish_slot frees the slot of an attempt that ended, once, however far it came."""
 
+import random
+
 import pytest
 
-from scheduling.model.speeds import Work
+from scheduling.model.speeds import LEAST_JOBS, Speed, Work
 from scheduling.store.replies import SlotReply
 from tests.scripts.conftest import Watcher
 from tests.scripts.fixtures import JOB, JOB_LIMITS, OTHER_JOB, Stores, make_ready, reserve, run
@@ -129,3 +131,20 @@ async def test_a_node_that_became_fast_is_known_as_such_soon(stores: Stores) -> 
         await take(stores, f"job-{number}", 300)
 
     assert (await read(stores))["asr"] < 600
+
+
+@pytest.mark.req("ND6")
+@pytest.mark.parametrize("seed", range(3))
+async def test_of_a_nodes_times_the_one_is_known_that_one_in_twenty_exceeds(
+    stores: Stores, seed: int
+) -> None:
+    rng = random.Random(seed)
+    times = [round(rng.lognormvariate(6, 0.25)) for _ in range(400)]
+    known: tuple[Speed, ...] = ()
+    for number, rate_ms in enumerate(times, start=1):
+        freed = await take(stores, f"job-{number}", rate_ms)
+        known = freed.speeds or known
+        assert number >= LEAST_JOBS or not any(speed.slow_ms for speed in known)
+
+    above = sum(rate_ms > known[0].slow_ms for rate_ms in times)
+    assert 0.02 <= above / len(times) <= 0.1
