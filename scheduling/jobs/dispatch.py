@@ -14,7 +14,7 @@ from scheduling.jobs.settlement import Settlement
 from scheduling.jobs.tenants import Tenants
 from scheduling.jobs.waiting_line import WaitingLine
 from scheduling.model import clock, errors
-from scheduling.model.jobs import Request
+from scheduling.model.jobs import NO_JOB, Request
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.model.outcomes import Refused
@@ -76,17 +76,23 @@ class Dispatcher:
         :raises DependencyDown: Redis did not answer; the job may exist, and ends by its timer
         """
         begun_ms = clock.steady_ms()
+        existing: str | None = NO_JOB
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("utterance to be dispatched", extra=name_utterance(request))
         try:
-            return await self._admit(request)
+            existing = await self._admit(request)
         except errors.Refusal as refusal:
             job = request.assignment
             self._metrics.refuse(refusal.code, session_id=job.session_id, job_id=job.job_id)
             refused = name_utterance(request) | {"reason": refusal.code}
             logger.info("utterance refused", extra=refused)
             raise
+        else:
+            return existing
         finally:
+            if existing is not None:
+                # There is no such job, or none that anybody knows of: its timer in Redis may.
+                self._deadlines.forget(request.assignment.job_id)
             if clock.steady_ms() - begun_ms > self._metrics.path_warn_ms:
                 self._metrics.count("slow_path_total", "dispatch")
 

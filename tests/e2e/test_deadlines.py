@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.e2e.servers import Lingua
+from tests.e2e.test_streaming import overheard, say
 from tests.peers.frames import Frame, opus
 from tests.peers.http import ask
 from tests.peers.node import FakeNode
@@ -164,6 +165,20 @@ async def test_chunks_may_name_the_deadline_of_what_they_end(
         job = await node.job()
         told = await refused(speaker, job["utterance_index"])
         assert told["reason"] == "deadline_exceeded"
+
+
+@pytest.mark.req("ND5", "SP4")
+async def test_while_somebody_speaks_no_deadline_runs(lingua: Lingua) -> None:
+    async with overheard(lingua, deadline_ms=SOON_MS) as (node, speaker, job):
+        assert "answer_by_ms" not in lingua.job(job["job_id"])
+        await say(speaker, [], final=True)
+        await node.next("job_close")
+
+        told = await refused(speaker, job["utterance_index"])
+
+        assert told["reason"] == "deadline_exceeded"
+        await node.next("job_cancel", job_id=job["job_id"])
+        assert "standing" not in lingua.node(node.node_id)
 
 
 @pytest.mark.req("ND5", "J16")
