@@ -99,13 +99,14 @@ class Chooser:
             return False
         if request.answer_by_ms <= now_ms:
             return True
-        able = [
-            candidate
-            for pool_id in route.pool_ids
-            for candidate in self._fleet.snapshot.candidates.find(pool_id, request.need).views
-            if candidate.is_open and candidate.node_id not in request.not_for
-        ]
-        return bool(able) and not any(map(in_time, able))
+        is_served = False
+        for pool_id in route.pool_ids:
+            for candidate in self._fleet.snapshot.candidates.find(pool_id, request.need).views:
+                if candidate.is_open and candidate.node_id not in request.not_for:
+                    if in_time(candidate):
+                        return False
+                    is_served = True
+        return is_served
 
     def allows(self, request: PlacementRequest, node: Node) -> bool:
         """Say whether a node that has a free slot may have this job."""
