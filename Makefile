@@ -187,6 +187,10 @@ simulate: setup  ## 5,000 nodes and 50,000 sessions in virtual time, policies si
 	@$(PYTHON) -m bench.simulate --keep
 	@$(PYTHON) -m bench.report
 
+.PHONY: simulate-day
+simulate-day: setup  ## a day whose nodes come and go as /api/v1/scaling says, in virtual time
+	@$(PYTHON) -m bench.day
+
 .PHONY: bench-report
 bench-report: setup  ## write the results of those above into docs/performance.md and docs/capacity.md
 	@$(PYTHON) -m bench.report

@@ -25,12 +25,13 @@ from scheduling.jobs.attempts import Attempts
 from scheduling.jobs.hedging import Hedging, Watched
 from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Settlement
-from scheduling.model import ids
+from scheduling.model import clock, ids
 from scheduling.model.background import Background
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown, NoSuchJob
 from scheduling.model.events import JobAccepted, JobAssigned, JobCancelled
 from scheduling.model.jobs import SENT
+from scheduling.model.metrics import Metrics
 from scheduling.model.outcomes import Outcome, Refused
 from scheduling.model.speeds import Work
 from sockets.reader import Unreadable
@@ -55,7 +56,9 @@ class NodeJobService:
         asr_metrics: AsrMetrics,
         unavailable_services: UnavailableServices,
         flaws: FlawReporter,
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._flaws = flaws
         self._unavailable_services = unavailable_services
         self._asr_metrics = asr_metrics
@@ -187,6 +190,9 @@ class NodeJobService:
         held = connection.find(message.job_id, message.attempt_id)
         connection.answer(message.job_id, message.attempt_id)
         work = held.measure() if held is not None else None
+        if held is not None and not ids.is_probe(session_id):
+            held_ms = clock.steady_ms() - held.given_at_ms
+            self._metrics.note_held(held.kind, held_ms=held_ms)
         outcome = self._read(connection, message, held)
         refused = outcome if isinstance(outcome, Refused) else None
         if refused is not None and refused.code == MODEL_NOT_AVAILABLE:

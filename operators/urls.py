@@ -4,7 +4,17 @@ from django.urls import path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
-from operators.api import audit, dead_letters, fleet, jobs, nodes, scraping, sessions, views
+from operators.api import (
+    audit,
+    dead_letters,
+    fleet,
+    jobs,
+    nodes,
+    scaling,
+    scraping,
+    sessions,
+    views,
+)
 from operators.api.pages import page
 from operators.console.job_commands import COMMANDS as JOB_COMMANDS
 from operators.console.node_commands import COMMANDS
@@ -20,6 +30,7 @@ PAGES = (
     "fleet",
     "pools",
     "coverage",
+    "scaling",
     "why",
     "dead-letters",
     "api-guide",
@@ -73,6 +84,7 @@ urlpatterns = [
         for action in COMMANDS
     ),
     path("api/v1/coverage", fleet.CoverageView.as_view()),
+    path("api/v1/scaling", scaling.ScalingView.as_view()),
     path("api/v1/phase3/pools", fleet.PoolsView.as_view()),
     path("api/v1/phase3/simulate", fleet.SimulateView.as_view()),
     *(path(f"api/v1/{name}", view.as_view()) for name, view in _POOLS),

@@ -186,7 +186,9 @@ async def _compose(
     in_flight = spans.make_in_flight() if spans else InFlight()
     asr_metrics = AsrMetrics(metrics)
     flaws = FlawReporter(metrics=metrics, show=services.registry.show_flaws)
-    jobs = build_job_service(services, pools=pools, asr_metrics=asr_metrics, flaws=flaws)
+    jobs = build_job_service(
+        services, pools=pools, asr_metrics=asr_metrics, flaws=flaws, metrics=metrics
+    )
     declines = build_job_declines(services, flaws=flaws)
     nodes_service = build_node_service(
         services,

@@ -156,6 +156,8 @@ class ConsoleConfiguration:
     model_hub_url: str
     model_hub_path: Path
     catalog_refresh_s: float
+    scaling_wait_ms: int
+    scaling_down_s: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,10 +13,12 @@ from operators.console.cluster import InstanceView
 from operators.console.cluster_stats import ClusterStats
 from operators.console.console import Console
 from operators.console.dead_letters import DeadLetterService
+from operators.console.demand_meter import DemandMeter
 from operators.console.fleet import FleetService
 from operators.console.instance_metrics import InstanceMetrics
 from operators.console.job_commands import JobControl
 from operators.console.job_queries import JobQueries
+from operators.console.scaling import ScalingService
 from operators.console.sessions import SessionQueries
 from operators.console.stats_cache import StatsCache
 from operators.console.stats_pages import StatsPages
@@ -40,8 +42,18 @@ def build_console(
         refresh_s=configuration.console.catalog_refresh_s,
     )
     cluster_stats = _build_cluster_stats(infrastructure, services, configuration, network=network)
+    scaling = ScalingService(
+        fleet=services.fleet,
+        wait_ms=configuration.console.scaling_wait_ms,
+        down_s=configuration.console.scaling_down_s,
+    )
     stats_cache = _build_stats_cache(
-        infrastructure, services, configuration, catalog=catalog, cluster_stats=cluster_stats
+        infrastructure,
+        services,
+        configuration,
+        catalog=catalog,
+        cluster_stats=cluster_stats,
+        scaling=scaling,
     )
     dead_letters = network.transport.figures.dead_letters
     return Console(
@@ -66,6 +78,7 @@ def build_console(
             waiting=services.dispatcher.waiting,
             catalog=catalog,
             stats_cache=stats_cache,
+            scaling=scaling,
             leads=lambda: pools.leader.leads,
             pause_ms=configuration.sessions.limits.segmentation.pause_ms,
         ),
@@ -84,6 +97,7 @@ def build_console(
             follower=pools.follower,
             sample_size=services.configuration.placement.sample_size,
         ),
+        scaling=scaling,
         needs_login=configuration.access.guards_sessions,
     )
 
@@ -103,6 +117,11 @@ def _build_cluster_stats(
         count_dead_letters=network.transport.figures.count_dead_letters,
         delivery=services.delivery,
         waiting=services.dispatcher.waiting,
+        measure_demand=DemandMeter(
+            metrics=infrastructure.metrics,
+            memory=services.fleet.demand,
+            read_clock_ms=clock.steady_ms,
+        ).measure,
         interval_s=configuration.network.stats_interval_s,
     )
 
@@ -114,11 +133,13 @@ def _build_stats_cache(
     *,
     catalog: Catalog,
     cluster_stats: ClusterStats,
+    scaling: ScalingService,
 ) -> StatsCache:
     pages = StatsPages(
         fleet=services.fleet,
         catalog=catalog,
         gather=cluster_stats.run_once,
+        scaling=scaling,
         instance=InstanceView(
             instance_id=infrastructure.instance_id,
             hostname=socket.gethostname(),

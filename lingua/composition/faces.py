@@ -75,7 +75,12 @@ def build_stale_requests(services: Services) -> StaleRequests:
 
 
 def build_job_service(
-    services: Services, *, pools: PoolParts, asr_metrics: AsrMetrics, flaws: FlawReporter
+    services: Services,
+    *,
+    pools: PoolParts,
+    asr_metrics: AsrMetrics,
+    flaws: FlawReporter,
+    metrics: Metrics,
 ) -> NodeJobService:
     """Build what takes the words of nodes about their jobs."""
     return NodeJobService(
@@ -87,6 +92,7 @@ def build_job_service(
         asr_metrics=asr_metrics,
         unavailable_services=pools.unavailable_services,
         flaws=flaws,
+        metrics=metrics,
     )
 
 

@@ -58,6 +58,8 @@ def read_configuration() -> Configuration:
             model_hub_url=settings.LINGUA_MODEL_HUB_URL,
             model_hub_path=settings.LINGUA_MODEL_HUB_STORAGE_PATH,
             catalog_refresh_s=settings.LINGUA_CATALOG_REFRESH_S,
+            scaling_wait_ms=settings.LINGUA_SCALING_WAIT_MS,
+            scaling_down_s=settings.LINGUA_SCALING_DOWN_S,
         ),
         mirrors=_read_mirrors(),
         history=HistoryConfiguration(

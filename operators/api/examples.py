@@ -185,6 +185,35 @@ AUDIT_ENTRY = {
 }
 
 
+SCALING = {
+    "wait_goal_ms": 500,
+    "is_settled": True,
+    "target_nodes": 3,
+    "ready_nodes": 4,
+    "pools": [
+        {
+            "pool_id": "p-6f1a5b0c9d3e2417",
+            "pool_name": "en-es",
+            "arrivals_per_s": 1.9,
+            "held_s": 1.4,
+            "ready_nodes": 4,
+            "ready_slots": 8,
+            "target_nodes": 3,
+            "target_slots": 5,
+            "floor_nodes": 1,
+        }
+    ],
+    "stoppable": [
+        {
+            "node_id": "node-7F3A91C2",
+            "slots": 2,
+            "pools": ["p-6f1a5b0c9d3e2417"],
+            "reason": "spare",
+        }
+    ],
+}
+
+
 def show(name: str, value: Any, *, status: str = "200") -> list[OpenApiExample]:
     """Return a list of one example answer."""
     return [OpenApiExample(name, value=value, response_only=True, status_codes=[status])]

@@ -55,6 +55,36 @@ class CoverageGrid(serializers.Serializer[None]):
     pairs = CoverageRow(many=True, help_text="Worst first.")
 
 
+class PoolTarget(serializers.Serializer[None]):
+    pool_id = serializers.CharField(help_text="As metrics name it; `all`: no pool.")
+    pool_name = serializers.CharField()
+    arrivals_per_s = serializers.FloatField(help_text="The most of late, at all instances.")
+    held_s = serializers.FloatField(help_text="How long a job holds its slot, on average.")
+    ready_nodes = serializers.IntegerField(help_text="In good standing.")
+    ready_slots = serializers.IntegerField()
+    target_nodes = serializers.IntegerField()
+    target_slots = serializers.IntegerField()
+    floor_nodes = serializers.IntegerField(help_text="So few do all that was asked for.")
+
+
+class StoppableNode(serializers.Serializer[None]):
+    node_id = serializers.CharField()
+    slots = serializers.IntegerField()
+    pools = serializers.ListField(child=serializers.CharField())
+    reason = serializers.ChoiceField(["spare", "held_back"])
+
+
+class Scaling(serializers.Serializer[None]):
+    wait_goal_ms = serializers.IntegerField(help_text="95 of 100 jobs wait less.")
+    is_settled = serializers.BooleanField(
+        help_text="False: watched for less than LINGUA_SCALING_DOWN_S; nobody is to be stopped."
+    )
+    target_nodes = serializers.IntegerField()
+    ready_nodes = serializers.IntegerField()
+    pools = PoolTarget(many=True)
+    stoppable = StoppableNode(many=True, help_text="All of these together.")
+
+
 class PoolRow(serializers.Serializer[None]):
     pool_id = serializers.CharField(help_text="Opaque.")
     pool_name = serializers.CharField()

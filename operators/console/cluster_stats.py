@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from channels_streams.standing import InboxStanding
 
 from scheduling.model.delivery import Delivery
+from scheduling.model.demand import Demand
 from scheduling.model.errors import DependencyDown
 from scheduling.model.instances import InstanceFigures, InstanceRecord, SessionRow
 from scheduling.model.languages import AUTO
@@ -40,6 +41,7 @@ class ClusterStats:
         count_dead_letters: Callable[[], Awaitable[int]],
         delivery: Delivery,
         waiting: WaitQueue,
+        measure_demand: Callable[[], Demand],
         interval_s: float,
     ) -> None:
         self._instance_id = instance_id
@@ -49,6 +51,7 @@ class ClusterStats:
         self._count_dead_letters = count_dead_letters
         self._delivery = delivery
         self._waiting = waiting
+        self._measure_demand = measure_demand
         self._life_ms = max(round(interval_s * 1000 * _LIVES), _SHORTEST_LIFE_MS)
         self._told: dict[str, SessionRow] = {}
         self._is_told = False
@@ -92,6 +95,7 @@ class ClusterStats:
             dlq_length=inbox.dead_letters,
             as_source=as_source,
             as_target=as_target,
+            demand=self._measure_demand(),
         )
 
     async def _publish(self, own: InstanceFigures) -> None:

@@ -14,6 +14,7 @@ from operators.console.fleet import FleetService
 from operators.console.instance_metrics import InstanceMetrics
 from operators.console.job_commands import JobControl
 from operators.console.job_queries import JobQueries
+from operators.console.scaling import ScalingService
 from operators.console.sessions import SessionQueries
 from operators.console.stats_cache import StatsCache
 from operators.live.feed import LiveFeed
@@ -47,6 +48,7 @@ class Console:
         sessions: SessionQueries | None,
         dead_letters: DeadLetterService | None,
         fleet_service: FleetService | None,
+        scaling: ScalingService,
         needs_login: bool,
     ) -> None:
         self._event_loop = asyncio.get_running_loop()
@@ -59,6 +61,7 @@ class Console:
         self.sessions = sessions
         self.dead_letters = dead_letters
         self.fleet_service = fleet_service
+        self.scaling = scaling
         self.needs_login = needs_login
 
     def ask(self, question: Coroutine[Any, Any, T]) -> T:

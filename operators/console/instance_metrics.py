@@ -8,6 +8,7 @@ from operators.console.catalog import Catalog
 from operators.console.counters import describe_counters
 from operators.console.fleet_gauges import read_fleet_gauges
 from operators.console.metrics import Gauges, MetricsCollector, render
+from operators.console.scaling import ScalingService
 from operators.console.stats_cache import StatsCache
 from scheduling.model import clock
 from scheduling.model.delivery import Delivery
@@ -36,6 +37,7 @@ class InstanceMetrics:
         waiting: WaitQueue,
         catalog: Catalog,
         stats_cache: StatsCache,
+        scaling: ScalingService,
         leads: Callable[[], bool],
         pause_ms: int,
     ) -> None:
@@ -45,6 +47,7 @@ class InstanceMetrics:
         self._waiting = waiting
         self._catalog = catalog
         self._stats_cache = stats_cache
+        self._scaling = scaling
         self._leads = leads
         self._pause_ms = pause_ms
 
@@ -82,6 +85,7 @@ class InstanceMetrics:
             ("sockets", "session"): held.sessions,
             ("waiting_jobs",): len(self._waiting),
             **self._read_pairs(),
+            **self._scaling.read_gauges(),
             ("web_task_pause_ms",): self._pause_ms,
             ("dashboard_snapshot_age_seconds",): _as_seconds(age_ms),
             ("service_catalog_fail_count",): catalog.fail_count,

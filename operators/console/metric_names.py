@@ -108,6 +108,24 @@ METRICS: dict[str, Metric] = {
         series=(("hit",),),
     ),
     "spread_skips_total": _counter("Choices that left out the node the session used last."),
+    # the size of the fleet
+    "pool_arrivals_total": _counter(
+        "Jobs by the pool they looked into first, whether they found a node or not.", "pool"
+    ),
+    "slot_held_seconds": _histogram(
+        "From a job's way to its node to the node's answer, by the pool it was placed in.", "pool"
+    ),
+    "pool_arrivals_per_second": _gauge(
+        "The most jobs a second of late, at all instances, that a pool is sized for.", "pool"
+    ),
+    "pool_target_nodes": _gauge(
+        "Nodes a pool needs for short waits, those of pools within it included.", "pool"
+    ),
+    "pool_ready_nodes": _gauge(
+        "Ready nodes of a pool in good standing, as its target counts them.", "pool"
+    ),
+    "target_nodes": _gauge("Nodes the whole fleet needs for short waits.", series=((),)),
+    "stoppable_nodes": _gauge("Ready nodes that could be stopped now, together.", series=((),)),
     # slots
     "reserve_attempt_total": _counter(
         "Slots asked for.", "result", series=(("success",), ("fail",))

@@ -8,6 +8,7 @@ import msgspec
 from operators.console.catalog import Catalog
 from operators.console.cluster import InstanceView, describe_cluster, show_instance
 from operators.console.cluster_stats import GatheredStats
+from operators.console.scaling import ScalingService
 from operators.console.statistics import Facts, describe_statistics
 from operators.console.stats_cache import Pages
 from scheduling.model import clock
@@ -25,18 +26,21 @@ class StatsPages:
         fleet: Fleet,
         catalog: Catalog,
         gather: Callable[[], Awaitable[GatheredStats]],
+        scaling: ScalingService,
         instance: InstanceView,
         key_prefix: str,
     ) -> None:
         self._fleet = fleet
         self._catalog = catalog
         self._gather = gather
+        self._scaling = scaling
         self._instance = instance
         self._key_prefix = key_prefix
 
     async def make(self) -> Pages:
         """Copy what changes, then count in a thread: jobs do not wait for statistics (D9)."""
         gathered = await self._gather()
+        await self._scaling.take(gathered)
         facts = Facts(
             nodes=tuple(self._fleet.list_known()),
             loads=self._fleet.loads.list_all(),

@@ -19,7 +19,7 @@ from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.model.outcomes import Refused
 from scheduling.model.speeds import name_services
-from scheduling.placement.choice_records import record_choice
+from scheduling.placement.choice_records import record_arrival, record_choice
 from scheduling.placement.chooser import Chooser
 from scheduling.placement.decisions import REFUSED, WAITS, DecisionBuilder
 from scheduling.placement.pool_matching import PoolReason
@@ -122,7 +122,7 @@ class Dispatcher:
         choice = decision_builder.take_choice(await self._choose_with_share(placement_request))
         if choice.refused or not choice.nodes:
             return False
-        self._fleet.demand.note(request.need.for_parcel(), found=True)
+        record_arrival(self._metrics, self._fleet.demand, request.need.for_parcel(), choice)
         existing = await self._dispatch_to(
             request, placement_request, choice.nodes, decision_builder
         )
@@ -159,7 +159,7 @@ class Dispatcher:
             self._chooser.recall(placement_request, notes)
         decision_builder = DecisionBuilder()
         choice = decision_builder.take_choice(await self._choose_with_share(placement_request))
-        self._fleet.demand.note(request.need, found=bool(choice.nodes))
+        record_arrival(self._metrics, self._fleet.demand, request.need, choice)
         if choice.refused:
             self._note(placement_request, decision_builder, REFUSED)
             if choice.refused == PoolReason.NO_CAPABLE_NODE:

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from scheduling.model.demand import Demand
+
 
 class InstanceRecord(msgspec.Struct, frozen=True):
     """One process that serves sockets; `channel` is where its inbox listens.
@@ -34,6 +36,7 @@ class InstanceFigures(msgspec.Struct, frozen=True):
     """How one instance stands: counts of what it holds, and of languages its sessions use.
 
     `inbox_length` counts what waits in its inbox, `inbox_pending` what it took and did not finish.
+    `demand` is what it was asked for of late.
     """
 
     nodes_owned: int = 0
@@ -44,3 +47,4 @@ class InstanceFigures(msgspec.Struct, frozen=True):
     dlq_length: int = 0
     as_source: dict[str, int] = {}
     as_target: dict[str, int] = {}
+    demand: Demand = Demand()

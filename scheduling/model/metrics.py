@@ -28,6 +28,7 @@ _BUCKETS: Mapping[str, Sequence[float]] = {
     "node_selection_random_sample_size": BUCKETS_COUNT,
     "node_selection_attempts": BUCKETS_COUNT,
     "job_start_seconds": BUCKETS_START_S,
+    "slot_held_seconds": BUCKETS_SPEECH_S,
     "speech_end_to_text_seconds": BUCKETS_SPEECH_S,
     "speech_end_to_speech_seconds": BUCKETS_SPEECH_S,
     "speech_begin_to_partial_seconds": BUCKETS_SPEECH_S,
@@ -37,6 +38,8 @@ _BUCKETS: Mapping[str, Sequence[float]] = {
 _DISPATCHED, _DONE = JobState.DISPATCHED, JobState.DONE
 _FAILED, _CANCELLED = JobState.FAILED, JobState.CANCELLED
 OTHER = "other"
+# The pool of who looks among all nodes.
+ALL = "all"
 _MOST_VALUES = {
     "job_kind": 100,
     "job_kind_of_all_tenants": 100,
@@ -158,13 +161,18 @@ class Metrics:
 
         Beyond the kinds that have room tenants are no longer told apart, then nothing is.
         """
-        pool, pair = kind.pool_id or "all", kind.pair or OTHER
+        pool, pair = kind.pool_id or ALL, kind.pair or OTHER
         tenant = kind.tenant_id or "none"
         if self.bound("job_kind", f"{pool} {pair} {tenant}") is OTHER:
             tenant = OTHER
             if self.bound("job_kind_of_all_tenants", f"{pool} {pair}") is OTHER:
                 pool = pair = OTHER
         self.observe("job_start_seconds", max(0, after_ms) / 1000, pool, pair, tenant)
+
+    def note_held(self, kind: JobKind, *, held_ms: float) -> None:
+        """Note how long a node had a job until it answered."""
+        pool = self.bound("pool", kind.pool_id or ALL)
+        self.observe("slot_held_seconds", max(0.0, held_ms) / 1000, pool)
 
     def note_text(self, mode: str, *, waited_s: float) -> None:
         """Note that a speaker has the text of what was said, so long after the last word."""

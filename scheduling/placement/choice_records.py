@@ -1,6 +1,8 @@
 """What the metrics are told of every choice of nodes (O4, O13)."""
 
-from scheduling.model.metrics import Metrics
+from scheduling.model.jobs import Need
+from scheduling.model.metrics import ALL, Metrics
+from scheduling.placement.demand import DemandMemory
 from scheduling.placement.ranking import Choice
 
 
@@ -28,3 +30,10 @@ def record_choice(metrics: Metrics, choice: Choice, *, took_ms: float) -> None:
         metrics.count("phase3_pool_attempt_total", pool, result, reason)
     selected = metrics.bound("pool", choice.pool_id) if found else "none"
     metrics.count("phase3_pool_selected_total", selected, "hit" if found else "miss", fallback)
+
+
+def record_arrival(metrics: Metrics, demand: DemandMemory, need: Need, choice: Choice) -> None:
+    """Note what a new job needs, and count it in the pool it looked into first (ND13)."""
+    demand.note(need, found=bool(choice.nodes))
+    pool_id = choice.pools[0] if choice.pools else choice.pool_id
+    metrics.count("pool_arrivals_total", metrics.bound("pool", pool_id or ALL))

@@ -2,26 +2,11 @@
 
 from collections.abc import Callable
 
-import msgspec
-
 from scheduling.model import clock
+from scheduling.model.demand import Wanted
 from scheduling.model.jobs import Need
 
 _MOST_KEPT = 100
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """What jobs need of a node, whoever they are: services for language pairs."""
-
-    pairs: tuple[tuple[str, str], ...]
-    types: tuple[str, ...]
-    public: bool = True
-
-    @property
-    def need(self) -> Need:
-        """Return a need of this kind, to ask the index of nodes."""
-        src, tgt = self.pairs[0]
-        return Need(src=src, tgt=tgt, types=self.types, pairs=self.pairs, public=self.public)
 
 
 class DemandMemory:
@@ -39,6 +24,10 @@ class DemandMemory:
         _put(self._asked_at_ms, wanted, now_ms)
         if not (found or self._has_open(need)):
             _put(self._in_vain_at_ms, wanted, now_ms)
+
+    def list_wanted_within(self, span_ms: int) -> list[Wanted]:
+        """Return what was asked for within the last `span_ms`."""
+        return list(self.list_wanted(since_ms=clock.now_ms() - span_ms))
 
     def list_wanted(self, *, since_ms: int) -> dict[Wanted, bool]:
         """Return what was asked for since then, and whether it was in vain; from any thread."""

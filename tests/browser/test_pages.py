@@ -6,7 +6,7 @@ from tests.browser.browser import Browser
 from tests.browser.programs import run_nodes, run_speakers
 from tests.e2e.servers import Lingua
 
-_PAGES = ("dashboard", "cluster", "compute-power", "models", "languages", "api-guide")
+_PAGES = ("dashboard", "cluster", "compute-power", "models", "languages", "scaling", "api-guide")
 
 
 def _page(lingua: Lingua, name: str) -> str:

@@ -16,6 +16,7 @@ from operators.console.cluster_stats import GatheredStats
 from operators.console.console import SCOPE_KEY, Console
 from operators.console.instance_metrics import InstanceMetrics
 from operators.console.job_queries import JobQueries
+from operators.console.scaling import ScalingService
 from operators.console.stats_cache import StatsCache
 from operators.console.stats_pages import StatsPages
 from operators.live.exchange import LiveExchange
@@ -67,10 +68,12 @@ async def console(fleet: Fleet, connection: Connection, tmp_path: Path) -> Conso
     )
     keys, limits = Keys("p"), JobLimits()
     catalog = Catalog(base_url="", storage_path=tmp_path, refresh_s=30)
+    scaling = ScalingService(fleet=fleet, wait_ms=500, down_s=300)
     pages = StatsPages(
         fleet=fleet,
         catalog=catalog,
         gather=_gather_nothing,
+        scaling=scaling,
         instance=InstanceView(instance_id="i1", hostname="h", pid=1, version="1", started_at_ms=1),
         key_prefix="p",
     )
@@ -94,12 +97,14 @@ async def console(fleet: Fleet, connection: Connection, tmp_path: Path) -> Conso
             waiting=waiting,
             catalog=catalog,
             stats_cache=stats_cache,
+            scaling=scaling,
             leads=lambda: False,
             pause_ms=3_000,
         ),
         sessions=None,
         dead_letters=None,
         fleet_service=None,
+        scaling=scaling,
         needs_login=False,
     )
 

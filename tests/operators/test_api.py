@@ -209,7 +209,8 @@ async def test_the_description_names_every_path_and_nothing_undescribed(api: Api
                 *("quarantine", "absolve"),
             )
         ),
-        *("/api/v1/coverage", "/api/v1/phase3/pools", "/api/v1/phase3/simulate"),
+        *("/api/v1/coverage", "/api/v1/scaling"),
+        *("/api/v1/phase3/pools", "/api/v1/phase3/simulate"),
         *("/api/v1/admin/pools", "/api/v1/admin/pools/{pool_id}", "/api/v1/admin/pools/rebuild"),
         *("/v1/audio", "/v1/dispatch/f2f", "/v1/job/{job_id}"),
         *(f"/v1/job/{word}" for word in ("ack", "decline", "done", "fail")),
@@ -224,7 +225,7 @@ async def test_the_description_names_every_path_and_nothing_undescribed(api: Api
 @pytest.mark.req("D5")
 @pytest.mark.parametrize(
     "name",
-    ["dashboard", "live", "talk", "cluster", "compute-power", "models", "languages", "api-guide"],
+    ["dashboard", "live", "talk", "cluster", "compute-power", "models", "languages", "scaling"],
 )
 async def test_a_page_brings_only_its_own_files(name: str, api: Api) -> None:
     status, page = await api.text(f"/{name}")
