@@ -4,6 +4,7 @@ import dataclasses
 
 from scheduling.model.limits import JobLimits
 from scheduling.placement.decisions import MOST_DECISIONS
+from scheduling.store.declines import MOST_DECLINES
 
 ORDER = ("RESERVED", "DISPATCHED", "ACKED", "RUNNING")
 FINAL = {"DONE", "FAILED", "CANCELLED"}
@@ -17,6 +18,7 @@ class JobModel:
     or had, `live` the attempts beside the newest that may be answered yet. `open_until` is not 0
     while it is being spoken; attempts below `whole_from` were over before the end of that. `hedge`
     is the second attempt while a node has it beside the newest, `hedged` that one ever since.
+    `retried` are attempts that began with a failure.
     """
 
     state: str
@@ -42,6 +44,10 @@ class JobModel:
     hedge_state: str = ""
     hedge_until: int = 0
     hedged: int = 0
+    declined_by: tuple[str, ...] = ()
+    declines: int = 0
+    declining_since: int | None = None
+    retried: set[int] = dataclasses.field(default_factory=set)
 
     @property
     def is_over(self) -> bool:
@@ -183,6 +189,7 @@ class SessionModel:
         job.held[job.hedge] = ""
         job.live = tuple(each for each in job.live if each != job.hedge)
         job.hedge = 0
+        job.declined_by = (*job.declined_by, node_id)
         return ""
 
     def dispatch(self, job_id: str, *, attempt: int, node_id: str, now: int) -> str:
@@ -241,6 +248,7 @@ class SessionModel:
         job.state, job.attempt, job.node_id = "RETRYING", max(attempt, job.hedged) + 1, ""
         if lacks_a_piece and job.whole_from == attempt:
             job.whole_from = attempt + 1
+        job.retried.add(job.attempt)
         job.failed_on, job.reported = (*job.failed_on, node_id), reports
         job.waits_since = now
         job.deadline_at = max(deadline, job.live_until if job.live else 0)
@@ -252,7 +260,7 @@ class SessionModel:
             return "stale_attempt"
         if job.state not in ORDER:
             return "illegal"
-        tried = job.attempt - (0 < job.hedged <= job.attempt)
+        tried = job.attempt - job.declines - (0 < job.hedged <= job.attempt)
         is_spent = tried > limits.failover_max_attempts or reports > limits.max_retry
         return "exhausted" if is_spent and not job.hedge else ""
 
@@ -273,6 +281,34 @@ class SessionModel:
             job.live_until = max(job.live_until, job.deadline_at)
         else:
             job.live = tuple(each for each in job.live if each != attempt)
+        return ""
+
+    def decline(self, job_id: str, *, attempt: int, node_id: str, now: int) -> str:
+        """Let the job go on as its next attempt, of which its budget knows nothing (ND9)."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "not_found"
+        is_hedge = job.state in ORDER[2:] and job.hedge == attempt != 0
+        is_hedge = is_hedge and job.held.get(attempt) == node_id
+        state = job.hedge_state if is_hedge else job.state
+        is_current = (job.attempt, job.node_id) == (attempt, node_id)
+        if not (is_hedge or is_current) or state not in ORDER:
+            return "stale_attempt"
+        if state in ORDER[2:]:
+            return "accepted"
+        if is_hedge:
+            return self.decline_second(job_id, node_id=node_id)
+        is_first = job.declining_since is None or attempt in job.retried
+        since = now if is_first else job.declining_since or 0
+        deadline = max(since + self._limits.pending_timeout_ms, job.open_until)
+        if job.declines >= MOST_DECLINES or now > deadline:
+            return "exhausted"
+        job.held[attempt] = ""
+        job.state, job.attempt, job.node_id = "SELECTING", attempt + 1, ""
+        job.declined_by, job.declining_since = (*job.declined_by, node_id), since
+        job.declines += 1
+        job.waits_since = now
+        job.deadline_at = max(deadline, job.live_until if job.live else 0)
         return ""
 
     def _end_beside(self, job: JobModel, attempt: int, *, reported: bool, now: int) -> str:

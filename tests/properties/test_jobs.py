@@ -193,6 +193,38 @@ class JobsAgainstModel(StoreMachine):
             self.winners[job_id, attempt] += reply.is_new
             self.failures[job_id, attempt] += reply.done and not may_deliver
 
+    @rule(
+        job_id=job_ids,
+        mistaken=st.sampled_from([0, 0, 0, 1, 2, 3, 4]),
+        placed=st.booleans(),
+        times=times,
+    )
+    def decline(self, *, job_id, mistaken, placed, times) -> None:
+        """A node would not have the job; where it has none, one is given it first."""
+        job = self.model.jobs.get(job_id)
+        if placed and job is not None and not (job.is_over or job.node_id):
+            self.place(job_id=job_id, mistaken=0, node_id="n2", span=None, times=1)
+        attempt, node_id = self._aim(job_id, mistaken)
+        for _ in range(times):
+            reply = self.call(
+                self.stores.declines.decline,
+                session_id=SESSION,
+                job_id=job_id,
+                attempt=attempt,
+                node_id=node_id,
+                reason="not today",
+            )
+            assert reply.refusal == self.model.decline(
+                job_id, attempt=attempt, node_id=node_id, now=self.now_ms
+            )
+
+    @rule(job_id=job_ids, span_ms=st.sampled_from([1, 1_000, 60_000]))
+    def decline_in_turn(self, *, job_id: str, span_ms: int) -> None:
+        """One node after the other would not have it, which takes one span of waiting in all."""
+        for _ in range(3):
+            self.decline(job_id=job_id, mistaken=0, placed=True, times=1)
+            self.pass_time(span_ms)
+
     @rule(job_id=job_ids, fails=st.booleans())
     def leave_behind(self, *, job_id: str, fails: bool) -> None:
         """A node that has a job may deliver yet, and then it may not; chance seldom gets here."""
@@ -321,6 +353,7 @@ class JobsAgainstModel(StoreMachine):
             as_read = read_record(record)
             assert as_read is not None
             assert (as_read.live, as_read.ended_by) == (job.list_live(), job.ended_by)
+            assert as_read.declined_by == job.declined_by
             assert int(record["deadline_at_ms"]) == job.deadline_at
             assert as_read.open_until_ms == job.open_until or job.is_over
             assert int(record.get("whole_from", 0)) == job.whole_from
@@ -358,6 +391,8 @@ class JobsAgainstModel(StoreMachine):
             assert len(job.live) < max(job.attempt, job.hedged)
 
 
-@pytest.mark.req("J1", "J2", "J4", "J8", "J9", "J11", "J13", "ED4", "ND6", "SP4", "SP7", "SP8")
+@pytest.mark.req(
+    "J1", "J2", "J4", "J8", "J9", "J11", "J13", "ED4", "ND6", "ND9", "SP4", "SP7", "SP8"
+)
 def test_jobs_equal_their_model(redis_server: OwnRedis) -> None:
     search(JobsAgainstModel, redis_server.url)
