@@ -33,6 +33,7 @@ from scheduling.jobs.watchdog import Watchdog
 from scheduling.model.delivery import Delivery
 from scheduling.model.metrics import Metrics
 from scheduling.placement.chooser import Chooser
+from scheduling.placement.last_chances import LastChances
 from scheduling.placement.lines import Lines
 from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
@@ -176,6 +177,11 @@ def build_services(
         chooser=chooser,
         standings=standings,
         limits=configuration.jobs,
+        last_chances=LastChances(
+            fleet=fleet,
+            margin_ms=configuration.jobs.deadline_margin_ms,
+            rng=infrastructure.rng,
+        ),
         encode_assignment=encode_assignment,
     )
     waiting = WaitQueue(

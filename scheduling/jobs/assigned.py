@@ -7,7 +7,7 @@ from scheduling.placement.wait_queue import PlacementRequest
 
 
 def describe_assigned(
-    placement_request: PlacementRequest, *, frame: str, pool_id: str
+    placement_request: PlacementRequest, *, frame: str, pool_id: str, help_by_ms: int
 ) -> JobAssigned:
     """Return the event that brings an attempt, with `frame`, to a node of a pool."""
     job, need = placement_request.assignment, placement_request.need
@@ -21,5 +21,6 @@ def describe_assigned(
         is_open=job.is_open,
         services=name_services(need.types),
         audio_ms=job.audio_ms,
+        help_by_ms=help_by_ms,
         kind=JobKind(pool_id=pool_id, pair=need.pair, tenant_id=placement_request.tenant_id),
     )

@@ -1,4 +1,4 @@
-"""A second node for a job whose node takes longer than it usually does (ND6)."""
+"""A second node for a job whose node takes longer than usual, or than there is time (ND6)."""
 
 import asyncio
 import enum
@@ -18,8 +18,9 @@ from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.model.outcomes import Refused
-from scheduling.placement.chooser import Chooser
+from scheduling.placement.chooser import TOO_LATE, Chooser
 from scheduling.placement.decisions import DecisionBuilder
+from scheduling.placement.last_chances import hedge_after
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest, WaitQueue, ask_again
 from scheduling.store import timers
@@ -86,7 +87,8 @@ class Hedging:
         self._allowed = 0.0
 
     def watch(self, watched: Watched) -> None:
-        """Look at an attempt, which its node just received, once it takes long there.
+        """Look at an attempt, which its node just received, once it takes long there, or for a job
+        with a deadline when no later help would be in time.
 
         Not at one that is heard while it is spoken: what it takes is not known from its audio. Nor
         at a probe, which asks about this node.
@@ -99,12 +101,13 @@ class Hedging:
         node = None if event.is_open else self._fleet.find(watched.node_id)
         if node is None:
             return
-        for speed in node.speeds:
-            if speed.services == event.services:
-                after_ms = speed.takes_long_after(event.audio_ms)
-                if after_ms is not None:
-                    self._look_later(watched, after_s=after_ms / 1_000)
-                return
+        speed = next((one for one in node.speeds if one.services == event.services), None)
+        after_ms = hedge_after(
+            speed.takes_long_after(event.audio_ms) if speed else None,
+            max(event.help_by_ms - clock.now_ms(), 1) if event.help_by_ms else 0,
+        )
+        if after_ms is not None:
+            self._look_later(watched, after_s=after_ms / 1_000)
 
     def note_answer(self, *, is_hedge: bool, was_hedged: bool) -> None:
         """Count which of two attempts ended a job well."""
@@ -157,7 +160,12 @@ class Hedging:
             timers.name_job(event.session_id, event.job_id), delay_ms=look_ms
         )
         unattended(armed, what="a timer")
-        return await self._try_each(watched, _ask_for_second(record, assignment, watched))
+        request = _ask_for_second(record, assignment, watched)
+        if request.answer_by_ms:
+            # Who would be done while the refusal is under way does not make it.
+            soon_ms = request.answer_by_ms - self._limits.deadline_margin_ms
+            request = msgspec.structs.replace(request, answer_by_ms=soon_ms)
+        return await self._try_each(watched, request)
 
     async def _try_each(self, watched: Watched, request: PlacementRequest) -> _Answer:
         """Ask the few nodes that are worth asking."""
@@ -165,6 +173,8 @@ class Hedging:
         choice = decision_builder.take_choice(self._chooser.choose(request))
         if choice.forced:
             return _Answer.NOT_NOW
+        if choice.refused == TOO_LATE:
+            return _Answer.NEVER
         for node in choice.nodes[:_MOST_ASKED]:
             outcome = await self._reservation.add_second(
                 placement_request=request,

@@ -16,6 +16,7 @@ from scheduling.model.limits import JobLimits
 from scheduling.model.nodes import Node
 from scheduling.placement.chooser import Chooser
 from scheduling.placement.decisions import HEDGED, PLACED, DecisionBuilder
+from scheduling.placement.last_chances import LastChances
 from scheduling.placement.ranking import Choice
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest
@@ -50,6 +51,7 @@ class Reservation:
         chooser: Chooser,
         standings: Standings,
         limits: JobLimits,
+        last_chances: LastChances,
         encode_assignment: EncodeAssignment,
     ) -> None:
         self._stores = stores
@@ -58,6 +60,7 @@ class Reservation:
         self._delivery = delivery
         self._chooser = chooser
         self._limits = limits
+        self._last_chances = last_chances
         self._encode = encode_assignment
 
     async def create(
@@ -273,7 +276,10 @@ class Reservation:
         self, placement_request: PlacementRequest, node: Node, frame: str, choice: Choice | None
     ) -> JobAssigned:
         pool_id = choice.pool_id if choice else self._chooser.find_pool(placement_request, node)
-        return describe_assigned(placement_request, frame=frame, pool_id=pool_id)
+        help_by_ms = self._last_chances.find(placement_request, node_id=node.node_id)
+        return describe_assigned(
+            placement_request, frame=frame, pool_id=pool_id, help_by_ms=help_by_ms
+        )
 
     async def _undo_place(
         self, placement_request: PlacementRequest, node: Node

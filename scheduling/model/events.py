@@ -16,7 +16,8 @@ class JobAssigned(msgspec.Struct, frozen=True, tag="job_assigned"):
 
     One that `is_open` is still being spoken: its audio follows. `services` and `audio_ms` are what
     the time it takes is measured by, `kind` is what it is counted as. One that `is_hedge` is worked
-    on elsewhere as well.
+    on elsewhere as well. Where nobody answered by `help_by_ms`, only a second node can answer in
+    time; 0: there is no deadline, or no such node.
     """
 
     job_id: str
@@ -30,6 +31,7 @@ class JobAssigned(msgspec.Struct, frozen=True, tag="job_assigned"):
     audio_ms: int = 0
     kind: JobKind = JobKind()
     is_hedge: bool = False
+    help_by_ms: int = 0
 
 
 class AudioSpoken(msgspec.Struct, frozen=True, tag="audio_spoken"):

@@ -32,8 +32,7 @@ class Speed(msgspec.Struct, frozen=True):
         """Return from when on a job takes long, in ms; None where that is not known."""
         if not self.slow_ms:
             return None
-        usual_ms = self.slow_ms * max(audio_ms, _LEAST_AUDIO_MS) / 1_000
-        return max(usual_ms * _MARGIN_SHARE, usual_ms + _LEAST_MARGIN_MS)
+        return add_margin(expect_ms(self.slow_ms, audio_ms=audio_ms))
 
 
 class MedianSpeed(msgspec.Struct, frozen=True):
@@ -59,6 +58,11 @@ def name_services(types: tuple[str, ...]) -> str:
 def expect_ms(rate_ms: int, *, audio_ms: int) -> float:
     """Return how long an attempt takes a node that needs `rate_ms` for a second of audio."""
     return rate_ms * max(audio_ms, _LEAST_AUDIO_MS) / 1_000
+
+
+def add_margin(usual_ms: float) -> float:
+    """Return what is long for what usually takes so long: more than noise."""
+    return max(usual_ms * _MARGIN_SHARE, usual_ms + _LEAST_MARGIN_MS)
 
 
 def measure_work(services: str, *, took_ms: float, audio_ms: int) -> Work | None:
