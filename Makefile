@@ -184,6 +184,7 @@ bench-peers: setup  ## the same payload through six others a user might pick, un
 
 .PHONY: simulate
 simulate: setup  ## 5,000 nodes and 50,000 sessions in virtual time, policies side by side
+	@$(PYTHON) -m bench.stalls
 	@$(PYTHON) -m bench.simulate --keep
 	@$(PYTHON) -m bench.report
 

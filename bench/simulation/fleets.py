@@ -24,6 +24,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     rules: PoolRules = PoolRules()
     tenants: tuple[TenantRule, ...] = ()
     waiting_max: int = 10_000
+    hedge_share: float = 0.02
 
 
 def write_node(node: Node, keys: Keys) -> Command:

@@ -19,6 +19,11 @@ def why_not_requeued(
     return None
 
 
+def as_text(value: Any) -> str:
+    """Return what Redis keeps of a value."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
 def list_ids(record: Record, field: str) -> list[str]:
     """Return what a field lists, nothing where it is not there."""
     return [each for each in record.get(field, "").split(",") if each]

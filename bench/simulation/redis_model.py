@@ -10,12 +10,13 @@ import collections
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.simulation import tenants
+from bench.simulation import hedges, tenants
 from bench.simulation.due_timers import DueTimers
 from bench.simulation.job_records import (
     OPEN,
     WITH_NODE,
     Record,
+    as_text,
     is_live,
     list_ids,
     tell_attempts,
@@ -28,7 +29,6 @@ from bench.simulation.standings import StandingsModel
 Leases = dict[str, int]
 _ENDED = frozenset(("DONE", "FAILED", "CANCELLED", "RELEASED"))
 _TO_PLACE = frozenset(("SELECTING", "RETRYING", "RESERVED"))
-_ORDER = {"RESERVED": 1, "DISPATCHED": 2, "ACKED": 3, "RUNNING": 4}
 LONGEST_SPAN_S = 240
 """Shorter than the life of a binding or an outcome, the first keys that would expire."""
 
@@ -54,6 +54,7 @@ class RedisModel:
             "advance_job": self._advance_job,
             "dispatch_job": self._dispatch_job,
             "requeue_job": self._requeue_job,
+            "hedge_job": self._hedge_job,
             "finish_job": self._finish_job,
             "release_job": self._release_job,
             "arm_timer": self._arm_timer,
@@ -79,14 +80,14 @@ class RedisModel:
                 return [known.get(field) for field in fields]
             case "HSET", (key, *pairs):
                 record = self._records.setdefault(key, {})
-                told = dict(zip(pairs[::2], map(_text, pairs[1::2]), strict=True))
+                told = dict(zip(pairs[::2], map(as_text, pairs[1::2]), strict=True))
                 added = len(told.keys() - record.keys())
                 record.update(told)
                 return added
             case "GET", (key,):
                 return self._texts.get(key)
             case "SET", (key, value, *_):
-                self._texts[key] = _text(value)
+                self._texts[key] = as_text(value)
                 return True
             case "ZREM", (key, member):
                 leases = self._timers[key].due if key in self._timers else self._leases.get(key, {})
@@ -182,8 +183,8 @@ class RedisModel:
             return [1, now] if bound == job_id else [0, "exists", bound]
         state = "RESERVED" if node_id else "SELECTING"
         self._texts[utterance] = self._texts[request] = job_id
-        self._texts[payload] = _text(frame)
-        record = dict(zip(facts[::2], map(_text, facts[1::2]), strict=True))
+        self._texts[payload] = as_text(frame)
+        record = dict(zip(facts[::2], map(as_text, facts[1::2]), strict=True))
         moment = str(now)
         record |= {
             "job_id": job_id,
@@ -229,14 +230,16 @@ class RedisModel:
         state = record["state"]
         if record["attempt"] != str(attempt) or record["node_id"] != node_id:
             is_beside = state in OPEN and is_live(record, str(attempt), node_id)
-            return [0, "beside", state] if is_beside else [0, "stale_attempt"]
-        if state not in _ORDER:
+            if not is_beside:
+                return [0, "stale_attempt"]
+            hedges.step_hedge(record, attempt, target, deadline_ms, now)
+            return [0, "beside", state]
+        if state not in hedges.ORDER:
             return [0, "illegal", state]
-        if _ORDER[state] >= _ORDER[target]:
+        if hedges.ORDER[state] >= hedges.ORDER[target]:
             return [0, "already", state]
-        record["state"] = str(target)
-        record[f"at:{attempt}:{target}"] = str(now)
-        if deadline_ms != "" and _ORDER[state] < _ORDER["ACKED"]:
+        record |= {"state": str(target), f"at:{attempt}:{target}": str(now)}
+        if deadline_ms != "" and hedges.ORDER[state] < hedges.ORDER["ACKED"]:
             record["deadline_at_ms"] = str(now + deadline_ms)
         return tell_step(record, attempt=attempt, before=state, target=target, now=now)
 
@@ -245,6 +248,9 @@ class RedisModel:
         record = self._records.get(keys[0])
         if record is None:
             return [0, "not_found"]
+        if hedges.is_hedge(record, attempt, node_id):
+            hedges.step_hedge(record, attempt, "DISPATCHED", "", now)
+            return [1, record["state"], "already"]
         if record["attempt"] != str(attempt) or record["node_id"] != node_id:
             return [0, "stale_attempt"]
         state = record["state"]
@@ -264,51 +270,60 @@ class RedisModel:
             return tell_attempts("begun", record)
         if record.get("left_by") == call and state in OPEN:
             return tell_attempts("left", record)
-        is_beside = attempt != current and not is_left_live and is_live(record, attempt, node_id)
+        is_hedge = attempt != current and record.get("hedge") == attempt
+        is_beside = attempt != current and is_live(record, attempt, node_id)
+        is_beside &= is_hedge or not is_left_live
         why_not = why_not_requeued(record, attempt, node_id, is_beside=is_beside)
         if why_not:
             return [0, *why_not]
+        promotes, hedged = not is_beside and "hedge" in record, int(record.get("hedged", 0))
         spared = min(int(record.get("spared", 0)) + spares, most)
         reports = int(record.get("reported", 0)) + reported * (1 - spares)
-        if not is_beside and (number - spared > most or reports > most_reported):
+        tries = number - spared - (0 < hedged <= number)
+        if not (is_beside or promotes) and (tries > most or reports > most_reported):
             return [0, "exhausted"]
-        live, live_until = list_ids(record, "live"), int(record.get("live_until_ms", 0))
-        if is_beside:
-            live.remove(attempt)
-        elif is_left_live:
-            live.append(attempt)
+        live_until = int(record.get("live_until_ms", 0))
+        live = hedges.list_live(
+            record, attempt, beside=is_beside, promotes=promotes, stays=bool(is_left_live)
+        )
+        if is_left_live:
             live_until = max(live_until, int(record["deadline_at_ms"]))
         waits = is_beside and state not in WITH_NODE
-        waits_since = int(record[f"at:{current}:{state}"]) if waits else now
-        deadline = max(waits_since + pending_ms, now, live_until if live else 0)
-        record |= {
+        since = int(record[f"at:{current}:{state}"]) if waits else now
+        deadline = max(since + pending_ms, now, live_until if live else 0)
+        fields = {
             f"failure:{attempt}": reason,
-            "live": ",".join(live),
+            "live": live,
             "live_until_ms": str(live_until),
-            "first_failure": record.get("first_failure") or _text(failure),
+            "first_failure": record.get("first_failure") or as_text(failure),
             f"answered:{attempt}": str(reported),
+            "failed_on": record.get("failed_on", ""),
         }
-        if is_beside:
-            record["left_by"] = call
-            if waits:
-                record["deadline_at_ms"] = str(deadline)
+        if is_hedge or not is_beside:
+            # Empty: the node surely never had the attempt.
+            holder = "" if is_left_live == "" else node_id
+            had = [*list_ids(record, "failed_on"), *filter(None, [holder])]
+            fields |= {f"node:{attempt}": holder, "failed_on": ",".join(had)}
+        if is_beside or promotes:
+            hedges.leave_to_other(
+                record, attempt, fields, call=call, deadline=deadline, promotes=promotes
+            )
             return tell_attempts("left", record)
-        # Empty: the node surely never had the attempt.
-        holder = "" if is_left_live == "" else node_id
-        had = [*list_ids(record, "failed_on"), *filter(None, [holder])]
-        record |= {
-            f"node:{attempt}": holder,
+        newest = max(number, hedged) + 1
+        record |= fields | {
             "state": "RETRYING",
-            "attempt": str(number + 1),
+            "attempt": str(newest),
             "node_id": "",
-            "failed_on": ",".join(had),
             "reported": str(reports),
             "spared": str(spared),
             "deadline_at_ms": str(deadline),
             "requeued_by": call,
-            f"at:{number + 1}:RETRYING": str(now),
+            f"at:{newest}:RETRYING": str(now),
         }
         return tell_attempts("begun", record)
+
+    def _hedge_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
+        return hedges.begin_hedge(self._records.get(keys[0]), args, now)
 
     def _finish_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         job_id, attempt, node_id, target, reason, text, outcome_ms, _, call, _ = args
@@ -340,7 +355,7 @@ class RedisModel:
             if by != current:
                 record |= {"ended_attempt": by, "node_id": node_id}
             self._texts.pop(keys[1], None)
-            self._texts[keys[2]] = _text(text)
+            self._texts[keys[2]] = as_text(text)
             self._leases.setdefault(keys[3], {})[job_id] = int(record["utterance_index"])
         age = int(record["ended_at_ms"]) - int(record["created_at_ms"])
         node = record["node_id"] if attempt == "" else node_id
@@ -383,7 +398,3 @@ class RedisModel:
 
     def _take_share(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         return tenants.take_share(self._live(keys[0], now), self._live(keys[1], now), args, now)
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

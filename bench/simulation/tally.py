@@ -27,7 +27,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one simulation; spans in ms, shares of one.
 
     `fair_nodes` and `fair_tenants` are Jain's index: 1 where all are served alike. `same_turn` is
-    the share of further parts of a turn that went where the part before had gone.
+    the share of further parts of a turn that went where the part before had gone. `heard_ms` is
+    until a result leaves: after all that its session said before.
     """
 
     policy: str
@@ -54,6 +55,12 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     took_s: float = 0.0
     # Results that were kept before do not have it.
     answer_p95_ms: float | None = None
+    hedged: int | None = None
+    heard_ms: dict[str, float] | None = None
+
+    @property
+    def hedged_share(self) -> float | None:
+        return None if self.hedged is None else self.hedged / max(self.arrivals, 1)
 
     @property
     def refused_share(self) -> float:
@@ -73,19 +80,25 @@ class Tally:
         self.all_ended = asyncio.Event()
         self.ended_twice = 0
         self.most_over_slots = 0
+        self.hedged = 0
         self._busy_ms: dict[str, float] = collections.defaultdict(float)
         self._by_job: dict[str, Fate] = {}
 
     def note_asked(self, job_id: str, fate: Fate) -> None:
         self._by_job[job_id] = fate
 
-    def note_assigned(self, job_id: str, node_id: str, *, at_ms: float, over: int) -> None:
+    def note_assigned(
+        self, job_id: str, node_id: str, *, at_ms: float, over: int, is_hedge: bool = False
+    ) -> None:
         """A node has the job; `over` is by how many jobs it now has more than slots."""
         fate = self._by_job[job_id]
         if fate.assigned_at_ms < 0:
             fate.assigned_at_ms = at_ms
-        fate.node_id = node_id
-        fate.attempts += 1
+        if is_hedge:
+            self.hedged += 1
+        else:
+            fate.node_id = node_id
+            fate.attempts += 1
         self.most_over_slots = max(self.most_over_slots, over)
 
     def note_worked(self, node_id: str, *, service_ms: float, until_ms: float) -> None:
@@ -134,6 +147,8 @@ class Tally:
             answer_p50_ms=percentile(spans, 0.50),
             answer_p95_ms=percentile(spans, 0.95),
             answer_p99_ms=percentile(spans, 0.99),
+            hedged=self.hedged,
+            heard_ms=self._describe_heard(),
             retried=sum(fate.attempts > 1 for fate in self.fates),
             fair_nodes=_jain(use),
             fair_tenants=_jain([self._share_answered(tenant) for tenant in tenants]),
@@ -162,6 +177,15 @@ class Tally:
             "mean": sum(waits) / max(len(waits), 1),
             "max": max(waits, default=0.0),
         }
+
+    def _describe_heard(self) -> dict[str, float]:
+        left_at_ms: dict[int, float] = {}
+        spans = []
+        for fate in self.fates:
+            session = fate.arrival.session
+            left_at_ms[session] = max(left_at_ms.get(session, 0.0), fate.ended_at_ms)
+            spans.append(left_at_ms[session] - fate.arrival.at_ms)
+        return {name: percentile(spans, share) for name, share in SHARES.items()}
 
     def _list_waits(self, tenant: str = "") -> list[float]:
         """Return how long each utterance that a node got had waited; one tenant's, or all."""

@@ -28,7 +28,9 @@ _TIMES_SLOWER = 13
 class Setting:
     """One simulated world; spans are virtual. `burst` multiplies the rate in the middle third.
 
-    A share of `slow` nodes takes thirteen times as long as it would.
+    A share of `slow` nodes takes thirteen times as long as it would. For a share of
+    `stalls` of its jobs the first node takes `stall_ms` more. Nodes that are `alike` know all
+    languages, have two slots and one speed.
     """
 
     nodes: int = 5_000
@@ -44,6 +46,9 @@ class Setting:
     silent: float = 0.005
     failing: float = 0.005
     slow: float = 0.0
+    alike: bool = False
+    stalls: float = 0.0
+    stall_ms: float = 5_000.0
     gossip_ms: float = 20.0
     seed: int = 1
 
@@ -70,6 +75,7 @@ class Machine(msgspec.Struct, frozen=True):
     speed: float
     instance: int
     silent_from_ms: float
+    stalls: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,18 +143,20 @@ def draw_machines(setting: Setting) -> list[Machine]:
     descriptions = list(_list_descriptions(rng))
     machines = []
     for number in range(setting.nodes):
-        knows_all = rng.random() < _KNOWS_ALL
+        knows_all = rng.random() < _KNOWS_ALL or setting.alike
         node = fixtures.build_node(
             number,
             # Heartbeats are not simulated: nodes are taken as heard of until the end.
             heard_at_ms=START_MS + 3_600_000,
             instance_id=f"instance-{number % setting.instances}",
-            max_jobs=rng.choices(list(_SLOTS), weights=list(_SLOTS.values()))[0],
+            max_jobs=2
+            if setting.alike
+            else rng.choices(list(_SLOTS), weights=list(_SLOTS.values()))[0],
             description=descriptions[0] if knows_all else rng.choice(descriptions[1:]),
         )
         falls_silent = rng.random() < setting.silent
         silent_from_ms = rng.random() * setting.seconds * 1000 if falls_silent else math.inf
-        speed = rng.uniform(0.7, 1.5)
+        speed = 1.0 if setting.alike else rng.uniform(0.7, 1.5)
         if sick.random() < setting.slow:
             speed /= _TIMES_SLOWER
         machines.append(
@@ -157,6 +165,7 @@ def draw_machines(setting: Setting) -> list[Machine]:
                 speed=speed,
                 instance=number % setting.instances,
                 silent_from_ms=silent_from_ms,
+                stalls=setting.stalls > 0 and number == 0,
             )
         )
     return machines

@@ -10,6 +10,8 @@ import contextlib
 import random
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from bench.fixtures import build_infrastructure, name_session
 from bench.simulation import workload
 from bench.simulation.fleets import Policy, build_table, fill_fleet, write_node
@@ -19,6 +21,7 @@ from bench.simulation.virtual_time import START_MS
 from bench.simulation.workload import Arrival, Machine, Setting
 from lingua.composition.configuration import CoreConfiguration
 from lingua.composition.services import build_services, build_stores
+from scheduling.jobs.hedging import Watched
 from scheduling.model import errors
 from scheduling.model.events import JobAssigned, JobCancelled, JobSettled, ToNode, ToSession
 from scheduling.model.instances import SessionRow
@@ -64,13 +67,30 @@ class SimulatedNode:
             self._held[event.job_id] = event.attempt
             over = len(self._held) - self.node.max_jobs
             world.tally.note_assigned(
-                event.job_id, self.node.node_id, at_ms=world.elapsed_ms, over=over
+                event.job_id,
+                self.node.node_id,
+                at_ms=world.elapsed_ms,
+                over=over,
+                is_hedge=event.is_hedge,
             )
+            self._watch(event)
             if world.elapsed_ms < self._machine.silent_from_ms:
                 task = asyncio.get_running_loop().create_task(self._work(event))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         return True
+
+    def _watch(self, event: JobAssigned) -> None:
+        """Let a second node help; the frames have no audio, so how long it is is filled in."""
+        ordinary_ms = self._instance.world.tally.find_arrival(event.job_id).service_ms
+        self._instance.hedging.watch(
+            Watched(
+                event=msgspec.structs.replace(event, audio_ms=ordinary_ms * _FASTER_THAN_SPEECH),
+                node_id=self.node.node_id,
+                is_held=lambda: self._held.get(event.job_id) == event.attempt,
+                note_hedged=lambda: None,
+            )
+        )
 
     async def _work(self, event: JobAssigned) -> None:
         instance, world, node_id = self._instance, self._instance.world, self.node.node_id
@@ -87,7 +107,7 @@ class SimulatedNode:
             return
         given_ms = world.elapsed_ms
         ordinary_ms = world.tally.find_arrival(event.job_id).service_ms
-        service_ms = ordinary_ms / self._machine.speed
+        service_ms = ordinary_ms / self._machine.speed + world.draw_stall_ms(self._machine)
         await asyncio.sleep(service_ms / 1000)
         if world.elapsed_ms >= self._machine.silent_from_ms:
             return
@@ -195,6 +215,7 @@ class Instance:
                 sample_size=policy.sample_size, ranks_by_speed=policy.ranks_by_speed
             ),
             keep_history=False,
+            hedge_share=policy.hedge_share,
         )
         self._timer_tick_s = configuration.timer_tick_s
         stores = build_stores(infrastructure, configuration)
@@ -206,6 +227,7 @@ class Instance:
         self.settlement = built.settlement
         self.dispatcher = built.dispatcher
         self.retries = built.retries
+        self.hedging = built.hedging
         self.attempts = built.attempts
         self.watchdog = built.watchdog
         self.speakers = Speakers(self)
@@ -237,6 +259,7 @@ class World:
         self.setting = setting
         self.network_s = setting.network_ms / 1000
         self.rng = random.Random(f"{setting.seed} nodes' failures")
+        self._stalls = random.Random(f"{setting.seed} stalls")
         self.masters = Masters(executor, count=setting.masters, command_us=setting.command_us)
         self.owners: dict[str, Instance] = {}
         self.tally: Tally
@@ -254,6 +277,11 @@ class World:
     @property
     def elapsed_ms(self) -> float:
         return asyncio.get_running_loop().time() * 1000
+
+    def draw_stall_ms(self, machine: Machine) -> float:
+        """Return by how much longer a node takes for a job, this time."""
+        is_stall = machine.stalls and self._stalls.random() < self.setting.stalls
+        return self.setting.stall_ms if is_stall else 0.0
 
     def find_home(self, session_id: str) -> Instance:
         """Return the instance that holds a session's socket."""
