@@ -8,14 +8,20 @@ import msgspec
 from scheduling.model import clock, ids
 from scheduling.model.credentials import Principal
 from scheduling.model.errors import BadInput
-from scheduling.model.jobs import Assignment, Need, Pipeline, Request, quote_base64
+from scheduling.model.jobs import (
+    PARTIAL_EVERY_MS,
+    Assignment,
+    Need,
+    Pipeline,
+    Request,
+    quote_base64,
+)
 from scheduling.model.languages import AUTO, normalize, spell
 from sessions_app import http_messages, messages
 from sessions_app.audio import read_format
 from sessions_app.cuts import Cut
 
 _DEFAULT_TENANT = "default"
-_PARTIAL_EVERY_MS = 1_000
 # Features of a session that count for the choice of nodes, and a name as nodes may give it.
 _MOST_FEATURES, _LONGEST_FEATURE = 8, 64
 TWO_WAY = "two_way_auto"
@@ -194,7 +200,7 @@ def request_from_begun(
         trace_id=profile.trace_id,
         pipeline=Pipeline(),
         enable_streaming_asr=True,
-        partial_update_interval_ms=_PARTIAL_EVERY_MS,
+        partial_update_interval_ms=PARTIAL_EVERY_MS,
         dialect=profile.dialect,
         features=profile.features,
         mode=profile.mode,
@@ -260,7 +266,7 @@ def request_from_utterance(profile: Profile, message: messages.Utterance) -> Req
         trace_id=message.trace_id or profile.trace_id,
         pipeline=_read_pipeline(message.pipeline),
         enable_streaming_asr=True,
-        partial_update_interval_ms=_PARTIAL_EVERY_MS,
+        partial_update_interval_ms=PARTIAL_EVERY_MS,
         dialect=message.dialect or profile.dialect,
         features=message.features if message.features is not None else profile.features,
         mode=message.mode or profile.mode,

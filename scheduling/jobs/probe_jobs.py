@@ -8,7 +8,14 @@ from scheduling.jobs.settlement import Settlement
 from scheduling.model import ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobSettled, ToSession
-from scheduling.model.jobs import Assignment, Need, Pipeline, Request, quote_base64
+from scheduling.model.jobs import (
+    PARTIAL_EVERY_MS,
+    Assignment,
+    Need,
+    Pipeline,
+    Request,
+    quote_base64,
+)
 from scheduling.model.nodes import Node
 from scheduling.model.outcomes import Outcome
 from scheduling.model.probes import Probe
@@ -17,7 +24,6 @@ from scheduling.placement.wait_queue import PlacementRequest
 from scheduling.store.sessions import SessionStore
 
 _TYPES = ("asr", "nmt", "tts")
-_PARTIAL_EVERY_MS = 500
 _GIVEN_WAY = "given_way"
 _PROFILE = b'{"probe":true}'
 
@@ -128,7 +134,7 @@ def _assign(session_id: str, probe: Probe, need: Need) -> Assignment:
         trace_id=ids.new_trace_id(),
         pipeline=Pipeline(),
         enable_streaming_asr=True,
-        partial_update_interval_ms=_PARTIAL_EVERY_MS,
+        partial_update_interval_ms=PARTIAL_EVERY_MS,
         audio=quote_base64(base64.b64encode(probe.audio).decode("ascii")),
         is_manual_cut=True,
     )

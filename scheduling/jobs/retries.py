@@ -13,8 +13,9 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.events import AttemptAnswered, JobCancelled, ToNode
 from scheduling.model.jobs import WAITING, Assignment, JobRecord
 from scheduling.model.outcomes import Refused
+from scheduling.model.standing import find_ending
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import ask_again
+from scheduling.placement.wait_queue import PlacementRequest, ask_again
 from scheduling.store import timers
 from scheduling.store.job_replies import Requeued
 from scheduling.store.redis.connection import unattended
@@ -219,7 +220,7 @@ class Retries:
             node_id=failed.node_id,
             job_id=failed.job_id,
             attempt=failed.attempt,
-            ending=self._standings.say_ending(failed.reason),
+            ending=find_ending(failed.reason),
         )
 
     async def _go_on(
@@ -265,6 +266,7 @@ class Retries:
         await self._dispatcher.place_again(
             placement_request, is_new_attempt=True, may_wait=not failed.reported
         )
+        await self._leave_line_if_over(placement_request)
 
     async def place(self, *, session_id: str, job_id: str, is_adopted: bool = False) -> None:
         """Bring the current attempt of a job without a node to one, or let it wait."""
@@ -278,6 +280,17 @@ class Retries:
         await self._dispatcher.place_again(
             msgspec.structs.replace(again, is_adopted=is_adopted) if is_adopted else again
         )
+        await self._leave_line_if_over(again)
+
+    async def _leave_line_if_over(self, placement_request: PlacementRequest) -> None:
+        """Whoever ended the job since it was read found it in no line: nobody waits for a slot."""
+        if placement_request.job_id not in self._dispatcher.waiting:
+            return
+        record = await self._stores.jobs.find(
+            session_id=placement_request.assignment.session_id, job_id=placement_request.job_id
+        )
+        if record is None or record.state not in WAITING:
+            self._dispatcher.discard(placement_request.job_id)
 
     async def deliver_again(self, record: JobRecord, *, now_ms: int) -> bool:
         """Bring a kept outcome to its speaker, who ignores it if it came before.

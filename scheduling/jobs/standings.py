@@ -8,7 +8,7 @@ import msgspec
 from scheduling.model import clock
 from scheduling.model.background import Background
 from scheduling.model.metrics import Metrics
-from scheduling.model.standing import Ending, Judgement, NodeState, find_fault
+from scheduling.model.standing import Judgement, NodeState, find_fault
 from scheduling.placement.listeners import StandingChange
 from scheduling.placement.snapshot import Fleet
 from scheduling.store.replies import SlotReply
@@ -35,10 +35,6 @@ class Standings:
         self._metrics = metrics
         self._background = Background()
         self._quiet_until_ms = 0.0
-
-    def say_ending(self, reason: str) -> Ending:
-        """Return what an attempt that failed for `reason` says of its node."""
-        return Ending.NOTHING if find_fault(reason) is None else Ending.DOUBT
 
     def is_spared(self, node_id: str, *, now_ms: int) -> bool:
         """Say whether an attempt that fails on a node costs its job nothing (ND2)."""

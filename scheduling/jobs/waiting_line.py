@@ -39,6 +39,8 @@ class WaitingLine:
         self._outlook = outlook
         self._notices = notices
         self._background = Background()
+        # Jobs that are being offered a slot: who ends meanwhile does not come back into the line.
+        self._offered: set[str] = set()
         fleet.listeners.free.append(self.serve_soon)
 
     def join(self, placement_request: PlacementRequest) -> None:
@@ -56,6 +58,7 @@ class WaitingLine:
 
     def discard(self, job_id: str) -> None:
         """Forget a job that ended while it waited."""
+        self._offered.discard(job_id)
         if job_id in self._waiting:
             self._waiting.discard(job_id)
             self._tell_of_change()
@@ -78,20 +81,29 @@ class WaitingLine:
             placement_request = self._waiting.take(functools.partial(self._fits, node, owing))
             if placement_request is None:
                 return
+            self._offered.add(placement_request.job_id)
             try:
                 tried = await self._offer(placement_request, node)
             except errors.DependencyDown:
-                self._waiting.put_back(placement_request)
+                self._put_back(placement_request)
                 return
             if tried is ReservationOutcome.PLACED and not placement_request.is_adopted:
                 self._outlook.note_served(placement_request.need)
             self._tell_of_change()
             if tried is None:
                 owing.add(placement_request.tenant_id)
-                self._waiting.put_back(placement_request)
+                self._put_back(placement_request)
             elif tried is ReservationOutcome.REFUSED:
-                self._waiting.put_back(placement_request)
+                self._put_back(placement_request)
                 return
+            else:
+                self._offered.discard(placement_request.job_id)
+
+    def _put_back(self, placement_request: PlacementRequest) -> None:
+        """Let a job wait on that did not get the slot, unless it ended meanwhile."""
+        if placement_request.job_id in self._offered:
+            self._offered.remove(placement_request.job_id)
+            self._waiting.put_back(placement_request)
 
     async def _offer(
         self, placement_request: PlacementRequest, node: Node

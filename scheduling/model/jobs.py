@@ -59,6 +59,8 @@ class Pipeline(msgspec.Struct, frozen=True):
     use_tone: bool = False
 
 
+PARTIAL_EVERY_MS = 1_000
+"""What every job says, whoever asks for it; clients' wishes are ignored."""
 STREAMING = "streaming"
 """The type of a node's capability to work while somebody speaks."""
 

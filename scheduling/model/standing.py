@@ -55,6 +55,10 @@ _NO_FAULT = frozenset(
 )
 
 
+# Of these nobody knows why: the node rests, so that who says them to everything gets little.
+_NEEDS_REST = _NO_FAULT - {"CANCELLED", "JOB_DECLINED", "STREAM_GAP"}
+
+
 def find_fault(reason: str) -> Fault | None:
     """Return the fault behind the reason an attempt failed for, None where it is not the node's.
 
@@ -64,6 +68,15 @@ def find_fault(reason: str) -> Fault | None:
     if reason in _BY_REASON:
         return _BY_REASON[reason]
     return Fault.FAILED if reason.isupper() and reason not in _NO_FAULT else None
+
+
+def find_ending(reason: str) -> Ending:
+    """Return what an attempt that failed for `reason` says of its node.
+
+    A doubt of which nobody can show whose fault it was is a rest and nothing more.
+    """
+    is_doubt = find_fault(reason) is not None or reason in _NEEDS_REST
+    return Ending.DOUBT if is_doubt else Ending.NOTHING
 
 
 class Standing(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from scheduling.model.limits import PlacementRules
 from scheduling.model.nodes import Node
-from scheduling.model.standing import Fault, NodeState, Standing, find_fault
+from scheduling.model.standing import (
+    Ending,
+    Fault,
+    NodeState,
+    Standing,
+    find_ending,
+    find_fault,
+)
 from scheduling.placement.candidate_view import AbleNodes, CandidateView
 from scheduling.placement.ranking import Choice, Reason, choose
 from tests.scheduling.test_placement import NEED, NOW_MS, RULES, choose_among, make_node
@@ -170,6 +177,18 @@ def test_no_fleet_with_a_free_slot_locks_itself_out(
 )
 def test_a_node_is_blamed_for_what_it_does(reason: str, fault: Fault | None) -> None:
     assert find_fault(reason) is fault
+
+
+@pytest.mark.req("ND1")
+@pytest.mark.parametrize("reason", ["NODE_OVERLOADED", "DUPLICATE_JOB_ID", "MODEL_NOT_AVAILABLE"])
+def test_a_node_rests_of_whose_answer_nobody_knows_the_fault(reason: str) -> None:
+    assert (find_ending(reason), find_fault(reason)) == (Ending.DOUBT, None)
+
+
+@pytest.mark.req("ND1", "ND9")
+@pytest.mark.parametrize("reason", ["JOB_DECLINED", "CANCELLED", "STREAM_GAP", "node_offline", ""])
+def test_a_node_goes_on_as_before_where_its_word_says_nothing(reason: str) -> None:
+    assert find_ending(reason) is Ending.NOTHING
 
 
 def test_a_node_keeps_its_standing_between_instances() -> None:
