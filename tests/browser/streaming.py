@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from scheduling.model import ids
 from tests.peers.frames import Frame
 from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
@@ -49,6 +50,10 @@ class ScriptedNode(FakeNode):
 
     async def on_frame(self, frame: Frame) -> None:
         match frame["type"]:
+            case "job_assign" if ids.is_probe(frame["session_id"]):
+                # What the clip of a probe says: it is nobody's utterance.
+                await self.ack(frame)
+                await self.finish(frame, text_asr="go forward ten meters")
             case "job_open" | "job_assign":
                 said, translated = self.script[len(self._jobs) % len(self.script)]
                 self._jobs[frame["job_id"]] = frame, said, translated
