@@ -55,6 +55,24 @@ def fortress(
     launcher.end()
 
 
+@pytest.fixture(scope="module")
+def uvicorn_fortress(
+    tmp_path_factory: pytest.TempPathFactory, redis_server: OwnRedis
+) -> Iterator[Fortress]:
+    """A server of one kind, for what both kinds have behind them."""
+    directory = tmp_path_factory.mktemp("uvicorn-alone")
+    launcher = Launcher(directory=directory)
+    yield start_fortress(
+        launcher,
+        redis_server,
+        directory,
+        "uvicorn",
+        # A test that waits for a page to say something looks a hundred times a second.
+        LINGUA_REQUESTS_PER_SECOND="1000",
+    )
+    launcher.end()
+
+
 @pytest.fixture
 def build_fortress(tmp_path: Path, redis_server: OwnRedis, server_name: str) -> Iterator[Build]:
     """Return a function that builds a fortress of the test's own, with settings changed."""

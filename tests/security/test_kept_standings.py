@@ -1,6 +1,5 @@
 """A node does not lose its standing by another id: it follows the credential (ND1)."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,31 +7,16 @@ import pytest
 from tests.peers.frames import draw_languages
 from tests.peers.http import ask
 from tests.peers.node import FakeNode
-from tests.redis_under_test import OwnRedis
-from tests.security.conftest import start_fortress
 from tests.security.fortress import Fortress, bearer
-from tests.server.launcher import Launcher
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.req("ND1")
 
 
 @pytest.fixture(scope="module")
-def fortress(
-    tmp_path_factory: pytest.TempPathFactory, redis_server: OwnRedis
-) -> Iterator[Fortress]:
+def fortress(uvicorn_fortress: Fortress) -> Fortress:
     """One server: what a credential is stands behind both kinds, before their differences."""
-    directory = tmp_path_factory.mktemp("kept-standings")
-    launcher = Launcher(directory=directory)
-    yield start_fortress(
-        launcher,
-        redis_server,
-        directory,
-        "uvicorn",
-        # A test that waits for a page to say something looks a hundred times a second.
-        LINGUA_REQUESTS_PER_SECOND="1000",
-    )
-    launcher.end()
+    return uvicorn_fortress
 
 
 async def _ask(fortress: Fortress, path: str, method: str = "GET") -> Any:

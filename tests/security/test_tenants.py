@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +11,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.peers.http import HttpNode, Reply, ask
-from tests.redis_under_test import OwnRedis
-from tests.security.conftest import start_fortress
 from tests.security.fortress import DEADLINE_S, INIT, Fortress, bearer
-from tests.server.launcher import Launcher
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.req("ED13")
@@ -34,21 +31,9 @@ _OF_ONE_TENANT = {
 
 
 @pytest.fixture(scope="module")
-def fortress(
-    tmp_path_factory: pytest.TempPathFactory, redis_server: OwnRedis
-) -> Iterator[Fortress]:
+def fortress(uvicorn_fortress: Fortress) -> Fortress:
     """One server: whose a thing is stands behind both kinds, before any of their differences."""
-    directory = tmp_path_factory.mktemp("tenants")
-    launcher = Launcher(directory=directory)
-    yield start_fortress(
-        launcher,
-        redis_server,
-        directory,
-        "uvicorn",
-        # A test that waits for a page to say something looks a hundred times a second.
-        LINGUA_REQUESTS_PER_SECOND="1000",
-    )
-    launcher.end()
+    return uvicorn_fortress
 
 
 async def _ask(socket: ClientConnection, message: dict[str, Any]) -> dict[str, Any]:
