@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import enum
+import gc
 
 import pytest
 from lingua_node.jobs import JobFailed, Result
@@ -320,7 +321,7 @@ async def test_a_kept_result_is_measured_by_the_next_schedulers_limit(scheduler,
 
 
 @pytest.mark.req("ED15")
-async def test_who_waits_is_told_before_an_interrupt_ends_the_program(scheduler):
+async def test_who_waits_is_told_before_an_interrupt_ends_the_program(scheduler, caplog):
     async def work(_job):
         raise KeyboardInterrupt
 
@@ -335,3 +336,6 @@ async def test_who_waits_is_told_before_an_interrupt_ends_the_program(scheduler)
         await socket.begin()
         assert (await socket.expect("job_result"))["error"]["message"] == "KeyboardInterrupt"
         await serving
+    gc.collect()
+
+    assert caplog.text.count("Traceback") == 1, "it is told once, by the node itself"

@@ -231,7 +231,7 @@ class JobRunner:
         if self.counters.accepted == 1:
             logger.info("first job: %s, %s to %s", assign.job_id, assign.src_lang, assign.tgt_lang)
         entry.task = asyncio.create_task(self._run(entry), name=f"job {assign.job_id}")
-        entry.task.add_done_callback(lambda _: self._note_gone(entry))
+        entry.task.add_done_callback(lambda task: self._note_gone(entry, task))
 
     async def _run(self, entry: LiveAttempt) -> None:
         key = key_of(entry.assign)
@@ -264,8 +264,12 @@ class JobRunner:
         if self._acknowledge:
             await self._try_send(answers.started(entry.assign, self._node_id))
 
-    def _note_gone(self, entry: LiveAttempt) -> None:
+    def _note_gone(self, entry: LiveAttempt, task: "asyncio.Task[None]") -> None:
         """End an attempt whose task was cancelled before its first step: it never ran at all."""
+        error = None if task.cancelled() else task.exception()
+        # The loop itself raises an interrupt: asyncio would tell of it again, whenever it likes.
+        if error is not None and not isinstance(error, KeyboardInterrupt):
+            logger.error("job %s ended by a fault", entry.assign.job_id, exc_info=error)
         key = key_of(entry.assign)
         if self.attempts.find_running(key) is entry:
             self._count(self.attempts.end(key, result=None))
