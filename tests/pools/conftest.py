@@ -82,7 +82,7 @@ async def connection(
 ) -> AsyncIterator[Connection]:
     client = open_redis(redis_server.url)
     await redis_client.ping()
-    connection = Connection(client, overdue_s=UNHURRIED_S, metrics=Metrics())
+    connection = Connection(client, overdue_s=UNHURRIED_S, stalled_s=UNHURRIED_S, metrics=Metrics())
     await connection.open()
     yield connection
     await connection.close()

@@ -97,7 +97,10 @@ async def herd(
     await redis_client.ping()
     connections = [
         Connection(
-            open_redis(redis_server.url, timeout_s=10), overdue_s=UNHURRIED_S, metrics=Metrics()
+            open_redis(redis_server.url, timeout_s=10),
+            overdue_s=UNHURRIED_S,
+            stalled_s=UNHURRIED_S,
+            metrics=Metrics(),
         )
         for _ in range(INSTANCES)
     ]

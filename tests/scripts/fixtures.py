@@ -214,7 +214,8 @@ def make_stores(
 ) -> Stores:
     """Return stores whose clock stands at `START_MS`, and that a busy Redis does not alarm."""
     infrastructure = make_infrastructure(
-        Connection(client, metrics=Metrics(), overdue_s=UNHURRIED_S), keys=Keys(prefix)
+        Connection(client, metrics=Metrics(), overdue_s=UNHURRIED_S, stalled_s=UNHURRIED_S),
+        keys=Keys(prefix),
     )
     connection, keys = infrastructure.connection, infrastructure.keys
     core = build_stores(

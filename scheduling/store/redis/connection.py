@@ -74,12 +74,14 @@ class Connection:
         *,
         metrics: Metrics,
         overdue_s: float = 0.08,
+        stalled_s: float = 0.5,
     ) -> None:
         self._client = client
         self._route = open_route(client)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._metrics = metrics
         self._overdue_s = overdue_s
+        self._stalled_s = stalled_s
         self._scripts = ScriptCache()
         self._pipelines: dict[str, CommandPipeline] = {}
         self._is_closed = False
@@ -185,6 +187,7 @@ class Connection:
             scripts=self._scripts,
             metrics=self._metrics,
             overdue_s=self._overdue_s,
+            stalled_s=self._stalled_s,
             on_turn=self._note_turn,
         )
         return pipeline

@@ -34,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 _PROBE_EVERY_S = 0.05
 _SILENT = "Redis does not answer: no reply in time"
-_STALLED_S = 0.5
 LOST = (RedisError, RedisClusterException, OSError, asyncio.TimeoutError)
 # Who carries a command out has changed, or changes now.
 _ELSEWHERE = (AskError, ClusterDownError, TryAgainError)
@@ -79,6 +78,7 @@ class CommandPipeline:
         scripts: ScriptCache,
         metrics: Metrics,
         overdue_s: float,
+        stalled_s: float,
         on_turn: Callable[[], None],
     ) -> None:
         self.is_down = False
@@ -100,7 +100,7 @@ class CommandPipeline:
         self._answered = 0
         self._reply_timeout = ReplyTimeout(
             overdue_s=overdue_s,
-            stalled_s=_STALLED_S,
+            stalled_s=stalled_s,
             count_replies=lambda: self._answered + self._route.replies,
             count_under_way=lambda: sum(len(batch) for batch in self._under_way),
             on_overdue=self._note_overdue,
