@@ -148,5 +148,7 @@ async def take_job(*nodes: FakeNode) -> tuple[FakeNode, Frame]:
     done, rest = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in rest:
         wait.cancel()
-    first = done.pop()
+    first, *also = done
+    for wait in also:
+        waits[wait].give_back(wait.result())
     return waits[first], first.result()

@@ -77,6 +77,10 @@ class Peer:
         except TimeoutError:
             raise AssertionError(f"no {wanted} {fields} in {self.seen[begin:]}") from None
 
+    def give_back(self, frame: Frame) -> None:
+        """Take a frame for not yet taken: it is the next again."""
+        self._taken = self.seen.index(frame)
+
     async def find(self, wanted: Wanted, *, within_s: float = DEADLINE_S) -> Frame:
         """Return the first frame ever that is `wanted`, taken or not; wait until there is one."""
         position = 0
