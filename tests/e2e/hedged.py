@@ -33,7 +33,7 @@ class KnownNode(WorkingNode):
             await self.acknowledge(frame)
 
 
-def is_known(lingua: Lingua, node: KnownNode) -> bool:
+def is_known(lingua: Lingua, node: WorkingNode) -> bool:
     """Say whether enough of its jobs were measured."""
     speeds = json.loads(lingua.node(node.node_id).get("speeds", "{}"))
     return any(count >= LEAST_JOBS for _, _, _, _, _, count, _ in speeds.values())
