@@ -8,8 +8,9 @@ import msgspec
 AUDIO_BYTES = 15_750  # an utterance of some seconds in Opus
 AUDIO_BASE64_BYTES = 21_000
 FIRST_INDEX = 1
-_TEXT_ASR = "where is the nearest station"
-_TEXT_TRANSLATED = "dónde está la estación más cercana"
+# What the shipped probe of English says: nodes of the load are good ones.
+_TEXT_ASR = "go forward ten meters to the station"
+_TEXT_TRANSLATED = "avance diez metros hasta la estación"
 _LANGUAGES = ["en", "es", "de", "fr"]
 _SERVICES = ("asr", "nmt", "tts")
 _WEBSOCKET_TEXT = 0x81

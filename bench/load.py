@@ -19,6 +19,7 @@ from bench.gauges import Gauge, describe_cpu, describe_latency, read_memory_kb
 _AT_ONCE = 50
 _STORM_NODES = 20
 _STORM_BATCH = 50
+_QUIET_S = 0.3
 
 
 class Bench:
@@ -228,6 +229,15 @@ class Bench:
         if self._options.mode != "idle":
             for speaker in self._speakers:
                 speaker.prepare()
+        if nodes:
+            await self._let_it_be_tried()
+
+    async def _let_it_be_tried(self) -> None:
+        """Wait until nothing comes any more: a fleet that just joined is probed, once a node."""
+        seen, give_up_at = -1, time.monotonic() + READY_WITHIN_S
+        while self._load.frames_in != seen and time.monotonic() < give_up_at:
+            seen = self._load.frames_in
+            await asyncio.sleep(_QUIET_S)
 
 
 def _pick(homes: list[tuple[str, int]], number: int, *, one: bool) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from django.db import DatabaseError, connection
@@ -24,6 +25,9 @@ class DatabaseSource:
         self._is_down = False
         self._seen: tuple[Any, ...] = ()
         self._probes: tuple[Probe, ...] = ()
+        # By language, what came of its probe last and is not kept yet.
+        self._found: dict[str, Callable[[], None]] = {}
+        self._is_keeping = False
 
     async def read(self) -> Owned | None:
         """Return all of it, None while the database cannot say."""
@@ -76,9 +80,20 @@ class DatabaseSource:
         return self._probes
 
     async def note_probe(self, language: str, *, passed: bool, failed: int) -> None:
-        """Keep what came of a probe, for its page; not kept, the page says nothing."""
-        work = functools.partial(note_found, language, passed=passed, failed=failed)
+        """Keep what came of a probe, for its page; not kept, the page says nothing.
+
+        One after the other, and of many the last: a fleet that joins at once is a write or two.
+        """
+        self._found[language] = functools.partial(
+            note_found, language, passed=passed, failed=failed
+        )
+        if self._is_keeping:
+            return
+        self._is_keeping = True
         try:
-            await read_database(work)
+            while self._found:
+                await read_database(self._found.popitem()[1])
         except DatabaseError as error:
             logger.warning("what came of a probe was not kept: %s", error)
+        finally:
+            self._is_keeping = False

@@ -2,6 +2,9 @@
 
 import asyncio
 import base64
+import functools
+
+import msgspec
 
 from scheduling.jobs.reservation import Reservation, ReservationOutcome
 from scheduling.jobs.settlement import Settlement
@@ -135,6 +138,12 @@ def _assign(session_id: str, probe: Probe, need: Need) -> Assignment:
         pipeline=Pipeline(),
         enable_streaming_asr=True,
         partial_update_interval_ms=PARTIAL_EVERY_MS,
-        audio=quote_base64(base64.b64encode(probe.audio).decode("ascii")),
+        audio=_quote_clip(probe.audio),
         is_manual_cut=True,
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _quote_clip(audio: bytes) -> msgspec.Raw:
+    """Return a clip as frames carry it: a fleet that joins at once gets the same few."""
+    return quote_base64(base64.b64encode(audio).decode("ascii"))
