@@ -106,6 +106,7 @@ class AccessConfiguration:
     proxies: tuple[str, ...]
     scrapers: tuple[str, ...]
     ticket_ms: int
+    listen_ticket_ms: int
     credential_ms: int
     check_ms: int
     pairing_code_ms: int

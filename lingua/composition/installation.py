@@ -22,6 +22,7 @@ def install_operators() -> None:
             clients=ClientAddresses(proxies=access.proxies),
             requests=Shares(per_s=access.limits.requests_per_s, burst=access.limits.request_burst),
             ticket_ms=access.ticket_ms,
+            listen_ticket_ms=access.listen_ticket_ms,
             credential_ms=access.credential_ms,
             history_days=configuration.history.days,
             keys=Keys(configuration.redis.key_prefix),

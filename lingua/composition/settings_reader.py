@@ -279,6 +279,7 @@ def _read_access() -> AccessConfiguration:
         proxies=tuple(settings.LINGUA_TRUSTED_PROXIES),
         scrapers=tuple(settings.LINGUA_METRICS_ALLOW),
         ticket_ms=settings.LINGUA_TICKET_TTL_S * 1000,
+        listen_ticket_ms=settings.LINGUA_LISTEN_TICKET_TTL_S * 1000,
         credential_ms=settings.LINGUA_CREDENTIAL_TTL_S * 1000,
         check_ms=settings.LINGUA_REVOCATION_CHECK_MS,
         pairing_code_ms=round(clients.LINGUA_PAIRING_CODE_S * 1000),

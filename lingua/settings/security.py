@@ -18,6 +18,10 @@ LINGUA_SESSION_AUTH = env_bool("LINGUA_SESSION_AUTH", default=False)
 LINGUA_SESSION_ORIGINS = env_origins("LINGUA_SESSION_ORIGINS")
 # How long a ticket from /api/v1/tickets may be used, once.
 LINGUA_TICKET_TTL_S = env_int("LINGUA_TICKET_TTL_S", default=30, minimum=1, maximum=600)
+# How long a ticket to listen in a room may be used, as often as anybody shows it.
+LINGUA_LISTEN_TICKET_TTL_S = env_int(
+    "LINGUA_LISTEN_TICKET_TTL_S", default=43_200, minimum=60, maximum=604_800
+)
 # How often open sockets are checked for a revoked credential: the most a revocation can be late.
 LINGUA_REVOCATION_CHECK_MS = env_int(
     "LINGUA_REVOCATION_CHECK_MS", default=500, minimum=50, maximum=2000

@@ -309,6 +309,17 @@ class Problem(serializers.Serializer[None]):
     message = serializers.CharField()
 
 
+class TicketWish(serializers.Serializer[None]):
+    room_code = serializers.RegexField(
+        r"^[0-9]{6}\Z",
+        required=False,
+        help_text="Of a room: the ticket lets its bearer listen there.",
+    )
+    room_id = serializers.CharField(
+        max_length=64, required=False, help_text="Of that room, so that no later one is meant."
+    )
+
+
 class Ticket(serializers.Serializer[None]):
     ticket = serializers.CharField(allow_null=True, help_text="Null where none is needed.")
     expires_at_ms = serializers.IntegerField(allow_null=True)

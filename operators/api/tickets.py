@@ -3,6 +3,7 @@
 from typing import cast
 
 from django.contrib.auth.models import AbstractBaseUser
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -19,7 +20,7 @@ from operators.api.authentication import (
 from operators.api.throttles import PrincipalThrottle
 from operators.db.installation import get_installation
 from operators.db.tokens import describe_person
-from scheduling.model.credentials import Scope
+from scheduling.model.credentials import Scope, name_listener
 from sockets.socket_auth import SUBPROTOCOL
 from sockets.tickets import sign_ticket
 
@@ -37,7 +38,7 @@ class MaySpeak(BasePermission):
 
 
 class TicketView(APIView):
-    """Gives a ticket: good once, for seconds, for one session socket."""
+    """Gives a ticket: good once, for seconds, for one session socket; or to listen in a room."""
 
     authentication_classes = (TokenAuthentication, LoginAuthentication)
     permission_classes = (MaySpeak,)
@@ -45,18 +46,35 @@ class TicketView(APIView):
 
     @extend_schema(
         operation_id="ticket",
-        request=None,
-        responses={200: serializers.Ticket, 201: serializers.Ticket, 429: serializers.Detail},
+        request=serializers.TicketWish,
+        responses={
+            200: serializers.Ticket,
+            201: serializers.Ticket,
+            400: OpenApiTypes.OBJECT,
+            429: serializers.Detail,
+        },
         examples=examples.show("For thirty seconds", examples.TICKET, status="201"),
     )
     def post(self, request: Request) -> Response:
-        """Return the ticket, and the subprotocols that carry it in place of `?ticket=`."""
+        """Return the ticket, and the subprotocols that carry it in place of `?ticket=`.
+
+        With `room_code` it is one to listen in that room: for a whole audience, as often as it is
+        shown, until it expires, and for nothing else.
+        """
+        wish = serializers.TicketWish(data=request.data)
+        wish.is_valid(raise_exception=True)
+        room_code = wish.validated_data.get("room_code", "")
         if not get_installation().needs_login:
             return Response({"ticket": None, "expires_at_ms": None, "subprotocols": []})
         principal = find_principal(request)
         if principal is None:
             principal = describe_person(cast("AbstractBaseUser", request.user), version=0).principal
-        text, ticket = sign_ticket(principal, life_ms=get_installation().ticket_ms)
+        life_ms = get_installation().ticket_ms
+        if room_code:
+            life_ms = get_installation().listen_ticket_ms
+            room_id = wish.validated_data.get("room_id", "")
+            principal = name_listener(principal, room_code=room_code, room_id=room_id)
+        text, ticket = sign_ticket(principal, life_ms=life_ms)
         return Response(
             {
                 "ticket": text,

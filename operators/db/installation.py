@@ -22,6 +22,7 @@ class Installation:
     clients: ClientAddresses
     requests: Shares
     ticket_ms: int
+    listen_ticket_ms: int
     credential_ms: int
     history_days: int
     keys: Keys

@@ -32,6 +32,7 @@ class AccessLimits(msgspec.Struct, frozen=True, kw_only=True):
     work_burst: int
     wrong: WrongCredentialLimits = WrongCredentialLimits()
     most_node_ids: int = 1_000
+    most_listeners: int = 2_000
     claim_ms: int = 600_000
     lease_ms: int = 60_000
 
@@ -71,26 +72,34 @@ class Access:
     ) -> Principal:
         """Use a ticket up and return whom it speaks for; its signature was checked before.
 
+        One to listen in a room is for a whole audience, and is not used up.
+
         :raises AccessDenied: expired or used before, or the credential behind it is over
         :raises DependencyDown: Redis did not answer
         """
         left_ms = expires_at_ms - clock.now_ms()
         if left_ms <= 0:
             raise errors.AccessDenied
-        # A ticket is burnt for longer than any instance's clock may think it valid.
-        is_fresh, known = await gather(
-            self._credentials.burn_ticket(ticket_id, for_ms=left_ms + 60_000),
-            self._credentials.find(principal.credential),
-        )
-        if not is_fresh:
-            raise errors.AccessDenied
+        if not principal.may(scope):
+            raise _forbid(scope)
+        if principal.room_code:
+            known = await self._credentials.find(principal.credential)
+        else:
+            # A ticket is burnt for longer than any instance's clock may think it valid.
+            is_fresh, known = await gather(
+                self._credentials.burn_ticket(ticket_id, for_ms=left_ms + 60_000),
+                self._credentials.find(principal.credential),
+            )
+            if not is_fresh:
+                raise errors.AccessDenied
         if principal.credential.startswith(PERSON):
             # Nothing is published of a person until the account is shut.
             shut = known is not None and known.revoked
             known = Credential(principal=principal, digest="", version=0, revoked=shut)
         if known is None:
             raise errors.AccessDenied
-        return self._admit(known, scope=scope)
+        admitted = self._admit(known, scope=scope)
+        return principal if principal.room_code else admitted
 
     async def open(self, principal: Principal) -> Admission:
         """Count one more socket of a principal.
@@ -100,11 +109,13 @@ class Access:
         """
         limits = self._limits
         admission = Admission(principal=principal, connection_id=secrets.token_hex(8))
+        # The audience of a room has one ticket, and comes all at once.
+        is_audience = bool(principal.room_code)
         taken = await self._allowances.take(
             principal_id=principal.principal_id,
             bucket="connect",
             per_s=limits.connects_per_s,
-            burst=limits.connect_burst,
+            burst=limits.most_listeners if is_audience else limits.connect_burst,
         )
         if not taken.done or not await self._hold(admission):
             raise errors.TooManyRequests(details={"retry_after_ms": taken.retry_after_ms or 1000})
@@ -201,10 +212,8 @@ class Access:
         now_ms = clock.now_ms()
         if known.is_over(now_ms):
             raise errors.AccessDenied
-        if scope not in known.principal.scopes:
-            raise errors.AccessDenied(
-                f"This credential does not allow {scope.value}.", forbidden=True
-            )
+        if not known.principal.may(scope):
+            raise _forbid(scope)
         self._used_at_ms[known.principal.credential] = now_ms
         return known.principal
 
@@ -215,10 +224,12 @@ class Access:
         return 0 if taken.done else max(taken.retry_after_ms, 1)
 
     async def _hold(self, admission: Admission) -> bool:
+        limits = self._limits
+        is_audience = bool(admission.principal.room_code)
         return await self._allowances.hold_connection(
             principal_id=admission.principal.principal_id,
             connection_id=admission.connection_id,
-            most=self._limits.most_connections,
+            most=limits.most_listeners if is_audience else limits.most_connections,
             lease_ms=self._limits.lease_ms,
         )
 
@@ -243,6 +254,10 @@ class Access:
         await self._allowances.drop_claim(
             principal_id=admission.principal.principal_id, node_id=node_id
         )
+
+
+def _forbid(scope: Scope) -> errors.AccessDenied:
+    return errors.AccessDenied(f"This credential does not allow {scope.value}.", forbidden=True)
 
 
 class CredentialWatch:

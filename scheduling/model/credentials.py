@@ -27,6 +27,8 @@ class Scope(enum.StrEnum):
 
     NODE = "node"
     SESSION = "session"
+    # Of tickets alone: to hear one room, and nothing else.
+    LISTEN = "listen"
     READ = "read"
     OPERATE = "operate"
     ADMIN = "admin"
@@ -36,7 +38,9 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Who is on the other end, as its credential says; messages are never asked (I-49).
 
     `principal_id` outlives a rotation, `credential` (the token's prefix) does not. An empty
-    `tenant_id` or `node_id` binds to none. `expires_at_ms` is 0 where it never ends.
+    `tenant_id` or `node_id` binds to none. `expires_at_ms` is 0 where it never ends. One with a
+    `room_code` may listen in that room and do nothing else; `room_id` tells it from a later room
+    of the same code.
     """
 
     principal_id: str
@@ -45,6 +49,26 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str = ""
     node_id: str = ""
     expires_at_ms: int = 0
+    room_code: str = ""
+    room_id: str = ""
+
+    def may(self, scope: Scope) -> bool:
+        """Say whether this is allowed; who may speak may listen."""
+        listens = scope is Scope.LISTEN and Scope.SESSION in self.scopes
+        return listens or scope in self.scopes
+
+
+def name_listener(host: Principal, *, room_code: str, room_id: str) -> Principal:
+    """Return whoever listens in a room by a link that `host` gave away."""
+    return Principal(
+        principal_id=f"listeners-{room_id or room_code}",
+        credential=host.credential,
+        scopes=(Scope.LISTEN,),
+        tenant_id=host.tenant_id,
+        expires_at_ms=host.expires_at_ms,
+        room_code=room_code,
+        room_id=room_id,
+    )
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):

@@ -146,6 +146,33 @@ def test_a_ticket_of_somebody_logged_in_needs_the_csrf_token() -> None:
     assert strict.post(_URL).status_code == 403
 
 
+@pytest.mark.req("RM6")
+def test_a_ticket_for_a_room_lets_listen_there_alone() -> None:
+    token, headers = issue(Scope.SESSION, tenant_id="acme")
+    wish = {"room_code": "482913", "room_id": "7f1d"}
+
+    answer = Client().post(_URL, wish, headers=headers, content_type="application/json")
+
+    ticket = read_ticket(answer.json()["ticket"])
+    assert ticket is not None
+    assert ticket.principal.scopes == (Scope.LISTEN,)
+    assert (ticket.principal.room_code, ticket.principal.room_id) == ("482913", "7f1d")
+    assert (ticket.principal.credential, ticket.principal.tenant_id) == (token.prefix, "acme")
+
+
+@pytest.mark.req("RM6")
+@pytest.mark.parametrize("room_code", ["", "12345", "1234567", "12a456", "\uff11" * 6, 7])
+def test_a_ticket_is_for_a_room_that_can_be(room_code: object) -> None:
+    _, headers = issue(Scope.SESSION)
+
+    answer = Client().post(
+        _URL, {"room_code": room_code}, headers=headers, content_type="application/json"
+    )
+
+    assert answer.status_code == 400
+    assert "room_code" in answer.json()
+
+
 def test_who_may_not_speak_gets_no_ticket(reinstall: Callable[..., None]) -> None:
     _, headers = issue(Scope.READ)
 
