@@ -89,7 +89,7 @@ def full_disk(directory: Path) -> Iterator[str]:
             def has_noticed() -> bool:
                 return client.info("persistence")["aof_last_write_status"] == "err"
 
-            wait_until(has_noticed, "the disk is not full", within_s=10)
+            wait_until(has_noticed, "the disk is not full", within_s=60)
         yield server.url
 
 

@@ -69,12 +69,12 @@ def doors(instance: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
     ]
     try:
         for port in doors.values():
-            wait_until(lambda port=port: answers(port), within_s=30)
+            wait_until(lambda port=port: answers(port), within_s=60)
         yield doors
     finally:
         for process in running:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
 
 
 def answers(port: int) -> bool:
@@ -85,7 +85,7 @@ def answers(port: int) -> bool:
 
 
 def ask(port: int, *said: str, came_from: str) -> tuple[int, str]:
-    asked = http.client.HTTPConnection(HOP, port, timeout=10, source_address=(came_from, 0))
+    asked = http.client.HTTPConnection(HOP, port, timeout=60, source_address=(came_from, 0))
     try:
         asked.putrequest("GET", "/admin/")
         for scheme in said:

@@ -80,7 +80,7 @@ class Lingua:
     def is_ready(self) -> bool:
         """Say whether the instance welcomes new sockets."""
         host, _, port = self.instance.address.rpartition(":")
-        asked = http.client.HTTPConnection(host, int(port), timeout=5)
+        asked = http.client.HTTPConnection(host, int(port), timeout=60)
         try:
             asked.request("GET", "/ready")
             return asked.getresponse().status == http.HTTPStatus.OK

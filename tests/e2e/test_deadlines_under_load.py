@@ -10,6 +10,7 @@ from tests.e2e.servers import Lingua, Servers
 from tests.e2e.sick_fleet import NODE, SESSION, MoodyNode
 from tests.peers.frames import Frame
 from tests.peers.speaker import Speaker
+from tests.waiting import stretch
 
 Pair = tuple[str, str]
 _DEADLINE_MS = 2_000
@@ -78,7 +79,7 @@ async def test_no_result_is_later_than_its_deadline_and_each_refusal_has_its_nam
         assert not late_results
         assert {answer["reason"] for answer in refusals} == {"deadline_exceeded"}
         # A busy machine may hold up the server itself for longer than its margin.
-        assert len(late_refusals) <= 1, late_refusals
+        assert len(late_refusals) <= stretch(1), late_refusals
         # The slow node is found out: its two slots do not take every fourth job.
         assert len(refusals) <= _JOBS // 4, len(refusals)
     lingua.stop()

@@ -130,7 +130,7 @@ async def _refuses(lingua: Lingua) -> None:
         writer.close()
         return False
 
-    await eventually(is_refused, "the server still takes connections", within_s=10)
+    await eventually(is_refused, "the server still takes connections", within_s=60)
 
 
 @pytest.mark.req("J14")

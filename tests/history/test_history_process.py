@@ -18,7 +18,7 @@ from tests.instances.test_network_metrics import read_metric
 from tests.server.launcher import Instance
 from tests.waiting import eventually
 
-_DEADLINE_S = 30
+_DEADLINE_S = 60
 
 
 async def await_writer(instance: Instance, *, not_pid: int = 0) -> int:

@@ -225,7 +225,7 @@ async def test_a_later_poll_ends_the_one_before(cluster: Cluster):
         waiting = asyncio.create_task(node.poll(wait_ms=15_000))
         later = asyncio.create_task(node.poll(wait_ms=15_000))
         done, rest = await asyncio.wait(
-            {waiting, later}, timeout=10, return_when=asyncio.FIRST_COMPLETED
+            {waiting, later}, timeout=60, return_when=asyncio.FIRST_COMPLETED
         )
         assert len(done) == len(rest) == 1
         assert done.pop().result().json == {"messages": []}

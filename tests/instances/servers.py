@@ -7,8 +7,6 @@ from typing import Any
 from tests.redis_under_test import describe, look_into
 from tests.server.launcher import Instance, Launcher
 
-_DEADLINE_S = 10.0
-
 # Spans that a test waits for are short, those it must not meet are long.
 QUICK = {
     # The whole scheduler: the launcher serves a probe.

@@ -20,7 +20,7 @@ READY = 'scheduler_nodes_total{status="ready"} 1.0'
 
 def ask(instance: Instance, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://{instance.address}{path}", timeout=15) as answer:
+        with urllib.request.urlopen(f"http://{instance.address}{path}", timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refused:
         return refused.code, refused.read().decode()
@@ -32,7 +32,7 @@ async def becomes(instance: Instance, *, degraded: bool) -> str:
         lambda: asyncio.to_thread(ask, instance, "/metrics"),
         f"it does not say degraded={degraded}",
         fits=lambda told: f"scheduler_degrade_mode {float(degraded)}" in told[1],
-        within_s=30,
+        within_s=60,
     )
     return metrics
 
@@ -42,7 +42,7 @@ async def answers_ready(instance: Instance, status: int) -> None:
         lambda: asyncio.to_thread(ask, instance, "/ready"),
         f"it is not ready with {status}",
         fits=lambda told: told[0] == status,
-        within_s=30,
+        within_s=60,
     )
 
 

@@ -15,7 +15,7 @@ from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis
 from tests.waiting import eventually
 
-_DEADLINE_S = 30
+_DEADLINE_S = 60
 _GROUP = "i:asgi:{group:lingua.live.watching}:members"
 
 

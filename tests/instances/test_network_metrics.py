@@ -19,7 +19,7 @@ _DEADLINE_S = 90
 
 def read_metric(instance: Instance, name: str) -> float:
     """Return the sum of a metric's series."""
-    with urllib.request.urlopen(f"http://{instance.address}/metrics", timeout=15) as answer:
+    with urllib.request.urlopen(f"http://{instance.address}/metrics", timeout=60) as answer:
         text = answer.read().decode()
     lines = re.findall(rf"^scheduler_{name}(?:{{.*}})? (\S+)$", text, flags=re.MULTILINE)
     return sum(map(float, lines))

@@ -45,7 +45,7 @@ async def test_a_silent_node_is_offline_in_every_view_of_every_instance_until_it
                 lambda instance=instance: asyncio.to_thread(ask, instance, f"/api/v1/nodes/{kept}"),
                 "it is not forgotten",
                 fits=lambda told: told[0] == 404,
-                within_s=30,
+                within_s=60,
             )
             await Operator(instance).until("/api/v1/cluster", lambda told: told["nodes"] == [])
 

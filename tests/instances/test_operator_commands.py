@@ -18,7 +18,7 @@ from tests.peers.node import WorkingNode
 from tests.peers.sockets import DEADLINE_S
 from tests.peers.speaker import Speaker
 from tests.server.launcher import Instance
-from tests.waiting import eventually
+from tests.waiting import eventually, stretch
 
 _MAKE = (
     "INSERT INTO operators_ownedpool (pool_id, name, kind, required, languages, nodes)"
@@ -179,4 +179,4 @@ async def test_what_an_operator_changes_is_in_force_on_every_instance_within_a_s
         took.append(loop.time() - changed_at)
 
     # A busy machine may delay any one of them.
-    assert min(took) < 1
+    assert min(took) < 1 or min(took) < stretch(1)

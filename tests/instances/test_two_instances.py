@@ -11,6 +11,7 @@ from tests.instances.servers import Cluster
 from tests.peers.frames import draw_languages
 from tests.peers.node import WorkingNode
 from tests.peers.speaker import Speaker
+from tests.waiting import stretch
 
 
 @pytest.fixture(params=["daphne", "uvicorn"])
@@ -42,5 +43,6 @@ async def test_a_speaker_on_b_is_answered_by_a_node_on_a_a_hundred_times(
             await speaker.say(index)
             result = await speaker.result(index)
             assert result["text_translated"] == f"by {node.node_id}, attempt 1"
-            assert time.monotonic() - started < 5
+            took_s = time.monotonic() - started
+            assert took_s < 5 or took_s < stretch(5)
     assert "Traceback" not in one.errors + two.errors, one.errors + two.errors

@@ -71,7 +71,7 @@ def test_an_answer_that_is_not_as_described_is_noticed(
 
 
 def _ask(case: schemathesis.Case, asked: Lingua, headers: dict[str, str]) -> None:
-    answer = case.call(base_url=f"http://{asked.instance.address}", headers=headers, timeout=30)
+    answer = case.call(base_url=f"http://{asked.instance.address}", headers=headers, timeout=60)
     case.validate_response(answer, checks=_CHECKS)
 
 

@@ -18,8 +18,6 @@ from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import Priority, WaitQueue
 from sockets.outbound import Outbound, OutboundLimits
 
-_DEADLINE_S = 10
-
 
 class CountingLayer(InMemoryChannelLayer):
     """Channels' own layer in memory, which counts what is sent to groups."""

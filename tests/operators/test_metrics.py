@@ -178,7 +178,7 @@ async def _await_moved(
     async def look() -> dict[str, float]:
         return _moved(before, await api.samples())
 
-    return await eventually(look, "this has moved", fits=fits, within_s=20)
+    return await eventually(look, "this has moved", fits=fits, within_s=60)
 
 
 @pytest.mark.req("O3", "O4")

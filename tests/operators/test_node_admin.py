@@ -121,7 +121,7 @@ class Visitor:
     def _open(self, path: str, data: bytes | None) -> tuple[int, str]:
         request = urllib.request.Request(self._root + path, data=data)  # noqa: S310 - ours
         try:
-            with self._opener.open(request, timeout=20) as answer:
+            with self._opener.open(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -175,7 +175,7 @@ async def test_an_operator_finds_nodes_in_the_admin_and_orders_them(
             lambda: operator.see(path),
             "the node is not shown as offline",
             fits=lambda seen: find_status(seen[1], node.node_id) == "Offline",
-            within_s=10,
+            within_s=60,
         )
     assert (await operator.submit(_NODES, action="drain", node="node-nobody"))[0] == 200
     assert (await operator.see(f"{_NODES}node-nobody/change/"))[0] == 404

@@ -34,7 +34,7 @@ async def _ask(lingua: Lingua, path: str) -> tuple[int, str]:
     def ask() -> tuple[int, str]:
         opener = urllib.request.build_opener(_Stay())
         try:
-            with opener.open(f"http://{lingua.instance.address}{path}", timeout=10) as answer:
+            with opener.open(f"http://{lingua.instance.address}{path}", timeout=60) as answer:
                 return answer.status, ""
         except urllib.error.HTTPError as error:
             with error:

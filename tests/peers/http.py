@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from tests.peers.frames import register_frame
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 AUDIO = base64.b64encode(b"\1\0" * 800).decode()
 Frame = dict[str, Any]
 

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.peers import answers
 from tests.peers.frames import Frame
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 Wanted = str | Callable[[Frame], bool]
 

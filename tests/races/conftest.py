@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import redis.asyncio
 
-from tests.redis_under_test import OwnRedis, open_redis
+from tests.redis_under_test import OwnRedis, open_outside, open_redis
 from tests.scripts.fixtures import Stores, make_stores
 
 
@@ -27,6 +27,6 @@ async def own_stores(own_redis: OwnRedis, prefix: str) -> AsyncIterator[Stores]:
 @pytest.fixture
 async def own_client(own_redis: OwnRedis) -> AsyncIterator["redis.asyncio.Redis"]:
     """A plain client to look at the test's own server from outside."""
-    client = open_redis(own_redis.url)
+    client = open_outside(own_redis.url)
     yield client
     await client.aclose()

@@ -85,7 +85,7 @@ async def _main(task: dict[str, object]) -> None:
     # On a connection of its own: who blocks would look like a Redis that fell silent.
     starter = open_outside(url)
     await stores.connection.execute("RPUSH", "ready", str(task["me"]))
-    await starter.blpop([f"go:{task['me']}"], timeout=20)
+    await starter.blpop([f"go:{task['me']}"], timeout=50)
     await starter.aclose()
     await what(stores, **task)
     await stores.connection.close()

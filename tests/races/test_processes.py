@@ -44,7 +44,7 @@ class CandidateViews:
         self._nursery.stdin.write(json.dumps({**self._about, "me": me, **task}) + "\n")
         self._nursery.stdin.flush()
         pid = int(await asyncio.to_thread(self._nursery.stdout.readline))
-        assert await self._client.blpop(["ready"], timeout=20) == ("ready", me)
+        assert await self._client.blpop(["ready"], timeout=50) == ("ready", me)
         return pid
 
     async def go(self, *names: str) -> None:
@@ -57,7 +57,7 @@ class CandidateViews:
         """Return what `count` processes report at their end."""
         reports = []
         for _ in range(count):
-            report = await self._client.blpop(["reports"], timeout=30)
+            report = await self._client.blpop(["reports"], timeout=50)
             assert report is not None
             reports.append(json.loads(report[1]))
         return reports
@@ -66,7 +66,7 @@ class CandidateViews:
         assert self._nursery.stdin is not None
         assert self._nursery.stdout is not None
         self._nursery.stdin.close()
-        self._nursery.wait(timeout=10)
+        self._nursery.wait(timeout=60)
         self._nursery.stdout.close()
 
 
@@ -145,7 +145,7 @@ async def test_what_killed_processes_held_is_free_again_and_what_lives_is_kept(
         pid = await views.start(name, do="work", conn_epoch=node.conn_epoch)
         await views.go(name)
         for _ in range(rng.randint(1, 12)):
-            assert await own_client.blpop(["steps"], timeout=10) is not None
+            assert await own_client.blpop(["steps"], timeout=50) is not None
         os.kill(pid, signal.SIGKILL)
         await beat(own_stores, node, running=[("survivor", 1)])
 

@@ -75,7 +75,7 @@ async def hear(process: asyncio.subprocess.Process, words: str) -> str:
 
 async def ask(instance: Instance, path: str) -> Any:
     def fetch() -> Any:
-        with urllib.request.urlopen(f"http://{instance.address}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{instance.address}{path}", timeout=60) as answer:
             return json.load(answer)
 
     return await asyncio.to_thread(fetch)

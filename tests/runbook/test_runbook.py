@@ -53,12 +53,12 @@ async def _is_seen(instance: Instance, *names: str) -> None:
 
     def shows_all() -> bool:
         url = f"http://{instance.address}/api/v1/cluster"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             told = answer.read().decode()
         return all(name in told for name in names)
 
     await eventually(
-        lambda: asyncio.to_thread(shows_all), f"the view does not name {names}", within_s=30
+        lambda: asyncio.to_thread(shows_all), f"the view does not name {names}", within_s=60
     )
 
 

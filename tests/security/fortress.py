@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.manage import manage
 from tests.server.launcher import Instance
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 
 @dataclass(kw_only=True)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.security.conftest import Build
 from tests.security.fortress import DEADLINE_S, Fortress, drip
-from tests.waiting import eventually
+from tests.waiting import eventually, stretch
 
 _UPGRADE = (
     b"Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -46,7 +46,8 @@ async def test_a_handshake_that_never_ends_is_dropped(
     dripping.cancel()
     writer.transport.abort()  # what was not sent is not waited for
 
-    assert time.monotonic() - begun_at < 5
+    took_s = time.monotonic() - begun_at
+    assert took_s < 5 or took_s < stretch(5)
     assert b"200" not in left
     # Whoever is held up for a second is dropped as well, and asks again.
     await eventually(lambda: _is_healthy(fortress))

@@ -83,7 +83,7 @@ async def test_no_stage_of_a_request_lasts_for_ever(impatient: Fortress) -> None
 
     lasted = await asyncio.gather(*(_linger(impatient, *_STAGES[stage]) for stage in stages))
 
-    late = {stage: took_s for stage, took_s in zip(stages, lasted, strict=True) if took_s > 8}
+    late = {stage: took_s for stage, took_s in zip(stages, lasted, strict=True) if took_s > 30}
     assert late == {}
     await eventually(lambda: _is_healthy(impatient))
     assert "Traceback" not in impatient.instance.errors

@@ -28,7 +28,7 @@ from tests.scripts.fixtures import (
 )
 from tests.waiting import eventually
 
-_DEADLINE_S = 20.0
+_DEADLINE_S = 60.0
 
 
 def make_job_cancellation(core: Services, *, is_gone: bool = False) -> JobCancellation:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.cluster
 
 # As many as the stores of these tests have.
 SHARDS = 4
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 # Longer than any test waits: nobody may be saved by a command that is given up.
 REPLY_TIMEOUT_S = 60.0
 TIMERS = {f"job|s|j{number}" for number in range(40)}

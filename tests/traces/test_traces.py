@@ -26,7 +26,7 @@ from tests.peers.speaker import Speaker
 from tests.redis_under_test import OwnRedis
 
 _ROOT = Path(__file__).parents[2]
-_DEADLINE_S = 30
+_DEADLINE_S = 60
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ class Peer:
         self.process = process
 
     async def next_line(self) -> dict[str, Any]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             line = await self.process.stdout.readline()
         return json.loads(line)
 
@@ -262,8 +262,8 @@ async def test_a_read_that_blocks_holds_up_no_command(make_layer: MakeLayer, red
     """Commands waited behind the blocking read on the one connection there was (I-29)."""
     layer = make_layer(max_connections=1, **PATIENT)
     waiting = asyncio.create_task(layer.receive("work"))
-    await eventually(partial(_are_blocked, redis_client, 1), within_s=30)
-    async with asyncio.timeout(30):
+    await eventually(partial(_are_blocked, redis_client, 1), within_s=60)
+    async with asyncio.timeout(60):
         for n in range(20):
             await layer.send("other", {"type": "x", "n": n})
     assert not waiting.done()
@@ -279,10 +279,10 @@ async def test_a_read_that_blocks_holds_up_no_other_read(
     await layer.register()
     channel = await layer.new_channel()
     reads = [asyncio.create_task(layer.receive(each)) for each in ("work", channel)]
-    await eventually(partial(_are_blocked, redis_client, 2), within_s=30)
+    await eventually(partial(_are_blocked, redis_client, 2), within_s=60)
 
     other = make_layer()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         for each in (channel, "work"):
             await other.send(each, {"type": each})
         assert [(await read)["type"] for read in reads] == ["work", channel]

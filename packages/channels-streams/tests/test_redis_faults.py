@@ -249,7 +249,7 @@ async def test_without_redis_channels_are_made_and_messages_pass_inside_the_proc
     await faulty.start()
     await faulty.kill()
     layer = faulty.layer()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         channel = await layer.new_channel()
         receiving = asyncio.create_task(layer.receive(channel))
         for n in range(3):

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from channels_streams.layer import StreamsChannelLayer
 
-SOON = 20.0
+SOON = 60.0
 
 
 async def nothing_comes(layer: StreamsChannelLayer, channel: str, *, for_s: float = 0.15) -> bool:
@@ -24,7 +24,7 @@ async def receive(layer: StreamsChannelLayer, channel: str) -> dict[str, object]
 
 
 async def eventually(
-    holds: Callable[[], bool | Awaitable[bool]], *, within_s: float = 20.0
+    holds: Callable[[], bool | Awaitable[bool]], *, within_s: float = SOON
 ) -> None:
     """Wait until a condition holds; fail after `within_s`."""
     async with asyncio.timeout(within_s):

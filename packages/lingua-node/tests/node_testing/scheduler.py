@@ -9,7 +9,7 @@ from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 Frame = dict[str, Any]
 
