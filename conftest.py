@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_django.plugin import blocking_manager_key
 
 # Folders whose tests start servers take longest: begun last, they would keep one worker at the end.
@@ -14,6 +15,11 @@ _LONG = (
     *("demo", "operators"),
 )
 _ROOT = Path(__file__).parent
+# The same examples each time, however long a busy machine takes; `thorough` draws others.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 # Any two files of this checkout, so that every process of every run has the same ones.
 _GATE, _MACHINE = _ROOT / "pyproject.toml", _ROOT / "conftest.py"
 

@@ -3,5 +3,10 @@
 from hypothesis import settings
 
 settings.register_profile(
-    "thorough", max_examples=1_000, stateful_step_count=60, deadline=None, print_blob=True
+    "thorough",
+    max_examples=1_000,
+    stateful_step_count=60,
+    deadline=None,
+    derandomize=False,
+    print_blob=True,
 )

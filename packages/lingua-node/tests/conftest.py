@@ -3,8 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 from node_testing.nodes import Bench
 from node_testing.scheduler import FakeScheduler
+
+# The same examples each time, however long a busy machine takes.
+settings.register_profile("package", deadline=None, derandomize=True)
+settings.load_profile("package")
 
 
 @pytest.fixture
