@@ -47,7 +47,7 @@ async def test_of_a_fleet_that_fails_at_once_and_then_hears_the_last_is_kept(
 async def test_after_a_write_that_failed_the_next_is_tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(language: str, *, passed: bool, failed: int) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise pool_source.DatabaseError("it is away")
 
     table, source = SlowTable(), DatabaseSource(PoolRules())
