@@ -23,8 +23,6 @@ from scheduling.placement.timeliness import InTime
 T = TypeVar("T")
 
 _HEARTBEATS_COUNT_ALIKE_MS = 15_000
-# More than any load: nodes beyond their share come after all that are not.
-_BEYOND_SHARE = 1_000_000
 _by_score = operator.itemgetter(0)
 
 
@@ -309,14 +307,13 @@ def _rank(
     In a two-way conversation those that find out which language was spoken come before all others.
     """
     taken: list[CandidateView] = []
-    ranks: list[tuple[int, bool, int]] = []
-    auto, two_way = need.src == AUTO, len(need.pairs) > 1
+    auto, two_way, retries = need.src == AUTO, len(need.pairs) > 1, bool(exclude)
     oldest_ms, most_percent = now_ms - rules.heartbeat_timeout_ms, rules.resource_threshold_percent
     slow_ms = rules.slow_start_ms
     near = rules.near_instance_id if rng.random() < rules.near_share else ""
     for candidate in sampled:
         load = candidate.load
-        if exclude and candidate.node_id in exclude:
+        if retries and candidate.node_id in exclude:
             reason: Reason | None = Reason.EXCLUDED
         else:
             reason = _why_not_now(candidate, oldest_ms, most_percent, now_ms)
@@ -326,22 +323,18 @@ def _rank(
             reason = Reason.TOO_SLOW
         looked_at.append((candidate.node_id, load, reason or ""))
         if reason is None:
-            shy = 0 if candidate.is_plain else _how_shy(candidate, now_ms, retries=bool(exclude))
-            # Its share is one job at least.
-            is_new = load and now_ms - candidate.ramps_from_ms < slow_ms
-            if is_new and load >= _share(candidate, now_ms, slow_ms):
-                load += _BEYOND_SHARE
             taken.append(candidate)
-            ranks.append((shy, two_way and not candidate.finds_language, load))
     paces = classify_paces(
         taken, services=name_services(need.types), now_ms=now_ms, rules=rules, rng=rng
     )
     scored = [
         (
             (
-                shy,
-                finds_no_language,
-                load >= _BEYOND_SHARE,
+                0 if candidate.is_plain else _how_shy(candidate, now_ms, retries=retries),
+                two_way and not candidate.finds_language,
+                (load := candidate.load) > 0
+                and now_ms - candidate.ramps_from_ms < slow_ms
+                and load >= _share(candidate, now_ms, slow_ms),
                 pace,
                 load,
                 -candidate.hears if auto else 0,
@@ -351,7 +344,7 @@ def _rank(
             ),
             candidate,
         )
-        for candidate, (shy, finds_no_language, load), pace in zip(taken, ranks, paces, strict=True)
+        for candidate, pace in zip(taken, paces, strict=True)
     ]
     scored.sort(key=_by_score)
     return tuple([candidate.node for _, candidate in scored])
