@@ -4,10 +4,17 @@ import asyncio
 import logging
 
 from scheduling.model import clock
-from scheduling.model.errors import Refusal, SessionUnknown, TooManyRequests
+from scheduling.model.errors import (
+    AlreadyInRoom,
+    Refusal,
+    RoomFull,
+    RoomUnknown,
+    SessionUnknown,
+    TooManyRequests,
+)
 from scheduling.model.metrics import Metrics
 from scheduling.model.shares import Shares
-from sessions_app import messages
+from sessions_app import messages, room_messages
 from sessions_app.audio import MalformedFrame, decode_binary_frame
 from sessions_app.services import SessionService
 from sessions_app.speaker import Speaker
@@ -74,17 +81,16 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
                 await service.note_playback(self._find(message.session_id), message)
             case messages.CloseSession():
                 await self._close(message)
-            case messages.CreateRoom() | messages.JoinRoom():
-                self._check_opened()
-                self.reply(_NO_ROOMS)
-            case (
-                messages.LeaveRoom()
-                | messages.PreferRawVoice()
-                | messages.OfferWebRtc()
-                | messages.AnswerWebRtc()
-                | messages.ConnectWebRtc()
-            ):
-                self._check_opened()
+            case _:
+                await self._take_in_room(message)
+
+    async def _take_in_room(self, message: room_messages.InRoom) -> None:
+        """Let the session that was opened last do something in a room."""
+        speaker = self._find_latest()
+        try:
+            await speaker.room.take(message, sender=self.peer.sender)
+        except (RoomUnknown, AlreadyInRoom, RoomFull, TooManyRequests) as refusal:
+            self.reply(room_messages.RoomRefused(code=refusal.code, message=str(refusal)))
 
     async def _take_or_cancel(self, message: messages.Utterance | messages.CancelUtterance) -> None:
         speaker = self._find(message.session_id)
@@ -140,9 +146,11 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
             raise SessionUnknown(f"Session does not exist: {session_id}")
         return speaker
 
-    def _check_opened(self) -> None:
-        if not self._speakers:
-            raise SessionUnknown("Session not initialized")
+    def _find_latest(self) -> Speaker:
+        for speaker in reversed(self._speakers.values()):
+            if speaker.life.is_here:
+                return speaker
+        raise SessionUnknown("Session not initialized")
 
     async def _close(self, message: messages.CloseSession) -> None:
         if (speaker := self._speakers.get(message.session_id)) is not None:
@@ -184,8 +192,3 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
             self._slowed_at_ms = now_ms
             self.reply(messages.Backpressure(action="SLOW_DOWN", resume_after_ms=_SLOW_DOWN_MS))
         await asyncio.sleep(wait_ms / 1000)
-
-
-_NO_ROOMS = messages.RoomRefused(
-    code="UNSUPPORTED_FEATURE", message="This scheduler has no rooms yet."
-)

@@ -4,14 +4,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from sessions_app.message_fields import LanguageCode, ShortText
 from sessions_app.messages import (
     MOST_TARGETS,
     Deadline,
     Index,
-    LanguageCode,
     PipelineWanted,
     SampleRate,
-    ShortText,
     Spoken,
 )
 from sockets.reader import MessageReader

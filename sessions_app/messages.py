@@ -1,21 +1,18 @@
 """The session socket's messages: first what speakers say, then what they are told."""
 
-from collections.abc import Iterable
 from typing import Annotated, Any, get_args
 
 import msgspec
 from msgspec import Meta
 
-from scheduling.model.languages import AUTO, UnreadableLanguage, read_language
+from sessions_app.message_fields import LanguageCode, Moment, ShortText, check_tags
+from sessions_app.room_messages import InRoom, OfRoom
 from sockets.reader import MessageReader
 from sockets.wire import PROTOCOL_VERSION, Message, check_levels, find_type
 
 # Languages one utterance may be translated to.
 MOST_TARGETS = 32
-ShortText = Annotated[str, Meta(max_length=256)]
-LanguageCode = Annotated[str, Meta(min_length=1, max_length=35)]
 Index = Annotated[int, Meta(ge=0, le=2**52)]
-Moment = Annotated[int, Meta(ge=0, le=2**53)]
 # As in the header of a WAV file.
 SampleRate = Annotated[int, Meta(ge=4_000, le=384_000)]
 # Of PCM16 in chunks, which are kept for as long as somebody speaks.
@@ -23,7 +20,6 @@ ChunkRate = Annotated[int, Meta(ge=4_000, le=96_000)]
 # How long after its end an utterance may be answered; longer than that no job lives.
 Deadline = Annotated[int, Meta(ge=1, le=600_000)]
 _LANGUAGE_FIELDS = ("src_lang", "tgt_lang", "lang_a", "lang_b", "tgt_langs", "auto_langs")
-_MAY_BE_AUTO = ("src_lang", "auto_langs")
 
 
 GlossaryWords = Annotated[
@@ -49,21 +45,7 @@ class Spoken(Message, frozen=True, kw_only=True):
         for field in _LANGUAGE_FIELDS:
             tags = getattr(self, field, None)
             if tags is not None:
-                _check_tags(field, (tags,) if isinstance(tags, str) else tags)
-
-
-def _check_tags(field: str, tags: Iterable[str]) -> None:
-    """Check that languages can be read, and that each to translate to is one.
-
-    :raises ValueError: names the field, and the tag; while decoding it becomes a validation error
-    """
-    for tag in tags:
-        try:
-            key = read_language(tag)
-        except UnreadableLanguage as error:
-            raise ValueError(f"{field}: {error}") from error
-        if key == AUTO and field not in _MAY_BE_AUTO:
-            raise ValueError(f"{field}: {tag!r} names no language")
+                check_tags(field, (tags,) if isinstance(tags, str) else tags)
 
 
 class InitSession(Spoken, frozen=True, tag="session_init"):
@@ -166,39 +148,6 @@ class TtsPlayEnded(Message, frozen=True, tag="tts_play_ended"):
 class CloseSession(Message, frozen=True, tag="session_close"):
     session_id: ShortText
     reason: ShortText
-
-
-class CreateRoom(Message, frozen=True, tag="room_create"):
-    client_ts: Moment
-
-
-class JoinRoom(Message, frozen=True, tag="room_join"):
-    room_code: ShortText
-
-
-class LeaveRoom(Message, frozen=True, tag="room_leave"):
-    room_code: ShortText
-
-
-class PreferRawVoice(Message, frozen=True, tag="room_raw_voice_preference"):
-    room_code: ShortText
-    target_session_id: ShortText
-    receive_raw_voice: bool
-
-
-class OfferWebRtc(Message, frozen=True, tag="webrtc_offer"):
-    room_code: ShortText
-    to: ShortText
-
-
-class AnswerWebRtc(Message, frozen=True, tag="webrtc_answer"):
-    room_code: ShortText
-    to: ShortText
-
-
-class ConnectWebRtc(Message, frozen=True, tag="webrtc_ice"):
-    room_code: ShortText
-    to: ShortText
 
 
 class SessionOpened(Message, frozen=True, omit_defaults=False, tag="session_init_ack"):
@@ -332,11 +281,6 @@ class Backpressure(Message, frozen=True, tag="backpressure"):
     message: str | None = None
 
 
-class RoomRefused(Message, frozen=True, tag="room_error"):
-    code: str
-    message: str
-
-
 FromSpeaker = (
     InitSession
     | ResultAck
@@ -348,13 +292,7 @@ FromSpeaker = (
     | TtsStarted
     | TtsPlayEnded
     | CloseSession
-    | CreateRoom
-    | JoinRoom
-    | LeaveRoom
-    | PreferRawVoice
-    | OfferWebRtc
-    | AnswerWebRtc
-    | ConnectWebRtc
+    | InRoom
 )
 ToSpeaker = (
     SessionOpened
@@ -368,7 +306,7 @@ ToSpeaker = (
     | ServerHeartbeat
     | SessionClosed
     | Backpressure
-    | RoomRefused
+    | OfRoom
 )
 
 reader: MessageReader[FromSpeaker] = MessageReader(*get_args(FromSpeaker))

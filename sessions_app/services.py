@@ -137,6 +137,7 @@ class SessionService:
         """Send what a resumed session was not yet known to have, and wait for the rest."""
         if speaker.opened.resume_token:
             await speaker.recovery.catch_up()
+            await speaker.room.resume()
 
     def note(self, speaker: Speaker, message: messages.ResultAck | messages.UpdateSession) -> None:
         """The client has every answer up to an index, or other words matter from now on."""

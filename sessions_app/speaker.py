@@ -15,6 +15,7 @@ from scheduling.model.events import (
     JobSettled,
     PartialHeard,
     SessionFenced,
+    SignalRelayed,
     StreamFailed,
     ToSession,
     TranslationHeard,
@@ -28,6 +29,7 @@ from sessions_app.request_submission import RequestSubmission
 from sessions_app.requests import Profile
 from sessions_app.result_sequencer import ResultSequencer
 from sessions_app.result_writer import ResultWriter
+from sessions_app.room_seat import RoomSeat
 from sessions_app.sent_chunk import NOTHING_SENT, SentChunk
 from sessions_app.session_life import SessionLife
 from sessions_app.speech_input import SpeechInput, Wanted
@@ -44,7 +46,8 @@ class Speaker:
 
     Its parts know nothing of it: `speech` makes requests of what is said, `submission` brings
     them to the dispatcher, `results` puts the answers in order, `writer` says them, `recovery`
-    asks for those that were lost, `live` lets nodes hear what is not over yet.
+    asks for those that were lost, `live` lets nodes hear what is not over yet, `room` is where it
+    sits among others.
     """
 
     __slots__ = (
@@ -61,6 +64,7 @@ class Speaker:
         "profile",
         "recovery",
         "results",
+        "room",
         "session_id",
         "speech",
         "submission",
@@ -81,7 +85,9 @@ class Speaker:
         recovery: RequestRecovery,
         live: SpeechStream | NoStream,
         context: SpokenContext,
+        room: RoomSeat,
     ) -> None:
+        self.room = room
         self.opened = opened
         self.session_id = opened.session_id
         self.profile = profile
@@ -133,6 +139,8 @@ class Speaker:
                 self.results.take_outcome(event)
             case StreamFailed():
                 self.live.note_broken(event)
+            case SignalRelayed():
+                self.room.take_signal(event)
             case SessionFenced():
                 if event.conn_epoch > self.opened.conn_epoch:
                     self._step_aside()
@@ -217,6 +225,7 @@ class Speaker:
         """The client ended the session in order; what was said is still answered."""
         await self._end_speech()
         self.life.is_closed = True
+        await self.room.depart()
 
     async def leave(self) -> None:
         """The socket is gone: nobody waits for the answers that are still to come."""
@@ -225,6 +234,7 @@ class Speaker:
         self.live.stop()
         self.results.stop()
         await self.submission.cancel_all()
+        await self.room.depart()
 
     async def park(self) -> None:
         """The socket is gone, the jobs go on: whatever ends now is kept in Redis.
@@ -245,10 +255,12 @@ class Speaker:
         """Redis lost its data: what is known of the session here is written back (G5)."""
         if not (self.life.is_fenced or self.life.is_closed):
             await self.recovery.restore(self.opened, profile=msgspec.json.encode(self.profile))
+            await self.room.restore()
 
     def _step_aside(self) -> None:
         """The session goes on elsewhere: nothing here may end it, or speak for it."""
         self.life.is_fenced = True
+        self.room.abandon()
         self._leave_socket()
         self.live.stop()
         self.writer.close(_FENCED, "the session was resumed on another socket")

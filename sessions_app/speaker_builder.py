@@ -7,6 +7,8 @@ from scheduling.jobs.streaming import StreamingJobs
 from scheduling.model import clock
 from scheduling.model.delivery import Delivery
 from scheduling.model.metrics import Metrics
+from scheduling.rooms.room_upkeep import RoomUpkeep
+from scheduling.rooms.rooms import Rooms
 from sessions_app.in_flight import InFlight
 from sessions_app.job_cancellation import JobCancellation
 from sessions_app.no_stream import NoStream
@@ -17,6 +19,7 @@ from sessions_app.requests import Profile
 from sessions_app.result_delivery import ResultDelivery
 from sessions_app.result_sequencer import ResultSequencer
 from sessions_app.result_writer import ResultWriter
+from sessions_app.room_seat import RoomSeat
 from sessions_app.session_life import SessionLife
 from sessions_app.session_limits import SessionLimits
 from sessions_app.speaker import Speaker
@@ -46,7 +49,11 @@ class SpeakerBuilder:
         in_flight: InFlight,
         limits: SessionLimits,
         metrics: Metrics,
+        rooms: Rooms,
+        room_upkeep: RoomUpkeep,
     ) -> None:
+        self._rooms = rooms
+        self._room_upkeep = room_upkeep
         self._dispatcher = dispatcher
         self._settlement = settlement
         self._streaming = streaming
@@ -125,6 +132,14 @@ class SpeakerBuilder:
             life=life,
             acknowledges=acknowledges,
             context=context,
+            room=RoomSeat(
+                opened=opened,
+                profile=profile,
+                rooms=self._rooms,
+                upkeep=self._room_upkeep,
+                delivery=self._delivery,
+                say=writer.say,
+            ),
             speech=SpeechInput(
                 session_id=session_id,
                 profile=profile,

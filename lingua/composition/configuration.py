@@ -9,7 +9,7 @@ import dataclasses
 from pathlib import Path
 
 from scheduling.access.access import AccessLimits
-from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules, RoomLimits
 from scheduling.model.probes import ProbeRules
 from scheduling.model.standing import StandingRules
 from scheduling.placement.pool_config import PoolRules
@@ -48,6 +48,7 @@ class CoreConfiguration:
     standing: StandingRules = dataclasses.field(default_factory=StandingRules)
     probes: ProbeRules = dataclasses.field(default_factory=ProbeRules)
     hooks: HookConfiguration = dataclasses.field(default_factory=HookConfiguration)
+    rooms: RoomLimits = dataclasses.field(default_factory=RoomLimits)
     hedge_share: float = 0.02
     require_gpu: bool = False
     send_cancel: bool = True

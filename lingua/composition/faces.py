@@ -59,6 +59,8 @@ def build_session_service(
             in_flight=in_flight,
             limits=configuration.limits,
             metrics=infrastructure.metrics,
+            rooms=services.rooms.rooms,
+            room_upkeep=services.rooms.upkeep,
         ),
         use_binary_frames=configuration.use_binary_frames,
         grace_s=configuration.grace_s,

@@ -24,6 +24,7 @@ from scheduling.network.load_broadcast import LoadBroadcast
 from scheduling.network.peers import Peers
 from scheduling.network.redelivery import Redelivery
 from scheduling.network.remote_delivery import RemoteDelivery
+from scheduling.network.remote_rooms import RemoteRooms
 from scheduling.store.instances import InstanceStore
 from scheduling.store.node_index import NodeIndexStore
 
@@ -141,13 +142,17 @@ def _build_network(
         await transport.join_again()
         await state_recovery.run_once()
 
+    async def retire(instance_id: str) -> None:
+        services.rooms.upkeep.retire_instance(instance_id)
+        await fleet_watch.retire_instance_nodes(instance_id)
+
     peers = Peers(
         record=record,
         store=instances,
         interval_s=min(refresh_s, configuration.presence_interval_s, presence_ms / 3000),
         metrics=infrastructure.metrics,
         on_lost=restore,
-        on_dead=fleet_watch.retire_instance_nodes,
+        on_dead=retire,
     )
     remote_delivery = RemoteDelivery(
         peers=peers,
@@ -159,6 +164,7 @@ def _build_network(
     # The way to other instances goes by the peers, and what is done for a peer that died ends in
     # deliveries: this circle is closed here, and nowhere else.
     services.delivery.connect(remote_delivery)
+    services.rooms.broadcast.connect(RemoteRooms(transport=transport))
     return Network(
         transport=transport,
         peers=peers,
@@ -225,6 +231,8 @@ def _build_inbox(
         retries=services.retries,
         lines=services.lines,
         notices=services.notices,
+        rooms=services.rooms.broadcast,
+        room_upkeep=services.rooms.upkeep,
     )
 
 

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 
 from lingua.composition.configuration import CoreConfiguration, HookConfiguration
+from lingua.composition.rooms import RoomParts, build_rooms
 from nodes.job_frames import encode_assignment
 from scheduling.fleet.cordons import Cordons
 from scheduling.fleet.node_control import NodeControl
@@ -102,6 +103,7 @@ class Services:
     explainer: Explainer
     node_control: NodeControl
     cordons: Cordons
+    rooms: RoomParts
 
 
 def build_stores(infrastructure: Infrastructure, configuration: CoreConfiguration) -> Stores:
@@ -249,6 +251,14 @@ def build_services(
         life_ms=configuration.jobs.session_life_ms,
     )
     node_control = NodeControl(nodes=stores.nodes, fleet=fleet, delivery=delivery)
+    rooms = build_rooms(
+        infrastructure.connection,
+        configuration.rooms,
+        instance_id=infrastructure.instance_id,
+        keys=infrastructure.keys,
+        timers=stores.timers,
+        metrics=infrastructure.metrics,
+    )
     streaming = StreamingJobs(
         stores=stores,
         dispatcher=dispatcher,
@@ -326,6 +336,7 @@ def build_services(
             interval_s=_OVERDUE_EVERY_S,
         ),
         watchdog=Watchdog(
+            look_at_room=rooms.upkeep.look_at,
             stores=stores,
             fleet=fleet,
             retries=retries,
@@ -346,6 +357,7 @@ def build_services(
             rules=configuration.placement,
         ),
         node_control=node_control,
+        rooms=rooms,
         cordons=Cordons(
             instance_id=infrastructure.instance_id, fleet=fleet, node_control=node_control
         ),

@@ -20,10 +20,10 @@ from lingua.composition.configuration import (
     UnavailableServiceConfiguration,
     WatchConfiguration,
 )
-from lingua.settings import clients, pools
+from lingua.settings import clients, pools, rooms
 from scheduling.access.access import AccessLimits
 from scheduling.access.wrong_credentials import WrongCredentialLimits
-from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules
+from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules, RoomLimits
 from scheduling.model.probes import ProbeRules
 from scheduling.model.standing import StandingRules
 from scheduling.placement.pool_config import PoolRules
@@ -109,6 +109,7 @@ def read_core() -> CoreConfiguration:
             most_each=settings.LINGUA_PRINCIPAL_MAX_HOOKS,
             timeout_ms=round(settings.LINGUA_HOOK_TIMEOUT_S * 1000),
         ),
+        rooms=_read_room_limits(),
         hedge_share=settings.LINGUA_HEDGE_PERCENT / 100,
         require_gpu=settings.LINGUA_REQUIRE_GPU,
         send_cancel=settings.LINGUA_SEND_CANCEL,
@@ -217,6 +218,18 @@ def _read_node_limits() -> NodeLimits:
         default_max_jobs=settings.LINGUA_MAX_CONCURRENT_JOBS_PER_NODE,
         grace_ms=round(settings.LINGUA_NODE_GRACE_S * 1000),
         forget_ms=(settings.LINGUA_NODE_STALE_S or _NEVER_S) * 1000,
+    )
+
+
+def _read_room_limits() -> RoomLimits:
+    return RoomLimits(
+        most_members=rooms.LINGUA_ROOM_MAX_MEMBERS,
+        most_listeners=rooms.LINGUA_ROOM_MAX_LISTENERS,
+        idle_ms=round(rooms.LINGUA_ROOM_IDLE_S * 1000),
+        captions_ms=round(rooms.LINGUA_ROOM_CAPTIONS_S * 1000),
+        grace_ms=round(settings.LINGUA_SESSION_GRACE_S * 1000),
+        creations=rooms.LINGUA_ROOMS_PER_MINUTE,
+        guesses=rooms.LINGUA_ROOM_GUESSES_PER_MINUTE,
     )
 
 

@@ -99,8 +99,35 @@ class LayerTransport:
 
         :raises DependencyDown: the layer cannot reach its Redis
         """
+        await self.send_to_group(GROUP, body)
+
+    async def enter_group(self, group: str) -> None:
+        """Let this instance's inbox get what a group is sent.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
         try:
-            await self._layer.group_send(GROUP, {"type": _TYPE, "body": body})
+            await self._layer.group_add(group, self.channel)
+        except self._trouble as error:
+            raise errors.DependencyDown from error
+
+    async def leave_group(self, group: str) -> None:
+        """Take this instance's inbox out of a group.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        try:
+            await self._layer.group_discard(group, self.channel)
+        except self._trouble as error:
+            raise errors.DependencyDown from error
+
+    async def send_to_group(self, group: str, body: bytes) -> None:
+        """Send to every inbox of a group.
+
+        :raises DependencyDown: the layer cannot reach its Redis
+        """
+        try:
+            await self._layer.group_send(group, {"type": _TYPE, "body": body})
         except self._trouble as error:
             raise errors.DependencyDown from error
 

@@ -13,7 +13,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from lingua.settings import api, clients, env_addresses, pools, streams  # noqa: F401 - bad values among them stop the start
+from lingua.settings import api, clients, env_addresses, pools, rooms, streams  # noqa: F401 - bad values among them stop the start
 from lingua.settings.databases import parse_database_url
 from lingua.settings.embedded_redis import name_socket
 from lingua.settings.env import (

@@ -49,6 +49,21 @@ METRICS: dict[str, Metric] = {
         "outcome",
         series=(("drawn",), ("used",), ("refused",), ("too_many",)),
     ),
+    "rooms_total": _counter(
+        "Rooms that were created, and that ended: empty, expired, or ended by somebody.",
+        "outcome",
+        series=(("created",), ("empty",), ("expired",), ("ended",)),
+    ),
+    "room_joins_total": _counter(
+        "Who asked to join a room: joined, refused, or named too many codes of no room.",
+        "outcome",
+        series=(("joined",), ("refused",), ("too_many",)),
+    ),
+    "room_captions_total": _counter(
+        "Captions shown to rooms, one a language: final, a part, or lost for Redis was away.",
+        "outcome",
+        series=(("final",), ("partial",), ("lost",)),
+    ),
     "hedges_total": _counter(
         "Jobs that went to a second node, for theirs took long, and whose answer came first.",
         "outcome",

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from scheduling.jobs.hooks import Hooks
 from scheduling.jobs.node_departure import NodeDeparture
@@ -26,7 +26,7 @@ _MOST_PER_SHARD = 64
 class Watchdog:
     """A loop any number of instances may run: each step is guarded by the job's attempt.
 
-    A web hook that is due is left to `hooks`.
+    A web hook that is due is left to `hooks`, a room to `look_at_room`.
     """
 
     name = "watchdog"
@@ -43,7 +43,9 @@ class Watchdog:
         look_again_ms: int,
         outlook: Outlook,
         metrics: Metrics,
+        look_at_room: Callable[[str], Awaitable[None]],
     ) -> None:
+        self._look_at_room = look_at_room
         self._outlook = outlook
         self._metrics = metrics
         self._lag_ms = 0
@@ -71,6 +73,8 @@ class Watchdog:
             await self._look_at_job(parts[0], parts[1], now_ms)
         elif kind == timers.HOOK:
             self._hooks.look_soon(parts[0], parts[1])
+        elif kind == timers.ROOM:
+            await self._look_at_room(parts[0])
         else:
             await self._departure.look_at(kind, node_id=parts[0], conn_epoch=int(parts[1]))
 

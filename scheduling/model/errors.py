@@ -21,6 +21,9 @@ Refusal
 ├── NoSuchUtterance       NO_SUCH_UTTERANCE
 ├── UtteranceOver         UTTERANCE_OVER
 ├── UnknownPairingCode    INVALID_PAIRING_CODE
+├── RoomUnknown           ROOM_NOT_FOUND
+├── AlreadyInRoom         ALREADY_IN_ROOM
+├── RoomFull              ROOM_FULL
 ├── AccessDenied          UNAUTHORIZED, FORBIDDEN
 ├── TooManyRequests       RATE_LIMITED
 ├── NodeForgotten         INTERNAL_ERROR
@@ -169,6 +172,24 @@ class UnknownPairingCode(Refusal):
     """No node has this pairing code: it was used, or its time is over. Ask for another."""
 
     code = "INVALID_PAIRING_CODE"
+
+
+class RoomUnknown(Refusal):
+    """No room has this code, or it is over. Ask for the code again."""
+
+    code = "ROOM_NOT_FOUND"
+
+
+class AlreadyInRoom(Refusal):
+    """The session is in the room already."""
+
+    code = "ALREADY_IN_ROOM"
+
+
+class RoomFull(Refusal):
+    """As many are in the room as may be."""
+
+    code = "ROOM_FULL"
 
 
 class AccessDenied(Refusal):

@@ -218,6 +218,18 @@ class SessionFenced(msgspec.Struct, frozen=True, tag="session_fenced"):
     conn_epoch: int
 
 
+class SignalRelayed(msgspec.Struct, frozen=True, tag="signal_relayed"):
+    """To a member of a room: what another's browser tells its own, to hear each other's voice.
+
+    `body` is the JSON of the message as it is passed on.
+    """
+
+    session_id: str
+    room_code: str
+    from_id: str
+    body: bytes
+
+
 ToSession = (
     SessionFenced
     | JobQueued
@@ -228,4 +240,5 @@ ToSession = (
     | TranslationHeard
     | ClauseSpoken
     | JobSettled
+    | SignalRelayed
 )

@@ -7,6 +7,7 @@ from scheduling.model.instances import InstanceRecord
 from scheduling.model.jobs import Need
 from scheduling.model.lines import LineFigures
 from scheduling.model.nodes import Node
+from scheduling.model.rooms import ToRoom
 
 GROUP = "lingua.fleet"
 MOST_HOPS = 3
@@ -27,6 +28,12 @@ class ForSession(msgspec.Struct, frozen=True, tag="for_session"):
     session_id: str
     event: ToSession
     hops: int = 0
+
+
+class ForRoom(msgspec.Struct, frozen=True, tag="for_room"):
+    """What everybody in a room is told."""
+
+    event: ToRoom
 
 
 class FleetNews(msgspec.Struct, frozen=True, omit_defaults=True, tag="fleet_news"):
@@ -56,7 +63,7 @@ class PeerLeft(msgspec.Struct, frozen=True, tag="peer_left"):
     instance_id: str
 
 
-Envelope = ForNode | ForSession | FleetNews | PeerCame | PeerLeft
+Envelope = ForNode | ForSession | ForRoom | FleetNews | PeerCame | PeerLeft
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Envelope).decode

@@ -77,3 +77,21 @@ class PlacementRules:
     ranks_by_speed: bool = True
     explore_share: float = 0.01
     slow_start_ms: int = 10_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RoomLimits:
+    """How many may be in a room, for how long it may be idle, and what is kept of it.
+
+    `creations` and `guesses` are rooms that one principal may open, and codes of no room that it
+    may name, in a minute; `grace_ms` is for how long a seat is kept whose session may come back.
+    """
+
+    most_members: int = 50
+    most_listeners: int = 2_000
+    idle_ms: int = 1_800_000
+    captions_ms: int = 180_000
+    most_captions: int = 500
+    grace_ms: int = 30_000
+    creations: float = 10.0
+    guesses: float = 10.0

@@ -17,13 +17,22 @@ from scheduling.model.events import (
     SessionFenced,
     SpeechEnded,
 )
-from scheduling.model.instance_messages import FleetNews, ForNode, ForSession, PeerCame, PeerLeft
+from scheduling.model.instance_messages import (
+    FleetNews,
+    ForNode,
+    ForRoom,
+    ForSession,
+    PeerCame,
+    PeerLeft,
+)
 from scheduling.model.outcomes import Refused
 from scheduling.network.peers import Peers
 from scheduling.network.remote_delivery import RemoteDelivery, Transport
 from scheduling.network.speech_buffer import SpeechBuffer
 from scheduling.placement.lines import Lines
 from scheduling.placement.snapshot import Fleet
+from scheduling.rooms.room_broadcast import RoomBroadcast
+from scheduling.rooms.room_upkeep import RoomUpkeep
 from scheduling.store.jobs import JobStore
 
 logger = logging.getLogger(__name__)
@@ -50,7 +59,11 @@ class InstanceInbox:
         retries: Retries,
         lines: Lines,
         notices: QueueNotices,
+        rooms: RoomBroadcast,
+        room_upkeep: RoomUpkeep,
     ) -> None:
+        self._rooms = rooms
+        self._room_upkeep = room_upkeep
         self._lines = lines
         self._notices = notices
         self._transport = transport
@@ -108,6 +121,8 @@ class InstanceInbox:
             case ForSession():
                 if not self._delivery.local.to_session(envelope.session_id, envelope.event):
                     self._background.run(self._forward(envelope), name="an envelope sent on")
+            case ForRoom():
+                self._rooms.take(envelope.event)
             case FleetNews():
                 self._learn(envelope)
             case PeerCame():
@@ -115,6 +130,7 @@ class InstanceInbox:
             case PeerLeft():
                 self._peers.note_left(envelope.instance_id)
                 self._lines.forget(envelope.instance_id)
+                self._room_upkeep.retire_instance(envelope.instance_id)
 
     def _bring(self, envelope: ForNode) -> None:
         match envelope.event:

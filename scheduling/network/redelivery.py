@@ -4,7 +4,14 @@ import msgspec
 
 from scheduling.model import instance_messages
 from scheduling.model.events import JobAssigned
-from scheduling.model.instance_messages import FleetNews, ForNode, ForSession, PeerCame, PeerLeft
+from scheduling.model.instance_messages import (
+    FleetNews,
+    ForNode,
+    ForRoom,
+    ForSession,
+    PeerCame,
+    PeerLeft,
+)
 from scheduling.store.instances import InstanceStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.nodes import NodeStore
@@ -41,7 +48,7 @@ class Redelivery:
                 owner = await self._find_node_owner(envelope)
             case ForSession():
                 owner = await self._sessions.find_owner(session_id=envelope.session_id)
-            case FleetNews() | PeerCame() | PeerLeft():
+            case ForRoom() | FleetNews() | PeerCame() | PeerLeft():
                 return None
         record = await self._instances.find(owner) if owner else None
         return record.channel if record else None

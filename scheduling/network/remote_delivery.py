@@ -12,6 +12,7 @@ from scheduling.model.events import (
     NodeFenced,
     NodeStatusChanged,
     SessionFenced,
+    SignalRelayed,
     ToNode,
     ToSession,
 )
@@ -145,7 +146,9 @@ def _describe(envelope: ForNode | ForSession, *, sender: str) -> dict[str, str]:
         facts["node_id"] = envelope.node_id
     else:
         facts["session_id"] = envelope.session_id
-    if not isinstance(event, NodeStatusChanged | NodeControlled | NodeFenced | SessionFenced):
+    if not isinstance(
+        event, NodeStatusChanged | NodeControlled | NodeFenced | SessionFenced | SignalRelayed
+    ):
         facts["job_id"] = event.job_id
     if isinstance(event, JobAssigned):
         facts["attempt_id"] = str(event.attempt)

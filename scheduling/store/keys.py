@@ -1,9 +1,9 @@
 """Every Redis key of the scheduler, built here and nowhere else.
 
 One entity, one hash tag, one slot: ``{node:<id>}``, ``{session:<id>}``, ``{instance:<id>}``,
-``{pool:<id>}``, ``{tenant:<id>}``, ``{shares}``, ``{poolcfg}``, ``{t:<n>}``. Every key expires but
-the timers, which empty themselves, the two lists of who was last seen when, which are kept small,
-and the pool configuration with its fence, which must outlive a quiet night.
+``{pool:<id>}``, ``{tenant:<id>}``, ``{room:<code>}``, ``{shares}``, ``{poolcfg}``, ``{t:<n>}``.
+Every key expires but the timers, which empty themselves, the two lists of who was last seen when,
+which are kept small, and the pool configuration with its fence, which must outlive a quiet night.
 """
 
 import zlib
@@ -20,6 +20,7 @@ class Keys:
         self.instance = InstanceKeys(root)
         self.tenant = TenantKeys(root)
         self.access = AccessKeys(root)
+        self.room = RoomKeys(root)
         self.mirror = MirrorKeys(f"{prefix}:v1:")
 
     def recording(self, audio_ref: str) -> str:
@@ -137,6 +138,10 @@ class SessionKeys(_Entity):
         """STRING: JSON of pool, last node, turn and its node: what placement remembers."""
         return f"{self._root}{{session:{session_id}}}:rt"
 
+    def room(self, session_id: str) -> str:
+        """STRING: JSON of the room that a session which may move is in, and its seat there."""
+        return f"{self._root}{{session:{session_id}}}:room"
+
 
 class PoolKeys(_Entity):
     """The pools, their members, and who may write them."""
@@ -244,6 +249,26 @@ class AccessKeys(_Entity):
     def attempts(self, principal_id: str) -> str:
         """HASH: count, until_ms, last; tries that count as failed."""
         return f"{self._root}{{principal:{principal_id}}}:attempts"
+
+
+class RoomKeys(_Entity):
+    """A room: who is in it, and what was said there a moment ago."""
+
+    def state(self, code: str) -> str:
+        """HASH: room_id, host, next_index, active_at_ms, want:<language> → how many."""
+        return f"{self._root}{{room:{code}}}:state"
+
+    def members(self, code: str) -> str:
+        """HASH: session id → JSON of its seat."""
+        return f"{self._root}{{room:{code}}}:members"
+
+    def listeners(self, code: str) -> str:
+        """HASH: id of who only listens → JSON of its seat."""
+        return f"{self._root}{{room:{code}}}:listeners"
+
+    def captions(self, code: str) -> str:
+        """STREAM: JSON of the captions of the last minutes."""
+        return f"{self._root}{{room:{code}}}:captions"
 
 
 class MirrorKeys(_Entity):

@@ -9,7 +9,7 @@ from scheduling.model.errors import DependencyDown
 from scheduling.store.keys import Keys, pick_shard
 from scheduling.store.redis.connection import Connection, unattended
 
-JOB, SILENT, GONE, HOOK = "job", "silent", "gone", "hook"
+JOB, SILENT, GONE, HOOK, ROOM = "job", "silent", "gone", "hook", "room"
 # The score of what may be written down at once; moments below 0 count from here.
 _OVER = -(10**15)
 _LATER_SHARDS_WITHIN_S = 0.3
@@ -23,6 +23,11 @@ def name_job(session_id: str, job_id: str) -> str:
 def name_hook(session_id: str, job_id: str) -> str:
     """Return the name of a job's web hook among timers."""
     return f"{HOOK}|{session_id}|{job_id}"
+
+
+def name_room(code: str) -> str:
+    """Return a room's name among timers."""
+    return f"{ROOM}|{code}"
 
 
 def name_node(kind: str, node_id: str, conn_epoch: int) -> str:

@@ -40,6 +40,8 @@ class Inbox:
             retries=core.retries,
             lines=core.lines,
             notices=core.notices,
+            rooms=core.rooms.broadcast,
+            room_upkeep=core.rooms.upkeep,
         )
 
     async def take_next(self) -> None:

@@ -21,7 +21,7 @@ from scheduling.model.jobs import (
     quote_base64,
 )
 from scheduling.model.languages import LanguageOffer
-from scheduling.model.limits import JobLimits, NodeLimits
+from scheduling.model.limits import JobLimits, NodeLimits, RoomLimits
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node, NodeDescription, NodeStatus, Service, Usage
 from scheduling.model.outcomes import Refused, Result
@@ -47,6 +47,8 @@ from scheduling.store.pools import PoolStore
 from scheduling.store.recordings import RecordingStore
 from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import Reply, SlotReply
+from scheduling.store.room_seats import RoomSeatStore
+from scheduling.store.rooms import RoomStore
 from scheduling.store.runtime import RuntimeStore
 from scheduling.store.sessions import SessionStore
 from scheduling.store.stores import Stores as CoreStores
@@ -61,6 +63,7 @@ START_MS = 1_000_000
 _WEBHOOK_CLIENT = WebhookClient(hosts=())
 JOB_LIMITS = JobLimits()
 NODE_LIMITS = NodeLimits()
+ROOM_LIMITS = RoomLimits(most_members=3, most_listeners=2)
 CORE = CoreConfiguration(timer_shards=4)
 SESSION, JOB, OTHER_JOB = "s-AAAA0001", "job-AAAA0001-000000000001", "job-AAAA0001-000000000002"
 
@@ -164,6 +167,8 @@ class Stores:
     recordings: RecordingStore
     mirrors: MirrorStore
     pairing_codes: PairingCodeStore
+    rooms: RoomStore
+    room_seats: RoomSeatStore
     now_ms: int = START_MS
 
     def advance_clock(self, span_ms: int) -> None:
@@ -173,7 +178,7 @@ class Stores:
         self.now_ms = now_ms
         for store in (
             *(self.nodes, self.slots, self.jobs, self.outcomes, self.sessions, self.timers),
-            *(self.instances, self.index, self.history, self.declines, self.hedges),
+            *(self.instances, self.index, self.history, self.declines, self.hedges, self.rooms),
         ):
             store.test_clock = str(now_ms)
         for other in (
@@ -256,6 +261,8 @@ def make_stores(
         recordings=RecordingStore(connection, keys=keys, life_ms=60_000),
         mirrors=MirrorStore(connection, keys=keys),
         pairing_codes=PairingCodeStore(connection, keys=keys),
+        rooms=RoomStore(connection, keys=keys, limits=ROOM_LIMITS),
+        room_seats=RoomSeatStore(connection, keys=keys, life_ms=60_000),
     )
     stores.set_clock(START_MS)
     return stores

@@ -5,6 +5,7 @@ from scheduling.model.credentials import Credential, Principal, Scope
 from scheduling.model.instances import InstanceFigures, InstanceRecord, SessionRow
 from scheduling.model.jobs import JobState
 from scheduling.model.nodes import Usage
+from scheduling.model.rooms import Caption, Member, MemberKind, Room
 from scheduling.model.standing import Fault
 from scheduling.placement.decisions import Decision
 from scheduling.placement.pool_config import PoolConfig, TenantRule
@@ -47,6 +48,16 @@ SESSION_ROW = SessionRow(
     tenant_id="t1",
     languages=(("en", "es"),),
     connected_at_ms=START_MS,
+)
+MEMBER = Member(member_id=SESSION, joined_at_ms=START_MS, lang="en", instance_id="i1")
+ROOM = Room(code="482913", room_id="r1", host_id=SESSION, members=(MEMBER,))
+CAPTION = Caption(
+    room_code="482913",
+    lang="es",
+    speaker_id=SESSION,
+    speaker_name="",
+    utterance_index=0,
+    at_ms=START_MS,
 )
 CALLS = {
     "nodes": {
@@ -182,6 +193,32 @@ CALLS = {
     "pairing_codes": {
         "keep": {"code": "ABC234", "node_id": "n1", "life_ms": 1_000},
         "use": {"code": "ABC234", "shown_by": "c1"},
+    },
+    "rooms": {
+        "create": {"room": ROOM, "member": MEMBER},
+        "join": {"code": "482913", "member": MEMBER},
+        "leave": {"code": "482913", "member_id": SESSION, "kind": MemberKind.SPEAKER},
+        "prefer": {
+            "code": "482913",
+            "member_id": SESSION,
+            "target_id": "s-BBBB0001",
+            "wanted": False,
+        },
+        "choose_language": {
+            "code": "482913",
+            "member_id": SESSION,
+            "kind": MemberKind.SPEAKER,
+            "lang": "es",
+        },
+        "say": {"code": "482913", "member_id": SESSION, "own_index": 0},
+        "keep": {"caption": CAPTION},
+        "list_captions": {"code": "482913"},
+        "end": {"code": "482913"},
+    },
+    "room_seats": {
+        "note": {"code": "482913", "member": MEMBER},
+        "find": {"session_id": SESSION},
+        "drop": {"session_id": SESSION},
     },
     "allowances": {
         "take": {"principal_id": "p1", "bucket": "api", "per_s": 1.0, "burst": 2},

@@ -58,6 +58,7 @@ def _make_speaker(live: SlowStream) -> Speaker:
     )
     unused = cast(Any, None)
     return Speaker(
+        room=unused,
         opened=Opened(session_id=_SESSION, conn_epoch=1, resume_token=""),
         profile=profile,
         life=SessionLife(can_resume=False),

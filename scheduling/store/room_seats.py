@@ -1,0 +1,40 @@
+"""Which room a session that may move is in: asked by the instance it moves to."""
+
+from asyncio import Future
+
+import msgspec
+
+from scheduling.model.rooms import Member
+from scheduling.store.keys import Keys
+from scheduling.store.redis.connection import Connection
+
+_encode = msgspec.json.encode
+_read_seat = msgspec.json.Decoder(tuple[str, Member]).decode
+
+
+class RoomSeatStore:
+    """The only reader and writer of ``{session:<id>}:room``."""
+
+    def __init__(self, connection: Connection, *, keys: Keys, life_ms: int) -> None:
+        self._connection = connection
+        self._keys = keys.session
+        self._life_ms = life_ms
+
+    def note(self, code: str, member: Member) -> "Future[object]":
+        """A session is in a room from now on."""
+        seat = _encode((code, member))
+        return self._connection.execute(
+            "SET", self._keys.room(member.member_id), seat, "PX", self._life_ms
+        )
+
+    def find(self, session_id: str) -> "Future[tuple[str, Member] | None]":
+        """Return the code of the room that a session was in last, and its seat there."""
+        return self._connection.execute(
+            "GET",
+            self._keys.room(session_id),
+            read=lambda raw: _read_seat(raw) if raw else None,
+        )
+
+    def drop(self, session_id: str) -> "Future[int]":
+        """A session is in no room any more."""
+        return self._connection.execute("DEL", self._keys.room(session_id))

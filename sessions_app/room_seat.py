@@ -1,0 +1,234 @@
+"""A session's seat in a room: one at a time, taken and left by the words of its speaker."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from scheduling.jobs.sessions import Opened
+from scheduling.model.background import Background
+from scheduling.model.delivery import Delivery
+from scheduling.model.errors import AlreadyInRoom, DependencyDown
+from scheduling.model.events import SignalRelayed
+from scheduling.model.rooms import Caption, Member, MembersChanged, Room, RoomEnded, ToRoom
+from scheduling.rooms.room_upkeep import RoomUpkeep
+from scheduling.rooms.rooms import Rooms, make_member
+from sessions_app import room_frames, room_messages
+from sessions_app.requests import Profile
+from sessions_app.result_frames import Frame
+
+_OVER = "The room is over."
+
+
+class RoomSeat:
+    """Where a session sits; what its room is told comes here, and goes to its socket."""
+
+    __slots__ = (
+        "_background",
+        "_delivery",
+        "_maybe",
+        "_member",
+        "_opened",
+        "_profile",
+        "_rooms",
+        "_say",
+        "_upkeep",
+        "code",
+    )
+
+    def __init__(
+        self,
+        *,
+        opened: Opened,
+        profile: Profile,
+        rooms: Rooms,
+        upkeep: RoomUpkeep,
+        delivery: Delivery,
+        say: Callable[[Frame], bool],
+    ) -> None:
+        self._opened = opened
+        self._profile = profile
+        self._rooms = rooms
+        self._upkeep = upkeep
+        self._delivery = delivery
+        self._say = say
+        self._background = Background()
+        self._member: Member | None = None
+        # Redis may have seated it there, and has not said so.
+        self._maybe = ""
+        self.code = ""
+
+    async def take(self, message: room_messages.InRoom, *, sender: str) -> None:
+        """Do what its speaker says of a room; `sender` is whose share of rooms and codes it uses.
+
+        :raises RoomUnknown: there is no such room
+        :raises AlreadyInRoom: it is in the room
+        :raises RoomFull: as many are in there as may be
+        :raises TooManyRequests: too many rooms, or codes that were no room's
+        :raises DependencyDown: Redis did not answer
+        """
+        match message:
+            case room_messages.CreateRoom():
+                await self._create(message, sender=sender)
+            case room_messages.JoinRoom():
+                await self._join(message, sender=sender)
+            case room_messages.LeaveRoom():
+                await self._leave(message.room_code, sender=sender)
+            case room_messages.PreferRawVoice():
+                await self._prefer(message, sender=sender)
+            case _:
+                await self._signal(message)
+
+    def take_signal(self, event: SignalRelayed) -> None:
+        """Take a word of another member's browser, unless its voice is not wanted here."""
+        member = self._member
+        if member is not None and event.room_code == self.code and member.hears(event.from_id):
+            self._say(room_frames.read_signal(event.body))
+
+    def hear(self, event: ToRoom) -> None:
+        """Take what the room is told."""
+        match event:
+            case MembersChanged():
+                self._note_own_seat(event.room)
+                self._say(room_frames.tell_members(event.room))
+            case RoomEnded():
+                self.abandon()
+                self._say(room_messages.RoomExpired(room_code=event.room_code, message=_OVER))
+            case Caption():
+                pass
+
+    async def depart(self) -> None:
+        """Free the seat: its speaker left, or its socket is gone for good."""
+        code = self.code or self._maybe
+        if not code:
+            return
+        self.abandon()
+        await self._rooms.leave(code, member_id=self._opened.session_id, at=self._rooms.instance_id)
+
+    def abandon(self) -> None:
+        """Hear no more of the room: it is over, or the session goes on elsewhere."""
+        code, self.code, self._maybe, self._member = self.code, "", "", None
+        if code:
+            self._background.run(self._rooms.broadcast.detach(code, self), name="a seat's end")
+
+    async def resume(self) -> None:
+        """Sit down where the session sat before it came to this socket.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        seat = await self._rooms.find_seat(self._opened.session_id)
+        if seat is None:
+            return
+        code, member = seat
+        member = msgspec.structs.replace(member, instance_id=self._rooms.instance_id)
+        async with self._rooms.broadcast.entering(code):
+            room = await self._rooms.take_over(code, member)
+            if room is None:
+                self._say(room_messages.RoomExpired(room_code=code, message=_OVER))
+                return
+            self._sit_down(room, member)
+        await self._rooms.tell_members(room)
+
+    async def restore(self) -> None:
+        """Redis lost its data: write the room back as it is known here, and the seat."""
+        room = self._rooms.broadcast.find(self.code)
+        if room is None or self._member is None:
+            return
+        restored = await self._upkeep.restore(room, self._member)
+        if restored is not None:
+            await self._rooms.tell_members(restored)
+        else:
+            self.hear(RoomEnded(room_code=self.code, reason="lost"))
+
+    async def _create(self, message: room_messages.CreateRoom, *, sender: str) -> None:
+        member = self._make_member(message.display_name, message.preferred_lang)
+        room = await self._rooms.create(member, sender=sender)
+        await self.depart()
+        async with self._rooms.broadcast.entering(room.code):
+            self._say(room_frames.tell_created(room))
+            self._sit_down(room, member)
+            self._say(room_frames.tell_members(room))
+
+    async def _join(self, message: room_messages.JoinRoom, *, sender: str) -> None:
+        code = message.room_code
+        if self._sits_in(code):
+            raise AlreadyInRoom
+        await self._rooms.check(code, sender=sender)
+        member = self._make_member(message.display_name, message.preferred_lang)
+        async with self._rooms.broadcast.entering(code):
+            again, self._maybe = code == self._maybe, code
+            try:
+                room = await self._rooms.join(code, member, sender=sender, takes_over=again)
+            except DependencyDown:
+                raise
+            except Exception:
+                self._maybe = ""
+                raise
+            await self._leave_former()
+            # First, or the page of who joins waits for ever.
+            self._say(room_frames.tell_created(room))
+            self._sit_down(room, member)
+        await self._rooms.tell_members(room)
+
+    async def _leave_former(self) -> None:
+        self._maybe = ""
+        await self.depart()
+
+    async def _leave(self, code: str, *, sender: str) -> None:
+        """Whoever has no seat in a room that it leaves lets its members be told again."""
+        if self._sits_in(code):
+            await self.depart()
+        else:
+            await self._rooms.leave_as_stranger(
+                code, member_id=self._opened.session_id, sender=sender
+            )
+
+    async def _prefer(self, message: room_messages.PreferRawVoice, *, sender: str) -> None:
+        room = await self._rooms.prefer(
+            message.room_code,
+            member_id=self._opened.session_id,
+            target_id=message.target_session_id,
+            wanted=message.receive_raw_voice,
+            sender=sender,
+        )
+        self._note_own_seat(room)
+
+    async def _signal(self, message: room_messages.Signal) -> None:
+        """Bring a word of its browser to that of another member; silence where it may not."""
+        room = self._rooms.broadcast.find(self.code)
+        if not self._sits_in(message.room_code) or room is None or room.find(message.to) is None:
+            return
+        own_id = self._opened.session_id
+        event = SignalRelayed(
+            session_id=message.to,
+            room_code=self.code,
+            from_id=own_id,
+            body=msgspec.json.encode(msgspec.structs.replace(message, to=own_id)),
+        )
+        await self._delivery.to_session(message.to, event)
+
+    def _sits_in(self, code: str) -> bool:
+        return bool(code) and code == self.code
+
+    def _sit_down(self, room: Room, member: Member) -> None:
+        self.code, self._member = room.code, member
+        self._rooms.broadcast.attach(room, self)
+
+    def _note_own_seat(self, room: Room) -> None:
+        """Know its own seat as it stands; one that was freed by mistake is taken again."""
+        if room.code != self.code or self._member is None:
+            return
+        own = room.find(self._opened.session_id)
+        if own is None:
+            self._background.run(self.restore(), name="a seat to take again")
+        else:
+            self._member = own
+
+    def _make_member(self, name: str | None, preferred: str | None) -> Member:
+        return make_member(
+            self._opened.session_id,
+            lang=room_frames.choose_language(self._profile, preferred),
+            instance_id=self._rooms.instance_id,
+            display_name=room_frames.bound_name(name),
+            named_lang=bool(preferred),
+            may_return=bool(self._opened.resume_token),
+        )
