@@ -2,7 +2,8 @@
 restore_node: Redis lost a node whose socket lives; its instance writes back what it knows (G5).
 
 KEYS[1]  {p}:v2:{node:<id>}:info  HASH  status, conn_epoch, resume_token, heartbeat_at_ms, standing, …
-KEYS[2]  {p}:v2:{node:<id>}:run   ZSET  job:attempt, scored by the end of the run lease (ms)
+KEYS[2]  {p}:v2:{node:<id>}:resv  ZSET  job:attempt, scored by the end of the reservation (ms)
+KEYS[3]  {p}:v2:{node:<id>}:run   ZSET  job:attempt, scored by the end of the run lease (ms)
 ARGV[1]  id of the instance that holds the socket
 ARGV[2]  connection epoch of that socket
 ARGV[3]  slots the node offers
@@ -21,7 +22,7 @@ Returns  {1, 'restored'}      it was lost, or taken for dead; it is back, its le
          {1, 'known'}         it was not lost
          {0, 'stale_epoch'}   a newer socket holds this id
 ]]
-local info, run = KEYS[1], KEYS[2]
+local info, resv, run = KEYS[1], KEYS[2], KEYS[3]
 local instance_id, epoch, max, description = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local status, draining, held, resume_token = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local attempts, lease_ms, life_ms = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
@@ -43,6 +44,8 @@ if not known and standing ~= '' then
   redis.call('HSET', info, 'standing', standing)
 end
 redis.call('PEXPIRE', info, life_ms)
+-- What Redis still has is of an older socket, or of before it lost the newest: the socket knows better.
+redis.call('DEL', resv, run)
 for attempt in string.gmatch(attempts, '[^,]+') do
   hold_until(run, attempt, now, lease_ms)
 end

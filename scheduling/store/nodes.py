@@ -245,7 +245,11 @@ class NodeStore:
         """Write back a node whose record is lost, and the leases of what it was given (G5)."""
         return self._connection.run_script(
             "restore_node",
-            keys=[self._keys.node.info(node.node_id), self._keys.node.run(node.node_id)],
+            keys=[
+                self._keys.node.info(node.node_id),
+                self._keys.node.resv(node.node_id),
+                self._keys.node.run(node.node_id),
+            ],
             args=[
                 node.instance_id,
                 node.conn_epoch,
