@@ -62,7 +62,7 @@ async def test_the_next_candidate_has_it_at_once_and_nobody_hears_of_an_error(
         assert result["text_translated"].startswith(f"translated by {good.node_id}")
         assert not speaker.told("error") + speaker.told("missing_result")
         assert not proud.told("job_cancel") + proud.told("error")
-        assert not lingua.leases(proud.node_id)
+        await eventually(lambda: not lingua.leases(proud.node_id))
         record = lingua.job(job["job_id"])
         assert record["declined_by"] == proud.node_id
         assert "failed_on" not in record
@@ -86,6 +86,7 @@ async def test_what_was_accepted_is_over_or_is_anothers_is_not_declined(
         await check_nothing_moved(lingua, job, node, "ALREADY_ACCEPTED")
         await node.finish(job)
         await speaker.result(0)
+        await eventually(lambda: not lingua.leases(node.node_id))
         await check_nothing_moved(lingua, job, node, "STALE_ATTEMPT")
 
 
@@ -115,6 +116,7 @@ async def test_declined_twice_it_is_declined_once(lingua: Lingua, languages: Pai
         job = await node.job()
         await decline(job, node)
         await eventually(lambda: lingua.job(job["job_id"]).get("declines") == "1")
+        await eventually(lambda: not lingua.leases(node.node_id))
         await check_nothing_moved(lingua, job, node, "STALE_ATTEMPT")
         async with FakeNode.open(lingua.url(NODE), languages, **ACKS) as other:
             again = await other.job()
@@ -147,7 +149,7 @@ async def test_where_all_decline_it_is_refused_as_ever_and_each_was_asked_once(
 
         assert refused["code"] == "NO_AVAILABLE_NODE"
         assert [len(node.told("job_assign")) for node in nodes] == [1, 1, 1]
-        assert not any(lingua.leases(node.node_id) for node in nodes)
+        await eventually(lambda: not any(lingua.leases(node.node_id) for node in nodes))
     lingua.stop()
 
 
@@ -184,4 +186,4 @@ async def test_a_stream_that_is_declined_is_heard_by_another_from_its_beginning(
             assert await good.hear(again) == CLIP
             await good.finish(again)
             assert (await speaker.result(0))["text_asr"] == "heard 0"
-        assert not lingua.leases(proud.node_id)
+        await eventually(lambda: not lingua.leases(proud.node_id))

@@ -44,8 +44,8 @@ def lingua(
             LINGUA_STATS_INTERVAL_S="0.1",
             LINGUA_PENDING_MAX_JOBS="1",
             # Some tests wait for their end, all others are done before it.
-            LINGUA_PENDING_TIMEOUT_S="4",
-            LINGUA_ACK_TIMEOUT_MS="4000",
+            LINGUA_PENDING_TIMEOUT_S="8",
+            LINGUA_ACK_TIMEOUT_MS="8000",
         )
         yield lingua
         lingua.stop()
@@ -72,6 +72,11 @@ class Api:
         return await eventually(
             lambda: self.json(path), f"{path} still says", fits=fits, within_s=_DEADLINE_S
         )
+
+    async def until_nobody_waits(self) -> None:
+        """Wait until the line, which holds one job, is empty: another test may have left one."""
+        name = "scheduler_waiting_jobs"
+        await eventually(self.samples, "one waits", fits=lambda samples: samples[name] == 0)
 
     async def samples(self) -> dict[str, float]:
         """Return what a scrape gives: each series with its value."""

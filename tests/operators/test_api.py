@@ -145,6 +145,7 @@ async def test_refusals_are_listed_with_their_reason(lingua: Lingua, api: Api) -
     languages = draw_languages()
     async with FakeNode.open(lingua.url("/ws/node"), languages):
         pass  # A node that is away may be back: it is waited for.
+    await api.until_nobody_waits()
     async with Speaker.open(lingua.url("/ws/session"), languages) as speaker:
         await speaker.say(0)
         await speaker.say(1)

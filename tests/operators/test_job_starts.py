@@ -39,7 +39,9 @@ async def test_a_job_that_waited_counts_with_its_wait(lingua: Lingua, api: Api) 
         await speaker.say(0)
         first = await node.job(utterance_index=0)
         await node.ack(first)
+        await api.until_nobody_waits()
         await speaker.say(1)
+        await speaker.next("ui_event", event="QUEUED", utterance_index=1)
         over_at = time.monotonic() + _WAITED_S
         await eventually(lambda: time.monotonic() >= over_at)
         await node.finish(first)
@@ -77,7 +79,6 @@ async def test_a_pair_that_is_asked_for_says_whether_a_node_is_ready(
             await eventually(is_served, fits=lambda served: served == 0)
             await node.heartbeat(draining=False)
             await eventually(is_served, fits=lambda served: served == 1)
-            await node.finish(await node.job())
         await eventually(is_served, fits=lambda served: served == 0)
 
 

@@ -278,6 +278,10 @@ async def test_a_missing_model_moves_its_counters(lingua: Lingua, api: Api) -> N
         details = {"service_id": "test-nmt", "reason": "not_running"}
         await node.fail(job, "MODEL_NOT_AVAILABLE", details=details)
         moved = await _await_moved(api, before, fits=lambda moved: "model_na_marked_total" in moved)
+        # No other node has it: it would wait beside the next test.
+        cancel = {"type": "utterance_cancel", "session_id": speaker.session_id}
+        await speaker.send(cancel | {"utterance_index": 0})
+        await speaker.next("missing_result")
 
     assert moved["model_na_received_total"] == moved["model_na_marked_total"] == 1
     assert moved['model_na_by_service_total{service_id="test-nmt"}'] == 1
@@ -290,6 +294,7 @@ async def test_refusals_move_their_counters(lingua: Lingua, api: Api) -> None:
     languages = draw_languages()
     async with FakeNode.open(lingua.url("/ws/node"), languages):
         pass  # A node that is away may be back: it is waited for.
+    await api.until_nobody_waits()
     before = await api.samples()
     async with Speaker.open(lingua.url("/ws/session"), languages) as speaker:
         await speaker.say(0)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.servers import PATIENT
 from tests.redis_under_test import OwnRedis, describe
 from tests.security.fortress import Fortress
 from tests.server.launcher import Launcher
@@ -31,6 +32,7 @@ def start_fortress(
         "LINGUA_SESSION_AUTH": "on",
         "SECRET_KEY": "a key that only this test knows, and long enough for Django's checks",
         **describe(redis_server.url),
+        **PATIENT,
         **changes,
     }
     instance = launcher.start("--server", server, **variables)

@@ -18,6 +18,7 @@ import redis
 from websockets.sync.client import connect
 
 from lingua.settings.embedded_redis import EmbeddedRedis
+from tests.e2e.servers import PATIENT
 from tests.manage import clear_environment, make_superuser, manage, run
 from tests.security.fortress import DEADLINE_S, INIT
 from tests.server.launcher import Launcher
@@ -52,7 +53,7 @@ def launcher(var: Path) -> Iterator[Launcher]:
 def _serve(launcher: Launcher, var: Path, **changes: str) -> str:
     """Serve with an embedded Redis; return the instance's address."""
     instance = launcher.start(
-        LINGUA_VAR_DIR=str(var), LINGUA_APPLICATION=_LINGUA, REDIS_URL="", **changes
+        **PATIENT, LINGUA_VAR_DIR=str(var), LINGUA_APPLICATION=_LINGUA, REDIS_URL="", **changes
     )
     return instance.address
 

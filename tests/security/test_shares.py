@@ -92,8 +92,8 @@ async def _flooding(fortress: Fortress, token: str) -> AsyncIterator[set[str]]:
 
 
 async def test_a_flood_of_one_principal_leaves_another_its_work(build_fortress: Build) -> None:
-    # So short a line that a machine of any speed fills it.
-    fortress = build_fortress(LINGUA_PENDING_MAX_JOBS="50")
+    # So short a line that a machine of any speed fills it, and none too slow to come to its end.
+    fortress = build_fortress(LINGUA_PENDING_MAX_JOBS="50", LINGUA_PENDING_TIMEOUT_S="60")
     loud, quiet = fortress.issue("api", "loud"), fortress.issue("api", "quiet", "--tenant", "acme")
     async with HttpNode(fortress.instance.address, token=fortress.issue("node", "nodes")) as node:
         await node.register(_PAIR, slots=2)
