@@ -21,6 +21,7 @@ Returns  {1, load, 'reserved'}           the slot is taken; load after it
          {0, 'no_capacity', load}        offers no slots
          {0, 'full', load}               every slot is held
          {0, 'quarantined', load}        its attempts failed, and it is not yet to be tried again
+         {0, 'unproven', load}           it had its jobs until a probe proves it
          {0, 'on_probation', load}       it has one job, and gets one at a time
          {0, 'service_unavailable', load}  a needed service is marked
 ]]
@@ -33,6 +34,7 @@ local stale_ms, services, forced, test_clock = tonumber(ARGV[4]), ARGV[5], ARGV[
 --- @include "shared/hold_until"
 --- @include "shared/note_load"
 --- @include "shared/why_held_back"
+--- @include "shared/spend_left"
 local now = now_ms(test_clock)
 local node = redis.call('HMGET', info, 'status', 'draining', 'conn_epoch', 'max', 'heartbeat_at_ms',
   'standing')
@@ -61,6 +63,9 @@ local held_back = not forced and why_held_back(node[6], reserved + running, now)
 if held_back == 'quarantined' then
   return {0, 'quarantined', reserved + running}
 end
+if held_back == 'unproven' then
+  return {0, 'unproven', reserved + running}
+end
 if held_back then
   return {0, 'on_probation', reserved + running}
 end
@@ -72,4 +77,7 @@ if redis.call('EXISTS', unavail) == 1 then
   end
 end
 hold_until(resv, attempt, now, length_ms, reserved)
+if not forced then
+  spend_left(info, node[6])
+end
 return {1, note_load(info, cap, reserved + 1, running), 'reserved'}

@@ -135,6 +135,7 @@ class RedisModel:
         if marks and any(marks.get(service, 0) > now for service in services.split(",")):
             return [0, "service_unavailable", load]
         resv[attempt] = now + length_ms
+        self._standings.spend("" if forced else keys[0])
         return [1, load + 1, "reserved"]
 
     def _commit_slot(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
@@ -165,15 +166,14 @@ class RedisModel:
         return [1, len(resv) + len(run), held, news, *(told or ())]
 
     def _judge_node(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
-        word, subject, rules, _ = args
-        is_known = keys[0] in self._records
-        told = self._standings.judge(keys[0], word, subject, now, rules) if is_known else None
-        return [0, "unchanged"] if told is None else [1, *told]
+        word, subject, rules, key = *args[:3], keys[0]
+        told = key in self._records and self._standings.judge(key, word, subject, now, rules)
+        return [1, *told] if told else [0, "unchanged"]
 
     def _release_slot(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         resv, run = self._live(keys[1], now), self._live(keys[2], now)
-        was_reserved = resv.pop(args[0], None) is not None
-        return [1, len(resv) + len(run), "resv" if was_reserved else "none"]
+        held = "none" if resv.pop(args[0], None) is None else "resv"
+        return [1, len(resv) + len(run), held]
 
     def _create_job(self, keys: Sequence[str], args: Sequence[Any], now: int) -> list[Any]:
         job, payload, utterance, request, *_ = keys

@@ -9,6 +9,7 @@ _MOST_DOUBTS = 1_000
 _FORGOTTEN = 0.1
 _HIGHEST_LEVEL = 30
 _HEAVY = ("silent", "stalled")
+_PROVED_BY_PROBES = ("probe", "untried")
 
 
 class Rules(NamedTuple):
@@ -22,6 +23,7 @@ class Rules(NamedTuple):
     rest: int
     quarantine: int
     longest: int
+    jobs: int
 
 
 @dataclasses.dataclass(slots=True)
@@ -42,6 +44,7 @@ class Score:
     freed: int = 0
     doubts: str = ""
     probes: int = 0
+    left: int = -1
 
     @property
     def is_on_trial(self) -> bool:
@@ -53,7 +56,7 @@ class Score:
         self.ends = self.at + lasts if lasts else 0
         self.passes = self.strikes = 0
         if state == "good":
-            self.bad = 0.0
+            self.bad, self.left = 0.0, -1
 
     def move_to(self, now: int, rules: Rules, *, goods: int) -> None:
         """Let time pass: outcomes fade, and what has an end ends."""
@@ -72,6 +75,8 @@ class Score:
                 self._pass(rules, by_probe=word == "passed")
             case "probe":
                 self._fail_probe(rules)
+            case "untried":
+                return self._hold(rules)
             case "doubt":
                 self.rest = self.at + rules.rest
                 text = f"{subject},{self.doubts}"[:_MOST_DOUBTS]
@@ -91,7 +96,7 @@ class Score:
     def _pass(self, rules: Rules, *, by_probe: bool) -> None:
         self.good, self.rest, self.passes = self.good + 1, 0, self.passes + 1
         self.probes = 0 if by_probe else self.probes
-        is_probed = self.reason == "probe"
+        is_probed = self.reason in _PROVED_BY_PROBES
         has_passed = self.state == "probation" and self.passes >= rules.passes and not is_probed
         if self.is_on_trial or (is_probed and by_probe) or has_passed:
             self.freed = self.at if self.state == "quarantine" else self.freed
@@ -105,6 +110,20 @@ class Score:
             self._lock_up("probe", rules, is_next=self.state == "quarantine")
         else:
             self.become("probation", "probe", lasts=rules.probation)
+            self._limit(rules)
+
+    def _hold(self, rules: Rules) -> bool:
+        is_judged = self.state == "probation" and self.reason != "untried"
+        if self.state == "quarantine" or is_judged or not rules.faults or not rules.jobs:
+            return False
+        self.become("probation", "untried", lasts=rules.probation)
+        self._limit(rules)
+        return True
+
+    def _limit(self, rules: Rules) -> None:
+        """Count its jobs from now on, unless they are counted already."""
+        if self.left < 0 < rules.jobs:
+            self.left = rules.jobs
 
     def _lock_up(self, fault: str, rules: Rules, *, is_next: bool) -> None:
         is_next = is_next or self.at - self.freed <= rules.longest
@@ -136,6 +155,7 @@ class StandingsModel:
     def __init__(self) -> None:
         self.scores: dict[str, Score] = {}
         self.goods: dict[str, int] = {}
+        self.tried: set[str] = set()
 
     def why_held_back(self, key: str, load: int, now: int) -> str:
         """Return why a node gets no further job, ``""`` where it may."""
@@ -144,7 +164,15 @@ class StandingsModel:
             return ""
         if one.state == "quarantine" and one.ends > now:
             return "quarantined"
+        if one.state == "probation" and one.left == 0:
+            return "unproven"
         return "on_probation" if load > 0 else ""
+
+    def spend(self, key: str) -> None:
+        """Count a job of a node that has a number left."""
+        one = self.scores.get(key)
+        if one is not None and one.left > 0:
+            one.left -= 1
 
     def judge(
         self, key: str, word: str, subject: str | int, now: int, rules_text: str
@@ -153,12 +181,16 @@ class StandingsModel:
         known = self.scores.get(key)
         if word == "" or (known is None and word == "absolve"):
             return None
+        if word == "passed":
+            self.tried.add(key)
+        elif word == "untried" and key in self.tried:
+            return None
         if known is None and word in {"good", "passed"}:
             self.goods[key] = self.goods.get(key, 0) + 1
             return None
         rules = Rules(*map(int, rules_text.split(",")))
         one = dataclasses.replace(known) if known else Score(at=now)
-        before = one.state
+        before, was_untried = one.state, one.reason == "untried"
         one.move_to(now, rules, goods=self.goods.get(key, 0))
         if not one.take(word, str(subject), rules):
             return None
@@ -167,4 +199,8 @@ class StandingsModel:
             self.goods[key] = math.floor(one.good)
         else:
             self.scores[key], self.goods[key] = one, 0
-        return [one.state, one.reason, one.since, one.ends, one.rest, before]
+        if one.reason == "untried":
+            before = one.state
+        elif was_untried:
+            before = "good"
+        return [one.state, one.reason, one.since, one.ends, one.rest, before, one.left]

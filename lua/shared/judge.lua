@@ -1,6 +1,6 @@
 -- Take a word on a node into its standing (decision 0152): 'good' and 'doubt' are ends of attempts, a fault says that
--- a doubt was right, 'passed' and 'probe' are probes passed and failed (decision 0158), 'quarantine' (for `subject` ms)
--- and 'absolve' are an operator's. What nobody proves is dropped.
+-- a doubt was right, 'passed' and 'probe' are probes passed and failed (0158), 'untried' says that a probe is to
+-- prove it (0164), 'quarantine' (for `subject` ms) and 'absolve' are an operator's. What nobody proves is dropped.
 -- Returns nil where there is nothing to tell, else what the standing is to readers, and its state before.
 local function judge(info, word, subject, now, rules)
   if word == '' then
@@ -8,6 +8,11 @@ local function judge(info, word, subject, now, rules)
   end
   local known = redis.call('HMGET', info, 'status', 'standing', 'goods')
   if not known[1] or not known[2] and word == 'absolve' then
+    return
+  end
+  if word == 'passed' then
+    redis.call('HSET', info, 'tried', 1)
+  elseif word == 'untried' and redis.call('HGET', info, 'tried') then
     return
   end
   if not known[2] and (word == 'good' or word == 'passed') then
@@ -18,14 +23,17 @@ local function judge(info, word, subject, now, rules)
   for number in string.gmatch(rules, '%d+') do
     limits[#limits + 1] = tonumber(number)
   end
-  local half_life, least, percent, passes, probation, rest, first, longest = unpack(limits, 1, 8)
+  local half_life, least, percent, passes, probation, rest, first, longest, jobs = unpack(limits, 1, 9)
   local one = known[2] and cjson.decode(known[2]) or {state = 'good', reason = '', since = 0, ends = 0, rest = 0,
     good = 0, bad = 0, at = now, passes = 0, strikes = 0, level = 0, freed = 0, doubts = ''}
-  local before, fades = one.state, 0.5 ^ (math.max(now - one.at, 0) / half_life)
+  local before, was_untried = one.state, one.reason == 'untried'
+  local fades = 0.5 ^ (math.max(now - one.at, 0) / half_life)
   one.good, one.bad, one.at = math.min(one.good * fades + tonumber(known[3] or 0), 10), one.bad * fades, now
   local function become(state, reason, ends)
     one.state, one.reason, one.since, one.ends, one.passes, one.strikes = state, reason, now, ends, 0, 0
-    one.bad = state == 'good' and 0 or one.bad
+    if state == 'good' then
+      one.bad, one.left = 0, nil
+    end
   end
   if one.rest + half_life < now then
     one.doubts = ''
@@ -43,7 +51,7 @@ local function judge(info, word, subject, now, rules)
     one.good, one.rest, one.passes = one.good + 1, 0, one.passes + 1
     one.probes = word == 'good' and one.probes or nil
     -- Rubbish looks like a result: what a probe found, only a probe or time takes back.
-    local is_probed = one.reason == 'probe'
+    local is_probed = one.reason == 'probe' or one.reason == 'untried'
     if is_trial or is_probed and word == 'passed'
       or one.state == 'probation' and one.passes >= passes and not is_probed then
       one.freed = one.state == 'quarantine' and now or one.freed
@@ -57,6 +65,13 @@ local function judge(info, word, subject, now, rules)
   elseif word == 'absolve' then
     become('good', '', 0)
     one.rest, one.freed, one.doubts, one.probes = 0, 0, '', nil
+  elseif word == 'untried' then
+    local is_judged = one.state == 'quarantine' or one.state == 'probation' and one.reason ~= word
+    if is_judged or least == 0 or jobs == 0 then
+      return
+    end
+    become('probation', word, now + probation)
+    one.left = one.left or jobs
   elseif word == 'probe' then
     one.bad, one.probes = one.bad + 1, (one.probes or 0) + 1
     if least > 0 and (one.state == 'quarantine' or one.probes > 1) then
@@ -64,6 +79,7 @@ local function judge(info, word, subject, now, rules)
       lock_up()
     elseif least > 0 then
       become('probation', word, now + probation)
+      one.left = one.left or jobs > 0 and jobs or nil
     end
   else
     local from, to = string.find(',' .. one.doubts, ',' .. subject .. ',', 1, true)
@@ -88,5 +104,11 @@ local function judge(info, word, subject, now, rules)
   else
     redis.call('HSET', info, 'standing', cjson.encode(one), 'goods', 0)
   end
-  return {one.state, one.reason, one.since, one.ends, one.rest, before}
+  -- Nothing spoke against who was untried.
+  if one.reason == 'untried' then
+    before = one.state
+  elseif was_untried then
+    before = 'good'
+  end
+  return {one.state, one.reason, one.since, one.ends, one.rest, before, one.left or -1}
 end

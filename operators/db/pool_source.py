@@ -20,8 +20,9 @@ logger = logging.getLogger(__name__)
 class DatabaseSource:
     """What the admin has; switches left empty are the settings'."""
 
-    def __init__(self, settings: PoolRules) -> None:
+    def __init__(self, settings: PoolRules, *, probes_nodes: bool = True) -> None:
         self._settings = settings
+        self._probes_nodes = probes_nodes
         self._is_down = False
         self._seen: tuple[Any, ...] = ()
         self._probes: tuple[Probe, ...] = ()
@@ -54,6 +55,7 @@ class DatabaseSource:
 
     def _read_rows(self) -> Owned:
         cordons = Cordon.objects.values_list("node_id", flat=True)
+        probes = self._read_probes() if self._probes_nodes else ()
         switches = PoolSwitches.objects.first()
         return Owned(
             pools=tuple(pool.to_pool() for pool in OwnedPool.objects.all()),
@@ -62,7 +64,8 @@ class DatabaseSource:
             ),
             rules=switches.to_rules(self._settings) if switches else self._settings,
             cordons=tuple(cordons),
-            probes=self._read_probes(),
+            probes=probes,
+            probed=tuple(probe.language for probe in probes),
         )
 
     def _read_probes(self) -> tuple[Probe, ...]:

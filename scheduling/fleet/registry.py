@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from scheduling.jobs.node_departure import NodeDeparture, Parting
+from scheduling.jobs.probe_jobs import list_needs
 from scheduling.model import clock, errors, ids
 from scheduling.model.limits import NodeLimits
 from scheduling.model.nodes import Hold, Node, NodeDescription, NodeStatus, Usage
@@ -92,6 +93,7 @@ class Registry:
                 code="INVALID_MESSAGE",
                 message=f"running_attempts: a node of {offered} slots names at most {most}.",
             )
+        is_new = self._is_new(node_id, siblings)
         token = ids.new_token() if description.resumes else ""
         registered = await self._stores.nodes.register(
             node_id=node_id,
@@ -121,7 +123,9 @@ class Registry:
             draining=registered.held is not Hold.NONE,
             held=registered.held,
             takeovers=registered.takeovers,
-            standing=registered.standing,
+            standing=await self._find_untried(node_id, description) or registered.standing
+            if is_new
+            else registered.standing,
             registered_at_ms=registered.now_ms,
             speeds=known.speeds if (known := self._fleet.find_known(node_id)) else (),
         )
@@ -162,6 +166,35 @@ class Registry:
             told = {"node_id": node_id, "state": worst.state, "reason": worst.reason}
             logger.warning("a new node id has the standing of its credential", extra=told)
         return worst
+
+    def _is_new(self, node_id: str, siblings: Collection[str]) -> bool:
+        """Say whether a node is not known yet to this process as one that was probed, or might be.
+
+        A new id of a credential is its node, back again, where that is gone and had none beside it.
+        """
+        known = self._fleet.find_known(node_id)
+        if known is not None:
+            return not self._is_probed(known.description)
+        others = [one for sibling in siblings if (one := self._fleet.find_known(sibling))]
+        return not any(self._is_probed(one.description) for one in others) or any(
+            self._fleet.find(one.node_id) for one in others
+        )
+
+    async def _find_untried(self, node_id: str, description: NodeDescription) -> Standing | None:
+        """Let a node have few jobs until a probe proves it, where there is one for it (ND10)."""
+        if not self._is_probed(description):
+            return None
+        judgement = await self._stores.slots.hold_untried(node_id=node_id)
+        return judgement.standing if judgement else None
+
+    def _is_probed(self, description: NodeDescription) -> bool:
+        """Say whether there is a probe that nodes of this kind can be asked."""
+        snapshot = self._fleet.snapshot
+        return any(
+            snapshot.index.judge(need, description) is None
+            for language in snapshot.pools.matcher.config.probed
+            for need in list_needs(description, language)
+        )
 
     async def move(self, *, node_id: str, shown_token: str) -> Moved:
         """Bring a node's connection here: it asks over HTTP, and asked this instance (N18).
@@ -225,6 +258,9 @@ class Registry:
             raise errors.NodeForgotten
         if isinstance(recorded, Unheard):
             raise errors.ConnectionFenced
+        standing = recorded.standing
+        if description != node.description and not self._is_probed(node.description):
+            standing = await self._find_untried(node.node_id, description) or standing
         now = msgspec.structs.replace(
             node,
             status=recorded.status,
@@ -233,7 +269,7 @@ class Registry:
             heartbeat_at_ms=clock.now_ms(),
             draining=recorded.draining,
             held=recorded.held,
-            standing=recorded.standing,
+            standing=standing,
             speeds=known.speeds if (known := self._fleet.find_known(node.node_id)) else (),
         )
         if recorded.before is NodeStatus.OFFLINE:

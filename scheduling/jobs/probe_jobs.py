@@ -19,7 +19,7 @@ from scheduling.model.jobs import (
     Request,
     quote_base64,
 )
-from scheduling.model.nodes import Node
+from scheduling.model.nodes import Node, NodeDescription
 from scheduling.model.outcomes import Outcome
 from scheduling.model.probes import Probe
 from scheduling.placement.decisions import DecisionBuilder
@@ -107,20 +107,20 @@ class ProbeJobs:
         return outcome
 
 
-def list_needs(node: Node, probe: Probe) -> list[Need]:
-    """Return what the probe may ask of a node, one for each language it may answer in."""
-    languages = node.description.languages
+def list_needs(description: NodeDescription, language: str, *, node_id: str = "") -> list[Need]:
+    """Return what a probe may ask of a node, one need for each language it may answer in."""
+    languages = description.languages
     targets = {tgt for _, tgt in languages.pairs or ()} | languages.tts | languages.semantic
     return [
         Need(
-            src=probe.language,
+            src=language,
             tgt=tgt,
             types=_TYPES,
-            pairs=((probe.language, tgt),),
+            pairs=((language, tgt),),
             public=False,
-            only_node_id=node.node_id,
+            only_node_id=node_id,
         )
-        for tgt in sorted(targets - {probe.language})
+        for tgt in sorted(targets - {language})
     ]
 
 

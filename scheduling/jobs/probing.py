@@ -16,7 +16,7 @@ from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.model.outcomes import Outcome, Refused
 from scheduling.model.probes import Probe, ProbeRules
-from scheduling.model.standing import Fault, NodeState, find_fault
+from scheduling.model.standing import UNTRIED, Fault, NodeState, find_fault
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest, WaitQueue
 from scheduling.store.node_slots import NodeSlotStore
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 _BEFORE_END_S = 1.0
 _SPREAD_S = 2.0
+_REFUSED_S = 15.0
+# So many others are asked at once what a node did not hear.
+_OTHERS = 3
 
 
 class ProbeSource(Protocol):
@@ -107,7 +110,8 @@ class Prober:
 
     def _on_described(self, node: Node) -> None:
         known = self._plans.get(node.node_id)
-        if known is None or known.conn_epoch != node.conn_epoch:
+        is_news = known is None or known.conn_epoch != node.conn_epoch
+        if is_news or node.standing.is_unproven(clock.now_ms()):
             self._plan(node, 0)
 
     def _plan(self, node: Node, delay_s: float) -> None:
@@ -136,7 +140,10 @@ class Prober:
             self._on_free(node_id)
 
     def _plan_next(self, node: Node) -> None:
-        self._plan(node, self._rules.interval_s * self._rng.uniform(0.9, 1.1))
+        known = self._fleet.find(node.node_id)
+        is_unproven = known is not None and known.standing.is_unproven(clock.now_ms())
+        delay_s = self._rules.again_s if is_unproven else self._rules.interval_s
+        self._plan(node, min(delay_s, self._rules.interval_s) * self._rng.uniform(0.9, 1.1))
 
     def _on_free(self, node_id: str) -> None:
         """A node has a slot free: probe it if that is due, and it has nothing else to do."""
@@ -157,15 +164,18 @@ class Prober:
     def _is_idle(self, node: Node) -> bool:
         """Say whether a node works on nothing, and nobody waits for it.
 
-        While some node failed what none has passed yet, a slot that is free will do.
+        One that only a probe proves is probed as soon as it has a slot. While some node failed what
+        none has passed yet, a slot that is free will do.
         """
+        if node.standing.is_unproven(clock.now_ms()):
+            return node.node_id in self._fleet.loads.free
 
         def wants(request: PlacementRequest) -> bool:
             return self._may_have(request.need, node)
 
-        load, loads = self._fleet.loads.find(node.node_id), self._fleet.loads
-        has_room = node.node_id in loads.free if any(self._failed.values()) else load == 0
-        return has_room and not self._waiting.holds(wants)
+        if any(self._failed.values()):
+            return node.node_id in self._fleet.loads.free
+        return self._fleet.loads.find(node.node_id) == 0 and not self._waiting.holds(wants)
 
     def _pick(self, node: Node) -> tuple[Probe, Need] | None:
         """Return a probe that the node serves; in quarantine it has none but for a failed probe."""
@@ -174,23 +184,36 @@ class Prober:
             return None
         again = self._again.get(node.node_id)
         probes = (again,) if again is not None else self._source.probes
+        able = [(one, need) for one in probes if (need := self._find_need(node, one))]
+        asked = [pair for pair in able if self._failed.get(pair[0])]
+        return self._rng.choice(asked or able) if able else None
+
+    def _find_need(self, node: Node, probe: Probe) -> Need | None:
+        """Return what a probe asks of a node, None where it does not serve it."""
         judge = self._fleet.snapshot.index.judge
-        fitting = [
-            (probe, next((one for one in needs if judge(one, node.description) is None), None))
-            for probe in probes
-            if (needs := list_needs(node, probe))
-        ]
-        able = [(probe, need) for probe, need in fitting if need is not None]
-        return self._rng.choice(able) if able else None
+        needs = list_needs(node.description, probe.language, node_id=node.node_id)
+        return next((one for one in needs if judge(one, node.description) is None), None)
 
     def _on_waits(self, need: Need) -> None:
         """A job waits: a probe in its way is given up."""
         for node_id, plan in self._plans.items():
             node = self._fleet.find(node_id) if plan.is_running else None
             is_full = node_id not in self._fleet.loads.free
-            if node is not None and is_full and self._may_have(need, node):
+            if node is None or not is_full or not self._may_have(need, node):
+                continue
+            if not (node.standing.is_unproven(clock.now_ms()) and self._has_other(need, node)):
                 self._jobs.give_way(node_id)
                 return
+
+    def _has_other(self, need: Need, node: Node) -> bool:
+        """Say whether another node, in good standing, could have what waits."""
+        now_ms = clock.now_ms()
+        others = [self._fleet.find(one) for one in self._fleet.snapshot.index.find(need)]
+        return any(
+            one.is_open and one.standing.state_at(now_ms) is NodeState.GOOD
+            for one in others
+            if one is not None and one is not node
+        )
 
     def _may_have(self, need: Need, node: Node) -> bool:
         if need.only_node_id not in ("", node.node_id):
@@ -205,7 +228,8 @@ class Prober:
                 self._plan(node, self._rules.again_s)
             elif isinstance(outcome, Refused) and find_fault(outcome.code) is None:
                 self._metrics.count("node_probes_total", "given_up")
-                self._plan_next(node)
+                self._plan(node, min(_REFUSED_S, self._rules.interval_s))
+                await self._hold(node)
             elif _is_passed(outcome, probe):
                 await self._pass(node, probe)
             else:
@@ -225,10 +249,10 @@ class Prober:
         if probe not in self._passed:
             self._passed.add(probe)
             self._tell(probe.language, passed=True, failed=len(failed))
-        self._plan_next(node)
         judgement = await self._slots.note_probe(node_id=node.node_id, passed=True)
         if judgement is not None:
             self._standings.note(node.node_id, judgement)
+        self._plan_next(node)
         for node_id in failed:
             other = self._fleet.find(node_id)
             if other is not None:
@@ -244,11 +268,44 @@ class Prober:
         failed.add(node.node_id)
         self._tell(probe.language, passed=False, failed=len(failed))
         self._plan_next(node)
+        asyncio.get_running_loop().call_later(self._rules.again_s, self._release, probe)
         doubted = await self._slots.doubt(node_id=node.node_id)
         if doubted is not None:
             self._standings.note(node.node_id, doubted)
+        await self._hold(node)
+        others = [one for one in self._list_others(probe) if not self._plans[one.node_id].is_due]
+        for other in self._rng.sample(others, min(_OTHERS, len(others))):
+            self._plan(other, 0)
         for node_id in list(self._plans):
             self._on_free(node_id)
+
+    async def _hold(self, node: Node) -> None:
+        """A node that did not answer its first probe well is no better known than before."""
+        known = self._fleet.find(node.node_id)
+        if known is not None and known.standing.reason == UNTRIED:
+            judgement = await self._slots.hold_untried(node_id=node.node_id)
+            if judgement is not None:
+                self._standings.note(node.node_id, judgement)
+
+    def _list_others(self, probe: Probe) -> list[Node]:
+        """Return nodes that serve a probe which none has passed, and did not fail it."""
+        failed = self._failed.get(probe, set())
+        nodes = [self._fleet.find(one) for one in self._plans if one not in failed]
+        return [node for node in nodes if node and node.is_open and self._find_need(node, probe)]
+
+    def _release(self, probe: Probe) -> None:
+        """Of a probe that nobody is left to pass nobody need wait to be proved."""
+        if self._list_others(probe):
+            return
+        for node_id in self._failed.get(probe, ()):
+            node = self._fleet.find(node_id)
+            if node is not None and node.standing.reason == UNTRIED:
+                self._background.run(self._let_go(node_id), name="letting a node go untried")
+
+    async def _let_go(self, node_id: str) -> None:
+        judgement = await self._slots.absolve(node_id=node_id)
+        if judgement is not None:
+            self._standings.note(node_id, judgement)
 
     async def _charge(self, node: Node, probe: Probe) -> None:
         """A node failed what another has passed: probation, and the next time quarantine."""

@@ -105,6 +105,7 @@ class Reservation:
             return existing
         self._fleet.loads.record(node.node_id, slot.load)
         if not slot.done:
+            self._standings.note_refused(node.node_id, slot)
             return await self._undo_place(placement_request, node)
         return await self._assign(placement_request, node, frame, decision_builder)
 
@@ -148,7 +149,7 @@ class Reservation:
                 await self._release(placement_request, node)
             return ReservationOutcome.JOB_GONE
         if not slot.done:
-            self._fleet.loads.correct(node.node_id, slot.load)
+            self._standings.note_refused(node.node_id, slot)
             return await self._undo_place(placement_request, node)
         self._fleet.loads.record(node.node_id, slot.load)
         frame = self._encode(placement_request.assignment)
@@ -168,7 +169,7 @@ class Reservation:
             node_id=node.node_id, word=slot.word, load=slot.load, asked=asked
         )
         if not slot.done:
-            self._fleet.loads.correct(node.node_id, slot.load)
+            self._standings.note_refused(node.node_id, slot)
             return ReservationOutcome.REFUSED
         self._fleet.loads.record(node.node_id, slot.load)
         armed, placed = self._place(placement_request, node)
@@ -199,7 +200,7 @@ class Reservation:
             node_id=node.node_id, word=slot.word, load=slot.load, asked=asked
         )
         if not slot.done:
-            self._fleet.loads.correct(node.node_id, slot.load)
+            self._standings.note_refused(node.node_id, slot)
             return ReservationOutcome.REFUSED
         self._fleet.loads.record(node.node_id, slot.load)
         begun = await self._stores.hedges.begin(

@@ -91,6 +91,14 @@ class Standings:
         for tell in self._fleet.listeners.judged:
             tell(change)
 
+    def note_refused(self, node_id: str, slot: SlotReply) -> None:
+        """A node's slot was refused: take its load, and that it had its jobs until it is proved."""
+        known = self._fleet.find(node_id) if slot.word == "unproven" else None
+        if known is not None:
+            spent = msgspec.structs.replace(known.standing, left=0)
+            self._fleet.learn(msgspec.structs.replace(known, standing=spent))
+        self._fleet.loads.correct(node_id, slot.load)
+
     def note_forced(self, node_id: str) -> None:
         """A node in no good standing got a job, for no other could serve it: tell operators."""
         self._metrics.count("forced_placements_total")

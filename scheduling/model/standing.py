@@ -32,6 +32,10 @@ class Fault(enum.StrEnum):
     PROBE = "probe"
 
 
+UNTRIED = "untried"
+"""Why a node is on probation that nothing speaks against: a probe is to prove it (ND10)."""
+_PROVED_BY_PROBES = frozenset({UNTRIED, Fault.PROBE})
+
 _BY_REASON = {
     "ack_timeout": Fault.SILENT,
     "job_timeout": Fault.STALLED,
@@ -83,7 +87,8 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     """A node's state, why, and since when.
 
     A quarantine ends with a trial once `ends` has passed, a probation by itself then. Until `rest`
-    the node, which just ended an attempt badly, comes after all others.
+    the node, which just ended an attempt badly, comes after all others. `left` jobs it may have
+    until a probe proves it, with -1 any number.
     """
 
     state: NodeState = NodeState.GOOD
@@ -91,6 +96,7 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     since: int = 0
     ends: int = 0
     rest: int = 0
+    left: int = -1
 
     def state_at(self, now_ms: int) -> NodeState:
         """Return the state, a probation whose time is over for good."""
@@ -100,6 +106,10 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     def is_on_trial(self, now_ms: int) -> bool:
         """Say whether it may have one job, which decides."""
         return self.state is NodeState.QUARANTINE and self.ends <= now_ms
+
+    def is_unproven(self, now_ms: int) -> bool:
+        """Say whether only a probe can prove it: jobs say nothing, rubbish looks like a result."""
+        return self.reason in _PROVED_BY_PROBES and self.state_at(now_ms) is NodeState.PROBATION
 
 
 GOOD_STANDING = Standing()
@@ -120,7 +130,8 @@ class StandingRules:
     `fault_percent` of what it ended, a node is on probation; with 0 `faults` none ever is. There
     `passes` jobs in a row or `probation_ms` without a fault make it good. After a failed attempt
     it rests for `rest_ms`. A first quarantine lasts `quarantine_ms`, each further one twice as
-    long, `most_quarantine_ms` at most.
+    long, `most_quarantine_ms` at most. A probe is to prove who has joined,
+    who has `untried_jobs` until then; with 0 none is.
     """
 
     half_life_ms: int = 60_000
@@ -131,6 +142,7 @@ class StandingRules:
     rest_ms: int = 1_000
     quarantine_ms: int = 30_000
     most_quarantine_ms: int = 600_000
+    untried_jobs: int = 5
 
     def encode(self) -> str:
         """Return the rules as scripts take them."""
@@ -161,6 +173,8 @@ class StandingRules:
         record |= dict.fromkeys(("good", "bad", "passes", "strikes", "freed"), 0)
         if standing.reason == Fault.PROBE:
             record["probes"] = 1
+        if standing.left >= 0:
+            record["left"] = standing.left
         return msgspec.json.encode(record).decode()
 
     def begin_probation(self, reason: str, *, now_ms: int) -> Standing:

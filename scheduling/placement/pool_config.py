@@ -79,7 +79,7 @@ class PoolConfig(msgspec.Struct, frozen=True):
     """The document; equal documents encode to the same bytes, and publish once.
 
     `cordons` are ids of nodes that get nothing new. `rebuilds` counts how often an operator asked
-    for a new version of the document (P16).
+    for a new version of the document (P16). `probed` are the languages there is a probe for (ND10).
     """
 
     pools: tuple[Pool, ...] = ()
@@ -88,6 +88,7 @@ class PoolConfig(msgspec.Struct, frozen=True):
     generated_by: str = ""
     rebuilds: int = 0
     cordons: tuple[str, ...] = ()
+    probed: tuple[str, ...] = ()
 
     @property
     def has_buckets(self) -> bool:
@@ -117,7 +118,7 @@ class PoolConfig(msgspec.Struct, frozen=True):
 class Owned(msgspec.Struct, frozen=True):
     """What operators own of the document: their pools, tenants, switches and cordons.
 
-    The `probes` are the leader's alone, and not in the document.
+    The `probes` are the leader's alone, and not in the document, which has what is `probed`.
     """
 
     pools: tuple[Pool, ...] = ()
@@ -125,6 +126,7 @@ class Owned(msgspec.Struct, frozen=True):
     rules: PoolRules = PoolRules()
     cordons: tuple[str, ...] = ()
     probes: tuple[Probe, ...] = ()
+    probed: tuple[str, ...] = ()
 
 
 def list_pools_of(node_id: str, description: NodeDescription, config: PoolConfig) -> frozenset[str]:
@@ -228,8 +230,9 @@ def merge(
     pools = tuple(sorted({**grown, **mine}.values(), key=lambda pool: pool.pool_id))
     tenants = tuple(sorted(owned.tenants, key=lambda tenant: tenant.tenant_id))
     cordons = tuple(sorted(owned.cordons))
-    before = (config.pools, config.tenants, config.rules, config.cordons)
-    if (pools, tenants, rules, cordons) == before:
+    probed = tuple(sorted(owned.probed))
+    before = (config.pools, config.tenants, config.rules, config.cordons, config.probed)
+    if (pools, tenants, rules, cordons, probed) == before:
         return config
     return PoolConfig(
         pools=pools,
@@ -238,6 +241,7 @@ def merge(
         generated_by=generated_by,
         rebuilds=config.rebuilds,
         cordons=cordons,
+        probed=probed,
     )
 
 

@@ -43,6 +43,7 @@ class Reason(enum.StrEnum):
     SRC_AUTO_NO_CANDIDATE = "src_auto_no_candidate"
     SEMANTIC_UNSUPPORTED = "semantic_unsupported"
     QUARANTINED = "quarantined"
+    UNPROVEN = "unproven"
     ON_PROBATION = "on_probation"
     CAPACITY_EXCEEDED = "capacity_exceeded"
     RESOURCE_THRESHOLD_EXCEEDED = "resource_threshold_exceeded"
@@ -50,7 +51,7 @@ class Reason(enum.StrEnum):
     RESERVED_FOR_OTHERS = "reserved_for_others"
 
 
-HELD_BACK = frozenset({Reason.QUARANTINED, Reason.ON_PROBATION})
+HELD_BACK = frozenset({Reason.QUARANTINED, Reason.UNPROVEN, Reason.ON_PROBATION})
 """Reasons that count while a node in good standing could serve, now or later."""
 
 
@@ -195,6 +196,8 @@ def _why_held_back(candidate: CandidateView, now_ms: int) -> Reason | None:
         return None
     if standing.state is NodeState.QUARANTINE and not standing.is_on_trial(now_ms):
         return Reason.QUARANTINED
+    if standing.left == 0 and standing.state is NodeState.PROBATION:
+        return Reason.UNPROVEN
     return Reason.ON_PROBATION if candidate.load > 0 else None
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from scheduling.model.demand import Demand, PoolDemand, Wanted
 from scheduling.model.nodes import Node, NodeDescription
-from scheduling.model.standing import NodeState
+from scheduling.model.standing import UNTRIED, NodeState
 from scheduling.placement.staffing import count_slots
 
 # Where no job has ended yet: what a short utterance takes on a slow machine.
@@ -118,7 +118,7 @@ def plan_fleet(
     good = {
         node_id
         for node_id, node in ready.items()
-        if node.standing.state_at(now_ms) is NodeState.GOOD
+        if node.standing.state_at(now_ms) is NodeState.GOOD or node.standing.reason == UNTRIED
     }
     kinds = _Kinds(ready.values())
     usual_held = _tell_held(demand.pools)

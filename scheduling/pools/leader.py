@@ -206,4 +206,10 @@ class Leader:
 def _list_owned(config: PoolConfig) -> Owned:
     """Return what operators own of a document that is in force."""
     pools = tuple(pool for pool in config.pools if pool.kind not in LANGUAGE_KINDS)
-    return Owned(pools=pools, tenants=config.tenants, rules=config.rules, cordons=config.cordons)
+    return Owned(
+        pools=pools,
+        tenants=config.tenants,
+        rules=config.rules,
+        cordons=config.cordons,
+        probed=config.probed,
+    )

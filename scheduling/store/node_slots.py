@@ -6,7 +6,7 @@ from scheduling.model.limits import JobLimits
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Node
 from scheduling.model.speeds import Work
-from scheduling.model.standing import Ending, Fault, Judgement, StandingRules
+from scheduling.model.standing import UNTRIED, Ending, Fault, Judgement, StandingRules
 from scheduling.store.keys import Keys
 from scheduling.store.leases import Attempt, list_lease_keys, name_attempt, read_attempts
 from scheduling.store.notes import SlotNotes
@@ -111,6 +111,10 @@ class NodeSlotStore:
     def note_probe(self, *, node_id: str, passed: bool) -> "Future[Judgement | None]":
         """Take how a node's probe ended; None where there is nothing to tell."""
         return self._judge(node_id, _PASSED if passed else Fault.PROBE, "")
+
+    def hold_untried(self, *, node_id: str) -> "Future[Judgement | None]":
+        """Let a node have few jobs until a probe proves it; None where one did, or it is judged."""
+        return self._judge(node_id, UNTRIED, "")
 
     def doubt(self, *, node_id: str) -> "Future[Judgement | None]":
         """Let a node rest that failed a probe which no other has passed yet."""

@@ -56,8 +56,15 @@ def read_judgement(raw: list[Any]) -> Judgement | None:
     """Return what became of a node's standing, None where nothing did."""
     if raw[0] != 1:
         return None
-    _, state, reason, since, ends, rest, before = raw
-    standing = Standing(state=NodeState(state), reason=reason, since=since, ends=ends, rest=rest)
+    _, state, reason, since, ends, rest, before, *left = raw
+    standing = Standing(
+        state=NodeState(state),
+        reason=reason,
+        since=since,
+        ends=ends,
+        rest=rest,
+        left=left[0] if left else -1,
+    )
     return Judgement(standing=standing, before=NodeState(before))
 
 

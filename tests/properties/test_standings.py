@@ -42,7 +42,7 @@ class StandingAgainstModel(StoreMachine):
         standing = judgement.standing
         assert told == [
             *(standing.state, standing.reason, standing.since, standing.ends, standing.rest),
-            judgement.before,
+            *(judgement.before, standing.left),
         ]
 
     @rule(job_id=jobs, ending=st.sampled_from(Ending), times=st.sampled_from([1, 1, 2]))
@@ -70,6 +70,11 @@ class StandingAgainstModel(StoreMachine):
             self.stores.slots.charge, node_id=KEY, job_id=job_id, attempt=1, fault=fault
         )
         self._compare(self._judge(fault, f"{job_id}:1"), judgement)
+
+    @rule()
+    def join(self) -> None:
+        judgement = self.call(self.stores.slots.hold_untried, node_id=KEY)
+        self._compare(self._judge("untried", ""), judgement)
 
     @rule(passed=st.booleans())
     def probe(self, passed: bool) -> None:  # noqa: FBT001 - a strategy gives it by its name
@@ -117,8 +122,11 @@ class StandingAgainstModel(StoreMachine):
         self.node = self.wait(make_ready(self.stores, max_jobs=len(JOBS)))
         standing = self.call(self.stores.nodes.find, node_id=KEY)[0].standing
         is_kept = standing.state is NodeState.QUARANTINE and standing.ends > self.now_ms
+        had_all = standing.state_at(self.now_ms) is NodeState.PROBATION and standing.left == 0
         taken = self.wait(reserve(self.stores, self.node, "job-of-a-look"))
-        assert taken.done is not is_kept
+        if taken.done:
+            self.model.spend(KEY)
+        assert taken.done is not (is_kept or had_all)
         self.call(self.stores.slots.release, node_id=KEY, job_id="job-of-a-look", attempt=1)
 
 

@@ -24,10 +24,11 @@ from tests.scheduling.test_placement import NEED, NOW_MS, RULES, choose_among, m
 SUSPECT = Standing(rest=NOW_MS + 1)
 RESTED = Standing(rest=NOW_MS - 1)
 ON_PROBATION = Standing(state=NodeState.PROBATION, reason="failed", ends=NOW_MS + 1)
+SPENT = Standing(state=NodeState.PROBATION, reason="untried", ends=NOW_MS + 1, left=0)
 OVER = Standing(state=NodeState.PROBATION, reason="failed", ends=NOW_MS)
 QUARANTINED = Standing(state=NodeState.QUARANTINE, reason="failed", ends=NOW_MS + 1)
 ON_TRIAL = Standing(state=NodeState.QUARANTINE, reason="failed", ends=NOW_MS)
-EVERY = [Standing(), SUSPECT, RESTED, ON_PROBATION, OVER, QUARANTINED, ON_TRIAL]
+EVERY = [Standing(), SUSPECT, RESTED, ON_PROBATION, SPENT, OVER, QUARANTINED, ON_TRIAL]
 
 
 def first(choice: Choice) -> str:
@@ -59,6 +60,19 @@ def test_on_probation_a_node_gets_one_job_at_a_time() -> None:
     assert first(idle) == "n1"
     assert [node.node_id for node in busy.nodes] == ["n2"]
     assert busy.passed_over == {Reason.ON_PROBATION: 1}
+
+
+@pytest.mark.req("ND10")
+@pytest.mark.reason("unproven")
+def test_a_node_that_had_its_jobs_gets_no_more_until_it_is_proved_while_another_could_serve() -> (
+    None
+):
+    full = choose_among([make_node("n1", standing=SPENT), make_node("n2")], loads={"n2": 4})
+    alone = choose_among([make_node("n1", standing=SPENT)])
+
+    assert full.passed_over == {Reason.UNPROVEN: 1, Reason.CAPACITY_EXCEEDED: 1}
+    assert [node.node_id for node in alone.nodes] == ["n1"]
+    assert alone.forced
 
 
 @pytest.mark.req("ND1")

@@ -95,6 +95,7 @@ CALLS = {
         "quarantine": {"node_id": "n1", "for_ms": 1},
         "absolve": {"node_id": "n1"},
         "doubt": {"node_id": "n1"},
+        "hold_untried": {"node_id": "n1"},
         "note_probe": {"node_id": "n1", "passed": True},
     },
     "jobs": {

@@ -11,6 +11,7 @@ PROBATION = Standing(
     state=NodeState.PROBATION, reason=Fault.FAILED, since=START_MS, ends=START_MS + 60_000
 )
 PROBED = msgspec.structs.replace(PROBATION, reason=Fault.PROBE)
+UNTRIED = msgspec.structs.replace(PROBATION, reason="untried", left=2)
 QUARANTINE = Standing(
     state=NodeState.QUARANTINE, reason=Fault.STALLED, since=START_MS, ends=START_MS + 120_000
 )
@@ -42,7 +43,7 @@ async def find(stores: Stores) -> Standing:
 
 
 @pytest.mark.req("ND1", "G5")
-@pytest.mark.parametrize("standing", [GOOD_STANDING, PROBATION, PROBED, QUARANTINE])
+@pytest.mark.parametrize("standing", [GOOD_STANDING, PROBATION, PROBED, UNTRIED, QUARANTINE])
 async def test_a_standing_is_written_back_with_a_lost_node(
     standing: Standing, stores: Stores
 ) -> None:
@@ -52,7 +53,7 @@ async def test_a_standing_is_written_back_with_a_lost_node(
 
 
 @pytest.mark.req("ND1", "G5")
-@pytest.mark.parametrize("standing", [GOOD_STANDING, PROBATION, PROBED, QUARANTINE])
+@pytest.mark.parametrize("standing", [GOOD_STANDING, PROBATION, PROBED, UNTRIED, QUARANTINE])
 async def test_a_node_that_redis_knows_nothing_of_begins_as_it_is_known(
     standing: Standing, stores: Stores
 ) -> None:

@@ -12,6 +12,9 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.req("ND1")
 
+# The probe that ships is for nodes of English.
+ENGLISH = ("en", "de")
+
 
 @pytest.fixture(scope="module")
 def fortress(uvicorn_fortress: Fortress) -> Fortress:
@@ -83,3 +86,41 @@ async def test_one_that_joins_beside_one_in_quarantine_begins_on_probation(
         await next_to_it.register(pair)
 
         assert await _find_state(fortress, next_to_it) == "probation"
+
+
+@pytest.mark.req("ND10")
+async def test_a_node_that_a_probe_proved_is_not_untried_under_its_next_id(
+    fortress: Fortress,
+) -> None:
+    async with _connect(fortress, "proved") as node:
+        await node.register(ENGLISH)
+        assert await _find_state(fortress, node) == "probation"
+        await node.make_ready()
+        asked = await node.next("job_assign")
+        await node.ack(asked)
+        await node.finish(asked, text_asr="go forward ten metres")
+        await eventually(lambda: _is_good(fortress, node), "it was not proved")
+    await eventually(lambda: _is_away(fortress, node), "it is connected")
+    async with _connect(fortress, "proved") as again, _connect(fortress, "proved") as next_to_it:
+        await again.register(ENGLISH)
+        await next_to_it.register(ENGLISH)
+
+        assert again.node_id != node.node_id
+        assert await _find_state(fortress, again) == "good"
+        assert await _find_state(fortress, next_to_it) == "probation"
+
+
+async def _is_good(fortress: Fortress, node: FakeNode) -> bool:
+    return await _find_state(fortress, node) == "good"
+
+
+@pytest.mark.req("ND10")
+async def test_a_node_does_not_get_more_jobs_untried_by_another_id(fortress: Fortress) -> None:
+    async with _connect(fortress, "untried") as node:
+        await node.register(ENGLISH)
+    await eventually(lambda: _is_away(fortress, node), "it is connected")
+    async with _connect(fortress, "untried") as again:
+        await again.register(ENGLISH)
+        told = (await _ask(fortress, f"/api/v1/nodes/{again.node_id}"))["standing"]
+
+        assert (told["state"], told["reason"]) == ("probation", "untried")
