@@ -100,16 +100,26 @@ class ScriptedNode(FakeNode):
 
 @contextlib.contextmanager
 def run_scripted_node(
-    *script: tuple[str, str], url: str, hears: str = "streaming"
+    *script: tuple[str, str],
+    url: str,
+    hears: str = "streaming",
+    codes: list[str] | None = None,
+    **described: Any,
 ) -> Iterator[threading.Event]:
-    """Keep a node connected that may answer at once; clear the event, and it holds answers back."""
+    """Keep a node connected that may answer at once; clear the event, and it holds answers back.
+
+    With `codes` it puts a pairing code there before it works.
+    """
     ready, stop, may_answer = threading.Event(), threading.Event(), threading.Event()
     may_answer.set()
+    described["advanced_features"] = ["job_ack", hears]
 
     async def work() -> None:
-        features = ["job_ack", hears]
-        async with ScriptedNode.open(url, ("en", "es"), advanced_features=features) as node:
+        async with ScriptedNode.open(url, ("en", "es"), **described) as node:
             node.script, node.may_answer = script, may_answer
+            if codes is not None:
+                await node.send({"type": "request_pairing_code", "node_id": node.node_id})
+                codes.append((await node.next("pairing_code"))["code"])
             ready.set()
             while not await asyncio.to_thread(stop.wait, _HEARTBEAT_S):
                 await node.heartbeat()

@@ -11,10 +11,11 @@ async function askTickets() {
 }
 
 export class Session extends EventTarget {
-  // `isAloud` asks for the translation's speech clause by clause, while the rest is being said.
-  constructor({ src, tgt, isAloud }) {
+  // `isAloud` asks for the translation's speech clause by clause, while the rest is being said; a `pairingCode` for one's
+  // own node and no other.
+  constructor({ src, tgt, isAloud, pairingCode = "" }) {
     super();
-    Object.assign(this, { src, tgt, isAloud, id: null, seq: 0 });
+    Object.assign(this, { src, tgt, isAloud, pairingCode, id: null, seq: 0 });
     this.connect().catch((error) => {
       this.tell("error", { code: "NO_TICKET", message: error.message });
       this.tell("closed");
@@ -32,6 +33,7 @@ export class Session extends EventTarget {
     this.socket.addEventListener("open", () => this.send({
       type: "session_init", client_version: "talk-2", platform: "web", src_lang: src, tgt_lang: tgt,
       audio_format: "pcm16", sample_rate: 16000, enable_streaming: true, enable_streaming_tts: this.isAloud,
+      pairing_code: this.pairingCode || undefined,
     }));
     this.socket.addEventListener("message", (event) => this.take(JSON.parse(event.data)));
     this.socket.addEventListener("close", () => {

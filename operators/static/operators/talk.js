@@ -12,6 +12,8 @@ const LANGUAGES = { en: "English", es: "Spanish", zh: "Chinese", ja: "Japanese",
 const ADVICE = {
   NO_AVAILABLE_NODE: "Start a node for these languages, or choose others.",
   NO_TICKET: "Log in as somebody who may open sessions, then reload this page.",
+  INVALID_PAIRING_CODE: "This code is nobody's, was used, or is too old: ask your node for another.",
+  RATE_LIMITED: "Wait a minute, then try again.",
   DEADLINE_EXCEEDED: "Allow more time, or say it once more.",
   JOB_TIMEOUT: "Say it once more; a shorter sentence is done sooner.",
 };
@@ -40,6 +42,7 @@ function explain({ code, message }) {
   sayProblem([message || "It did not work.", ADVICE[code], code ? `(${code})` : ""].filter(Boolean).join(" "));
 }
 
+const ready = () => (session.hasOwnNode ? "Ready: your own node translates you." : "Ready.");
 const isSpeaking = () => microphone !== null || clip !== null;
 const isAloud = () => find("#aloud").checked;
 
@@ -48,17 +51,25 @@ function allowSpeaking() {
   find("#play").disabled = !session.isOpen || isSpeaking();
 }
 
-function open() {
+// A code is good for one session: whoever opens another is served by any node again.
+function open({ pairingCode = "" } = {}) {
+  if (session?.hasOwnNode && !pairingCode) sayProblem("Your node is bound to you no more: ask it for another code.");
   session?.close();
   abandonTurns("cut off");
-  const mine = new Session({ src: find("#src").value, tgt: find("#tgt").value, isAloud: isAloud() });
+  const mine = new Session({ src: find("#src").value, tgt: find("#tgt").value, isAloud: isAloud(), pairingCode });
   session = mine;
   const on = (name, take) => mine.addEventListener(name, ({ detail }) => session === mine && take(detail));
   allowSpeaking();
-  on("opened", ({ session_id: id }) => {
+  on("opened", ({ session_id: id, pairing_error: refused }) => {
     for (const said of waiting.splice(0)) mine.stream(...said);
     allowSpeaking();
-    sayState(isSpeaking() ? "Listening…" : "Ready.");
+    mine.hasOwnNode = Boolean(pairingCode) && !refused;
+    if (refused) explain({ code: refused, message: "No node was bound to you." });
+    else if (mine.hasOwnNode) {
+      sayProblem("");
+      find("#code").value = "";
+    }
+    sayState(isSpeaking() ? "Listening…" : ready());
     showFreshness(`session ${id}`);
   });
   on("closed", () => {
@@ -121,7 +132,7 @@ function end(message, change) {
 }
 
 function rest() {
-  if (!isSpeaking() && session.isOpen && [...turns.values()].every(({ isOver }) => isOver)) sayState("Ready.");
+  if (!isSpeaking() && session.isOpen && [...turns.values()].every(({ isOver }) => isOver)) sayState(ready());
 }
 
 function abandonTurns(reason) {
@@ -257,7 +268,7 @@ async function sayClip() {
 for (const [place, chosen] of [["#src", "en"], ["#tgt", "es"]]) {
   find(place).replaceChildren(...Object.entries(LANGUAGES).map(([code, name]) =>
     make("option", { value: code, selected: code === chosen }, name)));
-  find(place).addEventListener("change", open);
+  find(place).addEventListener("change", () => open());
 }
 find("#swap").addEventListener("click", () => {
   [find("#src").value, find("#tgt").value] = [find("#tgt").value, find("#src").value];
@@ -267,6 +278,10 @@ find("#aloud").addEventListener("change", () => {
   find("#headphones").hidden = !isAloud();
   if (isAloud()) open();
   else player.stop();
+});
+find("#pairing").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (find("#code").value.trim()) open({ pairingCode: find("#code").value });
 });
 find("#speak").addEventListener("click", toggleSpeaking);
 find("#play").addEventListener("click", sayClip);
