@@ -83,8 +83,9 @@ def test_pages_show_a_busy_fleet(browser: Browser, lingua: Lingua) -> None:
         browser.keep_picture("live-busy-dark")
         browser.resize(390, 844)
         browser.keep_picture("live-busy-phone")
-        browser.open(_page(lingua, "cluster"))
-        browser.wait("figures", lambda: browser.data("loaded") == "yes")
-        browser.keep_picture("cluster-busy-phone-dark")
-        wide = browser.run("return document.documentElement.scrollWidth > innerWidth")
-        assert not wide, "the page is wider than a phone"
+        for name in _PAGES:
+            browser.open(_page(lingua, name))
+            browser.wait("figures", lambda: browser.data("loaded") == "yes")
+            browser.keep_picture(f"{name}-busy-phone-dark")
+            wide = browser.run("return document.documentElement.scrollWidth > innerWidth")
+            assert not wide, f"{name} is wider than a phone"
