@@ -25,6 +25,7 @@ _DEFAULT_TENANT = "default"
 # Features of a session that count for the choice of nodes, and a name as nodes may give it.
 _MOST_FEATURES, _LONGEST_FEATURE = 8, 64
 TWO_WAY = "two_way_auto"
+_ONE_WAY = "one_way"
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -165,6 +166,19 @@ def _aim(request: Request, target: str) -> Request:
         need=msgspec.structs.replace(request.need, tgt=need.tgt, pairs=need.pairs),
         request_id=f"{request.request_id}:{target}" if request.request_id else None,
     )
+
+
+def aim_at(request: Request, lang: str) -> Request:
+    """Return what an utterance in a room asks for in a language that somebody listens in.
+
+    Who listens in one language waits for none of the others. A two-way session is heard in any.
+    """
+    job, target = request.assignment, spell(lang)
+    if job.mode == TWO_WAY:
+        spoken = job.auto_langs or tuple(each for each in (job.lang_a, job.lang_b) if each)
+        one_way = msgspec.structs.replace(job, mode=_ONE_WAY, auto_langs=spoken)
+        request = msgspec.structs.replace(request, assignment=one_way)
+    return msgspec.structs.replace(_aim(request, target), lane=lang)
 
 
 def read_several(message: messages.InitSession) -> tuple[str, ...]:

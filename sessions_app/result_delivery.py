@@ -6,12 +6,14 @@ from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.settlement import Settlement
 from scheduling.model import clock, errors
 from scheduling.model.events import JobSettled
+from scheduling.model.jobs import Request
 from scheduling.model.metrics import Metrics
 from scheduling.model.outcomes import Refused, Result
 from sessions_app.job_cancellation import JobCancellation
 from sessions_app.pending_requests import PendingRequests
 from sessions_app.reorder_buffer import Missing, ReadyResult
 from sessions_app.result_writer import ResultWriter
+from sessions_app.room_audience import RoomAudience
 
 # How the audio came to its node: whole, when it had been said, or while it was.
 _PARCEL, _STREAM = "parcel", "stream"
@@ -21,6 +23,7 @@ class ResultDelivery:
     """Writes outcomes whose turn has come; Redis keeps those the speaker could not take."""
 
     __slots__ = (
+        "_audience",
         "_cancellation",
         "_dispatcher",
         "_metrics",
@@ -40,7 +43,9 @@ class ResultDelivery:
         dispatcher: Dispatcher,
         cancellation: JobCancellation,
         metrics: Metrics,
+        audience: RoomAudience,
     ) -> None:
+        self._audience = audience
         self._session_id = session_id
         self._writer = writer
         self._pending = pending
@@ -52,7 +57,7 @@ class ResultDelivery:
     def deliver(self, ready: ReadyResult[JobSettled]) -> None:
         """Tell an outcome; what was told is kept no longer, and no result is told too late."""
         event = _in_time(ready.item)
-        if self._writer.tell(event):
+        if self._audience.take(event) or self._writer.tell(event):
             self.note_delivered(ready.job_id)
             self._measure(event)
 
@@ -83,8 +88,12 @@ class ResultDelivery:
             if ended is not None and not isinstance(ended.outcome, Refused):
                 self.deliver(ReadyResult(utterance_index=-1, job_id=job_id, item=ended))
             else:
-                self._writer.tell_missing(request, reason=missing.reason)
+                self._tell_missing(request, reason=missing.reason)
             self._pending.end(job_id)
+
+    def _tell_missing(self, request: Request, *, reason: str) -> None:
+        if not self._audience.take_missing(request, reason=reason):
+            self._writer.tell_missing(request, reason=reason)
 
 
 def _in_time(event: JobSettled) -> JobSettled:

@@ -17,25 +17,15 @@ from sessions_app.session_limits import SessionLimits
 class ResultSequencer:
     """Keeps an outcome until those before it have left; its timer ends the wait for a late one."""
 
-    __slots__ = (
-        "_buffer",
-        "_delivery",
-        "_pending",
-        "_sender",
-        "_timer",
-        "accepted_below",
-    )
+    __slots__ = ("_delivery", "_lanes", "_limits", "_pending", "accepted_below")
 
     def __init__(
         self, *, pending: PendingRequests, delivery: ResultDelivery, limits: SessionLimits
     ) -> None:
         self._pending = pending
         self._delivery = delivery
-        self._buffer = ReorderBuffer[JobSettled](
-            gap_ms=limits.result_gap_ms, max_held=limits.most_held_results
-        )
-        self._sender = OrderedSender(tell=delivery.deliver, give_up=delivery.give_up)
-        self._timer = DeadlineTimer(self._give_up_late)
+        self._limits = limits
+        self._lanes = {"": _Lane(delivery=delivery, limits=limits)}
         # Utterances numbered below this were accepted, here or on an older socket.
         self.accepted_below = 0
 
@@ -50,7 +40,7 @@ class ResultSequencer:
 
     def holds(self, job_id: str) -> bool:
         """Say whether an answer is there, and waits for those before it."""
-        return self._buffer.holds(job_id)
+        return any(lane.buffer.holds(job_id) for lane in self._lanes.values())
 
     def list_of(self, utterance_index: int) -> list[Request]:
         """Return what was asked for with an utterance and has no answer yet."""
@@ -60,7 +50,10 @@ class ResultSequencer:
         """Wait for an answer, in its place."""
         job = request.assignment
         self._pending.begin(request)
-        self._buffer.expect(utterance_index=job.utterance_index, job_id=job.job_id)
+        lane = self._lanes.get(request.lane)
+        if lane is None:
+            lane = self._lanes[request.lane] = _Lane(delivery=self._delivery, limits=self._limits)
+        lane.buffer.expect(utterance_index=job.utterance_index, job_id=job.job_id)
 
     def go_on_with(self, request: Request) -> None:
         """What was begun is whole: its answer, if still to come, is that of `request`."""
@@ -84,25 +77,28 @@ class ResultSequencer:
                     speech_ended_at_ms=request.speech_ended_at_ms,
                     is_streamed=request.is_streamed,
                     answer_by_ms=request.answer_by_ms,
-                )
+                ),
+                lane=self._lanes[request.lane],
             )
 
     def take_end(self, event: JobSettled) -> None:
         """Take the end of a job that this process may not have waited for."""
         self._pending.end(event.job_id)
         self.note_accepted(event.utterance_index)
-        self._buffer.expect(utterance_index=event.utterance_index, job_id=event.job_id)
-        self._put_in_place(event)
+        lane = self._lanes[""]
+        lane.buffer.expect(utterance_index=event.utterance_index, job_id=event.job_id)
+        self._put_in_place(event, lane=lane)
 
     def drop(self, request: Request) -> None:
         """Answer a request with nothing, and let nothing wait for it."""
         job = request.assignment
         self._pending.end(job.job_id)
-        self._skip(job.job_id, utterance_index=job.utterance_index)
+        self._lanes[request.lane].skip(job.job_id, utterance_index=job.utterance_index)
 
     def stop(self) -> None:
         """Nobody waits for answers: none is given up any longer."""
-        self._timer.cancel()
+        for lane in self._lanes.values():
+            lane.timer.cancel()
 
     def park(self, *, is_fenced: bool) -> None:
         """The socket is gone, and the process need not stay for it; outcomes are kept in Redis.
@@ -114,27 +110,42 @@ class ResultSequencer:
         if is_fenced:
             self._pending.forget()
 
-    def _put_in_place(self, event: JobSettled) -> None:
+    def _put_in_place(self, event: JobSettled, *, lane: "_Lane") -> None:
         """Send an outcome, or keep it until those before it have been sent."""
-        job_id, index = event.job_id, event.utterance_index
         if result_frames.is_silent(event):
-            self._delivery.note_delivered(job_id)
-            self._skip(job_id, utterance_index=index)
+            self._delivery.note_delivered(event.job_id)
+            lane.skip(event.job_id, utterance_index=event.utterance_index)
         else:
-            self._send(
-                self._buffer.put(
-                    utterance_index=index, job_id=job_id, item=event, now_ms=clock.now_ms()
-                )
-            )
+            lane.put(event)
 
-    def _skip(self, job_id: str, *, utterance_index: int) -> None:
+
+class _Lane:
+    """Outcomes that leave in the order of their utterances."""
+
+    __slots__ = ("_sender", "buffer", "timer")
+
+    def __init__(self, *, delivery: ResultDelivery, limits: SessionLimits) -> None:
+        self.buffer = ReorderBuffer[JobSettled](
+            gap_ms=limits.result_gap_ms, max_held=limits.most_held_results
+        )
+        self._sender = OrderedSender(tell=delivery.deliver, give_up=delivery.give_up)
+        self.timer = DeadlineTimer(self._give_up_late)
+
+    def put(self, event: JobSettled) -> None:
+        """Take an outcome."""
+        index, now_ms = event.utterance_index, clock.now_ms()
         self._send(
-            self._buffer.skip(utterance_index=utterance_index, job_id=job_id, now_ms=clock.now_ms())
+            self.buffer.put(utterance_index=index, job_id=event.job_id, item=event, now_ms=now_ms)
         )
 
+    def skip(self, job_id: str, *, utterance_index: int) -> None:
+        """Let nothing wait for a job."""
+        now_ms = clock.now_ms()
+        self._send(self.buffer.skip(utterance_index=utterance_index, job_id=job_id, now_ms=now_ms))
+
     async def _give_up_late(self) -> None:
-        self._send(self._buffer.on_tick(now_ms=clock.now_ms()))
+        self._send(self.buffer.on_tick(now_ms=clock.now_ms()))
 
     def _send(self, leaving: list[ReadyResult[JobSettled] | Missing]) -> None:
         self._sender.send(leaving)
-        self._timer.set_for(self._buffer.next_wakeup_at_ms)
+        self.timer.set_for(self.buffer.next_wakeup_at_ms)

@@ -1,15 +1,19 @@
 """From what a room is told to the frames its members are sent."""
 
 import datetime as dt
+from typing import Any
 
 import msgspec
 
+from scheduling.model import clock
 from scheduling.model.languages import AUTO, normalize
-from scheduling.model.rooms import Member, Room
-from sessions_app import room_messages
+from scheduling.model.rooms import Caption, Member, Room
+from sessions_app import messages, room_messages
 from sessions_app.requests import TWO_WAY, Profile
+from sessions_app.result_frames import Frame
 
 LONGEST_NAME = 64
+_PCM16 = "pcm16"
 _read_signal = msgspec.json.Decoder(room_messages.Signal).decode
 
 
@@ -34,6 +38,43 @@ def _describe_member(member: Member) -> room_messages.RoomMember:
         preferred_lang=member.lang if member.named_lang else None,
         raw_voice_preferences=member.raw_voice,
         joined_at=joined_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    )
+
+
+def tell_caption(caption: Caption) -> Frame:
+    """Return what shows, or speaks, what another member said, in the language of this one."""
+    named: dict[str, Any] = {
+        "session_id": caption.speaker_id,
+        "utterance_index": caption.utterance_index,
+        "trace_id": caption.trace_id,
+    }
+    if caption.reason:
+        return messages.MissingResult(reason=caption.reason, created_at_ms=caption.at_ms, **named)
+    if caption.is_final:
+        return messages.TranslationResult(
+            job_id=caption.job_id,
+            text_asr=caption.source_text,
+            text_translated=caption.text,
+            tts_audio=caption.audio,
+            tts_format=caption.audio_format or _PCM16,
+            scheduler_sent_at_ms=clock.now_ms(),
+            **named,
+        )
+    if caption.clause >= 0:
+        return messages.ClauseSaid(
+            job_id=caption.job_id,
+            attempt_id=caption.attempt,
+            seq=caption.clause,
+            audio=caption.audio,
+            tts_format=caption.audio_format,
+            **named,
+        )
+    return messages.TranslationGrowing(
+        job_id=caption.job_id,
+        attempt_id=caption.attempt,
+        committed=caption.text,
+        tail=caption.tail,
+        **named,
     )
 
 

@@ -15,6 +15,7 @@ from scheduling.rooms.rooms import Rooms, make_member
 from sessions_app import room_frames, room_messages
 from sessions_app.requests import Profile
 from sessions_app.result_frames import Frame
+from sessions_app.room_audience import RoomAudience
 
 _OVER = "The room is over."
 
@@ -23,6 +24,7 @@ class RoomSeat:
     """Where a session sits; what its room is told comes here, and goes to its socket."""
 
     __slots__ = (
+        "_audience",
         "_background",
         "_delivery",
         "_maybe",
@@ -44,7 +46,9 @@ class RoomSeat:
         upkeep: RoomUpkeep,
         delivery: Delivery,
         say: Callable[[Frame], bool],
+        audience: RoomAudience,
     ) -> None:
+        self._audience = audience
         self._opened = opened
         self._profile = profile
         self._rooms = rooms
@@ -94,7 +98,7 @@ class RoomSeat:
                 self.abandon()
                 self._say(room_messages.RoomExpired(room_code=event.room_code, message=_OVER))
             case Caption():
-                pass
+                self._show(event)
 
     async def depart(self) -> None:
         """Free the seat: its speaker left, or its socket is gone for good."""
@@ -107,6 +111,7 @@ class RoomSeat:
     def abandon(self) -> None:
         """Hear no more of the room: it is over, or the session goes on elsewhere."""
         code, self.code, self._maybe, self._member = self.code, "", "", None
+        self._audience.leave()
         if code:
             self._background.run(self._rooms.broadcast.detach(code, self), name="a seat's end")
 
@@ -211,7 +216,18 @@ class RoomSeat:
 
     def _sit_down(self, room: Room, member: Member) -> None:
         self.code, self._member = room.code, member
+        self._audience.enter(room.code, name=member.display_name)
         self._rooms.broadcast.attach(room, self)
+
+    def _show(self, caption: Caption) -> None:
+        """Show what another said in the language listened in here; its index is used up here."""
+        member, profile = self._member, self._profile
+        if member is None or caption.speaker_id == member.member_id:
+            return
+        self._audience.note_heard(caption.utterance_index)
+        if caption.lang != member.lang or not _is_wanted(caption, profile):
+            return
+        self._say(room_frames.tell_caption(caption))
 
     def _note_own_seat(self, room: Room) -> None:
         """Know its own seat as it stands; one that was freed by mistake is taken again."""
@@ -232,3 +248,10 @@ class RoomSeat:
             named_lang=bool(preferred),
             may_return=bool(self._opened.resume_token),
         )
+
+
+def _is_wanted(caption: Caption, profile: Profile) -> bool:
+    """Say whether a session asked to be shown what is not over yet, or to hear it by clause."""
+    if caption.is_final:
+        return True
+    return profile.speaks_by_clause if caption.clause >= 0 else profile.streams

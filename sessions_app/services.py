@@ -211,7 +211,8 @@ class SessionService:
             audio_format=audio.audio_format,
             sample_rate=audio.sample_rate,
         )
-        await speaker.submission.submit(speaker.speech.take_utterance(settled))
+        wanted = await speaker.audience.aim(speaker.speech.take_utterance(settled))
+        await speaker.submission.submit(wanted)
 
     async def cancel(self, speaker: Speaker, utterance_index: int | None) -> None:
         """End an utterance that its speaker wants no answer to, or without an index what is said.

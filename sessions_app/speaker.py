@@ -21,6 +21,7 @@ from scheduling.model.events import (
     TranslationHeard,
 )
 from scheduling.model.instances import SessionRow
+from scheduling.model.jobs import Request
 from sessions_app import messages, result_frames
 from sessions_app.deadline_timer import DeadlineTimer
 from sessions_app.no_stream import NoStream
@@ -29,6 +30,7 @@ from sessions_app.request_submission import RequestSubmission
 from sessions_app.requests import Profile
 from sessions_app.result_sequencer import ResultSequencer
 from sessions_app.result_writer import ResultWriter
+from sessions_app.room_audience import RoomAudience
 from sessions_app.room_seat import RoomSeat
 from sessions_app.sent_chunk import NOTHING_SENT, SentChunk
 from sessions_app.session_life import SessionLife
@@ -47,7 +49,7 @@ class Speaker:
     Its parts know nothing of it: `speech` makes requests of what is said, `submission` brings
     them to the dispatcher, `results` puts the answers in order, `writer` says them, `recovery`
     asks for those that were lost, `live` lets nodes hear what is not over yet, `room` is where it
-    sits among others.
+    sits among others, `audience` who hears it there.
     """
 
     __slots__ = (
@@ -57,6 +59,7 @@ class Speaker:
         "_silence",
         "_timer",
         "acknowledges",
+        "audience",
         "context",
         "life",
         "live",
@@ -86,7 +89,9 @@ class Speaker:
         live: SpeechStream | NoStream,
         context: SpokenContext,
         room: RoomSeat,
+        audience: RoomAudience,
     ) -> None:
+        self.audience = audience
         self.room = room
         self.opened = opened
         self.session_id = opened.session_id
@@ -171,8 +176,17 @@ class Speaker:
                 self.live.note_partial(event.job_id)
                 for message in result_frames.tell_partial(event):
                     self.writer.say(message)
+            case TranslationHeard() | ClauseSpoken():
+                self._show_part(event, request)
+
+    def _show_part(self, event: TranslationHeard | ClauseSpoken, request: Request | None) -> None:
+        """Show, or speak, a part of a translation to those it is for: a room, or its speaker."""
+        if isinstance(event, TranslationHeard):
+            self.live.note_partial(event.job_id)
+        if self.audience.take_part(event, request=request):
+            return
+        match event:
             case TranslationHeard():
-                self.live.note_partial(event.job_id)
                 if self.profile.streams:
                     self.writer.say_translation(event, request=request)
             case ClauseSpoken():
@@ -195,7 +209,8 @@ class Speaker:
     async def _submit(self, utterances: Sequence[Wanted], sent: SentChunk) -> None:
         safe_seq = self.speech.safe_seq
         for requests in utterances:
-            if left := await self.live.end(self._keep_unsafe(requests)):
+            wanted = await self.audience.aim(self._keep_unsafe(requests))
+            if left := await self.live.end(wanted):
                 await self.submission.submit(left)
         if self.acknowledges and not self.submission.has_untold:
             self._acknowledge(safe_seq, at_once=bool(utterances))

@@ -7,6 +7,7 @@ from scheduling.jobs.streaming import StreamingJobs
 from scheduling.model import clock
 from scheduling.model.delivery import Delivery
 from scheduling.model.metrics import Metrics
+from scheduling.rooms.captions import Captions
 from scheduling.rooms.room_upkeep import RoomUpkeep
 from scheduling.rooms.rooms import Rooms
 from sessions_app.in_flight import InFlight
@@ -19,6 +20,7 @@ from sessions_app.requests import Profile
 from sessions_app.result_delivery import ResultDelivery
 from sessions_app.result_sequencer import ResultSequencer
 from sessions_app.result_writer import ResultWriter
+from sessions_app.room_audience import RoomAudience
 from sessions_app.room_seat import RoomSeat
 from sessions_app.session_life import SessionLife
 from sessions_app.session_limits import SessionLimits
@@ -50,9 +52,11 @@ class SpeakerBuilder:
         limits: SessionLimits,
         metrics: Metrics,
         rooms: Rooms,
+        captions: Captions,
         room_upkeep: RoomUpkeep,
     ) -> None:
         self._rooms = rooms
+        self._captions = captions
         self._room_upkeep = room_upkeep
         self._dispatcher = dispatcher
         self._settlement = settlement
@@ -85,6 +89,17 @@ class SpeakerBuilder:
             streams=profile.streams,
             context=context,
         )
+        speech = SpeechInput(
+            session_id=session_id,
+            profile=profile,
+            context=context,
+            segmentation=self._limits.segmentation,
+            metrics=self._metrics,
+            conn_epoch=opened.conn_epoch if acknowledges else 0,
+        )
+        audience = RoomAudience(
+            session_id=session_id, captions=self._captions, go_on_from=speech.go_on_from
+        )
         cancellation = JobCancellation(
             session_id=session_id,
             settlement=self._settlement,
@@ -99,6 +114,7 @@ class SpeakerBuilder:
             dispatcher=self._dispatcher,
             cancellation=cancellation,
             metrics=self._metrics,
+            audience=audience,
         )
         results = ResultSequencer(pending=pending, delivery=delivery, limits=self._limits)
         submission = RequestSubmission(
@@ -125,6 +141,7 @@ class SpeakerBuilder:
                 refuse=submission.refuse,
                 on_accepted=submission.note_accepted,
                 untrack=submission.untrack,
+                audience=audience,
             )
         return Speaker(
             opened=opened,
@@ -139,15 +156,10 @@ class SpeakerBuilder:
                 upkeep=self._room_upkeep,
                 delivery=self._delivery,
                 say=writer.say,
+                audience=audience,
             ),
-            speech=SpeechInput(
-                session_id=session_id,
-                profile=profile,
-                context=context,
-                segmentation=self._limits.segmentation,
-                metrics=self._metrics,
-                conn_epoch=opened.conn_epoch if acknowledges else 0,
-            ),
+            audience=audience,
+            speech=speech,
             submission=submission,
             live=live,
             results=results,

@@ -137,9 +137,13 @@ class SpeechInput:
     def _fan_out(self, request: Request) -> Wanted:
         return fan_out(self._context.add_to(request), self._profile.tgt_langs)
 
-    def go_on_from(self, utterance_index: int, *, safe_seq: int = -1) -> None:
-        """Number utterances from here: those before were spoken on an older socket."""
-        self._safe.go_on_from(safe_seq)
+    def go_on_from(self, utterance_index: int, *, safe_seq: int | None = None) -> None:
+        """Number utterances from here: those before are others' of its room, or were spoken before.
+
+        With `safe_seq` they were spoken on an older socket.
+        """
+        if safe_seq is not None:
+            self._safe.go_on_from(safe_seq)
         if utterance_index:
             self._segmenter.skip_index(utterance_index - 1)
 

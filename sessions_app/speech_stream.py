@@ -15,6 +15,7 @@ from scheduling.model.jobs import COMPLETED, ELSEWHERE, NOT_FOUND, Request
 from sessions_app.audio_relay import AudioRelay
 from sessions_app.job_cancellation import SAID_AGAIN, JobCancellation
 from sessions_app.result_sequencer import ResultSequencer
+from sessions_app.room_audience import RoomAudience
 from sessions_app.sent_chunk import NOTHING_SENT, SentChunk
 from sessions_app.session_life import SessionLife
 from sessions_app.speech_input import SpeechInput
@@ -49,6 +50,7 @@ class SpeechStream:
     """
 
     __slots__ = (
+        "_audience",
         "_background",
         "_begun",
         "_cancellation",
@@ -81,7 +83,9 @@ class SpeechStream:
         refuse: Callable[[Request, DependencyDown], None],
         on_accepted: Callable[[Request], None],
         untrack: Callable[[Request], None],
+        audience: RoomAudience,
     ) -> None:
+        self._audience = audience
         self._session_id = session_id
         self._room = room
         self._most_bytes = most_bytes
@@ -111,7 +115,7 @@ class SpeechStream:
             self._streaming.note_full()
             self._unheard = spoken
         elif self._begun is None:
-            await self._begin(spoken, speech.open_request(spoken))
+            await self._begin(spoken, await self._audience.aim(speech.open_request(spoken)))
         if self._begun is not None:
             audio = spoken.read_from(self._begun.relayed)
             if self._begun.relayed + len(audio) > self._most_bytes:

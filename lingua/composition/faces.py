@@ -60,6 +60,7 @@ def build_session_service(
             limits=configuration.limits,
             metrics=infrastructure.metrics,
             rooms=services.rooms.rooms,
+            captions=services.rooms.captions,
             room_upkeep=services.rooms.upkeep,
         ),
         use_binary_frames=configuration.use_binary_frames,

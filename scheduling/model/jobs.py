@@ -200,7 +200,8 @@ class Request(msgspec.Struct, frozen=True):
     that are not needed once Redis has this, -1 where it changes nothing. `conn_epoch` is the socket
     it was heard on, where its speaker says again on the next what is lost with that; else 0.
     `is_streamed` says that a node heard it while it was spoken, to its end. `answer_by_ms` is the
-    moment after which no answer is wanted, 0 where any will do.
+    moment after which no answer is wanted, 0 where any will do. Answers of one `lane` leave in the
+    order of their utterances, and wait for none of another.
     """
 
     assignment: Assignment
@@ -214,6 +215,7 @@ class Request(msgspec.Struct, frozen=True):
     conn_epoch: int = 0
     is_streamed: bool = False
     answer_by_ms: int = 0
+    lane: str = ""
 
     @property
     def utterance_key(self) -> str:

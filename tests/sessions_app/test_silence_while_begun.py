@@ -46,6 +46,13 @@ class SlowStream:
         self._is_busy = False
 
 
+class Alone:
+    """Nobody hears the speaker in a room."""
+
+    async def aim(self, requests: list[Any]) -> list[Any]:
+        return requests
+
+
 def _make_speaker(live: SlowStream) -> Speaker:
     profile = Profile(src_lang="zh", tgt_lang="en", trace_id="t-1", tenant_id="")
     context = SpokenContext(glossary=(), keeps_said=False)
@@ -59,6 +66,7 @@ def _make_speaker(live: SlowStream) -> Speaker:
     unused = cast(Any, None)
     return Speaker(
         room=unused,
+        audience=cast(Any, Alone()),
         opened=Opened(session_id=_SESSION, conn_epoch=1, resume_token=""),
         profile=profile,
         life=SessionLife(can_resume=False),
