@@ -24,6 +24,9 @@ class DueJob(msgspec.Struct, frozen=True):
     audio_ms: int
 
 
+EndJob = Callable[[DueJob], Coroutine[None, None, None]]
+
+
 class Deadlines:
     """Timers in memory, where a job was asked for and where it waits; exact, and free.
 
@@ -35,14 +38,14 @@ class Deadlines:
         self._margin_ms = margin_ms
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._background = Background()
-        # Who ends a job.
-        self.end: Callable[[DueJob], Coroutine[None, None, None]] | None = None
 
     def __len__(self) -> int:
         return len(self._timers)
 
-    def watch(self, assignment: Assignment, *, answer_by_ms: int, services: str) -> None:
-        """End a job unless it is forgotten in time; of one that is watched nothing changes."""
+    def watch(
+        self, assignment: Assignment, *, answer_by_ms: int, services: str, end: EndJob
+    ) -> None:
+        """Let `end` end a job unless it is forgotten in time; one watched stays as it is."""
         if not answer_by_ms or assignment.job_id in self._timers:
             return
         left_ms = max(0, answer_by_ms - clock.now_ms())
@@ -56,7 +59,7 @@ class Deadlines:
             audio_ms=assignment.audio_ms,
         )
         loop = asyncio.get_running_loop()
-        self._timers[job.job_id] = loop.call_later(delay_ms / 1000, self._ring, job)
+        self._timers[job.job_id] = loop.call_later(delay_ms / 1000, self._ring, job, end)
 
     def forget(self, job_id: str) -> None:
         """A job has its end."""
@@ -64,7 +67,6 @@ class Deadlines:
         if timer is not None:
             timer.cancel()
 
-    def _ring(self, job: DueJob) -> None:
+    def _ring(self, job: DueJob, end: EndJob) -> None:
         self._timers.pop(job.job_id, None)
-        if self.end is not None:
-            self._background.run(self.end(job), name="a deadline")
+        self._background.run(end(job), name="a deadline")

@@ -58,7 +58,6 @@ class Dispatcher:
         self._metrics = metrics
         self.waiting = waiting
         self._deadlines = settlement.deadlines
-        self._deadlines.end = self._end_late
 
     async def dispatch(self, request: Request) -> str | None:
         """Bind the request and bring its job to a node, or let it wait for one.
@@ -213,9 +212,10 @@ class Dispatcher:
                 placement_request.assignment,
                 answer_by_ms=placement_request.answer_by_ms,
                 services=name_services(placement_request.need.types),
+                end=self.end_late,
             )
 
-    async def _end_late(self, job: DueJob) -> None:
+    async def end_late(self, job: DueJob) -> None:
         """No answer is wanted any more; where Redis is silent the job's own timer sees to it."""
         self._line.discard(job.job_id)
         with contextlib.suppress(errors.DependencyDown):

@@ -77,6 +77,7 @@ class StreamingJobs:
                 job,
                 answer_by_ms=request.answer_by_ms,
                 services=name_services(request.need.types),
+                end=self._dispatcher.end_late,
             )
             delay_ms = min(delay_ms, max(0, request.answer_by_ms - clock.now_ms()))
         entity = timers.name_job(job.session_id, job.job_id)

@@ -31,6 +31,7 @@ from scheduling.placement.ranking import (
 from scheduling.placement.session_memory import SessionMemory, SessionNotes
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.timeliness import judge_by
+from scheduling.placement.too_late import is_too_late
 from scheduling.placement.wait_queue import PlacementRequest
 
 PREFERRED_NOT_CAPABLE = "preferred_node_not_capable"
@@ -99,14 +100,9 @@ class Chooser:
             return False
         if request.answer_by_ms <= now_ms:
             return True
-        is_served = False
-        for pool_id in route.pool_ids:
-            for candidate in self._fleet.snapshot.candidates.find(pool_id, request.need).views:
-                if candidate.is_open and candidate.node_id not in request.not_for:
-                    if in_time(candidate):
-                        return False
-                    is_served = True
-        return is_served
+        find = self._fleet.snapshot.candidates.find
+        able = (find(pool_id, request.need).views for pool_id in route.pool_ids)
+        return is_too_late(able, exclude=request.not_for, in_time=in_time)
 
     def allows(self, request: PlacementRequest, node: Node) -> bool:
         """Say whether a node that has a free slot may have this job."""
