@@ -11,7 +11,8 @@ ARGV[5]  test clock, or ''
 Returns  {1, state before}        advanced
          {1, state before, age}   the same, and no attempt had been started: ms since the job was created
          {0, 'already', state}    it was there, or further (sent twice, or out of order)
-         {0, 'beside', state}     it is live beside a newer attempt, whose state the job has
+         {0, 'beside', state}     it is live beside another attempt, whose state the job has
+         {0, 'beside', state, age}  the same, and it is the first that was started
          {0, 'not_found'}         no such job
          {0, 'stale_attempt'}     the attempt is not live, or another node's
          {0, 'illegal', state}    not placed, or ended
@@ -22,9 +23,10 @@ local deadline_ms, test_clock = tonumber(ARGV[4]), ARGV[5]
 --- @include "shared/now_ms"
 --- @include "shared/is_listed"
 --- @include "shared/step_hedge"
+--- @include "shared/has_started"
 local order = {RESERVED = 1, DISPATCHED = 2, ACKED = 3, RUNNING = 4}
 local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'live', 'node:' .. attempt,
-  'open_until_ms', 'created_at_ms', 'hedge')
+  'open_until_ms', 'created_at_ms', 'hedge', 'hedged')
 local state = record[1]
 if not state then
   return {0, 'not_found'}
@@ -32,10 +34,12 @@ end
 if record[2] ~= attempt or record[3] ~= node_id then
   local is_open = order[state] or state == 'SELECTING' or state == 'RETRYING'
   if is_open and record[5] == node_id and is_listed(record[4], attempt) then
-    if record[8] == attempt then
-      step_hedge(job, attempt, target, deadline_ms, now_ms(test_clock))
+    local now = now_ms(test_clock)
+    if record[8] ~= attempt or not step_hedge(job, attempt, target, deadline_ms, now)
+      or has_started(job, attempt, attempt) then
+      return {0, 'beside', state}
     end
-    return {0, 'beside', state}
+    return {0, 'beside', state, now - record[7]}
   end
   return {0, 'stale_attempt'}
 end
@@ -57,10 +61,7 @@ end
 if order[state] >= order.ACKED or order[target] < order.ACKED then
   return {1, state}
 end
-for earlier = 1, tonumber(attempt) - 1 do
-  local started = redis.call('HMGET', job, 'at:' .. earlier .. ':ACKED', 'at:' .. earlier .. ':RUNNING')
-  if started[1] or started[2] then
-    return {1, state}
-  end
+if has_started(job, math.max(tonumber(attempt), tonumber(record[9] or 0)), attempt) then
+  return {1, state}
 end
 return {1, state, now - record[7]}

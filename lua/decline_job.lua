@@ -13,7 +13,7 @@ ARGV[6]  token of this call: a repeat of it gets the first reply again
 ARGV[7]  test clock, or ''
 
 Returns  {1, attempt, nodes}      the next attempt; nodes that declined the job, comma separated
-         {1, 0, nodes}            it was the second attempt of a hedged job, which goes on with the first
+         {1, 0, nodes}            it was one of two of a hedged job, which goes on with the other
          {0, 'exhausted'}         too many declined it, or for too long; nothing changed
          {0, 'accepted', state}   it had been accepted
          {0, 'not_found'}         no such job
@@ -27,15 +27,18 @@ local most, pending_ms, call, test_clock = tonumber(ARGV[4]), tonumber(ARGV[5]),
 --- @include "shared/end_hedge"
 local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'declined_by', 'declines',
   'declining_since_ms', 'declined_call', 'open_until_ms', 'at:' .. attempt .. ':RETRYING', 'live',
-  'live_until_ms', 'hedge', 'hedge_state', 'node:' .. attempt)
+  'live_until_ms', 'hedge', 'hedge_state', 'node:' .. attempt, 'hedged')
 local state, current, nodes, count = record[1], record[2], record[4] or '', tonumber(record[5] or 0)
 if not state then
   return {0, 'not_found'}
 end
+local hedge, hedged = record[12], tonumber(record[15] or 0)
 if record[7] == call then
-  return {1, tonumber(current) > tonumber(attempt) and tonumber(current) or 0, nodes}
+  local begun = tonumber(current) > tonumber(attempt) and tonumber(current) ~= hedged
+  return {1, begun and tonumber(current) or 0, nodes}
 end
-local is_hedge = (state == 'ACKED' or state == 'RUNNING') and record[12] == attempt and record[14] == node_id
+local is_placed = state == 'RESERVED' or state == 'DISPATCHED' or state == 'ACKED' or state == 'RUNNING'
+local is_hedge = is_placed and hedge == attempt and record[14] == node_id
 if is_hedge then
   current, state = attempt, record[13]
 end
@@ -49,9 +52,9 @@ if state ~= 'RESERVED' and state ~= 'DISPATCHED' then
   return {0, 'stale_attempt'}
 end
 nodes = nodes == '' and node_id or nodes .. ',' .. node_id
-if is_hedge then
-  end_hedge(job, attempt, false)
-  redis.call('HSET', job, 'live', drop_listed(record[10], attempt), 'node:' .. attempt, '', 'declined_by', nodes,
+if hedge then
+  end_hedge(job, hedge, not is_hedge)
+  redis.call('HSET', job, 'live', drop_listed(record[10], hedge), 'node:' .. attempt, '', 'declined_by', nodes,
     'declined_call', call, 'failure:' .. attempt, told)
   return {1, 0, nodes}
 end
@@ -62,7 +65,7 @@ local open_until = tonumber(record[8] or 0)
 if count >= most or now > math.max(since + pending_ms, open_until) then
   return {0, 'exhausted'}
 end
-local next_attempt = string.format('%d', attempt + 1)
+local next_attempt = string.format('%d', math.max(tonumber(attempt), hedged) + 1)
 local live_until = record[10] and record[10] ~= '' and tonumber(record[11]) or 0
 redis.call('HSET', job, 'state', 'SELECTING', 'attempt', next_attempt, 'node_id', '', 'node:' .. attempt, '',
   'declined_by', nodes, 'declines', count + 1, 'declining_since_ms', string.format('%d', since),

@@ -26,7 +26,8 @@ local state = record[1]
 if not state then
   return {0, 'not_found'}
 end
-local is_hedge = (state == 'ACKED' or state == 'RUNNING') and record[4] == attempt and record[5] == node_id
+local is_placed = state == 'RESERVED' or state == 'DISPATCHED' or state == 'ACKED' or state == 'RUNNING'
+local is_hedge = is_placed and record[4] == attempt and record[5] == node_id
 if not is_hedge and (record[2] ~= attempt or record[3] ~= node_id) then
   return {0, 'stale_attempt'}
 end

@@ -1,7 +1,8 @@
 --[[
-hedge_job: a second node gets the job as well, for its own takes long (ND6); both attempts are live.
+hedge_job: a second node gets the job as well, for its own takes long, or does not even accept it (ND6).
 
-The second one stands beside the newest, which stays what the job is known by: so it costs no attempt of the budget.
+Both attempts are live. The second one stands beside the newest, which stays what the job is known by: so it costs no
+attempt of the budget.
 A job is hedged once. One that was heard while it was spoken is not, nor one that a node left behind may yet deliver.
 
 KEYS[1]  {p}:v2:{session:<id>}:job:<job>  HASH  the job record
@@ -14,7 +15,7 @@ ARGV[5]  test clock, or ''
 Returns  {1, attempt}            the second attempt, begun now or by this call's first sending
          {0, 'not_found'}        no such job
          {0, 'stale_attempt'}    another attempt, or another node's, is the newest
-         {0, 'illegal', state}   its node has not accepted it, or it ended
+         {0, 'illegal', state}   no node has it, or it ended
          {0, 'hedged'}           it has been hedged, or is not to be
 ]]
 local job = KEYS[1]
@@ -30,7 +31,7 @@ end
 if record[2] ~= attempt or record[3] ~= node_id then
   return {0, 'stale_attempt'}
 end
-if state ~= 'ACKED' and state ~= 'RUNNING' then
+if state ~= 'RESERVED' and state ~= 'DISPATCHED' and state ~= 'ACKED' and state ~= 'RUNNING' then
   return {0, 'illegal', state}
 end
 if record[6] == hedge and record[7] == second_node then

@@ -12,13 +12,13 @@ Returns  {1, state}               placed at the node (RESERVED), or waiting agai
          {0, 'not_found'}         no such job
          {0, 'stale_attempt'}     another attempt is current
          {0, 'elsewhere', node}   somebody else placed it meanwhile
-         {0, 'illegal', state}    already sent or ended
+         {0, 'illegal', state}    already sent or ended, or a second node has it as well
 ]]
 local job = KEYS[1]
 local attempt, node_id, deadline_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local stands_at, test_clock = ARGV[4], ARGV[5]
 --- @include "shared/now_ms"
-local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'open_until_ms')
+local record = redis.call('HMGET', job, 'state', 'attempt', 'node_id', 'open_until_ms', 'hedge')
 local state = record[1]
 if not state then
   return {0, 'not_found'}
@@ -26,7 +26,7 @@ end
 if record[2] ~= attempt then
   return {0, 'stale_attempt'}
 end
-if state ~= 'SELECTING' and state ~= 'RETRYING' and state ~= 'RESERVED' then
+if record[5] or state ~= 'SELECTING' and state ~= 'RETRYING' and state ~= 'RESERVED' then
   return {0, 'illegal', state}
 end
 if stands_at ~= '*' and record[3] ~= stands_at and record[3] ~= node_id then

@@ -26,7 +26,7 @@ from scheduling.model.events import (
 )
 from scheduling.model.jobs import JobKind
 from scheduling.model.nodes import Node, NodeStatus
-from scheduling.model.speeds import Work, measure_work
+from scheduling.model.speeds import UsualTime, Work, measure_work
 from sockets.outbound import FrameQueue
 from sockets.wire import ErrorFrame, encode_text
 
@@ -94,6 +94,8 @@ class NodeConnection:
         self.unreadable_languages: list[tuple[str, str]] = []
         self.resume_token = resume_token
         self.held: dict[str, Held] = {}
+        # How long the node takes to say that it has a job.
+        self.accepting = UsualTime()
         self.reruns: messages.RerunMetrics | None = None
         self.flaws_shown_at_ms = -float("inf")
         self.is_flaw_to_show = False

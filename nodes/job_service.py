@@ -22,7 +22,8 @@ from nodes.results import (
 from nodes.unread_attempts import RESULT, is_result
 from scheduling.fleet.unavailable_services import MODEL_NOT_AVAILABLE, UnavailableServices
 from scheduling.jobs.attempts import Attempts
-from scheduling.jobs.hedging import Hedging, Watched
+from scheduling.jobs.hedging import Hedging
+from scheduling.jobs.late_jobs import Watched
 from scheduling.jobs.retries import Retries
 from scheduling.jobs.settlement import Settlement
 from scheduling.model import clock, ids
@@ -39,6 +40,8 @@ from sockets.reader import Unreadable
 logger = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 0.2
+# The network, or this process, may be silent for so long for a moment.
+_LEAST_SILENCE_MS = 250
 _NOT_WORTH_RETRYING = frozenset({"INVALID_AUDIO", "UNSUPPORTED_AUDIO_FORMAT"})
 
 
@@ -92,6 +95,8 @@ class NodeJobService:
                 node_id=connection.node_id,
                 is_held=lambda: connection.held.get(event.job_id) is held,
                 note_hedged=note_hedged,
+                is_accepted=lambda: held.accepted,
+                accepts_within_ms=_find_wait_for_word(connection),
             )
         )
 
@@ -101,7 +106,9 @@ class NodeJobService:
         if held is None:
             self._flaws.note_stray(connection, message)
             return
-        held.accepted = True
+        if not held.accepted:
+            held.accepted = True
+            connection.accepting.note(clock.steady_ms() - held.given_at_ms)
         try:
             await self.accept(connection, message.job_id, held, tell=True)
         except DependencyDown:
@@ -367,3 +374,11 @@ class NodeJobService:
                 node_id=connection.node_id,
                 kind=held.kind,
             )
+
+
+def _find_wait_for_word(connection: NodeConnection) -> float | None:
+    """Return for how long a node may be silent about a job it was given; None: it is not known."""
+    if not connection.node.description.acknowledges:
+        return None
+    long_ms = connection.accepting.long_ms
+    return None if long_ms is None else max(long_ms, _LEAST_SILENCE_MS)

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bench.simulation.job_records import WITH_NODE, Record, list_ids
+from bench.simulation.job_records import WITH_NODE, Record, has_started, list_ids
 
-_ACCEPTED = ("ACKED", "RUNNING")
 ORDER = {"RESERVED": 1, "DISPATCHED": 2, "ACKED": 3, "RUNNING": 4}
 
 
@@ -16,7 +15,7 @@ def begin_hedge(record: Record | None, args: Sequence[Any], now: int) -> list[An
         return [0, "not_found"]
     if record["attempt"] != str(attempt) or record["node_id"] != node_id:
         return [0, "stale_attempt"]
-    if record["state"] not in _ACCEPTED:
+    if record["state"] not in WITH_NODE:
         return [0, "illegal", record["state"]]
     hedge = str(attempt + 1)
     if record.get("hedge") == hedge and record.get(f"node:{hedge}") == second_node:
@@ -37,19 +36,25 @@ def begin_hedge(record: Record | None, args: Sequence[Any], now: int) -> list[An
     return [1, int(hedge)]
 
 
-def step_hedge(record: Record, attempt: Any, target: str, deadline_ms: Any, now: int) -> None:
-    """Note that the second attempt takes its next step, if it is one."""
+def step_hedge(record: Record, attempt: Any, target: str, deadline_ms: Any, now: int) -> list[int]:
+    """Note that the second attempt takes its next step, if it is one; of the first start, the age.
+
+    That is a list, empty where it is none.
+    """
     if record.get("hedge") != str(attempt) or ORDER[record["hedge_state"]] >= ORDER[target]:
-        return
+        return []
+    is_start = ORDER[record["hedge_state"]] < ORDER["ACKED"] <= ORDER[target]
     if deadline_ms != "" and ORDER[record["hedge_state"]] < ORDER["ACKED"]:
         record["hedge_until_ms"] = str(now + deadline_ms)
     record |= {"hedge_state": str(target), f"at:{attempt}:{target}": str(now)}
+    is_first = is_start and not has_started(record, attempt)
+    return [now - int(record["created_at_ms"])] if is_first else []
 
 
 def is_hedge(record: Record, attempt: Any, node_id: str) -> bool:
-    """Say whether an attempt is the second one of a job whose first one is accepted."""
+    """Say whether an attempt is the second one of a job that goes on."""
     is_second = record.get("hedge") == str(attempt) and record.get(f"node:{attempt}") == node_id
-    return record["state"] in _ACCEPTED and is_second
+    return record["state"] in WITH_NODE and is_second
 
 
 def end_hedge(record: Record, *, promotes: bool) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 Record = dict[str, str]
 WITH_NODE = frozenset(("RESERVED", "DISPATCHED", "ACKED", "RUNNING"))
+_STARTED = ("ACKED", "RUNNING")
 OPEN = WITH_NODE | {"SELECTING", "RETRYING"}
 
 
@@ -45,10 +46,14 @@ def tell_step(
 ) -> list[str | int]:
     """Return what a step is answered with: how old the job is, where it is the first start."""
     told: list[str | int] = [1, before]
-    earlier = range(1, attempt)
-    has_started = any(
-        f"at:{one}:{state}" in record for one in earlier for state in ("ACKED", "RUNNING")
-    )
-    if before in ("RESERVED", "DISPATCHED") and target in ("ACKED", "RUNNING") and not has_started:
+    is_start = before in ("RESERVED", "DISPATCHED") and target in _STARTED
+    if is_start and not has_started(record, attempt):
         told.append(now - int(record["created_at_ms"]))
     return told
+
+
+def has_started(record: Record, attempt: int) -> bool:
+    """Say whether a node was seen to work on any attempt but one."""
+    last = max(attempt, int(record.get("hedged", 0)))
+    others = [one for one in range(1, last + 1) if one != attempt]
+    return any(f"at:{one}:{state}" in record for one in others for state in _STARTED)

@@ -89,9 +89,9 @@ class RedisModel:
             case "SET", (key, value, *_):
                 self._texts[key] = as_text(value)
                 return True
-            case "ZREM", (key, member):
+            case "ZREM", (key, *members):
                 leases = self._timers[key].due if key in self._timers else self._leases.get(key, {})
-                return int(leases.pop(member, None) is not None)
+                return sum(leases.pop(member, None) is not None for member in members)
             case "ZCARD", (key,):
                 return len(self._leases.get(key, ()))
             case _:
@@ -207,7 +207,7 @@ class RedisModel:
             return [0, "not_found"]
         if record["attempt"] != str(attempt):
             return [0, "stale_attempt"]
-        if record["state"] not in _TO_PLACE:
+        if "hedge" in record or record["state"] not in _TO_PLACE:
             return [0, "illegal", record["state"]]
         if stands_at != "*" and record["node_id"] not in (stands_at, node_id):
             return [0, "elsewhere", record["node_id"]]
@@ -232,8 +232,8 @@ class RedisModel:
             is_beside = state in OPEN and is_live(record, str(attempt), node_id)
             if not is_beside:
                 return [0, "stale_attempt"]
-            hedges.step_hedge(record, attempt, target, deadline_ms, now)
-            return [0, "beside", state]
+            age = hedges.step_hedge(record, attempt, target, deadline_ms, now)
+            return [0, "beside", state, *age]
         if state not in hedges.ORDER:
             return [0, "illegal", state]
         if hedges.ORDER[state] >= hedges.ORDER[target]:

@@ -21,7 +21,7 @@ from bench.simulation.virtual_time import START_MS
 from bench.simulation.workload import Arrival, Machine, Setting
 from lingua.composition.configuration import CoreConfiguration
 from lingua.composition.services import build_services, build_stores
-from scheduling.jobs.hedging import Watched
+from scheduling.jobs.late_jobs import Watched
 from scheduling.model import errors
 from scheduling.model.events import JobAssigned, JobCancelled, JobSettled, ToNode, ToSession
 from scheduling.model.instances import SessionRow

@@ -225,6 +225,7 @@ def build_services(
         settlement=settlement,
         dispatcher=dispatcher,
         standings=standings,
+        tenants=tenants,
         send_cancel=configuration.send_cancel,
         first_look_ms=configuration.jobs.first_look_ms,
     )

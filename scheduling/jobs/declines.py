@@ -96,6 +96,8 @@ class Declines:
             none = errors.NoNodeInTime()
             refused = record.first_failure or Refused(code=none.code, message=str(none))
             await self._retries.refuse(record, refused, is_told=False)
+        elif not declined.attempt:
+            await self._retries.note_one_left(job_id)
         elif record.attempt == declined.attempt:
             again = msgspec.structs.replace(assignment, attempt_id=declined.attempt)
             await self._dispatcher.place_again(ask_again(record, again), is_new_attempt=True)

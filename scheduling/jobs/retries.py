@@ -8,6 +8,7 @@ import msgspec
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.settlement import Settlement
 from scheduling.jobs.standings import Standings
+from scheduling.jobs.tenants import Tenants
 from scheduling.model import clock, errors, ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import AttemptAnswered, JobCancelled, ToNode
@@ -64,9 +65,11 @@ class Retries:
         settlement: Settlement,
         dispatcher: Dispatcher,
         standings: Standings,
+        tenants: Tenants,
         send_cancel: bool,
         first_look_ms: int,
     ) -> None:
+        self._tenants = tenants
         self._first_look_ms = first_look_ms
         self._stores = stores
         self._standings = standings
@@ -233,6 +236,7 @@ class Retries:
         if requeued.is_new:
             await self._place_new(failed, requeued, record, assignment)
         elif requeued.done:
+            await self.note_one_left(failed.job_id)
             await self.place(session_id=failed.session_id, job_id=failed.job_id)
             # A wait that lasted only for this attempt ends with it, not a look later.
             looked = self._stores.timers.arm(
@@ -243,6 +247,10 @@ class Retries:
             first = record.first_failure or failed.refused
             return await self.refuse(record, first, is_told=is_told)
         return requeued.done
+
+    async def note_one_left(self, job_id: str) -> None:
+        """Of two nodes that had a job one goes on, or whoever is asked next."""
+        await self._tenants.give_back_spare(job_id)
 
     async def _place_new(
         self,

@@ -101,21 +101,39 @@ class Tenants:
         ``already`` says that it had a share, which somebody else may be using.
         """
         rule = self._rules.get(tenant_id)
-        owed = sum(rule.min_slots for rule in self._rules.values())
         share = await self._store.take_share(
             tenant_id=tenant_id,
             job_id=job_id,
             guaranteed=rule.min_slots if rule else 0,
-            free=max(self._count_slots() - owed, 0),
+            free=self._count_unowed(),
         )
         if rule is not None:
             self._held[tenant_id] = share.held
         return share.word if share.done else ""
 
+    async def take_spare(self, *, tenant_id: str, job_id: str) -> bool:
+        """Say whether a job may have a second slot: all guarantees stand with one less."""
+        if not self.guarantees_any:
+            return True
+        share = await self._store.take_spare(
+            tenant_id=tenant_id, job_id=job_id, free=self._count_unowed()
+        )
+        return share.done
+
+    async def give_back_spare(self, job_id: str) -> None:
+        """A job holds no second slot any more."""
+        if self.guarantees_any:
+            await self._store.give_back_spare(job_id=job_id)
+
     async def give_back(self, job_id: str) -> None:
         """A job holds no slot any more; giving back twice, or nothing, changes nothing."""
         if self.guarantees_any:
             await self._store.give_back(job_id=job_id, tenant_ids=self._list_guaranteed())
+
+    def _count_unowed(self) -> int:
+        """Return how many slots are nobody's by guarantee."""
+        owed = sum(rule.min_slots for rule in self._rules.values())
+        return max(self._count_slots() - owed, 0)
 
     def _count_slots(self) -> int:
         """Return what all nodes that get jobs offer, as it was a moment ago."""

@@ -49,6 +49,32 @@ class Work(msgspec.Struct, frozen=True):
     rate_ms: int
 
 
+class UsualTime:
+    """What only one in twenty of some spans exceeds, as `note_speed.lua` keeps it of jobs."""
+
+    def __init__(self) -> None:
+        self._slow_ms = 0.0
+        self._count = 0
+
+    def note(self, took_ms: float) -> None:
+        """Take one more: a longer one moves the figure up, 19 times as far as others move it down.
+
+        One alone never moves it past itself.
+        """
+        self._count += 1
+        slow_ms = self._slow_ms if self._count > 1 else took_ms
+        step_ms = max(0.05, 1 / self._count) * slow_ms
+        if took_ms > slow_ms:
+            self._slow_ms = min(slow_ms + step_ms * 0.95, took_ms)
+        else:
+            self._slow_ms = max(slow_ms - step_ms * 0.05, took_ms)
+
+    @property
+    def long_ms(self) -> float | None:
+        """Return from when on such a span is long, None where too few are known."""
+        return add_margin(self._slow_ms) if self._count >= LEAST_JOBS else None
+
+
 @functools.lru_cache(maxsize=256)
 def name_services(types: tuple[str, ...]) -> str:
     """Return what speeds are kept by: the service types of a job, in one order."""

@@ -44,13 +44,13 @@ def find_last_chance(
     return max(int(due.left_ms - needed_ms), 0)
 
 
-def hedge_after(long_ms: float | None, last_chance_ms: int) -> float | None:
-    """Return when a job gets a second node, in ms: when its own takes long, or at the last chance.
+def hedge_after(long_ms: float | None, other_ms: float | None) -> float | None:
+    """Return when a job gets a second node, in ms: when its own takes long, or at another moment.
 
-    None: never; `long_ms` is None where it is not known what is long for the node, and
-    `last_chance_ms` 0 for none.
+    That is its last chance, or when its node should have accepted it. None: never; `long_ms` is
+    None where it is not known what is long for the node, `other_ms` 0 or None for no such moment.
     """
-    moments = [one for one in (long_ms, last_chance_ms or None) if one is not None]
+    moments = [one for one in (long_ms, other_ms or None) if one is not None]
     return min(moments, default=None)
 
 

@@ -81,7 +81,7 @@ class JobNotes:
                     node_id=node_id,
                     issued_ms=issued_ms,
                 )
-            if kind is not None and len(reply.values) > 1 and reply.done:
+            if kind is not None and len(reply.values) > 1:
                 self._metrics.note_start(kind, after_ms=reply.values[1])
             return reply
 

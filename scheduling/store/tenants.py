@@ -76,14 +76,34 @@ class TenantStore:
             read=_read_share,
         )
 
+    def take_spare(self, *, job_id: str, tenant_id: str, free: int) -> "Future[Share]":
+        """Let a job have a second slot, of the `free` ones alone: no guarantee is used up for it.
+
+        `give_back` gives it back with the first.
+        """
+        return self.take_share(
+            tenant_id=tenant_id, job_id=_name_spare(job_id), guaranteed=0, free=free
+        )
+
+    def give_back_spare(self, *, job_id: str) -> "Future[int]":
+        """A job holds one slot, where it had two."""
+        return self._connection.execute(
+            "ZREM", self._keys.tenant.lent_shares(), _name_spare(job_id)
+        )
+
     def give_back(self, *, job_id: str, tenant_ids: Iterable[str]) -> "Future[list[int]]":
         """A job holds no slot any more; `tenant_ids` are those that have a guarantee."""
         keys = [*map(self._keys.tenant.own_shares, tenant_ids), self._keys.tenant.lent_shares()]
-        return asyncio.gather(*(self._connection.execute("ZREM", key, job_id) for key in keys))
+        shares = job_id, _name_spare(job_id)
+        return asyncio.gather(*(self._connection.execute("ZREM", key, *shares) for key in keys))
 
     def count_own(self, tenant_id: str) -> "Future[int]":
         """Return how many of the slots guaranteed to a tenant it holds."""
         return self._connection.execute("ZCARD", self._keys.tenant.own_shares(tenant_id))
+
+
+def _name_spare(job_id: str) -> str:
+    return f"{job_id}:second"
 
 
 def _read_share(raw: list[Any]) -> Share:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.e2e.hedged import ALWAYS
 from tests.e2e.servers import Lingua, Servers
 from tests.peers.frames import draw_languages
 from tests.redis_under_test import OwnRedis, make_redis
@@ -63,3 +64,15 @@ def servers(e2e_redis: OwnRedis, tmp_path: Path) -> Iterator[Servers]:
 def languages() -> tuple[str, str]:
     """A pair that only this test's nodes serve."""
     return draw_languages()
+
+
+@pytest.fixture(scope="module")
+def hedging(e2e_redis: OwnRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lingua]:
+    """A server that hedges every job it may."""
+    servers = Servers(directory=tmp_path_factory.mktemp("hedging"), redis_url=e2e_redis.url)
+    try:
+        lingua = servers.start("uvicorn", **ALWAYS)
+        yield lingua
+        lingua.stop()
+    finally:
+        servers.end()

@@ -1,31 +1,16 @@
 """Two nodes work on one job, for the first takes long: one result, no slot over (ND6)."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.e2e.hedged import ALWAYS, NODE, SESSION, KnownNode, hedged
-from tests.e2e.servers import Lingua, Servers
+from tests.e2e.hedged import NODE, SESSION, KnownNode, hedged
+from tests.e2e.servers import Lingua
 from tests.peers.frames import Frame
 from tests.peers.node import WorkingNode
 from tests.peers.speaker import Speaker
-from tests.redis_under_test import OwnRedis
 from tests.waiting import eventually
 
 Pair = tuple[str, str]
 pytestmark = pytest.mark.req("ND6")
-
-
-@pytest.fixture(scope="module")
-def hedging(e2e_redis: OwnRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lingua]:
-    """A server that hedges every job it may."""
-    servers = Servers(directory=tmp_path_factory.mktemp("hedging"), redis_url=e2e_redis.url)
-    try:
-        lingua = servers.start("uvicorn", **ALWAYS)
-        yield lingua
-        lingua.stop()
-    finally:
-        servers.end()
 
 
 async def expect_over(

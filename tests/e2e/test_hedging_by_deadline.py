@@ -35,14 +35,17 @@ async def find_with_job(nodes: list[KnownNode]) -> tuple[KnownNode, KnownNode]:
     return tuple(sorted(nodes, key=lambda node: not node.told("job_assign")))
 
 
-async def test_near_the_deadline_a_second_node_answers_for_one_that_stalls(
-    servers: Servers, languages: Pair
+@pytest.mark.parametrize("fault", ["stalls", "does not accept"])
+async def test_near_the_deadline_a_second_node_answers_for_one_that(
+    fault: str, servers: Servers, languages: Pair
 ) -> None:
     lingua = servers.start("uvicorn", **ALWAYS)
     async with (
         two_nodes(lingua, languages) as nodes,
         Speaker.open(lingua.url(SESSION), languages) as speaker,
     ):
+        for node in nodes:
+            node.shy = fault == "does not accept"
         await speaker.say(0, deadline_ms=DEADLINE_MS)
         first, second = await find_with_job(nodes)
         job = await first.job()

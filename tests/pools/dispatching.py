@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from lingua.composition.configuration import CoreConfiguration
 from lingua.composition.services import build_services, build_stores
 from scheduling.model import clock, errors
 from scheduling.model.events import JobAssigned, ToNode
@@ -50,9 +51,17 @@ class Socket:
 class Scheduler:
     """One instance without its speakers."""
 
-    def __init__(self, connection: Connection, keys: Keys, *, seed: int = 1) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        keys: Keys,
+        *,
+        seed: int = 1,
+        configuration: CoreConfiguration = CORE,
+    ) -> None:
         infrastructure = make_infrastructure(connection, keys=keys, instance_id="i-1", seed=seed)
-        built = build_services(infrastructure, CORE, stores=build_stores(infrastructure, CORE))
+        stores = build_stores(infrastructure, configuration)
+        built = build_services(infrastructure, configuration, stores=stores)
         self.stores = built.stores
         self.metrics = infrastructure.metrics
         self.fleet = built.fleet
@@ -61,6 +70,7 @@ class Scheduler:
         self.settlement = built.settlement
         self.dispatcher = built.dispatcher
         self.retries = built.retries
+        self.hedging = built.hedging
         self.explainer = built.explainer
 
     def use(self, config: PoolConfig, **members: set[str]) -> None:

@@ -124,7 +124,7 @@ class SessionModel:
             return "not_found"
         if job.attempt != attempt:
             return "stale_attempt"
-        if job.state not in {"SELECTING", "RETRYING", "RESERVED"}:
+        if job.hedge or job.state not in {"SELECTING", "RETRYING", "RESERVED"}:
             return "illegal"
         job.state, job.node_id = ("RESERVED" if node_id else "SELECTING"), node_id
         job.held[attempt] = node_id
@@ -167,7 +167,7 @@ class SessionModel:
             return "not_found"
         if (job.attempt, job.node_id) != (attempt, node_id):
             return "stale_attempt"
-        if job.state not in ORDER[2:]:
+        if job.state not in ORDER:
             return "illegal"
         if job.hedge and job.held[job.hedge] == second:
             return ""
@@ -243,6 +243,7 @@ class SessionModel:
             job.live = (*job.live, attempt)
             job.live_until = max(job.live_until, job.deadline_at)
         if job.hedge:
+            job.failed_on = (*job.failed_on, job.node_id)
             self._promote(job)
             return ""
         job.state, job.attempt, job.node_id = "RETRYING", max(attempt, job.hedged) + 1, ""
@@ -266,7 +267,6 @@ class SessionModel:
 
     def _promote(self, job: JobModel) -> None:
         """The second attempt is the newest now, as far as it came; no try is spent."""
-        job.failed_on = (*job.failed_on, job.node_id)
         job.state, job.attempt, job.node_id = job.hedge_state, job.hedge, job.held[job.hedge]
         job.deadline_at, job.hedge = job.hedge_until, 0
 
@@ -288,7 +288,7 @@ class SessionModel:
         job = self.jobs.get(job_id)
         if job is None:
             return "not_found"
-        is_hedge = job.state in ORDER[2:] and job.hedge == attempt != 0
+        is_hedge = job.state in ORDER and job.hedge == attempt != 0
         is_hedge = is_hedge and job.held.get(attempt) == node_id
         state = job.hedge_state if is_hedge else job.state
         is_current = (job.attempt, job.node_id) == (attempt, node_id)
@@ -298,13 +298,22 @@ class SessionModel:
             return "accepted"
         if is_hedge:
             return self.decline_second(job_id, node_id=node_id)
+        if not job.hedge:
+            return self._decline_only(job, attempt, now=now)
+        job.held[attempt] = ""
+        job.live = tuple(each for each in job.live if each != job.hedge)
+        self._promote(job)
+        job.declined_by = (*job.declined_by, node_id)
+        return ""
+
+    def _decline_only(self, job: JobModel, attempt: int, *, now: int) -> str:
         is_first = job.declining_since is None or attempt in job.retried
         since = now if is_first else job.declining_since or 0
         deadline = max(since + self._limits.pending_timeout_ms, job.open_until)
         if job.declines >= MOST_DECLINES or now > deadline:
             return "exhausted"
-        job.held[attempt] = ""
-        job.state, job.attempt, job.node_id = "SELECTING", attempt + 1, ""
+        job.held[attempt], node_id = "", job.held[attempt]
+        job.state, job.attempt, job.node_id = "SELECTING", max(attempt, job.hedged) + 1, ""
         job.declined_by, job.declining_since = (*job.declined_by, node_id), since
         job.declines += 1
         job.waits_since = now

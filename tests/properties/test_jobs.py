@@ -255,18 +255,25 @@ class JobsAgainstModel(StoreMachine):
             )
             assert reply.values == ((attempt + 1,) if reply.done else reply.values)
 
-    @rule(job_id=job_ids, how=st.sampled_from(["goes on", "fails", "first fails", "declines"]))
-    def hedge_one_that_works(self, *, job_id: str, how: str) -> None:
-        """Two nodes work on a job, and one of them fails; chance seldom gets here."""
+    @rule(
+        job_id=job_ids,
+        how=st.sampled_from(["goes on", "fails", "first fails", "declines", "first declines"]),
+        accepted=st.booleans(),
+    )
+    def hedge_one_that_works(self, *, job_id: str, how: str, accepted: bool) -> None:
+        """Two nodes have a job, and one of them fails; chance seldom gets here."""
         job = self.model.jobs.get(job_id)
         if job is None or job.is_over or job.open_until or job.whole_from:
             return
         if not job.node_id:
             self.place(job_id=job_id, mistaken=0, node_id="n1", span=None, times=1)
-        self.advance(job_id=job_id, mistaken=0, state=JobState.ACKED, span=30_000, times=1)
+        state = JobState.ACKED if accepted else JobState.DISPATCHED
+        self.advance(job_id=job_id, mistaken=0, state=state, span=30_000, times=1)
         self.hedge(job_id=job_id, mistaken=0, second="n2", times=1)
         if how == "declines":
             self.decline_second(job_id=job_id)
+        elif how == "first declines":
+            self.decline(job_id=job_id, mistaken=0, placed=False, times=2)
         elif how != "goes on":
             fails = {"job_id": job_id, "reason": "it failed", "callers": 1}
             mistaken = 5 if how == "fails" else 0

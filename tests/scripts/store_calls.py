@@ -175,6 +175,8 @@ CALLS = {
         "admit": {"rule": TenantRule(tenant_id="t1", max_jobs=1), "job_id": JOB},
         "uncount": {"tenant_id": "t1", "job_id": JOB},
         "take_share": {"tenant_id": "t1", "job_id": JOB, "guaranteed": 1, "free": 1},
+        "take_spare": {"tenant_id": "t1", "job_id": JOB, "free": 1},
+        "give_back_spare": {"job_id": JOB},
         "give_back": {"job_id": JOB, "tenant_ids": ["t1"]},
         "count_own": {"entity": "t1"},
     },

@@ -29,7 +29,9 @@ async def hedge(stores: Stores, *, attempt: int = 1, node_id: str = "n1", second
     )
 
 
-@pytest.mark.parametrize("state", [JobState.ACKED, JobState.RUNNING])
+@pytest.mark.parametrize(
+    "state", [JobState.RESERVED, JobState.DISPATCHED, JobState.ACKED, JobState.RUNNING]
+)
 async def test_the_second_attempt_is_live_beside_the_first_which_is_what_it_was(
     state: JobState, stores: Stores, watcher: Watcher
 ) -> None:
@@ -65,16 +67,16 @@ async def test_sent_twice_it_begins_once(stores: Stores, watcher: Watcher) -> No
     assert await watcher.find_changes() == {}
 
 
-@pytest.mark.parametrize(
-    "state", [JobState.RESERVED, JobState.DISPATCHED, JobState.DONE, JobState.CANCELLED]
-)
-async def test_what_nobody_works_on_is_not_hedged(
+@pytest.mark.parametrize("state", [JobState.SELECTING, JobState.DONE, JobState.CANCELLED])
+async def test_what_no_node_has_is_not_hedged(
     state: JobState, stores: Stores, watcher: Watcher
 ) -> None:
     await bring_to(stores, state)
     await watcher.read()
 
-    assert await hedge(stores) == Reply(done=False, reason="illegal", values=(state,))
+    node_id = "" if state is JobState.SELECTING else "n1"
+    reply = await hedge(stores, node_id=node_id)
+    assert reply == Reply(done=False, reason="illegal", values=(state,))
     assert await watcher.find_changes() == {}
 
 
@@ -234,3 +236,62 @@ async def test_a_second_node_may_decline_before_it_accepts(
     record = await stores.jobs.find(**ABOUT)
     assert (record.state, record.attempt, record.live) == (JobState.ACKED, 1, ((1, "n1"),))
     assert record.not_for == ("n2",)
+
+
+async def test_where_the_first_node_declines_the_second_goes_on_as_far_as_it_came(
+    stores: Stores,
+) -> None:
+    await bring_to(stores, JobState.DISPATCHED)
+    await hedge(stores)
+    await advance(stores, JobState.ACKED, attempt=2, node_id="n2")
+
+    reply = await stores.declines.decline(**ABOUT, attempt=1, node_id="n1", reason="")
+
+    assert (reply.done, reply.attempt, reply.declined_by) == (True, 0, ("n1",))
+    record = await stores.jobs.find(**ABOUT)
+    assert (record.state, record.attempt, record.node_id) == (JobState.ACKED, 2, "n2")
+    assert (record.live, record.not_for, record.hedge) == (((2, "n2"),), ("n1",), 0)
+
+
+async def test_a_job_that_is_declined_after_its_hedge_ended_goes_on_under_a_new_number(
+    stores: Stores,
+) -> None:
+    await bring_to(stores, JobState.DISPATCHED)
+    await hedge(stores)
+    await requeue(stores, attempt=2, node_id="n2")
+
+    reply = await stores.declines.decline(**ABOUT, attempt=1, node_id="n1", reason="")
+
+    assert (reply.attempt, reply.declined_by) == (3, ("n1",))
+
+
+async def test_a_job_that_two_nodes_have_is_not_taken_back_from_the_first(
+    stores: Stores, watcher: Watcher
+) -> None:
+    await bring_to(stores, JobState.RESERVED)
+    await hedge(stores)
+    await watcher.read()
+
+    back = await stores.jobs.place(
+        **ABOUT, attempt=1, node_id="", deadline_ms=1_000, stands_at="n1"
+    )
+
+    assert (back.done, back.reason) == (False, "illegal")
+    assert await watcher.find_changes() == {}
+
+
+@pytest.mark.parametrize("first", [1, 2])
+async def test_its_start_is_timed_once_whichever_node_accepts_first(
+    first: int, stores: Stores
+) -> None:
+    await bring_to(stores, JobState.DISPATCHED)
+    await hedge(stores)
+    stores.advance_clock(40)
+
+    early = await advance(stores, JobState.ACKED, attempt=first, node_id=f"n{first}")
+    stores.advance_clock(40)
+    late = await advance(stores, JobState.ACKED, attempt=3 - first, node_id=f"n{3 - first}")
+    works = await advance(stores, JobState.RUNNING, attempt=first, node_id=f"n{first}")
+
+    assert [len(reply.values) for reply in (early, late, works)] == [2, 1, 1]
+    assert early.values[1] == 40
