@@ -29,6 +29,7 @@ local id = ''
 if keep_ms > 0 then
   id = redis.call('XADD', captions, '*', 'caption', caption)
   redis.call('XTRIM', captions, 'MAXLEN', most)
+  redis.call('XTRIM', captions, 'MINID', math.max(now - keep_ms, 0))
   redis.call('PEXPIRE', captions, keep_ms)
 end
 return {1, id}

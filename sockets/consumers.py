@@ -8,7 +8,7 @@ from channels.consumer import AsyncConsumer
 
 from scheduling.model.errors import Refusal
 from sockets.flawed_bytes import price
-from sockets.outbound import WRITE_TEXT, Outbound, OutboundLimits
+from sockets.outbound import WRITE_TEXT, Outbound, OutboundLimits, Write
 from sockets.reader import UNDECODABLE, MessageReader, ReadMessage, Unreadable
 from sockets.socket_auth import NAME_SENDER, OpenSocketAuth, Peer, SocketAuth, reject
 from sockets.wire import Message, encode_text
@@ -62,7 +62,7 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming, Outgoing]):
             extensions[NAME_SENDER]["name"](self.peer.sender)
         await send({"type": "websocket.accept", "subprotocol": self.peer.subprotocol})
         at_once = extensions.get(WRITE_TEXT, {})
-        self.outbound = Outbound(send, limits=self.outbound_limits, write=at_once.get("write"))
+        self.outbound = self.open_outbound(send, write=at_once.get("write"))
         self._task = asyncio.current_task()
         if self.peer.admission is not None:
             self.peer.admission.attend(self._evict)
@@ -103,6 +103,10 @@ class MessageConsumer(AsyncConsumer, Generic[Incoming, Outgoing]):
                 if len(text) >= _BYTES_A_FRAME:
                     await self.keep_pace(cost=len(text) // _BYTES_A_FRAME)
                 await self._take_text(text)
+
+    def open_outbound(self, send: Any, *, write: Write | None) -> Outbound:
+        """Return the queue of what this socket is told."""
+        return Outbound(send, limits=self.outbound_limits, write=write)
 
     @property
     def log_fields(self) -> dict[str, str]:

@@ -32,6 +32,7 @@ class AccessParts:
     limits: AccessLimits
     node_auth: SocketAuth
     session_auth: SocketAuth
+    listen_auth: SocketAuth
     node_requests: RequestAuth
     session_requests: RequestAuth
     strangers: RequestAuth
@@ -70,6 +71,7 @@ def build_access(infrastructure: Infrastructure, configuration: AccessConfigurat
         limits=limits,
         node_auth=_build_node_auth(access, configuration, clients),
         session_auth=_build_session_auth(access, configuration, clients),
+        listen_auth=_build_listen_auth(access, configuration, clients),
         node_requests=GuardedRequestAuth(
             access=access, scope=Scope.NODE, clients=clients, strangers=strangers
         )
@@ -121,6 +123,20 @@ def _build_session_auth(
     return GuardedSocketAuth(
         access=access,
         scope=Scope.SESSION,
+        clients=clients,
+        takes_tickets=True,
+    )
+
+
+def _build_listen_auth(
+    access: Access, configuration: AccessConfiguration, clients: ClientAddresses
+) -> SocketAuth:
+    if not configuration.guards_sessions:
+        # A hall has one address.
+        return OpenSocketAuth(clients=clients, most_connections=configuration.limits.most_listeners)
+    return GuardedSocketAuth(
+        access=access,
+        scope=Scope.LISTEN,
         clients=clients,
         takes_tickets=True,
     )

@@ -24,6 +24,7 @@ from lingua.composition.faces import (
 )
 from lingua.composition.http_api import HttpApiParts, build_http_api
 from lingua.composition.job_history import build_history
+from lingua.composition.listening import build_listening
 from lingua.composition.mirrors import build_mirrors
 from lingua.composition.network import Network, open_network
 from lingua.composition.pools import PoolParts, build_pools
@@ -198,6 +199,7 @@ async def _compose(
         flaws=flaws,
         most_frame_bytes=configuration.nodes.most_frame_bytes,
     )
+    listening = build_listening(infrastructure, services, configuration.listeners, access=access)
     http_api = build_http_api(
         infrastructure,
         services,
@@ -207,6 +209,7 @@ async def _compose(
         jobs=jobs,
         declines=declines,
         flaws=flaws,
+        listening=listening,
     )
     return Instance(
         instance_id=instance_id,
@@ -220,6 +223,7 @@ async def _compose(
                 access=access,
                 in_flight=in_flight,
             ),
+            listening=listening,
             nodes_service=nodes_service,
             jobs=jobs,
             declines=declines,

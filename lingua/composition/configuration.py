@@ -131,6 +131,13 @@ class SessionConfiguration:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerConfiguration:
+    """What those who listen in rooms go by."""
+
+    outbound: OutboundLimits
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NodeConfiguration:
     """What the sockets of nodes go by, and nodes that come over HTTP."""
 
@@ -205,6 +212,7 @@ class Configuration:
     pools: PoolConfiguration
     access: AccessConfiguration
     sessions: SessionConfiguration
+    listeners: ListenerConfiguration
     nodes: NodeConfiguration
     http: HttpConfiguration
     console: ConsoleConfiguration

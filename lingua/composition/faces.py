@@ -7,6 +7,7 @@ from django.urls import re_path
 
 import nodes.routing
 import operators.live.routing
+import sessions_app.listening.routing
 import sessions_app.routing
 from lingua.composition.access import AccessParts
 from lingua.composition.configuration import (
@@ -14,6 +15,7 @@ from lingua.composition.configuration import (
     NodeConfiguration,
     SessionConfiguration,
 )
+from lingua.composition.listening import ListeningParts
 from lingua.composition.pools import PoolParts
 from lingua.composition.services import Infrastructure, Services, build_sessions
 from lingua.serving.asgi_types import Receive, Scope, Send
@@ -137,6 +139,7 @@ def build_sockets(
     *,
     access: AccessParts,
     sessions: SessionService,
+    listening: ListeningParts,
     nodes_service: NodeService,
     jobs: NodeJobService,
     declines: JobDeclines,
@@ -157,6 +160,13 @@ def build_sockets(
                 principal_rate=for_sessions.principal_rate,
                 most_sessions=for_sessions.most_sessions,
                 auth=access.session_auth,
+                metrics=metrics,
+                most_frame_bytes=_find_own_limit(for_sessions, for_nodes),
+            ),
+            *sessions_app.listening.routing.build_routes(
+                seats=listening.seats,
+                outbound_limits=listening.outbound,
+                auth=access.listen_auth,
                 metrics=metrics,
                 most_frame_bytes=_find_own_limit(for_sessions, for_nodes),
             ),

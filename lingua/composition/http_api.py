@@ -7,6 +7,7 @@ import nodes.http
 import sessions_app.http
 from lingua.composition.access import AccessParts
 from lingua.composition.configuration import Configuration, HttpConfiguration
+from lingua.composition.listening import ListeningParts
 from lingua.composition.services import Infrastructure, Services, build_sessions
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
@@ -25,9 +26,10 @@ from sockets.endpoints import Endpoints
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class HttpApiParts:
-    """The application below ``/v1/``, its loops, and how it is told that the process ends."""
+    """What works without a socket, its loops, and how it is told that the process ends."""
 
     application: AsgiApp
+    listening: ListeningParts
     http_nodes: HttpNodes
     http_sessions: HttpSessionService
     loops: Sequence[Loop]
@@ -36,6 +38,7 @@ class HttpApiParts:
         """Send nodes to other instances; what they were given may still be answered here."""
         self.http_nodes.leave()
         self.http_sessions.leave()
+        self.listening.events.leave()
 
 
 def build_http_api(
@@ -48,8 +51,9 @@ def build_http_api(
     jobs: NodeJobService,
     declines: JobDeclines,
     flaws: FlawReporter,
+    listening: ListeningParts,
 ) -> HttpApiParts:
-    """Build the paths of nodes and speakers without a socket."""
+    """Build the paths of nodes, speakers and listeners without a socket."""
     http_nodes = HttpNodes(
         service=nodes_service,
         jobs=jobs,
@@ -90,7 +94,8 @@ def build_http_api(
         strangers=access.strangers,
     )
     return HttpApiParts(
-        application=application,
+        application=listening.serve_beside(application),
+        listening=listening,
         http_nodes=http_nodes,
         http_sessions=http_sessions,
         loops=[http_nodes, services.job_recovery],

@@ -11,6 +11,7 @@ from lingua.composition.configuration import (
     HistoryConfiguration,
     HookConfiguration,
     HttpConfiguration,
+    ListenerConfiguration,
     MirrorConfiguration,
     NetworkConfiguration,
     NodeConfiguration,
@@ -32,6 +33,8 @@ from sessions_app.session_limits import SessionLimits
 from sessions_app.voice_detectors import VoiceActivity
 from sockets.outbound import OutboundLimits
 
+# Of a listener who reads too slowly; captions are short.
+_MOST_WAITING_BYTES = 256 * 1024
 _NEVER_S = 10 * 365 * 86_400
 # Where nodes are never forgotten, a claim on an id ends all the same.
 _CLAIMED_FOR_S = 86_400
@@ -46,6 +49,7 @@ def read_configuration() -> Configuration:
         pools=_read_pools(),
         access=_read_access(),
         sessions=_read_sessions(),
+        listeners=_read_listeners(),
         nodes=_read_nodes(),
         http=HttpConfiguration(
             most_body_bytes=settings.LINGUA_HTTP_MAX_BODY_BYTES,
@@ -282,6 +286,7 @@ def _read_access() -> AccessConfiguration:
                 longest_login_wait_ms=settings.LINGUA_LOGIN_MAX_WAIT_S * 1000,
             ),
             most_node_ids=settings.LINGUA_PRINCIPAL_MAX_NODE_IDS,
+            most_listeners=rooms.LINGUA_ROOM_MAX_LISTENERS,
             claim_ms=(settings.LINGUA_NODE_STALE_S or _CLAIMED_FOR_S) * 1000,
         ),
         frame_rate=(
@@ -316,6 +321,14 @@ def _read_sessions() -> SessionConfiguration:
         most_frame_bytes=settings.LINGUA_SESSION_MAX_FRAME_BYTES,
         use_binary_frames=settings.LINGUA_SESSION_BINARY_FRAMES,
         grace_s=settings.LINGUA_SESSION_GRACE_S,
+    )
+
+
+def _read_listeners() -> ListenerConfiguration:
+    return ListenerConfiguration(
+        outbound=OutboundLimits(
+            most_bytes=_MOST_WAITING_BYTES, most_frames=rooms.LINGUA_LISTENER_MAX_WAITING
+        )
     )
 
 

@@ -12,8 +12,8 @@ from sockets.handshakes import refuse_handshake
 
 _logger = logging.getLogger(__name__)
 
-# Below this path speakers and nodes work without a socket.
-_HTTP_API = "/v1/"
+# Below these paths speakers, nodes and listeners work without a socket.
+_HTTP_API = ("/v1/", "/rooms/")
 # Under this key an HTTP scope carries the question whether this instance is ready.
 CHECK_READY = "lingua.check_ready"
 # And under this one what it depends on and misses.

@@ -19,8 +19,8 @@ from scheduling.model.errors import BadInput
 # What probes and scrapers ask, by the address of a pod: they know no name of ours.
 PROBES = frozenset({"/health", "/ready", "/metrics"})
 
-_SPEAKERS = "/ws/session"
-_WORK = "/v1/"
+_SPEAKERS = ("/ws/session", "/ws/listen")
+_WORK = ("/v1/", "/rooms/")
 _ANY = "*"
 _AUTHORITY = re.compile(
     r"(\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9_])?)\.?(?::([0-9]{1,5}))?"
@@ -99,7 +99,7 @@ class SiteGuard:
         if len(shown) > 1 or not (
             self._is_trusted(origin, page)
             or (page is not None and host is not None and _is_same(page, host, scheme))
-            or (path == _SPEAKERS and self._is_of_speakers(origin, page))
+            or (path in _SPEAKERS and self._is_of_speakers(origin, page))
         ):
             raise _foreign_origin()
 

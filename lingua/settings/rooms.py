@@ -16,3 +16,5 @@ LINGUA_ROOMS_PER_MINUTE = env_float("LINGUA_ROOMS_PER_MINUTE", default=10, minim
 LINGUA_ROOM_GUESSES_PER_MINUTE = env_float(
     "LINGUA_ROOM_GUESSES_PER_MINUTE", default=10, minimum=0.1
 )
+# Captions that wait for one listener who reads too slowly; beyond, the oldest are left out.
+LINGUA_LISTENER_MAX_WAITING = env_int("LINGUA_LISTENER_MAX_WAITING", default=64, minimum=4)

@@ -64,6 +64,7 @@ METRICS: dict[str, Metric] = {
         "outcome",
         series=(("final",), ("partial",), ("lost",)),
     ),
+    "room_listeners": _gauge("Who listens in rooms here, and speaks in none."),
     "hedges_total": _counter(
         "Jobs that went to a second node, for theirs took long, and whose answer came first.",
         "outcome",

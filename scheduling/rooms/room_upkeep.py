@@ -79,6 +79,8 @@ class RoomUpkeep:
     def retire_instance(self, instance_id: str) -> None:
         """An instance is gone: its members' seats are free, after a grace for who may return."""
         for room in self._broadcast.list_rooms():
+            dropped = self._store.drop_listeners(room.code, instance_id=instance_id)
+            unattended(dropped, what="the seats of listeners")
             for member in room.members:
                 if member.instance_id == instance_id:
                     self._background.run(self._free(room.code, member), name="a seat's end")

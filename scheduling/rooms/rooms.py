@@ -133,7 +133,9 @@ class Rooms:
         if kind is MemberKind.SPEAKER:
             unattended(self._seats.drop(member_id), what="a seat's end")
         if left.room.members or left.room.listeners:
-            await self.tell_members(left.room)
+            # Of a thousand who listened and go home the others are not told.
+            if kind is MemberKind.SPEAKER:
+                await self.tell_members(left.room)
         else:
             self._metrics.count("rooms_total", "empty")
             unattended(self._timers.disarm(timers.name_room(code)), what="a room's timer")

@@ -98,6 +98,15 @@ class RoomStore:
             read=_make_reader(code),
         )
 
+    def drop_listeners(self, code: str, *, instance_id: str) -> "Future[int]":
+        """Free the seats of all who listened at an instance; return how many those were."""
+        return self._connection.run_script(
+            "drop_listeners",
+            keys=[self._keys.state(code), self._keys.listeners(code)],
+            args=[instance_id],
+            read=lambda raw: int(raw[1]),
+        )
+
     def prefer(
         self, code: str, *, member_id: str, target_id: str, wanted: bool
     ) -> "Future[RoomChange]":
@@ -209,5 +218,6 @@ def _read_end(raw: list[Any]) -> int | None:
 
 def _read_captions(raw: list[Any]) -> list[Caption]:
     return [
-        msgspec.structs.replace(_read_caption(fields[1]), caption_id=entry) for entry, fields in raw
+        msgspec.structs.replace(_read_caption(fields["caption"]), caption_id=entry)
+        for entry, fields in raw
     ]

@@ -5,10 +5,11 @@ import json
 import msgspec
 
 from nodes.messages import ToNode
+from sessions_app.listening.messages import ToListener
 from sessions_app.messages import ToSpeaker
 from sockets.wire import ErrorFrame
 
-_Answer = ToSpeaker | ErrorFrame | ToNode
+_Answer = ToSpeaker | ErrorFrame | ToNode | ToListener
 _decoder: msgspec.json.Decoder[_Answer] = msgspec.json.Decoder(_Answer)
 
 

@@ -207,6 +207,7 @@ CALLS = {
             "target_id": "s-BBBB0001",
             "wanted": False,
         },
+        "drop_listeners": {"code": "482913", "instance_id": "there"},
         "choose_language": {
             "code": "482913",
             "member_id": SESSION,
