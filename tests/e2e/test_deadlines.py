@@ -16,7 +16,7 @@ from tests.waiting import eventually, keeps_to
 SESSION, NODE = "/ws/session", "/ws/node"
 ACKS = {"advanced_features": ["job_ack"]}
 # Long enough for a node that answers at once, on a busy machine too.
-SOON_MS, LONG_MS = 1_000, 60_000
+SOON_MS, LONG_MS = 2_000, 60_000
 Pair = tuple[str, str]
 BAD_DEADLINES = {
     "zero": 0,

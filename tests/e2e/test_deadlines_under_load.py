@@ -48,6 +48,7 @@ def _find_deadlines(lingua: Lingua, speaker: Speaker) -> dict[int, int]:
 
 
 @pytest.mark.req("ND5")
+@pytest.mark.alone("it asks for nearly all that its nodes can do, and measures time")
 async def test_no_result_is_later_than_its_deadline_and_each_refusal_has_its_name(
     servers: Servers, languages: Pair
 ) -> None:
@@ -66,6 +67,8 @@ async def test_no_result_is_later_than_its_deadline_and_each_refusal_has_its_nam
             *(_speak(speaker, number) for number, speaker in enumerate(speakers))
         )
         late_results, late_refusals, refusals = [], [], []
+        # A busy machine holds up the server itself for longer than its margin.
+        held_up_ms = 100 * (stretch(1) - 1)
         for speaker, answers in zip(speakers, told, strict=True):
             deadlines = _find_deadlines(lingua, speaker)
             for answer in answers:
@@ -74,12 +77,12 @@ async def test_no_result_is_later_than_its_deadline_and_each_refusal_has_its_nam
                     late_results += [answer] if answer["scheduler_sent_at_ms"] > by_ms else []
                     continue
                 refusals.append(answer)
-                late_refusals += [answer] if by_ms and answer["created_at_ms"] > by_ms else []
+                is_late = by_ms and answer["created_at_ms"] > by_ms + held_up_ms
+                late_refusals += [answer] if is_late else []
         assert sum(map(len, told)) == _JOBS
         assert not late_results
         assert {answer["reason"] for answer in refusals} == {"deadline_exceeded"}
-        # A busy machine may hold up the server itself for longer than its margin.
-        assert len(late_refusals) <= stretch(1), late_refusals
+        assert len(late_refusals) <= 1, late_refusals
         # The slow node is found out: its two slots do not take every fourth job.
-        assert len(refusals) <= _JOBS // 4, len(refusals)
+        assert len(refusals) <= stretch(_JOBS // 4), len(refusals)
     lingua.stop()

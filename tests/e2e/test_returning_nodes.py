@@ -14,7 +14,7 @@ from tests.waiting import eventually, keeps_to
 SESSION, NODE = "/ws/session", "/ws/node"
 Pair = tuple[str, str]
 # Not the run timeout, however slow the machine.
-SOON_S = 10
+SOON_S = 60
 
 
 @pytest.mark.req("ED4", "N14", "J13")

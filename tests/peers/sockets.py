@@ -34,7 +34,12 @@ class Peer:
         cls, url: str, *, headers: dict[str, str] | None = None
     ) -> AsyncIterator[Self]:
         socket = await connect(
-            url, compression=None, max_size=None, proxy=None, additional_headers=headers
+            url,
+            compression=None,
+            max_size=None,
+            proxy=None,
+            additional_headers=headers,
+            open_timeout=DEADLINE_S,
         )
         peer = cls(socket)
         try:
