@@ -169,4 +169,4 @@ async def test_a_recorded_exchange_without_a_node_ends_in_refusals(
         refused = [frame["utterance_index"] for frame in speaker.told("missing_result")]
         assert refused == ([0, 1] if name == "run3_pcm16" else [0, 1, 7])
         assert len(speaker.told("error", code="NO_AVAILABLE_NODE")) == 1
-        assert len(speaker.told("room_error")) == 2
+        assert len(speaker.told("room_error")) == 3
