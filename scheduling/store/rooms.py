@@ -217,7 +217,7 @@ def _read_end(raw: list[Any]) -> int | None:
 
 
 def _read_captions(raw: list[Any]) -> list[Caption]:
+    read = _read_caption
     return [
-        msgspec.structs.replace(_read_caption(fields["caption"]), caption_id=entry)
-        for entry, fields in raw
+        msgspec.structs.replace(read(fields["caption"]), caption_id=entry) for entry, fields in raw
     ]

@@ -36,6 +36,8 @@ async def read_state(client: "redis.asyncio.Redis", prefix: str) -> State:
                     member: int(score)
                     for member, score in await client.zrange(key, 0, -1, withscores=True)
                 }
+            case "stream":
+                value = dict(await client.xrange(key))
             case "set":
                 value = dict.fromkeys(await client.smembers(key), 1)
             case "list":

@@ -1,0 +1,199 @@
+"""Rooms whose members are on several instances (RM2): none notices, and no loss ends one."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.instances.layers import LAYERS
+from tests.instances.servers import MORTAL, Cluster, kill
+from tests.peers.frames import Frame, draw_languages
+from tests.peers.member import Member, list_names
+from tests.peers.node import FakeNode
+from tests.server.launcher import Instance
+from tests.waiting import eventually
+
+SESSION, NODE = "/ws/session", "/ws/node"
+Pair = tuple[str, str]
+# A seat is kept until the test is over, where it says nothing else.
+LONG = {"LINGUA_SESSION_GRACE_S": "600"}
+
+
+@contextlib.asynccontextmanager
+async def in_room(
+    one: Instance, two: Instance, pair: Pair, **bob_init: str
+) -> AsyncIterator[tuple[Member, Member]]:
+    """Ann at one instance, Bob at another, in one room."""
+    async with (
+        Member.open(one.url(SESSION), pair) as ann,
+        Member.open(two.url(SESSION), pair, **bob_init) as bob,
+    ):
+        await ann.create_room(display_name="Ann")
+        await bob.join_room(ann.code, display_name="Bob")
+        await ann.sees("Ann", "Bob")
+        yield ann, bob
+
+
+async def hears(ann: Member, bob: Member, node: FakeNode, *, index: int = 0) -> Frame:
+    """Let Ann say something; return what Bob is told."""
+    await ann.say(index)
+    await node.finish(await node.job(), text_translated=f"Ann's {index}", tts_format="pcm16")
+    return await bob.next("translation_result", session_id=ann.session_id)
+
+
+@pytest.mark.req("RM1", "RM2", "RM3")
+@pytest.mark.parametrize("layer", LAYERS)
+async def test_members_of_two_instances_see_call_and_hear_each_other(
+    cluster: Cluster, layer: str
+) -> None:
+    one, two = [cluster.start(LINGUA_CHANNEL_LAYER=layer) for _ in range(2)]
+    pair = draw_languages()
+    async with (
+        FakeNode.open(two.url(NODE), pair) as node,
+        in_room(one, two, pair) as (ann, bob),
+    ):
+        await ann.offer(bob.session_id)
+        assert (await bob.next("webrtc_offer"))["to"] == ann.session_id
+        await ann.prefer(bob.session_id, wanted=False)
+        await bob.next(
+            lambda frame: (
+                frame["type"] == "room_members"
+                and frame["members"][0].get("raw_voice_preferences") == {bob.session_id: False}
+            )
+        )
+        await bob.offer(ann.session_id)
+
+        shown = await hears(ann, bob, node)
+        await ann.check_alive()
+        assert shown["text_translated"] == "Ann's 0"
+        assert not ann.told("webrtc_offer")
+        bob.drop()
+        await ann.sees("Ann")
+
+
+@pytest.mark.req("RM2")
+async def test_who_was_at_an_instance_that_died_is_told_away(cluster: Cluster) -> None:
+    one, two = cluster.start(**MORTAL), cluster.start(**MORTAL)
+    async with in_room(one, two, draw_languages()) as (ann, bob):
+        kill(two)
+        await ann.sees("Ann")
+        await bob.socket.wait_closed()
+        async with Member.open(one.url(SESSION), bob.languages) as cid:
+            assert list_names(await cid.join_room(ann.code, display_name="Cid")) == ["Ann", "Cid"]
+
+
+@pytest.mark.req("RM2")
+@pytest.mark.parametrize("how", ["dropped", "killed"])
+async def test_a_session_that_is_resumed_elsewhere_sits_where_it_sat(
+    cluster: Cluster, how: str
+) -> None:
+    one, two = cluster.start(**MORTAL, **LONG), cluster.start(**MORTAL, **LONG)
+    pair = draw_languages()
+    async with (
+        FakeNode.open(one.url(NODE), pair) as node,
+        in_room(one, two, pair, resume_token="") as (ann, bob),
+    ):
+        if how == "killed":
+            kill(two)
+        else:
+            bob.drop()
+        async with Member.connect(one.url(SESSION)) as again:
+            ack = await again.init(pair, resume_token=bob.resume_token)
+            assert ack["resumed"] is True
+            await again.sees("Ann", "Bob")
+            assert (await hears(ann, again, node))["text_translated"] == "Ann's 0"
+        assert not any(list_names(frame) == ["Ann"] for frame in ann.told("room_members")[2:]), (
+            "it was told away"
+        )
+
+
+@pytest.mark.req("RM2")
+async def test_who_does_not_come_back_within_the_grace_has_left(cluster: Cluster) -> None:
+    one, two = [cluster.start(LINGUA_SESSION_GRACE_S="1") for _ in range(2)]
+    async with in_room(one, two, draw_languages(), resume_token="") as (ann, bob):
+        bob.drop()
+        await ann.sees("Ann")
+
+
+@pytest.mark.req("RM2")
+async def test_a_room_goes_on_after_redis_lost_its_data(cluster: Cluster) -> None:
+    one, two = cluster.start(), cluster.start()
+    pair = draw_languages()
+    async with (
+        FakeNode.open(two.url(NODE), pair) as node,
+        in_room(one, two, pair, resume_token="") as (ann, bob),
+        Member.open(one.url(SESSION), pair) as cid,
+    ):
+        before = await hears(ann, bob, node)
+        cluster.redis.flushall()
+        members = cluster.key(f"{{room:{ann.code}}}:members")
+        await eventually(lambda: cluster.redis.hlen(members) == 2, "no seats written back")
+        record = f"{{node:{node.node_id}}}:info"
+        await eventually(lambda: cluster.read_hash(record).get("status") == "ready")
+
+        assert list_names(await cid.join_room(ann.code, display_name="Cid")) == [
+            "Ann",
+            "Bob",
+            "Cid",
+        ]
+        await bob.sees("Ann", "Bob", "Cid")
+        after = await hears(ann, bob, node, index=1)
+        assert after["utterance_index"] > before["utterance_index"]
+
+
+@pytest.mark.req("RM1", "RM2")
+async def test_a_room_that_is_idle_is_over_for_all(cluster: Cluster) -> None:
+    idle = {"LINGUA_ROOM_IDLE_S": "1"}
+    one, two = cluster.start(**idle), cluster.start(**idle)
+    async with in_room(one, two, draw_languages()) as (ann, bob):
+        for member in (ann, bob):
+            expired = await member.next("room_expired")
+            assert expired["room_code"] == ann.code
+            join = {"type": "room_join", "room_code": ann.code}
+            assert await member.refused(join) == "ROOM_NOT_FOUND"
+        assert not cluster.redis.keys(cluster.key(f"{{room:{ann.code}}}*"))
+
+
+@pytest.mark.req("RM1")
+async def test_as_many_as_may_be_are_in_a_room_wherever_they_are(cluster: Cluster) -> None:
+    full = {"LINGUA_ROOM_MAX_MEMBERS": "2"}
+    one, two = cluster.start(**full), cluster.start(**full)
+    pair = draw_languages()
+    async with in_room(one, two, pair) as (ann, bob), Member.open(one.url(SESSION), pair) as cid:
+        join = {"type": "room_join", "room_code": ann.code}
+        assert await cid.refused(join) == "ROOM_FULL"
+        await bob.send({"type": "room_leave", "room_code": ann.code})
+        await ann.sees("Ann")
+        await cid.join_room(ann.code, display_name="Cid")
+        await ann.sees("Ann", "Cid")
+
+
+@pytest.mark.req("RM1", "ED12")
+async def test_whoever_opens_too_many_rooms_must_wait_on_every_instance(cluster: Cluster) -> None:
+    few = {"LINGUA_ROOMS_PER_MINUTE": "2"}
+    one, two = cluster.start(**few), cluster.start(**few)
+    pair = draw_languages()
+    async with (
+        Member.open(one.url(SESSION), pair) as ann,
+        Member.open(two.url(SESSION), pair) as bob,
+    ):
+        await ann.create_room()
+        await bob.create_room()
+        create = {"type": "room_create", "client_ts": 1}
+        assert [await each.refused(create) for each in (ann, bob)] == ["RATE_LIMITED"] * 2
+        join = {"type": "room_join", "room_code": bob.code}
+        await ann.send(join)
+        await ann.next("room_create_ack")
+
+
+@pytest.mark.req("RM1", "ED12")
+async def test_whoever_guesses_codes_is_soon_not_looked_up_any_more(cluster: Cluster) -> None:
+    few = {"LINGUA_ROOM_GUESSES_PER_MINUTE": "3"}
+    one, two = cluster.start(**few), cluster.start(**few)
+    pair = draw_languages()
+    async with in_room(one, two, pair) as (ann, _), Member.open(two.url(SESSION), pair) as cid:
+        for kind in ("room_join", "room_leave"):
+            wrong = {"type": kind, "room_code": "000000" if ann.code != "000000" else "000001"}
+            codes = [await cid.refused(wrong) for _ in range(8)]
+        assert codes[-1] == "RATE_LIMITED"
+        assert await cid.refused({"type": "room_join", "room_code": ann.code}) == "RATE_LIMITED"
