@@ -1,6 +1,6 @@
 """The HTTP paths of the operators' side."""
 
-from django.urls import path
+from django.urls import path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
@@ -16,6 +16,7 @@ from operators.api import (
     views,
 )
 from operators.api.pages import page
+from operators.api.room_pages import draw_link, show_listeners_page
 from operators.console.job_commands import COMMANDS as JOB_COMMANDS
 from operators.console.node_commands import COMMANDS
 
@@ -23,6 +24,7 @@ PAGES = (
     "dashboard",
     "live",
     "talk",
+    "room",
     "cluster",
     "compute-power",
     "models",
@@ -91,6 +93,8 @@ urlpatterns = [
     # Tools that were there before the API had versions ask without one; it is described once.
     *(path(f"api/{name}", view.as_view(schema=None)) for name, view in _POOLS),
     *(path(name, page(name), name=name) for name in PAGES),
+    re_path(r"^room/(?P<room_code>[0-9]{6})$", show_listeners_page),
+    re_path(r"^room/(?P<room_code>[0-9]{6})/link\.svg$", draw_link),
     # The page's address before it was named for what it shows.
     path("letters", RedirectView.as_view(url="/dead-letters", query_string=True)),
 ]

@@ -6,6 +6,7 @@ import logging
 from scheduling.model import clock
 from scheduling.model.errors import (
     AlreadyInRoom,
+    NotHost,
     Refusal,
     RoomFull,
     RoomUnknown,
@@ -89,7 +90,7 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
         speaker = self._find_latest()
         try:
             await speaker.room.take(message, sender=self.peer.sender)
-        except (RoomUnknown, AlreadyInRoom, RoomFull, TooManyRequests) as refusal:
+        except (RoomUnknown, AlreadyInRoom, RoomFull, NotHost, TooManyRequests) as refusal:
             self.reply(room_messages.RoomRefused(code=refusal.code, message=str(refusal)))
 
     async def _take_or_cancel(self, message: messages.Utterance | messages.CancelUtterance) -> None:

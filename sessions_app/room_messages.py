@@ -38,6 +38,22 @@ class PreferRawVoice(Message, frozen=True, tag="room_raw_voice_preference"):
     receive_raw_voice: bool
 
 
+class ChangeLanguageInRoom(Message, frozen=True, tag="room_language"):
+    """Listen in another language from now on."""
+
+    room_code: str
+    preferred_lang: LanguageCode
+
+    def __post_init__(self) -> None:
+        check_tags("preferred_lang", (self.preferred_lang,))
+
+
+class EndRoom(Message, frozen=True, tag="room_end"):
+    """End a room for everybody in it; whoever opened it may."""
+
+    room_code: str
+
+
 class OfferWebRtc(Message, frozen=True, tag="webrtc_offer"):
     """In a room: for another's browser; on its way out `to` names who sends it."""
 
@@ -77,7 +93,9 @@ def _check_signal(field: str, value: msgspec.Raw) -> None:
 
 
 Signal = OfferWebRtc | AnswerWebRtc | ConnectWebRtc
-InRoom = CreateRoom | JoinRoom | LeaveRoom | PreferRawVoice | Signal
+InRoom = (
+    CreateRoom | JoinRoom | LeaveRoom | PreferRawVoice | ChangeLanguageInRoom | EndRoom | Signal
+)
 
 
 class RoomCreated(Message, frozen=True, tag="room_create_ack"):

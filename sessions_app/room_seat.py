@@ -7,7 +7,7 @@ import msgspec
 from scheduling.jobs.sessions import Opened
 from scheduling.model.background import Background
 from scheduling.model.delivery import Delivery
-from scheduling.model.errors import AlreadyInRoom, DependencyDown
+from scheduling.model.errors import AlreadyInRoom, DependencyDown, NotHost, RoomUnknown
 from scheduling.model.events import SignalRelayed
 from scheduling.model.rooms import Caption, Member, MembersChanged, Room, RoomEnded, ToRoom
 from scheduling.rooms.room_upkeep import RoomUpkeep
@@ -67,6 +67,7 @@ class RoomSeat:
         :raises RoomUnknown: there is no such room
         :raises AlreadyInRoom: it is in the room
         :raises RoomFull: as many are in there as may be
+        :raises NotHost: it is to be ended by somebody else
         :raises TooManyRequests: too many rooms, or codes that were no room's
         :raises DependencyDown: Redis did not answer
         """
@@ -79,6 +80,10 @@ class RoomSeat:
                 await self._leave(message.room_code, sender=sender)
             case room_messages.PreferRawVoice():
                 await self._prefer(message, sender=sender)
+            case room_messages.ChangeLanguageInRoom():
+                await self._choose_language(message)
+            case room_messages.EndRoom():
+                await self._end(message.room_code)
             case _:
                 await self._signal(message)
 
@@ -196,6 +201,24 @@ class RoomSeat:
             sender=sender,
         )
         self._note_own_seat(room)
+
+    async def _choose_language(self, message: room_messages.ChangeLanguageInRoom) -> None:
+        if not self._sits_in(message.room_code):
+            raise RoomUnknown
+        await self._rooms.choose_language(
+            message.room_code,
+            member_id=self._opened.session_id,
+            lang=room_frames.choose_language(self._profile, message.preferred_lang),
+        )
+
+    async def _end(self, code: str) -> None:
+        """End the room; a guest may not, and who is in none learns nothing of it."""
+        room = self._rooms.broadcast.find(code) if self._sits_in(code) else None
+        if room is None:
+            raise RoomUnknown
+        if room.host_id != self._opened.session_id:
+            raise NotHost
+        await self._upkeep.end(code)
 
     async def _signal(self, message: room_messages.Signal) -> None:
         """Bring a word of its browser to that of another member; silence where it may not."""

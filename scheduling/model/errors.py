@@ -24,6 +24,7 @@ Refusal
 ├── RoomUnknown           ROOM_NOT_FOUND
 ├── AlreadyInRoom         ALREADY_IN_ROOM
 ├── RoomFull              ROOM_FULL
+├── NotHost               NOT_HOST
 ├── AccessDenied          UNAUTHORIZED, FORBIDDEN
 ├── TooManyRequests       RATE_LIMITED
 ├── NodeForgotten         INTERNAL_ERROR
@@ -190,6 +191,12 @@ class RoomFull(Refusal):
     """As many are in the room as may be."""
 
     code = "ROOM_FULL"
+
+
+class NotHost(Refusal):
+    """Only who opened the room may end it; leave it instead."""
+
+    code = "NOT_HOST"
 
 
 class AccessDenied(Refusal):

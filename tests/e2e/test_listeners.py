@@ -292,3 +292,63 @@ async def test_the_seat_of_who_hung_up_is_free(lingua: Lingua, languages: tuple[
                 await eventually(lambda: count(lingua, pattern) == 1)
 
         await eventually(lambda: count(lingua, pattern) == 0)
+
+
+async def test_the_end_of_a_room_is_told_and_ends_the_stream(
+    lingua: Lingua, languages: tuple[str, str]
+) -> None:
+    async with (
+        Host.host(lingua, languages) as host,
+        ListeningPeer.open(lingua.url(LISTEN), host.room_code, languages[1]) as listener,
+        EventReader.open(lingua.instance.address, path(host, languages[1])) as events,
+    ):
+        await events.next("listening")
+
+        await host.send({"type": "room_end", "room_code": host.room_code})
+
+        await host.next("room_expired")
+        await listener.next("room_expired")
+        await events.next("room_expired")
+        assert await events.rest() == b""
+        assert lingua.dump(f"{{room:{host.room_code}}}*") == {}
+
+
+@pytest.mark.req("RM7")
+async def test_only_who_opened_a_room_ends_it(lingua: Lingua, languages: tuple[str, str]) -> None:
+    async with (
+        Host.host(lingua, languages) as host,
+        Speaker.open(lingua.url("/ws/session"), languages) as guest,
+        Speaker.open(lingua.url("/ws/session"), languages) as stranger,
+    ):
+        await guest.send({"type": "room_join", "room_code": host.room_code})
+        await guest.next("room_members")
+
+        for who, code in ((guest, "NOT_HOST"), (stranger, "ROOM_NOT_FOUND")):
+            await who.send({"type": "room_end", "room_code": host.room_code})
+            assert (await who.next("room_error"))["code"] == code
+        await guest.send({"type": "room_leave", "room_code": host.room_code})
+        assert not host.told("room_expired")
+
+
+@pytest.mark.req("RM7")
+async def test_a_member_chooses_another_language(
+    lingua: Lingua, languages: tuple[str, str]
+) -> None:
+    pattern = "room_members"
+    async with (
+        Host.host(lingua, languages) as host,
+        Speaker.open(lingua.url("/ws/session"), languages) as guest,
+    ):
+        await guest.send({"type": "room_join", "room_code": host.room_code})
+        await guest.next(pattern)
+
+        await guest.send(
+            {"type": "room_language", "room_code": host.room_code, "preferred_lang": "gv"}
+        )
+
+        members = (await guest.next(pattern))["members"]
+        assert members[1]["preferred_lang"] == "gv"
+        await guest.send(
+            {"type": "room_language", "room_code": host.room_code, "preferred_lang": "auto"}
+        )
+        assert (await guest.next("error"))["code"] == "INVALID_MESSAGE"

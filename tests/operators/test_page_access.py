@@ -49,6 +49,7 @@ async def _ask(lingua: Lingua, path: str) -> tuple[int, str]:
         "/dashboard",
         "/live",
         "/talk",
+        "/room",
         "/cluster",
         "/compute-power",
         "/models",

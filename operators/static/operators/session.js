@@ -12,10 +12,10 @@ async function askTickets() {
 
 export class Session extends EventTarget {
   // `isAloud` asks for the translation's speech clause by clause, while the rest is being said; a `pairingCode` for one's
-  // own node and no other.
-  constructor({ src, tgt, isAloud, pairingCode = "" }) {
+  // own node and no other. `resumeToken` goes on with an earlier session; empty, this one can be gone on with.
+  constructor({ src, tgt, isAloud, pairingCode = "", resumeToken }) {
     super();
-    Object.assign(this, { src, tgt, isAloud, pairingCode, id: null, seq: 0 });
+    Object.assign(this, { src, tgt, isAloud, pairingCode, resumeToken, id: null, seq: 0 });
     this.connect().catch((error) => {
       this.tell("error", { code: "NO_TICKET", message: error.message });
       this.tell("closed");
@@ -33,7 +33,7 @@ export class Session extends EventTarget {
     this.socket.addEventListener("open", () => this.send({
       type: "session_init", client_version: "talk-2", platform: "web", src_lang: src, tgt_lang: tgt,
       audio_format: "pcm16", sample_rate: 16000, enable_streaming: true, enable_streaming_tts: this.isAloud,
-      pairing_code: this.pairingCode || undefined,
+      pairing_code: this.pairingCode || undefined, resume_token: this.resumeToken,
     }));
     this.socket.addEventListener("message", (event) => this.take(JSON.parse(event.data)));
     this.socket.addEventListener("close", () => {
@@ -45,6 +45,7 @@ export class Session extends EventTarget {
   take(message) {
     if (message.type === "session_init_ack") {
       this.id = message.session_id;
+      this.resumeToken = message.resume_token;
       this.beating = setInterval(() => this.send({ type: "client_heartbeat", session_id: this.id, timestamp: Date.now() }), 20000);
       this.tell("opened", message);
     } else {
