@@ -243,7 +243,7 @@ async def test_a_message_whose_consumer_was_killed_before_it_finished_is_process
     start_peer, make_layer: MakeLayer
 ):
     """Killed between read and acknowledgement: Redis still has the message, pending."""
-    config = {"at_least_once": ["work"], "redeliver_after_ms": 200, "dlq_scan_interval_ms": 50}
+    config = {"at_least_once": ["work"], "redeliver_after_ms": 1_000, "dlq_scan_interval_ms": 50}
     peer = await start_peer("work", presence_ttl_s=0.5, **config)
     assert await peer.next_line() == {"ready": True}
     layer = make_layer(**config)
