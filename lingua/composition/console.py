@@ -18,6 +18,7 @@ from operators.console.fleet import FleetService
 from operators.console.instance_metrics import InstanceMetrics
 from operators.console.job_commands import JobControl
 from operators.console.job_queries import JobQueries
+from operators.console.rooms import RoomQueries
 from operators.console.scaling import ScalingService
 from operators.console.sessions import SessionQueries
 from operators.console.stats_cache import StatsCache
@@ -65,6 +66,7 @@ def build_console(
             jobs=services.stores.jobs,
             decisions=services.stores.decisions,
         ),
+        rooms=RoomQueries(index=services.rooms.index, upkeep=services.rooms.upkeep),
         job_commands=JobControl(
             jobs=services.stores.jobs,
             settlement=services.settlement,

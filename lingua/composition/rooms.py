@@ -12,6 +12,7 @@ from scheduling.rooms.rooms import Rooms
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
+from scheduling.store.room_index import RoomIndexStore
 from scheduling.store.room_seats import RoomSeatStore
 from scheduling.store.rooms import RoomStore
 from scheduling.store.timers import TimerStore
@@ -27,6 +28,7 @@ class RoomParts:
     captions: Captions
     upkeep: RoomUpkeep
     broadcast: RoomBroadcast
+    index: RoomIndexStore
 
 
 def build_rooms(
@@ -40,10 +42,12 @@ def build_rooms(
 ) -> RoomParts:
     """Build what rooms consist of; the way to other instances is connected later."""
     store = RoomStore(connection, keys=keys, limits=limits)
+    index = RoomIndexStore(connection, keys=keys)
     broadcast = RoomBroadcast()
     rooms = Rooms(
         instance_id=instance_id,
         store=store,
+        index=index,
         seats=RoomSeatStore(connection, keys=keys, life_ms=_SEAT_LIFE_MS),
         timers=timers,
         codes=RoomCodes(
@@ -57,6 +61,7 @@ def build_rooms(
     )
     return RoomParts(
         rooms=rooms,
+        index=index,
         captions=Captions(store=store, broadcast=broadcast, metrics=metrics),
         upkeep=RoomUpkeep(
             rooms=rooms,

@@ -14,6 +14,7 @@ from operators.console.fleet import FleetService
 from operators.console.instance_metrics import InstanceMetrics
 from operators.console.job_commands import JobControl
 from operators.console.job_queries import JobQueries
+from operators.console.rooms import RoomQueries
 from operators.console.scaling import ScalingService
 from operators.console.sessions import SessionQueries
 from operators.console.stats_cache import StatsCache
@@ -32,8 +33,8 @@ _ASK_REDIS_S = 3.0
 class Console:
     """What can be asked of the running instance; its coroutines run on the instance's event loop.
 
-    `sessions`, `job_commands` and `fleet_service` are None where an instance has none to show,
-    `dead_letters` where the channel layer keeps none.
+    `sessions`, `rooms`, `job_commands` and `fleet_service` are None where an instance has none to
+    show, `dead_letters` where the channel layer keeps none.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Console:
         live: LiveFeed,
         jobs: JobQueries,
         job_commands: JobControl | None,
+        rooms: RoomQueries | None,
         metrics: InstanceMetrics,
         sessions: SessionQueries | None,
         dead_letters: DeadLetterService | None,
@@ -57,6 +59,7 @@ class Console:
         self.live = live
         self.jobs = jobs
         self.job_commands = job_commands
+        self.rooms = rooms
         self.metrics = metrics
         self.sessions = sessions
         self.dead_letters = dead_letters

@@ -56,6 +56,17 @@ class Room(msgspec.Struct, frozen=True):
         return next((one for one in self.members if one.member_id == member_id), None)
 
 
+class RoomStanding(msgspec.Struct, frozen=True):
+    """A room as operators see it: who is in it, and which languages are wanted."""
+
+    code: str
+    host_id: str
+    members: tuple[Member, ...]
+    listeners: int
+    languages: tuple[str, ...]
+    active_at_ms: int
+
+
 class Audience(msgspec.Struct, frozen=True):
     """Who an utterance is for: its index in the room, and the languages that others listen in."""
 

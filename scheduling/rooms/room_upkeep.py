@@ -74,6 +74,7 @@ class RoomUpkeep:
             await self._timers.arm(name, delay_ms=self._limits.idle_ms)
             if not await self._store.create(room, member):
                 return None
+            self._rooms.list_for_operators(room.code)
             return await self._rooms.take_over(room.code, member)
 
     def retire_instance(self, instance_id: str) -> None:

@@ -12,6 +12,7 @@ from scheduling.rooms.room_broadcast import RoomBroadcast
 from scheduling.rooms.room_codes import RoomCodes, is_code
 from scheduling.store import timers
 from scheduling.store.redis.connection import unattended
+from scheduling.store.room_index import RoomIndexStore
 from scheduling.store.room_seats import RoomSeatStore
 from scheduling.store.rooms import RoomChange, RoomStore
 from scheduling.store.timers import TimerStore
@@ -35,6 +36,7 @@ class Rooms:
         *,
         instance_id: str,
         store: RoomStore,
+        index: RoomIndexStore,
         seats: RoomSeatStore,
         timers: TimerStore,
         codes: RoomCodes,
@@ -44,6 +46,7 @@ class Rooms:
     ) -> None:
         self.instance_id = instance_id
         self._store = store
+        self._index = index
         self._seats = seats
         self._timers = timers
         self._codes = codes
@@ -67,6 +70,7 @@ class Rooms:
             )
             await self._timers.arm(timers.name_room(code), delay_ms=self._limits.idle_ms)
             if await self._store.create(room, member):
+                self.list_for_operators(code)
                 self._note_seat(code, member)
                 self._metrics.count("rooms_total", "created")
                 logger.info("room created", extra={"room": code, "session_id": member.member_id})
@@ -185,6 +189,10 @@ class Rooms:
     async def tell_members(self, room: Room) -> None:
         """Tell everybody in a room who is in it."""
         await self.broadcast.tell(room.code, MembersChanged(room=room))
+
+    def list_for_operators(self, code: str) -> None:
+        """A room was opened, or written back; nobody waits for its being listed."""
+        unattended(self._index.note(code, opened_at_ms=clock.now_ms()), what="a room's listing")
 
     def _note_seat(self, code: str, member: Member) -> None:
         if member.may_return:

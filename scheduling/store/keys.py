@@ -252,7 +252,11 @@ class AccessKeys(_Entity):
 
 
 class RoomKeys(_Entity):
-    """A room: who is in it, and what was said there a moment ago."""
+    """A room: who is in it, and what was said there a moment ago; and which there are."""
+
+    def index(self) -> str:
+        """ZSET: code of a room → when it was opened; some may be over."""
+        return f"{self._root}{{rooms}}:opened"
 
     def state(self, code: str) -> str:
         """HASH: room_id, host, next_index, active_at_ms, want:<language> → how many."""

@@ -90,6 +90,7 @@ async def console(fleet: Fleet, connection: Connection, tmp_path: Path) -> Conso
             decisions=DecisionStore(connection, keys=keys, limits=limits),
         ),
         job_commands=None,
+        rooms=None,
         metrics=InstanceMetrics(
             metrics=metrics,
             fleet=fleet,

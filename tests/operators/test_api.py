@@ -199,6 +199,7 @@ async def test_the_description_names_every_path_and_nothing_undescribed(api: Api
         *("/api/v1/sessions", "/api/v1/sessions/{session_id}", "/api/v1/dlq"),
         *("/api/v1/dlq/{letter_id}", "/api/v1/dlq/{letter_id}/replay"),
         *("/api/v1/dlq/{letter_id}/purge", "/api/v1/dlq/purge"),
+        *("/api/v1/rooms", "/api/v1/rooms/{room_code}/end"),
         *("/api/v1/jobs/failed", "/api/v1/jobs/history", "/api/v1/audit"),
         *("/api/v1/jobs/{job_id}/cancel", "/api/v1/jobs/{job_id}/again"),
         *("/api/v1/jobs/{job_id}/why", "/api/v1/jobs/{job_id}/why-not/{node_id}"),

@@ -88,6 +88,11 @@ PLANTED = [
     ("sessions-layers", {"sessions_app/segmentation.py": "sessions_app.speaker"}),
     ("sessions-layers", {"sessions_app/messages.py": "sessions_app.requests"}),
     ("sessions-layers", {"sessions_app/unplaced.py": ""}),
+    (
+        "listening-layers",
+        {"sessions_app/listening/listener.py": "sessions_app.listening.consumers"},
+    ),
+    ("listening-layers", {"sessions_app/listening/unplaced.py": ""}),
     ("nodes-layers", {"nodes/services.py": "nodes.consumers"}),
     ("nodes-layers", {"nodes/connections.py": "nodes.services"}),
     ("nodes-layers", {"nodes/messages.py": "nodes.lifecycle"}),
