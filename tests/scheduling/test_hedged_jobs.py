@@ -95,6 +95,35 @@ async def test_a_second_node_that_never_accepts_is_stopped_and_the_first_goes_on
     assert await settle(core, 1)
 
 
+async def test_where_neither_of_two_nodes_accepts_both_are_stopped_and_the_next_is_asked(
+    core: Services,
+) -> None:
+    first, second = await join(core, "n1"), await join(core, "n2")
+    await create(core.held)
+    await core.stores.timers.arm(timers.name_job(SESSION, JOB), delay_ms=JOB_LIMITS.first_look_ms)
+    assert await take_slot(core, first, attempt=1)
+    await core.stores.jobs.advance(
+        **ABOUT, attempt=1, node_id="n1", state=JobState.DISPATCHED, deadline_ms=None
+    )
+    core.held.advance_clock(1_000)
+    assert await take_slot(core, second)
+    await core.stores.hedges.begin(**ABOUT, attempt=1, node_id="n1", second_node_id="n2")
+
+    await core.let_time_pass(JOB_LIMITS.ack_timeout_ms - 1_000)
+
+    assert (first.cancelled, second.cancelled) == ([JOB], [])
+    record = await core.stores.jobs.find(**ABOUT)
+    assert (record.state, record.attempt, record.node_id) == (JobState.RESERVED, 2, "n2")
+
+    await core.let_time_pass(1_000)
+
+    assert (first.cancelled, second.cancelled) == ([JOB], [JOB])
+    record = await core.stores.jobs.find(**ABOUT)
+    assert (record.attempt, record.failed_on, record.live) == (3, ("n1", "n2"), ())
+    assert await take_slot(core, first, attempt=9)
+    assert await take_slot(core, second, attempt=9)
+
+
 async def test_a_first_node_that_does_not_finish_is_stopped_and_the_second_goes_on(
     core: Services,
 ) -> None:
