@@ -7,7 +7,7 @@ from nodes.connections import NodeConnection
 from nodes.flaw_reporter import FlawReporter
 from scheduling.jobs.attempts import Attempts
 from scheduling.jobs.declines import Declines
-from scheduling.model import ids
+from scheduling.model import clock, ids
 from scheduling.model.background import Background
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import AlreadyAccepted, DependencyDown, NoSuchJob, Refusal
@@ -64,11 +64,17 @@ class JobDeclines:
             node_id=connection.node_id,
             reason=message.reason or "",
         )
+        held = connection.find(message.job_id, message.attempt_id)
+        held_ms = clock.steady_ms() - held.given_at_ms if held is not None else 0.0
         # Before its slot is free: the connection takes no job beyond what it has.
         connection.answer(message.job_id, message.attempt_id)
         await self._note_answered(connection, message)
         await self._declines.go_on(
-            declined, **about, attempt=message.attempt_id, node_id=connection.node_id
+            declined,
+            **about,
+            attempt=message.attempt_id,
+            node_id=connection.node_id,
+            held_ms=held_ms,
         )
 
     async def _note_answered(

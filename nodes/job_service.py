@@ -42,7 +42,6 @@ logger = logging.getLogger(__name__)
 _LOOK_AGAIN_S = 0.2
 # The network, or this process, may be silent for so long for a moment.
 _LEAST_SILENCE_MS = 250
-_NOT_WORTH_RETRYING = frozenset({"INVALID_AUDIO", "UNSUPPORTED_AUDIO_FORMAT"})
 
 
 class NodeJobService:
@@ -205,14 +204,12 @@ class NodeJobService:
         if refused is not None and refused.code == MODEL_NOT_AVAILABLE:
             details = message.error.details if message.error else None
             self._unavailable_services.note(connection.node, details=details)
-        # What is wrong with audio shows when all of it was heard.
-        is_heard = held is None or not held.is_being_spoken
-        if refused is not None and not (is_heard and refused.code in _NOT_WORTH_RETRYING):
+        if refused is not None:
             return await self._fail(connection, message, refused, session_id=session_id)
         taken = await self._settle(
             connection, message, session_id=session_id, outcome=outcome, work=work
         )
-        if taken and refused is None and held is not None:
+        if taken and held is not None:
             self._hedging.note_answer(is_hedge=held.is_hedge, was_hedged=held.hedged)
         return taken
 
@@ -235,8 +232,6 @@ class NodeJobService:
             trace_id=message.trace_id,
             work=work,
         )
-        if isinstance(outcome, Refused):
-            return taken or await self._fail(connection, message, outcome, session_id=session_id)
         if taken and not ids.is_probe(session_id):
             self._asr_metrics.note_result(message)
         return taken
@@ -265,8 +260,13 @@ class NodeJobService:
         )
 
     async def _wait_for_it(self, connection: NodeConnection, message: messages.JobResult) -> bool:
-        """The node says that it has the job: so it accepted, and its answer is still to come."""
+        """The node says that it has the job: so it accepted, and its answer is still to come.
+
+        One that acknowledges jobs has to say that in so many words, within its time for it.
+        """
         held = connection.find(message.job_id, message.attempt_id)
+        if held is not None and connection.node.description.acknowledges and not held.accepted:
+            return True
         return held is not None and await self.accept(connection, message.job_id, held)
 
     def _read(

@@ -8,6 +8,7 @@ _MOST_GOOD = 10
 _MOST_DOUBTS = 1_000
 _FORGOTTEN = 0.1
 _HIGHEST_LEVEL = 30
+_MOST_DECLINES = 5
 _HEAVY = ("silent", "stalled")
 _PROVED_BY_PROBES = ("probe", "untried")
 
@@ -45,6 +46,8 @@ class Score:
     doubts: str = ""
     probes: int = 0
     left: int = -1
+    declines: int = 0
+    silences: int = 0
 
     @property
     def is_on_trial(self) -> bool:
@@ -60,6 +63,8 @@ class Score:
 
     def move_to(self, now: int, rules: Rules, *, goods: int) -> None:
         """Let time pass: outcomes fade, and what has an end ends."""
+        if now - self.at > rules.longest:
+            self.declines = self.silences = 0
         fades = 0.5 ** (max(now - self.at, 0) / rules.half_life)
         self.good = min(self.good * fades + goods, _MOST_GOOD)
         self.bad, self.at = self.bad * fades, now
@@ -77,15 +82,16 @@ class Score:
                 self._fail_probe(rules)
             case "untried":
                 return self._hold(rules)
-            case "doubt":
-                self.rest = self.at + rules.rest
-                text = f"{subject},{self.doubts}"[:_MOST_DOUBTS]
-                self.doubts = text[: text.rindex(",") + 1]
+            case "doubt" | "unanswered":
+                self._doubt(subject, rules, is_silent=word == "unanswered")
+            case "declined" | "declined_late":
+                self._decline(_MOST_DECLINES if word == "declined_late" else 1, rules)
             case "quarantine":
                 self.become("quarantine", "operator", lasts=int(subject))
             case "absolve":
                 self.become("good")
                 self.rest, self.freed, self.doubts, self.probes = 0, 0, "", 0
+                self.declines = self.silences = 0
             case _:
                 if f",{subject}," not in f",{self.doubts},":
                     return False
@@ -95,12 +101,28 @@ class Score:
 
     def _pass(self, rules: Rules, *, by_probe: bool) -> None:
         self.good, self.rest, self.passes = self.good + 1, 0, self.passes + 1
+        self.declines = self.silences = 0
         self.probes = 0 if by_probe else self.probes
         is_probed = self.reason in _PROVED_BY_PROBES
         has_passed = self.state == "probation" and self.passes >= rules.passes and not is_probed
         if self.is_on_trial or (is_probed and by_probe) or has_passed:
             self.freed = self.at if self.state == "quarantine" else self.freed
             self.become("good")
+
+    def _doubt(self, subject: str, rules: Rules, *, is_silent: bool) -> None:
+        self.rest = self.at + rules.rest
+        text = f"{subject},{self.doubts}"[:_MOST_DOUBTS]
+        self.doubts = text[: text.rindex(",") + 1]
+        self.silences += is_silent
+        if 0 < rules.faults <= self.silences and self.state == "good":
+            self.become("probation", "stalled", lasts=rules.probation)
+
+    def _decline(self, count: int, rules: Rules) -> None:
+        self.declines = min(self.declines + count, 4 * _MOST_DECLINES)
+        may_rest = self.state == "good" or (self.is_on_trial and self.reason == "declined")
+        if self.declines >= _MOST_DECLINES and rules.faults and may_rest:
+            lasts = min(rules.rest * 2 ** (self.declines - 3), rules.probation)
+            self.become("quarantine", "declined", lasts=lasts)
 
     def _fail_probe(self, rules: Rules) -> None:
         self.bad, self.probes = self.bad + 1, self.probes + 1
@@ -145,7 +167,7 @@ class Score:
     def is_forgotten(self, rules: Rules) -> bool:
         """Say whether nothing of it matters any more."""
         is_clean = self.state == "good" and self.bad < _FORGOTTEN and not self.doubts
-        is_clean = is_clean and not self.probes
+        is_clean = is_clean and not (self.probes or self.declines or self.silences)
         return is_clean and self.rest <= self.at and self.at - self.freed > rules.longest
 
 

@@ -295,7 +295,7 @@ def build_services(
         ),
         declines=Declines(
             stores=stores,
-            fleet=fleet,
+            standings=standings,
             retries=retries,
             dispatcher=dispatcher,
             first_look_ms=configuration.jobs.first_look_ms,

@@ -1,6 +1,7 @@
 -- Take a word on a node into its standing (decision 0152): 'good' and 'doubt' are ends of attempts, a fault says that
 -- a doubt was right, 'passed' and 'probe' are probes passed and failed (0158), 'untried' says that a probe is to
--- prove it (0164), 'quarantine' (for `subject` ms) and 'absolve' are an operator's. What nobody proves is dropped.
+-- prove it (0164), 'unanswered', 'declined' and 'declined_late' are ends that nobody proves (0166), 'quarantine' (for
+-- `subject` ms) and 'absolve' are an operator's. What nobody proves is dropped.
 -- Returns nil where there is nothing to tell, else what the standing is to readers, and its state before.
 local function judge(info, word, subject, now, rules)
   if word == '' then
@@ -27,7 +28,8 @@ local function judge(info, word, subject, now, rules)
   local one = known[2] and cjson.decode(known[2]) or {state = 'good', reason = '', since = 0, ends = 0, rest = 0,
     good = 0, bad = 0, at = now, passes = 0, strikes = 0, level = 0, freed = 0, doubts = ''}
   local before, was_untried = one.state, one.reason == 'untried'
-  local fades = 0.5 ^ (math.max(now - one.at, 0) / half_life)
+  local idle = math.max(now - one.at, 0)
+  local fades = 0.5 ^ (idle / half_life)
   one.good, one.bad, one.at = math.min(one.good * fades + tonumber(known[3] or 0), 10), one.bad * fades, now
   local function become(state, reason, ends)
     one.state, one.reason, one.since, one.ends, one.passes, one.strikes = state, reason, now, ends, 0, 0
@@ -37,6 +39,9 @@ local function judge(info, word, subject, now, rules)
   end
   if one.rest + half_life < now then
     one.doubts = ''
+  end
+  if idle > longest then
+    one.declines, one.silences = nil, nil
   end
   if one.state == 'probation' and one.ends <= now then
     become('good', '', 0)
@@ -49,6 +54,7 @@ local function judge(info, word, subject, now, rules)
   end
   if word == 'good' or word == 'passed' then
     one.good, one.rest, one.passes = one.good + 1, 0, one.passes + 1
+    one.declines, one.silences = nil, nil
     one.probes = word == 'good' and one.probes or nil
     -- Rubbish looks like a result: what a probe found, only a probe or time takes back.
     local is_probed = one.reason == 'probe' or one.reason == 'untried'
@@ -57,14 +63,23 @@ local function judge(info, word, subject, now, rules)
       one.freed = one.state == 'quarantine' and now or one.freed
       become('good', '', 0)
     end
-  elseif word == 'doubt' then
+  elseif word == 'doubt' or word == 'unanswered' then
     one.rest = now + rest
     one.doubts = string.match(string.sub(subject .. ',' .. one.doubts, 1, 1000), '^.*,')
+    one.silences = word == 'unanswered' and (one.silences or 0) + 1 or one.silences
+    if (one.silences or 0) >= least and least > 0 and one.state == 'good' then
+      become('probation', 'stalled', now + probation)
+    end
+  elseif word == 'declined' or word == 'declined_late' then
+    one.declines = math.min((one.declines or 0) + (word == 'declined' and 1 or 5), 20)
+    if one.declines >= 5 and least > 0 and (one.state == 'good' or is_trial and one.reason == 'declined') then
+      become('quarantine', 'declined', now + math.min(rest * 2 ^ (one.declines - 3), probation))
+    end
   elseif word == 'quarantine' then
     become('quarantine', 'operator', now + tonumber(subject))
   elseif word == 'absolve' then
     become('good', '', 0)
-    one.rest, one.freed, one.doubts, one.probes = 0, 0, '', nil
+    one.rest, one.freed, one.doubts, one.probes, one.declines, one.silences = 0, 0, '', nil, nil, nil
   elseif word == 'untried' then
     local is_judged = one.state == 'quarantine' or one.state == 'probation' and one.reason ~= word
     if is_judged or least == 0 or jobs == 0 then
@@ -98,6 +113,7 @@ local function judge(info, word, subject, now, rules)
     end
   end
   if one.state == 'good' and one.bad < 0.1 and one.rest <= now and one.doubts == '' and not one.probes
+    and not one.declines and not one.silences
     and now - one.freed > longest then
     redis.call('HDEL', info, 'standing')
     redis.call('HSET', info, 'goods', math.floor(one.good))

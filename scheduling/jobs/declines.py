@@ -7,10 +7,11 @@ import msgspec
 
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.retries import Retries
+from scheduling.jobs.standings import Standings
 from scheduling.model import errors, ids
 from scheduling.model.metrics import Metrics
 from scheduling.model.outcomes import Refused
-from scheduling.placement.snapshot import Fleet
+from scheduling.model.standing import Ending
 from scheduling.placement.wait_queue import ask_again
 from scheduling.store import timers
 from scheduling.store.declines import Declined
@@ -18,6 +19,8 @@ from scheduling.store.redis.connection import unattended
 from scheduling.store.stores import Stores
 
 logger = logging.getLogger(__name__)
+
+_LATE_MS = 1_000
 
 
 class Declines:
@@ -27,14 +30,14 @@ class Declines:
         self,
         *,
         stores: Stores,
-        fleet: Fleet,
         retries: Retries,
         dispatcher: Dispatcher,
         first_look_ms: int,
         metrics: Metrics,
+        standings: Standings,
     ) -> None:
+        self._standings = standings
         self._stores = stores
-        self._fleet = fleet
         self._retries = retries
         self._dispatcher = dispatcher
         self._first_look_ms = first_look_ms
@@ -73,19 +76,33 @@ class Declines:
         return declined
 
     async def go_on(
-        self, declined: Declined, *, session_id: str, job_id: str, attempt: int, node_id: str
+        self,
+        declined: Declined,
+        *,
+        session_id: str,
+        job_id: str,
+        attempt: int,
+        node_id: str,
+        held_ms: float = 0.0,
     ) -> None:
         """Free the slot of a declined attempt and bring its job to the next candidate.
+
+        The node had it for `held_ms`, during which nobody worked on it.
 
         Where none is left the job waits, within its time; where too many have declined it, or
         for too long, it is refused as one for which there was no node.
         """
         freed, record, assignment = await asyncio.gather(
-            self._stores.slots.release(node_id=node_id, job_id=job_id, attempt=attempt),
+            self._stores.slots.finish(
+                node_id=node_id,
+                job_id=job_id,
+                attempt=attempt,
+                ending=Ending.DECLINED_LATE if held_ms > _LATE_MS else Ending.DECLINED,
+            ),
             self._stores.jobs.find(session_id=session_id, job_id=job_id),
             self._stores.jobs.find_assignment(session_id=session_id, job_id=job_id),
         )
-        self._fleet.loads.record(node_id, freed.load)
+        self._standings.record(node_id, freed)
         if record is None or assignment is None:
             return
         if ids.is_probe(session_id):

@@ -14,7 +14,7 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.events import AttemptAnswered, JobCancelled, ToNode
 from scheduling.model.jobs import WAITING, Assignment, JobRecord
 from scheduling.model.outcomes import Refused
-from scheduling.model.standing import find_ending
+from scheduling.model.standing import BLAMES_SPEAKER, find_ending
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import PlacementRequest, ask_again
 from scheduling.store import timers
@@ -24,7 +24,6 @@ from scheduling.store.replies import SlotReply
 from scheduling.store.stores import Stores
 
 logger = logging.getLogger(__name__)
-
 
 # A node's own word for a job that it had before: it waits for no other, and tells nobody.
 DUPLICATE_UTTERANCE = "DUPLICATE_UTTERANCE_INDEX"
@@ -262,8 +261,11 @@ class Retries:
         """Bring an attempt that has just begun to a node that has not had the job.
 
         A job that a node failed, and that no other one can have, is refused at once with the
-        first failure. One that was lost on its way may wait for a node to come.
+        first failure, or once two nodes blame what was said. One that was lost on its way may wait.
         """
+        if failed.reason in BLAMES_SPEAKER and record.was_blamed(not_by=failed.node_id):
+            await self.refuse(record, failed.refused)
+            return
         placement_request = msgspec.structs.replace(
             ask_again(record, assignment),
             assignment=msgspec.structs.replace(assignment, attempt_id=requeued.attempt),

@@ -11,7 +11,7 @@ from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown
 from scheduling.model.events import JobCancelled, JobSettled
 from scheduling.model.jobs import JobRecord, JobState
-from scheduling.model.outcomes import Outcome, Refused
+from scheduling.model.outcomes import Outcome, Refused, Result
 from scheduling.model.speeds import Work, measure_work
 from scheduling.model.standing import Ending
 from scheduling.placement.snapshot import Fleet
@@ -23,6 +23,10 @@ from scheduling.store.stores import Stores
 logger = logging.getLogger(__name__)
 
 _TELL_AGAIN_MS = 300
+# Who had a job for less has said nothing yet.
+_SILENT_MS = 2_000
+GAP_TIMEOUT = "gap_timeout"
+"""Why a job is cancelled that a session has waited for, for as long as it may."""
 
 
 class Settlement:
@@ -64,8 +68,10 @@ class Settlement:
         stopped working on it. `work` is what a good answer took the node.
         """
         refused = isinstance(outcome, Refused)
-        # What a probe says of its node is judged by what was heard.
-        says_nothing = refused or ids.is_probe(session_id)
+        # What a probe says of its node is judged by what was heard. Who heard nothing may not have
+        # listened, and was fast at that.
+        is_empty = isinstance(outcome, Result) and outcome.is_empty
+        says_nothing = refused or is_empty or ids.is_probe(session_id)
         slot = self._stores.slots.finish(
             node_id=node_id,
             job_id=job_id,
@@ -115,14 +121,21 @@ class Settlement:
         trace_id: str,
         is_node_told: bool = True,
         work: Work | None = None,
+        ending: Ending = Ending.NOTHING,
     ) -> bool:
         """End a job without a result, wherever it stands; False when it had ended.
 
         The node it stands at is told, unless its socket is known to be closed. `work` is what it
-        took the node at the least.
+        took the node at the least, `ending` what that says of it.
         """
         end = await self._end(
-            session_id, job_id, JobState.FAILED, refused, is_node_told=is_node_told, work=work
+            session_id,
+            job_id,
+            JobState.FAILED,
+            refused,
+            is_node_told=is_node_told,
+            work=work,
+            ending=ending,
         )
         if end is None:
             return False
@@ -140,7 +153,8 @@ class Settlement:
     async def end_late(self, job: DueJob) -> bool:
         """End a job whose answer would come too late; False when it had ended.
 
-        Its node is stopped and not to blame. That it is slower than was known is learnt.
+        Its node is stopped. That it is slower than was known is learnt; one that had the
+        job for most of its time is in doubt.
         """
         late = errors.DeadlineExceeded()
         fields = await self._stores.jobs.find_fields(session_id=job.session_id, job_id=job.job_id)
@@ -151,7 +165,22 @@ class Settlement:
             utterance_index=job.utterance_index,
             trace_id=job.trace_id,
             work=self._learn_from(job, fields),
+            ending=self._judge_silence(fields),
         )
+
+    def _judge_silence(self, fields: Mapping[str, str]) -> Ending:
+        """Return what it says of a node that it has not answered an attempt by now.
+
+        One that had the job for the shorter part of its time is not to blame for that, nor one that
+        heard it while it was spoken.
+        """
+        sent_at_ms = fields.get(f"at:{fields.get('attempt')}:DISPATCHED")
+        if sent_at_ms is None or "whole_from" in fields or "open_until_ms" in fields:
+            return Ending.NOTHING
+        now_ms = clock.now_ms()
+        held_ms, age_ms = now_ms - int(sent_at_ms), now_ms - int(fields["created_at_ms"])
+        is_silent = held_ms >= max(_SILENT_MS, age_ms / 2)
+        return Ending.UNANSWERED if is_silent else Ending.NOTHING
 
     def _learn_from(self, job: DueJob, fields: Mapping[str, str]) -> Work | None:
         """Return what an attempt is thought to take its node, where that is more than was known.
@@ -168,12 +197,19 @@ class Settlement:
         return work if work is not None and work.rate_ms > known_ms else None
 
     async def cancel(self, *, job_id: str, reason: str) -> bool:
-        """End a job nobody waits for, and tell its node to stop; False when it had ended."""
+        """End a job nobody waits for, and tell its node to stop; False when it had ended.
+
+        Who waited in vain (`GAP_TIMEOUT`) leaves a node in doubt that said nothing all the time.
+        """
         session_id = ids.find_session_id(job_id)
         if session_id is None:
             return False
+        ending = Ending.NOTHING
+        if reason == GAP_TIMEOUT:
+            fields = await self._stores.jobs.find_fields(session_id=session_id, job_id=job_id)
+            ending = self._judge_silence(fields)
         refused = Refused(code="CANCELLED", message=reason)
-        end = await self._end(session_id, job_id, JobState.CANCELLED, refused)
+        end = await self._end(session_id, job_id, JobState.CANCELLED, refused, ending=ending)
         if end is None:
             return False
         self.note_delivered(session_id=session_id, job_id=job_id)
@@ -214,6 +250,7 @@ class Settlement:
         *,
         is_node_told: bool = True,
         work: Work | None = None,
+        ending: Ending = Ending.NOTHING,
     ) -> Ended | None:
         end = await self._stores.jobs.finish(
             session_id=session_id, job_id=job_id, state=state, outcome=refused, reason=refused.code
@@ -228,7 +265,11 @@ class Settlement:
                 cancelled = JobCancelled(job_id=job_id, reason=refused.message)
                 await self._delivery.to_node(end.node_id, cancelled)
             freed = await self._stores.slots.finish(
-                node_id=end.node_id, job_id=job_id, attempt=end.attempt, work=work
+                node_id=end.node_id,
+                job_id=job_id,
+                attempt=end.attempt,
+                work=work,
+                ending=ending,
             )
             await self._tenants.give_back(job_id)
             self._standings.record(end.node_id, freed)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from scheduling.model.outcomes import Refused
+from scheduling.model.standing import BLAMES_SPEAKER
 
 
 class JobState(enum.StrEnum):
@@ -302,6 +303,10 @@ class JobRecord(msgspec.Struct, frozen=True):
             return is_sent and self.holds(attempt=attempt, node_id=node_id)
         is_sent = self.state is JobState.DISPATCHED
         return is_sent and self.is_current(attempt=attempt, node_id=node_id)
+
+    def was_blamed(self, *, not_by: str) -> bool:
+        """Say whether another node than `not_by` has blamed what was said."""
+        return any(one.reason in BLAMES_SPEAKER and one.node_id != not_by for one in self.failures)
 
     def holds(self, *, attempt: int, node_id: str) -> bool:
         """Say whether an attempt is live, and so entitled to its slot."""

@@ -15,11 +15,17 @@ class NodeState(enum.StrEnum):
 
 
 class Ending(enum.StrEnum):
-    """What an attempt's end says of its node; whose fault a `DOUBT` was shows later."""
+    """What an attempt's end says of its node; whose fault a `DOUBT` was shows later.
+
+    `UNANSWERED` is one whose job ended because no answer was wanted any more.
+    """
 
     NOTHING = ""
     GOOD = "good"
     DOUBT = "doubt"
+    UNANSWERED = "unanswered"
+    DECLINED = "declined"
+    DECLINED_LATE = "declined_late"
 
 
 class Fault(enum.StrEnum):
@@ -42,14 +48,13 @@ _BY_REASON = {
     "UNREADABLE_RESULT": Fault.UNREADABLE,
     "ANSWERED_EARLY": Fault.UNREADABLE,
 }
-# What a node reports and is not to be blamed for: it has no model or no room, the audio is bad, or
-# it had the job before.
+# What a node reports and is not to be blamed for: it has no model or no room, cannot read the
+# format, or had the job before.
 _NO_FAULT = frozenset(
     {
         "CANCELLED",
         "DUPLICATE_JOB_ID",
         "DUPLICATE_UTTERANCE_INDEX",
-        "INVALID_AUDIO",
         "JOB_DECLINED",
         "MODEL_NOT_AVAILABLE",
         "NODE_OVERLOADED",
@@ -58,6 +63,9 @@ _NO_FAULT = frozenset(
     }
 )
 
+
+BLAMES_SPEAKER = frozenset({"INVALID_AUDIO", "UNSUPPORTED_AUDIO_FORMAT"})
+"""What a node says of what was said: believed once a second one says so, or none is left."""
 
 # Of these nobody knows why: the node rests, so that who says them to everything gets little.
 _NEEDS_REST = _NO_FAULT - {"CANCELLED", "JOB_DECLINED", "STREAM_GAP"}
