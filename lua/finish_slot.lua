@@ -16,7 +16,7 @@ Returns  {1, load, 'run', speeds, …}   it held a run lease
          {1, load, 'resv', speeds, …}  it held a reservation (its acceptance was lost)
          {1, load, 'none', ''}         it held nothing: already freed, or its lease had ended
          speeds is JSON where there is news of them, else ''
-         … is nothing, or the node's standing: state, reason, since, ends, rest, state before, jobs left
+         … is nothing, or the node's standing: state, reason, since, ends, rest, state before, jobs left, bad, now
 ]]
 local info, resv, run, cap = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local attempt, ending, rules, test_clock = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
@@ -38,4 +38,4 @@ local news = held ~= 'none' and note_speed(info, services, rate, now) or ''
 if not told then
   return {1, load, held, news}
 end
-return {1, load, held, news, unpack(told, 1, 7)}
+return {1, load, held, news, unpack(told, 1, 9)}

@@ -9,9 +9,10 @@ ARGV[3]  rules: half-life of outcomes (ms), faults, percent of faults, passes, p
          quarantine (ms), longest quarantine (ms), jobs of a node until a probe proves it
 ARGV[4]  test clock, or ''
 
-Returns  {1, state, reason, since, ends, rest, before, left}  the standing now, its state before, and how many jobs
-                                                              it may have until a probe proves it, -1 for any
-         {0, 'unchanged'}                                     no such node, no such doubt, or nothing to absolve it of
+Returns  {1, state, reason, since, ends, rest, before, left, bad, now}
+                             the standing now, its state before, how many jobs it may have until a probe proves it (-1
+                             for any), and its faults, in hundredths
+         {0, 'unchanged'}    no such node, no such doubt, or nothing to absolve it of
 ]]
 local info = KEYS[1]
 local word, subject, rules, test_clock = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -21,4 +22,4 @@ local told = judge(info, word, subject, now_ms(test_clock), rules)
 if not told then
   return {0, 'unchanged'}
 end
-return {1, unpack(told, 1, 7)}
+return {1, unpack(told, 1, 9)}

@@ -225,4 +225,5 @@ class StandingsModel:
             before = one.state
         elif was_untried:
             before = "good"
-        return [one.state, one.reason, one.since, one.ends, one.rest, before, one.left]
+        told = (one.state, one.reason, one.since, one.ends, one.rest, before, one.left)
+        return [*told, math.floor(one.bad * 100 + 0.5), now]

@@ -126,5 +126,6 @@ local function judge(info, word, subject, now, rules)
   elseif was_untried then
     before = 'good'
   end
-  return {one.state, one.reason, one.since, one.ends, one.rest, before, one.left or -1}
+  return {one.state, one.reason, one.since, one.ends, one.rest, before, one.left or -1, math.floor(one.bad * 100 + 0.5),
+    now}
 end

@@ -147,16 +147,20 @@ class Registry:
         """Return the standing of a node that Redis may know nothing of (ND1).
 
         It has what this process last knew of it. A new id has the worst that its credential left
-        behind, so that nobody loses a standing by another id; beside one that is connected, which
-        may be another machine, it begins on probation.
+        behind, so that nobody loses a standing by another id, nor the faults that have not led to
+        one yet; beside one that is connected, which may be another machine, it begins on probation.
         """
         known = self._fleet.find_known(node_id)
         if known is not None:
             return known.standing
-        now_ms, worst = clock.now_ms(), GOOD_STANDING
+        now_ms, worst, bad = clock.now_ms(), GOOD_STANDING, 0.0
         for sibling in siblings:
             other = self._fleet.find_known(sibling)
-            if other is None or other.standing.state_at(now_ms) is NodeState.GOOD:
+            if other is None:
+                continue
+            if self._fleet.find(sibling) is None:
+                bad = max(bad, self._rules.fade(other.standing, now_ms=now_ms))
+            if other.standing.state_at(now_ms) is NodeState.GOOD:
                 continue
             standing = other.standing
             if self._fleet.find(sibling) is not None:
@@ -165,7 +169,7 @@ class Registry:
         if worst is not GOOD_STANDING:
             told = {"node_id": node_id, "state": worst.state, "reason": worst.reason}
             logger.warning("a new node id has the standing of its credential", extra=told)
-        return worst
+        return msgspec.structs.replace(worst, bad=bad, at=now_ms) if bad else worst
 
     def _is_new(self, node_id: str, siblings: Collection[str]) -> bool:
         """Say whether a node is not known yet to this process as one that was probed, or might be.

@@ -71,7 +71,7 @@ class Standings:
         """Take a node's standing, tell other instances, and say so where its state changed."""
         standing, before = judgement.standing, judgement.before
         known = self._fleet.find(node_id)
-        if known is not None and known.standing != standing:
+        if known is not None and not standing.is_known_as(known.standing):
             self._fleet.put(msgspec.structs.replace(known, standing=standing))
         elif away := self._fleet.absent.nodes.get(node_id):
             self._fleet.absent.put(msgspec.structs.replace(away, standing=standing))

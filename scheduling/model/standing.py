@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import math
 
 import msgspec
 
@@ -40,6 +41,7 @@ class Fault(enum.StrEnum):
 
 UNTRIED = "untried"
 """Why a node is on probation that nothing speaks against: a probe is to prove it (ND10)."""
+_WORTH_TELLING, _FORGOTTEN = 0.5, 0.1
 _PROVED_BY_PROBES = frozenset({UNTRIED, Fault.PROBE})
 
 _BY_REASON = {
@@ -96,7 +98,7 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
 
     A quarantine ends with a trial once `ends` has passed, a probation by itself then. Until `rest`
     the node, which just ended an attempt badly, comes after all others. `left` jobs it may have
-    until a probe proves it, with -1 any number.
+    until a probe proves it, with -1 any number. `bad` is how much it did wrong, as of `at`.
     """
 
     state: NodeState = NodeState.GOOD
@@ -105,6 +107,8 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     ends: int = 0
     rest: int = 0
     left: int = -1
+    bad: float = 0.0
+    at: int = 0
 
     def state_at(self, now_ms: int) -> NodeState:
         """Return the state, a probation whose time is over for good."""
@@ -114,6 +118,11 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     def is_on_trial(self, now_ms: int) -> bool:
         """Say whether it may have one job, which decides."""
         return self.state is NodeState.QUARANTINE and self.ends <= now_ms
+
+    def is_known_as(self, other: "Standing") -> bool:
+        """Say whether nobody need be told of it who knows of another."""
+        is_alike = abs(self.bad - other.bad) < _WORTH_TELLING
+        return is_alike and msgspec.structs.replace(self, bad=other.bad, at=other.at) == other
 
     def is_unproven(self, now_ms: int) -> bool:
         """Say whether only a probe can prove it: jobs say nothing, rubbish looks like a result."""
@@ -159,31 +168,38 @@ class StandingRules:
     def encode_standing(self, standing: Standing) -> str:
         """Return the JSON that a node's record has of a standing; ``""`` of a good one.
 
-        What led to it is forgotten, but for how often its quarantine was doubled.
+        What led to it is forgotten, but for what it did wrong, and how often its quarantine was
+        doubled.
         """
-        if standing.state is NodeState.GOOD:
+        if standing.state is NodeState.GOOD and standing.bad < _FORGOTTEN:
             return ""
         level, span_ms = 0, self.quarantine_ms
         if standing.state is NodeState.QUARANTINE:
             level = 1
             while span_ms < min(standing.ends - standing.since, self.most_quarantine_ms):
                 span_ms, level = span_ms * 2, level + 1
-        record: dict[str, str | int] = {
+        record: dict[str, str | int | float] = {
             "state": standing.state,
             "reason": standing.reason,
             "since": standing.since,
             "ends": standing.ends,
             "rest": standing.rest,
-            "at": standing.since,
+            "at": standing.at or standing.since,
+            "bad": standing.bad,
             "doubts": "",
             "level": level,
         }
-        record |= dict.fromkeys(("good", "bad", "passes", "strikes", "freed"), 0)
+        record |= dict.fromkeys(("good", "passes", "strikes", "freed"), 0)
         if standing.reason == Fault.PROBE:
             record["probes"] = 1
         if standing.left >= 0:
             record["left"] = standing.left
         return msgspec.json.encode(record).decode()
+
+    def fade(self, standing: Standing, *, now_ms: int) -> float:
+        """Return how much of what a node did wrong counts by now."""
+        halves = max(now_ms - standing.at, 0) / self.half_life_ms
+        return standing.bad * math.pow(2, -halves)
 
     def begin_probation(self, reason: str, *, now_ms: int) -> Standing:
         """Return the standing of a node that is on probation from now on."""

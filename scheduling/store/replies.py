@@ -56,14 +56,17 @@ def read_judgement(raw: list[Any]) -> Judgement | None:
     """Return what became of a node's standing, None where nothing did."""
     if raw[0] != 1:
         return None
-    _, state, reason, since, ends, rest, before, *left = raw
+    _, state, reason, since, ends, rest, before, *more = raw
+    left, percent, at = more or (-1, 0, 0)
     standing = Standing(
         state=NodeState(state),
         reason=reason,
         since=since,
         ends=ends,
         rest=rest,
-        left=left[0] if left else -1,
+        left=left,
+        bad=percent / 100,
+        at=at,
     )
     return Judgement(standing=standing, before=NodeState(before))
 

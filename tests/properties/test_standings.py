@@ -42,7 +42,7 @@ class StandingAgainstModel(StoreMachine):
         standing = judgement.standing
         assert told == [
             *(standing.state, standing.reason, standing.since, standing.ends, standing.rest),
-            *(judgement.before, standing.left),
+            *(judgement.before, standing.left, round(standing.bad * 100), standing.at),
         ]
 
     @rule(job_id=jobs, ending=st.sampled_from(Ending), times=st.sampled_from([1, 1, 2]))

@@ -35,6 +35,7 @@ class Services:
         self.accepted = built.accepted
         self.job_recovery = built.job_recovery
         self.rooms = built.rooms
+        self.standings = built.standings
 
     async def register(self, node_id: str = "n1", *, max_jobs: int = 2) -> Node:
         registration = await self.registry.register(

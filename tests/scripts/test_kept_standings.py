@@ -5,15 +5,25 @@ import pytest
 
 from scheduling.model.standing import GOOD_STANDING, Fault, NodeState, Standing, StandingRules
 from tests.scripts.fixtures import DESCRIPTION, START_MS, Stores, make_node
+from tests.scripts.test_judge_node import fail
 
 RULES = StandingRules()
 PROBATION = Standing(
-    state=NodeState.PROBATION, reason=Fault.FAILED, since=START_MS, ends=START_MS + 60_000
+    state=NodeState.PROBATION,
+    reason=Fault.FAILED,
+    since=START_MS,
+    ends=START_MS + 60_000,
+    at=START_MS,
 )
 PROBED = msgspec.structs.replace(PROBATION, reason=Fault.PROBE)
+BEGUN = Standing(bad=2.0, at=START_MS)
 UNTRIED = msgspec.structs.replace(PROBATION, reason="untried", left=2)
 QUARANTINE = Standing(
-    state=NodeState.QUARANTINE, reason=Fault.STALLED, since=START_MS, ends=START_MS + 120_000
+    state=NodeState.QUARANTINE,
+    reason=Fault.STALLED,
+    since=START_MS,
+    ends=START_MS + 120_000,
+    at=START_MS,
 )
 
 
@@ -43,7 +53,7 @@ async def find(stores: Stores) -> Standing:
 
 
 @pytest.mark.req("ND1", "G5")
-@pytest.mark.parametrize("standing", [GOOD_STANDING, PROBATION, PROBED, UNTRIED, QUARANTINE])
+@pytest.mark.parametrize("standing", [GOOD_STANDING, BEGUN, PROBATION, PROBED, UNTRIED, QUARANTINE])
 async def test_a_standing_is_written_back_with_a_lost_node(
     standing: Standing, stores: Stores
 ) -> None:
@@ -53,12 +63,28 @@ async def test_a_standing_is_written_back_with_a_lost_node(
 
 
 @pytest.mark.req("ND1", "G5")
-@pytest.mark.parametrize("standing", [GOOD_STANDING, PROBATION, PROBED, UNTRIED, QUARANTINE])
+@pytest.mark.parametrize("standing", [GOOD_STANDING, BEGUN, PROBATION, PROBED, UNTRIED, QUARANTINE])
 async def test_a_node_that_redis_knows_nothing_of_begins_as_it_is_known(
     standing: Standing, stores: Stores
 ) -> None:
     assert await register(stores, standing) == standing
     assert await find(stores) == standing
+
+
+@pytest.mark.req("ND1")
+async def test_faults_that_have_led_to_nothing_yet_count_with_those_that_follow(
+    stores: Stores,
+) -> None:
+    await register(stores, BEGUN)
+    third = await fail(stores, "job-1")
+
+    assert third is not None
+    assert third.standing.state is NodeState.PROBATION
+
+
+@pytest.mark.req("ND1")
+def test_they_fade_while_nobody_has_the_id() -> None:
+    assert RULES.fade(BEGUN, now_ms=START_MS + RULES.half_life_ms) == 1.0
 
 
 @pytest.mark.req("ND1")
