@@ -87,6 +87,7 @@ async def _join(lingua: Lingua, count: int, *, is_rubbish: bool) -> AsyncIterato
             node = await stack.enter_async_context(Hearing.connect(lingua.url(NODE)))
             node.is_rubbish = is_rubbish
             await node.register(ENGLISH)
+            node.beat_on()
             nodes.append(node)
         yield nodes
 
@@ -142,6 +143,7 @@ async def test_who_declines_its_probe_is_no_better_known_and_has_no_more_jobs(
         async with _rush(lingua) as ended, Hearing.connect(lingua.url(NODE)) as liar:
             liar.is_rubbish = liar.declines_probes = True
             await liar.register(ENGLISH)
+            liar.beat_on()
             await eventually(lambda: liar.assigned == MOST_JOBS)
             before = len(ended)
             await eventually(lambda: len(ended) > before + 2 * CALLERS)
@@ -157,6 +159,7 @@ async def test_who_offers_english_only_later_is_untried_then(
         async with _rush(lingua) as ended, Hearing.connect(lingua.url(NODE)) as liar:
             liar.is_rubbish = liar.declines_probes = True
             await liar.register(("xx", "yy"))
+            liar.beat_on()
             assert read_states(lingua, [liar]) == [("good", "")]
             await liar.heartbeat(
                 language_capabilities=register_frame(ENGLISH)["language_capabilities"]
