@@ -19,12 +19,12 @@ from scheduling.model.rooms import Caption
 from scheduling.rooms.captions import Captions
 from sessions_app import messages
 from sessions_app.requests import aim_at
+from sessions_app.room_speech import PCM16, make_pcm16
 
 logger = logging.getLogger(__name__)
 
 # Utterances whose place in the room is remembered, and captions that wait to leave.
 _MOST_SAID, _MOST_PARTS = 256, 64
-_PCM16 = "pcm16"
 
 
 class _Said:
@@ -140,7 +140,8 @@ class RoomAudience:
                     lang=lang,
                     text=result.text_translated or result.text_asr,
                     source_text=result.text_asr,
-                    **_read_speech(result),
+                    audio=result.tts_audio,
+                    audio_format=result.tts_format,
                 )
             )
             return True
@@ -209,16 +210,18 @@ class RoomAudience:
     async def _send_all(self) -> None:
         try:
             while self._leaving:
-                await self._captions.show(self._leaving.popleft())
+                await self._show(self._leaving.popleft())
         finally:
             self._is_sending = False
 
+    async def _show(self, caption: Caption) -> None:
+        """Show a caption with its speech as pages play it in rooms; without, where there is none.
 
-def _read_speech(result: Result) -> dict[str, str]:
-    """Return the speech of a result as pages play it in rooms: PCM16, whatever they are told (RM5).
-
-    Opus would be noise there; its text is shown all the same.
-    """
-    if not result.tts_audio or result.tts_format != _PCM16:
-        return {}
-    return {"audio": result.tts_audio, "audio_format": _PCM16}
+        A clause that cannot be played is nothing at all: the result has its text.
+        """
+        if caption.audio and caption.audio_format != PCM16:
+            speech = await make_pcm16(caption.audio, caption.audio_format)
+            if not speech and caption.clause >= 0:
+                return
+            caption = msgspec.structs.replace(caption, audio=speech, audio_format=PCM16)
+        await self._captions.show(caption)
