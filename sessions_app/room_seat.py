@@ -1,5 +1,7 @@
 """A session's seat in a room: one at a time, taken and left by the words of its speaker."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 
 import msgspec
@@ -17,6 +19,7 @@ from sessions_app.requests import Profile
 from sessions_app.result_frames import Frame
 from sessions_app.room_audience import RoomAudience
 
+_LOOK_AGAIN_S = 0.2
 _OVER = "The room is over."
 
 
@@ -106,12 +109,18 @@ class RoomSeat:
                 self._show(event)
 
     async def depart(self) -> None:
-        """Free the seat: its speaker left, or its socket is gone for good."""
+        """Free the seat: its speaker left, or its socket is gone for good.
+
+        Where Redis does not answer that is done once it does: nobody else would free it.
+        """
         code = self.code or self._maybe
         if not code:
             return
         self.abandon()
-        await self._rooms.leave(code, member_id=self._opened.session_id, at=self._rooms.instance_id)
+        try:
+            await self._free(code)
+        except DependencyDown:
+            self._background.run(self._free_later(code), name="a seat's end")
 
     def abandon(self) -> None:
         """Hear no more of the room: it is over, or the session goes on elsewhere."""
@@ -148,6 +157,16 @@ class RoomSeat:
             await self._rooms.tell_members(restored)
         else:
             self.hear(RoomEnded(room_code=self.code, reason="lost"))
+
+    async def _free(self, code: str) -> None:
+        await self._rooms.leave(code, member_id=self._opened.session_id, at=self._rooms.instance_id)
+
+    async def _free_later(self, code: str) -> None:
+        while code != self.code:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            with contextlib.suppress(DependencyDown):
+                await self._free(code)
+                return
 
     async def _create(self, message: room_messages.CreateRoom, *, sender: str) -> None:
         member = self._make_member(message.display_name, message.preferred_lang)

@@ -248,8 +248,8 @@ class Speaker:
         self._timer.cancel()
         self.live.stop()
         self.results.stop()
-        await self.submission.cancel_all()
         await self.room.depart()
+        await self.submission.cancel_all()
 
     async def park(self) -> None:
         """The socket is gone, the jobs go on: whatever ends now is kept in Redis.

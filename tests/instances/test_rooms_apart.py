@@ -1,15 +1,18 @@
 """Rooms whose members are on several instances (RM2): none notices, and no loss ends one."""
 
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.instances.layers import LAYERS
-from tests.instances.servers import MORTAL, Cluster, kill
+from tests.instances.servers import HASTY, MORTAL, Cluster, kill
 from tests.peers.frames import Frame, draw_languages
 from tests.peers.member import Member, list_names
 from tests.peers.node import FakeNode
+from tests.redis_under_test import OwnRedis
 from tests.server.launcher import Instance
 from tests.waiting import eventually
 
@@ -197,3 +200,20 @@ async def test_whoever_guesses_codes_is_soon_not_looked_up_any_more(cluster: Clu
             codes = [await cid.refused(wrong) for _ in range(8)]
         assert codes[-1] == "RATE_LIMITED"
         assert await cid.refused({"type": "room_join", "room_code": ann.code}) == "RATE_LIMITED"
+
+
+@pytest.mark.req("RM2")
+async def test_who_went_while_redis_slept_has_left_when_it_is_awake(
+    cluster: Cluster, own_redis: OwnRedis
+) -> None:
+    one, two = cluster.start(**HASTY), cluster.start(**HASTY)
+    async with in_room(one, two, draw_languages()) as (ann, bob):
+        os.kill(own_redis.pid, signal.SIGSTOP)
+        try:
+            for member in (bob, ann):
+                await member.send({"type": "room_create", "client_ts": 1})
+                await member.next("error", code="SCHEDULER_DEPENDENCY_DOWN")
+                bob.drop()
+        finally:
+            os.kill(own_redis.pid, signal.SIGCONT)
+        await ann.sees("Ann")
