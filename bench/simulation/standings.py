@@ -48,6 +48,7 @@ class Score:
     left: int = -1
     declines: int = 0
     silences: int = 0
+    unasked: bool = False
 
     @property
     def is_on_trial(self) -> bool:
@@ -63,14 +64,18 @@ class Score:
 
     def move_to(self, now: int, rules: Rules, *, goods: int) -> None:
         """Let time pass: outcomes fade, and what has an end ends."""
-        if now - self.at > rules.longest:
+        is_long_ago = now - self.at > rules.longest
+        if is_long_ago:
             self.declines = self.silences = 0
+            self.unasked = False
         fades = 0.5 ** (max(now - self.at, 0) / rules.half_life)
         self.good = min(self.good * fades + goods, _MOST_GOOD)
         self.bad, self.at = self.bad * fades, now
         if self.rest + rules.half_life < now:
             self.doubts = ""
         if self.state == "probation" and self.ends <= now:
+            is_judged = self.reason != "untried" and not is_long_ago
+            self.unasked = self.passes == 0 and is_judged
             self.become("good")
 
     def take(self, word: str, subject: str, rules: Rules) -> bool:
@@ -92,6 +97,7 @@ class Score:
                 self.become("good")
                 self.rest, self.freed, self.doubts, self.probes = 0, 0, "", 0
                 self.declines = self.silences = 0
+                self.unasked = False
             case _:
                 if f",{subject}," not in f",{self.doubts},":
                     return False
@@ -102,6 +108,7 @@ class Score:
     def _pass(self, rules: Rules, *, by_probe: bool) -> None:
         self.good, self.rest, self.passes = self.good + 1, 0, self.passes + 1
         self.declines = self.silences = 0
+        self.unasked = False
         self.probes = 0 if by_probe else self.probes
         is_probed = self.reason in _PROVED_BY_PROBES
         has_passed = self.state == "probation" and self.passes >= rules.passes and not is_probed
@@ -154,10 +161,12 @@ class Score:
         self.level = min(level + 1, _HIGHEST_LEVEL)
 
     def _fail(self, fault: str, rules: Rules) -> None:
-        self.bad += 2 if fault in _HEAVY else 1
+        self.bad += 3 if fault in _HEAVY else 1
         self.strikes += 1
         is_guilty = self.bad * 100 >= rules.percent * (self.good + self.bad)
-        if self.is_on_trial or (self.state == "probation" and self.strikes > 1):
+        is_struck_again = self.state == "probation" and self.strikes > 1
+        if self.is_on_trial or is_struck_again or (self.state == "good" and self.unasked):
+            self.unasked = False
             self._lock_up(fault, rules, is_next=self.is_on_trial)
         elif self.state == "probation":
             self.ends = self.at + rules.probation
@@ -167,7 +176,7 @@ class Score:
     def is_forgotten(self, rules: Rules) -> bool:
         """Say whether nothing of it matters any more."""
         is_clean = self.state == "good" and self.bad < _FORGOTTEN and not self.doubts
-        is_clean = is_clean and not (self.probes or self.declines or self.silences)
+        is_clean = is_clean and not (self.probes or self.declines or self.silences or self.unasked)
         return is_clean and self.rest <= self.at and self.at - self.freed > rules.longest
 
 

@@ -41,9 +41,11 @@ local function judge(info, word, subject, now, rules)
     one.doubts = ''
   end
   if idle > longest then
-    one.declines, one.silences = nil, nil
+    one.declines, one.silences, one.unasked = nil, nil, nil
   end
   if one.state == 'probation' and one.ends <= now then
+    -- Where others had room nobody asked it: then nothing is known but what put it there.
+    one.unasked = one.passes == 0 and one.reason ~= 'untried' and idle <= longest or nil
     become('good', '', 0)
   end
   local is_trial = one.state == 'quarantine' and one.ends <= now
@@ -54,7 +56,7 @@ local function judge(info, word, subject, now, rules)
   end
   if word == 'good' or word == 'passed' then
     one.good, one.rest, one.passes = one.good + 1, 0, one.passes + 1
-    one.declines, one.silences = nil, nil
+    one.declines, one.silences, one.unasked = nil, nil, nil
     one.probes = word == 'good' and one.probes or nil
     -- Rubbish looks like a result: what a probe found, only a probe or time takes back.
     local is_probed = one.reason == 'probe' or one.reason == 'untried'
@@ -79,7 +81,7 @@ local function judge(info, word, subject, now, rules)
     become('quarantine', 'operator', now + tonumber(subject))
   elseif word == 'absolve' then
     become('good', '', 0)
-    one.rest, one.freed, one.doubts, one.probes, one.declines, one.silences = 0, 0, '', nil, nil, nil
+    one.rest, one.freed, one.doubts, one.probes, one.declines, one.silences, one.unasked = 0, 0, '', nil, nil, nil, nil
   elseif word == 'untried' then
     local is_judged = one.state == 'quarantine' or one.state == 'probation' and one.reason ~= word
     if is_judged or least == 0 or jobs == 0 then
@@ -102,8 +104,9 @@ local function judge(info, word, subject, now, rules)
       return
     end
     one.doubts = string.sub(one.doubts, 1, from - 1) .. string.sub(one.doubts, to)
-    one.bad, one.strikes = one.bad + ((word == 'silent' or word == 'stalled') and 2 or 1), one.strikes + 1
-    if is_trial or one.state == 'probation' and one.strikes > 1 then
+    one.bad, one.strikes = one.bad + ((word == 'silent' or word == 'stalled') and 3 or 1), one.strikes + 1
+    if is_trial or one.state == 'probation' and one.strikes > 1 or one.state == 'good' and one.unasked then
+      one.unasked = nil
       lock_up()
     elseif one.state == 'probation' then
       one.ends = now + probation
@@ -113,7 +116,7 @@ local function judge(info, word, subject, now, rules)
     end
   end
   if one.state == 'good' and one.bad < 0.1 and one.rest <= now and one.doubts == '' and not one.probes
-    and not one.declines and not one.silences
+    and not one.declines and not one.silences and not one.unasked
     and now - one.freed > longest then
     redis.call('HDEL', info, 'standing')
     redis.call('HSET', info, 'goods', math.floor(one.good))

@@ -54,11 +54,41 @@ async def test_a_node_that_fails_is_on_probation_and_then_in_quarantine(stores: 
 @pytest.mark.req("ND1")
 @pytest.mark.parametrize("fault", [Fault.SILENT, Fault.STALLED])
 async def test_who_lets_a_speaker_wait_is_on_probation_sooner(stores: Stores, fault: Fault) -> None:
-    await fail(stores, "job-1", fault=fault)
-    judgement = await fail(stores, "job-2", fault=fault)
+    judgement = await fail(stores, "job-1", fault=fault)
 
     assert judgement is not None
     assert (judgement.standing.state, judgement.standing.reason) == (NodeState.PROBATION, fault)
+
+
+@pytest.mark.req("ND1")
+async def test_a_probation_in_which_nobody_asked_a_node_proves_nothing(stores: Stores) -> None:
+    """Others had room: of a node that stalls each time nothing was learnt meanwhile."""
+    await fail(stores, "job-1", fault=Fault.STALLED)
+    stores.advance_clock(RULES.probation_ms + 30_000)
+
+    judgement = await fail(stores, "job-2", fault=Fault.STALLED)
+
+    assert judgement is not None
+    assert judgement.standing.state is NodeState.QUARANTINE
+
+
+@pytest.mark.req("ND1")
+@pytest.mark.parametrize("since", ["a good job", "a long time"])
+async def test_a_probation_in_which_nobody_asked_a_node_is_forgotten(
+    since: str, stores: Stores
+) -> None:
+    await fail(stores, "job-1", fault=Fault.STALLED)
+    stores.advance_clock(RULES.probation_ms)
+    if since == "a good job":
+        await end(stores, "job-2", Ending.GOOD)
+        stores.advance_clock(RULES.probation_ms)
+    else:
+        stores.advance_clock(MANY_S * 1_000 + 1)
+
+    judgement = await fail(stores, "job-3", fault=Fault.FAILED)
+
+    assert judgement is not None
+    assert judgement.standing.state is NodeState.GOOD
 
 
 @pytest.mark.req("ND2")
