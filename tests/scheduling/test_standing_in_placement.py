@@ -184,8 +184,9 @@ def test_no_fleet_with_a_free_slot_locks_itself_out(
         ("PROCESSING_ERROR", Fault.FAILED),
         ("ASR_TIMEOUT", Fault.FAILED),
         ("A_WORD_OF_ITS_OWN", Fault.FAILED),
+        ("INVALID_AUDIO", Fault.FAILED),
         *((reason, None) for reason in ("node_offline", "stream_gap", "late_accept", "job_ended")),
-        *((reason, None) for reason in ("MODEL_NOT_AVAILABLE", "INVALID_AUDIO", "JOB_DECLINED")),
+        *((reason, None) for reason in ("MODEL_NOT_AVAILABLE", "CANCELLED", "JOB_DECLINED")),
         *((reason, None) for reason in ("DUPLICATE_UTTERANCE_INDEX", "NODE_OVERLOADED", "")),
     ],
 )
