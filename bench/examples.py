@@ -16,7 +16,7 @@ _PLAIN: dict[type[msgspec.inspect.Type], Any] = {
 }
 
 # What a field must say beside being of its type.
-_WORDS = {"src_lang": "en", "tgt_lang": "zh"}
+_WORDS = {"src_lang": "en", "tgt_lang": "zh", "preferred_lang": "fr"}
 
 
 def list_members(union: object) -> list[type[msgspec.Struct]]:
