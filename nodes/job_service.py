@@ -84,6 +84,8 @@ class NodeJobService:
 
     def _watch(self, connection: NodeConnection, event: JobAssigned, held: Held) -> None:
         """Let another node have the job as well, should this one take long."""
+        # A timer keeps what is named here, long after the job: not its frame.
+        job_id = event.job_id
 
         def note_hedged() -> None:
             held.hedged = True
@@ -92,7 +94,7 @@ class NodeJobService:
             Watched(
                 event=event,
                 node_id=connection.node_id,
-                is_held=lambda: connection.held.get(event.job_id) is held,
+                is_held=lambda: connection.held.get(job_id) is held,
                 note_hedged=note_hedged,
                 is_accepted=lambda: held.accepted,
                 accepts_within_ms=_find_wait_for_word(connection),

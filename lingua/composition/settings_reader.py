@@ -103,7 +103,10 @@ def read_core() -> CoreConfiguration:
             rest_ms=settings.LINGUA_NODE_REST_MS,
             quarantine_ms=round(settings.LINGUA_NODE_QUARANTINE_S * 1000),
             most_quarantine_ms=round(settings.LINGUA_NODE_QUARANTINE_MAX_S * 1000),
-            untried_jobs=settings.LINGUA_NODE_UNTRIED_JOBS,
+            # Where nobody is probed, nobody waits to be.
+            untried_jobs=settings.LINGUA_NODE_UNTRIED_JOBS
+            if settings.LINGUA_NODE_PROBE_INTERVAL_S
+            else 0,
         ),
         probes=ProbeRules(
             interval_s=settings.LINGUA_NODE_PROBE_INTERVAL_S,

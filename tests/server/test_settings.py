@@ -67,6 +67,13 @@ def test_a_value_that_is_told_nothing_is_what_the_settings_say_of_themselves(
     assert told == type(told)()
 
 
+@pytest.mark.req("ND10")
+def test_where_nobody_is_probed_nobody_waits_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "LINGUA_NODE_PROBE_INTERVAL_S", 0.0)
+
+    assert settings_reader.read_core().standing.untried_jobs == 0
+
+
 def test_the_unit_is_in_the_name_and_in_the_table() -> None:
     for name, (_, unit, _) in _documented().items():
         expected = next((unit for end, unit in _UNITS.items() if name.endswith(end)), None)
