@@ -26,7 +26,8 @@ LINGUA_NODE_SLOW_START_S = env_float("LINGUA_NODE_SLOW_START_S", default=10, min
 LINGUA_RANK = env_str("LINGUA_RANK", default="speed", choices=("speed", "load"))
 # An idle node is probed each so often, and when it joins; 0: never.
 LINGUA_NODE_PROBE_INTERVAL_S = env_float("LINGUA_NODE_PROBE_INTERVAL_S", default=300, minimum=0)
-# Jobs of a node that joined until a probe proves it, while others can serve; 0, or where nobody is probed: any number.
+# Jobs of a node that joined until a probe proves it, while others can serve; 0, or where nobody
+# is probed: any number.
 LINGUA_NODE_UNTRIED_JOBS = env_int("LINGUA_NODE_UNTRIED_JOBS", default=5, minimum=0)
 # A node that failed a probe is probed again after so long.
 LINGUA_NODE_PROBE_AGAIN_S = env_float("LINGUA_NODE_PROBE_AGAIN_S", default=1, minimum=0.05)
