@@ -147,6 +147,7 @@ class RoomAudience:
             return True
         code = event.outcome.code if isinstance(event.outcome, Refused) else "silence_detected"
         self._send(self._make_caption(said, event, lang=lang, reason=code.lower()))
+        self._miss_own(said, event, reason=code.lower())
         return said.is_shown or bool(said.waits_for)
 
     def take_missing(self, request: Request, *, reason: str) -> bool:
@@ -157,6 +158,7 @@ class RoomAudience:
             return False
         said.waits_for.discard(lang)
         self._send(self._make_caption(said, job, lang=lang, reason=reason))
+        self._miss_own(said, job, reason=reason)
         return True
 
     def take_part(self, event: TranslationHeard | ClauseSpoken, *, request: Request | None) -> bool:
@@ -184,6 +186,12 @@ class RoomAudience:
             lang, said.own_lang = said.own_lang, ""
             text = result.text_asr
             self._send(self._make_caption(said, event, lang=lang, text=text, source_text=text))
+
+    def _miss_own(self, said: _Said, event: JobSettled | Assignment, *, reason: str) -> None:
+        """Say that nobody recognized it, once no job is left that might have."""
+        if said.own_lang and not said.waits_for:
+            lang, said.own_lang = said.own_lang, ""
+            self._send(self._make_caption(said, event, lang=lang, reason=reason))
 
     def _make_caption(
         self, said: _Said, event: JobSettled | Assignment, *, lang: str, **what: Any

@@ -117,10 +117,7 @@ class RoomSeat:
         if not code:
             return
         self.abandon()
-        try:
-            await self._free(code)
-        except DependencyDown:
-            self._background.run(self._free_later(code), name="a seat's end")
+        await self._free_in_time(code)
 
     def abandon(self) -> None:
         """Hear no more of the room: it is over, or the session goes on elsewhere."""
@@ -161,6 +158,14 @@ class RoomSeat:
     async def _free(self, code: str) -> None:
         await self._rooms.leave(code, member_id=self._opened.session_id, at=self._rooms.instance_id)
 
+    async def _free_in_time(self, code: str) -> None:
+        if not code:
+            return
+        try:
+            await self._free(code)
+        except DependencyDown:
+            self._background.run(self._free_later(code), name="a seat's end")
+
     async def _free_later(self, code: str) -> None:
         while code != self.code:
             await asyncio.sleep(_LOOK_AGAIN_S)
@@ -192,15 +197,14 @@ class RoomSeat:
             except Exception:
                 self._maybe = ""
                 raise
-            await self._leave_former()
+            # What the new room is told before somebody hears it is lost: the former waits.
+            former = self.code
+            self.abandon()
             # First, or the page of who joins waits for ever.
             self._say(room_frames.tell_created(room))
             self._sit_down(room, member)
+        await self._free_in_time(former)
         await self._rooms.tell_members(room)
-
-    async def _leave_former(self) -> None:
-        self._maybe = ""
-        await self.depart()
 
     async def _leave(self, code: str, *, sender: str) -> None:
         """Whoever has no seat in a room that it leaves lets its members be told again."""
@@ -260,6 +264,10 @@ class RoomSeat:
         self.code, self._member = room.code, member
         self._audience.enter(room.code, name=member.display_name)
         self._rooms.broadcast.attach(room, self)
+        known = self._rooms.broadcast.find(room.code)
+        if known is not None and known.version > room.version:
+            # All others know more than this seat was told of, and it is not told again.
+            self.hear(MembersChanged(room=known))
 
     def _show(self, caption: Caption) -> None:
         """Show what another said in the language listened in here; its index is used up here."""

@@ -10,8 +10,9 @@ from sessions_app.listening.shown_captions import ShownCaption
 
 # Before the first caption of a room.
 NO_CAPTION = (0, 0)
-# Two numbers of 64 bits.
+# Two numbers of 64 bits; nothing comes after the last.
 _LONGEST_ID = 41
+_LAST_NUMBER = 2**64 - 1
 # What is said while a listener is told of the last minutes; beyond, the oldest are left out.
 _MOST_HELD = 64
 
@@ -64,4 +65,5 @@ def read_caption_id(text: str) -> tuple[int, int]:
     is_one = ms.isascii() and ms.isdigit() and number.isascii() and number.isdigit()
     if not is_one or len(text) > _LONGEST_ID:
         return NO_CAPTION
-    return int(ms), int(number)
+    place = int(ms), int(number)
+    return place if max(place) < _LAST_NUMBER else NO_CAPTION

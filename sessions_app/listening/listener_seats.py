@@ -71,19 +71,7 @@ class ListenerSeats:
 
         :raises DependencyDown: Redis did not answer
         """
-        code = listener.room_code
-        hall = self._halls.get(code)
-        if hall is None or not hall.remove(listener):
-            return
-        listener.room_code = ""
-        self._note(-1)
-        await self._empty(code, hall)
-        await self._rooms.leave(
-            code,
-            member_id=listener.listener_id,
-            kind=MemberKind.LISTENER,
-            at=self._rooms.instance_id,
-        )
+        await self._free(listener, self._stand_up(listener))
 
     def end(self, hall: "_Hall", *, code: str) -> None:
         """A room is over: tell who listened."""
@@ -100,6 +88,29 @@ class ListenerSeats:
         """Redis lost who listens, and the room was written back."""
         self._background.run(self._seat_again(hall, code), name="listeners to seat again")
 
+    def _stand_up(self, listener: Listener) -> str:
+        """Let a listener hear no more of its room; return which that was, "" for none."""
+        code = listener.room_code
+        hall = self._halls.get(code)
+        if hall is None or not hall.remove(listener):
+            return ""
+        listener.room_code = ""
+        self._note(-1)
+        return code
+
+    async def _free(self, listener: Listener, code: str) -> None:
+        if not code:
+            return
+        hall = self._halls.get(code)
+        if hall is not None:
+            await self._empty(code, hall)
+        await self._rooms.leave(
+            code,
+            member_id=listener.listener_id,
+            kind=MemberKind.LISTENER,
+            at=self._rooms.instance_id,
+        )
+
     async def _seat(self, listener: Listener, *, code: str, lang: str, peer: Peer) -> None:
         async with self._rooms.broadcast.entering(code):
             member = make_member(
@@ -109,9 +120,8 @@ class ListenerSeats:
                 kind=MemberKind.LISTENER,
             )
             room = await self._rooms.join(code, member, sender=peer.sender)
-            with contextlib.suppress(DependencyDown):
-                # Of the room before; where Redis does not say so, that seat ends with its room.
-                await self.leave(listener)
+            # What the room is told before somebody hears it is lost: the one before waits.
+            former = self._stand_up(listener)
             hall = self._halls.get(code)
             if hall is None:
                 hall = self._halls[code] = _Hall(code, seats=self)
@@ -119,6 +129,9 @@ class ListenerSeats:
             listener.move(room_code=code, lang=lang)
             hall.add(listener)
             self._note(1)
+        with contextlib.suppress(DependencyDown):
+            # Where Redis does not say so, that seat ends with its room.
+            await self._free(listener, former)
         meant = peer.principal.room_id if peer.principal is not None else ""
         if meant and meant != room.room_id:
             await self.leave(listener)

@@ -190,6 +190,19 @@ async def test_a_speaker_whom_nobody_can_be_translated_is_told(hall: Hall) -> No
 
 
 @pytest.mark.req("RM3")
+async def test_who_understands_a_speaker_is_told_where_nobody_recognized_it(hall: Hall) -> None:
+    ann = await hall.member("Ann", hall.heard)
+    bob = await hall.member("Bob", hall.spoken)
+    await hall.member("Eve", hall.unserved)
+    await hall.node(hall.heard)
+
+    await ann.say(0)
+
+    missing = await bob.next("missing_result")
+    assert (missing["reason"], missing["session_id"]) == ("no_capable_node", ann.session_id)
+
+
+@pytest.mark.req("RM3")
 async def test_who_waits_for_a_slow_language_holds_up_no_other(hall: Hall) -> None:
     ann = await hall.member("Ann", hall.spoken)
     bob = await hall.member("Bob", hall.heard)

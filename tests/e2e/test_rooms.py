@@ -222,6 +222,26 @@ async def test_joining_another_room_leaves_the_first(lingua: Lingua) -> None:
 
 
 @pytest.mark.req("RM1")
+async def test_who_changes_rooms_while_others_come_is_told_who_is_there(lingua: Lingua) -> None:
+    async with (
+        three(lingua) as (ann, bob, cid),
+        Member.open(lingua.url(PATH), PAIR) as dan,
+    ):
+        await dan.create_room(display_name="Dan")
+        for name, member in (("Bob", bob), ("Cid", cid)):
+            await member.send({"type": "room_join", "room_code": dan.code, "display_name": name})
+
+        for member in (bob, cid, dan):
+            await member.next(
+                lambda frame: (
+                    frame["type"] == "room_members"
+                    and sorted(list_names(frame)) == ["Bob", "Cid", "Dan"]
+                )
+            )
+        await ann.sees("Ann")
+
+
+@pytest.mark.req("RM1")
 async def test_a_preference_is_kept_and_told_to_all(lingua: Lingua) -> None:
     async with three(lingua) as (ann, bob, _):
         await bob.prefer(ann.session_id, wanted=False)

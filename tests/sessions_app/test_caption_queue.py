@@ -182,6 +182,9 @@ async def test_an_event_has_the_id_of_its_caption() -> None:
         "$",
         "(7-0",
         "1" * 30 + "-" + "1" * 30,
+        "18446744073709551616-0",
+        "7-18446744073709551616",
+        "18446744073709551615-18446744073709551615",
     ],
 )
 def test_what_is_no_id_of_a_caption_is_none(text: str) -> None:

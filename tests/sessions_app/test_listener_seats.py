@@ -211,7 +211,7 @@ async def test_who_comes_back_hears_what_it_missed(scene: Scene) -> None:
     assert back.texts() == ["frase 2"]
 
 
-@pytest.mark.parametrize("after", ["nothing", "$", "(1-0", "9" * 60, "-", "1-0\n"])
+@pytest.mark.parametrize("after", ["nothing", "$", "(1-0", "9" * 60, "9" * 20 + "-0", "-", "1-0\n"])
 async def test_who_says_nothing_of_use_about_its_last_caption_hears_all(
     scene: Scene, after: str
 ) -> None:
