@@ -92,20 +92,26 @@ async def test_a_job_under_way_is_refused_by_name_wherever_it_is_asked_for_and_t
 @pytest.mark.usefixtures("own_redis")
 async def test_a_result_that_was_there_is_there_again(cluster: Cluster) -> None:
     pair = draw_languages()
-    one, two = cluster.start(), cluster.start()
-    async with HttpNode(two.address) as node:
-        await node.register(pair)
-        node.work()
-        fetched, unasked = [await dispatch(one.address, pair) for _ in range(2)]
-        before = await await_end(two.address, fetched["job_id"])
-        key = cluster.key("{session:%s}:outcome:%s") % (unasked["session_id"], unasked["job_id"])
-        await eventually(lambda: cluster.redis.exists(key), "no outcome", within_s=DEADLINE_S)
+    async with HookReceiver.open() as receiver:
+        one, two = start_two(cluster, receiver)
+        async with HttpNode(two.address) as node:
+            await node.register(pair)
+            node.work()
+            fetched, unasked = [await dispatch(one.address, pair) for _ in range(2)]
+            before = await await_end(two.address, fetched["job_id"])
+            place = (unasked["session_id"], unasked["job_id"])
+            key = cluster.key("{session:%s}:outcome:%s") % place
+            await eventually(lambda: cluster.redis.exists(key), "no outcome", within_s=DEADLINE_S)
+            # Whoever holds them has heard of both once it tells of one that came after them.
+            callback = {"url": f"http://{receiver.address}/", "secret": SECRET}
+            await dispatch(one.address, pair, callback=callback)
+            await receiver.next(1)
 
-        forget_all(cluster)
+            forget_all(cluster)
 
-        for job_id in (fetched["job_id"], unasked["job_id"]):
-            ended = await await_end(two.address, job_id)
-            assert ended["result"]["text_asr"] == before["result"]["text_asr"]
+            for job_id in (fetched["job_id"], unasked["job_id"]):
+                ended = await await_end(two.address, job_id)
+                assert ended["result"]["text_asr"] == before["result"]["text_asr"]
 
 
 @pytest.mark.req("ED7", "J16")
