@@ -16,6 +16,8 @@ from operators.db.installation import get_installation, install
 from scheduling.model.metrics import Metrics
 from scheduling.store.redis.connection import Connection
 from tests.e2e.servers import Lingua, Servers
+from tests.manage import issue_api_token
+from tests.peers.http import ask
 from tests.redis_under_test import open_redis
 from tests.waiting import eventually
 
@@ -118,3 +120,20 @@ def reinstall() -> Iterator[Callable[..., None]]:
 
     yield change
     install(before)
+
+
+@pytest.fixture(scope="module")
+def token(lingua: Lingua) -> str:
+    """Return an API token that may operate."""
+    return issue_api_token(var=lingua.instance.notes_file.parent / "var")
+
+
+@pytest.fixture
+def act(lingua: Lingua, token: str) -> Callable[..., Any]:
+    """Post to a path; return the status and what was answered."""
+
+    async def post(path: str, *, shown: str = token) -> tuple[int, Any]:
+        answer = await ask(lingua.instance.address, path, token=shown)
+        return answer.status, answer.json
+
+    return post

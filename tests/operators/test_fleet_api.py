@@ -11,7 +11,6 @@ import pytest
 
 from tests.databases import Database
 from tests.e2e.servers import Lingua
-from tests.manage import issue_api_token
 from tests.operators.conftest import Api
 from tests.peers.frames import draw_languages
 from tests.peers.node import FakeNode
@@ -36,12 +35,6 @@ _TRIES = 5
 # Timers of nodes: of one that lives they move, of those that left before they run out.
 _OF_NODES = ("silent|", "gone|")
 _COMMANDS = ("drain", "resume", "cordon", "disconnect")
-
-
-@pytest.fixture(scope="module")
-def token(lingua: Lingua) -> str:
-    """A token that may operate, made by the command on the server's own database."""
-    return issue_api_token(var=lingua.instance.notes_file.parent / "var")
 
 
 @pytest.fixture

@@ -7,30 +7,12 @@ import pytest
 
 from tests.databases import Database
 from tests.e2e.servers import Lingua
-from tests.manage import issue_api_token
 from tests.peers.frames import draw_languages
-from tests.peers.http import ask
 from tests.peers.node import FakeNode
 from tests.peers.speaker import Speaker
 from tests.waiting import eventually
 
 SESSION, NODE = "/ws/session", "/ws/node"
-
-
-@pytest.fixture(scope="module")
-def token(lingua: Lingua) -> str:
-    return issue_api_token(var=lingua.instance.notes_file.parent / "var")
-
-
-@pytest.fixture
-def act(lingua: Lingua, token: str) -> Callable[..., Any]:
-    """Post to a path; return the status and what was answered."""
-
-    async def post(path: str, *, shown: str = token) -> tuple[int, Any]:
-        answer = await ask(lingua.instance.address, path, token=shown)
-        return answer.status, answer.json
-
-    return post
 
 
 @pytest.mark.req("ND8")

@@ -7,31 +7,13 @@ import pytest
 
 from tests.databases import Database
 from tests.e2e.servers import Lingua
-from tests.manage import issue_api_token
 from tests.operators.conftest import Api
 from tests.peers.frames import Frame, draw_languages
-from tests.peers.http import ask
 from tests.peers.listener import ListeningPeer
 from tests.peers.speaker import Speaker
 from tests.waiting import eventually
 
 SESSION, LISTEN = "/ws/session", "/ws/listen"
-
-
-@pytest.fixture(scope="module")
-def token(lingua: Lingua) -> str:
-    return issue_api_token(var=lingua.instance.notes_file.parent / "var")
-
-
-@pytest.fixture
-def act(lingua: Lingua, token: str) -> Callable[..., Any]:
-    """Post to a path; return the status and what was answered."""
-
-    async def post(path: str, *, shown: str = token) -> tuple[int, Any]:
-        answer = await ask(lingua.instance.address, path, token=shown)
-        return answer.status, answer.json
-
-    return post
 
 
 async def find_room(api: Api, code: str) -> Frame | None:
