@@ -45,6 +45,7 @@ class ForeignAudio(AudioRefusal):
     code = "INVALID_AUDIO"
 
     def __init__(self, what: str) -> None:
+        self.what = what
         super().__init__(
             f"{what} is not taken. Send raw Opus packets, each behind its length (uint16, lowest"
             " byte first), or PCM16 of one channel, with or without a WAV header."

@@ -27,6 +27,7 @@ from sessions_app import http_messages, messages
 from sessions_app.audio import UndecodableAudio
 from sessions_app.http_session import HttpSession
 from sessions_app.job_cancellation import make_end
+from sessions_app.job_ends import JobEnds
 from sessions_app.requests import (
     Profile,
     fan_out,
@@ -55,6 +56,7 @@ class HttpSessionService:
         delivery: Delivery,
         dispatcher: Dispatcher,
         settlement: Settlement,
+        ends: JobEnds,
         most_jobs: int,
     ) -> None:
         self._sessions = sessions
@@ -65,6 +67,7 @@ class HttpSessionService:
         self._delivery = delivery
         self._dispatcher = dispatcher
         self._settlement = settlement
+        self._ends = ends
         self._calls: dict[str, HttpSession] = {}
         self._most_jobs = most_jobs
         self._under_way: collections.Counter[str] = collections.Counter()
@@ -73,6 +76,7 @@ class HttpSessionService:
     def leave(self) -> None:
         """The process ends: what was dispatched goes on elsewhere, nothing new is taken."""
         self._is_leaving = True
+        self._ends.leave()
 
     async def keep_audio(self, call: Call[bytes]) -> http_messages.Kept:
         """Keep audio for the utterances that will name it.
@@ -300,6 +304,7 @@ class HttpSessionService:
 
     def _settled(self, settled: JobSettled) -> None:
         self._accepted.end(settled)
+        self._ends.tell(settled)
         self._forget(settled.session_id, settled.job_id)
         self._hooks.look_soon(settled.session_id, settled.job_id)
 

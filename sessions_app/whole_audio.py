@@ -9,6 +9,7 @@ from sessions_app.audio import (
     ForeignAudio,
     UndecodableAudio,
     check_utterance_audio,
+    pcm16_duration_ms,
     read_format,
 )
 from sessions_app.containers import UnreadableWav, find_container, is_wav, read_wav_header
@@ -41,7 +42,12 @@ def settle_audio(text: str, *, audio_format: str, sample_rate: int) -> WholeAudi
     if head.startswith(_ONES):
         head = base64.b64decode(text[:_LOOK_AT_FRAMES])
     if len(head) >= _WAV_MAGIC_BYTES and is_wav(head):
-        return _unpack_wav(base64.b64decode(text))
+        samples = unpack_wav(base64.b64decode(text))
+        return WholeAudio(
+            text=base64.b64encode(samples.pcm16).decode(),
+            audio_format=AudioFormat.PCM16,
+            sample_rate=samples.sample_rate,
+        )
     refuse_file(head)
     form = read_format(audio_format)
     if audio_format.strip().lower() == WAV:
@@ -51,6 +57,18 @@ def settle_audio(text: str, *, audio_format: str, sample_rate: int) -> WholeAudi
     if not text:
         raise UndecodableAudio("Audio decode failed: there is none")
     return WholeAudio(text=text, audio_format=form, sample_rate=sample_rate)
+
+
+class PcmAudio(NamedTuple):
+    """PCM16 of one channel."""
+
+    pcm16: bytes
+    sample_rate: int
+
+    @property
+    def duration_ms(self) -> int:
+        """Return how long it plays."""
+        return pcm16_duration_ms(audio_bytes=len(self.pcm16), sample_rate=self.sample_rate)
 
 
 def refuse_file(audio: bytes) -> None:
@@ -63,7 +81,13 @@ def refuse_file(audio: bytes) -> None:
         raise ForeignAudio(name)
 
 
-def _unpack_wav(audio: bytes) -> WholeAudio:
+def unpack_wav(audio: bytes) -> PcmAudio:
+    """Return what a WAV file holds.
+
+    :raises ForeignAudio: it is none, or one that we do not take
+    """
+    if not is_wav(audio):
+        raise ForeignAudio(find_container(audio) or "what is no WAV file")
     try:
         header = read_wav_header(audio)
     except UnreadableWav as error:
@@ -74,11 +98,7 @@ def _unpack_wav(audio: bytes) -> WholeAudio:
     samples = samples[: len(samples) // 2 * 2]
     if not samples:
         raise ForeignAudio("WAV without audio")
-    return WholeAudio(
-        text=base64.b64encode(samples).decode(),
-        audio_format=AudioFormat.PCM16,
-        sample_rate=header.sample_rate,
-    )
+    return PcmAudio(pcm16=samples, sample_rate=header.sample_rate)
 
 
 def _drop_last_byte(text: str) -> str:

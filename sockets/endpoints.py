@@ -63,11 +63,12 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):
-    """What a request is answered with; `body` is JSON that is encoded already."""
+    """What a request is answered with; `body` is encoded already."""
 
     body: bytes
     status: int = 200
     retry_after_s: int = 1
+    media_type: str = _JSON
     on_sent: Callable[[bool], None] | None = None
 
 
@@ -78,6 +79,7 @@ class Call(msgspec.Struct, Generic[Incoming], frozen=True):
     message: Incoming
     name: str
     wait_gone: Callable[[], Awaitable[None]]
+    content_type: str = ""
 
 
 Answering = Callable[[Call[Any]], Awaitable[msgspec.Struct | HttpAnswer]]
@@ -98,7 +100,7 @@ class Endpoint:
 
     `reader` reads the body; None for one that is bytes, or absent where `has_body` is not so. A
     body of another type than `media_type` is refused: a page of another site cannot send it
-    without being asked first.
+    without being asked first. `refuse_as` writes refusals as the path's callers know them.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Endpoint:
         has_body: bool = True,
         most_bytes: int,
         media_type: str = _JSON,
+        refuse_as: Callable[[Refusal], HttpAnswer] | None = None,
     ) -> None:
         self._answer = answer
         self._auth = auth
@@ -119,19 +122,19 @@ class Endpoint:
         self._has_body = has_body
         self._most_bytes = most_bytes
         self._media_type = media_type
+        self._refuse = refuse_as or refuse
 
     async def __call__(self, scope: Any, receive: Any, send: Any, *, name: str = "") -> None:
         """Answer one request; `name` is what its path ends with, where that varies."""
         try:
             answer = await self._take(scope, receive, name)
         except Refusal as refusal:
-            answer = refuse(refusal)
+            answer = self._refuse(refusal)
         except _HungUp:
             return
         except Exception:
             logger.exception("a request could not be handled")
-            problem = Problem(error="INTERNAL_ERROR", detail="The request could not be handled.")
-            answer = HttpAnswer(body=msgspec.json.encode(problem), status=500)
+            answer = self._refuse(Refusal("The request could not be handled."))
         await respond(send, answer)
 
     async def _take(self, scope: Any, receive: Any, name: str) -> HttpAnswer:
@@ -149,7 +152,13 @@ class Endpoint:
             while (await receive())["type"] != "http.disconnect":
                 pass
 
-        call = Call(principal=principal, message=message, name=name, wait_gone=wait_gone)
+        call = Call(
+            principal=principal,
+            message=message,
+            name=name,
+            wait_gone=wait_gone,
+            content_type=find_header(scope, b"content-type"),
+        )
         answer = await self._answer(call)
         return (
             answer
@@ -235,10 +244,15 @@ class Endpoints:
         await respond(send, refuse(refusal), allow=allow)
 
 
+def find_status(refusal: Refusal) -> int:
+    """Return the status of a refusal; 500 for one without a status of its own."""
+    return _STATUSES.get(refusal.code, http.HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 def refuse(refusal: Refusal) -> HttpAnswer:
     """Return the answer that tells of a refusal; 500 for one without a status of its own."""
     problem = Problem(error=refusal.code, detail=str(refusal), details=refusal.details)
-    status = _STATUSES.get(refusal.code, http.HTTPStatus.INTERNAL_SERVER_ERROR)
+    status = find_status(refusal)
     said = refusal.details.get("retry_after_ms") if isinstance(refusal.details, dict) else None
     return HttpAnswer(
         body=msgspec.json.encode(problem),
@@ -250,7 +264,7 @@ def refuse(refusal: Refusal) -> HttpAnswer:
 def list_headers(answer: HttpAnswer) -> list[tuple[bytes, bytes]]:
     """Return the headers an answer is sent with."""
     headers = [
-        (b"content-type", _JSON.encode()),
+        (b"content-type", answer.media_type.encode()),
         (b"content-length", str(len(answer.body)).encode()),
         (b"cache-control", b"no-store"),
         (b"x-content-type-options", b"nosniff"),

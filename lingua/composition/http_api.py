@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import nodes.http
 import sessions_app.http
+import sessions_app.openai_audio.http
 from lingua.composition.access import AccessParts
 from lingua.composition.configuration import Configuration, HttpConfiguration
 from lingua.composition.listening import ListeningParts
@@ -21,6 +22,8 @@ from scheduling.jobs.recordings import Recordings
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.recordings import RecordingStore
 from sessions_app.http_sessions import HttpSessionService
+from sessions_app.job_ends import JobEnds
+from sessions_app.openai_audio.recordings import RecordingService
 from sockets.endpoints import Endpoints
 
 
@@ -75,8 +78,10 @@ def build_http_api(
         access=access.access,
         flaws=flaws,
     )
-    http_sessions = _build_http_sessions(infrastructure, services, configuration.http)
+    ends = JobEnds()
+    http_sessions = _build_http_sessions(infrastructure, services, configuration.http, ends=ends)
     most_body_bytes = configuration.http.most_body_bytes
+    most_spoken_bytes = min(configuration.sessions.most_frame_bytes, most_body_bytes)
     application = Endpoints(
         {
             **nodes.http.build_paths(
@@ -88,7 +93,13 @@ def build_http_api(
             **sessions_app.http.build_paths(
                 service=http_sessions,
                 auth=access.session_requests,
-                most_bytes=min(configuration.sessions.most_frame_bytes, most_body_bytes),
+                most_bytes=most_spoken_bytes,
+            ),
+            **sessions_app.openai_audio.http.build_paths(
+                recordings=RecordingService(service=http_sessions, ends=ends),
+                auth=access.session_requests,
+                # A job carries it as base64, a third longer.
+                most_bytes=most_spoken_bytes * 3 // 4,
             ),
         },
         strangers=access.strangers,
@@ -103,7 +114,11 @@ def build_http_api(
 
 
 def _build_http_sessions(
-    infrastructure: Infrastructure, services: Services, configuration: HttpConfiguration
+    infrastructure: Infrastructure,
+    services: Services,
+    configuration: HttpConfiguration,
+    *,
+    ends: JobEnds,
 ) -> HttpSessionService:
     recordings = RecordingStore(
         infrastructure.connection,
@@ -123,5 +138,6 @@ def _build_http_sessions(
         delivery=services.delivery,
         dispatcher=services.dispatcher,
         settlement=services.settlement,
+        ends=ends,
         most_jobs=configuration.most_jobs,
     )

@@ -93,6 +93,11 @@ PLANTED = [
         {"sessions_app/listening/listener.py": "sessions_app.listening.consumers"},
     ),
     ("listening-layers", {"sessions_app/listening/unplaced.py": ""}),
+    (
+        "openai-audio-layers",
+        {"sessions_app/openai_audio/forms.py": "sessions_app.openai_audio.recordings"},
+    ),
+    ("openai-audio-layers", {"sessions_app/openai_audio/unplaced.py": ""}),
     ("nodes-layers", {"nodes/services.py": "nodes.consumers"}),
     ("nodes-layers", {"nodes/connections.py": "nodes.services"}),
     ("nodes-layers", {"nodes/messages.py": "nodes.lifecycle"}),
