@@ -66,6 +66,19 @@ test-browser: setup  ## look at the pages in a headless Chromium; pictures go to
 	@scripts/setup-system browser
 	@$(PYTEST) -q tests/browser
 
+.PHONY: wire
+wire: setup  ## write docs/asyncapi.json and the web client's types from the message types
+	@$(PYTHON) -m scripts.wire
+
+.PHONY: client
+client: setup  ## build packages/lingua-client and put it where the pages find it
+	@$(PYTHON) -m scripts.client
+
+.PHONY: test-client
+test-client: setup  ## the web client: rebuilt, packed, used by an empty project in a Chromium
+	@scripts/setup-system browser
+	@WEB_CLIENT=full $(PYTEST) -q -n 0 tests/web_client
+
 .PHONY: test-alerts
 test-alerts: setup  ## check the alert rules and play each fault to them
 	@scripts/setup-system alerts

@@ -41,6 +41,7 @@ def _make(target: str, proves: str) -> Gate:
 GATES = (
     _make("check", "lint, types, contracts, scripts, house rules, all tests"),
     _make("test-alerts", "each alert fires for its fault and for no other"),
+    _make("test-client", "the web client built anew, packed, and used in an empty project"),
     _make("test-browser", "pages in a real browser; speech in, translation out"),
     _make("test-hedging", "who stalls now and then is helped out by a second node"),
     _make("test-judged", "sick nodes lose their jobs, and are back once they are well"),

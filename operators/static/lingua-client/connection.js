@@ -1,0 +1,177 @@
+import { Emitter } from "./emitter.js";
+import { LinguaError } from "./error.js";
+const OPEN = 1;
+const FIRST_WAIT_MS = 300;
+const LONGEST_WAIT_MS = 15_000;
+// The server closed it for what was sent too fast: it wants to be left alone for longer.
+const SLOW_WAIT_MS = 5_000;
+const SLOWEST_WAIT_MS = 60_000;
+const OPEN_WITHIN_MS = 15_000;
+const FIRST_TRIES = 5;
+const SLOW_CLOSES = new Set([1008, 4429]);
+const FINAL_CLOSES = new Map([
+    [1009, ["FRAME_TOO_LARGE", "The server takes no frame that long."]],
+    [4403, ["FORBIDDEN", "The credential does not allow this."]],
+    [4409, ["REPLACED", "Another socket goes on with this."]],
+]);
+/** One socket after another, for as long as somebody wants it. */
+export class Connection extends Emitter {
+    #door;
+    #path;
+    #wish;
+    #options;
+    #ended = new AbortController();
+    #socket = null;
+    #attempt = 0;
+    #wasOpen = false;
+    #refusals = 0;
+    #timer;
+    constructor(door, path, wish, options) {
+        super();
+        this.#door = door;
+        this.#path = path;
+        this.#wish = wish;
+        this.#options = options;
+        // Whoever made it listens by then.
+        queueMicrotask(() => {
+            const { signal } = options;
+            if (signal?.aborted)
+                this.end();
+            else
+                signal?.addEventListener("abort", () => this.end(), { once: true, signal: this.#ended.signal });
+            globalThis.addEventListener?.("online", () => this.#hurry(), { signal: this.#ended.signal });
+            void this.#open();
+        });
+    }
+    get isOpen() {
+        return this.#socket?.readyState === OPEN;
+    }
+    get hasEnded() {
+        return this.#ended.signal.aborted;
+    }
+    /** Bytes that were said and have not left this machine. */
+    get unsentBytes() {
+        return this.isOpen ? this.#socket.bufferedAmount : 0;
+    }
+    /** Says whether it was sent. */
+    send(frame) {
+        if (!this.isOpen)
+            return false;
+        this.#socket.send(frame instanceof Uint8Array ? frame : JSON.stringify(frame));
+        return true;
+    }
+    /** The server has taken whoever asks: what went wrong before counts no more. */
+    settle() {
+        clearTimeout(this.#timer);
+        this.#wasOpen = true;
+        this.#attempt = this.#refusals = 0;
+    }
+    /** Gives a socket up that says nothing any more. */
+    drop(error) {
+        const socket = this.#socket;
+        if (!socket)
+            return;
+        this.#socket = null;
+        socket.close();
+        this.#retry(0, error);
+    }
+    end(error) {
+        if (this.hasEnded)
+            return;
+        clearTimeout(this.#timer);
+        this.#ended.abort();
+        this.#socket?.close(1000);
+        this.#socket = null;
+        this.emit("closed", { error });
+        this.finish(error);
+    }
+    async #open() {
+        if (this.hasEnded)
+            return;
+        let socket;
+        try {
+            socket = await this.#door.open(this.#path, this.#wish, this.#ended.signal);
+        }
+        catch (cause) {
+            if (this.hasEnded)
+                return;
+            const error = cause instanceof LinguaError ? cause : new LinguaError("UNREACHABLE", `No ticket was had: ${String(cause)}`, { cause });
+            if (error.code === "UNREACHABLE" || error.code === "RATE_LIMITED")
+                this.#retry(0, error);
+            else
+                this.end(error);
+            return;
+        }
+        if (this.hasEnded) {
+            socket.close();
+            return;
+        }
+        this.#socket = socket;
+        const isCurrent = () => this.#socket === socket;
+        this.#timer = setTimeout(() => isCurrent() && this.drop(new LinguaError("UNREACHABLE", `${this.#door.url.origin} does not answer.`)), OPEN_WITHIN_MS);
+        socket.addEventListener("open", () => isCurrent() && this.emit("open", undefined));
+        socket.addEventListener("message", ({ data }) => isCurrent() && this.#take(data));
+        // What it was is told by the close that follows.
+        socket.addEventListener("error", () => { });
+        socket.addEventListener("close", ({ code, reason }) => {
+            if (!isCurrent())
+                return;
+            this.#socket = null;
+            this.#lose(code, reason);
+        });
+    }
+    #take(data) {
+        if (typeof data !== "string")
+            return;
+        let frame;
+        try {
+            frame = JSON.parse(data);
+        }
+        catch {
+            return;
+        }
+        if (typeof frame?.type === "string")
+            this.emit("frame", frame);
+    }
+    #lose(code, reason) {
+        const final = FINAL_CLOSES.get(code);
+        if (final) {
+            this.end(new LinguaError(final[0], reason ? `${final[1]} (${reason})` : final[1]));
+        }
+        else if (code === 4401) {
+            // A ticket may have been too old; a fresh one that is refused, too, says that there is no way in.
+            this.#refusals += 1;
+            const error = new LinguaError("UNAUTHORIZED", "The credential is not valid, or not any more.");
+            if (this.#refusals > 1)
+                this.end(error);
+            else
+                this.#retry(code, error);
+        }
+        else {
+            this.#retry(code, new LinguaError("UNREACHABLE", `The socket was closed (${code}${reason ? `, ${reason}` : ""}).`));
+        }
+    }
+    #retry(closeCode, error) {
+        if (this.hasEnded)
+            return;
+        clearTimeout(this.#timer);
+        this.#attempt += 1;
+        const { reconnect = true, firstTries = FIRST_TRIES } = this.#options;
+        if (this.#wasOpen ? !reconnect : this.#attempt >= firstTries) {
+            this.end(error);
+            return;
+        }
+        const [first, longest] = SLOW_CLOSES.has(closeCode) ? [SLOW_WAIT_MS, SLOWEST_WAIT_MS] : [FIRST_WAIT_MS, LONGEST_WAIT_MS];
+        const wait = Math.min(longest, first * 2 ** (this.#attempt - 1)) * (0.5 + Math.random() / 2);
+        const inMs = Math.round(Math.max(wait, error.retryAfterMs ?? 0));
+        this.#timer = setTimeout(() => void this.#open(), inMs);
+        this.emit("reconnecting", { attempt: this.#attempt, inMs, closeCode, error });
+    }
+    /** The machine has a network again. */
+    #hurry() {
+        if (this.#socket || this.hasEnded || this.#attempt === 0)
+            return;
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => void this.#open(), 0);
+    }
+}

@@ -1,0 +1,12 @@
+export { Clip } from "./clip.js";
+export { Emitter } from "./emitter.js";
+export { LinguaError } from "./error.js";
+export { Lingua } from "./lingua.js";
+export { Listener } from "./listener.js";
+export { PROTOCOL_VERSION } from "./messages.js";
+export { Microphone } from "./microphone.js";
+export { fromBase64, SAMPLE_RATE, toBase64 } from "./pcm.js";
+export { Player } from "./player.js";
+export { Room } from "./room.js";
+export { Session } from "./session.js";
+export { readSpeech, readWav } from "./wav.js";

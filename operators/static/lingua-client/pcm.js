@@ -1,0 +1,21 @@
+/** The samples a second that Lingua takes speech in, unless a session says otherwise. */
+export const SAMPLE_RATE = 16_000;
+export function toBytes(audio) {
+    // A copy: whoever said it may write into its samples again.
+    return new Uint8Array(audio.buffer, audio.byteOffset, audio.byteLength).slice();
+}
+export function toBase64(audio) {
+    const bytes = new Uint8Array(audio.buffer, audio.byteOffset, audio.byteLength);
+    let text = "";
+    for (let place = 0; place < bytes.length; place += 0x8000) {
+        text += String.fromCharCode(...bytes.subarray(place, place + 0x8000));
+    }
+    return btoa(text);
+}
+export function fromBase64(text) {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    return new Int16Array(bytes.buffer, 0, bytes.length >> 1);
+}
+export function toFloats(samples) {
+    return Float32Array.from(samples, (sample) => sample / 32768);
+}

@@ -1,0 +1,16 @@
+export type { Caption } from "./caption.js";
+export { Clip, type ClipOptions } from "./clip.js";
+export type { ConnectionOptions, Frame, Reconnecting } from "./connection.js";
+export type { DoorOptions, Socket, SocketConstructor, Ticket, TicketWish } from "./door.js";
+export { Emitter, type Off, type Until } from "./emitter.js";
+export { type ClientCode, LinguaError } from "./error.js";
+export { Lingua, type LinguaOptions } from "./lingua.js";
+export { Listener, type ListenerEvents, type ListenOptions } from "./listener.js";
+export type * from "./messages.js";
+export { PROTOCOL_VERSION } from "./messages.js";
+export { Microphone, type MicrophoneEvents, type MicrophoneOptions } from "./microphone.js";
+export { type Audio, fromBase64, SAMPLE_RATE, toBase64 } from "./pcm.js";
+export { Player, type PlayerEvents, type Playing } from "./player.js";
+export { Room, type RoomEvents, type SeatOptions } from "./room.js";
+export { type Dropped, Session, type SessionEvents, type SessionOptions, type SessionState, type UtteranceOptions } from "./session.js";
+export { readSpeech, readWav } from "./wav.js";

@@ -1,0 +1,135 @@
+import { Connection, type ConnectionOptions, type Frame, type Reconnecting } from "./connection.js";
+import type { Door } from "./door.js";
+import { Emitter, type Until } from "./emitter.js";
+import { LinguaError } from "./error.js";
+import type { Behind, CaptionMissed, CaptionShown, ErrorFrame, Listening, RoomExpired } from "./messages.js";
+import { Queue } from "./queue.js";
+
+/** In which room, and in which language. */
+export interface ListenOptions extends ConnectionOptions {
+  /** The room's code; a ticket for a room names it by itself. */
+  room?: string | undefined;
+  lang: string;
+  /** The last `caption_id` that was had, by whoever comes back. */
+  after?: string | undefined;
+}
+
+export interface ListenerEvents {
+  /** Captions come in this language, those of the last minutes first. */
+  listening: Listening;
+  /** The language is another one: captions of the former do not count any more. */
+  language: Listening;
+  caption: CaptionShown;
+  caption_missing: CaptionMissed;
+  behind: Behind;
+  reconnecting: Reconnecting;
+  error: LinguaError;
+  /** Nothing more is heard; with an error where nobody here wanted that. */
+  closed: { error: LinguaError | undefined };
+}
+
+const MOST_UNREAD = 1_000;
+// What no further try mends.
+const FINAL = new Set(["ROOM_NOT_FOUND", "FORBIDDEN", "ROOM_FULL"]);
+
+/** One who only listens in a room. Comes back by itself after a lost socket, and misses nothing that can still be had. */
+export class Listener extends Emitter<ListenerEvents> {
+  readonly #connection: Connection;
+  readonly #room: string | undefined;
+  #lang: string;
+  #heardLang: string | undefined;
+  #after: string | undefined;
+
+  /** @internal Listeners come from `lingua.listen()`. */
+  constructor(door: Door, options: ListenOptions) {
+    super();
+    if (!options.lang) throw new LinguaError("BAD_OPTION", 'Say in which language: { room: "123456", lang: "es" }.');
+    this.#room = options.room;
+    this.#lang = options.lang;
+    this.#after = options.after;
+    this.#connection = new Connection(door, "/ws/listen", {}, options);
+    this.#connection.on("open", () => this.#ask());
+    this.#connection.on("frame", (frame) => this.#take(frame));
+    this.#connection.on("reconnecting", (lost) => this.emit("reconnecting", lost));
+    this.#connection.on("closed", ({ error }) => {
+      this.emit("closed", { error });
+      this.finish(error);
+    });
+  }
+
+  /** The language it wants to hear. */
+  get lang(): string {
+    return this.#lang;
+  }
+
+  /** The last caption it had, to go on from in another listener. */
+  get after(): string | undefined {
+    return this.#after;
+  }
+
+  /** Captions as they grow; of a reader who is slow those give way that have changed since. */
+  captions({ signal }: Until = {}): AsyncIterableIterator<CaptionShown> {
+    const queue = new Queue<CaptionShown>({ most: MOST_UNREAD, signal });
+    const offs = [
+      this.on("caption", (caption) => queue.replace(caption, (other) => !other.is_final && isSame(other, caption))),
+      this.on("closed", ({ error }) => queue.end(error)),
+    ];
+    queue.onEnd = () => offs.forEach((off) => off());
+    if (this.#connection.hasEnded || queue.hasEnded) queue.end();
+    return queue;
+  }
+
+  /** Goes on in another language; the last minutes come again in it. */
+  setLanguage(lang: string): void {
+    this.#lang = lang;
+    this.#after = undefined;
+    this.#connection.send({ type: "set_language", lang });
+  }
+
+  close(): void {
+    this.#connection.end();
+  }
+
+  #ask(): void {
+    this.#connection.send({ type: "listen", room_code: this.#room, lang: this.#lang, after: this.#after });
+  }
+
+  #take(frame: Frame): void {
+    switch (frame.type) {
+      case "listening": {
+        const listening = frame as unknown as Listening;
+        this.#connection.settle();
+        if (listening.lang !== this.#heardLang) this.emit("language", listening);
+        this.#heardLang = listening.lang;
+        this.emit("listening", listening);
+        break;
+      }
+      case "caption":
+      case "caption_missing": {
+        const caption = frame as unknown as CaptionShown | CaptionMissed;
+        if (caption.caption_id) this.#after = caption.caption_id;
+        if (caption.type === "caption") this.emit("caption", caption);
+        else this.emit("caption_missing", caption);
+        break;
+      }
+      case "behind":
+        this.emit("behind", frame as unknown as Behind);
+        break;
+      case "room_expired":
+        this.#connection.end(new LinguaError("ROOM_EXPIRED", (frame as unknown as RoomExpired).message));
+        break;
+      case "error": {
+        const { code, message, details } = frame as unknown as ErrorFrame;
+        const error = new LinguaError(code, message, { details });
+        this.emit("error", error);
+        if (FINAL.has(code)) this.#connection.end(error);
+        break;
+      }
+      default:
+    }
+  }
+}
+
+function isSame(one: CaptionShown, other: CaptionShown): boolean {
+  return one.speaker_id === other.speaker_id && one.utterance_index === other.utterance_index && one.lang === other.lang;
+}

@@ -1,0 +1,57 @@
+import { LinguaError } from "./error.js";
+import type { MissingResult, TranslationResult, Utterance } from "./messages.js";
+
+interface Waiting {
+  frame: Utterance;
+  resolve(result: TranslationResult): void;
+  reject(error: unknown): void;
+}
+
+/** The whole utterances that were said and have no answer yet. */
+export class Pending {
+  readonly #waiting = new Map<number, Waiting>();
+
+  wait(frame: Utterance): Promise<TranslationResult> {
+    return new Promise((resolve, reject) => this.#waiting.set(frame.utterance_index, { frame, resolve, reject }));
+  }
+
+  /** What is to be said again on another socket, maybe as of another session. */
+  list(sessionId: string): Utterance[] {
+    for (const one of this.#waiting.values()) one.frame.session_id = sessionId;
+    return [...this.#waiting.values()].map(({ frame }) => frame);
+  }
+
+  answer(result: TranslationResult): void {
+    this.#take(result.utterance_index)?.resolve(result);
+  }
+
+  miss({ utterance_index: index, reason, trace_id: traceId }: MissingResult): void {
+    this.#take(index)?.reject(new LinguaError(reason.toUpperCase(), `There is no answer: ${reason.replaceAll("_", " ")}.`, { traceId }));
+  }
+
+  /** An error is about the utterance whose trace it names; one that names none, about the only one there is. */
+  refuse(error: LinguaError): void {
+    const only = this.#waiting.size === 1 && error.traceId === undefined;
+    for (const [index, { frame, reject }] of this.#waiting) {
+      if (!only && frame.trace_id !== error.traceId) continue;
+      this.#waiting.delete(index);
+      reject(error);
+    }
+  }
+
+  cancel(index: number, reason: unknown): boolean {
+    const one = this.#take(index);
+    one?.reject(reason);
+    return one !== undefined;
+  }
+
+  end(error: unknown): void {
+    for (const index of [...this.#waiting.keys()]) this.#take(index)?.reject(error);
+  }
+
+  #take(index: number): Waiting | undefined {
+    const one = this.#waiting.get(index);
+    this.#waiting.delete(index);
+    return one;
+  }
+}

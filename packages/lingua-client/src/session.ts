@@ -1,0 +1,465 @@
+import { Backlog, type Chunk } from "./backlog.js";
+import { type Caption, CaptionBook } from "./caption.js";
+import { Connection, type ConnectionOptions, type Frame, type Reconnecting } from "./connection.js";
+import type { Door } from "./door.js";
+import { Emitter, type Until } from "./emitter.js";
+import { LinguaError } from "./error.js";
+import type { Backpressure, ErrorFrame, FromSpeaker, InitSession, MissingResult, PipelineWanted, SessionOpened, ToSpeaker, TranslationResult, Utterance } from "./messages.js";
+import { type Audio, SAMPLE_RATE, toBase64, toBytes } from "./pcm.js";
+import { Pending } from "./pending.js";
+import { Queue } from "./queue.js";
+import { Room, type SeatOptions } from "./room.js";
+
+/** How one speaks, and what is wanted of it. */
+export interface SessionOptions extends ConnectionOptions {
+  /** The language one speaks; `auto`: one of `among`. */
+  from: string;
+  /** The language it is translated to, or up to 33 of them. */
+  to: string | readonly string[];
+  among?: readonly string[] | undefined;
+  /** Two people, two languages: the server finds out which of `from` and `to` was spoken. */
+  twoWay?: boolean | undefined;
+  /** Show what is heard and translated while it is said. On unless `false`. */
+  streaming?: boolean | undefined;
+  /** Speak the translation clause by clause, while the rest is still being said. */
+  speech?: boolean | undefined;
+  /** What `say` is given: 16-bit samples unless said otherwise. */
+  audioFormat?: "pcm16" | "opus" | "wav" | undefined;
+  sampleRate?: number | undefined;
+  /** Words that matter: names, terms. */
+  glossary?: readonly string[] | undefined;
+  /** Let nodes know what was said before. */
+  context?: boolean | undefined;
+  /** An utterance not answered so long after its end is refused. */
+  deadlineMs?: number | undefined;
+  /** Of one's own node, which alone gets what is said. */
+  pairingCode?: string | undefined;
+  /** What nodes must be able to do, and other wishes handed to them. */
+  features?: Record<string, unknown> | undefined;
+  dialect?: string | undefined;
+  tenant?: string | undefined;
+  /** Shown in the server's logs. */
+  client?: string | undefined;
+  platform?: string | undefined;
+  /** Goes on with a session of before, also of another page: `session.resumeToken`. */
+  resumeToken?: string | undefined;
+  traceparent?: string | undefined;
+}
+
+export interface UtteranceOptions extends Until {
+  from?: string | undefined;
+  to?: string | undefined;
+  audioFormat?: "pcm16" | "opus" | "wav" | undefined;
+  sampleRate?: number | undefined;
+  pipeline?: PipelineWanted | undefined;
+  deadlineMs?: number | undefined;
+}
+
+/** Speech gave way, as the server could not be reached for too long. */
+export interface Dropped {
+  bytes: number;
+}
+
+/** What a session tells: each message of the server's under its own type, and what becomes of the session. */
+export interface SessionEvents extends Omit<ToSpeaker, "error"> {
+  /** It may be spoken to: for the first time, or again. */
+  opened: SessionOpened;
+  reconnecting: Reconnecting;
+  /** It is over; with an error where nobody here wanted that. */
+  closed: { error: LinguaError | undefined };
+  caption: Caption;
+  error: LinguaError;
+  dropped: Dropped;
+  /** Every message, also of types that this client does not know. */
+  message: Frame;
+}
+
+export type SessionState = "connecting" | "open" | "reconnecting" | "closed";
+
+const HEARTBEAT_MS = 20_000;
+const SILENT_MS = 50_000;
+const CLOSE_WITHIN_MS = 10_000;
+// A minute of speech may wait for a socket, or for the server's word that it is safe.
+const MOST_BACKLOG_S = 60;
+const MOST_UNSENT_BYTES = 256 * 1024;
+const MOST_OUTCOMES = 1_000;
+const LOOK_MS = 50;
+const PAUSE_MS = 5_000;
+
+/** One who speaks: speech in, captions and spoken translations out. Comes back by itself after a lost socket, and goes on. */
+export class Session extends Emitter<SessionEvents> {
+  readonly from: string;
+  readonly to: readonly string[];
+  /** Its first opening; fails where it is never opened. */
+  readonly opened: Promise<SessionOpened>;
+  readonly #options: SessionOptions;
+  readonly #connection: Connection;
+  readonly #backlog: Backlog;
+  readonly #book = new CaptionBook();
+  readonly #pending = new Pending();
+  readonly #outcomes = new Set<string>();
+  readonly #isStreaming: boolean;
+  #id: string | null = null;
+  #resumeToken: string;
+  #glossary: readonly string[] | undefined;
+  #isBinary = false;
+  #hasSaid = false;
+  #nextIndex = 0;
+  #pausedUntil = 0;
+  #state: SessionState = "connecting";
+  #room: Room | null = null;
+  #heardAt = 0;
+  #beating: ReturnType<typeof setInterval> | undefined;
+
+  /** @internal Sessions come from `lingua.session()`. */
+  constructor(door: Door, options: SessionOptions) {
+    super();
+    const to = typeof options.to === "string" ? [options.to] : [...options.to];
+    if (!options.from || !to.length || !to.every(Boolean)) throw new LinguaError("BAD_OPTION", 'Say which language is spoken and which is wanted: { from: "en", to: "es" }.');
+    if (options.twoWay && to.length > 1) throw new LinguaError("BAD_OPTION", "A two-way session has two languages: from, and one to.");
+    this.from = options.from;
+    this.to = to;
+    this.#options = options;
+    this.#isStreaming = options.streaming ?? true;
+    this.#resumeToken = options.resumeToken ?? "";
+    this.#glossary = options.glossary;
+    const rate = options.sampleRate ?? SAMPLE_RATE;
+    this.#backlog = new Backlog({ mostBytes: rate * 2 * MOST_BACKLOG_S });
+    this.#connection = new Connection(door, "/ws/session", {}, options);
+    this.#connection.on("open", () => this.#connection.send(this.#makeInit()));
+    this.#connection.on("frame", (frame) => this.#take(frame));
+    this.#connection.on("reconnecting", (lost) => {
+      clearInterval(this.#beating);
+      this.#state = this.#state === "connecting" ? "connecting" : "reconnecting";
+      this.emit("reconnecting", lost);
+    });
+    this.#connection.on("closed", ({ error }) => this.#end(error));
+    this.opened = this.once("opened");
+    // Who does not wait for it is told by `closed`.
+    this.opened.catch(() => {});
+  }
+
+  /** Its name at the server; `null` before it is opened. */
+  get id(): string | null {
+    return this.#id;
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Shows, in another session, that it goes on with this one. */
+  get resumeToken(): string {
+    return this.#resumeToken;
+  }
+
+  /** The room it sits in. */
+  get room(): Room | null {
+    return this.#room;
+  }
+
+  /** Says speech as it is spoken. A pause ends an utterance; so does `endUtterance`. What is said while the socket is away is kept for a minute. */
+  say(audio: Audio): void {
+    if (audio.byteLength === 0) return;
+    this.#say(toBytes(audio), false);
+  }
+
+  /** Ends what is being said, without waiting for a pause. */
+  endUtterance(): void {
+    this.#say(new Uint8Array(0), true);
+  }
+
+  /** Says all that a microphone, a `Clip` or a generator gives; slower where the server asks for it. Returns when all is said. */
+  async speak(source: AsyncIterable<Audio> | Iterable<Audio>, { signal }: Until = {}): Promise<void> {
+    const over = new AbortController();
+    const off = this.#connection.on("closed", () => over.abort());
+    const until = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
+    const pieces = (async function* () {
+      yield* source;
+    })();
+    // A source that gives nothing now would hold up its end: it is left alone.
+    const aborted = new Promise<null>((resolve) => until.addEventListener("abort", () => resolve(null), { once: true }));
+    try {
+      while (!until.aborted && !this.#connection.hasEnded) {
+        const next = await Promise.race([pieces.next(), aborted]);
+        if (next === null || next.done) break;
+        await this.ready({ signal: until }).catch(() => {});
+        if (!until.aborted) this.say(next.value);
+      }
+    } finally {
+      off();
+      void pieces.return(undefined);
+      if (!this.#connection.hasEnded) this.endUtterance();
+    }
+  }
+
+  /** Waits until the server takes speech as fast as it comes: at once, unless it asked for less, or cannot be reached. */
+  async ready({ signal }: Until = {}): Promise<void> {
+    while (!this.#mayGoOn()) {
+      signal?.throwIfAborted();
+      if (this.#connection.hasEnded) throw closedError();
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  /** Says one whole utterance and waits for what it means. Not in a session in which one also speaks. */
+  async translate(audio: Audio, { signal, from, to, audioFormat, sampleRate, pipeline, deadlineMs }: UtteranceOptions = {}): Promise<TranslationResult> {
+    signal?.throwIfAborted();
+    if (this.#hasSaid) throw new LinguaError("MIXED_INPUT", "This session is spoken to piece by piece. Open another for whole utterances.");
+    if (this.to.length > 1) throw new LinguaError("BAD_OPTION", "One answer has one language: open a session with one, or speak and read its captions.");
+    await this.opened;
+    signal?.throwIfAborted();
+    if (this.#connection.hasEnded) throw closedError();
+    const index = this.#nextIndex;
+    this.#nextIndex += 1;
+    const frame: Utterance = {
+      type: "utterance",
+      session_id: this.#id as string,
+      utterance_index: index,
+      manual_cut: true,
+      src_lang: from ?? this.from,
+      tgt_lang: to ?? (this.to[0] as string),
+      audio: toBase64(audio),
+      audio_format: audioFormat ?? this.#options.audioFormat ?? "pcm16",
+      sample_rate: sampleRate ?? this.#options.sampleRate ?? SAMPLE_RATE,
+      // Said again on another socket it is the same utterance.
+      request_id: crypto.randomUUID(),
+      trace_id: crypto.randomUUID(),
+    };
+    if (pipeline) frame.pipeline = pipeline;
+    if (deadlineMs !== undefined) frame.deadline_ms = deadlineMs;
+    const answer = this.#pending.wait(frame);
+    const cancel = () => this.#pending.cancel(index, signal?.reason) && this.cancel(index);
+    signal?.addEventListener("abort", cancel, { once: true });
+    if (this.isOpen) this.#connection.send(frame);
+    try {
+      return await answer;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  /** No answer to an utterance is wanted any more; without an index, to what is being said. */
+  cancel(utteranceIndex?: number): void {
+    if (utteranceIndex === undefined) this.#backlog.clear();
+    if (this.isOpen) this.send("utterance_cancel", utteranceIndex === undefined ? {} : { utterance_index: utteranceIndex });
+  }
+
+  /** The words that matter from now on. */
+  setGlossary(words: readonly string[]): void {
+    this.#glossary = words;
+    if (this.isOpen) this.send("session_update", { glossary: [...words] });
+  }
+
+  /** Captions as they grow, of all who are heard here. A reader who is slow gets the newest of each. */
+  captions({ signal }: Until = {}): AsyncIterableIterator<Caption> {
+    const queue = new Queue<Caption>({ most: MOST_OUTCOMES, signal });
+    const offs = [
+      this.on("caption", (caption) => queue.replace(caption, (other) => other.id === caption.id)),
+      this.on("closed", ({ error }) => queue.end(error)),
+    ];
+    queue.onEnd = () => offs.forEach((off) => off());
+    if (this.#state === "closed" || queue.hasEnded) queue.end();
+    return queue;
+  }
+
+  /** Opens a room and takes a seat in it. */
+  createRoom(seat: SeatOptions = {}): Promise<Room> {
+    return this.#enter(seat, null);
+  }
+
+  /** Takes a seat in a room whose code one knows. */
+  joinRoom(code: string, seat: SeatOptions = {}): Promise<Room> {
+    return this.#enter(seat, code);
+  }
+
+  /** Says any message of the protocol; the session's name is added where it wants one. Returns whether it was sent. */
+  send<Type extends keyof FromSpeaker>(type: Type, fields: Omit<FromSpeaker[Type], "type" | "session_id">): boolean {
+    return this.isOpen && this.#connection.send({ type, session_id: this.#id, ...fields });
+  }
+
+  /** Ends it: what is being said is cut, and what the server has is still told. */
+  async close({ reason = "done" }: { reason?: string } = {}): Promise<void> {
+    if (this.#connection.hasEnded) return;
+    if (this.send("session_close", { reason })) {
+      // A socket that is lost meanwhile is not worth another.
+      const lost = new AbortController();
+      this.on("reconnecting", () => lost.abort());
+      const signal = AbortSignal.any([AbortSignal.timeout(CLOSE_WITHIN_MS), lost.signal]);
+      await this.once("session_close_ack", { signal }).catch(() => {});
+    }
+    this.#connection.end();
+  }
+
+  async #enter(seat: SeatOptions, code: string | null): Promise<Room> {
+    await this.opened;
+    const room = await Room.enter(this, seat, code);
+    this.#room = room;
+    room.on("left", () => {
+      if (this.#room === room) this.#room = null;
+    });
+    return room;
+  }
+
+  #say(bytes: Uint8Array<ArrayBuffer>, isFinal: boolean): void {
+    if (this.#connection.hasEnded) throw closedError();
+    if (this.#nextIndex > 0) throw new LinguaError("MIXED_INPUT", "This session says whole utterances. Open another to speak piece by piece.");
+    this.#hasSaid = true;
+    const { chunk, droppedBytes } = this.#backlog.add(bytes, isFinal);
+    if (droppedBytes) this.emit("dropped", { bytes: droppedBytes });
+    if (this.isOpen) this.#sendChunk(chunk);
+  }
+
+  #sendChunk({ seq, bytes, isFinal }: Chunk): void {
+    if (this.#isBinary) this.#connection.send(encodeChunk(this.#id as string, seq, bytes, isFinal));
+    else this.send("audio_chunk", { seq, is_final: isFinal, ...(bytes.length ? { payload: toBase64(bytes) } : {}) });
+    // Nobody acknowledges it: what was sent is gone.
+    if (!this.#isStreaming) this.#backlog.forget(seq);
+  }
+
+  #mayGoOn(): boolean {
+    if (!this.isOpen) return !this.#connection.hasEnded && this.#backlog.fullness < 0.5;
+    return Date.now() >= this.#pausedUntil && this.#connection.unsentBytes < MOST_UNSENT_BYTES && this.#backlog.fullness < 0.9;
+  }
+
+  #makeInit(): InitSession {
+    const { audioFormat, sampleRate, among, twoWay, speech, context, deadlineMs, pairingCode, features, dialect, tenant, client, platform, traceparent } = this.#options;
+    const [first, ...others] = this.to as [string, ...string[]];
+    const init: Record<string, unknown> = {
+      type: "session_init",
+      client_version: client ?? "lingua-client/0.1",
+      platform: platform ?? ("document" in globalThis ? "web" : "node"),
+      src_lang: this.from,
+      tgt_lang: first,
+      tgt_langs: others.length ? others : undefined,
+      audio_format: audioFormat ?? "pcm16",
+      // Of Opus the packets say it.
+      sample_rate: audioFormat === "opus" ? undefined : (sampleRate ?? SAMPLE_RATE),
+      mode: twoWay ? "two_way_auto" : undefined,
+      lang_a: twoWay ? this.from : undefined,
+      lang_b: twoWay ? first : undefined,
+      auto_langs: among ? [...among] : undefined,
+      enable_streaming: this.#isStreaming,
+      enable_streaming_tts: this.#isStreaming && speech === true,
+      glossary: this.#glossary ? [...this.#glossary] : undefined,
+      enable_context: context,
+      deadline_ms: deadlineMs,
+      // A code is good once.
+      pairing_code: this.#id === null ? pairingCode : undefined,
+      features,
+      dialect,
+      tenant_id: tenant,
+      traceparent,
+      resume_token: this.#resumeToken,
+    };
+    return init as unknown as InitSession;
+  }
+
+  #take(frame: Frame): void {
+    this.#heardAt = Date.now();
+    switch (frame.type) {
+      case "session_init_ack":
+        this.#open(frame as unknown as SessionOpened);
+        break;
+      case "error":
+        this.#refuse(frame as unknown as ErrorFrame);
+        break;
+      case "audio_ack":
+        this.#backlog.forget(frame["seq"] as number);
+        break;
+      case "backpressure":
+        this.#pausedUntil = Date.now() + ((frame as unknown as Backpressure).resume_after_ms ?? PAUSE_MS);
+        break;
+      case "translation_result":
+      case "missing_result":
+        // What was told before, on the socket that is lost, is not told twice.
+        if (!this.#isNew(frame as unknown as TranslationResult | MissingResult)) return;
+        break;
+      default:
+    }
+    this.emit("message", frame);
+    if (frame.type !== "error") this.emit(frame.type as keyof ToSpeaker & keyof SessionEvents, frame as never);
+    this.#tellCaptions(frame);
+  }
+
+  #open(opened: SessionOpened): void {
+    const isAnother = this.#id !== null && this.#id !== opened.session_id;
+    this.#id = opened.session_id;
+    this.#resumeToken = opened.resume_token ?? this.#resumeToken;
+    this.#isBinary = opened.use_binary_frame === true;
+    this.#state = "open";
+    this.#connection.settle();
+    this.#pausedUntil = 0;
+    if (opened.resumed) this.#backlog.forget(opened.acked_seq ?? -1);
+    clearInterval(this.#beating);
+    this.#beating = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    // A session of another day is gone on with: its numbers are used.
+    if (isAnother) this.#outcomes.clear();
+    for (const chunk of this.#backlog.list()) this.#sendChunk(chunk);
+    for (const frame of this.#pending.list(opened.session_id)) this.#connection.send(frame);
+    this.emit("opened", opened);
+  }
+
+  #beat(): void {
+    if (Date.now() - this.#heardAt > SILENT_MS) this.#connection.drop(new LinguaError("UNREACHABLE", "The server says nothing any more."));
+    else this.send("client_heartbeat", { timestamp: Date.now() });
+  }
+
+  #refuse({ code, message, details, trace_id: traceId }: ErrorFrame): void {
+    const error = new LinguaError(code, message, { details, traceId });
+    this.#pending.refuse(error);
+    this.emit("error", error);
+    // Without an opened session nothing is left to go on with.
+    if (this.#state !== "open" && code !== "SCHEDULER_DEPENDENCY_DOWN") this.#connection.end(error);
+    else if (this.#state !== "open") this.#connection.drop(error);
+  }
+
+  #isNew(outcome: TranslationResult | MissingResult): boolean {
+    const key = `${outcome.session_id}/${outcome.utterance_index}/${outcome.tgt_lang ?? ""}`;
+    const isNew = !this.#outcomes.has(key);
+    this.#outcomes.add(key);
+    if (this.#outcomes.size > MOST_OUTCOMES) this.#outcomes.delete(this.#outcomes.keys().next().value as string);
+    if (outcome.session_id === this.#id && this.to.length === 1 && !this.#room) this.send("result_ack", { utterance_index: outcome.utterance_index });
+    if (isNew && outcome.type === "translation_result") this.#pending.answer(outcome);
+    if (isNew && outcome.type === "missing_result") this.#pending.miss(outcome);
+    return isNew;
+  }
+
+  #tellCaptions(frame: Frame): void {
+    const lang = this.#room?.lang ?? (this.to[0] as string);
+    for (const caption of this.#book.take(frame as never, lang)) this.emit("caption", caption);
+  }
+
+  #end(error: LinguaError | undefined): void {
+    clearInterval(this.#beating);
+    this.#state = "closed";
+    this.#pending.end(error ?? closedError());
+    this.emit("closed", { error });
+    this.finish(error);
+  }
+}
+
+function closedError(): LinguaError {
+  return new LinguaError("SESSION_CLOSED", "The session is closed.");
+}
+
+/** As protocol.md 3.3 has it: a kind, the session's name, the number, the clock, and the audio. */
+function encodeChunk(sessionId: string, seq: number, audio: Uint8Array, isFinal: boolean): Uint8Array<ArrayBuffer> {
+  const name = new TextEncoder().encode(sessionId);
+  const isMarker = isFinal && audio.length === 0;
+  const head = isMarker ? 10 : 12;
+  const frame = new Uint8Array(head + name.length + audio.length);
+  const view = new DataView(frame.buffer);
+  view.setUint8(0, isMarker ? 0x02 : 0x01);
+  view.setUint8(1, name.length);
+  view.setUint32(2, seq, true);
+  view.setUint32(6, Date.now() >>> 0, true);
+  if (!isMarker) view.setUint8(10, isFinal ? 1 : 0);
+  frame.set(name, head);
+  frame.set(audio, head + name.length);
+  return frame;
+}

@@ -1,0 +1,15 @@
+"""The web client's own tests, in Node.js against a real server; they run on the built files."""
+
+import pytest
+
+from tests.e2e.servers import Lingua
+from tests.web_client.conftest import BUILT, run_tests
+
+
+@pytest.mark.req("RE3")
+@pytest.mark.usefixtures("nodes")
+@pytest.mark.parametrize("file", ["parts.test.js", "speaking.test.js", "rooms.test.js"])
+def test_the_library_does_what_it_says(file: str, lingua: Lingua) -> None:
+    address = f"http://{lingua.instance.address}"
+
+    assert run_tests(file, LINGUA_URL=address, LINGUA_CLIENT=str(BUILT / "index.js")) > 0
