@@ -64,6 +64,7 @@ stream-cuts: setup  ## cut a speaker's socket at random in 200 sentences, each r
 .PHONY: test-browser
 test-browser: setup  ## look at the pages in a headless Chromium; pictures go to var/screenshots
 	@scripts/setup-system browser
+	@npm install --silent --no-save --no-audit --no-fund --prefix var/axe axe-core@4.14
 	@$(PYTEST) -q tests/browser
 
 .PHONY: wire

@@ -1,7 +1,9 @@
 """The HTTP paths of the operators' side."""
 
+from django.contrib.auth.views import LogoutView
 from django.urls import path, re_path
 from django.views.generic import RedirectView
+from django.views.i18n import set_language
 from drf_spectacular.views import SpectacularAPIView
 
 from operators.api import (
@@ -16,28 +18,11 @@ from operators.api import (
     sessions,
     views,
 )
-from operators.api.pages import page
+from operators.api.navigation import PAGES
+from operators.api.pages import page, read_words
 from operators.api.room_pages import draw_link, show_listeners_page
 from operators.console.job_commands import COMMANDS as JOB_COMMANDS
 from operators.console.node_commands import COMMANDS
-
-PAGES = (
-    "dashboard",
-    "live",
-    "talk",
-    "room",
-    "cluster",
-    "compute-power",
-    "models",
-    "languages",
-    "fleet",
-    "pools",
-    "coverage",
-    "scaling",
-    "why",
-    "dead-letters",
-    "api-guide",
-)
 
 _POOLS = (
     ("admin/pools", fleet.AdminPoolsView),
@@ -49,6 +34,9 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/dashboard")),
     # The admin's pages name no icon, so browsers ask for this one.
     path("favicon.ico", RedirectView.as_view(url="/static/operators/icon.svg")),
+    path("language", set_language, name="set_language"),
+    path("logout", LogoutView.as_view(next_page="/dashboard"), name="logout"),
+    path("words.js", read_words),
     path("metrics", scraping.prometheus),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/stats", views.StatsView.as_view()),

@@ -29,6 +29,7 @@ from lingua.settings.env import (
 from lingua.settings.http_api import *  # noqa: F403 - another one
 from lingua.settings.judging import *  # noqa: F403 - another one
 from lingua.settings.kept_values import keep_text
+from lingua.settings.languages import *  # noqa: F403 - another one
 from lingua.settings.mirrors import *  # noqa: F403 - another one
 from lingua.settings.private_files import find_socket_path, tighten, write_privately
 from lingua.settings.records import *  # noqa: F403 - a part of this list that has a file of its own
@@ -82,6 +83,7 @@ MIDDLEWARE = [
     "operators.api.policy.set_policy",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -114,7 +116,6 @@ STATIC_ROOT = LINGUA_VAR_DIR / "static"
 # Recorded speech for those who try the talk page without a microphone.
 CLIPS_DIR = BASE_DIR / "packages" / "lingua-node" / "src" / "lingua_node" / "clips"
 STATICFILES_DIRS = [("clips", CLIPS_DIR)]
-LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -8,7 +8,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
-from operators.admin.changelists import DatedChangeList
+from operators.admin.changelists import DatedChangeList, NamedValuesFilter
 from operators.console.job_timeline import describe_job
 from operators.db import datetimes
 from operators.db.job_models import EndedJob
@@ -28,7 +28,12 @@ class EndedJobAdmin(JobPages):
         *("job_id", "state", "reason", "session_id", "node_id", "tenant_id"),
         *("src_lang", "tgt_lang", "attempts", "duration_ms", "ended_at", "why"),
     )
-    list_filter = ("state", ("ended_at", admin.DateFieldListFilter), "tenant_id", "reason")
+    list_filter = (
+        "state",
+        ("ended_at", admin.DateFieldListFilter),
+        ("tenant_id", NamedValuesFilter),
+        ("reason", NamedValuesFilter),
+    )
     search_fields = ("=job_id", "=session_id", "=node_id", "=tenant_id", "=reason", "=trace_id")
     search_help_text = "A job, session, node, tenant, reason or trace, whole."
     date_hierarchy = "ended_at"

@@ -5,8 +5,12 @@ from collections.abc import Callable
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.views.i18n import JavaScriptCatalog
 
 from operators.console.permissions import may_operate, may_see
+
+# What scripts say, in the language of whoever reads the page; English needs none.
+read_words = JavaScriptCatalog.as_view(packages=["operators"])
 
 
 def page(name: str) -> Callable[[HttpRequest], HttpResponseBase]:

@@ -66,6 +66,15 @@ class Browser:
     def run(self, script: str) -> Any:
         return self._driver.execute_script(script)
 
+    def run_until_done(self, script: str) -> Any:
+        """Run a script that calls its last argument when it is done."""
+        return self._driver.execute_async_script(script)
+
+    def take_complaints(self) -> list[str]:
+        """Return what the page complained of since this was asked last, and forget it."""
+        log = self._driver.get_log("browser")
+        return [line["message"] for line in log if line["level"] == "SEVERE"]
+
     def wait(self, what: str, until: Callable[[], object]) -> None:
         """Wait until `until` holds; `what` says what was missing."""
         WebDriverWait(self._driver, _DEADLINE_S, poll_frequency=0.1).until(

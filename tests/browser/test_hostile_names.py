@@ -18,7 +18,7 @@ _IMAGE = '"><img src=x onerror="window.pwned = 2">'
 _LINES = "a\r\nSet-Cookie: pwned=3\r\n\r\n<b>"
 _PAGES = (
     *("dashboard", "cluster", "compute-power", "models", "languages", "fleet", "pools"),
-    *("coverage", "scaling", "why", "dead-letters"),
+    *("coverage", "scaling", "jobs", "why", "dead-letters"),
 )
 
 

@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from lingua.settings.embedded_redis import EmbeddedRedis
+from operators.api.navigation import PAGES
 from tests.e2e.servers import Lingua, Servers
 
 
@@ -43,25 +44,7 @@ async def _ask(lingua: Lingua, path: str) -> tuple[int, str]:
     return await asyncio.to_thread(ask)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/dashboard",
-        "/live",
-        "/talk",
-        "/room",
-        "/cluster",
-        "/compute-power",
-        "/models",
-        "/languages",
-        "/fleet",
-        "/pools",
-        "/coverage",
-        "/scaling",
-        "/why",
-        "/dead-letters",
-    ],
-)
+@pytest.mark.parametrize("path", [f"/{name}" for name in PAGES])
 async def test_a_page_sends_strangers_to_the_login(path: str, guarded: Lingua) -> None:
     status, location = await _ask(guarded, path)
 

@@ -1,12 +1,13 @@
 // The API's own description, as a list a person can follow and try.
 import { find, make, showFreshness } from "./dom.js";
+import { t } from "./words.js";
 
 const answer = await fetch("/api/schema", { headers: { Accept: "application/vnd.oai.openapi+json" } });
 const schema = await answer.json();
 
 function listQuestions(operation) {
   const asks = (operation.parameters ?? []).map((entry) =>
-    make("li", {}, make("code", {}, entry.name), ` ${entry.in}${entry.required ? ", required" : ""}`, entry.description ? `: ${entry.description}` : ""));
+    make("li", {}, make("code", {}, entry.name), ` ${entry.in}${entry.required ? t(", required") : ""}`, entry.description ? `: ${entry.description}` : ""));
   return asks.length ? make("ul", {}, ...asks) : null;
 }
 
@@ -16,12 +17,12 @@ function listAnswers(operation) {
     const shown = Object.values(examples ?? {}).map((one) => make("pre", {}, JSON.stringify(one.value, null, 2)));
     return make("li", {}, make("b", {}, status), ` ${response.description}`, ...shown);
   });
-  return make("details", {}, make("summary", {}, "Answers"), make("ul", { class: "plain" }, ...rows));
+  return make("details", {}, make("summary", {}, t("Answers")), make("ul", { class: "plain" }, ...rows));
 }
 
 function tryIt(path) {
   const told = make("pre", { hidden: true, role: "status" });
-  const button = make("button", { type: "button", "data-try": path, "aria-label": `Try ${path}` }, "Try it");
+  const button = make("button", { type: "button", "data-try": path, "aria-label": t("Try it: {path}", { path }) }, t("Try it"));
   button.addEventListener("click", async () => {
     const tried = await fetch(path, { headers: { Accept: "application/json" } });
     told.hidden = false;
@@ -38,5 +39,5 @@ find("#paths").replaceChildren(
       listQuestions(operation), listAnswers(operation),
       method === "get" && !path.includes("{") ? tryIt(path) : null))),
 );
-showFreshness(`version ${schema.info.version}`);
+showFreshness(t("version {version}", { version: schema.info.version }));
 document.body.dataset.loaded = "yes";

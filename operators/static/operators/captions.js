@@ -1,9 +1,10 @@
 // What is said in a room, by speaker, as one reads it; and all of it again as text or subtitles.
 import { make } from "./dom.js";
+import { t } from "./words.js";
 
 const MOST_SHOWN = 400;
 const COLORS = 5;
-const REASONS = { NO_CAPABLE_NODE: "Nobody can translate this into your language at present.", NO_AVAILABLE_NODE: "Everybody who translates is busy; this was left out." };
+const REASONS = { NO_CAPABLE_NODE: t("Nobody can translate this into your language at present."), NO_AVAILABLE_NODE: t("Everybody who translates is busy; this was left out.") };
 const SIZES = [18, 22, 26, 32, 40, 52, 68];
 // As long as a caption stands at least, and at most, among subtitles.
 const LEAST_MS = 1_200;
@@ -46,13 +47,13 @@ export class Captions {
     const row = this.rows.get(`${caption.speaker_id} ${caption.utterance_index}`) ?? this.add(`${caption.speaker_id} ${caption.utterance_index}`, caption);
     row.isFinal = true;
     row.element.classList.add("missing");
-    row.words.textContent = REASONS[caption.reason] ?? `This was not translated (${caption.reason}).`;
+    row.words.textContent = REASONS[caption.reason] ?? t("This was not translated ({reason}).", { reason: caption.reason });
     this.follow(follows);
   }
 
   noteGap(count) {
     const follows = this.isAtEnd();
-    this.list.append(make("li", { class: "gap" }, count === 1 ? "One caption was left out here." : `${count} captions were left out here.`));
+    this.list.append(make("li", { class: "gap" }, count === 1 ? t("One caption was left out here.") : t("{count} captions were left out here.", { count })));
     this.follow(follows);
   }
 

@@ -1,5 +1,6 @@
 // Line charts on a canvas: a fixed number of seconds, drawn anew when told.
 import { formatNumber, make } from "./dom.js";
+import { t } from "./words.js";
 
 export const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
@@ -71,9 +72,9 @@ export class LineChart {
       pen.fillText(formatNumber(top * share, 2), left - 8, y(top * share));
     }
     pen.textAlign = "left";
-    pen.fillText(`${this.points} s ago`, left, height - 7);
+    pen.fillText(t("{n} s ago", { n: this.points }), left, height - 7);
     pen.textAlign = "right";
-    pen.fillText("now", width, height - 7);
+    pen.fillText(t("now"), width, height - 7);
     const step = (width - left) / (this.points - 1);
     for (const one of this.series) {
       pen.strokeStyle = color(one.color);

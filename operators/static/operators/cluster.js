@@ -1,5 +1,6 @@
 // Instances and nodes from /api/v1/cluster.
 import { ago, clockTime, fillRows, formatNumber, find, id, make, number, percentBar, poll, row, setTile, statusBadge } from "./dom.js";
+import { t } from "./words.js";
 
 const MOST_ROWS = 200;
 let latest = null;
@@ -9,7 +10,7 @@ function showNodes() {
   const fits = (node) => !wanted || `${node.node_id} ${node.status} ${node.platform}`.toLowerCase().includes(wanted);
   const nodes = latest.nodes.filter(fits);
   find("#node-count").textContent =
-    nodes.length > MOST_ROWS ? `first ${MOST_ROWS} of ${nodes.length} nodes` : `${nodes.length} nodes`;
+    nodes.length > MOST_ROWS ? t("first {most} of {n} nodes", { most: MOST_ROWS, n: nodes.length }) : t("{n} nodes", { n: nodes.length });
   fillRows(
     "#nodes",
     nodes.slice(0, MOST_ROWS).map((node) =>
@@ -27,7 +28,7 @@ function showNodes() {
         node.services.map((entry) => entry.service_id).join(", ") || "–",
       ),
     ),
-    { empty: "No node is connected." },
+    { empty: t("No node is connected.") },
   );
 }
 
@@ -44,12 +45,12 @@ poll("/api/v1/cluster", (cluster) => {
     cluster.instances.map((instance) =>
       row(
         id(instance.instance_id),
-        make("span", { class: `badge ${instance.is_online ? "good" : "bad"}` }, instance.is_online ? "online" : "gone"),
+        make("span", { class: `badge ${instance.is_online ? "good" : "bad"}` }, instance.is_online ? t("online") : t("gone")),
         instance.hostname,
         make("td", { class: "number" }, instance.pid),
         instance.version,
         clockTime(instance.started_at_ms),
-        `${formatNumber(instance.uptime_seconds / 60, 1)} min`,
+        t("{n} min", { n: formatNumber(instance.uptime_seconds / 60, 1) }),
         number(instance.nodes_owned),
         number(instance.sessions_owned),
         number(instance.inbox_length),

@@ -1,5 +1,6 @@
 // The overview: counters, languages, services and compute power from /api/v1/stats.
 import { fillRows, id, make, number, poll, row, setTile } from "./dom.js";
+import { t } from "./words.js";
 
 poll("/api/v1/stats", ({ web_clients: speakers, nodes }) => {
   setTile("speakers", speakers.active_users);
@@ -13,19 +14,19 @@ poll("/api/v1/stats", ({ web_clients: speakers, nodes }) => {
     speakers.top_languages.map((entry) =>
       row(entry.language, number(entry.count), make("span", { class: "bar" }, make("i", { "width%": (100 * entry.count) / most }))),
     ),
-    { empty: "Nobody speaks right now." },
+    { empty: t("Nobody speaks right now.") },
   );
   fillRows(
     "#types",
     Object.entries(nodes.type_node_counts).map(([type, count]) =>
       row(type, number(count), number(nodes.type_in_use_counts[type] ?? 0)),
     ),
-    { empty: "No node offers a service." },
+    { empty: t("No node offers a service.") },
   );
   fillRows(
     "#services",
     Object.entries(nodes.service_node_counts).map(([service, count]) => row(id(service), number(count))),
-    { empty: "No node offers a service." },
+    { empty: t("No node offers a service.") },
   );
   const power = nodes.compute_power;
   setTile("cpu", power.total_cpu_power);

@@ -1,4 +1,5 @@
 // Build page parts from values. Text is always set as text: names come from strangers.
+import { t } from "./words.js";
 
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -18,7 +19,7 @@ function asNode(child) {
 
 export const find = (selector) => document.querySelector(selector);
 
-export function fillRows(selector, rows, { empty = "Nothing yet." } = {}) {
+export function fillRows(selector, rows, { empty = t("Nothing yet.") } = {}) {
   const body = find(`${selector} tbody`);
   const columns = find(`${selector} thead tr`).children.length;
   body.replaceChildren(
@@ -43,10 +44,11 @@ export function percentBar(value) {
   return make("span", {}, `${formatNumber(value, 0)} %`, make("span", { class: "bar" }, make("i", { "width%": value })));
 }
 
+const STATUSES = { ready: t("Ready"), degraded: t("Degraded"), offline: t("Offline"), draining: t("Draining"), cordoned: t("Cordoned"), registering: t("Registering") };
 const TONES = { ready: "good", degraded: "bad", offline: "bad", draining: "warn", cordoned: "warn", registering: "warn" };
 
 export function statusBadge(status) {
-  return make("span", { class: `badge ${TONES[status.toLowerCase()] ?? ""}` }, status);
+  return make("span", { class: `badge ${TONES[status.toLowerCase()] ?? ""}` }, STATUSES[status.toLowerCase()] ?? status);
 }
 
 export function setTile(name, value) {
@@ -67,9 +69,9 @@ export function clockTime(ms) {
 
 export function ago(ms) {
   const seconds = Math.max(0, Math.round((Date.now() - ms) / 1000));
-  if (seconds < 120) return `${seconds} s ago`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`;
-  return `${Math.round(seconds / 3600)} h ago`;
+  if (seconds < 120) return t("{n} s ago", { n: seconds });
+  if (seconds < 7200) return t("{n} min ago", { n: Math.round(seconds / 60) });
+  return t("{n} h ago", { n: Math.round(seconds / 3600) });
 }
 
 export function poll(url, show, { everyMs = 5000 } = {}) {
@@ -78,10 +80,10 @@ export function poll(url, show, { everyMs = 5000 } = {}) {
       const answer = await fetch(url, { headers: { Accept: "application/json" } });
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
       show(await answer.json());
-      showFreshness(`updated ${clockTime(Date.now())}`);
+      showFreshness(t("updated {time}", { time: clockTime(Date.now()) }));
       document.body.dataset.loaded = "yes";
     } catch (error) {
-      showFreshness(`not updated: ${error.message}`, true);
+      showFreshness(t("not updated: {why}", { why: error.message }), true);
     }
     setTimeout(once, everyMs);
   }

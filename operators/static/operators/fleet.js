@@ -1,16 +1,18 @@
 // The fleet from /api/v1/nodes, and the commands an operator can give a node.
 import { ago, clockTime, fillRows, find, formatNumber, id, make, poll, row, setTile, statusBadge } from "./dom.js";
+import { t } from "./words.js";
 
 const MOST_ROWS = 200;
-const COMMANDS = { drain: "Drain", cordon: "Cordon", resume: "Resume", disconnect: "Disconnect", shutdown: "Shut down", reload_config: "Reload", quarantine: "Quarantine", absolve: "Absolve" };
+const COMMANDS = { drain: t("Drain"), cordon: t("Cordon"), resume: t("Resume"), disconnect: t("Disconnect"), shutdown: t("Shut down"), reload_config: t("Reload"), quarantine: t("Quarantine"), absolve: t("Absolve") };
+const STANDINGS = { good: t("good"), probation: t("probation"), quarantine: t("quarantine"), trial: t("trial") };
 const mayOperate = find("#fleet").dataset.mayOperate === "yes";
 // On a phone a node's cells stand below each other, each with its name.
 const labels = [...find("#nodes").tHead.rows[0].cells].map((cell) => cell.textContent);
 let latest = [];
 
 async function command(node, action) {
-  if (action === "disconnect" && !confirm(`Close the socket of ${node}?`)) return;
-  if (action === "shutdown" && !confirm(`Ask ${node} to end?`)) return;
+  if (action === "disconnect" && !confirm(t("Close the socket of {node}?", { node }))) return;
+  if (action === "shutdown" && !confirm(t("Ask {node} to end?", { node }))) return;
   const answer = await fetch(`/api/v1/nodes/${encodeURIComponent(node)}/${action}`, {
     method: "POST",
     headers: { "X-CSRFToken": find("meta[name=csrf]").content, Accept: "application/json" },
@@ -31,24 +33,24 @@ function buttons(node) {
 
 // What its work so far says of a node: state, why, since when and until when.
 function standing({ state, reason, since_ms, ends_at_ms }) {
-  if (state === "good") return state;
-  const until = state === "trial" ? "one job decides" : `until ${clockTime(ends_at_ms)}`;
-  return `${state}: ${reason}, since ${clockTime(since_ms)}, ${until}`;
+  if (state === "good") return STANDINGS.good;
+  const until = state === "trial" ? t("one job decides") : t("until {time}", { time: clockTime(ends_at_ms) });
+  return t("{state}: {reason}, since {since}, {until}", { state: STANDINGS[state] ?? state, reason, since: clockTime(since_ms), until });
 }
 
 // What a second of audio takes a node, beside the node in the middle; the latest figure first.
 function speed({ speeds }) {
   const said = speeds.map((one) => make("li", { class: one.ms_per_second > 2 * one.median_ms_per_second ? "slow" : "" },
-    `${formatNumber(one.ms_per_second)} ms, median ${formatNumber(one.median_ms_per_second)}${speeds.length > 1 ? ` (${one.services.join(", ")})` : ""}`));
+    `${t("{n} ms, median {median}", { n: formatNumber(one.ms_per_second), median: formatNumber(one.median_ms_per_second) })}${speeds.length > 1 ? ` (${one.services.join(", ")})` : ""}`));
   return said.length ? make("ul", { class: "plain speeds" }, ...said) : "–";
 }
 
 // What operators should know of a node's program: frames that were not as declared, an id that two have.
 function trouble({ flaws, takeovers }) {
   const count = flaws.repaired + flaws.dropped + flaws.refused;
-  const said = count ? [`${count} frames not as declared, last: ${flaws.last}`] : [];
-  if (flaws.failures) said.push(`${flaws.failures} failures, last: ${flaws.last_failure}`);
-  return said.concat(takeovers ? `id taken ${takeovers} times from a living connection` : []).join("; ") || "–";
+  const said = count ? [t("{count} frames not as declared, last: {last}", { count, last: flaws.last })] : [];
+  if (flaws.failures) said.push(t("{count} failures, last: {last}", { count: flaws.failures, last: flaws.last_failure }));
+  return said.concat(takeovers ? t("id taken {count} times from a living connection", { count: takeovers }) : []).join("; ") || "–";
 }
 
 function show() {
@@ -65,7 +67,7 @@ function show() {
     line.dataset.status = node.status;
     line.dataset.standing = node.standing.state;
     return line;
-  }), { empty: "No node is connected." });
+  }), { empty: t("No node is connected.") });
 }
 
 function take({ nodes }) {

@@ -1,6 +1,7 @@
 // Jobs as dots: from speakers on the left, through the scheduler, to nodes on the right, and back. One that a node hears
 // while it is spoken is a line for as long as it is under way.
 import { color, fitCanvas } from "./chart.js";
+import { t } from "./words.js";
 
 const STOPS = { SELECTING: 0.34, RESERVED: 0.42, DISPATCHED: 0.62, ACKED: 0.84, RUNNING: 0.9, RETRYING: 0.34 };
 const TONES = { RETRYING: "warn", DONE: "good", FAILED: "bad", CANCELLED: "soft" };
@@ -45,7 +46,7 @@ export class Flow {
     pen.font = "13px system-ui, sans-serif";
     pen.textBaseline = "top";
     pen.textAlign = "center";
-    for (const [share, label] of [[0.06, "speakers"], [0.38, "scheduler"], [0.9, "nodes"]]) {
+    for (const [share, label] of [[0.06, t("speakers")], [0.38, t("scheduler")], [0.9, t("nodes")]]) {
       pen.fillStyle = color("line");
       pen.fillRect(width * share - 1, 22, 2, height - 30);
       pen.fillStyle = color("soft");

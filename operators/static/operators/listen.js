@@ -3,6 +3,7 @@ import { Captions } from "./captions.js";
 import { find, make, showFreshness } from "./dom.js";
 import { fillLanguages, guessLanguage, nameLanguage } from "./languages-known.js";
 import { Listening, askTicket } from "./listening.js";
+import { t } from "./words.js";
 
 const captions = new Captions(find("#captions"));
 const roomCode = document.body.dataset.room;
@@ -23,22 +24,21 @@ const on = (name, take) => listening.addEventListener(name, ({ detail }) => take
 on("language", () => captions.clear());
 on("listening", ({ lang }) => {
   sayProblem("");
-  showFreshness(`listening in ${nameLanguage(lang)}`);
+  showFreshness(t("listening in {language}", { language: nameLanguage(lang) }));
   document.body.dataset.listens = lang;
 });
 on("caption", (caption) => captions.show(caption));
 on("caption_missing", (caption) => captions.miss(caption));
 on("behind", ({ captions: count }) => captions.noteGap(count));
-on("lost", () => showFreshness("connecting again…", true));
+on("lost", () => showFreshness(t("connecting again…"), true));
 on("error", ({ message }) => sayProblem(message));
 on("over", ({ why }) => {
-  showFreshness("not listening", true);
+  showFreshness(t("not listening"), true);
   sayProblem(why);
 });
 
 fillLanguages(find("#lang"), make, listening.lang);
 find("#lang").addEventListener("change", ({ target }) => {
-  document.documentElement.lang = "en";
   listening.setLanguage(target.value);
 });
 find("#smaller").addEventListener("click", () => captions.resize(-1));

@@ -1,12 +1,13 @@
 // Listens in a room: in one language, which may change at any time; comes back by itself and misses nothing it can still get.
+import { t } from "./words.js";
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 // What no further try mends.
 const FINAL = new Set(["ROOM_NOT_FOUND", "FORBIDDEN", "ROOM_FULL"]);
 const WHY_CLOSED = {
-  4401: "This link is not valid any more. Ask for a new one.",
-  4403: "This link is for another room. Ask for the right one.",
+  4401: t("This link is not valid any more. Ask for a new one."),
+  4403: t("This link is for another room. Ask for the right one."),
 };
 
 export class Listening extends EventTarget {
@@ -90,6 +91,6 @@ export async function askTicket(wish = {}) {
     headers: { "Content-Type": "application/json", "X-CSRFToken": document.querySelector('meta[name="csrf-token"]').content },
     body: JSON.stringify(wish),
   });
-  if (!answer.ok) throw new Error(`You may not come in here (HTTP ${answer.status}). Ask for a link, or log in.`);
+  if (!answer.ok) throw new Error(t("You may not come in here (HTTP {status}). Ask for a link, or log in.", { status: answer.status }));
   return answer.json();
 }

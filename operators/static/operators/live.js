@@ -3,20 +3,23 @@ import { LineChart } from "./chart.js";
 import { clockTime, find, formatNumber, make, setTile, showFreshness } from "./dom.js";
 import { Flow } from "./flow.js";
 import { drawPairs } from "./pairs.js";
+import { countSeconds, readPast } from "./past.js";
 import { Slots } from "./slots.js";
+import { t } from "./words.js";
 
+const STATES = { DONE: t("done"), FAILED: t("failed"), RETRYING: t("retried"), CANCELLED: t("cancelled") };
 const MOST_LINES = 40;
 const REASONS_SHOWN = 6;
 const REASONS_FOR_MS = 10 * 60 * 1000;
-const STAGES = [["place", "placing", "series-2"], ["accept", "accepting", "series-3"], ["work", "working", "series-4"], ["total", "in all", "series-1"]];
-const TEXTS = [["text_stream", "heard while it was said", "series-4"], ["text_parcel", "heard whole", "series-1"]];
+const STAGES = [["place", t("placing"), "series-2"], ["accept", t("accepting"), "series-3"], ["work", t("working"), "series-4"], ["total", t("in all"), "series-1"]];
+const TEXTS = [["text_stream", t("heard while it was said"), "series-4"], ["text_parcel", t("heard whole"), "series-1"]];
 
 const flow = new Flow(find("#flow"));
 const slots = new Slots(find("#slots"));
 const rates = new LineChart(find("#rates"), find("#rates-legend"), [
-  { key: "done", label: "done", color: "series-2" },
-  { key: "failed", label: "refused or failed", color: "series-5" },
-  { key: "retried", label: "retried", color: "series-3" },
+  { key: "done", label: t("done"), color: "series-2" },
+  { key: "failed", label: t("refused or failed"), color: "series-5" },
+  { key: "retried", label: t("retried"), color: "series-3" },
 ]);
 const stages = new LineChart(
   find("#stages"),
@@ -30,7 +33,7 @@ const stages = new LineChart(
 const waits = new LineChart(find("#waits"), find("#waits-legend"), [
   { key: "wait-50", label: "p50 / p99", color: "series-5", pair: "wait-99" },
   { key: "wait-99", label: "p99", color: "series-5", dashed: true },
-  { key: "waiting", label: "jobs in line", color: "series-1" },
+  { key: "waiting", label: t("jobs in line"), color: "series-1" },
 ], { unit: " ms", plain: ["waiting"] });
 const texts = new LineChart(
   find("#texts"),
@@ -43,14 +46,16 @@ const texts = new LineChart(
 );
 const streams = make("b", { "data-streams": true }, "0");
 find("#flow-legend").replaceChildren(
-  ...[["series-1", "on its way"], ["good", "done"], ["warn", "tried again"], ["bad", "refused or failed"]].map(([shade, label]) => {
+  ...[["series-1", t("on its way")], ["good", t("done")], ["warn", t("tried again")], ["bad", t("refused or failed")]].map(([shade, label]) => {
     const swatch = make("i");
     swatch.style.background = `var(--${shade})`;
     return make("li", {}, swatch, label);
   }),
-  make("li", {}, make("i", { class: "dashes" }), "a line: heard while it is spoken ", streams),
+  make("li", {}, make("i", { class: "dashes" }), `${t("a line: heard while it is spoken")} `, streams),
 );
 
+let past = [];
+let isRecalled = false;
 let isPaused = false;
 let isDirty = true;
 
@@ -58,10 +63,10 @@ function addLine(place, step) {
   const [state, jobId, sessionId, nodeId, reason, attempt, , ageMs, atMs] = step;
   const tone = { DONE: "good", FAILED: "bad", RETRYING: "warn" }[state] ?? "";
   const name = attempt === 0 ? make("code", {}, sessionId) : make("a", { href: `/why?job_id=${encodeURIComponent(jobId)}` }, make("code", {}, jobId));
-  const where = [nodeId, attempt > 1 ? `attempt ${attempt}` : "", reason].filter(Boolean).join(" · ");
+  const where = [nodeId, attempt > 1 ? t("attempt {n}", { n: attempt }) : "", reason].filter(Boolean).join(" · ");
   const list = find(place);
   list.prepend(
-    make("li", {}, make("time", {}, clockTime(atMs)), make("span", { class: `badge ${tone}` }, state.toLowerCase()),
+    make("li", {}, make("time", {}, clockTime(atMs)), make("span", { class: `badge ${tone}` }, STATES[state] ?? state.toLowerCase()),
       make("span", { class: "grow" }, name, where ? ` ${where}` : ""), make("span", { class: "took" }, ageMs ? `${formatNumber(ageMs, 1)} ms` : "")),
   );
   while (list.children.length > MOST_LINES) list.lastChild.remove();
@@ -99,8 +104,8 @@ function showCoverage(pairs) {
   if (!pairs) return;
   const bad = drawPairs(find("#coverage"), pairs);
   find("#coverage-summary").textContent = pairs.length
-    ? `${formatNumber(pairs.length)} pair${pairs.length === 1 ? "" : "s"}; ${formatNumber(bad.none)} without a ready node, ${formatNumber(bad.one)} with one alone, ${formatNumber(bad.heldBack)} by nodes in no good standing alone.`
-    : "No node offers a pair of languages.";
+    ? t("Pairs: {all}; {none} without a ready node, {one} with one alone, {held} by nodes in no good standing alone.", { all: formatNumber(pairs.length), none: formatNumber(bad.none), one: formatNumber(bad.one), held: formatNumber(bad.heldBack) })
+    : t("No node offers a pair of languages.");
 }
 
 function showNow(frame) {
@@ -113,11 +118,33 @@ function showNow(frame) {
   setTile("slots", `${formatNumber(load)} / ${formatNumber(offered)}`);
 }
 
+// What ended before the page was there, each once, in order.
+function showEnded(steps) {
+  const known = new Map(steps.map((step) => [`${step[1]} ${step[8]}`, step]));
+  for (const step of [...known.values()].sort((one, other) => one[8] - other[8])) addLine(step[0] === "DONE" ? "#jobs" : "#refusals", step);
+}
+
+async function recall() {
+  past = await readPast(REASONS_FOR_MS / 60_000);
+  if (isRecalled) return;
+  isRecalled = true;
+  reasons = past.filter((step) => step[4] && step[0] !== "DONE").map((step) => [step[8], { [step[4]]: 1 }]);
+  showReasons();
+  for (const second of countSeconds(past, Date.now())) {
+    rates.add(second);
+    stages.add(second);
+    texts.add({});
+    waits.add({});
+  }
+  document.body.dataset.recalled = past.length;
+  isDirty = true;
+}
+
 function take(frame) {
   if (frame.type === "whole") {
     slots.replace(frame.nodes);
     showCoverage(frame.coverage);
-    for (const step of frame.ended) addLine(step[0] === "DONE" ? "#jobs" : "#refusals", step);
+    showEnded([...past, ...frame.ended]);
   } else {
     slots.change(frame.nodes, frame.gone);
     showSteps(frame.steps);
@@ -160,20 +187,21 @@ function draw(now) {
 
 let retryMs = 500;
 
-function connect() {
+async function connect() {
+  await recall();
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   const socket = new WebSocket(`${scheme}://${location.host}/ws/live`);
   socket.addEventListener("open", () => {
     retryMs = 500;
     for (const place of ["#jobs", "#refusals"]) find(place).replaceChildren();
-    showFreshness("live");
+    showFreshness(t("live"));
   });
   socket.addEventListener("message", (event) => {
     if (!isPaused) take(JSON.parse(event.data));
     else if (event.data.startsWith('{"type":"whole"')) take(JSON.parse(event.data));
   });
   socket.addEventListener("close", () => {
-    showFreshness("not connected, trying again", true);
+    showFreshness(t("not connected, trying again"), true);
     setTimeout(connect, retryMs);
     retryMs = Math.min(8000, retryMs * 2);
   });
@@ -182,7 +210,7 @@ function connect() {
 find("#pause").addEventListener("click", ({ currentTarget }) => {
   isPaused = !isPaused;
   currentTarget.setAttribute("aria-pressed", isPaused);
-  currentTarget.textContent = isPaused ? "Go on" : "Pause";
+  currentTarget.textContent = isPaused ? t("Go on") : t("Pause");
   if (!isPaused) location.reload();
 });
 addEventListener("resize", () => { isDirty = true; });

@@ -1,5 +1,6 @@
 // Services installed on nodes, and the hub's catalog, from /api/v1/stats.
 import { fillRows, formatNumber, id, number, poll, row, setTile } from "./dom.js";
+import { t } from "./words.js";
 
 poll("/api/v1/stats", ({ nodes }) => {
   const counts = nodes.service_node_counts;
@@ -18,10 +19,10 @@ poll("/api/v1/stats", ({ nodes }) => {
       ),
     ),
   );
-  fillRows("#catalog", listed, { empty: "No model hub is configured, or it lists nothing." });
+  fillRows("#catalog", listed, { empty: t("No model hub is configured, or it lists nothing.") });
   fillRows(
     "#installed",
     Object.entries(counts).sort((one, other) => other[1] - one[1]).map(([service, count]) => row(id(service), number(count))),
-    { empty: "No node has a service." },
+    { empty: t("No node has a service.") },
   );
 });

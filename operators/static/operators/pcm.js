@@ -1,4 +1,5 @@
 // Speech as 16-bit samples at 16,000 a second, the form every Lingua node takes.
+import { t } from "./words.js";
 
 export const SAMPLE_RATE = 16000;
 
@@ -58,13 +59,13 @@ function readWav(buffer) {
     }
     place += 8 + size + (size % 2);
   }
-  throw new Error("The clip has no samples.");
+  throw new Error(t("The clip has no samples."));
 }
 
 // A recorded clip of the server's.
 export async function readClip(url) {
   const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`The clip could not be read (HTTP ${answer.status}).`);
+  if (!answer.ok) throw new Error(t("The clip could not be read (HTTP {status}).", { status: answer.status }));
   return readWav(await answer.arrayBuffer());
 }
 

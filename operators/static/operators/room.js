@@ -9,12 +9,13 @@ import { openMicrophone } from "./microphone.js";
 import { readAudio, toBase64 } from "./pcm.js";
 import { Player } from "./player.js";
 import { Session } from "./session.js";
+import { t } from "./words.js";
 
 const RECONNECT_MS = 2_000;
 const REFUSALS = {
-  ROOM_NOT_FOUND: "There is no such room. Ask for the code again.",
-  ROOM_FULL: "As many are in this room as may speak. Ask for its link to listen.",
-  RATE_LIMITED: "That was too often. Wait a minute, then try again.",
+  ROOM_NOT_FOUND: t("There is no such room. Ask for the code again."),
+  ROOM_FULL: t("As many are in this room as may speak. Ask for its link to listen."),
+  RATE_LIMITED: t("That was too often. Wait a minute, then try again."),
 };
 
 const player = new Player();
@@ -46,13 +47,13 @@ function open({ enter, resumeToken = "" }) {
   const on = (name, take) => mine.addEventListener(name, ({ detail }) => session === mine && take(detail));
   on("opened", () => {
     if (enter) mine.send(enter);
-    showFreshness("connected");
+    showFreshness(t("connected"));
     allowSpeaking();
   });
   on("closed", () => {
     allowSpeaking();
     if (!room) return;
-    showFreshness("connecting again…", true);
+    showFreshness(t("connecting again…"), true);
     setTimeout(() => session === mine && room && open({ enter: null, resumeToken: mine.resumeToken ?? "" }), RECONNECT_MS);
   });
   on("room_create_ack", goIn);
@@ -62,7 +63,7 @@ function open({ enter, resumeToken = "" }) {
   on("translation_result", say);
   on("error", ({ message }) => refuse(message));
   on("ui_event", ({ event, hint }) => event === "ERROR" && sayProblem(hint));
-  on("missing_result", ({ reason }) => sayState(`That was not translated (${reason.replaceAll("_", " ")}).`));
+  on("missing_result", ({ reason }) => sayState(t("That was not translated ({reason}).", { reason: reason.replaceAll("_", " ") })));
 }
 
 // Words of others, in one's own language.
@@ -98,7 +99,7 @@ function goIn({ room_code: code, room_id: id }) {
   find("#inside").hidden = false;
   find("#room-code").textContent = code;
   history.replaceState(null, "", `?code=${code}`);
-  document.title = `Room ${code} · Lingua`;
+  document.title = `${t("Room {code}", { code })} · Lingua`;
   captions.clear();
   listen();
   showLink();
@@ -139,7 +140,7 @@ async function showLink() {
 function showMembers({ members }) {
   find("#members").replaceChildren(...members.map(({ session_id: id, display_name: name, preferred_lang: lang }) => make(
     "li", { class: captions.findColor(id), dir: "auto" }, name || id,
-    id === session.id ? make("span", { class: "badge good" }, "you") : null,
+    id === session.id ? make("span", { class: "badge good" }, t("you")) : null,
     lang ? make("span", { class: "badge" }, nameLanguage(lang)) : null,
   )));
 }
@@ -156,7 +157,7 @@ function goOut(why) {
   find("#door").hidden = false;
   document.body.classList.remove("in-hall");
   history.replaceState(null, "", location.pathname);
-  document.title = "Room · Lingua";
+  document.title = `${t("Room")} · Lingua`;
   for (const button of ["#create", "#join"]) find(button).disabled = false;
   sayProblem(why ?? "");
   showFreshness("");
@@ -165,10 +166,10 @@ function goOut(why) {
 function allowSpeaking() {
   find("#speak").disabled = microphone === null && !session?.isOpen;
   find("#speak").setAttribute("aria-pressed", microphone !== null);
-  find("#speak").textContent = microphone ? "Stop" : "Speak";
+  find("#speak").textContent = microphone ? t("Stop") : t("Speak");
   find("#mute").hidden = microphone === null;
   find("#mute").setAttribute("aria-pressed", isMuted);
-  find("#mute").textContent = isMuted ? "Muted" : "Mute";
+  find("#mute").textContent = isMuted ? t("Muted") : t("Mute");
 }
 
 function take(samples) {
@@ -207,11 +208,11 @@ async function toggleSpeaking() {
       onSamples: take,
       onLost: () => {
         stopSpeaking();
-        sayProblem("The microphone is gone. Plug it in, then press Speak again.");
+        sayProblem(t("The microphone is gone. Plug it in, then press Speak again."));
       },
     });
     sayProblem("");
-    sayState("Everybody here reads what you say.");
+    sayState(t("Everybody here reads what you say."));
   } catch (error) {
     sayProblem(error.message);
   }
@@ -221,7 +222,7 @@ async function toggleSpeaking() {
 function mute() {
   if (microphone === null) return;
   isMuted = !isMuted;
-  sayState(isMuted ? "Muted: nobody hears you." : "Everybody here reads what you say.");
+  sayState(isMuted ? t("Muted: nobody hears you.") : t("Everybody here reads what you say."));
   allowSpeaking();
 }
 
@@ -241,7 +242,7 @@ find("#form").addEventListener("submit", (event) => {
   const code = find("#code").value.trim();
   if (event.submitter?.id === "create" && !code) comeIn({ type: "room_create", client_ts: Date.now() });
   else if (/^[0-9]{6}$/.test(code)) comeIn({ type: "room_join", room_code: code });
-  else sayProblem("A code has six digits.");
+  else sayProblem(t("A code has six digits."));
 });
 find("#lang").addEventListener("change", ({ target }) => {
   listening.setLanguage(target.value);
@@ -258,9 +259,9 @@ find("#end").addEventListener("click", () => session.send({ type: "room_end", ro
 find("#copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText(find("#link").href);
-    find("#copy").textContent = "Copied";
+    find("#copy").textContent = t("Copied");
   } catch {
-    sayProblem("The link cannot be copied here; open it, and copy its address.");
+    sayProblem(t("The link cannot be copied here; open it, and copy its address."));
   }
 });
 find("#smaller").addEventListener("click", () => captions.resize(-1));

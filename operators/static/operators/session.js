@@ -1,4 +1,5 @@
 // One session with the scheduler: say something, be told what became of it.
+import { t } from "./words.js";
 
 // A ticket opens one session where a login is on; elsewhere none is needed.
 async function askTickets() {
@@ -6,7 +7,7 @@ async function askTickets() {
     method: "POST",
     headers: { "X-CSRFToken": document.querySelector('meta[name="csrf-token"]').content },
   });
-  if (!answer.ok) throw new Error(`You may not open a session (HTTP ${answer.status}).`);
+  if (!answer.ok) throw new Error(t("You may not open a session (HTTP {status}).", { status: answer.status }));
   return (await answer.json()).subprotocols;
 }
 

@@ -1,6 +1,7 @@
 // Every node as a cell whose filling is its load; a thousand of them fit on one screen.
 import { color, fitCanvas } from "./chart.js";
 import { find, formatNumber } from "./dom.js";
+import { t } from "./words.js";
 
 export class Slots {
   constructor(canvas) {
@@ -70,9 +71,9 @@ export class Slots {
     const row = this.pointed && this.nodes.get(this.pointed);
     const { load, offered } = this.totals();
     find("#slots-summary").textContent = row
-      ? `${row[0]}: ${row[1]} of ${row[2]} slots in use, ${row[3]}`
+      ? t("{node}: {used} of {all} slots in use, {status}", { node: row[0], used: row[1], all: row[2], status: row[3] })
       : this.nodes.size
-        ? `${formatNumber(this.nodes.size)} nodes, ${formatNumber(load)} of ${formatNumber(offered)} slots in use. Filling is load; a frame marks a node that takes no jobs.`
-        : "No node is connected.";
+        ? t("{nodes} nodes, {used} of {all} slots in use. Filling is load; a frame marks a node that takes no jobs.", { nodes: formatNumber(this.nodes.size), used: formatNumber(load), all: formatNumber(offered) })
+        : t("No node is connected.");
   }
 }

@@ -7,15 +7,16 @@ import { SAMPLE_RATE, readAudio, readClip, toBase64 } from "./pcm.js";
 import { Player } from "./player.js";
 import { Session } from "./session.js";
 import { Turn } from "./turn.js";
+import { t } from "./words.js";
 
-const LANGUAGES = { en: "English", es: "Spanish", zh: "Chinese", ja: "Japanese", ko: "Korean", de: "German", fr: "French", it: "Italian", pt: "Portuguese", ru: "Russian" };
+const LANGUAGES = { en: t("English"), es: t("Spanish"), zh: t("Chinese"), ja: t("Japanese"), ko: t("Korean"), de: t("German"), fr: t("French"), it: t("Italian"), pt: t("Portuguese"), ru: t("Russian") };
 const ADVICE = {
-  NO_AVAILABLE_NODE: "Start a node for these languages, or choose others.",
-  NO_TICKET: "Log in as somebody who may open sessions, then reload this page.",
-  INVALID_PAIRING_CODE: "This code is nobody's, was used, or is too old: ask your node for another.",
-  RATE_LIMITED: "Wait a minute, then try again.",
-  DEADLINE_EXCEEDED: "Allow more time, or say it once more.",
-  JOB_TIMEOUT: "Say it once more; a shorter sentence is done sooner.",
+  NO_AVAILABLE_NODE: t("Start a node for these languages, or choose others."),
+  NO_TICKET: t("Log in as somebody who may open sessions, then reload this page."),
+  INVALID_PAIRING_CODE: t("This code is nobody's, was used, or is too old: ask your node for another."),
+  RATE_LIMITED: t("Wait a minute, then try again."),
+  DEADLINE_EXCEEDED: t("Allow more time, or say it once more."),
+  JOB_TIMEOUT: t("Say it once more; a shorter sentence is done sooner."),
 };
 const MOST_TURNS = 50;
 const RECONNECT_MS = 2_000;
@@ -39,10 +40,10 @@ function sayProblem(text) {
   find("#problem").classList.toggle("bad", Boolean(text));
 }
 function explain({ code, message }) {
-  sayProblem([message || "It did not work.", ADVICE[code], code ? `(${code})` : ""].filter(Boolean).join(" "));
+  sayProblem([message || t("It did not work."), ADVICE[code], code ? `(${code})` : ""].filter(Boolean).join(" "));
 }
 
-const ready = () => (session.hasOwnNode ? "Ready: your own node translates you." : "Ready.");
+const ready = () => (session.hasOwnNode ? t("Ready: your own node translates you.") : t("Ready."));
 const isSpeaking = () => microphone !== null || clip !== null;
 const isAloud = () => find("#aloud").checked;
 
@@ -53,9 +54,9 @@ function allowSpeaking() {
 
 // A code is good for one session: whoever opens another is served by any node again.
 function open({ pairingCode = "" } = {}) {
-  if (session?.hasOwnNode && !pairingCode) sayProblem("Your node is bound to you no more: ask it for another code.");
+  if (session?.hasOwnNode && !pairingCode) sayProblem(t("Your node is bound to you no more: ask it for another code."));
   session?.close();
-  abandonTurns("cut off");
+  abandonTurns(t("cut off"));
   const mine = new Session({ src: find("#src").value, tgt: find("#tgt").value, isAloud: isAloud(), pairingCode });
   session = mine;
   const on = (name, take) => mine.addEventListener(name, ({ detail }) => session === mine && take(detail));
@@ -64,19 +65,19 @@ function open({ pairingCode = "" } = {}) {
     for (const said of waiting.splice(0)) mine.stream(...said);
     allowSpeaking();
     mine.hasOwnNode = Boolean(pairingCode) && !refused;
-    if (refused) explain({ code: refused, message: "No node was bound to you." });
+    if (refused) explain({ code: refused, message: t("No node was bound to you.") });
     else if (mine.hasOwnNode) {
       sayProblem("");
       find("#code").value = "";
     }
-    sayState(isSpeaking() ? "Listening…" : ready());
-    showFreshness(`session ${id}`);
+    sayState(isSpeaking() ? t("Listening…") : ready());
+    showFreshness(t("session {session}", { session: id }));
   });
   on("closed", () => {
-    abandonTurns("connection lost");
+    abandonTurns(t("connection lost"));
     allowSpeaking();
-    sayState("Not connected; trying again.");
-    showFreshness("not connected", true);
+    sayState(t("Not connected; trying again."));
+    showFreshness(t("not connected"), true);
     setTimeout(() => session === mine && open(), RECONNECT_MS);
   });
   on("asr_partial", (message) => update(message, (turn) => turn.showHeard(message.text)));
@@ -93,7 +94,7 @@ function open({ pairingCode = "" } = {}) {
   on("translation_result", (message) => end(message, (turn) => showResult(turn, message)));
   on("missing_result", (message) => end(message, (turn) => turn.showMissing(message.reason)));
   on("error", explain);
-  on("backpressure", ({ message }) => sayProblem(message ?? "The server has too much to do; pause for some seconds."));
+  on("backpressure", ({ message }) => sayProblem(message ?? t("The server has too much to do; pause for some seconds.")));
 }
 
 function addTurn(index) {
@@ -173,7 +174,7 @@ function showResult(turn, result) {
       play(samples, turn);
     }
   } else if (result.tts_audio) {
-    turn.figures.append(" (This page cannot play speech of this kind.)");
+    turn.figures.append(` ${t("(This page cannot play speech of this kind.)")}`);
   }
 }
 
@@ -203,7 +204,7 @@ function drawMeter(samples) {
 
 function showSpeaking() {
   find("#speak").setAttribute("aria-pressed", microphone !== null);
-  find("#speak").textContent = microphone ? "Stop" : "Speak";
+  find("#speak").textContent = microphone ? t("Stop") : t("Speak");
   allowSpeaking();
   if (!isSpeaking()) drawMeter([]);
 }
@@ -215,7 +216,7 @@ function stopSpeaking() {
   microphone = clip = null;
   say(null, { isFinal: true });
   showSpeaking();
-  sayState("Sent.");
+  sayState(t("Sent."));
 }
 
 async function toggleSpeaking() {
@@ -229,12 +230,12 @@ async function toggleSpeaking() {
       onSamples: take,
       onLost: () => {
         stopSpeaking();
-        sayProblem("The microphone is gone. Plug it in, then press Speak again.");
+        sayProblem(t("The microphone is gone. Plug it in, then press Speak again."));
       },
     });
     ear = new Ear();
     sayProblem("");
-    sayState("Listening…");
+    sayState(t("Listening…"));
   } catch (error) {
     sayProblem(error.message);
   }
@@ -258,9 +259,9 @@ async function sayClip() {
       }
       if (place >= samples.length) stopSpeaking();
     }, 50);
-    sayState("Listening…");
+    sayState(t("Listening…"));
   } catch (error) {
-    sayProblem(`${error.message} Choose another clip, or speak.`);
+    sayProblem(`${error.message} ${t("Choose another clip, or speak.")}`);
   }
   showSpeaking();
 }

@@ -1,10 +1,11 @@
 // One utterance on the page: its words as they come, what is translated of them, and the times it took.
 import { formatNumber, make } from "./dom.js";
+import { t } from "./words.js";
 
-const STAGES = [["asr_ms", "heard", "#2458c5"], ["nmt_ms", "translated", "#0f7d7d"], ["tts_ms", "spoken", "#7d3aa6"]];
+const STAGES = [["asr_ms", t("heard"), "#2458c5"], ["nmt_ms", t("translated"), "#0f7d7d"], ["tts_ms", t("spoken"), "#7d3aa6"]];
 const REST = "#6b7686";
 const UNSPACED = new Set(["zh", "ja"]);
-const STEPS = { DISPATCHED: "with a node", NODE_ACCEPTED: "accepted", ASR_PARTIAL: "listening", ASR_FINAL: "heard", NMT_DONE: "translated" };
+const STEPS = { DISPATCHED: t("with a node"), NODE_ACCEPTED: t("accepted"), ASR_PARTIAL: t("listening"), ASR_FINAL: t("heard"), NMT_DONE: t("translated") };
 
 function setWords(place, text) {
   place.textContent = text;
@@ -22,16 +23,16 @@ export class Turn {
   // `beganAt` is when somebody was heard to begin, about.
   constructor({ src, tgt, beganAt }) {
     Object.assign(this, { beganAt, attempt: 0, clauses: 0, wordsAt: null, clauseAt: null, isOver: false });
-    this.state = make("span", { class: "badge" }, "sent");
+    this.state = make("span", { class: "badge" }, t("sent"));
     this.heard = make("p", { class: "said heard", lang: src }, "…");
     this.committed = make("span", { class: "committed" });
     this.tail = make("span", { class: "tail" });
     this.translated = make("p", { class: "said translated", lang: tgt }, this.committed, this.tail);
-    this.stages = make("div", { class: "stages", role: "img", "aria-label": "The times are known at the end" });
+    this.stages = make("div", { class: "stages", role: "img", "aria-label": t("The times are known at the end") });
     this.figures = make("p", { class: "figures" });
-    this.replay = make("button", { type: "button", class: "replay" }, "Hear it");
+    this.replay = make("button", { type: "button", class: "replay" }, t("Hear it"));
     this.replay.hidden = true;
-    this.timeline = make("a", {}, "Timeline");
+    this.timeline = make("a", {}, t("Timeline"));
     this.timeline.hidden = true;
     this.element = make("div", { class: "turn" }, make("div", { class: "turn-head" }, this.state, this.timeline, this.replay),
       make("div", { class: "words" }, this.heard, this.translated), this.stages, this.figures);
@@ -44,7 +45,7 @@ export class Turn {
   }
 
   showPlace({ queue_position: place, expected_wait_ms: wait }) {
-    if (!this.isOver) this.state.textContent = wait === undefined ? `waits: no. ${place}` : `waits: no. ${place}, about ${seconds(wait)}`;
+    if (!this.isOver) this.state.textContent = wait === undefined ? t("waits: no. {place}", { place }) : t("waits: no. {place}, about {time}", { place, time: seconds(wait) });
   }
 
   showHeard(text) {
@@ -76,7 +77,7 @@ export class Turn {
     if (isAnew) {
       Object.assign(this, { clauses: 0, clauseAt: null });
       this.committed.textContent = this.tail.textContent = "";
-      this.state.textContent = "begun anew";
+      this.state.textContent = t("begun anew");
     }
     return isAnew;
   }
@@ -96,13 +97,13 @@ export class Turn {
 
   showMissing(reason) {
     this.end("bad", reason.replaceAll("_", " "));
-    if (!this.hasWords) setWords(this.heard, "(no answer)");
+    if (!this.hasWords) setWords(this.heard, t("(no answer)"));
   }
 
   showResult(result) {
-    this.end("good", "done");
-    setWords(this.heard, result.text_asr || "(nothing heard)");
-    setWords(this.committed, result.text_translated || "(no translation)");
+    this.end("good", t("done"));
+    setWords(this.heard, result.text_asr || t("(nothing heard)"));
+    setWords(this.committed, result.text_translated || t("(no translation)"));
     this.showTimes(result);
   }
 
@@ -116,7 +117,7 @@ export class Turn {
       left -= ms;
       if (ms > 0) parts.unshift([ms, label, shade]);
     }
-    parts.push([left, endedAt ? "pause and way" : "on the way", REST]);
+    parts.push([left, endedAt ? t("pause and way") : t("on the way"), REST]);
     this.stages.classList.add("known");
     this.stages.replaceChildren(...parts.map(([ms, label, shade]) => {
       const part = make("span", {}, make("b", {}, `${label} ${formatNumber(ms)} ms`));
@@ -128,8 +129,8 @@ export class Turn {
     const text = parts.map(([ms, label]) => `${label} ${formatNumber(ms)} ms`).join(", ");
     this.stages.setAttribute("aria-label", text);
     const before = endedAt ? this.tellWhatCameBefore(performance.now() - total) : "";
-    this.figures.textContent = `${seconds(total)} ${endedAt ? "after the end of speech" : "in all"}: ${text}. ${before}`;
-    this.timeline.href = `/api/v1/jobs/${encodeURIComponent(jobId)}`;
+    this.figures.textContent = `${seconds(total)} ${endedAt ? t("after the end of speech") : t("in all")}: ${text}. ${before}`;
+    this.timeline.href = `/jobs?job=${encodeURIComponent(jobId)}`;
     this.timeline.hidden = false;
   }
 
@@ -138,7 +139,7 @@ export class Turn {
     const clauseMs = this.clauseAt === null ? 0 : endedAt - this.clauseAt;
     Object.assign(this.element.dataset, { wordsBeforeEndMs: Math.round(wordsMs), clauseBeforeEndMs: Math.round(clauseMs) });
     if (wordsMs <= 0) return "";
-    const words = `First words after ${seconds(Math.max(0, this.wordsAt - this.beganAt))}`;
-    return clauseMs > 0 ? `${words}, speech ${seconds(clauseMs)} before the end. ` : `${words}. `;
+    const words = t("First words after {time}", { time: seconds(Math.max(0, this.wordsAt - this.beganAt)) });
+    return clauseMs > 0 ? `${words}${t(", speech {time} before the end.", { time: seconds(clauseMs) })} ` : `${words}. `;
   }
 }

@@ -1,5 +1,6 @@
 // Decisions about one job from /api/v1/jobs/<id>/why; the jobs that ended last to choose from.
 import { ago, clockTime, fillRows, find, make, number, poll, row } from "./dom.js";
+import { t } from "./words.js";
 
 function table(caption, names, rows) {
   if (!rows.length) return null;
@@ -9,31 +10,30 @@ function table(caption, names, rows) {
 }
 
 function describe(decision) {
-  const where = decision.node_id ? ` at ${decision.node_id}` : "";
-  const pools = decision.pools.map((pool) => pool || "all nodes").join(", ") || "none";
+    const pools = decision.pools.map((pool) => pool || t("all nodes")).join(", ") || t("none");
   return make("section", { class: "decision" },
-    make("h3", {}, `${clockTime(decision.at_ms)} attempt ${decision.attempt}: ${decision.outcome}${where}${decision.reason ? `, ${decision.reason}` : ""}`),
-    make("p", {}, `Pools looked into: ${pools}${decision.fallback ? " (fallback)" : ""}. Choosing took ${decision.choosing_us} µs, all of it ${decision.elapsed_us} µs.`),
-    table("Looked at", ["Node", "Load", "Passed over"], decision.looked_at.map((seen) => row(seen.node_id, seen.load, seen.lacks.length ? `${seen.passed_over}; ${seen.node_id} lacks: ${seen.lacks.join(", ")}` : seen.passed_over ?? "no"))),
-    table("Asked for a slot", ["Node", "Answer", "Load", "µs"], decision.answers.map((slot) => row(slot.node_id, slot.word, slot.load, slot.elapsed_us))));
+    make("h3", {}, `${clockTime(decision.at_ms)} ${t("attempt {n}: {outcome}", { n: decision.attempt, outcome: decision.outcome })}${decision.node_id ? t(" at {node}", { node: decision.node_id }) : ""}${decision.reason ? `, ${decision.reason}` : ""}`),
+    make("p", {}, t("Pools looked into: {pools}{fallback}. Choosing took {choosing} µs, all of it {all} µs.", { pools, fallback: decision.fallback ? t(" (fallback)") : "", choosing: decision.choosing_us, all: decision.elapsed_us })),
+    table(t("Looked at"), [t("Node"), t("Load"), t("Passed over")], decision.looked_at.map((seen) => row(seen.node_id, seen.load, seen.lacks.length ? t("{reason}; {node} lacks: {lacks}", { reason: seen.passed_over, node: seen.node_id, lacks: seen.lacks.join(", ") }) : seen.passed_over ?? t("no")))),
+    table(t("Asked for a slot"), [t("Node"), t("Answer"), t("Load"), "µs"], decision.answers.map((slot) => row(slot.node_id, slot.word, slot.load, slot.elapsed_us))));
 }
 
 // Nodes that are in no good standing now; what they were then, "Passed over" says.
 function listStandings(standings) {
-  return table("Standing now", ["Node", "State", "Reason", "Since", "Until"], standings.map((one) => row(one.node_id, one.state, one.reason, clockTime(one.since_ms), clockTime(one.ends_at_ms))));
+  return table(t("Standing now"), [t("Node"), t("State"), t("Reason"), t("Since"), t("Until")], standings.map((one) => row(one.node_id, one.state, one.reason, clockTime(one.since_ms), clockTime(one.ends_at_ms))));
 }
 
 // How fast those looked at are with the job's services, beside the fleet's median.
 function listSpeeds(speeds) {
-  return table("Speed now, milliseconds for a second of audio", ["Node", "Speed", "Median", "Of nodes", "Measured"], speeds.map((one) => row(one.node_id, number(one.ms_per_second), number(one.median_ms_per_second), number(one.nodes_measured), ago(one.measured_at_ms))));
+  return table(t("Speed now, milliseconds for a second of audio"), [t("Node"), t("Speed"), t("Median"), t("Of nodes"), t("Measured")], speeds.map((one) => row(one.node_id, number(one.ms_per_second), number(one.median_ms_per_second), number(one.nodes_measured), ago(one.measured_at_ms))));
 }
 
 const OVER = new Set(["DONE", "FAILED", "CANCELLED", "RELEASED"]);
-const COMMANDS = { cancel: "Cancel", again: "Once more" };
+const COMMANDS = { cancel: t("Cancel"), again: t("Once more") };
 const mayOperate = find("#acts").dataset.mayOperate === "yes";
 
 async function command(job, action) {
-  if (action === "cancel" && !confirm(`End ${job} without a result?`)) return;
+  if (action === "cancel" && !confirm(t("End {job} without a result?", { job }))) return;
   const answer = await fetch(`/api/v1/jobs/${encodeURIComponent(job)}/${action}`, {
     method: "POST",
     headers: { "X-CSRFToken": find("meta[name=csrf]").content, Accept: "application/json" },
@@ -57,12 +57,12 @@ async function ask(job) {
   const told = await answer.json();
   find("#answer").hidden = false;
   find("#told").textContent = answer.ok
-    ? `${told.job_id}: ${told.state}${told.node_id ? ` on ${told.node_id}` : ""}${told.reason ? `, ${told.reason}` : ""}, ${told.need.src} to ${told.need.tgt}`
+    ? `${told.job_id}: ${told.state}${told.node_id ? t(" on {node}", { node: told.node_id }) : ""}${told.reason ? `, ${told.reason}` : ""}, ${told.need.src} → ${told.need.tgt}`
     : told.message;
   find("#done").textContent = "";
   find("#acts").replaceChildren(...(answer.ok ? buttons(told.job_id, OVER.has(told.state)) : []));
   const decisions = answer.ok ? [...told.decisions.map(describe), listStandings(told.standings), listSpeeds(told.speeds)].filter(Boolean) : [];
-  find("#decisions").replaceChildren(...(decisions.length ? decisions : [make("p", { class: "empty" }, "No decision is kept.")]));
+  find("#decisions").replaceChildren(...(decisions.length ? decisions : [make("p", { class: "empty" }, t("No decision is kept."))]));
 }
 
 find("#ask").addEventListener("submit", (event) => {
@@ -71,11 +71,11 @@ find("#ask").addEventListener("submit", (event) => {
 });
 poll("/api/v1/jobs?limit=50", ({ results }) => {
   fillRows("#jobs", results.map((job) => {
-    const button = make("button", { type: "button", "data-job": job.job_id }, job.job_id || "refused at once");
+    const button = make("button", { type: "button", "data-job": job.job_id }, job.job_id || t("refused at once"));
     button.disabled = !job.job_id;
     button.addEventListener("click", () => ask(job.job_id));
     return row(make("td", {}, button), job.state, job.reason ?? "–", job.node_id ?? "–", clockTime(job.at_ms));
-  }), { empty: "No job has ended on this instance." });
+  }), { empty: t("No job has ended on this instance.") });
 }, { everyMs: 3000 });
 const named = new URLSearchParams(location.search).get("job_id");
 if (named) ask(named);
