@@ -38,7 +38,7 @@ serve: setup  ## run one scheduler on port 5010 with a Redis of its own
 .PHONY: test
 test: setup  ## run every test but those of the browser, the alerts and the cluster
 	@scripts/setup-system proxies
-	@$(PYTEST) $(BESIDE) --ignore=tests/browser --ignore=tests/alerts --ignore=tests/postgres --ignore=tests/deployment -m "not cluster"
+	@$(PYTEST) $(BESIDE) --ignore=tests/browser --ignore=tests/alerts --ignore=tests/postgres --ignore=tests/deployment --ignore=tests/published -m "not cluster"
 
 .PHONY: packages
 packages: setup  ## install each package alone, and see that it is typed and its tests whole
@@ -50,7 +50,7 @@ COVERED ?= tests packages
 coverage: setup  ## run the tests and measure which lines and branches they reach, ours alone
 	@scripts/setup-system proxies
 	@rm -rf var/coverage && mkdir -p var/coverage
-	@$(PYTHON) -m coverage run -m pytest $(BESIDE) --ignore=tests/browser --ignore=tests/alerts --ignore=tests/postgres --ignore=tests/deployment -m "not cluster" $(COVERED)
+	@$(PYTHON) -m coverage run -m pytest $(BESIDE) --ignore=tests/browser --ignore=tests/alerts --ignore=tests/postgres --ignore=tests/deployment --ignore=tests/published -m "not cluster" $(COVERED)
 	@$(PYTHON) -m coverage combine --quiet
 	@$(PYTHON) -m coverage html --quiet --fail-under=0
 	@$(PYTHON) -m coverage report
@@ -78,7 +78,7 @@ client: setup  ## build packages/lingua-client and put it where the pages find i
 .PHONY: test-client
 test-client: setup  ## the web client: rebuilt, packed, used by an empty project in a Chromium
 	@scripts/setup-system browser
-	@WEB_CLIENT=full $(PYTEST) -q -n 0 tests/web_client
+	@$(PYTEST) -q -n 0 tests/web_client tests/published
 
 .PHONY: test-alerts
 test-alerts: setup  ## check the alert rules and play each fault to them
