@@ -26,6 +26,8 @@ LINGUA_DLQ_TTL_S = env_int("LINGUA_DLQ_TTL_S", default=604_800, minimum=60)
 
 # As the layer takes them; what a dead letter says besides is ours.
 OPTIONS: dict[str, Any] = {
+    # What an instance took and never finished becomes a dead letter.
+    "finish_on_next_receive": True,
     "block_ms": LINGUA_STREAM_BLOCK_MS,
     "read_count": LINGUA_STREAM_COUNT,
     "dlq_max_deliveries": LINGUA_DLQ_MAX_DELIVERIES,

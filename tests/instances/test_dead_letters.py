@@ -63,7 +63,9 @@ async def test_a_replayed_letter_reaches_the_node_it_is_for(
 async def leave_unfinished(redis_url: str, body: bytes, *, prefix: str, **facts: str) -> None:
     """Let a consumer take a letter and never come back, so that it becomes a dead letter."""
     config = {**locate(redis_url), "prefix": prefix, "dead_letter_fields": tuple(facts)}
-    layer = StreamsChannelLayer(**config, dlq_min_idle_ms=10, dlq_scan_interval_ms=10)
+    layer = StreamsChannelLayer(
+        **config, finish_on_next_receive=True, dlq_min_idle_ms=10, dlq_scan_interval_ms=10
+    )
     sender = StreamsChannelLayer(**config)
     channel = await layer.new_channel("instance")
     await layer.register()

@@ -14,7 +14,7 @@ from tests.redis_under_test import OwnRedis, locate
 from tests.waiting import eventually
 
 GUIDE = Path(__file__).parents[2] / "docs" / "channel-layer.md"
-HASTY = {"dlq_min_idle_ms": 50, "dlq_scan_interval_ms": 20}
+HASTY = {"finish_on_next_receive": True, "dlq_min_idle_ms": 50, "dlq_scan_interval_ms": 20}
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 
 import pytest
-from channels.exceptions import ChannelFull
+from channels.exceptions import ChannelFull, InvalidChannelLayerError
 from channels_streams.layer import LayerClosed, StreamsChannelLayer
 from streams_testing.layers import MakeLayer
 from streams_testing.redis_server import list_keys
@@ -201,5 +201,7 @@ def test_the_interface_channels_expects(prefix):
 
 
 def test_a_misspelt_option_is_refused():
-    with pytest.raises(TypeError, match="capacty"):
+    with pytest.raises(
+        InvalidChannelLayerError, match='capacty: not known; did you mean "capacity"'
+    ):
         StreamsChannelLayer(capacty=3)

@@ -8,7 +8,7 @@ from channels_streams.layer import StreamsChannelLayer
 from streams_testing.layers import MakeLayer
 from streams_testing.waiting import eventually, nothing_comes, receive
 
-HASTY = {"dlq_min_idle_ms": 200, "dlq_scan_interval_ms": 50}
+HASTY = {"finish_on_next_receive": True, "dlq_min_idle_ms": 200, "dlq_scan_interval_ms": 50}
 
 
 async def park(layer: StreamsChannelLayer, sender: StreamsChannelLayer, **message) -> DeadLetter:
@@ -95,7 +95,7 @@ async def test_garbage_in_a_work_queue_becomes_a_dead_letter(make_layer: MakeLay
 
 @pytest.mark.req("T8")
 async def test_what_its_consumer_cannot_read_becomes_a_dead_letter(make_layer: MakeLayer):
-    layer, sender = make_layer(), make_layer()
+    layer, sender = make_layer(finish_on_next_receive=True), make_layer()
     channel = await layer.new_channel()
     await layer.register()
     await sender.send(channel, {"type": "of a newer version"})

@@ -67,7 +67,7 @@ async def start_peer(redis_server: RedisServer | Cluster, prefix: str) -> AsyncI
 
 @pytest.mark.req("T4", "T6")
 async def test_what_a_killed_process_left_is_taken_over_once(start_peer, make_layer: MakeLayer):
-    peer = await start_peer("stuck", presence_ttl_s=MORTAL_S)
+    peer = await start_peer("stuck", finish_on_next_receive=True, presence_ttl_s=MORTAL_S)
     started = await peer.next_line()
     (channel,) = started["channels"]
     survivors = [
@@ -102,7 +102,7 @@ async def test_what_a_killed_process_left_is_taken_over_once(start_peer, make_la
 async def test_the_application_may_send_a_dead_process_messages_elsewhere(
     start_peer, make_layer: MakeLayer
 ):
-    peer = await start_peer("stuck", presence_ttl_s=MORTAL_S)
+    peer = await start_peer("stuck", finish_on_next_receive=True, presence_ttl_s=MORTAL_S)
     (channel,) = (await peer.next_line())["channels"]
     layer = make_layer(presence_ttl_s=MORTAL_S, takeover_interval_s=0.2)
     new_home = await layer.new_channel()

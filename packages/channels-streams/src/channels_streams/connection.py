@@ -2,13 +2,14 @@
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
@@ -117,6 +118,14 @@ class Connections:
 
         await self._execute("read", self._read_line.run((words,), take=take_entries))
 
+    async def wait_for_word(self, key: str, *, within_s: float) -> bool:
+        """Wait until somebody put a word into a list; whether it came.
+
+        :raises RedisError: Redis is not reachable
+        """
+        word = await self._execute("wait", self._read_line.run((("BLPOP", key, within_s),)))
+        return word is not None
+
     async def list_keys(self, pattern: str) -> list[str]:
         """List all keys that match, on every master."""
         found = [key async for key in self._commands.scan_iter(match=pattern, count=1000)]
@@ -125,7 +134,10 @@ class Connections:
     async def close(self) -> None:
         """Close every connection."""
         for client in (self._commands, self._blocking):
+            pool = getattr(client, "connection_pool", None)
             await client.aclose()
+            if isinstance(pool, SentinelConnectionPool):
+                await asyncio.gather(*(each.aclose() for each in pool.sentinel_manager.sentinels))
 
     async def _execute(self, name: str, replies: Awaitable[list[Any]]) -> Any:
         """Wait for the reply to one command, which may be on its way already, and count it."""
@@ -134,6 +146,10 @@ class Connections:
             async with asyncio.timeout(self._call_timeout_s + self._options.block_ms / 1000):
                 reply = _get_only(await replies)
             _end_if_cancelled(since=cancellations)
+        except GeneratorExit:
+            # The loop was closed with this in it: there is no task any more.
+            outcome = "GeneratorExit"
+            raise
         except BaseException as error:
             outcome = type(error).__name__
             # Or it turns the cancellation into an error of the connection it closed.
@@ -196,6 +212,8 @@ def _make_client(
             **credentials,
             **shared,
         )
+    elif options.sentinels:
+        client = Redis.from_pool(_make_sentinel_pool(options, shared))
     else:
         pool = BlockingConnectionPool.from_url(
             options.url,
@@ -207,6 +225,16 @@ def _make_client(
     for command in ("XREADGROUP", "XRANGE", "XCLAIM", "XPENDING"):
         client.set_response_callback(command, _keep)
     return client
+
+
+def _make_sentinel_pool(options: Options, shared: Mapping[str, Any]) -> SentinelConnectionPool:
+    """Make a pool whose connections ask the Sentinels, each time anew, where the master is."""
+    timeouts = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), options.socket_timeout_s)
+    untyped: Any = SentinelConnectionPool
+    sentinel: Any = cast("Any", Sentinel)(
+        list(options.sentinels), sentinel_kwargs={**timeouts, **options.sentinel_options}
+    )
+    return cast("SentinelConnectionPool", untyped(options.master_name, sentinel, **shared))
 
 
 def _parse_cluster_urls(urls: Sequence[str]) -> tuple[list[ClusterNode], dict[str, Any]]:

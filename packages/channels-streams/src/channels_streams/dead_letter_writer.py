@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from channels_streams import payloads
 from channels_streams.connection import Connections, to_fields
 from channels_streams.keys import GROUP
 from channels_streams.process import Process
@@ -20,6 +19,7 @@ class DeadLetterWriter:
         self._keys = process.keys
         self._options = process.options
         self._counters = process.counters
+        self._payloads = process.payloads
 
     async def write(
         self, entity: str, ids: Sequence[bytes], *, reason: str, connections: Connections
@@ -45,7 +45,8 @@ class DeadLetterWriter:
     def describe(self, entry_id: bytes, entry: list[bytes] | None, reason: str) -> list[Any]:
         """The arguments that name one entry and its further fields."""
         payload, names = to_fields(entry).get(b"payload", b""), self._options.dead_letter_fields
-        about = ["reason", reason, "instance", self._iid, *payloads.describe(payload, names=names)]
+        described = self._payloads.describe(payload, names=names)
+        about = ["reason", reason, "instance", self._iid, *described]
         return [entry_id, len(about), *about]
 
 

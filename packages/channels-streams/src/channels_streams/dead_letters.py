@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from channels_streams import payloads
 from channels_streams.connection import to_fields
 from channels_streams.keys import Keys
 from channels_streams.loops import LoopResources
+from channels_streams.payloads import MessageFormatter, Undecodable
 
 _PAGE = 100
 _OWN_FIELDS = frozenset(
@@ -60,9 +60,15 @@ class DeadLetters:
     """What operators do with dead letters; every call can be repeated."""
 
     def __init__(
-        self, *, keys: Keys, current: Callable[[], LoopResources], send: MessageSender
+        self,
+        *,
+        keys: Keys,
+        payloads: MessageFormatter,
+        current: Callable[[], LoopResources],
+        send: MessageSender,
     ) -> None:
         self._keys = keys
+        self._payloads = payloads
         self._current = current
         self._send = send
 
@@ -97,7 +103,7 @@ class DeadLetters:
         found = await self._current().connections.command(
             "XRANGE", self._keys.dead_letters(entity), stream_id, stream_id
         )
-        return _read_letter(entity, found[0]) if found else None
+        return self._read_letter(entity, found[0]) if found else None
 
     async def replay(
         self, letter_id: str, *, resolve: Resolve | None = None, dry_run: bool = False
@@ -163,7 +169,7 @@ class DeadLetters:
             "XRANGE", self._keys.dead_letters(entity), after, "+", "COUNT", _PAGE
         ):
             for entry in page:
-                yield _read_letter(entity, entry)
+                yield self._read_letter(entity, entry)
             after = f"({page[-1][0].decode()}"
 
     async def _walk(self) -> AsyncIterator[DeadLetter]:
@@ -171,28 +177,27 @@ class DeadLetters:
             async for letter in self.list_letters_of(entity):
                 yield letter
 
-
-def _read_letter(entity: str, entry: tuple[bytes, list[bytes]]) -> DeadLetter:
-    stream_id, flat = entry
-    text = {k.decode(errors="replace"): v for k, v in to_fields(flat).items()}
-    payload = text.pop("payload", b"")
-    words = {name: value.decode(errors="replace") for name, value in text.items()}
-    try:
-        message = payloads.decode(payload)
-    except payloads.Undecodable:
-        message = None
-    return DeadLetter(
-        letter_id=f"{entity}/{stream_id.decode()}",
-        target=words.get("target", ""),
-        payload=payload,
-        message=message,
-        event_type=words.get("event_type", ""),
-        reason=words["reason"],
-        deliveries=int(words["deliveries"]),
-        first_seen_at_ms=int(words["first_seen_ms"]),
-        moved_at_ms=int(words["moved_at_ms"]),
-        instance=words["instance"],
-        source_stream=words["src_stream"],
-        source_id=words["src_id"],
-        fields={name: value for name, value in words.items() if name not in _OWN_FIELDS},
-    )
+    def _read_letter(self, entity: str, entry: tuple[bytes, list[bytes]]) -> DeadLetter:
+        stream_id, flat = entry
+        text = {k.decode(errors="replace"): v for k, v in to_fields(flat).items()}
+        payload = text.pop("payload", b"")
+        words = {name: value.decode(errors="replace") for name, value in text.items()}
+        try:
+            message = self._payloads.decode(payload)
+        except Undecodable:
+            message = None
+        return DeadLetter(
+            letter_id=f"{entity}/{stream_id.decode()}",
+            target=words.get("target", ""),
+            payload=payload,
+            message=message,
+            event_type=words.get("event_type", ""),
+            reason=words["reason"],
+            deliveries=int(words["deliveries"]),
+            first_seen_at_ms=int(words["first_seen_ms"]),
+            moved_at_ms=int(words["moved_at_ms"]),
+            instance=words["instance"],
+            source_stream=words["src_stream"],
+            source_id=words["src_id"],
+            fields={name: value for name, value in words.items() if name not in _OWN_FIELDS},
+        )

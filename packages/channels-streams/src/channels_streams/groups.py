@@ -35,14 +35,21 @@ class Groups:
         ends_at = now_ms() + self._ttl_ms
         self._members.setdefault(group, {})[channel] = ends_at
         if self._listed.get(group, 0.0) - now_ms() < self._ttl_ms / 2:
-            await self._reconcile(group, connections=connections)
+            await self.reconcile(group, connections=connections)
 
     async def discard(self, group: str, channel: str, *, connections: Connections) -> None:
         """Take a channel of this process out; the last one takes the process out."""
         members = self._members.get(group)
         if members is None or members.pop(channel, None) is None or members:
             return
-        await self._reconcile(group, connections=connections)
+        await self.reconcile(group, connections=connections)
+
+    def note(self, group: str, channel: str, *, joins: bool) -> None:
+        """Let a channel of this process join or leave; Redis is told by the next `reconcile`."""
+        if joins:
+            self._members.setdefault(group, {})[channel] = now_ms() + self._ttl_ms
+        else:
+            self._members.get(group, {}).pop(channel, None)
 
     async def add_member(self, group: str, member: str, *, connections: Connections) -> None:
         """List a member in Redis: a process, or a channel that is not of this process."""
@@ -58,11 +65,6 @@ class Groups:
         """List the members as Redis knows them: "process:<iid>" or "channel:<name>"."""
         _, *members = await connections.run(_LIST, keys=[self._keys.group(group)])
         return [member.decode() for member in members]
-
-    async def list_others(self, group: str, *, connections: Connections) -> list[str]:
-        """List the members that are not this process."""
-        members = await self.list_all(group, connections=connections)
-        return [member for member in members if member != self._me]
 
     async def assert_all(self, *, connections: Connections) -> None:
         """Tell Redis every group this process is in, as after a restart without data."""
@@ -98,11 +100,11 @@ class Groups:
 
         async def work() -> None:
             for group in todo:
-                await self._reconcile(group, connections=connections)
+                await self.reconcile(group, connections=connections)
 
         await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
 
-    async def _reconcile(self, group: str, *, connections: Connections) -> None:
+    async def reconcile(self, group: str, *, connections: Connections) -> None:
         """Make Redis agree with what is true here now.
 
         An add and a discard of the same group may overlap; whoever ends last looks again, so

@@ -10,7 +10,8 @@ from channels_streams.connection import Connections, is_missing_group, to_fields
 from channels_streams.dead_letter_writer import DeadLetterWriter
 from channels_streams.groups import Groups
 from channels_streams.keys import GROUP
-from channels_streams.mailboxes import Mailboxes, QueuedMessage
+from channels_streams.mailboxes import Mailboxes, QueuedMessage, SharedMessage
+from channels_streams.membership_notes import MembershipInbox
 from channels_streams.pending_recovery import PendingRecovery
 from channels_streams.presence import Presence
 from channels_streams.process import Process
@@ -46,6 +47,7 @@ class ProcessInbox:
         self._counters = process.counters
         self._groups = groups
         self._presence = presence
+        self._notes = MembershipInbox(process=process, groups=groups)
         self._dead_letter_writer = DeadLetterWriter(process=process)
         self._wake_acknowledger = wake_acknowledger
         # entry id -> (channels that have not finished it, channels it was meant for)
@@ -82,6 +84,7 @@ class ProcessInbox:
                 block_ms=self._pending_recovery.block_ms,
                 take=take,
             )
+            await self._notes.settle(connections)
             for entry_id in malformed:
                 await self._write_dead_letter(entry_id, reason="malformed", connections=connections)
         except BaseException as error:
@@ -153,9 +156,12 @@ class ProcessInbox:
         if target == FLUSH_TARGET:
             self.forget_all()
             self._groups.clear()
-            with self._lock:
-                self._held[entry_id] = (1, 1)
-            self._release(entry_id)
+            self._finish_at_once(entry_id)
+            return True
+        if self._notes.is_note(target):
+            if not self._notes.take(target, payload):
+                return False
+            self._finish_at_once(entry_id)
             return True
         channels = [target]
         if target.startswith(GROUP_TARGET):
@@ -165,10 +171,12 @@ class ProcessInbox:
 
     def _deliver(self, entry_id: bytes, channels: list[str], payload: bytes) -> None:
         created_ms = int(entry_id.partition(b"-")[0])
+        # Who does not read may fill half of the inbox; the other half is of those who do.
+        is_kept = len(self._held) < max(1, self._options.inbox_capacity // 2)
         message = QueuedMessage(
-            payload=payload,
+            body=SharedMessage(payload),
             expires_at_ms=self._presence.to_local_ms(created_ms) + self._options.expiry_ms,
-            entry_id=entry_id,
+            entry_id=entry_id if is_kept else None,
         )
         # One more than the channels, given back below: a consumer in another thread may finish
         # its share before the last channel got the message.
@@ -178,6 +186,13 @@ class ProcessInbox:
             if not self.mailboxes.put(channel, message):
                 self._counters.drop(reason="mailbox_full")
                 self._release(entry_id)
+            elif not is_kept:
+                self._release(entry_id)
+        self._release(entry_id)
+
+    def _finish_at_once(self, entry_id: bytes) -> None:
+        with self._lock:
+            self._held[entry_id] = (1, 1)
         self._release(entry_id)
 
     def _take_finished(self) -> list[bytes]:

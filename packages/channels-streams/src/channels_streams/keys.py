@@ -30,6 +30,10 @@ class Keys:
         """STRING: the last batch one sender brought, so that a repeated call changes nothing."""
         return f"{self._prefix}:{{{entity}}}:sent:{batcher}"
 
+    def done(self, entity: str, token: str) -> str:
+        """LIST: the word that a process has seen to what another asked of it."""
+        return f"{self._prefix}:{{{entity}}}:done:{token}"
+
     def group(self, group: str) -> str:
         """ZSET: member processes and foreign channels, scored by the end of membership (ms)."""
         return f"{self._prefix}:{{group:{group}}}:members"

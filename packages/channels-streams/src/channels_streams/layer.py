@@ -7,16 +7,16 @@ reads it into a mailbox; `receive` takes it out there, and the next `receive` fi
 
 import logging
 import os
-import re
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from channels.exceptions import ChannelFull, MessageTooLarge
 from channels.layers import BaseChannelLayer
 
-from channels_streams import names, payloads
+from channels_streams import names
+from channels_streams.config import read_config
 from channels_streams.connection import REDIS_TROUBLE
 from channels_streams.counters import Counters
 from channels_streams.dead_letters import DeadLetters
@@ -25,7 +25,7 @@ from channels_streams.inbox import FLUSH_TARGET, ProcessInbox
 from channels_streams.keys import GROUP, Keys
 from channels_streams.loops import LoopResources, Loops, Step
 from channels_streams.mailboxes import LayerClosed
-from channels_streams.options import Options
+from channels_streams.payloads import Undecodable
 from channels_streams.presence import Presence
 from channels_streams.process import Process
 from channels_streams.scripts import load_script
@@ -42,40 +42,43 @@ _log = logging.getLogger("channels_streams")
 
 
 class StreamsChannelLayer(BaseChannelLayer):
-    """A channel layer on Redis Streams; CONFIG is `expiry`, `capacity`, `channel_capacity`,
-    `group_expiry` as in every layer, and the fields of `options.Options`.
+    """A channel layer on Redis Streams.
+
+    CONFIG is `expiry`, `capacity`, `channel_capacity`, `group_expiry` as in every layer, `hosts` as
+    channels_redis knows it, and the fields of `options.Options`.
+
+    :raises InvalidChannelLayerError: CONFIG says something that cannot be
     """
 
     extensions: Sequence[str] = ("groups", "flush")
     MessageTooLarge = MessageTooLarge
     ChannelFull = ChannelFull
 
-    def __init__(
-        self,
-        *,
-        expiry: float = 60,
-        group_expiry: float = 86_400,
-        capacity: int = 100,
-        channel_capacity: Mapping[str | re.Pattern[str], int] | None = None,
-        **config: Any,
-    ) -> None:
-        super().__init__(expiry=expiry, capacity=capacity)  # type: ignore[no-untyped-call]  # Channels has no types
-        self.channel_capacity = self.compile_capacities(channel_capacity or {})  # type: ignore[no-untyped-call]  # Channels has no types
-        self.group_expiry = group_expiry
-        for name in ("cluster_urls", "at_least_once", "dead_letter_fields"):
-            config[name] = tuple(config.get(name, ()))
-        self.options = Options(expiry_s=expiry, group_expiry_s=group_expiry, **config)
+    def __init__(self, **config: Any) -> None:
+        told = read_config(config)
+        self.options = told.options
+        super().__init__(expiry=self.options.expiry_s, capacity=told.capacity)  # type: ignore[no-untyped-call]  # Channels has no types
+        self.channel_capacity = self.compile_capacities(told.channel_capacity)  # type: ignore[no-untyped-call]  # Channels has no types
+        self.group_expiry = self.options.group_expiry_s
         self.counters = Counters()
+        self._payloads = told.payloads
         self._keys = Keys(prefix=self.options.prefix)
+        # What a forked child has of its parent is kept, for its end would reach the parent's loop.
+        self._inherited: list[object] = []
         self._assemble()
 
     def _assemble(self) -> None:
         """Build the collaborators around a new inbox id."""
         self._pid = os.getpid()
         self._is_closed = False
+        self._was_introduced = False
         self.iid = uuid.uuid4().hex
         process = self._process = Process(
-            iid=self.iid, keys=self._keys, options=self.options, counters=self.counters
+            iid=self.iid,
+            keys=self._keys,
+            options=self.options,
+            counters=self.counters,
+            payloads=self._payloads,
         )
         self._loops = Loops(process=process, steps=self._list_steps)
         self._groups = Groups(process=process)
@@ -92,6 +95,7 @@ class StreamsChannelLayer(BaseChannelLayer):
         )
         self.dead_letters = DeadLetters(
             keys=self._keys,
+            payloads=self._payloads,
             current=self._resources,
             send=self._sender.send_once,
         )
@@ -104,7 +108,7 @@ class StreamsChannelLayer(BaseChannelLayer):
     # The channel-layer specification.
 
     async def new_channel(self, prefix: str = "specific") -> str:
-        """Return a name only this process receives on; Redis is not asked.
+        """Return a name only this process receives on; Redis is told of the process, once.
 
         :raises TypeError: the prefix makes no valid channel name
         """
@@ -113,6 +117,8 @@ class StreamsChannelLayer(BaseChannelLayer):
         names.check_channel(name)
         self._inbox.mailboxes.open(name)
         resources.inbox_wanted.set()
+        if not (self._was_introduced or self._presence.is_registered):
+            await self._introduce(resources)
         return name
 
     async def receive(self, channel: str) -> dict[str, Any]:
@@ -122,6 +128,7 @@ class StreamsChannelLayer(BaseChannelLayer):
         :raises LayerClosed: the layer was closed meanwhile
         """
         names.check_channel(channel)
+        self._begin_anew_if_forked()
         if self._is_closed and self._sender.is_here(channel):
             raise LayerClosed("the channel layer was closed")
         while True:
@@ -133,10 +140,12 @@ class StreamsChannelLayer(BaseChannelLayer):
                 self._resources().inbox_wanted.set()
                 payload = await self._inbox.mailboxes.take(channel)
             try:
-                message = payloads.decode(payload)
-            except payloads.Undecodable:
-                await self.give_up(channel)
+                message = self._payloads.decode(payload)
+            except Undecodable:
+                await self._write_undecodable(channel)
                 continue
+            if not self.options.finish_on_next_receive:
+                self._inbox.mailboxes.finish(channel)
             self.counters.received += 1
             return message
 
@@ -154,7 +163,7 @@ class StreamsChannelLayer(BaseChannelLayer):
     async def send_if_alive(self, channel: str, message: dict[str, Any]) -> bool:
         """Send as `send` does, and say whether the channel's process lives."""
         names.check_channel(channel)
-        payload = self._encode(message)
+        payload = self._payloads.encode(message)
         if self._is_here(channel):
             self._sender.put_here(channel, payload)
             return True
@@ -163,7 +172,10 @@ class StreamsChannelLayer(BaseChannelLayer):
     async def group_add(self, group: str, channel: str) -> None:
         """Add a channel to a group for `group_expiry` seconds.
 
+        The channel may be of any process: the one that made it has joined when this returns.
+
         :raises TypeError: a bad name
+        :raises ChannelFull: the channel is of another process, whose inbox is full
         :raises RedisError: Redis is not reachable; the membership is told to it later
         """
         names.check_group(group)
@@ -172,18 +184,28 @@ class StreamsChannelLayer(BaseChannelLayer):
         if self._is_here(channel):
             resources.inbox_wanted.set()
             await self._groups.add(group, channel, connections=resources.connections)
+        elif names.is_process_specific(channel):
+            await self._sender.notes.ask(resources, "join", group=group, channel=channel)
         else:
             await self._groups.add_member(
                 group, foreign_member(channel), connections=resources.connections
             )
 
     async def group_discard(self, group: str, channel: str) -> None:
-        """Take a channel out of a group; it may not be in it."""
+        """Take a channel, of any process, out of a group; it may not be in it.
+
+        :raises TypeError: a bad name
+        :raises ChannelFull: the channel is of another process, whose inbox is full
+        :raises RedisError: Redis is not reachable
+        """
         names.check_group(group)
         names.check_channel(channel)
-        connections = self._resources().connections
+        resources = self._resources()
+        connections = resources.connections
         if self._is_here(channel):
             await self._groups.discard(group, channel, connections=connections)
+        elif names.is_process_specific(channel):
+            await self._sender.notes.ask(resources, "leave", group=group, channel=channel)
         else:
             await self._groups.discard_member(
                 group, foreign_member(channel), connections=connections
@@ -195,7 +217,8 @@ class StreamsChannelLayer(BaseChannelLayer):
         :raises RedisError: Redis is not reachable; channels of this process got the message
         """
         names.check_group(group)
-        payload = self._encode(message)
+        payload = self._payloads.encode(message)
+        self._begin_anew_if_forked()
         here, full = self._sender.put_group_here(group, payload)
         try:
             resources = await self._reachable()
@@ -232,6 +255,7 @@ class StreamsChannelLayer(BaseChannelLayer):
         """
         if self._is_closed:
             return
+        self._begin_anew_if_forked()
         resources = self._resources()
         try:
             await self._inbox.acknowledge_once(connections=resources.connections)
@@ -255,10 +279,17 @@ class StreamsChannelLayer(BaseChannelLayer):
     async def give_up(self, channel: str) -> None:
         """Make a dead letter of the message received last: whoever received it cannot read it (T8).
 
-        A message that never left this process is dropped.
+        A message that never left this process is dropped. For `!` channels `finish_on_next_receive`
+        is needed: else what was received is gone.
 
+        :raises RuntimeError: the channel is a `!` channel and the layer was not told so
         :raises RedisError: Redis is not reachable
         """
+        if names.is_process_specific(channel) and not self.options.finish_on_next_receive:
+            raise RuntimeError('give_up needs "finish_on_next_receive": True in CONFIG')
+        await self._write_undecodable(channel)
+
+    async def _write_undecodable(self, channel: str) -> None:
         if not names.is_process_specific(channel):
             await self._reader(channel).write_last()
         elif (entry_id := self._inbox.mailboxes.give_up_taken(channel)) is not None:
@@ -279,6 +310,7 @@ class StreamsChannelLayer(BaseChannelLayer):
     @property
     def is_consuming(self) -> bool:
         """Whether the inbox is surely ours and being read: readiness for a health check."""
+        self._begin_anew_if_forked()
         return self._presence.holds_lease and not self._presence.is_in_doubt
 
     async def register(self) -> None:
@@ -293,12 +325,28 @@ class StreamsChannelLayer(BaseChannelLayer):
     # How it works inside.
 
     def _resources(self) -> LoopResources:
-        if self._is_closed or self._pid != os.getpid():
-            # A closed inbox has been given up, and a forked child must not read its parent's.
+        self._begin_anew_if_forked()
+        if self._is_closed:
+            # A closed inbox has been given up.
             self._assemble()
         return self._loops.current()
 
+    def _begin_anew_if_forked(self) -> None:
+        """Be another process: a forked child must not read its parent's inbox."""
+        if self._pid != os.getpid():
+            self._inherited.append(self._loops)
+            self._assemble()
+
+    async def _introduce(self, resources: LoopResources) -> None:
+        """Tell Redis of this process, so that whoever hears a channel's name can send to it."""
+        self._was_introduced = True
+        try:
+            await self._inbox.beat(connections=resources.connections)
+        except REDIS_TROUBLE:
+            _log.debug("redis is told of this process later", exc_info=True)
+
     def _is_here(self, channel: str) -> bool:
+        self._begin_anew_if_forked()
         return not self._is_closed and self._sender.is_here(channel)
 
     async def _reachable(self) -> LoopResources:
@@ -329,6 +377,3 @@ class StreamsChannelLayer(BaseChannelLayer):
             )
             resources.inbox_wanted.set()
         return reader
-
-    def _encode(self, message: object) -> bytes:
-        return payloads.encode(message, max_bytes=self.options.max_message_bytes)

@@ -138,12 +138,20 @@ class Loops:
                 if self._become_owner(resources):
                     await self._own(resources)
                 await asyncio.sleep(_LOOK_FOR_OWNER_EVERY_S)
-        finally:
-            with self._lock:
-                if self._owner is resources:
-                    self._owner = None
-            self._all.pop(resources.loop, None)
+        except GeneratorExit:
+            # The loop was closed with its tasks in it: nothing can be waited for there any more.
+            self._forget(resources)
+            raise
+        except BaseException:
+            self._forget(resources)
             await resources.close()
+            raise
+
+    def _forget(self, resources: LoopResources) -> None:
+        with self._lock:
+            if self._owner is resources:
+                self._owner = None
+        self._all.pop(resources.loop, None)
 
     async def _own(self, resources: LoopResources) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -10,9 +10,14 @@ import msgspec
 
 from channels_streams.clock import now_ms
 
-# What an empty mailbox costs beside its payloads, so that names alone are bounded too.
+# What an empty mailbox, a message and its place in a mailbox cost beside the payload, so that
+# names and empty messages alone are bounded too.
 _MAILBOX_BYTES = 1024
-_PARCEL_BYTES = 200
+_BODY_BYTES = 128
+_PLACE_BYTES = 80
+# When there is no room, this share of all is made at once; when none could be, this pause follows.
+_ROOM_SHARE = 16
+_FULL_FOR_MS = 100.0
 
 Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
@@ -21,10 +26,17 @@ class LayerClosed(Exception):
     """The layer was closed while a consumer waited for a message."""
 
 
+class SharedMessage(msgspec.Struct, gc=False):
+    """A payload, and in how many mailboxes it lies: however many these are, it costs once."""
+
+    payload: bytes
+    places: int = 0
+
+
 class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One message for one channel; `entry_id` names its inbox entry if it came through Redis."""
 
-    payload: bytes
+    body: SharedMessage
     expires_at_ms: float
     entry_id: bytes | None = None
 
@@ -76,7 +88,10 @@ class Mailboxes:
         self._boxes: dict[str, Mailbox] = {}
         self._lock = threading.RLock()
         self._max_bytes = max_bytes
-        self._bytes = 0  # payloads, and an allowance for each message and mailbox
+        # MessageFormatter, each once, and an allowance for each message, place and mailbox.
+        self._bytes = 0
+        # Until when nobody who was read no later than that need look for room again.
+        self._full_until_ms, self._full_for_read_at = 0.0, 0.0
         self._capacity_of = capacity_of
         self._release = release
         self._may_hand_out = may_hand_out
@@ -84,6 +99,11 @@ class Mailboxes:
 
     def __len__(self) -> int:
         return len(self._boxes)
+
+    @property
+    def bytes_held(self) -> int:
+        """How much lies here, about."""
+        return self._bytes
 
     def open(self, channel: str) -> Mailbox:
         """Return the mailbox of `channel`, new if it has none."""
@@ -95,19 +115,25 @@ class Mailboxes:
             return box
 
     def put(self, channel: str, message: QueuedMessage) -> bool:
-        """Add a message; False if the mailbox, or the room for all of them, is full."""
+        """Add a message; False if the mailbox is full.
+
+        When there is no room for all of them, the mailboxes that were not read for longest lose
+        theirs: who is read is not to suffer from who is not.
+        """
         with self._lock:
             box = self._boxes.get(channel)
-            size = len(message.payload) + _PARCEL_BYTES
-            if self._bytes + size + (0 if box else _MAILBOX_BYTES) > self._max_bytes:
+            size = _PLACE_BYTES + (0 if message.body.places else _size(message.body))
+            size += 0 if box else _MAILBOX_BYTES
+            if self._bytes + size > self._max_bytes and not self._make_room(size, box):
                 return False
             if box is None:
                 box = self.open(channel)
                 box.is_abandoned = True
+                box.used_at_ms = 0.0
             if len(box.messages) >= box.capacity and not self._drop_expired(box):
                 return False
             box.messages.append(self._let_go(message) if box.is_abandoned else message)
-            self._bytes += size
+            self._add_place(message.body)
             self._wake_one(box)
             return True
 
@@ -120,7 +146,7 @@ class Mailboxes:
                 self._finish(box)
                 message = self._pop(box)
                 if message is not None:
-                    return message.payload
+                    return message.body.payload
                 loop = asyncio.get_running_loop()
                 waiter: Waiter = (loop, loop.create_future())
                 box.waiters.append(waiter)
@@ -152,6 +178,13 @@ class Mailboxes:
                     box.taken = None
         return found
 
+    def finish(self, channel: str) -> None:
+        """Finish the message taken last: its consumer has it."""
+        with self._lock:
+            box = self._boxes.get(channel)
+            if box is not None:
+                self._finish(box)
+
     def give_up_taken(self, channel: str) -> bytes | None:
         """Return the entry taken last, which will not be finished by the next take."""
         with self._lock:
@@ -168,7 +201,7 @@ class Mailboxes:
                     if from_redis_only and message.entry_id is None:
                         box.messages.append(message)
                         continue
-                    self._bytes -= len(message.payload) + _PARCEL_BYTES
+                    self._remove_place(message.body)
                     self._drop(reason)
 
     def close(self) -> None:
@@ -188,7 +221,7 @@ class Mailboxes:
         now = box.used_at_ms = now_ms()
         while box.messages:
             message = box.messages.popleft()
-            self._bytes -= len(message.payload) + _PARCEL_BYTES
+            self._remove_place(message.body)
             if message.expires_at_ms <= now:
                 self._forget(message, "expired")
                 continue
@@ -204,10 +237,40 @@ class Mailboxes:
         now, dropped = now_ms(), False
         while box.messages and box.messages[0].expires_at_ms <= now:
             message = box.messages.popleft()
-            self._bytes -= len(message.payload) + _PARCEL_BYTES
+            self._remove_place(message.body)
             self._forget(message, "expired")
             dropped = True
         return dropped
+
+    def _add_place(self, body: SharedMessage) -> None:
+        self._bytes += _PLACE_BYTES + (0 if body.places else _size(body))
+        body.places += 1
+
+    def _remove_place(self, body: SharedMessage) -> None:
+        body.places -= 1
+        self._bytes -= _PLACE_BYTES + (0 if body.places else _size(body))
+
+    def _make_room(self, size: int, wanting: Mailbox | None) -> bool:
+        """Drop what lies in mailboxes not read since the one that wants room was."""
+        now = now_ms()
+        read_at = now if wanting is None or wanting.waiters else wanting.used_at_ms
+        if now < self._full_until_ms and read_at <= self._full_for_read_at:
+            return False
+        wanted = self._max_bytes - max(size, self._max_bytes // _ROOM_SHARE)
+        idle = [
+            box
+            for box in self._boxes.values()
+            if box.messages and not box.waiters and box.used_at_ms < read_at and box is not wanting
+        ]
+        for box in sorted(idle, key=lambda each: (not each.is_abandoned, each.used_at_ms)):
+            while box.messages and self._bytes > wanted:
+                message = box.messages.popleft()
+                self._remove_place(message.body)
+                self._forget(message, "mailbox_full")
+        if self._bytes + size <= self._max_bytes:
+            return True
+        self._full_until_ms, self._full_for_read_at = now + _FULL_FOR_MS, read_at
+        return False
 
     def _forget(self, message: QueuedMessage, reason: str) -> None:
         self._drop(reason)
@@ -230,7 +293,7 @@ class Mailboxes:
         if message.entry_id is None:
             return message
         self._release(message.entry_id)
-        return QueuedMessage(payload=message.payload, expires_at_ms=message.expires_at_ms)
+        return QueuedMessage(body=message.body, expires_at_ms=message.expires_at_ms)
 
     def _wake_one(self, box: Mailbox) -> None:
         while box.waiters:
@@ -238,6 +301,10 @@ class Mailboxes:
             if not future.cancelled() and not loop.is_closed():
                 _call(loop, _succeed, future)
                 return
+
+
+def _size(body: SharedMessage) -> int:
+    return len(body.payload) + _BODY_BYTES
 
 
 def _call(

@@ -1,7 +1,7 @@
 """Everything a StreamsChannelLayer can be told, with its units and defaults."""
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,10 @@ class Options:
     url: str = "redis://127.0.0.1:6379/0"
     cluster_urls: tuple[str, ...] = ()
     redis_options: Mapping[str, Any] = field(default_factory=dict)
+    # Or the Sentinels that know it, the name they know it by, and what their clients are told.
+    sentinels: tuple[tuple[str, int], ...] = ()
+    master_name: str = ""
+    sentinel_options: Mapping[str, Any] = field(default_factory=dict)
     max_connections: int = 32
     socket_timeout_s: float = 3.0
     # Every key begins with it; two layers with different prefixes never meet.
@@ -22,6 +26,11 @@ class Options:
     expiry_s: float = 60.0
     group_expiry_s: float = 86_400.0
     max_message_bytes: int = 4 * 1024 * 1024
+    # MessageFormatter in Redis are encrypted with the first key, and read with any.
+    symmetric_encryption_keys: tuple[str | bytes, ...] = ()
+    # Called when Redis is lost and when it is back: functions, or coroutine functions.
+    on_disconnect: Callable[[], Any] | None = None
+    on_reconnect: Callable[[], Any] | None = None
     # What one process may hold: undelivered in Redis (count, bytes), waiting for consumers (bytes).
     inbox_capacity: int = 10_000
     inbox_bytes: int = 256 * 1024 * 1024
@@ -43,6 +52,9 @@ class Options:
     dlq_scan_count: int = 100
     dlq_maxlen: int = 10_000
     dlq_ttl_s: float = 7 * 86_400.0
+    # True: a message of a `!` channel counts as handled when its channel is asked for the next one,
+    # and one whose consumer never asks becomes a dead letter. False: when it was received.
+    finish_on_next_receive: bool = False
     # Keys of the message that become fields of its dead letter, beside its type.
     dead_letter_fields: tuple[str, ...] = ()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from channels_streams.counters import Counters
 from channels_streams.keys import Keys, process_entity
 from channels_streams.options import Options
+from channels_streams.payloads import MessageFormatter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,6 +16,7 @@ class Process:
     keys: Keys
     options: Options
     counters: Counters
+    payloads: MessageFormatter
 
     @property
     def entity(self) -> str:

@@ -12,7 +12,8 @@ from channels_streams.groups import Groups
 from channels_streams.inbox import GROUP_TARGET, ProcessInbox
 from channels_streams.keys import process_entity, work_entity
 from channels_streams.loops import LoopResources
-from channels_streams.mailboxes import QueuedMessage
+from channels_streams.mailboxes import QueuedMessage, SharedMessage
+from channels_streams.membership_notes import MembershipRequests
 from channels_streams.process import Process
 from channels_streams.stream_writer import StreamWriter
 
@@ -35,6 +36,7 @@ class Sender:
         self._groups = groups
         self._inbox = inbox
         self._stream_writer = StreamWriter(process=process, capacity_of=capacity_of)
+        self.notes = MembershipRequests(process=process, stream_writer=self._stream_writer)
 
     def is_here(self, channel: str) -> bool:
         """Say whether this process receives on the channel."""
@@ -45,12 +47,7 @@ class Sender:
 
         :raises ChannelFull: there is no room
         """
-        expires_at_ms = now_ms() + self._process.options.expiry_ms
-        if not self._inbox.mailboxes.put(
-            channel, QueuedMessage(payload=payload, expires_at_ms=expires_at_ms)
-        ):
-            raise ChannelFull(f"no room for {channel}")
-        self._process.counters.sent += 1
+        self._put(channel, self._address(payload))
 
     async def send_away(self, resources: LoopResources, channel: str, payload: bytes) -> bool:
         """Send to a channel that is not of this process; whether its process lives.
@@ -66,9 +63,10 @@ class Sender:
     def put_group_here(self, group: str, payload: bytes) -> tuple[int, int]:
         """Put a payload into this process' mailboxes of a group: how many, how many were full."""
         channels, full = self._groups.list_channels(group), 0
+        message = self._address(payload)
         for channel in channels:
             try:
-                self.put_here(channel, payload)
+                self._put(channel, message)
             except ChannelFull:
                 full += 1
         return len(channels), full
@@ -81,7 +79,8 @@ class Sender:
         :raises RedisError: some could not be reached; the others were
         """
         connections = resources.connections
-        members = await self._groups.list_others(group, connections=connections)
+        everybody = await self._groups.list_all(group, connections=connections)
+        members = [member for member in everybody if member != self._process.entity]
         outcomes = await asyncio.gather(
             *(self._send_to_member(resources, group, member, payload) for member in members),
             return_exceptions=True,
@@ -124,6 +123,15 @@ class Sender:
             for entity in entities
         ]
         return any(reached)
+
+    def _address(self, payload: bytes) -> QueuedMessage:
+        expires_at_ms = now_ms() + self._process.options.expiry_ms
+        return QueuedMessage(body=SharedMessage(payload), expires_at_ms=expires_at_ms)
+
+    def _put(self, channel: str, message: QueuedMessage) -> None:
+        if not self._inbox.mailboxes.put(channel, message):
+            raise ChannelFull(f"no room for {channel}")
+        self._process.counters.sent += 1
 
     async def _send_to_member(
         self, resources: LoopResources, group: str, member: str, payload: bytes

@@ -1,4 +1,4 @@
-"""Payloads on their way to the streams of other processes and of normal channels."""
+"""MessageFormatter on their way to the streams of other processes and of normal channels."""
 
 import hashlib
 from collections.abc import Callable, Sequence

@@ -1,7 +1,11 @@
 """The work that the owner loop repeats for the whole process."""
 
 import asyncio
+import inspect
+import logging
 import random
+from collections.abc import Callable
+from typing import Any
 
 from channels_streams.connection import REDIS_TROUBLE, Connections
 from channels_streams.inbox import ProcessInbox
@@ -9,6 +13,8 @@ from channels_streams.loops import LoopResources, Step
 from channels_streams.options import Options
 from channels_streams.presence import Presence
 from channels_streams.takeover import Takeover
+
+_log = logging.getLogger("channels_streams")
 
 
 def list_steps(
@@ -25,12 +31,21 @@ def list_steps(
         await inbox.beat(connections=connections)
         await asyncio.sleep(presence.beat_s)
 
+    is_lost = False
+
     async def read(connections: Connections) -> None:
+        nonlocal is_lost
         try:
             await inbox.read_once(connections=connections)
         except REDIS_TROUBLE:
             presence.is_in_doubt = True
+            if not is_lost:
+                is_lost = True
+                await _call(options.on_disconnect)
             raise
+        if is_lost:
+            is_lost = False
+            await _call(options.on_reconnect)
         if presence.is_in_doubt:
             await inbox.beat(connections=connections)
 
@@ -49,3 +64,15 @@ def list_steps(
         await takeover.run_once(connections=connections)
 
     return [beat, read, acknowledge, write_unfinished, take_over]
+
+
+async def _call(told: Callable[[], Any] | None) -> None:
+    """Call what CONFIG names; what it raises is its own trouble."""
+    if told is None:
+        return
+    try:
+        answer = told()
+        if inspect.isawaitable(answer):
+            await answer
+    except Exception:  # noqa: BLE001 - somebody else's code
+        _log.exception("on_disconnect or on_reconnect failed")

@@ -64,6 +64,9 @@ class WorkReader:
         self._held: set[bytes] = set()
         self._pending_recovery = PendingRecovery(block_ms=process.options.block_ms)
         self._is_stopping = False
+        self._is_closed = False
+        # Given back, as far as Redis has not said that it was.
+        self._returning: list[bytes] = []
         self._scan_after = "-"
         self._next_scan_ms = now_ms() + process.options.dlq_scan_interval_ms
         self._task: asyncio.Task[None] | None = None
@@ -77,13 +80,12 @@ class WorkReader:
             return self._hand_out(self._fetched.popleft())
         future: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
         self._waiters.append(future)
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="channels_streams.work_queues")
+        self._run_if_wanted()
         try:
             return self._hand_out(await future)
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
-                self._fetched.appendleft(future.result())
+                self._put_in_order(future.result())
                 self._feed()
             elif future in self._waiters:
                 self._waiters.remove(future)
@@ -105,6 +107,7 @@ class WorkReader:
 
     async def close(self) -> None:
         """Stop reading; what nobody took goes back to the queue."""
+        self._is_closed = True
         for task in (self._task, self._ack_task):
             if task is not None:
                 task.cancel()
@@ -156,31 +159,56 @@ class WorkReader:
         if entry_id in self._taken:
             self._taken.remove(entry_id)
 
+    def _run_if_wanted(self) -> None:
+        if self._task is None and self._waiters and not self._is_closed:
+            self._task = asyncio.create_task(self._run(), name="channels_streams.work_queues")
+
     async def _run(self) -> None:
+        pause_s = 0.0
         try:
-            while True:
-                await self._read_while_wanted()
-                await self._give_back()
-                if not self._waiters:
-                    return
-        except REDIS_TROUBLE:
-            _log.warning("work queue not reachable while leaving it")
+            while self._waiters or self._fetched or self._returning or pause_s == 0.0:
+                try:
+                    await asyncio.sleep(pause_s)
+                    await self._read_while_wanted()
+                    await self._give_back()
+                    pause_s = 0.0
+                    if not self._waiters:
+                        return
+                except asyncio.CancelledError:
+                    self._forgive_own_cancellation()
+                except REDIS_TROUBLE:
+                    pause_s = _RETRY_S
+                    _log.warning("work queue not reachable while leaving it")
+                except Exception:  # noqa: BLE001 - whoever waits here is not to wait for ever
+                    pause_s = _RETRY_S
+                    _log.exception("work queue reader failed")
+        except (asyncio.CancelledError, GeneratorExit):
+            # The loop is ending.
+            self._is_closed = True
+            raise
         finally:
-            self._task = None
+            self._task, self._is_stopping = None, False
             self._pending_recovery.suspect()
+            # Somebody may have asked meanwhile, and found this reader at work.
+            self._run_if_wanted()
+
+    def _forgive_own_cancellation(self) -> None:
+        """Go on after a cancellation of our own doing: a blocking read had to end.
+
+        :raises CancelledError: it is somebody else's
+        """
+        task = asyncio.current_task()
+        if not self._is_stopping or task is None:
+            raise asyncio.CancelledError
+        task.uncancel()
+        self._is_stopping = False
+        self._pending_recovery.suspect()
 
     async def _read_while_wanted(self) -> None:
         while self._waiters:
             try:
+                await self._give_back_rest()
                 await self._read_once()
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if not self._is_stopping or task is None:
-                    raise
-                # Our own doing: nobody waits any more, so the blocking read had to end.
-                task.uncancel()
-                self._is_stopping = False
-                self._pending_recovery.suspect()
             except REDIS_TROUBLE as error:
                 self._pending_recovery.suspect()
                 if is_missing_group(error):
@@ -232,8 +260,15 @@ class WorkReader:
             self._counters.drop(reason="expired")
             self._finish(entry_id)
             return
-        self._fetched.append((entry_id, payload))
+        self._put_in_order((entry_id, payload))
         self._feed()
+
+    def _put_in_order(self, fetched: Fetched) -> None:
+        """Keep what was fetched in the order of the queue, whenever it came."""
+        place, number = len(self._fetched), _number(fetched[0])
+        while place > 0 and _number(self._fetched[place - 1][0]) > number:
+            place -= 1
+        self._fetched.insert(place, fetched)
 
     def _feed(self) -> None:
         while self._fetched and self._waiters:
@@ -281,12 +316,20 @@ class WorkReader:
         """Return what was fetched and not taken, and leave the queue's list of readers."""
         if self._waiters:
             return
-        ids = [entry_id for entry_id, _ in self._fetched]
+        self._returning = [entry_id for entry_id, _ in self._fetched]
         self._fetched.clear()
         self._pending_recovery.suspect()
+        await self._give_back_rest(leaves=True)
+
+    async def _give_back_rest(self, *, leaves: bool = False) -> None:
+        """Give back what Redis has not said that it has again; a repeated call changes nothing."""
+        ids = self._returning
+        if not ids and not leaves:
+            return
         await self._connections.run(_LEAVE, keys=[self._stream], args=[GROUP, self._consumer, *ids])
         self._pending_recovery.note_departed(ids)
         self._held.difference_update(ids)
+        self._returning = []
 
     async def _write_dead_letter(self, entry_id: bytes, reason: str) -> None:
         _log.warning("message becomes a dead letter", extra={"reason": reason})
@@ -313,3 +356,8 @@ class WorkReader:
         if not self._waiters and self._task is not None and not self._is_stopping:
             self._is_stopping = True
             self._task.cancel()
+
+
+def _number(entry_id: bytes) -> tuple[int, int]:
+    ms, _, sequence = entry_id.partition(b"-")
+    return int(ms), int(sequence)

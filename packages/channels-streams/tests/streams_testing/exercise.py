@@ -11,6 +11,7 @@ async def exercise(one: StreamsChannelLayer, two: StreamsChannelLayer) -> None:
     await one.group_add("group", channel)
     await two.group_add("group", theirs)
     await one.group_add("group", "listener")
+    await one.group_add("guests", theirs)
     await two.send(channel, {"type": "direct"})
     assert await receive(one, channel) == {"type": "direct"}
     await two.group_send("group", {"type": "grouped"})

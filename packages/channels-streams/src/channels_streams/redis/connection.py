@@ -9,6 +9,7 @@ from hiredis import pack_command
 from redis.asyncio import Connection, Redis
 from redis.asyncio.cluster import ClusterNode
 from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import ReadOnlyError
 
 from channels_streams.redis.protocol import RedisProtocol, TakeReplies
 
@@ -16,6 +17,10 @@ Words = Sequence[Any]
 Replies = asyncio.Future[list[Any]]
 # One Redis, or one master of a cluster, as redis-py knows it.
 Server = Redis | ClusterNode
+
+
+class _Demoted(ConnectionLost):
+    """The connection leads to what was a master: another may lead to what is one now."""
 
 
 class CommandConnection:
@@ -89,9 +94,16 @@ class CommandConnection:
             if begun is None:
                 begun = self._exchange(await self._connect(connection), commands, take)
             future, begun = begun, None
-            return await future
+            replies = await future
+            if any(isinstance(reply, ReadOnlyError) for reply in replies):
+                self.give_up()
+                raise _Demoted(*replies)
+            return replies
 
-        replies: list[Any] = await connection.retry.call_with_retry(bring_once, _note_loss)
+        try:
+            replies: list[Any] = await connection.retry.call_with_retry(bring_once, _note_loss)
+        except _Demoted as demoted:
+            return list(demoted.args)
         return replies
 
     def _exchange(

@@ -18,6 +18,8 @@ local inbox, presence, sent = KEYS[1], KEYS[2], KEYS[3]
 local token, capacity, max_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local remember_ms, first = ARGV[4], 5
 
+-- Changes nothing, but a master that was demoted says so before it answers from what it had.
+redis.call('PEXPIRE', sent, remember_ms)
 local before = was_sent(sent, token)
 if before then
   return {1, before}

@@ -8,8 +8,11 @@ Returns  {1, member…}
 --- @include "shared/redis_now"
 local group = KEYS[1]
 
+local now_ms = redis_now()
+-- A master that was demoted refuses here, before it answers from what it had.
+redis.call('ZREMRANGEBYSCORE', group, '-inf', string.format('%d', now_ms))
 local reply = {1}
-for _, member in ipairs(redis.call('ZRANGEBYSCORE', group, string.format('(%d', redis_now()), '+inf')) do
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', group, string.format('(%d', now_ms), '+inf')) do
   reply[#reply + 1] = member
 end
 return reply

@@ -18,6 +18,8 @@ Returns  {1, left, id…}  the entries this call moved; `left` stay in the inbox
 local inbox, dead_letters, presence = KEYS[1], KEYS[2], KEYS[3]
 local group, maxlen, keep_ms = ARGV[1], ARGV[2], ARGV[3]
 
+-- A master that was demoted refuses here, before it answers from what it had.
+redis.call('PEXPIRE', dead_letters, keep_ms)
 -- With the presence gone nobody can add (enqueue asks too), and the process, should it wake,
 -- finds its lease over before it hands anything out: one owner of each entry at any time.
 if redis.call('EXISTS', presence) == 1 then
