@@ -17,6 +17,7 @@ Returns  {1, room id, host, next index, version, listeners, {seats of speakers}}
          {0, 'unknown'}  no such room
          {0, 'already'}  it has a seat there
          {0, 'full'}     there are as many as may be
+         {0, 'elsewhere'}  it has the seat by a later socket
 ]]
 local state, members, listeners = KEYS[1], KEYS[2], KEYS[3]
 local member_id, kind, seat, lang = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -34,11 +35,15 @@ local had = redis.call('HGET', seats, member_id)
 if had and had ~= seat and not takes_over then
   return {0, 'already'}
 end
+local held = had and cjson.decode(had)
+if held and (held.conn_epoch or 0) > (cjson.decode(seat).conn_epoch or 0) then
+  return {0, 'elsewhere'}
+end
 if not had and redis.call('HLEN', seats) >= most then
   return {0, 'full'}
 end
-if had then
-  want(state, cjson.decode(had).lang, -1)
+if held then
+  want(state, held.lang, -1)
 end
 want(state, lang, 1)
 redis.call('HSET', seats, member_id, seat)

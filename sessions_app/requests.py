@@ -181,6 +181,14 @@ def aim_at(request: Request, lang: str) -> Request:
     return msgspec.structs.replace(_aim(request, target), lane=lang)
 
 
+def aim_at_words(request: Request, lang: str) -> Request:
+    """Return what an utterance in a room asks for where only what was said is wanted of it."""
+    job = request.assignment
+    job = msgspec.structs.replace(job, pipeline=Pipeline(use_nmt=False, use_tts=False))
+    need = msgspec.structs.replace(request.need, types=state_need(job).types)
+    return aim_at(msgspec.structs.replace(request, assignment=job, need=need), lang)
+
+
 def read_several(message: messages.InitSession) -> tuple[str, ...]:
     """Return the languages of a session that asks for several, else none.
 

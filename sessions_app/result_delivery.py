@@ -13,7 +13,7 @@ from sessions_app.job_cancellation import JobCancellation
 from sessions_app.pending_requests import PendingRequests
 from sessions_app.reorder_buffer import Missing, ReadyResult
 from sessions_app.result_writer import ResultWriter
-from sessions_app.room_audience import RoomAudience
+from sessions_app.room_outcomes import RoomOutcomes
 
 # How the audio came to its node: whole, when it had been said, or while it was.
 _PARCEL, _STREAM = "parcel", "stream"
@@ -23,11 +23,11 @@ class ResultDelivery:
     """Writes outcomes whose turn has come; Redis keeps those the speaker could not take."""
 
     __slots__ = (
-        "_audience",
         "_cancellation",
         "_dispatcher",
         "_metrics",
         "_pending",
+        "_room",
         "_session_id",
         "_settlement",
         "_writer",
@@ -43,9 +43,9 @@ class ResultDelivery:
         dispatcher: Dispatcher,
         cancellation: JobCancellation,
         metrics: Metrics,
-        audience: RoomAudience,
+        room: RoomOutcomes,
     ) -> None:
-        self._audience = audience
+        self._room = room
         self._session_id = session_id
         self._writer = writer
         self._pending = pending
@@ -57,9 +57,14 @@ class ResultDelivery:
     def deliver(self, ready: ReadyResult[JobSettled]) -> None:
         """Tell an outcome; what was told is kept no longer, and no result is told too late."""
         event = _in_time(ready.item)
-        if self._audience.take(event) or self._writer.tell(event):
+        if self._room.take(event) or self._writer.tell(event):
             self.note_delivered(ready.job_id)
             self._measure(event)
+
+    def pass_over(self, event: JobSettled) -> None:
+        """Its speaker is told nothing; a room that saw a part of it is told that this was all."""
+        self._room.take_silence(event)
+        self.note_delivered(event.job_id)
 
     def note_delivered(self, job_id: str) -> None:
         """Nothing is left to be told of a job: Redis need not keep its outcome."""
@@ -92,7 +97,7 @@ class ResultDelivery:
             self._pending.end(job_id)
 
     def _tell_missing(self, request: Request, *, reason: str) -> None:
-        if not self._audience.take_missing(request, reason=reason):
+        if not self._room.take_missing(request, reason=reason):
             self._writer.tell_missing(request, reason=reason)
 
 

@@ -113,7 +113,7 @@ class ResultSequencer:
     def _put_in_place(self, event: JobSettled, *, lane: "_Lane") -> None:
         """Send an outcome, or keep it until those before it have been sent."""
         if result_frames.is_silent(event):
-            self._delivery.note_delivered(event.job_id)
+            self._delivery.pass_over(event)
             lane.skip(event.job_id, utterance_index=event.utterance_index)
         else:
             lane.put(event)

@@ -11,15 +11,18 @@ from scheduling.model.background import Background
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import AlreadyInRoom, DependencyDown, NotHost, RoomUnknown
 from scheduling.model.events import SignalRelayed
-from scheduling.model.rooms import Caption, Member, MembersChanged, Room, RoomEnded, ToRoom
+from scheduling.model.rooms import Caption, Member, MembersChanged, Room, RoomEnded, Seat, ToRoom
 from scheduling.rooms.room_upkeep import RoomUpkeep
 from scheduling.rooms.rooms import Rooms, make_member
 from sessions_app import room_frames, room_messages
+from sessions_app.language_choice import LanguageChoice
 from sessions_app.requests import Profile
 from sessions_app.result_frames import Frame
 from sessions_app.room_audience import RoomAudience
 
 _LOOK_AGAIN_S = 0.2
+# What is said while a member is told what it missed; beyond, the oldest are left out.
+_MOST_HELD = 256
 _OVER = "The room is over."
 
 
@@ -29,13 +32,17 @@ class RoomSeat:
     __slots__ = (
         "_audience",
         "_background",
+        "_chosen",
         "_delivery",
+        "_held",
+        "_is_elsewhere",
         "_maybe",
         "_member",
         "_opened",
         "_profile",
         "_rooms",
         "_say",
+        "_shown",
         "_upkeep",
         "code",
     )
@@ -63,6 +70,12 @@ class RoomSeat:
         # Redis may have seated it there, and has not said so.
         self._maybe = ""
         self.code = ""
+        self._chosen = LanguageChoice("")
+        # What is said while it is told what it missed, and the last caption it was shown.
+        self._held: list[Caption] | None = None
+        self._shown = ""
+        self._is_elsewhere = False
+        audience.keep_by(self.note)
 
     async def take(self, message: room_messages.InRoom, *, sender: str) -> None:
         """Do what its speaker says of a room; `sender` is whose share of rooms and codes it uses.
@@ -119,9 +132,28 @@ class RoomSeat:
         self.abandon()
         await self._free_in_time(code)
 
+    def step_aside(self) -> None:
+        """The session goes on at another socket, which has the seat, or will have it."""
+        self._is_elsewhere = True
+        self.abandon()
+
+    def note(self) -> None:
+        """Let who goes on elsewhere know where it sits, what is unanswered, and what was shown."""
+        member = self._member
+        if member is not None and member.may_return and not self._is_elsewhere:
+            self._rooms.seats.note(
+                Seat(
+                    code=self.code,
+                    member=member,
+                    said=self._audience.outcomes.list_places(),
+                    shown=self._shown,
+                )
+            )
+
     def abandon(self) -> None:
         """Hear no more of the room: it is over, or the session goes on elsewhere."""
         code, self.code, self._maybe, self._member = self.code, "", "", None
+        self._held, self._shown = None, ""
         self._audience.leave()
         if code:
             self._background.run(self._rooms.broadcast.detach(code, self), name="a seat's end")
@@ -131,18 +163,42 @@ class RoomSeat:
 
         :raises DependencyDown: Redis did not answer
         """
-        seat = await self._rooms.find_seat(self._opened.session_id)
+        seat = await self._rooms.seats.find(self._opened.session_id)
         if seat is None:
             return
-        code, member = seat
-        member = msgspec.structs.replace(member, instance_id=self._rooms.instance_id)
+        for place in seat.said:
+            self._audience.outcomes.expect(place)
+        code = seat.code
+        member = msgspec.structs.replace(
+            seat.member,
+            instance_id=self._rooms.instance_id,
+            conn_epoch=self._opened.conn_epoch,
+        )
         async with self._rooms.broadcast.entering(code):
             room = await self._rooms.take_over(code, member)
+            if self._is_elsewhere:
+                return
             if room is None:
                 self._say(room_messages.RoomExpired(room_code=code, message=_OVER))
                 return
+            self._held, self._shown = [], seat.shown
             self._sit_down(room, member)
+        await self._catch_up(member)
         await self._rooms.tell_members(room)
+
+    async def _catch_up(self, member: Member) -> None:
+        """Tell what was said while it was away, as far as that is kept, then what came since."""
+        code, said = self.code, []
+        with contextlib.suppress(DependencyDown):
+            said = await self._audience.list_kept(code, after=self._shown)
+        held, self._held = self._held or [], None
+        told = {caption.caption_id for caption in said}
+        for caption in said:
+            if caption.at_ms >= member.joined_at_ms:
+                self._show(caption)
+        for caption in held:
+            if not (caption.caption_id and caption.caption_id in told):
+                self._show(caption)
 
     async def restore(self) -> None:
         """Redis lost its data: write the room back as it is known here, and the seat."""
@@ -178,6 +234,9 @@ class RoomSeat:
         room = await self._rooms.create(member, sender=sender)
         await self.depart()
         async with self._rooms.broadcast.entering(room.code):
+            if self._is_elsewhere:
+                await self._free_in_time(room.code)
+                return
             self._say(room_frames.tell_created(room))
             self._sit_down(room, member)
             self._say(room_frames.tell_members(room))
@@ -197,6 +256,9 @@ class RoomSeat:
             except Exception:
                 self._maybe = ""
                 raise
+            if self._is_elsewhere:
+                await self._free_in_time(code)
+                return
             # What the new room is told before somebody hears it is lost: the former waits.
             former = self.code
             self.abandon()
@@ -262,7 +324,9 @@ class RoomSeat:
 
     def _sit_down(self, room: Room, member: Member) -> None:
         self.code, self._member = room.code, member
+        self._chosen = LanguageChoice(member.lang)
         self._audience.enter(room.code, name=member.display_name)
+        self.note()
         self._rooms.broadcast.attach(room, self)
         known = self._rooms.broadcast.find(room.code)
         if known is not None and known.version > room.version:
@@ -274,10 +338,15 @@ class RoomSeat:
         member, profile = self._member, self._profile
         if member is None or caption.speaker_id == member.member_id:
             return
-        self._audience.note_heard(caption.utterance_index)
-        if caption.lang != member.lang or not _is_wanted(caption, profile):
+        if self._held is not None:
+            self._held.append(caption)
+            del self._held[:-_MOST_HELD]
             return
-        self._say(room_frames.tell_caption(caption))
+        self._audience.note_heard(caption.utterance_index)
+        if not self._chosen.hears(caption) or not _is_wanted(caption, profile):
+            return
+        if self._say(room_frames.tell_caption(caption)) and caption.caption_id:
+            self._shown = caption.caption_id
 
     def _note_own_seat(self, room: Room) -> None:
         """Know its own seat as it stands; one that was freed by mistake is taken again."""
@@ -288,6 +357,7 @@ class RoomSeat:
             self._background.run(self.restore(), name="a seat to take again")
         else:
             self._member = own
+            self._chosen.choose(own.lang)
 
     def _make_member(self, name: str | None, preferred: str | None) -> Member:
         return make_member(
@@ -297,6 +367,7 @@ class RoomSeat:
             display_name=room_frames.bound_name(name),
             named_lang=bool(preferred),
             may_return=bool(self._opened.resume_token),
+            conn_epoch=self._opened.conn_epoch,
         )
 
 

@@ -1,6 +1,7 @@
 """What happens when a speaker opens a session, speaks, and goes."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 
 import msgspec
 
@@ -135,9 +136,13 @@ class SessionService:
 
     async def catch_up(self, speaker: Speaker) -> None:
         """Send what a resumed session was not yet known to have, and wait for the rest."""
-        if speaker.opened.resume_token:
-            await speaker.recovery.catch_up()
+        if not speaker.opened.resume_token:
+            return
+        try:
+            # First: what is answered now may be for its room.
             await speaker.room.resume()
+        finally:
+            await speaker.recovery.catch_up()
 
     def note(self, speaker: Speaker, message: messages.ResultAck | messages.UpdateSession) -> None:
         """The client has every answer up to an index, or other words matter from now on."""
@@ -257,13 +262,23 @@ class SessionService:
 
     async def leave(self, speaker: Speaker) -> None:
         """The socket is gone, and with it the session, unless its speaker may come back."""
-        if speaker.life.can_return:
-            await speaker.park()
-            asyncio.get_running_loop().call_later(
-                self._grace_s,
-                lambda: self._background.run(self._give_up(speaker), name="a session's end"),
-            )
-            return
+        may_return = speaker.life.can_return
+        if speaker.life.is_fenced or not await speaker.park():
+            await self._let_go(speaker)
+        elif may_return:
+            self._end_later(self._give_up, speaker)
+        else:
+            self._sessions.close(speaker.session_id)
+            self._end_later(self._let_go, speaker)
+
+    def _end_later(
+        self, end: Callable[[Speaker], Coroutine[None, None, None]], speaker: Speaker
+    ) -> None:
+        asyncio.get_running_loop().call_later(
+            self._grace_s, lambda: self._background.run(end(speaker), name="a session's end")
+        )
+
+    async def _let_go(self, speaker: Speaker) -> None:
         self._delivery.local.detach_session(speaker.session_id, speaker)
         if not speaker.life.is_fenced:
             self._sessions.close(speaker.session_id)

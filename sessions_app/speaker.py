@@ -183,7 +183,7 @@ class Speaker:
         """Show, or speak, a part of a translation to those it is for: a room, or its speaker."""
         if isinstance(event, TranslationHeard):
             self.live.note_partial(event.job_id)
-        if self.audience.take_part(event, request=request):
+        if self.audience.outcomes.take_part(event, request=request):
             return
         match event:
             case TranslationHeard():
@@ -249,18 +249,28 @@ class Speaker:
         self.live.stop()
         self.results.stop()
         await self.room.depart()
+        self.audience.outcomes.give_up()
         await self.submission.cancel_all()
 
-    async def park(self) -> None:
-        """The socket is gone, the jobs go on: whatever ends now is kept in Redis.
+    async def park(self) -> bool:
+        """The socket is gone, the jobs go on: what ends now is kept, or told to a room.
 
-        What is being said goes whole, unless its speaker knows that it is to say it again.
+        What is being said goes whole, unless its speaker knows that it is to say it again. False
+        where nobody waits for any of it.
         """
-        if self.acknowledges:
+        may_return = self.life.can_return
+        if not (may_return or self.room.code or self.audience.outcomes.is_awaited):
+            return False
+        if may_return and self.acknowledges:
             self.live.call_off()
         else:
             await self._end_speech()
+        self.room.note()
         self._leave_socket()
+        if may_return:
+            return True
+        await self.room.depart()
+        return self.audience.outcomes.is_awaited
 
     def go_away(self) -> None:
         """Close the socket after what is queued: the process leaves."""
@@ -275,7 +285,7 @@ class Speaker:
     def _step_aside(self) -> None:
         """The session goes on elsewhere: nothing here may end it, or speak for it."""
         self.life.is_fenced = True
-        self.room.abandon()
+        self.room.step_aside()
         self._leave_socket()
         self.live.stop()
         self.writer.close(_FENCED, "the session was resumed on another socket")

@@ -114,7 +114,7 @@ class SpeakerBuilder:
             dispatcher=self._dispatcher,
             cancellation=cancellation,
             metrics=self._metrics,
-            audience=audience,
+            room=audience.outcomes,
         )
         results = ResultSequencer(pending=pending, delivery=delivery, limits=self._limits)
         submission = RequestSubmission(
@@ -127,6 +127,7 @@ class SpeakerBuilder:
             writer=writer,
             cancellation=cancellation,
         )
+        audience.outcomes.connect(submission.submit)
         live: SpeechStream | NoStream = _NOBODY_STREAMS
         if profile.streams and self._limits.streams:
             live = SpeechStream(

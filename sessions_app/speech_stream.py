@@ -297,6 +297,7 @@ class SpeechStream:
         for request in begun.jobs.values():
             self._close(request.assignment.job_id)
             self._results.drop(request)
+            self._audience.outcomes.call_off(request, reason=reason)
             self._background.run(self._end(request, reason), name="ending an open job")
 
     async def _end(self, request: Request, reason: str) -> None:

@@ -7,6 +7,7 @@ from scheduling.model.metrics import Metrics
 from scheduling.rooms.captions import Captions
 from scheduling.rooms.room_broadcast import RoomBroadcast
 from scheduling.rooms.room_codes import RoomCodes
+from scheduling.rooms.room_seats import RoomSeats
 from scheduling.rooms.room_upkeep import RoomUpkeep
 from scheduling.rooms.rooms import Rooms
 from scheduling.store.allowances import AllowanceStore
@@ -48,7 +49,7 @@ def build_rooms(
         instance_id=instance_id,
         store=store,
         index=index,
-        seats=RoomSeatStore(connection, keys=keys, life_ms=_SEAT_LIFE_MS),
+        seats=RoomSeats(store=RoomSeatStore(connection, keys=keys, life_ms=_SEAT_LIFE_MS)),
         timers=timers,
         codes=RoomCodes(
             allowances=AllowanceStore(connection, keys=keys),

@@ -5,6 +5,8 @@ from enum import StrEnum
 import msgspec
 
 CODE_LENGTH = 6
+SPEAKER_LEFT = "speaker_left"
+"""Why there will be no text of what somebody began to say."""
 
 
 class MemberKind(StrEnum):
@@ -18,7 +20,8 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     """One seat of a room; of a speaker `member_id` is the session's.
 
     `lang` is what it listens in; `named_lang` says that it asked for that, `instance_id` where its
-    socket is, `may_return` that it may come back after that closed. `raw_voice` says by session id
+    socket is, `may_return` that it may come back after that closed; of two sockets the one with the
+    higher `conn_epoch` has the seat. `raw_voice` says by session id
     whose own voice it wants; who is missing it wants.
     """
 
@@ -30,6 +33,7 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     display_name: str = ""
     named_lang: bool = False
     may_return: bool = False
+    conn_epoch: int = 0
     raw_voice: dict[str, bool] = {}
 
     def hears(self, session_id: str) -> bool:
@@ -74,11 +78,38 @@ class Audience(msgspec.Struct, frozen=True):
     langs: tuple[str, ...]
 
 
+class SaidPlace(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an utterance is in its room, and in which languages it was asked for.
+
+    `own_index` is its number in its session. Who listens in `own_lang` reads it as it was said.
+    """
+
+    own_index: int
+    room_code: str
+    index: int
+    langs: tuple[str, ...]
+    speaker_name: str = ""
+    own_lang: str = ""
+
+
+class Seat(msgspec.Struct, frozen=True, array_like=True):
+    """Where a session that may move sits, what it said that is not answered, and what it was shown.
+
+    `shown` is the last caption it had when its socket was lost.
+    """
+
+    code: str
+    member: Member
+    said: tuple[SaidPlace, ...] = ()
+    shown: str = ""
+
+
 class Caption(msgspec.Struct, frozen=True, omit_defaults=True, tag="caption"):
     """To who listens in `lang`: what a member said, or a part of it that may still change.
 
     `caption_id` is its entry in the room's stream, ``""`` where it is not kept. One with a `reason`
-    says that there will be no text. `audio` is base64 in `audio_format`.
+    says that there will be no text. `audio` is base64 in `audio_format`. `langs` are all it was
+    asked for in: who chose another since then hears it in the one it listened in before.
     """
 
     room_code: str
@@ -96,6 +127,7 @@ class Caption(msgspec.Struct, frozen=True, omit_defaults=True, tag="caption"):
     trace_id: str = ""
     audio: str = ""
     audio_format: str = ""
+    langs: tuple[str, ...] = ()
     # Of a part: what is committed of it, and which clause it speaks.
     attempt: int = 0
     tail: str = ""

@@ -6,8 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+import msgspec
+
+from scheduling.model import clock
 from scheduling.model.errors import DependencyDown
-from scheduling.model.rooms import Caption, MembersChanged, Room, RoomEnded, ToRoom
+from scheduling.model.rooms import (
+    SPEAKER_LEFT,
+    Caption,
+    MembersChanged,
+    Room,
+    RoomEnded,
+    ToRoom,
+)
 
 
 class RoomMailbox(Protocol):
@@ -37,6 +47,8 @@ class RoomBroadcast:
         self._route: RoomRoute | None = None
         self._mailboxes: dict[str, dict[RoomMailbox, None]] = {}
         self._rooms: dict[str, Room] = {}
+        # What was shown in part: by room, then by speaker, index and language.
+        self._growing: dict[str, dict[tuple[str, int, str], Caption]] = {}
         self._entering: collections.Counter[str] = collections.Counter()
 
     def connect(self, route: RoomRoute) -> None:
@@ -80,6 +92,7 @@ class RoomBroadcast:
         if not held:
             del self._mailboxes[code]
             self._rooms.pop(code, None)
+            self._growing.pop(code, None)
             await self._leave_unless_wanted(code)
 
     async def tell(self, code: str, event: ToRoom) -> None:
@@ -99,10 +112,41 @@ class RoomBroadcast:
                 code = event.room.code
                 if code not in self._mailboxes or not self._learn(event.room):
                     return
-            case Caption() | RoomEnded():
+            case Caption():
+                code = event.room_code
+                self._note_growing(event)
+            case RoomEnded():
                 code = event.room_code
         for mailbox in list(self._mailboxes.get(code, ())):
             mailbox.hear(event)
+
+    def end_growing(self, code: str, speaker_id: str) -> None:
+        """A speaker is gone with its instance: what it said in part will not be ended."""
+        growing = self._growing.get(code, {})
+        for caption in [each for each in growing.values() if each.speaker_id == speaker_id]:
+            self.take(
+                Caption(
+                    room_code=code,
+                    lang=caption.lang,
+                    speaker_id=speaker_id,
+                    speaker_name=caption.speaker_name,
+                    utterance_index=caption.utterance_index,
+                    at_ms=clock.now_ms(),
+                    reason=SPEAKER_LEFT,
+                    trace_id=caption.trace_id,
+                    langs=caption.langs,
+                )
+            )
+
+    def _note_growing(self, caption: Caption) -> None:
+        """Know what was shown in part, as long as somebody of this process is in its room."""
+        code = caption.room_code
+        about = (caption.speaker_id, caption.utterance_index, caption.lang)
+        if not caption.is_final and code in self._mailboxes:
+            bare = msgspec.structs.replace(caption, audio="")
+            self._growing.setdefault(code, {})[about] = bare
+        elif code in self._growing:
+            self._growing[code].pop(about, None)
 
     def _learn(self, room: Room) -> bool:
         known = self._rooms.get(room.code)

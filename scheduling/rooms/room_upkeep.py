@@ -47,7 +47,7 @@ class RoomUpkeep:
         if left_ms:
             await self._timers.arm(timers.name_room(code), delay_ms=left_ms)
             return
-        unattended(self._timers.disarm(timers.name_room(code)), what="a room's timer")
+        self._forget(code)
         if left_ms == 0:
             await self._tell_end(code, reason="expired")
 
@@ -58,7 +58,7 @@ class RoomUpkeep:
         """
         if await self._store.end(code) is None:
             return False
-        unattended(self._timers.disarm(timers.name_room(code)), what="a room's timer")
+        self._forget(code)
         await self._tell_end(code, reason="ended")
         return True
 
@@ -89,7 +89,13 @@ class RoomUpkeep:
     async def _free(self, code: str, member: Member) -> None:
         if member.may_return:
             await asyncio.sleep(self._limits.grace_ms / 1000)
-        await self._rooms.leave(code, member_id=member.member_id, at=member.instance_id)
+        left = await self._rooms.leave(code, member_id=member.member_id, at=member.instance_id)
+        if left is not None:
+            self._broadcast.end_growing(code, member.member_id)
+
+    def _forget(self, code: str) -> None:
+        unattended(self._timers.disarm(timers.name_room(code)), what="a room's timer")
+        self._rooms.list_no_more(code)
 
     async def _tell_end(self, code: str, *, reason: str) -> None:
         self._metrics.count("rooms_total", reason)

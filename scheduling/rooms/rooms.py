@@ -10,10 +10,10 @@ from scheduling.model.metrics import Metrics
 from scheduling.model.rooms import Member, MemberKind, MembersChanged, Room
 from scheduling.rooms.room_broadcast import RoomBroadcast
 from scheduling.rooms.room_codes import RoomCodes, is_code
+from scheduling.rooms.room_seats import RoomSeats
 from scheduling.store import timers
 from scheduling.store.redis.connection import unattended
 from scheduling.store.room_index import RoomIndexStore
-from scheduling.store.room_seats import RoomSeatStore
 from scheduling.store.rooms import RoomChange, RoomStore
 from scheduling.store.timers import TimerStore
 
@@ -37,7 +37,7 @@ class Rooms:
         instance_id: str,
         store: RoomStore,
         index: RoomIndexStore,
-        seats: RoomSeatStore,
+        seats: RoomSeats,
         timers: TimerStore,
         codes: RoomCodes,
         limits: RoomLimits,
@@ -47,7 +47,7 @@ class Rooms:
         self.instance_id = instance_id
         self._store = store
         self._index = index
-        self._seats = seats
+        self.seats = seats
         self._timers = timers
         self._codes = codes
         self._limits = limits
@@ -71,7 +71,6 @@ class Rooms:
             await self._timers.arm(timers.name_room(code), delay_ms=self._limits.idle_ms)
             if await self._store.create(room, member):
                 self.list_for_operators(code)
-                self._note_seat(code, member)
                 self._metrics.count("rooms_total", "created")
                 logger.info("room created", extra={"room": code, "session_id": member.member_id})
                 return room
@@ -101,26 +100,14 @@ class Rooms:
         """
         joined = await self._store.join(code, member, takes_over=takes_over)
         self._metrics.count("room_joins_total", "refused" if joined.why_not else "joined")
-        room = await self._read(code, joined, sender=sender)
-        self._note_seat(code, member)
-        return room
-
-    async def find_seat(self, session_id: str) -> tuple[str, Member] | None:
-        """Return the room that a session was in, and its seat there, where it may move.
-
-        :raises DependencyDown: Redis did not answer
-        """
-        return await self._seats.find(session_id)
+        return await self._read(code, joined, sender=sender)
 
     async def take_over(self, code: str, member: Member) -> Room | None:
-        """A session moved here with its seat; None where the room is over.
+        """A session moved here with its seat; None where the room is over, or it moved on since.
 
         :raises DependencyDown: Redis did not answer
         """
-        joined = await self._store.join(code, member, takes_over=True)
-        if joined.room is not None:
-            self._note_seat(code, member)
-        return joined.room
+        return (await self._store.join(code, member, takes_over=True)).room
 
     async def leave(
         self, code: str, *, member_id: str, kind: MemberKind = MemberKind.SPEAKER, at: str = ""
@@ -135,7 +122,7 @@ class Rooms:
         if left.room is None:
             return None
         if kind is MemberKind.SPEAKER:
-            unattended(self._seats.drop(member_id), what="a seat's end")
+            self.seats.drop(member_id)
         if left.room.members or left.room.listeners:
             # Of a thousand who listened and go home the others are not told.
             if kind is MemberKind.SPEAKER:
@@ -143,6 +130,7 @@ class Rooms:
         else:
             self._metrics.count("rooms_total", "empty")
             unattended(self._timers.disarm(timers.name_room(code)), what="a room's timer")
+            self.list_no_more(code)
             logger.info("room empty", extra={"room": code})
         return left.room
 
@@ -190,13 +178,13 @@ class Rooms:
         """Tell everybody in a room who is in it."""
         await self.broadcast.tell(room.code, MembersChanged(room=room))
 
+    def list_no_more(self, code: str) -> None:
+        """A room is over: operators need not look for it."""
+        unattended(self._index.drop([code]), what="a room's listing")
+
     def list_for_operators(self, code: str) -> None:
         """A room was opened, or written back; nobody waits for its being listed."""
         unattended(self._index.note(code, opened_at_ms=clock.now_ms()), what="a room's listing")
-
-    def _note_seat(self, code: str, member: Member) -> None:
-        if member.may_return:
-            unattended(self._seats.note(code, member), what="a seat")
 
     async def _read(self, code: str, change: RoomChange, *, sender: str) -> Room:
         if change.room is not None:
@@ -216,6 +204,7 @@ def make_member(
     display_name: str = "",
     named_lang: bool = False,
     may_return: bool = False,
+    conn_epoch: int = 0,
 ) -> Member:
     """Return the seat that somebody takes now."""
     return Member(
@@ -227,4 +216,5 @@ def make_member(
         display_name=display_name,
         named_lang=named_lang,
         may_return=may_return,
+        conn_epoch=conn_epoch,
     )

@@ -4,12 +4,12 @@ from asyncio import Future
 
 import msgspec
 
-from scheduling.model.rooms import Member
+from scheduling.model.rooms import Seat
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
 
 _encode = msgspec.json.encode
-_read_seat = msgspec.json.Decoder(tuple[str, Member]).decode
+_read_seat = msgspec.json.Decoder(Seat).decode
 
 
 class RoomSeatStore:
@@ -20,15 +20,13 @@ class RoomSeatStore:
         self._keys = keys.session
         self._life_ms = life_ms
 
-    def note(self, code: str, member: Member) -> "Future[object]":
-        """A session is in a room from now on."""
-        seat = _encode((code, member))
-        return self._connection.execute(
-            "SET", self._keys.room(member.member_id), seat, "PX", self._life_ms
-        )
+    def note(self, seat: Seat) -> "Future[object]":
+        """A session sits there from now on."""
+        key = self._keys.room(seat.member.member_id)
+        return self._connection.execute("SET", key, _encode(seat), "PX", self._life_ms)
 
-    def find(self, session_id: str) -> "Future[tuple[str, Member] | None]":
-        """Return the code of the room that a session was in last, and its seat there."""
+    def find(self, session_id: str) -> "Future[Seat | None]":
+        """Return where a session sat last."""
         return self._connection.execute(
             "GET",
             self._keys.room(session_id),

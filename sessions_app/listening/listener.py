@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from scheduling.model import ids
 from scheduling.model.rooms import Caption
+from sessions_app.language_choice import LanguageChoice
 from sessions_app.listening.caption_queue import CaptionQueue
 from sessions_app.listening.messages import Listening
 from sessions_app.listening.shown_captions import ShownCaption
@@ -20,30 +21,38 @@ _MOST_HELD = 64
 class Listener:
     """Takes captions for one queue; what is new waits until what was said before is told."""
 
-    __slots__ = ("_held", "_last", "lang", "listener_id", "queue", "room_code")
+    __slots__ = ("_held", "_last", "chosen", "listener_id", "queue", "room_code")
 
     def __init__(self, queue: CaptionQueue) -> None:
         self.queue = queue
         self.listener_id = ids.new_call_id()
         self.room_code = ""
-        self.lang = ""
+        self.chosen = LanguageChoice("")
         self._held: list[ShownCaption] | None = None
         self._last = NO_CAPTION
 
+    @property
+    def lang(self) -> str:
+        return self.chosen.lang
+
     def move(self, *, room_code: str, lang: str) -> None:
         """Be in a room and a language from now on; nothing is told before `catch_up`."""
-        self.room_code, self.lang = room_code, lang
+        if room_code == self.room_code:
+            self.chosen.choose(lang)
+        else:
+            self.chosen = LanguageChoice(lang)
+        self.room_code = room_code
         self._held = []
 
     def catch_up(self, said: Sequence[Caption], *, after: str = "") -> None:
         """Tell that it listens, what was said before, and what came meanwhile."""
         held, self._held = self._held or [], None
-        self._last = read_caption_id(after)
+        self._last = NO_CAPTION
+        had = read_caption_id(after)
         self.queue.tell(Listening(room_code=self.room_code, lang=self.lang))
-        for caption in said:
-            self.show(ShownCaption(caption))
-        for shown in held:
-            self.show(shown)
+        for shown in [*map(ShownCaption, said), *held]:
+            if not shown.caption.caption_id or read_caption_id(shown.caption.caption_id) > had:
+                self.show(shown)
 
     def show(self, shown: ShownCaption) -> None:
         """Tell of a caption, once; one without an id may still change, and is told as it is."""

@@ -4,14 +4,14 @@ import collections
 import contextlib
 import logging
 
-from scheduling.model import languages
+from scheduling.model import clock, languages
 from scheduling.model.background import Background
 from scheduling.model.errors import AccessDenied, BadInput, DependencyDown, RoomUnknown
 from scheduling.model.metrics import Metrics
 from scheduling.model.rooms import Caption, MemberKind, MembersChanged, RoomEnded, ToRoom
 from scheduling.rooms.captions import Captions
 from scheduling.rooms.rooms import Rooms, make_member
-from sessions_app.listening.listener import NO_CAPTION, Listener, read_caption_id
+from sessions_app.listening.listener import Listener, read_caption_id
 from sessions_app.listening.shown_captions import ShownCaption
 from sessions_app.room_messages import RoomExpired
 from sockets.socket_auth import Peer
@@ -19,6 +19,8 @@ from sockets.socket_auth import Peer
 _logger = logging.getLogger(__name__)
 
 _OVER = "The room is over."
+# Captions are numbered by the clock of Redis.
+_CLOCKS_APART_MS = 60_000
 
 
 class ListenerSeats:
@@ -104,6 +106,9 @@ class ListenerSeats:
         hall = self._halls.get(code)
         if hall is not None:
             await self._empty(code, hall)
+        await self._leave_seat(listener, code)
+
+    async def _leave_seat(self, listener: Listener, code: str) -> None:
         await self._rooms.leave(
             code,
             member_id=listener.listener_id,
@@ -152,7 +157,7 @@ class ListenerSeats:
 
     async def _catch_up(self, listener: Listener, *, after: str) -> None:
         """Tell what was said; one who cannot be told hears what comes."""
-        since = after if read_caption_id(after) != NO_CAPTION else ""
+        since = after if _may_be_had(after) else ""
         try:
             kept = await self._captions.list_kept(listener.room_code, after=since or "-")
         except DependencyDown:
@@ -176,8 +181,13 @@ class ListenerSeats:
                 kind=MemberKind.LISTENER,
             )
             try:
+                if listener.room_code != code:
+                    continue
                 if await self._rooms.take_over(code, member) is None:
                     return
+                if listener.room_code != code:
+                    # It left meanwhile, when it had no seat to leave.
+                    await self._leave_seat(listener, code)
             except DependencyDown:
                 _logger.warning("listeners were not seated again", extra={"room": code})
                 return
@@ -194,6 +204,8 @@ class _Hall:
         self._code = code
         self._seats = seats
         self._by_lang: dict[str, dict[Listener, None]] = collections.defaultdict(dict)
+        # Those who chose another language while something may be under way in the one before.
+        self._changed: dict[Listener, None] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -201,6 +213,8 @@ class _Hall:
 
     def add(self, listener: Listener) -> None:
         self._by_lang[listener.lang][listener] = None
+        if listener.chosen.was_changed:
+            self._changed[listener] = None
 
     def remove(self, listener: Listener) -> bool:
         """Forget a listener; False where it was not here."""
@@ -208,6 +222,7 @@ class _Hall:
         if listener not in same:
             return False
         del same[listener]
+        self._changed.pop(listener, None)
         if not same:
             del self._by_lang[listener.lang]
         return True
@@ -219,16 +234,30 @@ class _Hall:
         """Take what the room is told."""
         match event:
             case Caption():
-                same = self._by_lang.get(languages.normalize(event.lang))
-                if same:
-                    shown = ShownCaption(event)
-                    for listener in same:
-                        listener.show(shown)
+                self._show(event)
             case RoomEnded():
                 self._seats.end(self, code=self._code)
             case MembersChanged():
                 if not event.room.listeners:
                     self._seats.seat_again(self, code=self._code)
+
+    def _show(self, caption: Caption) -> None:
+        """Show a caption to who listens in its language, or did when it was said."""
+        lang = languages.normalize(caption.lang)
+        shown = ShownCaption(caption)
+        for listener in self._by_lang.get(lang, ()):
+            listener.show(shown)
+        for listener in list(self._changed):
+            if not listener.chosen.was_changed:
+                del self._changed[listener]
+            elif listener.lang != lang and listener.chosen.hears(caption):
+                listener.show(shown)
+
+
+def _may_be_had(caption_id: str) -> bool:
+    """Say whether a caption's id may be one that was told: none is of a time to come."""
+    at_ms, _ = read_caption_id(caption_id)
+    return 0 < at_ms <= clock.now_ms() + _CLOCKS_APART_MS
 
 
 def _choose_room(code: str, *, peer: Peer) -> str:

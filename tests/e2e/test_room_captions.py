@@ -34,7 +34,7 @@ class Hall:
     """A room whose members speak and listen in languages of their own."""
 
     def __init__(self, lingua: Lingua) -> None:
-        self._lingua = lingua
+        self.lingua = lingua
         self._stack = contextlib.AsyncExitStack()
         self.host: Member | None = None
         self.spoken, self.heard = draw_languages()
@@ -51,7 +51,7 @@ class Hall:
     async def member(self, name: str, lang: str, *, speaks: str = "") -> Member:
         """Let somebody come who listens in a language; all who were there see it."""
         pair = (speaks or self.spoken, self.heard)
-        opened = Member.open(self._lingua.url(SESSION), pair)
+        opened = Member.open(self.lingua.url(SESSION), pair)
         member = await self._stack.enter_async_context(opened)
         named = {"display_name": name, "preferred_lang": lang}
         if self.host is None:
@@ -71,7 +71,7 @@ class Hall:
         """Let a node come that translates to a language."""
         pair = (source or self.spoken, target)
         offer = {"max_concurrent_jobs": slots}
-        opened = FakeNode.open(self._lingua.url(NODE), pair, **offer)
+        opened = FakeNode.open(self.lingua.url(NODE), pair, **offer)
         return await self._stack.enter_async_context(opened)
 
 
@@ -194,7 +194,7 @@ async def test_who_understands_a_speaker_is_told_where_nobody_recognized_it(hall
     ann = await hall.member("Ann", hall.heard)
     bob = await hall.member("Bob", hall.spoken)
     await hall.member("Eve", hall.unserved)
-    await hall.node(hall.heard)
+    await hall.node(hall.heard, source=hall.other)
 
     await ann.say(0)
 

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.e2e.test_streaming import CHUNKS, STREAMS, StreamingNode, say
 from tests.instances.layers import LAYERS
 from tests.instances.servers import HASTY, MORTAL, Cluster, kill
 from tests.peers.frames import Frame, draw_languages
 from tests.peers.member import Member, list_names
 from tests.peers.node import FakeNode
+from tests.peers.streaming import STREAMING_SPEAKER
 from tests.redis_under_test import OwnRedis
 from tests.server.launcher import Instance
 from tests.waiting import eventually
@@ -108,6 +110,92 @@ async def test_a_session_that_is_resumed_elsewhere_sits_where_it_sat(
         assert not any(list_names(frame) == ["Ann"] for frame in ann.told("room_members")[2:]), (
             "it was told away"
         )
+
+
+@pytest.mark.req("RM2", "RM3")
+@pytest.mark.parametrize("how", ["dropped", "killed"])
+async def test_what_was_under_way_when_its_speaker_moved_is_told_to_its_room(
+    cluster: Cluster, how: str
+) -> None:
+    one, two = cluster.start(**MORTAL, **LONG), cluster.start(**MORTAL, **LONG)
+    pair = draw_languages()
+    async with (
+        FakeNode.open(one.url(NODE), pair) as node,
+        in_room(two, one, pair, resume_token="") as (_, bob),
+        Member.open(two.url(SESSION), pair, resume_token="") as cid,
+    ):
+        await cid.join_room(bob.code, display_name="Cid")
+        await bob.sees("Ann", "Bob", "Cid")
+        await cid.say(0)
+        job = await node.job()
+        seat = cluster.key(f"{{session:{cid.session_id}}}:room")
+        await eventually(lambda: '"index"' in str(cluster.redis.get(seat)))
+        if how == "killed":
+            kill(two)
+        else:
+            cid.drop()
+        async with Member.connect(one.url(SESSION)) as again:
+            await again.init(pair, resume_token=cid.resume_token)
+            await again.next("room_members")
+            await node.finish(job, text_translated="said before")
+            shown = await bob.next("translation_result", session_id=cid.session_id)
+            await again.check_alive()
+            assert shown["text_translated"] == "said before"
+            assert not again.told("translation_result")
+
+
+@pytest.mark.req("RM2", "RM3")
+@pytest.mark.parametrize("how", ["dropped", "killed"])
+async def test_who_comes_back_is_told_what_was_said_meanwhile(cluster: Cluster, how: str) -> None:
+    one, two = cluster.start(**MORTAL, **LONG), cluster.start(**MORTAL, **LONG)
+    pair = draw_languages()
+    async with (
+        FakeNode.open(one.url(NODE), pair) as node,
+        in_room(one, two, pair, resume_token="") as (ann, bob),
+        Member.open(one.url(SESSION), pair) as cid,
+    ):
+        await cid.join_room(ann.code, display_name="Cid")
+        await hears(ann, bob, node)
+        if how == "killed":
+            kill(two)
+        else:
+            bob.drop()
+        await hears(ann, cid, node, index=1)
+        await hears(ann, cid, node, index=2)
+        async with Member.connect(one.url(SESSION)) as again:
+            await again.init(pair, resume_token=bob.resume_token)
+            await again.next("translation_result", text_translated="Ann's 2")
+            texts = [each["text_translated"] for each in again.told("translation_result")]
+            # Of an instance that died nobody knows what it had told.
+            assert texts[-2:] == ["Ann's 1", "Ann's 2"]
+            assert how == "killed" or len(texts) == 2
+
+
+@pytest.mark.req("RM2", "RM8")
+async def test_what_a_speaker_had_begun_to_say_ends_for_others_when_its_instance_dies(
+    cluster: Cluster,
+) -> None:
+    # No grace: the session may not come back, so its seat is free at once.
+    one, two = cluster.start(**MORTAL), cluster.start(**MORTAL)
+    pair = draw_languages()
+    async with (
+        StreamingNode.open(one.url(NODE), pair, **STREAMS) as node,
+        Member.open(one.url(SESSION), pair, enable_streaming=True) as bob,
+        Member.open(two.url(SESSION), pair, **STREAMING_SPEAKER | {"resume_token": None}) as ann,
+    ):
+        await bob.create_room(display_name="Bob")
+        await ann.join_room(bob.code, display_name="Ann")
+        await say(ann, CHUNKS[:10])
+        job = await node.open_job()
+        about = {key: job[key] for key in ("job_id", "attempt_id", "session_id")}
+        about |= {"type": "translation_partial", "node_id": node.node_id, "seq": 0}
+        await node.send(about | {"committed": "half", "tail": ""})
+        growing = await bob.next("translation_partial")
+        kill(two)
+        missing = await bob.next("missing_result")
+
+    assert missing["reason"] == "speaker_left"
+    assert missing["utterance_index"] == growing["utterance_index"]
 
 
 @pytest.mark.req("RM2")

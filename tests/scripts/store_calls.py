@@ -5,7 +5,7 @@ from scheduling.model.credentials import Credential, Principal, Scope
 from scheduling.model.instances import InstanceFigures, InstanceRecord, SessionRow
 from scheduling.model.jobs import JobState
 from scheduling.model.nodes import Usage
-from scheduling.model.rooms import Caption, Member, MemberKind, Room
+from scheduling.model.rooms import Caption, Member, MemberKind, Room, Seat
 from scheduling.model.standing import Fault
 from scheduling.placement.decisions import Decision
 from scheduling.placement.pool_config import PoolConfig, TenantRule
@@ -220,7 +220,7 @@ CALLS = {
         "end": {"code": "482913"},
     },
     "room_seats": {
-        "note": {"code": "482913", "member": MEMBER},
+        "note": {"seat": Seat(code="482913", member=MEMBER)},
         "find": {"session_id": SESSION},
         "drop": {"session_id": SESSION},
     },

@@ -132,6 +132,22 @@ async def test_a_seat_that_moved_is_not_freed_for_the_instance_it_was_at(stores:
     assert list(await read(stores, "members")) == ["s-1"]
 
 
+@pytest.mark.req("RM2")
+async def test_of_two_sockets_of_one_session_the_later_has_the_seat(stores: Stores) -> None:
+    first, later, earlier = [
+        msgspec.structs.replace(make_member(instance_id=f"i{epoch}"), conn_epoch=epoch)
+        for epoch in (1, 3, 2)
+    ]
+    await stores.rooms.create(make_room(), first)
+    assert (await stores.rooms.join(CODE, later, takes_over=True)).room is not None
+
+    assert (await stores.rooms.join(CODE, earlier, takes_over=True)).why_not == "elsewhere"
+
+    left = await stores.rooms.leave(CODE, member_id="nobody", kind=SPEAKER)
+    assert left.room is not None
+    assert left.room.members == (later,)
+
+
 @pytest.mark.req("RM3")
 async def test_what_is_said_is_for_the_languages_of_others(stores: Stores) -> None:
     rooms = stores.rooms
