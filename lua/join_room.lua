@@ -12,19 +12,22 @@ ARGV[5]  most of this kind in a room
 ARGV[6]  '1' to take a seat over that it has, '' to refuse a second one
 ARGV[7]  life without activity, ms
 ARGV[8]  test clock, or ''
+ARGV[9]  most languages in a room
 
 Returns  {1, room id, host, next index, version, listeners, {seats of speakers}}  seated
          {0, 'unknown'}  no such room
          {0, 'already'}  it has a seat there
          {0, 'full'}     there are as many as may be
+         {0, 'languages'}  there are as many languages as may be, and none is its own
          {0, 'elsewhere'}  it has the seat by a later socket
 ]]
 local state, members, listeners = KEYS[1], KEYS[2], KEYS[3]
 local member_id, kind, seat, lang = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local most, takes_over = tonumber(ARGV[5]), ARGV[6] == '1'
-local life_ms, test_clock = tonumber(ARGV[7]), ARGV[8]
+local life_ms, test_clock, most_languages = tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
 --- @include "shared/now_ms"
 --- @include "shared/want"
+--- @include "shared/is_one_too_many"
 --- @include "shared/keep_room"
 --- @include "shared/show_room"
 if redis.call('EXISTS', state) == 0 then
@@ -41,6 +44,9 @@ if held and (held.conn_epoch or 0) > (cjson.decode(seat).conn_epoch or 0) then
 end
 if not had and redis.call('HLEN', seats) >= most then
   return {0, 'full'}
+end
+if not takes_over and is_one_too_many(state, lang, most_languages) then
+  return {0, 'languages'}
 end
 if held then
   want(state, held.lang, -1)

@@ -11,6 +11,7 @@ from scheduling.model.errors import (
     RoomFull,
     RoomUnknown,
     SessionUnknown,
+    TooManyLanguages,
     TooManyRequests,
 )
 from scheduling.model.metrics import Metrics
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 _SLOW_DOWN_MS = 1_000
 # What a whole utterance takes of its principal's share besides, in frames: a job.
 _UTTERANCE = 9
+# What is refused in words of rooms.
+_OF_ROOMS = (RoomUnknown, AlreadyInRoom, RoomFull, TooManyLanguages, NotHost, TooManyRequests)
 
 
 class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker | ErrorFrame]):
@@ -90,7 +93,7 @@ class SessionConsumer(MessageConsumer[messages.FromSpeaker, messages.ToSpeaker |
         speaker = self._find_latest()
         try:
             await speaker.room.take(message, sender=self.peer.sender)
-        except (RoomUnknown, AlreadyInRoom, RoomFull, NotHost, TooManyRequests) as refusal:
+        except _OF_ROOMS as refusal:
             self.reply(room_messages.RoomRefused(code=refusal.code, message=str(refusal)))
 
     async def _take_or_cancel(self, message: messages.Utterance | messages.CancelUtterance) -> None:

@@ -233,6 +233,7 @@ def _read_room_limits() -> RoomLimits:
     return RoomLimits(
         most_members=rooms.LINGUA_ROOM_MAX_MEMBERS,
         most_listeners=rooms.LINGUA_ROOM_MAX_LISTENERS,
+        most_languages=rooms.LINGUA_ROOM_MAX_LANGUAGES,
         idle_ms=round(rooms.LINGUA_ROOM_IDLE_S * 1000),
         captions_ms=round(rooms.LINGUA_ROOM_CAPTIONS_S * 1000),
         grace_ms=round(settings.LINGUA_SESSION_GRACE_S * 1000),

@@ -6,6 +6,8 @@ from lingua.settings.env import env_float, env_int
 LINGUA_ROOM_MAX_MEMBERS = env_int("LINGUA_ROOM_MAX_MEMBERS", default=50, minimum=1)
 # So many may listen in a room beside them.
 LINGUA_ROOM_MAX_LISTENERS = env_int("LINGUA_ROOM_MAX_LISTENERS", default=2_000, minimum=0)
+# In so many languages a room may be listened to; each costs a job an utterance.
+LINGUA_ROOM_MAX_LANGUAGES = env_int("LINGUA_ROOM_MAX_LANGUAGES", default=32, minimum=1)
 # A room that nobody joined and nothing was translated in for so long is over.
 LINGUA_ROOM_IDLE_S = env_float("LINGUA_ROOM_IDLE_S", default=1_800, minimum=1)
 # For so long captions are kept for who joins late; 0 keeps none.

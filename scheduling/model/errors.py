@@ -24,6 +24,7 @@ Refusal
 ├── RoomUnknown           ROOM_NOT_FOUND
 ├── AlreadyInRoom         ALREADY_IN_ROOM
 ├── RoomFull              ROOM_FULL
+├── TooManyLanguages      TOO_MANY_LANGUAGES
 ├── NotHost               NOT_HOST
 ├── AccessDenied          UNAUTHORIZED, FORBIDDEN
 ├── TooManyRequests       RATE_LIMITED
@@ -191,6 +192,12 @@ class RoomFull(Refusal):
     """As many are in the room as may be."""
 
     code = "ROOM_FULL"
+
+
+class TooManyLanguages(Refusal):
+    """As many languages are listened to in the room as may be; choose one of those."""
+
+    code = "TOO_MANY_LANGUAGES"
 
 
 class NotHost(Refusal):

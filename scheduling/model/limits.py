@@ -89,6 +89,7 @@ class RoomLimits:
 
     most_members: int = 50
     most_listeners: int = 2_000
+    most_languages: int = 32
     idle_ms: int = 1_800_000
     captions_ms: int = 180_000
     most_captions: int = 500

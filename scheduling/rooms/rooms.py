@@ -4,7 +4,13 @@ import logging
 import uuid
 
 from scheduling.model import clock
-from scheduling.model.errors import AlreadyInRoom, Refusal, RoomFull, RoomUnknown
+from scheduling.model.errors import (
+    AlreadyInRoom,
+    Refusal,
+    RoomFull,
+    RoomUnknown,
+    TooManyLanguages,
+)
 from scheduling.model.limits import RoomLimits
 from scheduling.model.metrics import Metrics
 from scheduling.model.rooms import Member, MemberKind, MembersChanged, Room
@@ -25,6 +31,7 @@ _REFUSALS: dict[str, type[Refusal]] = {
     "stranger": RoomUnknown,
     "already": AlreadyInRoom,
     "full": RoomFull,
+    "languages": TooManyLanguages,
 }
 
 
@@ -96,6 +103,7 @@ class Rooms:
         :raises RoomUnknown: there is no such room
         :raises AlreadyInRoom: it is in there
         :raises RoomFull: as many are in there as may be
+        :raises TooManyLanguages: as many languages are listened to as may be, and not its own
         :raises DependencyDown: Redis did not answer
         """
         joined = await self._store.join(code, member, takes_over=takes_over)
@@ -167,10 +175,11 @@ class Rooms:
         """Let somebody listen in another language.
 
         :raises RoomUnknown: the room is over, or it is not in it
+        :raises TooManyLanguages: as many languages are listened to as may be, and not this one
         """
         changed = await self._store.choose_language(code, member_id=member_id, kind=kind, lang=lang)
         if changed.room is None:
-            raise RoomUnknown
+            raise _REFUSALS.get(changed.why_not, RoomUnknown)
         if kind is MemberKind.SPEAKER:
             await self.tell_members(changed.room)
 

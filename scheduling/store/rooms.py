@@ -62,7 +62,7 @@ class RoomStore:
         )
 
     def join(self, code: str, member: Member, *, takes_over: bool = False) -> "Future[RoomChange]":
-        """Seat somebody; ``unknown``, ``already`` or ``full`` say why not.
+        """Seat somebody; ``unknown``, ``already``, ``full`` … say why not.
 
         With `takes_over` a seat that it has is this one from now on.
         """
@@ -80,6 +80,7 @@ class RoomStore:
                 "1" if takes_over else "",
                 self._life_ms,
                 self.test_clock,
+                self._limits.most_languages,
             ],
             read=_make_reader(code),
         )
@@ -121,11 +122,11 @@ class RoomStore:
     def choose_language(
         self, code: str, *, member_id: str, kind: MemberKind, lang: str
     ) -> "Future[RoomChange]":
-        """Let somebody listen in another language; ``unknown`` or ``stranger``."""
+        """Let somebody listen in another language; ``unknown``, ``stranger`` or ``languages``."""
         return self._connection.run_script(
             "choose_room_language",
             keys=self._all_keys(code)[:3],
-            args=[member_id, kind, lang],
+            args=[member_id, kind, lang, self._limits.most_languages],
             read=_make_reader(code),
         )
 

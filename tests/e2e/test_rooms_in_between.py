@@ -1,5 +1,6 @@
 """What is under way in a room when somebody leaves, moves, or chooses a language (RM3)."""
 
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from tests.e2e.servers import Lingua
 from tests.e2e.test_room_captions import SESSION, Hall, answer, results, shared_lingua
 from tests.e2e.test_streaming import CHUNKS, STREAMS, StreamingNode, say
-from tests.peers.listener import ListeningPeer
+from tests.peers.frames import draw_languages
+from tests.peers.listener import EventReader, ListeningPeer
 from tests.peers.member import Member
 from tests.peers.streaming import STREAMING_SPEAKER
 from tests.waiting import eventually
@@ -208,3 +210,33 @@ async def test_rooms_that_are_over_are_listed_no_more(lingua: Lingua, hall: Hall
     second = ann.code
     await ann.send({"type": "room_end", "room_code": second})
     await eventually(lambda: not is_listed(second))
+
+
+@pytest.mark.req("RM6")
+async def test_one_language_too_many_is_refused_by_name_and_costs_nobody_his(hall: Hall) -> None:
+    ann = await hall.member("Ann", hall.spoken)
+    await hall.member("Bob", hall.heard)
+    node = await hall.node(hall.heard)
+    listen, address = hall.lingua.url("/ws/listen"), hall.lingua.instance.address
+    langs = [lang for _ in range(15) for lang in draw_languages()]
+    path = f"/rooms/{ann.code}/captions?lang="
+    async with contextlib.AsyncExitStack() as stack:
+        for lang in langs:
+            opened = ListeningPeer.open(listen, ann.code, lang)
+            last = await stack.enter_async_context(opened)
+        late = await stack.enter_async_context(ListeningPeer.connect(listen))
+        await late.send({"type": "listen", "room_code": ann.code, "lang": "aa"})
+        assert (await late.next("error"))["code"] == "TOO_MANY_LANGUAGES"
+        cid = await stack.enter_async_context(Member.open(hall.lingua.url(SESSION), ("aa", "ab")))
+        assert await cid.refused({"type": "room_join", "room_code": ann.code}) == (
+            "TOO_MANY_LANGUAGES"
+        )
+        other = await stack.enter_async_context(EventReader.open(address, f"{path}ac"))
+        assert other.status == 409
+        await last.send({"type": "set_language", "lang": "aa"})
+        await last.next("listening", lang="aa")
+        opened = EventReader.open(address, path + hall.heard)
+        events = await stack.enter_async_context(opened)
+        await ann.say(0)
+        await answer(node, "told")
+        assert (await events.next("caption"))[1]["text"] == "told"

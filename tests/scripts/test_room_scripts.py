@@ -105,6 +105,26 @@ async def test_speakers_and_listeners_have_room_of_their_own(stores: Stores) -> 
     assert last.room.listeners == ROOM_LIMITS.most_listeners
 
 
+@pytest.mark.req("RM3")
+async def test_one_language_too_many_is_refused_wherever_it_comes_from(stores: Stores) -> None:
+    limits = RoomLimits(most_languages=2)
+    rooms = RoomStore(stores.connection, keys=stores.keys, limits=limits)
+    await rooms.create(make_room(), make_member(lang="en"))
+    assert (await rooms.join(CODE, make_member("s-2", lang="es"))).room is not None
+
+    for member in (make_member("s-3", lang="fr"), make_member("l-1", lang="fr", kind=LISTENER)):
+        assert (await rooms.join(CODE, member)).why_not == "languages"
+    assert (await rooms.join(CODE, make_member("l-2", lang="es", kind=LISTENER))).room is not None
+    refused = await rooms.choose_language(CODE, member_id="l-2", kind=LISTENER, lang="fr")
+    chosen = await rooms.choose_language(CODE, member_id="s-1", kind=SPEAKER, lang="fr")
+    moved = await rooms.join(CODE, make_member("s-2", lang="de"), takes_over=True)
+
+    assert (refused.why_not, chosen.why_not, moved.why_not) == ("languages", "", "")
+    state = await read(stores, "state")
+    wanted = {key: value for key, value in state.items() if key.startswith("want:")}
+    assert wanted == {"want:fr": "1", "want:es": "1", "want:de": "1"}
+
+
 @pytest.mark.req("RM1")
 async def test_the_last_who_leaves_takes_all_of_the_room_along(stores: Stores) -> None:
     await stores.rooms.create(make_room(), make_member())
