@@ -20,6 +20,8 @@ local queue, sent, group, token = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local capacity, expiry_ms, keep_ms = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local remember_ms, first = ARGV[6], 7
 
+-- Changes nothing, but a master that was demoted says so before it answers from what it had.
+redis.call('PEXPIRE', sent, remember_ms)
 local before = was_sent(sent, token)
 if before then
   return {1, before, 0}

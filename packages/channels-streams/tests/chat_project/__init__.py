@@ -1,0 +1,1 @@
+"""The chat of Channels' tutorial, as a project of its own, for tests that start servers."""
