@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from streams_testing.chat_servers import ChatServer
-from streams_testing.redis_server import IS_CLUSTER, RedisServer
+from streams_testing.redis_server import RedisServer
 
 pytestmark = [
     pytest.mark.req("RE1"),
-    pytest.mark.skipif(IS_CLUSTER, reason="the chat's settings name one Redis"),
+    pytest.mark.standalone("the chat's settings name one Redis"),
 ]
 
 

@@ -10,7 +10,6 @@ import redis
 from redis.exceptions import RedisError
 from streams_testing.layers import MakeLayer
 from streams_testing.redis_server import (
-    IS_CLUSTER,
     RedisServer,
     find_free_port,
     find_program,
@@ -20,7 +19,7 @@ from streams_testing.waiting import eventually, receive
 
 pytestmark = [
     pytest.mark.req("RE1"),
-    pytest.mark.skipif(IS_CLUSTER, reason="a cluster has failovers of its own: test_cluster"),
+    pytest.mark.standalone("a cluster has failovers of its own: test_cluster"),
 ]
 _ENDED_WITHIN_S = 60
 

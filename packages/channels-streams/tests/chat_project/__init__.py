@@ -1,1 +1,0 @@
-"""The chat of Channels' tutorial, as a project of its own, for tests that start servers."""

@@ -7,10 +7,14 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chat_project.settings")
 http = get_asgi_application()
 
-from channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter  # noqa: E402
-from django.urls import re_path  # noqa: E402
+from channels.routing import (  # noqa: E402 - Django comes first, as in the tutorial
+    ChannelNameRouter,
+    ProtocolTypeRouter,
+    URLRouter,
+)
+from django.urls import re_path  # noqa: E402 - the same
 
-from chat_project import consumers  # noqa: E402
+from chat_project import consumers  # noqa: E402 - the same
 
 application = ProtocolTypeRouter(
     {
