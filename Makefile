@@ -44,6 +44,12 @@ test: setup  ## run every test but those of the browser, the alerts and the clus
 packages: setup  ## install each package alone, and see that it is typed and its tests whole
 	@scripts/try-packages
 
+# LAYER="redis-8" tries the lines with these words alone.
+LAYER ?=
+.PHONY: test-layer
+test-layer:  ## the channel layer alone on Redis 6.2, 7, 8 and Valkey, redis-py 6.4 to newest, Python 3.11 to 3.13
+	@scripts/test-layer "$(LAYER)"
+
 # What `make coverage` runs; COVERED="tests/scheduling tests/store" measures some.
 COVERED ?= tests packages
 .PHONY: coverage
