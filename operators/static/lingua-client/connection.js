@@ -136,12 +136,12 @@ export class Connection extends Emitter {
     #lose(code, reason) {
         const final = FINAL_CLOSES.get(code);
         if (final) {
-            this.end(new LinguaError(final[0], reason ? `${final[1]} (${reason})` : final[1]));
+            this.end(new LinguaError(final[0], reason ? `${final[1]} (${reason})` : final[1], { details: { close_code: code } }));
         }
         else if (code === 4401) {
             // A ticket may have been too old; a fresh one that is refused, too, says that there is no way in.
             this.#refusals += 1;
-            const error = new LinguaError("UNAUTHORIZED", "The credential is not valid, or not any more.");
+            const error = new LinguaError("UNAUTHORIZED", "The credential is not valid, or not any more.", { details: { close_code: code } });
             if (this.#refusals > 1)
                 this.end(error);
             else

@@ -54,7 +54,7 @@ export class Door {
             return (await answer.json());
         const said = (await answer.json().catch(() => null));
         const wait = Number(answer.headers.get("Retry-After"));
-        const details = wait > 0 ? { retry_after_ms: wait * 1000 } : said;
+        const details = { http_status: answer.status, ...(wait > 0 ? { retry_after_ms: wait * 1000 } : {}) };
         const code = { 401: "UNAUTHORIZED", 403: "FORBIDDEN", 429: "RATE_LIMITED" }[answer.status] ?? (answer.status >= 500 ? "UNREACHABLE" : said?.error ?? "FORBIDDEN");
         throw new LinguaError(code, said?.detail ?? `No ticket was given (HTTP ${answer.status}).`, { details });
     }

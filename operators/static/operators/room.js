@@ -1,31 +1,27 @@
 // A room: everybody speaks and reads their own language. Speech goes by a session, captions come as to any listener.
+import { Player, readSpeech } from "../lingua-client/index.js";
 import { Captions, writeSrt, writeText, writeVtt } from "./captions.js";
 import { color, fitCanvas } from "./chart.js";
 import { find, make, showFreshness } from "./dom.js";
 import { fillLanguages, guessLanguage, nameLanguage } from "./languages-known.js";
-import { Listening, askTicket } from "./listening.js";
 import { findLoudest } from "./loudness.js";
-import { openMicrophone } from "./microphone.js";
-import { readAudio, toBase64 } from "./pcm.js";
-import { Player } from "./player.js";
-import { Session } from "./session.js";
+import { connect, explainEnd } from "./server.js";
+import { SpeakButton } from "./speak-button.js";
 import { t } from "./words.js";
 
-const RECONNECT_MS = 2_000;
 const REFUSALS = {
   ROOM_NOT_FOUND: t("There is no such room. Ask for the code again."),
   ROOM_FULL: t("As many are in this room as may speak. Ask for its link to listen."),
   RATE_LIMITED: t("That was too often. Wait a minute, then try again."),
 };
 
+const lingua = connect();
 const player = new Player();
 const captions = new Captions(find("#captions"));
+const speaking = new SpeakButton({ button: find("#speak"), player, onSamples: take, onChange: showSpeaking });
 let session = null;
-let listening = null;
+let listener = null;
 let room = null;
-let microphone = null;
-let isMuted = false;
-let isHost = false;
 
 function sayProblem(text) {
   find("#problem").textContent = text;
@@ -40,40 +36,34 @@ function chooseTarget(src, lang) {
   return src === "en" ? "es" : "en";
 }
 
-function open({ enter, resumeToken = "" }) {
+function open() {
   const src = find("#src").value;
-  const mine = new Session({ src, tgt: chooseTarget(src, find("#lang").value), isAloud: false, resumeToken });
-  session = mine;
-  const on = (name, take) => mine.addEventListener(name, ({ detail }) => session === mine && take(detail));
+  const mine = lingua.session({ from: src, to: chooseTarget(src, find("#lang").value), client: "room-3" });
+  const on = (name, take) => mine.on(name, (event) => session === mine && take(event));
   on("opened", () => {
-    if (enter) mine.send(enter);
     showFreshness(t("connected"));
     allowSpeaking();
   });
-  on("closed", () => {
+  on("reconnecting", () => {
     allowSpeaking();
-    if (!room) return;
-    showFreshness(t("connecting again…"), true);
-    setTimeout(() => session === mine && room && open({ enter: null, resumeToken: mine.resumeToken ?? "" }), RECONNECT_MS);
+    if (room) showFreshness(t("connecting again…"), true);
   });
-  on("room_create_ack", goIn);
-  on("room_members", showMembers);
-  on("room_error", ({ code, message }) => refuse(REFUSALS[code] ?? message));
-  on("room_expired", ({ message }) => goOut(message));
+  on("closed", ({ error }) => error && goOut(explainEnd(error)));
   on("translation_result", say);
-  on("error", ({ message }) => refuse(message));
+  on("error", refuse);
   on("ui_event", ({ event, hint }) => event === "ERROR" && sayProblem(hint));
   on("missing_result", ({ reason }) => sayState(t("That was not translated ({reason}).", { reason: reason.replaceAll("_", " ") })));
+  return mine;
 }
 
 // Words of others, in one's own language.
 function say({ tts_audio: audio, tts_format: format }) {
-  const samples = isAloud() ? readAudio(audio, format) : null;
+  const samples = isAloud() ? readSpeech(audio, format) : null;
   if (samples?.length) player.play(samples, session);
 }
 
-function refuse(why) {
-  sayProblem(why);
+function refuse(error) {
+  sayProblem(REFUSALS[error.code] ?? explainEnd(error));
   if (room) return;
   const refused = session;
   session = null;
@@ -81,26 +71,34 @@ function refuse(why) {
   for (const button of ["#create", "#join"]) find(button).disabled = false;
 }
 
-function comeIn(frame) {
-  isHost = frame.type === "room_create";
+async function comeIn(code) {
   sayProblem("");
   for (const button of ["#create", "#join"]) find(button).disabled = true;
   fillLanguages(find("#lang"), make, find("#lang-first").value);
-  open({ enter: { ...frame, display_name: find("#name").value.trim() || undefined, preferred_lang: find("#lang").value } });
+  const seat = { name: find("#name").value.trim() || undefined, lang: find("#lang").value };
+  const mine = open();
+  session = mine;
+  try {
+    goIn(await (code ? mine.joinRoom(code, seat) : mine.createRoom(seat)));
+  } catch (error) {
+    if (session === mine) refuse(error);
+  }
 }
 
-function goIn({ room_code: code, room_id: id }) {
-  const isNew = room === null;
-  room = { code, id };
-  if (!isNew) return;
-  find("#end").hidden = !isHost;
-  find("#export").hidden = !(isHost && find("#keep").checked);
+function goIn(entered) {
+  room = entered;
+  room.on("members", showMembers);
+  room.on("error", (error) => sayProblem(REFUSALS[error.code] ?? error.message));
+  room.on("left", ({ error }) => room === entered && goOut(error ? explainEnd(error) : ""));
+  find("#end").hidden = !room.isOwn;
+  find("#export").hidden = !(room.isOwn && find("#keep").checked);
   find("#door").hidden = true;
   find("#inside").hidden = false;
-  find("#room-code").textContent = code;
-  history.replaceState(null, "", `?code=${code}`);
-  document.title = `${t("Room {code}", { code })} · Lingua`;
+  find("#room-code").textContent = room.code;
+  history.replaceState(null, "", `?code=${room.code}`);
+  document.title = `${t("Room {code}", { code: room.code })} · Lingua`;
   captions.clear();
+  showMembers(room.members);
   listen();
   showLink();
   allowSpeaking();
@@ -108,9 +106,9 @@ function goIn({ room_code: code, room_id: id }) {
 }
 
 function listen() {
-  const mine = new Listening({ roomCode: room.code, lang: find("#lang").value, findTicket: async () => (await askTicket()).subprotocols });
-  listening = mine;
-  const on = (name, take) => mine.addEventListener(name, ({ detail }) => listening === mine && take(detail));
+  const mine = lingua.listen({ room: room.code, lang: find("#lang").value, firstTries: Infinity });
+  listener = mine;
+  const on = (name, take) => mine.on(name, (event) => listener === mine && take(event));
   on("language", ({ lang }) => {
     captions.clear();
     document.body.dataset.listens = lang;
@@ -119,16 +117,16 @@ function listen() {
   on("caption_missing", (caption) => captions.miss(caption));
   on("behind", ({ captions: count }) => captions.noteGap(count));
   on("error", ({ message }) => sayProblem(message));
-  on("over", ({ why }) => goOut(why));
+  on("closed", ({ error }) => error && goOut(explainEnd(error)));
 }
 
 async function showLink() {
   const { code, id } = room;
   let ticket = null;
   try {
-    ({ ticket } = await askTicket({ room_code: code, room_id: id }));
+    ({ ticket } = await lingua.askTicket({ room_code: code, room_id: id }));
   } catch (error) {
-    sayProblem(error.message);
+    sayProblem(explainEnd(error));
     return;
   }
   const link = `${location.origin}/room/${code}${ticket ? `#${ticket}` : ""}`;
@@ -137,7 +135,7 @@ async function showLink() {
   find("#qr").src = `/room/${code}/link.svg${ticket ? `?ticket=${encodeURIComponent(ticket)}` : ""}`;
 }
 
-function showMembers({ members }) {
+function showMembers(members) {
   find("#members").replaceChildren(...members.map(({ session_id: id, display_name: name, preferred_lang: lang }) => make(
     "li", { class: captions.findColor(id), dir: "auto" }, name || id,
     id === session.id ? make("span", { class: "badge good" }, t("you")) : null,
@@ -146,11 +144,11 @@ function showMembers({ members }) {
 }
 
 function goOut(why) {
-  stopSpeaking();
+  speaking.close();
   room = null;
-  listening?.close();
+  listener?.close();
   const left = session;
-  session = listening = null;
+  session = listener = null;
   left?.close();
   player.stop();
   find("#inside").hidden = true;
@@ -164,18 +162,17 @@ function goOut(why) {
 }
 
 function allowSpeaking() {
-  find("#speak").disabled = microphone === null && !session?.isOpen;
-  find("#speak").setAttribute("aria-pressed", microphone !== null);
-  find("#speak").textContent = microphone ? t("Stop") : t("Speak");
-  find("#mute").hidden = microphone === null;
-  find("#mute").setAttribute("aria-pressed", isMuted);
-  find("#mute").textContent = isMuted ? t("Muted") : t("Mute");
+  find("#speak").disabled = !speaking.isOn && !session?.isOpen;
+  find("#speak").setAttribute("aria-pressed", speaking.isOn);
+  find("#speak").textContent = speaking.isOn ? t("Stop") : t("Speak");
+  find("#mute").hidden = !speaking.isOn;
+  find("#mute").setAttribute("aria-pressed", speaking.isMuted);
+  find("#mute").textContent = speaking.isMuted ? t("Muted") : t("Mute");
 }
 
 function take(samples) {
-  const heard = isMuted ? new Int16Array(samples.length) : samples;
-  drawMeter(heard);
-  if (session?.isOpen) session.stream(toBase64(heard));
+  drawMeter(samples);
+  if (session && session.state !== "closed") session.say(samples);
 }
 
 function drawMeter(samples) {
@@ -186,43 +183,20 @@ function drawMeter(samples) {
   pen.fillRect(0, height / 2 - 2, width * Math.min(1, Math.sqrt(findLoudest(samples))), 4);
 }
 
-function stopSpeaking() {
-  if (microphone === null) return;
-  microphone.close();
-  microphone = null;
-  isMuted = false;
-  session?.stream(null, { isFinal: true });
-  sayState("");
-  drawMeter([]);
-  allowSpeaking();
-}
-
-async function toggleSpeaking() {
-  if (microphone) {
-    stopSpeaking();
-    return;
+function showSpeaking(problem) {
+  if (speaking.isOn || problem) sayProblem(problem);
+  if (!speaking.isOn) {
+    if (session?.isOpen) session.endUtterance();
+    drawMeter([]);
   }
-  find("#speak").disabled = true;
-  try {
-    microphone = await openMicrophone(player.context, {
-      onSamples: take,
-      onLost: () => {
-        stopSpeaking();
-        sayProblem(t("The microphone is gone. Plug it in, then press Speak again."));
-      },
-    });
-    sayProblem("");
-    sayState(t("Everybody here reads what you say."));
-  } catch (error) {
-    sayProblem(error.message);
-  }
+  sayState(speaking.isOn ? t("Everybody here reads what you say.") : "");
   allowSpeaking();
 }
 
 function mute() {
-  if (microphone === null) return;
-  isMuted = !isMuted;
-  sayState(isMuted ? t("Muted: nobody hears you.") : t("Everybody here reads what you say."));
+  if (!speaking.isOn) return;
+  speaking.microphone.mute(!speaking.isMuted);
+  sayState(speaking.isMuted ? t("Muted: nobody hears you.") : t("Everybody here reads what you say."));
   allowSpeaking();
 }
 
@@ -240,22 +214,18 @@ find("#src").addEventListener("change", () => { find("#lang-first").value = find
 find("#form").addEventListener("submit", (event) => {
   event.preventDefault();
   const code = find("#code").value.trim();
-  if (event.submitter?.id === "create" && !code) comeIn({ type: "room_create", client_ts: Date.now() });
-  else if (/^[0-9]{6}$/.test(code)) comeIn({ type: "room_join", room_code: code });
+  if (event.submitter?.id === "create" && !code) comeIn(null);
+  else if (/^[0-9]{6}$/.test(code)) comeIn(code);
   else sayProblem(t("A code has six digits."));
 });
 find("#lang").addEventListener("change", ({ target }) => {
-  listening.setLanguage(target.value);
-  session.send({ type: "room_language", room_code: room.code, preferred_lang: target.value });
+  listener.setLanguage(target.value);
+  room.setLanguage(target.value);
 });
 find("#aloud").addEventListener("change", () => isAloud() || player.stop());
-find("#speak").addEventListener("click", toggleSpeaking);
 find("#mute").addEventListener("click", mute);
-find("#leave").addEventListener("click", () => {
-  session.send({ type: "room_leave", room_code: room.code });
-  goOut();
-});
-find("#end").addEventListener("click", () => session.send({ type: "room_end", room_code: room.code }));
+find("#leave").addEventListener("click", () => room.leave());
+find("#end").addEventListener("click", () => room.end());
 find("#copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText(find("#link").href);
@@ -275,7 +245,7 @@ addEventListener("keydown", (event) => {
   if (!room || event.target.matches("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "m") mute();
   else if (event.key === "Escape" && document.body.classList.contains("in-hall")) find("#hall").click();
-  else if (event.key === "Escape") stopSpeaking();
+  else if (event.key === "Escape") speaking.close();
 });
 find("#code").value = new URLSearchParams(location.search).get("code") ?? "";
 if (find("#code").value) find("#join").classList.add("main");

@@ -1,54 +1,52 @@
 // The speaker's page: speech in, its words and their translation out while it is said, with the time that took.
+import { Clip, Player, readSpeech } from "../lingua-client/index.js";
 import { color, fitCanvas } from "./chart.js";
+import { readClip } from "./clips.js";
 import { find, make, showFreshness } from "./dom.js";
 import { Ear, findLoudest } from "./loudness.js";
-import { openMicrophone } from "./microphone.js";
-import { SAMPLE_RATE, readAudio, readClip, toBase64 } from "./pcm.js";
-import { Player } from "./player.js";
-import { Session } from "./session.js";
+import { connect } from "./server.js";
+import { SpeakButton } from "./speak-button.js";
 import { Turn } from "./turn.js";
 import { t } from "./words.js";
 
 const LANGUAGES = { en: t("English"), es: t("Spanish"), zh: t("Chinese"), ja: t("Japanese"), ko: t("Korean"), de: t("German"), fr: t("French"), it: t("Italian"), pt: t("Portuguese"), ru: t("Russian") };
 const ADVICE = {
   NO_AVAILABLE_NODE: t("Start a node for these languages, or choose others."),
-  NO_TICKET: t("Log in as somebody who may open sessions, then reload this page."),
+  UNAUTHORIZED: t("Log in as somebody who may open sessions, then reload this page."),
+  FORBIDDEN: t("Log in as somebody who may open sessions, then reload this page."),
   INVALID_PAIRING_CODE: t("This code is nobody's, was used, or is too old: ask your node for another."),
   RATE_LIMITED: t("Wait a minute, then try again."),
   DEADLINE_EXCEEDED: t("Allow more time, or say it once more."),
   JOB_TIMEOUT: t("Say it once more; a shorter sentence is done sooner."),
 };
 const MOST_TURNS = 50;
-const RECONNECT_MS = 2_000;
 // Nobody tells of an utterance in which a node heard nothing.
 const PATIENCE_MS = 30_000;
-// What is said while the page connects anew waits here: five seconds of it.
-const MOST_WAITING = 50;
-const PIECE_SAMPLES = SAMPLE_RATE / 10;
 
+const lingua = connect();
 const player = new Player();
+const speaking = new SpeakButton({ button: find("#speak"), player, onSamples: take, onChange: showMicrophone });
 const turns = new Map();
 let ear = new Ear();
 let session = null;
-let microphone = null;
 let clip = null;
-let waiting = [];
 
 function sayState(text) { find("#state").textContent = text; }
 function sayProblem(text) {
   find("#problem").textContent = text;
   find("#problem").classList.toggle("bad", Boolean(text));
 }
-function explain({ code, message }) {
+function explain({ code, message, details }) {
+  if (details?.http_status) message = t("You may not open a session (HTTP {status}).", { status: details.http_status });
   sayProblem([message || t("It did not work."), ADVICE[code], code ? `(${code})` : ""].filter(Boolean).join(" "));
 }
 
 const ready = () => (session.hasOwnNode ? t("Ready: your own node translates you.") : t("Ready."));
-const isSpeaking = () => microphone !== null || clip !== null;
+const isSpeaking = () => speaking.isOn || clip !== null;
 const isAloud = () => find("#aloud").checked;
 
 function allowSpeaking() {
-  find("#speak").disabled = microphone === null && (!session.isOpen || clip !== null);
+  find("#speak").disabled = !speaking.isOn && (!session.isOpen || clip !== null);
   find("#play").disabled = !session.isOpen || isSpeaking();
 }
 
@@ -57,14 +55,17 @@ function open({ pairingCode = "" } = {}) {
   if (session?.hasOwnNode && !pairingCode) sayProblem(t("Your node is bound to you no more: ask it for another code."));
   session?.close();
   abandonTurns(t("cut off"));
-  const mine = new Session({ src: find("#src").value, tgt: find("#tgt").value, isAloud: isAloud(), pairingCode });
+  const mine = lingua.session({
+    from: find("#src").value, to: find("#tgt").value, speech: isAloud(), pairingCode: pairingCode || undefined, client: "talk-3", firstTries: Infinity,
+  });
   session = mine;
-  const on = (name, take) => mine.addEventListener(name, ({ detail }) => session === mine && take(detail));
+  const on = (name, take) => mine.on(name, (event) => session === mine && take(event));
   allowSpeaking();
-  on("opened", ({ session_id: id, pairing_error: refused }) => {
-    for (const said of waiting.splice(0)) mine.stream(...said);
+  on("opened", ({ session_id: id, resumed, pairing_error: refused }) => {
+    // What the session of before was asked, nobody answers any more.
+    if (!resumed) abandonTurns(t("connection lost"));
     allowSpeaking();
-    mine.hasOwnNode = Boolean(pairingCode) && !refused;
+    if (!resumed) mine.hasOwnNode = Boolean(pairingCode) && !refused;
     if (refused) explain({ code: refused, message: t("No node was bound to you.") });
     else if (mine.hasOwnNode) {
       sayProblem("");
@@ -73,12 +74,14 @@ function open({ pairingCode = "" } = {}) {
     sayState(isSpeaking() ? t("Listening…") : ready());
     showFreshness(t("session {session}", { session: id }));
   });
-  on("closed", () => {
+  on("reconnecting", ({ error }) => {
+    if (error.code !== "UNREACHABLE") explain(error);
+    showLost(t("Not connected; trying again."));
+  });
+  on("closed", ({ error }) => {
+    if (error) explain(error);
     abandonTurns(t("connection lost"));
-    allowSpeaking();
-    sayState(t("Not connected; trying again."));
-    showFreshness(t("not connected"), true);
-    setTimeout(() => session === mine && open(), RECONNECT_MS);
+    showLost(t("not connected"));
   });
   on("asr_partial", (message) => update(message, (turn) => turn.showHeard(message.text)));
   on("translation_partial", (message) => update(message, (turn) => {
@@ -97,8 +100,14 @@ function open({ pairingCode = "" } = {}) {
   on("backpressure", ({ message }) => sayProblem(message ?? t("The server has too much to do; pause for some seconds.")));
 }
 
+function showLost(text) {
+  allowSpeaking();
+  sayState(text);
+  showFreshness(t("not connected"), true);
+}
+
 function addTurn(index) {
-  const turn = new Turn({ src: session.src, tgt: session.tgt, beganAt: ear.findBegin(performance.now()) });
+  const turn = new Turn({ src: session.from, tgt: session.to[0], beganAt: ear.findBegin(performance.now()) });
   const list = find("#turns");
   list.querySelector(":scope > .empty")?.remove();
   list.prepend(turn.element);
@@ -148,19 +157,19 @@ function abandonTurns(reason) {
 function sayClause(turn, { attempt_id: attempt, seq, audio, tts_format: format }) {
   if (attempt < turn.attempt || turn.isOver) return;
   if (turn.goTo(attempt)) player.stop(turn);
-  const samples = isAloud() && seq === turn.clauses ? readAudio(audio, format) : null;
+  const samples = isAloud() && seq === turn.clauses ? readSpeech(audio, format) : null;
   if (samples?.length) turn.notePlayed(play(samples, turn));
 }
 
 function play(samples, turn) {
   document.body.dataset.heardSamples = Number(document.body.dataset.heardSamples ?? 0) + samples.length;
-  return player.play(samples, turn);
+  return player.play(samples, turn).inMs;
 }
 
 function showResult(turn, result) {
   turn.showResult(result);
   announce(turn);
-  const samples = readAudio(result.tts_audio, result.tts_format);
+  const samples = readSpeech(result.tts_audio, result.tts_format);
   if (samples?.length) {
     turn.replay.hidden = false;
     turn.replay.onclick = () => {
@@ -180,18 +189,13 @@ function showResult(turn, result) {
 
 // Who listens to the page is told of whole sentences, not of each word that may still change.
 function announce(turn) {
-  find("#announced").replaceChildren(make("p", { lang: session.src }, turn.heard.textContent), make("p", { lang: session.tgt }, turn.committed.textContent));
+  find("#announced").replaceChildren(make("p", { lang: session.from }, turn.heard.textContent), make("p", { lang: session.to[0] }, turn.committed.textContent));
 }
 
 function take(samples) {
   drawMeter(samples);
   ear.take(samples, performance.now());
-  say(toBase64(samples));
-}
-
-function say(audio, how = {}) {
-  if (session.isOpen) session.stream(audio, how);
-  else waiting = [...waiting, [audio, how]].slice(-MOST_WAITING);
+  if (session.state !== "closed") session.say(samples);
 }
 
 function drawMeter(samples) {
@@ -203,67 +207,54 @@ function drawMeter(samples) {
 }
 
 function showSpeaking() {
-  find("#speak").setAttribute("aria-pressed", microphone !== null);
-  find("#speak").textContent = microphone ? t("Stop") : t("Speak");
+  find("#speak").setAttribute("aria-pressed", speaking.isOn);
+  find("#speak").textContent = speaking.isOn ? t("Stop") : t("Speak");
   allowSpeaking();
   if (!isSpeaking()) drawMeter([]);
 }
 
-function stopSpeaking() {
-  if (!isSpeaking()) return;
-  microphone?.close();
-  clearInterval(clip);
-  microphone = clip = null;
-  say(null, { isFinal: true });
+function showMicrophone(problem) {
+  if (speaking.isOn) {
+    ear = new Ear();
+    sayState(t("Listening…"));
+  } else if (find("#speak").getAttribute("aria-pressed") === "true") endSpeech();
+  if (speaking.isOn || problem) sayProblem(problem);
   showSpeaking();
+}
+
+function endSpeech() {
+  if (session.state !== "closed") session.endUtterance();
   sayState(t("Sent."));
 }
 
-async function toggleSpeaking() {
-  if (microphone) {
-    stopSpeaking();
-    return;
-  }
-  find("#speak").disabled = true;
-  try {
-    microphone = await openMicrophone(player.context, {
-      onSamples: take,
-      onLost: () => {
-        stopSpeaking();
-        sayProblem(t("The microphone is gone. Plug it in, then press Speak again."));
-      },
-    });
-    ear = new Ear();
-    sayProblem("");
-    sayState(t("Listening…"));
-  } catch (error) {
-    sayProblem(error.message);
-  }
+function stopSpeaking() {
+  speaking.close();
+  if (!clip) return;
+  clip = null;
+  endSpeech();
   showSpeaking();
 }
 
 // A clip is said at the pace at which it was spoken, as if into the microphone.
 async function sayClip() {
   find("#play").disabled = true;
+  const mine = {};
   try {
     const samples = await readClip(`/static/clips/${find("#clip").value}.wav`);
     player.context;
     ear = new Ear();
-    const began = performance.now();
-    let place = 0;
-    clip = setInterval(() => {
-      const heard = Math.min(samples.length, ((performance.now() - began) / 1000) * SAMPLE_RATE);
-      while (place + PIECE_SAMPLES <= heard || (heard === samples.length && place < heard)) {
-        take(samples.slice(place, place + PIECE_SAMPLES));
-        place += PIECE_SAMPLES;
-      }
-      if (place >= samples.length) stopSpeaking();
-    }, 50);
+    clip = mine;
     sayState(t("Listening…"));
+    showSpeaking();
+    for await (const piece of new Clip(samples)) {
+      if (clip !== mine) return;
+      take(piece);
+    }
+    stopSpeaking();
   } catch (error) {
     sayProblem(`${error.message} ${t("Choose another clip, or speak.")}`);
+    showSpeaking();
   }
-  showSpeaking();
 }
 
 for (const [place, chosen] of [["#src", "en"], ["#tgt", "es"]]) {
@@ -284,7 +275,6 @@ find("#pairing").addEventListener("submit", (event) => {
   event.preventDefault();
   if (find("#code").value.trim()) open({ pairingCode: find("#code").value });
 });
-find("#speak").addEventListener("click", toggleSpeaking);
 find("#play").addEventListener("click", sayClip);
 addEventListener("keydown", ({ key }) => {
   if (key !== "Escape") return;
