@@ -9,6 +9,7 @@ from nodes import messages
 from nodes.job_frames import CancelJob
 from nodes.mistakes import MistakeSender
 from nodes.partial_state import PartialState
+from nodes.session_spelling import SessionSpelling
 from nodes.speech_relay import SpeechRelay
 from nodes.spelling import NodeSpelling
 from scheduling.model import clock, ids
@@ -104,6 +105,7 @@ class NodeConnection:
         self._outbound = outbound
         self._on_written = on_written
         self.mistakes = mistakes
+        self._sessions = SessionSpelling()
 
     @property
     def node_id(self) -> str:
@@ -182,7 +184,7 @@ class NodeConnection:
             is_hedge=event.is_hedge,
         )
         if self._outbound.enqueue(
-            self.spelling.spell_frame(event.frame),
+            self._spell(event.frame),
             on_written=lambda: self._on_written(self, event),
         ):
             return True
@@ -191,6 +193,11 @@ class NodeConnection:
         else:
             self.held[event.job_id] = before
         return False
+
+    def _spell(self, frame: str) -> str:
+        """Return an assignment in this node's words; who acknowledges knows jobs by their ids."""
+        spelled = self.spelling.spell_frame(frame)
+        return spelled if self.node.description.acknowledges else self._sessions.rename(spelled)
 
     def _relay(self, event: AudioSpoken | SpeechEnded) -> bool:
         held = self.find(event.job_id, event.attempt)

@@ -6,17 +6,20 @@ from tests.peers.frames import Frame
 from tests.peers.node import FakeNode
 
 DUPLICATE_JOB = "DUPLICATE_JOB_ID"
+DUPLICATE_UTTERANCE = "DUPLICATE_UTTERANCE_INDEX"
 
 
 class DesktopNode(FakeNode):
     """It never acknowledges, knows nothing of resuming, and refuses a job it has seen.
 
+    So it does with another job of an utterance, and with one of a session that has come further.
     `had` outlives its socket: a test that lets it come back hands it to the next one.
     """
 
     def __init__(self, socket: ClientConnection) -> None:
         super().__init__(socket)
         self.had: set[str] = set()
+        self.heard: dict[str, int] = {}
 
     async def register(self, languages: tuple[str, str], **changes: object) -> Frame:
         return await super().register(languages, **{"advanced_features": [], **changes})
@@ -38,3 +41,8 @@ class DesktopNode(FakeNode):
             )
         elif frame["type"] == "job_assign":
             self.had.add(frame["job_id"])
+            session_id, index = frame["session_id"], frame["utterance_index"]
+            if index <= self.heard.get(session_id, -1):
+                await self.fail(frame, "PROCESSING_ERROR", message=f"{DUPLICATE_UTTERANCE}: …")
+            else:
+                self.heard[session_id] = index
