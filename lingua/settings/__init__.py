@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from lingua.settings import api, clients, env_addresses, pools, rooms, streams  # noqa: F401 - bad values among them stop the start
+from lingua.settings.caches import choose_session_engine, make_caches
 from lingua.settings.databases import parse_database_url
 from lingua.settings.embedded_redis import name_socket
 from lingua.settings.env import (
@@ -107,8 +108,6 @@ TEMPLATES = [
         },
     }
 ]
-# Under the hash of its key: who reads the table cannot be somebody who is logged in.
-SESSION_ENGINE = "operators.db.hashed_sessions"
 ROOT_URLCONF = "lingua.serving.urls"
 ASGI_APPLICATION = "lingua.asgi.application"
 STATIC_URL = "static/"
@@ -153,16 +152,16 @@ LINGUA_REDIS_TIMEOUT_S = env_float("LINGUA_REDIS_TIMEOUT_S", default=2, minimum=
 # How long Redis may be silent before new utterances and sessions are refused; all else waits on.
 LINGUA_REDIS_OVERDUE_MS = env_int("LINGUA_REDIS_OVERDUE_MS", default=80, minimum=20)
 
-# The cache holds what may be lost; django-redis speaks to a standalone Redis alone.
-CACHES: dict[str, Any] = {
-    "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": REDIS_URL,
-        "KEY_PREFIX": f"{LINGUA_KEY_PREFIX}:cache",
-    }
-    if REDIS_URL and not LINGUA_REDIS_CLUSTER_URLS
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-}
+# django-redis speaks to a standalone Redis alone, and ours is gone when `serve` is.
+_CACHE_URL = "" if LINGUA_REDIS_CLUSTER_URLS else REDIS_URL
+CACHES: dict[str, Any] = make_caches(
+    _CACHE_URL,
+    prefix=LINGUA_KEY_PREFIX,
+    timeout_s=LINGUA_REDIS_TIMEOUT_S,
+    connect_timeout_s=LINGUA_REDIS_CONNECT_TIMEOUT_S,
+)
+# Under the hash of its key: who reads the table, or Redis, cannot be somebody who is logged in.
+SESSION_ENGINE = choose_session_engine(_CACHE_URL)
 
 # What carries messages between instances; memory joins the sockets of one process only.
 # Those of channels_redis, core and pubsub, do not run on a Redis Cluster.
