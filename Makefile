@@ -67,6 +67,10 @@ STREAM_CUTS ?= 200
 stream-cuts: setup  ## cut a speaker's socket at random in 200 sentences, each resumed elsewhere
 	@STREAM_CUTS=$(STREAM_CUTS) $(PYTEST) -n 0 tests/instances/test_streams_that_move.py -k wherever
 
+.PHONY: messages
+messages: setup  ## find what people read, keep its Chinese, compile it; tell what has none
+	@$(PYTHON) -m scripts.messages
+
 .PHONY: test-browser
 test-browser: setup  ## look at the pages in a headless Chromium; pictures go to var/screenshots
 	@scripts/setup-system browser

@@ -10,6 +10,7 @@ from lingua import settings
 from lingua.serving.asgi_router import AsgiRouter
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.lifespan import Application, Lifespan
+from lingua.serving.peer_languages import PeerLanguages
 from lingua.serving.request_bodies import bound_bodies
 from lingua.serving.site_guard import SiteGuard
 
@@ -31,6 +32,11 @@ application = AsgiRouter(
         hosts=settings.ALLOWED_HOSTS,
         origins=settings.CSRF_TRUSTED_ORIGINS,
         session_origins=settings.LINGUA_SESSION_ORIGINS,
+    ),
+    languages=PeerLanguages(
+        folder=settings.LOCALE_PATHS[0],
+        catalogs=settings.LINGUA_CATALOGS,
+        cookie=settings.LANGUAGE_COOKIE_NAME,
     ),
     http=bound_bodies(
         cast("AsgiApp", get_asgi_application()), max_bytes=settings.LINGUA_HTTP_MAX_BODY_BYTES

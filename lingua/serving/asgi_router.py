@@ -4,6 +4,7 @@ import logging
 
 from lingua.serving.asgi_types import AsgiApp, Receive, Scope, Send
 from lingua.serving.lifespan import Lifespan
+from lingua.serving.peer_languages import PeerLanguages
 from lingua.serving.site_guard import SiteGuard
 from operators.console.console import SCOPE_KEY
 from scheduling.model.errors import BadInput
@@ -26,8 +27,11 @@ class AsgiRouter:
     Whoever the guard keeps out is answered here and reaches nothing: no row, no socket, no page.
     """
 
-    def __init__(self, *, lifespan: Lifespan, http: AsgiApp, guard: SiteGuard) -> None:
+    def __init__(
+        self, *, lifespan: Lifespan, http: AsgiApp, guard: SiteGuard, languages: PeerLanguages
+    ) -> None:
         self.lifespan = lifespan
+        self._languages = languages
         self._http = http
         self._guard = guard
 
@@ -37,6 +41,7 @@ class AsgiRouter:
         :raises ValueError: the server speaks a protocol we do not know
         """
         if scope["type"] in {"websocket", "http"}:
+            scope, send = self._languages.wrap(scope, send)
             try:
                 scope = self._guard.admit(scope)
             except BadInput as refusal:

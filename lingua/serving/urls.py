@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from django.utils.translation import gettext_lazy as _
 
 from lingua.serving.asgi_router import CHECK_READY, LIST_TROUBLES
 from lingua.serving.asgi_types import Scope
@@ -38,7 +39,7 @@ def _is_by_foreign_name(scope: Scope) -> bool:
 
 
 admin.site.site_header = admin.site.site_title = "Lingua"
-admin.site.index_title = "What operators look after"
+admin.site.index_title = _("What operators look after")
 
 urlpatterns = [
     path("health", health),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "中文")]
+# The folder of `locale/` for each that is not English.
+LINGUA_CATALOGS = {"zh-hans": "zh_Hans"}
 LANGUAGE_COOKIE_NAME = "lingua_language"
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600

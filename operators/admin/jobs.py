@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
 
 from operators.admin.changelists import DatedChangeList, NamedValuesFilter
 from operators.console.job_timeline import describe_job
@@ -35,7 +36,7 @@ class EndedJobAdmin(JobPages):
         ("reason", NamedValuesFilter),
     )
     search_fields = ("=job_id", "=session_id", "=node_id", "=tenant_id", "=reason", "=trace_id")
-    search_help_text = "A job, session, node, tenant, reason or trace, whole."
+    search_help_text = _("A job, session, node, tenant, reason or trace, whole.")
     date_hierarchy = "ended_at"
     show_full_result_count = False
     list_per_page = 50
@@ -49,12 +50,12 @@ class EndedJobAdmin(JobPages):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DatedChangeList]:
         return DatedChangeList
 
-    @admin.display(description="why")
+    @admin.display(description=_("why"))
     def why(self, job: EndedJob) -> str:
         """Link to the decisions, which are kept for an hour."""
-        return format_html('<a href="/why?job_id={}">why</a>', quote(job.job_id))
+        return format_html('<a href="/why?job_id={}">{}</a>', quote(job.job_id), _("why"))
 
-    @admin.display(description="timeline")
+    @admin.display(description=_("timeline"))
     def timeline(self, job: EndedJob) -> str:
         """Each attempt's steps with their moments."""
         steps = [

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
 
 Json = dict[str, Any]
 SEARCH, PAGE, ORDER = "q", "p", "o"
@@ -36,6 +37,18 @@ _COLUMNS: Mapping[str, Callable[[Json], Any]] = {
     "standing": _say_standing,
     "speed": _how_slow,
     "heartbeat": lambda node: -node["last_heartbeat"],
+}
+
+_TITLES = {
+    "status": _("Status"),
+    "standing": _("Standing"),
+    "service": _("Service"),
+    "language": _("Language"),
+    "instance": _("Instance"),
+    "node": _("Node"),
+    "slots": _("Slots"),
+    "speed": _("Speed"),
+    "heartbeat": _("Heartbeat"),
 }
 
 
@@ -76,7 +89,7 @@ def list_nodes(nodes: Sequence[Json], asked: QueryDict) -> NodeListing:
         total=len(nodes),
         matching=len(found),
         search=asked.get(SEARCH, ""),
-        filters=[(name, _list_choices(name, nodes, asked)) for name in _FILTERS],
+        filters=[(str(_TITLES[name]), _list_choices(name, nodes, asked)) for name in _FILTERS],
         columns={name: _sort_by(name, order, asked) for name in _COLUMNS},
         pages=[
             ListChoice(text=str(each), query=_query(asked, PAGE, str(each)), selected=each == page)
@@ -102,7 +115,9 @@ def _list_choices(name: str, nodes: Sequence[Json], asked: QueryDict) -> list[Li
     values = sorted({value for node in nodes for value in _FILTERS[name](node)})
     chosen = asked.get(name, "")
     return [
-        ListChoice(text=value or "All", query=_query(asked, name, value), selected=value == chosen)
+        ListChoice(
+            text=value or str(_("All")), query=_query(asked, name, value), selected=value == chosen
+        )
         for value in ("", *values)
     ]
 
@@ -110,7 +125,7 @@ def _list_choices(name: str, nodes: Sequence[Json], asked: QueryDict) -> list[Li
 def _sort_by(name: str, order: str, asked: QueryDict) -> ListChoice:
     turned = f"-{name}" if order == name else name
     return ListChoice(
-        text=name.capitalize(),
+        text=str(_TITLES[name]),
         query=_query(asked, ORDER, turned),
         selected=order.removeprefix("-") == name,
     )

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from operators.admin.node_listing import list_nodes
 from operators.console.console import Console
@@ -30,14 +31,14 @@ else:
 
 Json = dict[str, Any]
 _SAID = {
-    "drain": "Drain: nothing new until it is resumed or connects anew",
-    "cordon": "Cordon: nothing new until it is resumed",
-    "resume": "Resume: work again",
-    "disconnect": "Disconnect: close its socket; it may come back",
-    "shutdown": "Shut down: ask its program to finish what it has, then to end",
-    "reload_config": "Reload: ask its program to read its configuration anew",
-    "quarantine": "Quarantine: no jobs for a while, then one to try it",
-    "absolve": "Absolve: forget what its work says against it",
+    "drain": _("Drain: nothing new until it is resumed or connects anew"),
+    "cordon": _("Cordon: nothing new until it is resumed"),
+    "resume": _("Resume: work again"),
+    "disconnect": _("Disconnect: close its socket; it may come back"),
+    "shutdown": _("Shut down: ask its program to finish what it has, then to end"),
+    "reload_config": _("Reload: ask its program to read its configuration anew"),
+    "quarantine": _("Quarantine: no jobs for a while, then one to try it"),
+    "absolve": _("Absolve: forget what its work says against it"),
 }
 
 
@@ -60,7 +61,7 @@ class FleetNodeAdmin(NodePages):
             )
         rows = [_make_row(node) for node in console.ask(service.list_nodes())]
         page = {"listing": list_nodes(rows, request.GET)}
-        return self._render(request, "admin/operators/nodes.html", "Nodes", page)
+        return self._render(request, "admin/operators/nodes.html", str(_("Nodes")), page)
 
     def change_view(
         self,
@@ -108,13 +109,13 @@ class FleetNodeAdmin(NodePages):
     ) -> HttpResponse:
         action, actor = request.POST.get("action", ""), request.user.get_username()
         if action not in COMMANDS or not node_ids:
-            self.message_user(request, "Choose nodes and what to do.", messages.WARNING)
+            self.message_user(request, _("Choose nodes and what to do."), messages.WARNING)
             node_ids = []
         for node_id in node_ids:
             told, level = f"{action}: {node_id}", messages.SUCCESS
             try:
                 if not give_command(console, service, node_id, action=action, actor=actor):
-                    told, level = f"{node_id} is not connected", messages.ERROR
+                    told, level = _("{node} is not connected").format(node=node_id), messages.ERROR
             except (DependencyDown, DatabaseError) as down:
                 told, level = f"{action}: {node_id}: {down}", messages.ERROR
             audit.record(actor=actor, action=f"node.{action}", target=node_id, told=told)

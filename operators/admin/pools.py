@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from operators.console.permissions import find_console
 from operators.db.pool_models import (
@@ -44,19 +45,19 @@ class OwnedPoolForm(PoolFields):
     """Services as boxes to tick, lists as words."""
 
     required = forms.MultipleChoiceField(
-        label="Required services",
+        label=_("Required services"),
         required=False,
         choices=[(kind, kind) for kind in SERVICE_TYPES],
         widget=forms.CheckboxSelectMultiple,
-        help_text="A node must have all of them installed.",
+        help_text=_("A node must have all of them installed."),
     )
 
     languages = WordsField(
-        required=False, help_text="Languages a node must know, for instance: en de. Empty: any."
+        required=False, help_text=_("Languages a node must know, for instance: en de. Empty: any.")
     )
     nodes = WordsField(
         required=False,
-        help_text="Of a tenant pool: ids of the only nodes in it. Empty: any that qualifies.",
+        help_text=_("Of a tenant pool: ids of the only nodes in it. Empty: any that qualifies."),
     )
 
     class Meta:
@@ -83,19 +84,21 @@ class OwnedPoolAdmin(PoolPages):
         console = find_console(request)
         service = console.fleet_service if console else None
         if obj.kind == PoolKind.CAPABILITY and service is not None and service.places_by_language:
-            told = (
+            told = _(
                 "Jobs go by pools of languages: nodes join this pool, and only tenants sent there"
                 " use it, until auto_language is switched off."
             )
             self.message_user(request, told, messages.WARNING)
 
-    @admin.display(description="required services")
+    @admin.display(description=_("required services"))
     def list_required(self, pool: OwnedPool) -> str:
-        return ", ".join(pool.required) or "any"
+        return ", ".join(pool.required) or str(_("any"))
 
-    @admin.display(description="tenants sent there")
+    @admin.display(description=_("tenants sent there"))
     def list_tenants(self, pool: OwnedPool) -> str:
-        return ", ".join(policy.tenant_id for policy in pool.tenantpolicy_set.all()) or "nobody"
+        return ", ".join(policy.tenant_id for policy in pool.tenantpolicy_set.all()) or str(
+            _("nobody")
+        )
 
 
 @admin.register(TenantPolicy)
@@ -119,8 +122,8 @@ class PoolSwitchesAdmin(SwitchPages):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and not PoolSwitches.objects.exists()
 
-    @admin.display(description="otherwise than the settings")
+    @admin.display(description=_("otherwise than the settings"))
     def describe(self, switches: PoolSwitches) -> str:
         chosen = {name: getattr(switches, name) for name in list_switches()}
         told = [f"{name}={value}" for name, value in chosen.items() if value not in {None, ""}]
-        return ", ".join(told) or "nothing"
+        return ", ".join(told) or str(_("nothing"))

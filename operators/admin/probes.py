@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from operators.admin.pools import WordsField
 from operators.console.permissions import find_console
@@ -24,11 +25,11 @@ else:
 class SpeechProbeForm(ProbeFields):
     """Words as words, the clip as a file."""
 
-    words = WordsField(help_text="All of them must be heard: few and plain ones.")
+    words = WordsField(help_text=_("All of them must be heard: few and plain ones."))
     clip_file = forms.FileField(
-        label="Clip",
+        label=_("Clip"),
         required=False,
-        help_text="WAV with one channel and 16 bits, a sentence long. Empty: the clip stays.",
+        help_text=_("WAV with one channel and 16 bits, a sentence long. Empty: the clip stays."),
     )
 
     class Meta:
@@ -43,7 +44,7 @@ class SpeechProbeForm(ProbeFields):
         uploaded = self.cleaned_data["clip_file"]
         if uploaded is None:
             if not self.instance.clip:
-                raise ValidationError("A probe needs its clip.")
+                raise ValidationError(_("A probe needs its clip."))
             return None
         clip: bytes = uploaded.read(MOST_BYTES + 1)
         read_clip(clip)
@@ -72,9 +73,11 @@ class SpeechProbeAdmin(ProbePages):
         console = find_console(request)
         service = console.fleet_service if console else None
         if service is not None and not service.hears(normalize(obj.language)):
-            told = f"No node that is connected understands {obj.language}: none is probed by this."
+            told = _(
+                "No node that is connected understands {language}: none is probed by this."
+            ).format(language=obj.language)
             self.message_user(request, told, messages.WARNING)
 
-    @admin.display(description="words")
+    @admin.display(description=_("words"))
     def list_words(self, probe: SpeechProbe) -> str:
         return " ".join(probe.words)

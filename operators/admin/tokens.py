@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
 
 from operators.admin.changelists import DatedChangeList
 from operators.db import tokens
@@ -60,7 +61,8 @@ class TokenAdmin(TokenPages):
         return self._show(request, [(obj, getattr(obj, _ISSUED))])
 
     @admin.action(
-        permissions=["change"], description="Rotate: issue a successor, end the old one in 24 hours"
+        permissions=["change"],
+        description=_("Rotate: issue a successor, end the old one in 24 hours"),
     )
     def rotate(self, request: HttpRequest, queryset: QuerySet[Token]) -> HttpResponse | None:
         actor = request.user.get_username()
@@ -72,17 +74,17 @@ class TokenAdmin(TokenPages):
                 self.message_user(request, str(refused), messages.ERROR)
         return self._show(request, successors) if successors else None
 
-    @admin.action(permissions=["change"], description="Revoke now: open sockets are closed")
+    @admin.action(permissions=["change"], description=_("Revoke now: open sockets are closed"))
     def revoke(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
         for token in queryset:
             tokens.revoke(token, actor=request.user.get_username())
-            self.message_user(request, f"{token} is revoked")
+            self.message_user(request, _("{token} is revoked").format(token=token))
 
     def _show(self, request: HttpRequest, issued: list[tuple[Token, str]]) -> HttpResponse:
         """Show secrets on the page that answers, the only one that ever has them."""
         context = {
             **self.admin_site.each_context(request),
-            "title": "New token",
+            "title": _("New token"),
             "opts": self.model._meta,  # noqa: SLF001 - Django's public name for it is this one
             "issued": issued,
         }

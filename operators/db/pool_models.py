@@ -7,6 +7,7 @@ import msgspec
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext as _
 
 from scheduling.model import ids
 from scheduling.model.languages import AUTO, UnreadableLanguage, normalize, read_language
@@ -27,7 +28,7 @@ def check_id(text: str) -> None:
     :raises ValidationError: it cannot
     """
     if not ids.is_tag_safe(text):
-        raise ValidationError("1 to 64 letters, digits, dots, underscores or dashes")
+        raise ValidationError(_("1 to 64 letters, digits, dots, underscores or dashes"))
 
 
 def check_services(types: Any) -> None:
@@ -38,7 +39,8 @@ def check_services(types: Any) -> None:
     _check_list(types)
     unknown = sorted(set(types) - set(SERVICE_TYPES))
     if unknown:
-        raise ValidationError(f"no service is called {unknown[0]}: {', '.join(SERVICE_TYPES)}")
+        told = _("no service is called {name}: {known}")
+        raise ValidationError(told.format(name=unknown[0], known=", ".join(SERVICE_TYPES)))
 
 
 def check_languages(codes: Any) -> None:
@@ -53,7 +55,7 @@ def check_languages(codes: Any) -> None:
         except UnreadableLanguage as error:
             raise ValidationError(str(error)) from error
         if key == AUTO:
-            raise ValidationError(f"{code!r} names no language")
+            raise ValidationError(_("{code} names no language").format(code=repr(code)))
 
 
 def check_nodes(node_ids: Any) -> None:
@@ -68,7 +70,7 @@ def check_nodes(node_ids: Any) -> None:
 
 def _check_list(rows: Any) -> None:
     if not isinstance(rows, list) or not all(isinstance(row, str) for row in rows):
-        raise ValidationError("a list of texts")
+        raise ValidationError(_("a list of texts"))
 
 
 class OwnedPool(models.Model):
@@ -121,21 +123,29 @@ class OwnedPool(models.Model):
         """
         if self.pool_id.startswith(_OWN_PREFIXES):
             raise ValidationError(
-                {"pool_id": "Ids that begin with p- or bucket- are those of pools made by Lingua."}
+                {
+                    "pool_id": _(
+                        "Ids that begin with p- or bucket- are those of pools made by Lingua."
+                    )
+                }
             )
         if self.kind == PoolKind.CAPABILITY:
             if not self.required:
                 raise ValidationError(
                     {
-                        "required": "A capability pool needs at least one service: without, it"
-                        " would say nothing of its nodes."
+                        "required": _(
+                            "A capability pool needs at least one service: without, it"
+                            " would say nothing of its nodes."
+                        )
                     }
                 )
             if self.nodes:
                 raise ValidationError(
                     {
-                        "nodes": "Nodes enter a capability pool by what they have installed; only"
-                        " a tenant pool can name them."
+                        "nodes": _(
+                            "Nodes enter a capability pool by what they have installed; only"
+                            " a tenant pool can name them."
+                        )
                     }
                 )
 
@@ -196,15 +206,17 @@ class TenantPolicy(models.Model):
         weight, rate = self.weight, self.jobs_per_s
         if not (math.isfinite(weight) and weight > 0):
             raise ValidationError(
-                {"weight": "Waiting jobs of weight 0 would never be served: use a small one."}
+                {"weight": _("Waiting jobs of weight 0 would never be served: use a small one.")}
             )
         if not math.isfinite(rate):
-            raise ValidationError({"jobs_per_s": "Not a rate; 0 means no limit."})
+            raise ValidationError({"jobs_per_s": _("Not a rate; 0 means no limit.")})
         if self.max_jobs and self.min_slots and self.min_slots > self.max_jobs:
             raise ValidationError(
                 {
-                    "min_slots": f"{self.min_slots} slots are guaranteed, but the tenant may have"
-                    f" {self.max_jobs} jobs at a time: the rest would stand empty for ever."
+                    "min_slots": _(
+                        "{slots} slots are guaranteed, but the tenant may have"
+                        " {jobs} jobs at a time: the rest would stand empty for ever."
+                    ).format(slots=self.min_slots, jobs=self.max_jobs)
                 }
             )
 
@@ -263,7 +275,7 @@ class PoolSwitches(models.Model):
         verbose_name_plural = "switches"
 
     def __str__(self) -> str:
-        return "switches of placement"
+        return _("switches of placement")
 
     def clean(self) -> None:
         """Refuse switches of which one makes the other mean nothing.
@@ -273,8 +285,10 @@ class PoolSwitches(models.Model):
         if self.strict_eligibility and self.tenant_fallback:
             raise ValidationError(
                 {
-                    "tenant_fallback": "Where jobs without a pool are refused, tenants do not fall"
-                    " back either: switch one of the two off."
+                    "tenant_fallback": _(
+                        "Where jobs without a pool are refused, tenants do not fall"
+                        " back either: switch one of the two off."
+                    )
                 }
             )
 

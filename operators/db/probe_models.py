@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext as _
 
 from operators.db.pool_models import check_languages
 from scheduling.model.languages import normalize
@@ -33,12 +34,12 @@ def check_words(words: Any) -> None:
     :raises ValidationError: it says what is wrong
     """
     if not words or not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise ValidationError("a list of words")
+        raise ValidationError(_("a list of words"))
     if len(words) > _MOST_WORDS:
-        raise ValidationError(f"at most {_MOST_WORDS} words")
+        raise ValidationError(_("at most {most} words").format(most=_MOST_WORDS))
     silent = [word for word in words if not read_words(word)]
     if silent:
-        raise ValidationError(f"{silent[0]!r} is no word: nobody says it")
+        raise ValidationError(_("{word} is no word: nobody says it").format(word=repr(silent[0])))
 
 
 def check_clip(clip: Any) -> None:
@@ -55,19 +56,21 @@ def read_clip(clip: bytes) -> tuple[bytes, int]:
     :raises ValidationError: it is none of ours; it says what is wrong
     """
     if len(clip) > MOST_BYTES:
-        raise ValidationError(f"The clip has more than {MOST_BYTES} bytes; a sentence is enough.")
+        told = _("The clip has more than {most} bytes; a sentence is enough.")
+        raise ValidationError(told.format(most=MOST_BYTES))
     try:
         with wave.open(io.BytesIO(clip)) as read:
             channels, width, rate = read.getnchannels(), read.getsampwidth(), read.getframerate()
             samples = read.readframes(read.getnframes())
     except (wave.Error, EOFError, ValueError) as error:
-        raise ValidationError("The clip is no WAV file with PCM samples.") from error
+        raise ValidationError(_("The clip is no WAV file with PCM samples.")) from error
     if (channels, width) != (1, 2) or not _RATES[0] <= rate <= _RATES[1]:
-        raise ValidationError("The clip must have one channel, 16 bits, and 8 to 48 kHz.")
+        raise ValidationError(_("The clip must have one channel, 16 bits, and 8 to 48 kHz."))
     if not _LEAST_S <= len(samples) / (2 * rate) <= _MOST_S:
-        raise ValidationError(f"The clip must last {_LEAST_S} to {_MOST_S:.0f} seconds.")
+        told = _("The clip must last {least} to {most} seconds.")
+        raise ValidationError(told.format(least=_LEAST_S, most=f"{_MOST_S:.0f}"))
     if not any(samples):
-        raise ValidationError("The clip is silent: nobody hears a word in it.")
+        raise ValidationError(_("The clip is silent: nobody hears a word in it."))
     return samples, rate
 
 
@@ -103,7 +106,7 @@ class SpeechProbe(models.Model):
         """
         others = SpeechProbe.objects.exclude(pk=self.pk).only("language")
         if any(normalize(other.language) == normalize(self.language) for other in others):
-            raise ValidationError({"language": "There is a probe of this language already."})
+            raise ValidationError({"language": _("There is a probe of this language already.")})
 
     def to_probe(self) -> Probe | None:
         """Return it as nodes are tried with it, None where the row is none."""

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext as _
 
 from operators.db import datetimes
 from scheduling.model import ids
@@ -18,7 +19,7 @@ def check_node_id(text: str) -> None:
     :raises ValidationError: it is none
     """
     if not ids.is_tag_safe(text):
-        raise ValidationError("1 to 64 letters, digits, dots, underscores or dashes")
+        raise ValidationError(_("1 to 64 letters, digits, dots, underscores or dashes"))
 
 
 class Token(models.Model):
@@ -99,7 +100,9 @@ class NodeToken(Token):
         for other in others.exclude(principal_id=self.principal_id):
             if other.state == "valid":
                 raise ValidationError(
-                    f"{other.prefix} names this node id: rotate it, or revoke it first"
+                    _("{token} names this node id: rotate it, or revoke it first").format(
+                        token=other.prefix
+                    )
                 )
 
     def to_principal(self) -> Principal:
@@ -120,7 +123,7 @@ def check_scopes(scopes: Any) -> None:
     """
     known = {scope.value for scope in API_SCOPES}
     if not isinstance(scopes, list) or not scopes or not set(scopes) <= known:
-        raise ValidationError(f"a list of {', '.join(sorted(known))}")
+        raise ValidationError(_("a list of {known}").format(known=", ".join(sorted(known))))
 
 
 class ApiToken(Token):

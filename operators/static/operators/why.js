@@ -28,6 +28,7 @@ function listSpeeds(speeds) {
   return table(t("Speed now, milliseconds for a second of audio"), [t("Node"), t("Speed"), t("Median"), t("Of nodes"), t("Measured")], speeds.map((one) => row(one.node_id, number(one.ms_per_second), number(one.median_ms_per_second), number(one.nodes_measured), ago(one.measured_at_ms))));
 }
 
+const STATES = { DONE: t("done"), FAILED: t("failed"), CANCELLED: t("cancelled") };
 const OVER = new Set(["DONE", "FAILED", "CANCELLED", "RELEASED"]);
 const COMMANDS = { cancel: t("Cancel"), again: t("Once more") };
 const mayOperate = find("#acts").dataset.mayOperate === "yes";
@@ -74,7 +75,7 @@ poll("/api/v1/jobs?limit=50", ({ results }) => {
     const button = make("button", { type: "button", "data-job": job.job_id }, job.job_id || t("refused at once"));
     button.disabled = !job.job_id;
     button.addEventListener("click", () => ask(job.job_id));
-    return row(make("td", {}, button), job.state, job.reason ?? "–", job.node_id ?? "–", clockTime(job.at_ms));
+    return row(make("td", {}, button), STATES[job.state] ?? job.state, job.reason ?? "–", job.node_id ?? "–", clockTime(job.at_ms));
   }), { empty: t("No job has ended on this instance.") });
 }, { everyMs: 3000 });
 const named = new URLSearchParams(location.search).get("job_id");

@@ -1,0 +1,158 @@
+"""Catalogues of what people read: find every sentence, keep its translations, compile them.
+
+    python -m scripts.messages
+
+writes `locale/zh_Hans/LC_MESSAGES/{django,djangojs}.po` and the compiled `.mo` beside each, which
+servers read. Sentences without a translation are told; a test refuses them.
+"""
+
+import datetime as dt
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
+from scripts.sentences import list_sentences
+
+ROOT = Path(__file__).parents[1]
+LOCALE = "zh_Hans"
+FOLDER = Path("locale") / LOCALE / "LC_MESSAGES"
+# Files are the same whenever they are written.
+_NO_DATE = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+DOMAINS = ("django", "djangojs")
+_PYTHON_WORDS = {"_": None, "gettext": None, "gettext_lazy": None, "ngettext": (1, 2)}
+# Scripts write `t("A sentence", …)`, also within template strings.
+_SCRIPT_SENTENCE = re.compile(r'\bt\("((?:[^"\\]|\\.)*)"')
+
+
+def find(domain: str, *, root: Path = ROOT) -> set[str]:
+    """Return every sentence of a domain, in English, as the code has it."""
+    sentences = _find_django(root) if domain == "django" else _find_in_scripts(root)
+    return {sentence for sentence in sentences if sentence}
+
+
+def read(domain: str, *, root: Path = ROOT) -> Catalog:
+    """Return the catalogue as it stands; an empty one where there is none."""
+    path = root / FOLDER / f"{domain}.po"
+    text = path.read_bytes() if path.exists() else b""
+    return read_po(io.BytesIO(text), locale=LOCALE, domain=domain, charset="utf-8")
+
+
+def compile_catalog(catalog: Catalog) -> bytes:
+    """Return the compiled form of a catalogue: always the same for the same translations."""
+    compiled = io.BytesIO()
+    write_mo(compiled, catalog)
+    return compiled.getvalue()
+
+
+def renew(domain: str, *, root: Path = ROOT) -> list[str]:
+    """Write a catalogue that has the sentences of now; return those without a translation."""
+    known = {str(message.id): message.string for message in read(domain, root=root) if message.id}
+    catalog = make_catalog(domain)
+    for sentence in sorted(find(domain, root=root)):
+        catalog.add(sentence, known.get(sentence, ""))
+    folder = root / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{domain}.po").open("wb") as out:
+        write_po(out, catalog, width=110, omit_header=False, sort_output=True)
+    (folder / f"{domain}.mo").write_bytes(compile_catalog(read(domain, root=root)))
+    return [str(message.id) for message in catalog if message.id and not message.string]
+
+
+def make_catalog(domain: str) -> Catalog:
+    """Return an empty catalogue whose head says nothing that changes by itself."""
+    catalog = Catalog(
+        locale=LOCALE,
+        domain=domain,
+        project="Lingua",
+        version="1",
+        msgid_bugs_address="-",
+        creation_date=_NO_DATE,
+        revision_date=_NO_DATE,
+        last_translator="Lingua",
+        language_team="Lingua",
+        fuzzy=False,
+    )
+    catalog.header_comment = "# What people read in Lingua, in simplified Chinese: `make messages`."
+    return catalog
+
+
+def _find_django(root: Path) -> Iterator[str]:
+    for path in sorted((root / "operators").rglob("*.py")):
+        yield from _extract(path)
+    for path in sorted((root / "templates").rglob("*.html")):
+        yield from read_template(path.read_text())
+    yield from list_sentences(root)
+    yield from _list_model_names()
+
+
+def _find_in_scripts(root: Path) -> Iterator[str]:
+    for path in sorted((root / "operators" / "static" / "operators").glob("*.js")):
+        for text in _SCRIPT_SENTENCE.findall(path.read_text()):
+            yield json.loads(f'"{text}"')
+
+
+def _extract(path: Path) -> Iterator[str]:
+    with path.open("rb") as source:
+        for _line, found, _comments, _context in extract("python", source, keywords=_PYTHON_WORDS):
+            yield from (found,) if isinstance(found, str) else found
+
+
+def read_template(text: str) -> Iterator[str]:
+    """Yield what a template translates, read by Django's own parser."""
+    _set_up()
+    from django.template import Engine, NodeList  # noqa: PLC0415 - after the settings
+    from django.template.base import Node  # noqa: PLC0415 - as above
+    from django.templatetags.i18n import (  # noqa: PLC0415 - as above
+        BlockTranslateNode,
+        TranslateNode,
+    )
+
+    engine = Engine.get_default()
+    nodes = engine.from_string(text).nodelist
+    waiting: list[Node] = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, TranslateNode):
+            # Django looks sentences of templates up with each percent sign doubled.
+            yield str(node.filter_expression.var.literal).replace("%", "%%")
+        elif isinstance(node, BlockTranslateNode):
+            yield node.render_token_list(node.singular)[0]
+        for name in ("nodelist", *getattr(node, "child_nodelists", ())):
+            waiting += getattr(node, name, None) or NodeList()
+        for _condition, part in getattr(node, "conditions_nodelists", ()):
+            waiting += part
+
+
+def _list_model_names() -> Iterable[str]:
+    _set_up()
+    from operators.models import list_names  # noqa: PLC0415 - after the settings
+
+    return list_names()
+
+
+def _set_up() -> None:
+    import django  # noqa: PLC0415 - the settings are read here
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lingua.settings")
+    django.setup()
+
+
+def main() -> int:
+    """Write both catalogues; return how many sentences want a translation, at most 1."""
+    missing = [sentence for domain in DOMAINS for sentence in renew(domain)]
+    for sentence in missing:
+        print(f"not translated: {sentence!r}")
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
