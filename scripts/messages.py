@@ -20,6 +20,8 @@ from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from scripts.chinese_docs import FOLDER as FOLDER_OF_DOCS
+from scripts.chinese_docs import TABLES, list_cells, write_page
 from scripts.sentences import list_sentences
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +29,9 @@ LOCALE = "zh_Hans"
 FOLDER = Path("locale") / LOCALE / "LC_MESSAGES"
 # Files are the same whenever they are written.
 _NO_DATE = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-DOMAINS = ("django", "djangojs")
+# Those that servers read, and that of the docs.
+SERVED = ("django", "djangojs")
+DOMAINS = (*SERVED, "docs")
 _PYTHON_WORDS = {"_": None, "gettext": None, "gettext_lazy": None, "ngettext": (1, 2)}
 # Scripts write `t("A sentence", …)`, also within template strings.
 _SCRIPT_SENTENCE = re.compile(r'\bt\("((?:[^"\\]|\\.)*)"')
@@ -35,7 +39,8 @@ _SCRIPT_SENTENCE = re.compile(r'\bt\("((?:[^"\\]|\\.)*)"')
 
 def find(domain: str, *, root: Path = ROOT) -> set[str]:
     """Return every sentence of a domain, in English, as the code has it."""
-    sentences = _find_django(root) if domain == "django" else _find_in_scripts(root)
+    finders = {"django": _find_django, "djangojs": _find_in_scripts, "docs": list_cells}
+    sentences = finders[domain](root)
     return {sentence for sentence in sentences if sentence}
 
 
@@ -63,7 +68,8 @@ def renew(domain: str, *, root: Path = ROOT) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{domain}.po").open("wb") as out:
         write_po(out, catalog, width=110, omit_header=False, sort_output=True)
-    (folder / f"{domain}.mo").write_bytes(compile_catalog(read(domain, root=root)))
+    if domain in SERVED:
+        (folder / f"{domain}.mo").write_bytes(compile_catalog(read(domain, root=root)))
     return [str(message.id) for message in catalog if message.id and not message.string]
 
 
@@ -146,9 +152,18 @@ def _set_up() -> None:
     django.setup()
 
 
+def write_docs(page: str, *, root: Path = ROOT) -> str:
+    """Return the text of a page of tables in Chinese; what has no translation stays English."""
+    known = {str(message.id): str(message.string) for message in read("docs", root=root)}
+    return write_page(root, page, lambda cell: known.get(cell) or cell)
+
+
 def main() -> int:
-    """Write both catalogues; return how many sentences want a translation, at most 1."""
+    """Write all catalogues and pages of tables; return 1 while a sentence has no translation."""
     missing = [sentence for domain in DOMAINS for sentence in renew(domain)]
+    for page, *_rest in TABLES:
+        (ROOT / FOLDER_OF_DOCS).mkdir(exist_ok=True)
+        (ROOT / FOLDER_OF_DOCS / page).write_text(write_docs(page))
     for sentence in missing:
         print(f"not translated: {sentence!r}")
     return 1 if missing else 0
