@@ -21,6 +21,7 @@ APART = {
     "rules": "scripts are compiled by one server",
     "runbook": "its commands name one Redis",
     "security": "sockets are attacked; what asks Redis is test_access.py, and runs on both",
+    "web_client": "a client in Node.js; what the server does for it has tests that run on both",
 }
 
 

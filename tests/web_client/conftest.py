@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,12 +61,15 @@ def nodes(lingua: Lingua) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def run_hearing_nodes(url: str) -> Iterator[None]:
+def run_hearing_nodes(url: str, **connect: Any) -> Iterator[None]:
+    """Keep nodes connected until the block ends; `connect` is for the handshake."""
     ready, stop = threading.Event(), threading.Event()
 
     async def work() -> None:
         async with contextlib.AsyncExitStack() as stack:
-            nodes = [await stack.enter_async_context(HearingNode.connect(url)) for _ in _PAIRS]
+            nodes = [
+                await stack.enter_async_context(HearingNode.connect(url, **connect)) for _ in _PAIRS
+            ]
             for node, pair in zip(nodes, _PAIRS, strict=True):
                 node.slots = 16
                 await node.register(pair, max_concurrent_jobs=16)

@@ -148,7 +148,10 @@ export class Connection extends Emitter {
                 this.#retry(code, error);
         }
         else {
-            this.#retry(code, new LinguaError("UNREACHABLE", `The socket was closed (${code}${reason ? `, ${reason}` : ""}).`));
+            const how = `${code}${reason ? `, ${reason}` : ""}`;
+            // Programs are not told why a socket does not open.
+            const why = this.#wasOpen ? `The socket was closed (${how}).` : `No socket opens (${how}): the server is away, or wants a token or a ticket.`;
+            this.#retry(code, new LinguaError("UNREACHABLE", why));
         }
     }
     #retry(closeCode, error) {

@@ -12,6 +12,7 @@ export class Listener extends Emitter {
     #lang;
     #heardLang;
     #after;
+    #endedBy;
     /** @internal Listeners come from `lingua.listen()`. */
     constructor(door, options) {
         super();
@@ -25,6 +26,7 @@ export class Listener extends Emitter {
         this.#connection.on("frame", (frame) => this.#take(frame));
         this.#connection.on("reconnecting", (lost) => this.emit("reconnecting", lost));
         this.#connection.on("closed", ({ error }) => {
+            this.#endedBy = error;
             this.emit("closed", { error });
             this.finish(error);
         });
@@ -45,8 +47,8 @@ export class Listener extends Emitter {
             this.on("closed", ({ error }) => queue.end(error)),
         ];
         queue.onEnd = () => offs.forEach((off) => off());
-        if (this.#connection.hasEnded || queue.hasEnded)
-            queue.end();
+        if (this.#connection.hasEnded)
+            queue.end(this.#endedBy);
         return queue;
     }
     /** Goes on in another language; the last minutes come again in it. */

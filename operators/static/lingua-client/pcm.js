@@ -1,5 +1,13 @@
+import { LinguaError } from "./error.js";
 /** The samples a second that Lingua takes speech in, unless a session says otherwise. */
 export const SAMPLE_RATE = 16_000;
+/** Says at once what would only be heard as noise. */
+export function checkAudio(audio) {
+    if (audio instanceof Int16Array || audio instanceof Uint8Array)
+        return;
+    const given = Object.prototype.toString.call(audio).slice(8, -1);
+    throw new LinguaError("BAD_OPTION", `Speech is an Int16Array of samples, or a Uint8Array of bytes, not ${given}. Floats: Int16Array.from(floats, (one) => one * 32767).`);
+}
 export function toBytes(audio) {
     // A copy: whoever said it may write into its samples again.
     return new Uint8Array(audio.buffer, audio.byteOffset, audio.byteLength).slice();

@@ -3,7 +3,7 @@ import { CaptionBook } from "./caption.js";
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { LinguaError } from "./error.js";
-import { SAMPLE_RATE, toBase64, toBytes } from "./pcm.js";
+import { checkAudio, SAMPLE_RATE, toBase64, toBytes } from "./pcm.js";
 import { Pending } from "./pending.js";
 import { Queue } from "./queue.js";
 import { Room } from "./room.js";
@@ -15,6 +15,8 @@ const MOST_BACKLOG_S = 60;
 const MOST_UNSENT_BYTES = 256 * 1024;
 const MOST_OUTCOMES = 1_000;
 const LOOK_MS = 50;
+const BURST_MS = 100;
+const MOST_BURST = 10;
 const PAUSE_MS = 5_000;
 /** One who speaks: speech in, captions and spoken translations out. Comes back by itself after a lost socket, and goes on. */
 export class Session extends Emitter {
@@ -34,16 +36,18 @@ export class Session extends Emitter {
     #glossary;
     #isBinary = false;
     #hasSaid = false;
-    #nextIndex = 0;
+    #hasTranslated = false;
+    #nextIndex;
     #pausedUntil = 0;
     #state = "connecting";
+    #endedBy;
     #room = null;
     #heardAt = 0;
     #beating;
     /** @internal Sessions come from `lingua.session()`. */
     constructor(door, options) {
         super();
-        const to = typeof options.to === "string" ? [options.to] : [...options.to];
+        const to = typeof options.to === "string" ? [options.to] : [...(options.to ?? [])];
         if (!options.from || !to.length || !to.every(Boolean))
             throw new LinguaError("BAD_OPTION", 'Say which language is spoken and which is wanted: { from: "en", to: "es" }.');
         if (options.twoWay && to.length > 1)
@@ -54,6 +58,8 @@ export class Session extends Emitter {
         this.#isStreaming = options.streaming ?? true;
         this.#resumeToken = options.resumeToken ?? "";
         this.#glossary = options.glossary;
+        // A session that is gone on with has used numbers of its own: of later ones nobody has.
+        this.#nextIndex = options.resumeToken ? Date.now() : 0;
         const rate = options.sampleRate ?? SAMPLE_RATE;
         this.#backlog = new Backlog({ mostBytes: rate * 2 * MOST_BACKLOG_S });
         this.#connection = new Connection(door, "/ws/session", {}, options);
@@ -89,6 +95,7 @@ export class Session extends Emitter {
     }
     /** Says speech as it is spoken. A pause ends an utterance; so does `endUtterance`. What is said while the socket is away is kept for a minute. */
     say(audio) {
+        checkAudio(audio);
         if (audio.byteLength === 0)
             return;
         this.#say(toBytes(audio), false);
@@ -102,11 +109,10 @@ export class Session extends Emitter {
         const over = new AbortController();
         const off = this.#connection.on("closed", () => over.abort());
         const until = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
-        const pieces = (async function* () {
-            yield* source;
-        })();
-        // A source that gives nothing now would hold up its end: it is left alone.
+        const pieces = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+        // A source that gives nothing now does not hold up the end.
         const aborted = new Promise((resolve) => until.addEventListener("abort", () => resolve(null), { once: true }));
+        let [since, count] = [Date.now(), 0];
         try {
             while (!until.aborted && !this.#connection.hasEnded) {
                 const next = await Promise.race([pieces.next(), aborted]);
@@ -115,11 +121,17 @@ export class Session extends Emitter {
                 await this.ready({ signal: until }).catch(() => { });
                 if (!until.aborted)
                     this.say(next.value);
+                count += 1;
+                if (Date.now() - since > BURST_MS)
+                    [since, count] = [Date.now(), 0];
+                // A source that never waits would let nobody be heard: not the server, which asks for less.
+                else if (count % MOST_BURST === 0)
+                    await new Promise((resolve) => setTimeout(resolve, 1));
             }
         }
         finally {
             off();
-            void pieces.return(undefined);
+            void pieces.return?.();
             if (!this.#connection.hasEnded)
                 this.endUtterance();
         }
@@ -135,6 +147,7 @@ export class Session extends Emitter {
     }
     /** Says one whole utterance and waits for what it means. Not in a session in which one also speaks. */
     async translate(audio, { signal, from, to, audioFormat, sampleRate, pipeline, deadlineMs } = {}) {
+        checkAudio(audio);
         signal?.throwIfAborted();
         if (this.#hasSaid)
             throw new LinguaError("MIXED_INPUT", "This session is spoken to piece by piece. Open another for whole utterances.");
@@ -144,6 +157,7 @@ export class Session extends Emitter {
         signal?.throwIfAborted();
         if (this.#connection.hasEnded)
             throw closedError();
+        this.#hasTranslated = true;
         const index = this.#nextIndex;
         this.#nextIndex += 1;
         const frame = {
@@ -157,8 +171,8 @@ export class Session extends Emitter {
             audio_format: audioFormat ?? this.#options.audioFormat ?? "pcm16",
             sample_rate: sampleRate ?? this.#options.sampleRate ?? SAMPLE_RATE,
             // Said again on another socket it is the same utterance.
-            request_id: crypto.randomUUID(),
-            trace_id: crypto.randomUUID(),
+            request_id: drawId(),
+            trace_id: drawId(),
         };
         if (pipeline)
             frame.pipeline = pipeline;
@@ -197,8 +211,8 @@ export class Session extends Emitter {
             this.on("closed", ({ error }) => queue.end(error)),
         ];
         queue.onEnd = () => offs.forEach((off) => off());
-        if (this.#state === "closed" || queue.hasEnded)
-            queue.end();
+        if (this.#state === "closed")
+            queue.end(this.#endedBy);
         return queue;
     }
     /** Opens a room and takes a seat in it. */
@@ -239,7 +253,7 @@ export class Session extends Emitter {
     #say(bytes, isFinal) {
         if (this.#connection.hasEnded)
             throw closedError();
-        if (this.#nextIndex > 0)
+        if (this.#hasTranslated)
             throw new LinguaError("MIXED_INPUT", "This session says whole utterances. Open another to speak piece by piece.");
         this.#hasSaid = true;
         const { chunk, droppedBytes } = this.#backlog.add(bytes, isFinal);
@@ -381,10 +395,15 @@ export class Session extends Emitter {
     #end(error) {
         clearInterval(this.#beating);
         this.#state = "closed";
+        this.#endedBy = error;
         this.#pending.end(error ?? closedError());
         this.emit("closed", { error });
         this.finish(error);
     }
+}
+/** A name nobody else draws; `crypto.randomUUID` is for pages of https alone. */
+function drawId() {
+    return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 function closedError() {
     return new LinguaError("SESSION_CLOSED", "The session is closed.");

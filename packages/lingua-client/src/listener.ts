@@ -39,6 +39,7 @@ export class Listener extends Emitter<ListenerEvents> {
   #lang: string;
   #heardLang: string | undefined;
   #after: string | undefined;
+  #endedBy: LinguaError | undefined;
 
   /** @internal Listeners come from `lingua.listen()`. */
   constructor(door: Door, options: ListenOptions) {
@@ -52,6 +53,7 @@ export class Listener extends Emitter<ListenerEvents> {
     this.#connection.on("frame", (frame) => this.#take(frame));
     this.#connection.on("reconnecting", (lost) => this.emit("reconnecting", lost));
     this.#connection.on("closed", ({ error }) => {
+      this.#endedBy = error;
       this.emit("closed", { error });
       this.finish(error);
     });
@@ -75,7 +77,7 @@ export class Listener extends Emitter<ListenerEvents> {
       this.on("closed", ({ error }) => queue.end(error)),
     ];
     queue.onEnd = () => offs.forEach((off) => off());
-    if (this.#connection.hasEnded || queue.hasEnded) queue.end();
+    if (this.#connection.hasEnded) queue.end(this.#endedBy);
     return queue;
   }
 

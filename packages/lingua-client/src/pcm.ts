@@ -1,8 +1,17 @@
+import { LinguaError } from "./error.js";
+
 /** The samples a second that Lingua takes speech in, unless a session says otherwise. */
 export const SAMPLE_RATE = 16_000;
 
 /** Speech: 16-bit samples, or bytes of another form (length-prefixed Opus, WAV). */
 export type Audio = Int16Array | Uint8Array;
+
+/** Says at once what would only be heard as noise. */
+export function checkAudio(audio: Audio): void {
+  if (audio instanceof Int16Array || audio instanceof Uint8Array) return;
+  const given = Object.prototype.toString.call(audio).slice(8, -1);
+  throw new LinguaError("BAD_OPTION", `Speech is an Int16Array of samples, or a Uint8Array of bytes, not ${given}. Floats: Int16Array.from(floats, (one) => one * 32767).`);
+}
 
 export function toBytes(audio: Audio): Uint8Array<ArrayBuffer> {
   // A copy: whoever said it may write into its samples again.

@@ -5,7 +5,7 @@ import type { Door } from "./door.js";
 import { Emitter, type Until } from "./emitter.js";
 import { LinguaError } from "./error.js";
 import type { Backpressure, ErrorFrame, FromSpeaker, InitSession, MissingResult, PipelineWanted, SessionOpened, ToSpeaker, TranslationResult, Utterance } from "./messages.js";
-import { type Audio, SAMPLE_RATE, toBase64, toBytes } from "./pcm.js";
+import { type Audio, checkAudio, SAMPLE_RATE, toBase64, toBytes } from "./pcm.js";
 import { Pending } from "./pending.js";
 import { Queue } from "./queue.js";
 import { Room, type SeatOptions } from "./room.js";
@@ -84,6 +84,8 @@ const MOST_BACKLOG_S = 60;
 const MOST_UNSENT_BYTES = 256 * 1024;
 const MOST_OUTCOMES = 1_000;
 const LOOK_MS = 50;
+const BURST_MS = 100;
+const MOST_BURST = 10;
 const PAUSE_MS = 5_000;
 
 /** One who speaks: speech in, captions and spoken translations out. Comes back by itself after a lost socket, and goes on. */
@@ -104,9 +106,11 @@ export class Session extends Emitter<SessionEvents> {
   #glossary: readonly string[] | undefined;
   #isBinary = false;
   #hasSaid = false;
-  #nextIndex = 0;
+  #hasTranslated = false;
+  #nextIndex: number;
   #pausedUntil = 0;
   #state: SessionState = "connecting";
+  #endedBy: LinguaError | undefined;
   #room: Room | null = null;
   #heardAt = 0;
   #beating: ReturnType<typeof setInterval> | undefined;
@@ -114,7 +118,7 @@ export class Session extends Emitter<SessionEvents> {
   /** @internal Sessions come from `lingua.session()`. */
   constructor(door: Door, options: SessionOptions) {
     super();
-    const to = typeof options.to === "string" ? [options.to] : [...options.to];
+    const to = typeof options.to === "string" ? [options.to] : [...(options.to ?? [])];
     if (!options.from || !to.length || !to.every(Boolean)) throw new LinguaError("BAD_OPTION", 'Say which language is spoken and which is wanted: { from: "en", to: "es" }.');
     if (options.twoWay && to.length > 1) throw new LinguaError("BAD_OPTION", "A two-way session has two languages: from, and one to.");
     this.from = options.from;
@@ -123,6 +127,8 @@ export class Session extends Emitter<SessionEvents> {
     this.#isStreaming = options.streaming ?? true;
     this.#resumeToken = options.resumeToken ?? "";
     this.#glossary = options.glossary;
+    // A session that is gone on with has used numbers of its own: of later ones nobody has.
+    this.#nextIndex = options.resumeToken ? Date.now() : 0;
     const rate = options.sampleRate ?? SAMPLE_RATE;
     this.#backlog = new Backlog({ mostBytes: rate * 2 * MOST_BACKLOG_S });
     this.#connection = new Connection(door, "/ws/session", {}, options);
@@ -164,6 +170,7 @@ export class Session extends Emitter<SessionEvents> {
 
   /** Says speech as it is spoken. A pause ends an utterance; so does `endUtterance`. What is said while the socket is away is kept for a minute. */
   say(audio: Audio): void {
+    checkAudio(audio);
     if (audio.byteLength === 0) return;
     this.#say(toBytes(audio), false);
   }
@@ -178,21 +185,24 @@ export class Session extends Emitter<SessionEvents> {
     const over = new AbortController();
     const off = this.#connection.on("closed", () => over.abort());
     const until = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
-    const pieces = (async function* () {
-      yield* source;
-    })();
-    // A source that gives nothing now would hold up its end: it is left alone.
+    const pieces = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+    // A source that gives nothing now does not hold up the end.
     const aborted = new Promise<null>((resolve) => until.addEventListener("abort", () => resolve(null), { once: true }));
+    let [since, count] = [Date.now(), 0];
     try {
       while (!until.aborted && !this.#connection.hasEnded) {
         const next = await Promise.race([pieces.next(), aborted]);
         if (next === null || next.done) break;
         await this.ready({ signal: until }).catch(() => {});
         if (!until.aborted) this.say(next.value);
+        count += 1;
+        if (Date.now() - since > BURST_MS) [since, count] = [Date.now(), 0];
+        // A source that never waits would let nobody be heard: not the server, which asks for less.
+        else if (count % MOST_BURST === 0) await new Promise((resolve) => setTimeout(resolve, 1));
       }
     } finally {
       off();
-      void pieces.return(undefined);
+      void pieces.return?.();
       if (!this.#connection.hasEnded) this.endUtterance();
     }
   }
@@ -208,12 +218,14 @@ export class Session extends Emitter<SessionEvents> {
 
   /** Says one whole utterance and waits for what it means. Not in a session in which one also speaks. */
   async translate(audio: Audio, { signal, from, to, audioFormat, sampleRate, pipeline, deadlineMs }: UtteranceOptions = {}): Promise<TranslationResult> {
+    checkAudio(audio);
     signal?.throwIfAborted();
     if (this.#hasSaid) throw new LinguaError("MIXED_INPUT", "This session is spoken to piece by piece. Open another for whole utterances.");
     if (this.to.length > 1) throw new LinguaError("BAD_OPTION", "One answer has one language: open a session with one, or speak and read its captions.");
     await this.opened;
     signal?.throwIfAborted();
     if (this.#connection.hasEnded) throw closedError();
+    this.#hasTranslated = true;
     const index = this.#nextIndex;
     this.#nextIndex += 1;
     const frame: Utterance = {
@@ -227,8 +239,8 @@ export class Session extends Emitter<SessionEvents> {
       audio_format: audioFormat ?? this.#options.audioFormat ?? "pcm16",
       sample_rate: sampleRate ?? this.#options.sampleRate ?? SAMPLE_RATE,
       // Said again on another socket it is the same utterance.
-      request_id: crypto.randomUUID(),
-      trace_id: crypto.randomUUID(),
+      request_id: drawId(),
+      trace_id: drawId(),
     };
     if (pipeline) frame.pipeline = pipeline;
     if (deadlineMs !== undefined) frame.deadline_ms = deadlineMs;
@@ -263,7 +275,7 @@ export class Session extends Emitter<SessionEvents> {
       this.on("closed", ({ error }) => queue.end(error)),
     ];
     queue.onEnd = () => offs.forEach((off) => off());
-    if (this.#state === "closed" || queue.hasEnded) queue.end();
+    if (this.#state === "closed") queue.end(this.#endedBy);
     return queue;
   }
 
@@ -307,7 +319,7 @@ export class Session extends Emitter<SessionEvents> {
 
   #say(bytes: Uint8Array<ArrayBuffer>, isFinal: boolean): void {
     if (this.#connection.hasEnded) throw closedError();
-    if (this.#nextIndex > 0) throw new LinguaError("MIXED_INPUT", "This session says whole utterances. Open another to speak piece by piece.");
+    if (this.#hasTranslated) throw new LinguaError("MIXED_INPUT", "This session says whole utterances. Open another to speak piece by piece.");
     this.#hasSaid = true;
     const { chunk, droppedBytes } = this.#backlog.add(bytes, isFinal);
     if (droppedBytes) this.emit("dropped", { bytes: droppedBytes });
@@ -437,10 +449,16 @@ export class Session extends Emitter<SessionEvents> {
   #end(error: LinguaError | undefined): void {
     clearInterval(this.#beating);
     this.#state = "closed";
+    this.#endedBy = error;
     this.#pending.end(error ?? closedError());
     this.emit("closed", { error });
     this.finish(error);
   }
+}
+
+/** A name nobody else draws; `crypto.randomUUID` is for pages of https alone. */
+function drawId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function closedError(): LinguaError {

@@ -27,9 +27,19 @@ test("a token and a ticket are one too many", () => {
 });
 
 test("a session needs its languages", () => {
-  assert.throws(() => connect().session({ from: "en" }), TypeError);
+  assert.throws(() => connect().session({ from: "en" }), { code: "BAD_OPTION" });
   assert.throws(() => connect().session({ from: "en", to: [] }), { code: "BAD_OPTION" });
   assert.throws(() => connect().session({ from: "", to: "es" }), { code: "BAD_OPTION" });
+});
+
+test("speech in another form than samples or bytes is refused, with what to write", async (t) => {
+  const session = connect({ url: "http://127.0.0.1:1" }).session({ from: "en", to: "es" });
+  t.after(() => session.close());
+  for (const audio of [new Float32Array(10), [1, 2], "speech", new ArrayBuffer(4), undefined]) {
+    assert.throws(() => session.say(audio), { code: "BAD_OPTION", message: /Int16Array/ });
+    await assert.rejects(session.translate(audio), { code: "BAD_OPTION" });
+  }
+  await assert.rejects(session.speak([new Float32Array(10)]), { code: "BAD_OPTION" });
 });
 
 test("a loop ends with what it runs over, having read what was told", async () => {
