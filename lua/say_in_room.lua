@@ -12,6 +12,8 @@ Returns  {1, index, language…}  in no order
 ]]
 local state, members = KEYS[1], KEYS[2]
 local member_id, own_index, draws = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
+-- Who numbers its utterances from further on is not followed: beyond 2^53 all numbers are one.
+local FAR = 2 ^ 52
 local had = redis.call('HGET', members, member_id)
 if not had or redis.call('EXISTS', state) == 0 then
   return {0, 'unknown'}
@@ -25,7 +27,7 @@ for at = 1, #fields, 2 do
   if lang and (lang ~= own_lang or value > 1) then
     langs[#langs + 1] = lang
   elseif field == 'next_index' then
-    index = math.max(value, own_index)
+    index = own_index < FAR and math.max(value, own_index) or value
   end
 end
 if draws then

@@ -12,7 +12,7 @@ from sockets.wire import PROTOCOL_VERSION, Message, check_levels, find_type
 
 # Languages one utterance may be translated to.
 MOST_TARGETS = 32
-Index = Annotated[int, Meta(ge=0, le=2**52)]
+Index = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 # As in the header of a WAV file.
 SampleRate = Annotated[int, Meta(ge=4_000, le=384_000)]
 # Of PCM16 in chunks, which are kept for as long as somebody speaks.
@@ -76,7 +76,7 @@ class ResultAck(Message, frozen=True, tag="result_ack"):
     """The speaker has every answer up to this utterance."""
 
     session_id: ShortText
-    utterance_index: Annotated[int, Meta(ge=0, le=2**53)]
+    utterance_index: Index
 
 
 class UpdateSession(Message, frozen=True, tag="session_update"):
@@ -123,7 +123,7 @@ class CancelUtterance(Message, frozen=True, tag="utterance_cancel"):
     """No answer is wanted any more; without an index, to what is being said."""
 
     session_id: str
-    utterance_index: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    utterance_index: Index | None = None
 
 
 class ClientHeartbeat(Message, frozen=True, tag="client_heartbeat"):

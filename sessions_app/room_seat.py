@@ -117,6 +117,7 @@ class RoomSeat:
                 self._say(room_frames.tell_members(event.room))
             case RoomEnded():
                 self.abandon()
+                self._rooms.seats.drop(self._opened.session_id)
                 self._say(room_messages.RoomExpired(room_code=event.room_code, message=_OVER))
             case Caption():
                 self._show(event)

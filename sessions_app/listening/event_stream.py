@@ -4,6 +4,7 @@ A view of Django's would hold a thread for as long as somebody listens.
 """
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 from urllib.parse import parse_qs
@@ -82,13 +83,26 @@ class CaptionStream:
             await self._seats.listen(
                 listener, room_code=room_code, lang=lang, after=after, peer=peer
             )
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         except Refusal as refusal:
             await respond(send, refuse(refusal))
             return
-        except OSError:
+        try:
+            with contextlib.suppress(OSError):
+                await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+                await self._stream(peer, receive, queue)
+        finally:
+            # However it ended, in the midst of a word or before the first.
+            await asyncio.shield(self._leave(listener))
+
+    async def _leave(self, listener: Listener) -> None:
+        try:
             await self._seats.leave(listener)
-            return
+        except Refusal as refusal:
+            # Redis does not answer; the seat ends with the instance, or its room.
+            _logger.warning("a lost listener was not recorded: %s", refusal)
+
+    async def _stream(self, peer: Peer, receive: Any, queue: EventQueue) -> None:
+        """Send what the queue has until one side leaves."""
         if peer.admission is not None:
             peer.admission.attend(queue.evict)
         self._open.add(queue)
@@ -104,11 +118,6 @@ class CaptionStream:
             self._open.discard(queue)
             for task in tasks:
                 task.cancel()
-            try:
-                await self._seats.leave(listener)
-            except Refusal as refusal:
-                # Redis does not answer; the seat ends with the instance, or its room.
-                _logger.warning("a lost listener was not recorded: %s", refusal)
             await asyncio.gather(*tasks, return_exceptions=True)
 
 

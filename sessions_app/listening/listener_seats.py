@@ -1,5 +1,6 @@
 """Those who listen in rooms at this instance: each room is heard once, however many they are."""
 
+import asyncio
 import collections
 import contextlib
 import logging
@@ -21,12 +22,17 @@ _logger = logging.getLogger(__name__)
 _OVER = "The room is over."
 # Captions are numbered by the clock of Redis.
 _CLOCKS_APART_MS = 60_000
+# A browser comes back two seconds after its stream ended.
+_LINGER_S = 5.0
 
 
 class ListenerSeats:
     """Seats listeners, lets them choose a language, and brings them what is said."""
 
-    def __init__(self, *, rooms: Rooms, captions: Captions, metrics: Metrics) -> None:
+    def __init__(
+        self, *, rooms: Rooms, captions: Captions, metrics: Metrics, linger_s: float = _LINGER_S
+    ) -> None:
+        self._linger_s = linger_s
         self._rooms = rooms
         self._captions = captions
         self._metrics = metrics
@@ -71,9 +77,24 @@ class ListenerSeats:
     async def leave(self, listener: Listener) -> None:
         """A listener goes, or its socket is gone.
 
+        The last of a language may be back in a moment: its seat stays, so that what is said
+        meanwhile is asked for.
+
         :raises DependencyDown: Redis did not answer
         """
-        await self._free(listener, self._stand_up(listener))
+        code = self._stand_up(listener)
+        hall = self._halls.get(code)
+        if hall is None or hall.has(listener.lang) or not self._linger_s:
+            await self._free(listener, code)
+            return
+        await self._empty(code, hall)
+        self._background.run(self._free_later(listener, code), name="a seat's end")
+
+    async def _free_later(self, listener: Listener, code: str) -> None:
+        await asyncio.sleep(self._linger_s)
+        with contextlib.suppress(DependencyDown):
+            # Where Redis does not say so, that seat ends with its room.
+            await self._leave_seat(listener, code)
 
     def end(self, hall: "_Hall", *, code: str) -> None:
         """A room is over: tell who listened."""
@@ -139,7 +160,7 @@ class ListenerSeats:
             await self._free(listener, former)
         meant = peer.principal.room_id if peer.principal is not None else ""
         if meant and meant != room.room_id:
-            await self.leave(listener)
+            await self._free(listener, self._stand_up(listener))
             raise RoomUnknown
 
     async def _move(self, listener: Listener, *, lang: str, after: str) -> None:
@@ -226,6 +247,10 @@ class _Hall:
         if not same:
             del self._by_lang[listener.lang]
         return True
+
+    def has(self, lang: str) -> bool:
+        """Say whether somebody listens in a language here."""
+        return lang in self._by_lang
 
     def list_all(self) -> list[Listener]:
         return [listener for same in self._by_lang.values() for listener in same]

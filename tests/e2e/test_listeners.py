@@ -352,3 +352,20 @@ async def test_a_member_chooses_another_language(
             {"type": "room_language", "room_code": host.room_code, "preferred_lang": "auto"}
         )
         assert (await guest.next("error"))["code"] == "INVALID_MESSAGE"
+
+
+@pytest.mark.req("RM3")
+async def test_the_last_of_a_language_who_is_back_in_a_moment_missed_nothing(
+    lingua: Lingua, languages: tuple[str, str]
+) -> None:
+    async with nodes_of(lingua, languages) as node, Host.host(lingua, languages) as host:
+        async with ListeningPeer.open(lingua.url(LISTEN), host.room_code, languages[1]) as first:
+            await say(host, node, 0, "before")
+            last = await first.caption()
+        await host.check_alive()
+        await say(host, node, 1, "meanwhile")
+        async with ListeningPeer.connect(lingua.url(LISTEN)) as again:
+            await again.listen(host.room_code, languages[1], after=last["caption_id"])
+            assert (await again.caption())["text"] == "meanwhile"
+        # Nobody comes back for good: then nobody is asked for it.
+        await eventually(lambda: count(lingua, f"{{room:{host.room_code}}}:listeners") == 0)

@@ -184,6 +184,18 @@ async def test_what_is_said_is_for_the_languages_of_others(stores: Stores) -> No
     assert await rooms.say("000000", member_id="s-1", own_index=0) is None
 
 
+@pytest.mark.req("RM3")
+async def test_who_numbers_from_far_on_uses_up_no_numbers_of_others(stores: Stores) -> None:
+    await stores.rooms.create(make_room(), make_member())
+    said = [
+        await stores.rooms.say(CODE, member_id="s-1", own_index=own)
+        for own in (2**53 - 1, 0, 2**52, 2**52 - 1, 0)
+    ]
+
+    indices = [each.utterance_index for each in said if each]
+    assert indices == [0, 1, 2, 2**52 - 1, 2**52]
+
+
 @pytest.mark.req("RM6")
 async def test_captions_are_kept_without_speech_for_who_joins_late(stores: Stores) -> None:
     await stores.rooms.create(make_room(), make_member())

@@ -1,6 +1,7 @@
 """Captions as server-sent events: alive while nothing is said, over when one side leaves (RM6)."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -30,6 +31,7 @@ class Caller:
 
     def __init__(self, scene: Scene, *, heartbeat_s: float = _NEVER_S) -> None:
         self.sent: list[dict[str, Any]] = []
+        self.breaks_by: type[BaseException] | None = None
         self._gone = asyncio.Event()
         self.stream = CaptionStream(
             seats=scene.seats,
@@ -56,6 +58,8 @@ class Caller:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: dict[str, Any]) -> None:
+        if self.breaks_by is not None:
+            raise self.breaks_by
         self.sent.append(message)
 
 
@@ -77,6 +81,21 @@ async def test_a_stream_ends_when_its_listener_hangs_up_and_its_seat_is_free(sce
 
     caller.hang_up()
     await serving
+
+    assert await scene.find_wanted(room.code) == set()
+
+
+@pytest.mark.parametrize("how", [RuntimeError, OSError, asyncio.CancelledError])
+async def test_a_stream_that_breaks_before_its_first_word_leaves_no_seat(
+    scene: Scene, how: type[BaseException]
+) -> None:
+    room = await scene.open_room()
+    caller = Caller(scene)
+    caller.breaks_by = how
+    serving = caller.ask(room.code)
+
+    with contextlib.suppress(RuntimeError, asyncio.CancelledError):
+        await serving
 
     assert await scene.find_wanted(room.code) == set()
 
