@@ -120,4 +120,6 @@ def _lives(client: Any, timer: str, root: str) -> bool:
         session_id, job_id = about
         state = client.hget(f"{root}{{session:{session_id}}}:job:{job_id}", "state")
         return state not in {None, "RELEASED"}
+    if kind == "room":
+        return bool(client.exists(f"{root}{{room:{about[0]}}}:state"))
     return bool(client.exists(f"{root}{{node:{about[0]}}}:info"))

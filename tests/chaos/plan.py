@@ -35,12 +35,16 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How many there are of each; with `streams` half of the speakers stream."""
+    """How many there are of each; with `streams` half of the speakers stream.
+
+    Who is in a room is dropped with the speakers.
+    """
 
     instances: int = 3
     nodes: int = 100
     speakers: int = 200
     streams: bool = True
+    rooms: int = 4
 
 
 def draw_plan(*, seed: int, seconds: float, size: Size) -> list[Fault]:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import redis
@@ -20,6 +21,7 @@ from tests.chaos.leftovers import LeaseWatch, describe_job, find_leftovers
 from tests.chaos.peers import ChaosNode, ChaosPeer, ChaosSpeaker
 from tests.chaos.plan import Fault, Size, draw_plan
 from tests.chaos.records import Records
+from tests.chaos.rooms import ChaosRoom
 from tests.chaos.scene import ACK_S, PREFIX, RUN_S, Scene
 from tests.chaos.streaming_speakers import StreamingSpeaker
 from tests.chaos.table import describe
@@ -55,6 +57,8 @@ class Chaos:
             )
             for number in range(size.speakers)
         ]
+        self.rooms = [ChaosRoom(number, **common) for number in range(size.rooms)]
+        self._in_rooms = [peer for room in self.rooms for peer in room.peers]
         self.faults = draw_plan(seed=seed, seconds=seconds, size=size)
         self.violations: list[Violation] = []
         self._begun_s = 0.0
@@ -70,10 +74,13 @@ class Chaos:
                 talking = group.create_task(self._report())
                 await self._join(group, self.nodes)
                 await self._join(group, self.speakers)
+                await self._join(group, self._in_rooms)
+                await asyncio.gather(*(room.is_open.wait() for room in self.rooms))
                 self._begun_s = time.monotonic()
                 await self._do_faults()
                 await self._settle()
-                for peer in (*self.speakers, *self.nodes):
+                await asyncio.gather(*(room.settle() for room in self.rooms))
+                for peer in (*self.speakers, *self._in_rooms, *self.nodes):
                     await peer.leave()
                 watching.cancel()
                 talking.cancel()
@@ -81,14 +88,13 @@ class Chaos:
         finally:
             await asyncio.to_thread(self.scene.end)
         self.violations += check(self.records, spans=SPANS)
+        self.violations += [each for room in self.rooms for each in room.violations]
         self.violations += [
             Violation(promise="no fault in a log", what=f"{count} times {text}")
             for text, count in Counter(self.scene.tracebacks).items()
         ]
 
-    async def _join(
-        self, group: asyncio.TaskGroup, peers: "list[ChaosNode] | list[ChaosSpeaker]"
-    ) -> None:
+    async def _join(self, group: asyncio.TaskGroup, peers: Sequence[ChaosPeer]) -> None:
         for number, peer in enumerate(peers):
             group.create_task(peer.live())
             if number % _JOINING_AT_ONCE == 0:
@@ -115,6 +121,9 @@ class Chaos:
         peers: list[ChaosPeer] = [*(self.nodes if fault.kind == plan.DROP_NODES else self.speakers)]
         for position in fault.targets:
             peers[position].drop(away_s=fault.lasts_s)
+        if fault.kind == plan.DROP_SPEAKERS:
+            for peer in self._in_rooms[fault.targets[0] % 2 :: 2]:
+                peer.drop(away_s=fault.lasts_s)
 
     async def _settle(self) -> None:
         """Wait until every utterance has its answer, or will have none."""
@@ -183,9 +192,10 @@ def main() -> int:
     )
     parser.add_argument("--nodes", type=int, default=named.get("CHAOS_NODES", "100"))
     parser.add_argument("--speakers", type=int, default=named.get("CHAOS_SPEAKERS", "200"))
+    parser.add_argument("--rooms", type=int, default=named.get("CHAOS_ROOMS", "4"))
     options = parser.parse_args()
     seconds, seed = options.seconds, options.seed
-    size = Size(nodes=options.nodes, speakers=options.speakers)
+    size = Size(nodes=options.nodes, speakers=options.speakers, rooms=options.rooms)
     _say(f"chaos for {seconds:g} s with CHAOS_SEED={seed}")
     with tempfile.TemporaryDirectory(prefix="lingua-chaos-") as directory:
         chaos = Chaos(directory=Path(directory), seed=seed, seconds=seconds, size=size)

@@ -30,6 +30,7 @@ def describe(chaos: "Chaos") -> str:
         ("attempts heard while spoken", str(words.streams)),
         ("partial translations", str(len(words.grown))),
         ("sessions resumed", str(sum(speaker.moves for speaker in chaos.speakers))),
+        ("rooms, utterances heard in them", _describe_rooms(chaos)),
         ("nodes back on another socket", str(sum(node.moves for node in chaos.nodes))),
         ("moments leases were counted", str(chaos.records.samples)),
         ("exit codes of drained instances", _join(Counter(chaos.scene.exit_codes))),
@@ -41,6 +42,11 @@ def describe(chaos: "Chaos") -> str:
         lines.append(f"  {each.promise}: {each.what}")
         lines += [f"    {what}" for what in _tell(chaos.records, each.what)]
     return "\n".join([*lines, ""])
+
+
+def _describe_rooms(chaos: "Chaos") -> str:
+    heard = {said for room in chaos.rooms for peer in room.peers for said in peer.texts}
+    return f"{len(chaos.rooms)}, {len(heard)}"
 
 
 def _tell(records: Records, what: str) -> list[str]:

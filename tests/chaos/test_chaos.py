@@ -9,9 +9,9 @@ from tests.chaos.run import Chaos
 from tests.chaos.table import describe
 
 
-@pytest.mark.req("X6", "G5", "R1", "I6", "I-8", "I-23", "SP7")
+@pytest.mark.req("RM1", "RM2", "X6", "G5", "R1", "I6", "I-8", "I-23", "SP7")
 async def test_nothing_promised_is_broken_in_a_short_chaos(tmp_path: Path) -> None:
-    size = Size(nodes=12, speakers=16)
+    size = Size(nodes=12, speakers=16, rooms=2)
     chaos = Chaos(directory=tmp_path, seed=1, seconds=18, size=size)
 
     await chaos.run()
@@ -20,3 +20,4 @@ async def test_nothing_promised_is_broken_in_a_short_chaos(tmp_path: Path) -> No
     assert not chaos.violations, describe(chaos)
     assert chaos.records.samples
     assert chaos.records.words.streams
+    assert all(peer.texts for room in chaos.rooms for peer in room.peers)
