@@ -107,6 +107,7 @@ PACERS = {
     "tests/chaos/peers.py:_beat": "a heartbeat now and then",
     "tests/chaos/peers.py:_run": "nodes work for a while",
     "tests/chaos/peers.py:_speak": "speakers who pause between utterances",
+    "tests/chaos/rooms.py:_speak": "members who pause between utterances",
     "tests/chaos/run.py:_join": "peers join a few at a time",
     "tests/chaos/run.py:_do_faults": "faults have their moments",
     "tests/chaos/run.py:_report": "a line of progress now and then",
