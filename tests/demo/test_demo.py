@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from lingua.commands.demo import DemoFailed, run_program
 from lingua.settings.embedded_redis import find_free_port
 from tests.manage import ROOT, clear_environment, run
+from tests.waiting import eventually
 
 
 @pytest.mark.req("J5", "N1", "J13")
@@ -50,6 +52,39 @@ async def test_the_demonstration_tells_a_pipe_at_once_and_ends_when_told(tmp_pat
     assert told[0].startswith("Starting Redis")
     assert "  heard       Go forward ten meters.\n" in told
     assert code == 0
+
+
+@pytest.mark.req("RE6")
+async def test_somebody_goes_on_speaking_for_the_pages_to_show(tmp_path: Path):
+    port = find_free_port()
+    demo = await asyncio.create_subprocess_exec(
+        *(sys.executable, "manage.py", "demo", "--port", str(port), "--talkers", "1"),
+        cwd=ROOT,
+        # It is asked again and again here.
+        env=clear_environment(LINGUA_VAR_DIR=str(tmp_path), LINGUA_REQUESTS_PER_SECOND="1000"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert demo.stdout is not None
+    told = ""
+    try:
+        async with asyncio.timeout(180):
+            while "1 speakers go on" not in told:
+                told = (await demo.stdout.readline()).decode()
+                assert told
+            # The first sentence was the demonstration's own.
+            await eventually(
+                lambda: asyncio.to_thread(_count_jobs, port), fits=lambda count: count > 1
+            )
+    finally:
+        demo.terminate()
+        code = await demo.wait()
+
+    assert code == 0
+
+
+def _count_jobs(port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/jobs?state=DONE") as answer:
+        return int(json.load(answer)["count"])
 
 
 async def test_what_goes_wrong_beside_a_program_is_told_and_ends_it():

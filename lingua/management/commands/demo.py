@@ -5,14 +5,16 @@ import json
 import re
 import signal
 import tempfile
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError
+from websockets.exceptions import WebSocketException
 
 from lingua import settings
 from lingua.commands.demo import Clip, DemoFailed, Translated, read_clip, run_program, speak
@@ -23,6 +25,10 @@ _CLIP = settings.CLIPS_DIR / "go_forward_ten_meters.wav"
 _SERVER_WITHIN_S = 60.0
 _NODE_WITHIN_S = 120.0
 _RESULT_WITHIN_S = 60.0
+# Who looks at `/live` sees speech, and who forgets the demonstration has an idle machine.
+_TALKED_FOR_S = 600.0
+_PAUSE_S = 6.0
+_MOST_TALKERS = 8
 _ADDRESS = re.compile(r"http://(\S+)")
 _NODE_ID = re.compile(r"registered as (\S+)")
 
@@ -53,6 +59,14 @@ class Command(BaseCommand):
             help="the scheduler's port (default: %(default)s, from LINGUA_PORT; "
             "a free one with --once, unless LINGUA_PORT is set)",
         )
+        parser.add_argument(
+            "--talkers",
+            type=int,
+            choices=range(_MOST_TALKERS + 1),
+            metavar=f"0-{_MOST_TALKERS}",
+            default=2,
+            help="speakers that go on for ten minutes, for /live to show (default: %(default)s)",
+        )
         parser.add_argument("--server", choices=("daphne", "uvicorn"), default="uvicorn")
 
     def handle(self, *, once: bool, clip: Path, **options: Any) -> None:
@@ -70,6 +84,7 @@ class Command(BaseCommand):
                         once=once,
                         serve=["--port", str(port), "--server", options["server"]],
                         folder=folder,
+                        talkers=options["talkers"],
                     )
                 )
         except DemoFailed as error:
@@ -78,7 +93,9 @@ class Command(BaseCommand):
             if once:
                 raise CommandError("told to end before it was done") from None
 
-    async def _show(self, *, recording: Clip, once: bool, serve: list[str], folder: Path) -> None:
+    async def _show(
+        self, *, recording: Clip, once: bool, serve: list[str], folder: Path, talkers: int
+    ) -> None:
         _end_on_signals()
         say = (lambda _text: None) if once else self._say
         environment = copy_environment(
@@ -120,6 +137,11 @@ class Command(BaseCommand):
                     self.stdout.write(_as_json(translated, _find(_NODE_ID, node)))
                     return
                 self._tell(translated, folder / "translated.wav", url)
+                if talkers:
+                    say(f"\n{talkers} speakers go on for ten minutes; --talkers 0: nobody does.")
+                async with asyncio.TaskGroup() as talking:
+                    for number in range(talkers):
+                        talking.create_task(_keep_talking(url, number=number))
                 await asyncio.Event().wait()
 
     def _say(self, text: str) -> None:
@@ -144,6 +166,29 @@ Everything stays up until Ctrl-C:
   talk        {url.replace("ws", "http", 1)}/talk
   commands    export LINGUA_VAR_DIR={path.parent}   then for instance: python manage.py top"""
         )
+
+
+async def _keep_talking(url: str, *, number: int) -> None:
+    """Say one recording after the other, with pauses, for as long as the demonstration shows it.
+
+    What becomes of a sentence is to be seen on the pages; a refusal ends nothing.
+    """
+    clips = [read_clip(path) for path in sorted(settings.CLIPS_DIR.glob("*.wav"))]
+    begun_s = time.monotonic()
+    await asyncio.sleep(number * _PAUSE_S / 2)
+    said = number
+    while time.monotonic() - begun_s < _TALKED_FOR_S:
+        with suppress(DemoFailed, OSError, WebSocketException):
+            await speak(
+                url=url,
+                clip=clips[said % len(clips)],
+                src_lang="en",
+                tgt_lang="es",
+                show=lambda _heard: None,
+                within_s=_RESULT_WITHIN_S,
+            )
+        said += 1
+        await asyncio.sleep(_PAUSE_S)
 
 
 @contextmanager
