@@ -27,10 +27,11 @@ PROJECTS = {
 }
 TESTS = ("tests", "packages/channels-streams/tests", "packages/lingua-node/tests")
 FOLDERS = (*PACKAGES, "scripts", "bench", *TESTS)
-# Packages that Django looks into, where a file of that name used to be.
+# Packages that Django, or whoever uses one, looks into.
 FILLED = {
     "lingua/settings/__init__.py": "the settings module that programs name",
     "operators/admin/__init__.py": "the admin loads its pages from here",
+    "lingua_node/__init__.py": "authors of nodes write `from lingua_node import Node`",
 }
 VAGUE_NAMES = {"utils", "helpers", "common", "misc", "manager", "base"}
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m lingua_node speech` and `python -m lingua_node simulate`."""
+"""The command line: `lingua-node`, or `python -m lingua_node`."""
 
 import argparse
 import asyncio
@@ -6,11 +6,10 @@ import logging
 import os
 import sys
 
-from lingua_node import mistakes, simulate, speech
+from lingua_node import commands, mistakes, simulate, speech
 from lingua_node.signals import run_until_drained
 from lingua_node.workers import WorkerLost
 
-_URL = "ws://127.0.0.1:5010/ws/node"
 _WRONGLY_CALLED = 2
 _UNAVAILABLE = 69  # os.EX_UNAVAILABLE, which Windows does not name
 _EPILOG = """\
@@ -24,13 +23,16 @@ def main(arguments: list[str] | None = None) -> int:
     level = logging.DEBUG if options.verbose else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("websockets").setLevel(logging.WARNING)
-    options.token = options.token or os.environ.get("LINGUA_NODE_TOKEN")
-    command = {"speech": _speech, "simulate": _simulate}[options.command]
+    if options.command != "speak":
+        options.token = options.token or os.environ.get("LINGUA_NODE_TOKEN")
     try:
-        return command(options)
+        code: int = options.run(options)
+    except KeyboardInterrupt:
+        return 0
     except mistakes.NodeMistake as mistake:
         sys.stderr.write(f"{mistake}\n")
         return _WRONGLY_CALLED
+    return code
 
 
 def _speech(options: argparse.Namespace) -> int:
@@ -72,16 +74,19 @@ def _simulate(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m lingua_node", description="Nodes for a Lingua scheduler.", epilog=_EPILOG
+        prog="lingua-node",
+        description="Write a node for a Lingua scheduler, try it, run it; speak to one.",
+        epilog=_EPILOG,
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    _add_speech(commands)
-    _add_simulate(commands)
+    every = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_commands(every)
+    _add_speech(every)
+    _add_simulate(every)
     return parser
 
 
-def _add_speech(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
+def _add_speech(every: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = every.add_parser(
         "speech",
         help="the reference node: spoken English in, spoken Spanish out",
         description="Recognizes English (pocketsphinx), translates it to Spanish (Apertium) and "
@@ -90,6 +95,7 @@ def _add_speech(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "for Opus, libopus0; says so and ends with code 69 when one is missing.",
         epilog=_EPILOG,
     )
+    parser.set_defaults(run=_speech)
     _add_common(parser)
     parser.add_argument(
         "--slots",
@@ -113,14 +119,15 @@ def _add_speech(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
 
 
-def _add_simulate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
+def _add_simulate(every: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = every.add_parser(
         "simulate",
         help="many fake nodes in one process, for load and for failures",
         description="Connects fake nodes that take real jobs, wait, and answer with made-up texts. "
         "Prints what happened to them as one line of JSON when it ends.",
         epilog=_EPILOG,
     )
+    parser.set_defaults(run=_simulate)
     _add_common(parser)
     parser.add_argument("--nodes", type=_positive, default=10, help="how many (default: 10)")
     parser.add_argument(
@@ -166,7 +173,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url",
         type=_socket_url,
-        default=_URL,
+        default=commands.NODE_URL,
         help="the scheduler's node socket (default: %(default)s)",
     )
     parser.add_argument(

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from lingua_node import machine, messages, mistakes, troubles
+from lingua_node import machine, messages, mistakes, told_address, troubles
 from lingua_node.accepting import AcceptHook
 from lingua_node.backoff import Backoff
 from lingua_node.calls import HandlerCalls
+from lingua_node.hooks import LoadHook, PrewarmHook
 from lingua_node.identity import Identity, Offer, RegistrationRefused
 from lingua_node.intake import AudioForm
 from lingua_node.jobs import Handler, StreamHandler
@@ -73,9 +74,12 @@ class Node:
         mistakes.check_flags(accept_public_jobs=accept_public_jobs, acknowledge=acknowledge)
         mistakes.check_called(usage, name="usage", argument="the number of running jobs")
         mistakes.check_called(takes, name="takes", argument="the job_assign message")
-        self._calls = HandlerCalls(audio=audio, most_unread_bytes=max_unread_bytes)
+        self.calls = HandlerCalls(audio=audio, most_unread_bytes=max_unread_bytes)
         if handler is not None:
             self.job(handler)
+        # Decorators: what is called once before the node connects, and what says how busy it is.
+        self.prewarm = PrewarmHook()
+        self.load = LoadHook(usage)
         self._heartbeat_s = heartbeat_s
         self._drain_timeout_s = drain_timeout_s
         self._max_frame_bytes = max_frame_bytes
@@ -84,12 +88,12 @@ class Node:
         self._link: Link | None = None
         self._was_taken = False  # what was taken once is no mistake in the program
         self._runner = JobRunner(
-            calls=self._calls,
+            calls=self.calls,
             slots=max_concurrent_jobs,
             acknowledge=acknowledge,
             takes=takes,
         )
-        self._offer = Offer(
+        self.offer = Offer(
             services=services,
             languages=languages,
             slots=max_concurrent_jobs,
@@ -99,11 +103,11 @@ class Node:
             features=["job_ack", "resume"] if acknowledge else ["resume"],
         )
         self._identity = Identity(
-            offer=self._offer,
+            offer=self.offer,
             runner=self._runner,
             drain=self.drain,
             hardware=mistakes.check_hardware(hardware),
-            usage=usage,
+            usage=self.load.read,
             node_id=node_id,
         )
         self._backoff = Backoff(
@@ -128,7 +132,7 @@ class Node:
             raise mistakes.NodeMistake(
                 "a handler is a function of one job: write @node.job without parentheses"
             )
-        self._calls.take_handler(handler)
+        self.calls.take_handler(handler)
         return handler
 
     def stream(self, handler: StreamHandler | None = None) -> StreamHandler:
@@ -142,9 +146,9 @@ class Node:
             raise mistakes.NodeMistake(
                 "a handler is a function of one job: write @node.stream without parentheses"
             )
-        self._calls.take_stream_handler(handler)
-        if "streaming" not in self._offer.features:
-            self._offer.features.append("streaming")
+        self.calls.take_stream_handler(handler)
+        if "streaming" not in self.offer.features:
+            self.offer.features.append("streaming")
         return handler
 
     def accept(self, hook: AcceptHook | None = None) -> AcceptHook:
@@ -182,7 +186,7 @@ class Node:
 
         :raises NodeMistake: the node has no such service, or there is no such status
         """
-        self._offer.set_status(service_id=service_id, status=status)
+        self.offer.set_status(service_id=service_id, status=status)
         self._identity.changed.set()
 
     def drain(self) -> None:
@@ -201,6 +205,10 @@ class Node:
 
         :raises NodeMistake: the node cannot work as it is written
         """
+        if (told := told_address.reading.get()) is not None:
+            # A command reads this file, and runs its node itself.
+            told.url, told.token = url, token
+            return
         show_log()
         asyncio.run(run_until_drained(self.serve(url=url, token=token), drain=self.drain))
 
@@ -211,12 +219,13 @@ class Node:
         """
         url = mistakes.check_url(url)
         token = mistakes.check_token(token)
-        if not self._calls.is_ready:
+        if not self.calls.is_ready:
             raise mistakes.NodeMistake(
                 "the node has no handler: put @node.job above the function that does a job"
             )
-        for doubt in mistakes.list_doubts(self._offer.services, self._offer.languages):
+        for doubt in mistakes.list_doubts(self.offer.services, self.offer.languages):
             logger.warning("%s", doubt)
+        await self.prewarm.run()
         await self._identity.load.read(0)
         serving = asyncio.create_task(self._reconnect(url=url, token=token), name="node")
         leaving = asyncio.create_task(self._leave.wait(), name="node leaves")
@@ -292,7 +301,7 @@ class Node:
         self._was_taken = True
         self._backoff.reset()
         self._registered.set()
-        logger.info("registered as %s: %s", self.node_id, self._offer)
+        logger.info("registered as %s: %s", self.node_id, self.offer)
 
     async def _pause(self, seconds: float, trouble: str) -> None:
         """Wait, but not longer than until draining leaves nothing to come back for."""
