@@ -108,6 +108,7 @@ test-redis-kinds: setup  ## Redis 6.2, Debian's and Valkey, with password, user,
 .PHONY: test-deploy
 test-deploy: setup  ## start what deploy/ ships as its files say, and use it
 	@scripts/setup-system deploy
+	@scripts/setup-helm
 	@$(PYTEST) -q tests/deployment
 
 .PHONY: test-properties

@@ -16,6 +16,7 @@ from operators.api import (
     scaling,
     scraping,
     sessions,
+    single_sign_on,
     views,
 )
 from operators.api.navigation import PAGES
@@ -37,6 +38,8 @@ urlpatterns = [
     path("language", set_language, name="set_language"),
     path("logout", LogoutView.as_view(next_page="/dashboard"), name="logout"),
     path("words.js", read_words),
+    path("login/sso", single_sign_on.begin, name="sso"),
+    path("login/sso/done", single_sign_on.finish, name="sso_done"),
     path("metrics", scraping.prometheus),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/stats", views.StatsView.as_view()),

@@ -8,6 +8,7 @@ without the parts around it.
 import dataclasses
 from pathlib import Path
 
+from operators.db.single_sign_on import LoginProvider
 from scheduling.access.access import AccessLimits
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules, RoomLimits
 from scheduling.model.probes import ProbeRules
@@ -111,6 +112,7 @@ class AccessConfiguration:
     credential_ms: int
     check_ms: int
     pairing_code_ms: int
+    single_sign_on: LoginProvider | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

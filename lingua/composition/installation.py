@@ -25,6 +25,7 @@ def install_operators() -> None:
             listen_ticket_ms=access.listen_ticket_ms,
             credential_ms=access.credential_ms,
             history_days=configuration.history.days,
+            single_sign_on=access.single_sign_on,
             keys=Keys(configuration.redis.key_prefix),
             open_connection=functools.partial(
                 open_connection, configuration.redis, metrics=Metrics()

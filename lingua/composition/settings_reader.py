@@ -22,6 +22,7 @@ from lingua.composition.configuration import (
     WatchConfiguration,
 )
 from lingua.settings import clients, pools, rooms
+from operators.db.single_sign_on import LoginProvider
 from scheduling.access.access import AccessLimits
 from scheduling.access.wrong_credentials import WrongCredentialLimits
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules, RoomLimits
@@ -306,6 +307,19 @@ def _read_access() -> AccessConfiguration:
         credential_ms=settings.LINGUA_CREDENTIAL_TTL_S * 1000,
         check_ms=settings.LINGUA_REVOCATION_CHECK_MS,
         pairing_code_ms=round(clients.LINGUA_PAIRING_CODE_S * 1000),
+        single_sign_on=_read_single_sign_on(),
+    )
+
+
+def _read_single_sign_on() -> LoginProvider | None:
+    if not settings.LINGUA_OIDC_ISSUER:
+        return None
+    return LoginProvider(
+        issuer=settings.LINGUA_OIDC_ISSUER,
+        client_id=settings.LINGUA_OIDC_CLIENT_ID,
+        client_secret=settings.LINGUA_OIDC_CLIENT_SECRET,
+        claim=settings.LINGUA_OIDC_CLAIM,
+        roles=settings.OIDC_ROLES_BY_GROUP,
     )
 
 

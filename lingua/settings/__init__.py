@@ -32,6 +32,7 @@ from lingua.settings.judging import *  # noqa: F403 - another one
 from lingua.settings.kept_values import keep_text
 from lingua.settings.languages import *  # noqa: F403 - another one
 from lingua.settings.mirrors import *  # noqa: F403 - another one
+from lingua.settings.oidc import *  # noqa: F403 - another one
 from lingua.settings.private_files import find_socket_path, tighten, write_privately
 from lingua.settings.records import *  # noqa: F403 - a part of this list that has a file of its own
 from lingua.settings.scaling import *  # noqa: F403 - another one

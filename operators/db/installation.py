@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from operators.db.single_sign_on import LoginProvider
 from scheduling.model.shares import Shares
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
@@ -27,6 +28,7 @@ class Installation:
     history_days: int
     keys: Keys
     open_connection: Callable[[], Connection]
+    single_sign_on: LoginProvider | None = None
 
 
 # Views and signals are made by Django, and take no collaborator.
