@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 _NAME_MAX, _SHOWN_MAX, _SUBJECT_MAX, _MOST_GROUPS = 150, 150, 255, 1_000
 
@@ -32,14 +33,14 @@ def check_claims(claims: Mapping[str, Any], trust: LoginProvider) -> str:
     :raises NotAdmitted: the token is another's, or for another, or names nobody
     """
     if str(claims.get("iss", "")).rstrip("/") != trust.issuer.rstrip("/"):
-        raise NotAdmitted("The token was not made by the provider that is trusted here.")
+        raise NotAdmitted(_("The token was not made by the provider that is trusted here."))
     audience = claims.get("aud")
     meant = [audience] if isinstance(audience, str) else audience
     if not isinstance(meant, list) or trust.client_id not in meant:
-        raise NotAdmitted("The token was made for another application.")
+        raise NotAdmitted(_("The token was made for another application."))
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= _SUBJECT_MAX:
-        raise NotAdmitted("The token does not say whose it is.")
+        raise NotAdmitted(_("The token does not say whose it is."))
     return subject
 
 
@@ -65,9 +66,11 @@ def admit(claims: Mapping[str, Any], trust: LoginProvider) -> User:
     with transaction.atomic():
         account = User.objects.filter(username=_name(subject, trust)).first()
         if account is not None and account.has_usable_password():
-            raise NotAdmitted("An account with a password has this name; its owner must rename it.")
+            raise NotAdmitted(
+                _("An account with a password has this name; its owner must rename it.")
+            )
         if account is not None and not account.is_active:
-            raise NotAdmitted("Your account was switched off here.")
+            raise NotAdmitted(_("Your account was switched off here."))
         if account is None and roles:
             account = User(username=_name(subject, trust))
             account.set_unusable_password()
@@ -80,8 +83,11 @@ def admit(claims: Mapping[str, Any], trust: LoginProvider) -> User:
             account.user_permissions.clear()
     if account is None or not roles:
         raise NotAdmitted(
-            f"None of the groups in the claim {trust.claim!r} has a role here. Ask whoever runs"
-            " this server, or your provider of logins."
+            _(
+                "None of the groups in the claim “%(claim)s” has a role here. Ask whoever runs this"
+                " server, or your provider of logins."
+            )
+            % {"claim": trust.claim}
         )
     return account
 

@@ -110,7 +110,7 @@ def test_who_has_no_role_is_told_so_and_has_no_account(who: str) -> None:
     answer = enter(client, who)
 
     assert answer.status_code == 403
-    assert "claim &#x27;groups&#x27; has a role" in answer.content.decode()
+    assert "claim “groups” has a role" in answer.content.decode()
     assert not is_inside(client)
     assert not User.objects.exists()
 
