@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
@@ -92,7 +93,7 @@ def make_catalog(domain: str) -> Catalog:
 
 
 def _find_django(root: Path) -> Iterator[str]:
-    for path in sorted((root / "operators").rglob("*.py")):
+    for path in sorted([*(root / "operators").rglob("*.py"), root / "lingua/serving/urls.py"]):
         yield from _extract(path)
     for path in sorted((root / "templates").rglob("*.html")):
         yield from read_template(path.read_text())
@@ -104,6 +105,7 @@ def _find_in_scripts(root: Path) -> Iterator[str]:
     for path in sorted((root / "operators" / "static" / "operators").glob("*.js")):
         for text in _SCRIPT_SENTENCE.findall(path.read_text()):
             yield json.loads(f'"{text}"')
+    yield from _list_descriptions()
 
 
 def _extract(path: Path) -> Iterator[str]:
@@ -128,6 +130,8 @@ def read_template(text: str) -> Iterator[str]:
     while waiting:
         node = waiting.pop()
         if isinstance(node, TranslateNode):
+            if not node.filter_expression.var.literal:
+                continue
             # Django looks sentences of templates up with each percent sign doubled.
             yield str(node.filter_expression.var.literal).replace("%", "%%")
         elif isinstance(node, BlockTranslateNode):
@@ -143,6 +147,19 @@ def _list_model_names() -> Iterable[str]:
     from operators.models import list_names  # noqa: PLC0415 - after the settings
 
     return list_names()
+
+
+def _list_descriptions() -> Iterator[str]:
+    """Yield what the API's description says, which the page of the API shows."""
+    _set_up()
+    from drf_spectacular.generators import SchemaGenerator  # noqa: PLC0415 - as above
+
+    generator: Any = SchemaGenerator
+    schema = generator().get_schema(request=None, public=True)
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            told = [operation, *operation.get("parameters", ()), *operation["responses"].values()]
+            yield from (each.get("description", "") for each in told)
 
 
 def _set_up() -> None:

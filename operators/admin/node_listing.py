@@ -51,6 +51,20 @@ _TITLES = {
     "heartbeat": _("Heartbeat"),
 }
 
+# What a node's status and standing are called; beside them there is nothing to be translated.
+_STATES = {
+    "Ready": _("Ready"),
+    "Degraded": _("Degraded"),
+    "Draining": _("Draining"),
+    "Cordoned": _("Cordoned"),
+    "Offline": _("Offline"),
+    "Registering": _("Registering"),
+    "good": _("good"),
+    "probation": _("probation"),
+    "quarantine": _("quarantine"),
+    "trial": _("trial"),
+}
+
 
 class ListChoice(msgspec.Struct, frozen=True):
     """One link beside the list, or above it."""
@@ -116,7 +130,9 @@ def _list_choices(name: str, nodes: Sequence[Json], asked: QueryDict) -> list[Li
     chosen = asked.get(name, "")
     return [
         ListChoice(
-            text=value or str(_("All")), query=_query(asked, name, value), selected=value == chosen
+            text=str(_STATES.get(value, value) or _("All")),
+            query=_query(asked, name, value),
+            selected=value == chosen,
         )
         for value in ("", *values)
     ]

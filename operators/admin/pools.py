@@ -53,9 +53,12 @@ class OwnedPoolForm(PoolFields):
     )
 
     languages = WordsField(
-        required=False, help_text=_("Languages a node must know, for instance: en de. Empty: any.")
+        label=_("Languages"),
+        required=False,
+        help_text=_("Languages a node must know, for instance: en de. Empty: any."),
     )
     nodes = WordsField(
+        label=_("Nodes"),
         required=False,
         help_text=_("Of a tenant pool: ids of the only nodes in it. Empty: any that qualifies."),
     )

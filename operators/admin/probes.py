@@ -25,7 +25,9 @@ else:
 class SpeechProbeForm(ProbeFields):
     """Words as words, the clip as a file."""
 
-    words = WordsField(help_text=_("All of them must be heard: few and plain ones."))
+    words = WordsField(
+        label=_("Words"), help_text=_("All of them must be heard: few and plain ones.")
+    )
     clip_file = forms.FileField(
         label=_("Clip"),
         required=False,

@@ -104,6 +104,7 @@ class ApiTokenForm(ApiTokenFields):
     """Scopes as boxes to tick."""
 
     scopes = forms.MultipleChoiceField(
+        label=_("Scopes"),
         choices=[(scope.value, scope.value) for scope in API_SCOPES],
         widget=forms.CheckboxSelectMultiple,
     )

@@ -7,7 +7,7 @@ const schema = await answer.json();
 
 function listQuestions(operation) {
   const asks = (operation.parameters ?? []).map((entry) =>
-    make("li", {}, make("code", {}, entry.name), ` ${entry.in}${entry.required ? t(", required") : ""}`, entry.description ? `: ${entry.description}` : ""));
+    make("li", {}, make("code", {}, entry.name), ` ${entry.in}${entry.required ? t(", required") : ""}`, entry.description ? `: ${t(entry.description)}` : ""));
   return asks.length ? make("ul", {}, ...asks) : null;
 }
 
@@ -15,7 +15,7 @@ function listAnswers(operation) {
   const rows = Object.entries(operation.responses).map(([status, response]) => {
     const { examples } = response.content?.["application/json"] ?? {};
     const shown = Object.values(examples ?? {}).map((one) => make("pre", {}, JSON.stringify(one.value, null, 2)));
-    return make("li", {}, make("b", {}, status), ` ${response.description}`, ...shown);
+    return make("li", {}, make("b", {}, status), ` ${t(response.description || "")}`, ...shown);
   });
   return make("details", {}, make("summary", {}, t("Answers")), make("ul", { class: "plain" }, ...rows));
 }
@@ -35,7 +35,7 @@ find("#paths").replaceChildren(
   ...Object.entries(schema.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) =>
     make("section", { class: "card" },
       make("h2", {}, make("code", {}, `${method.toUpperCase()} ${path}`)),
-      make("p", {}, operation.description ?? ""),
+      make("p", {}, t(operation.description ?? "")),
       listQuestions(operation), listAnswers(operation),
       method === "get" && !path.includes("{") ? tryIt(path) : null))),
 );
