@@ -43,6 +43,24 @@ async def test_what_a_reader_gave_back_is_the_next_of_another(layer, peer):
     assert taken + rest == list(range(5))
 
 
+async def test_giving_back_twice_changes_nothing(layer, peer):
+    """As after a reply that was lost: what is another reader's by then stays there."""
+    for n in range(3):
+        await peer.send("work", {"type": "x", "n": n})
+    reader, connections = layer._reader("work"), layer._resources().connections
+    stream = layer._keys.stream("work:work")
+    read = ("XREADGROUP", "GROUP", "readers", reader._consumer, "COUNT", 2, "STREAMS", stream, ">")
+    ((_, entries),) = await connections.command(*read)
+    reader._returning = ids = [entry_id for entry_id, _ in entries]
+    await reader._give_back_rest(leaves=True)
+    reader._returning = list(ids)
+    await reader._give_back_rest(leaves=True)
+    assert (await receive(peer, "work"))["n"] == 0
+    reader._returning = list(ids)
+    await reader._give_back_rest(leaves=True)
+    assert [(await receive(peer, "work"))["n"] for _ in range(2)] == [1, 2]
+
+
 async def test_a_reader_that_waits_is_woken_by_what_another_gave_back(make_layer: MakeLayer):
     # Longer than the test may take: nothing but being woken brings the message.
     layer, other = make_layer(), make_layer(block_ms=120_000)

@@ -18,7 +18,9 @@ local first = 3
 
 local entries = {}
 for i = first, #ARGV do
-  local entry = redis.call('XRANGE', queue, ARGV[i], ARGV[i])[1]
+  -- Given back already by a call whose reply was lost: it is in the queue, or another's by now.
+  local held = redis.pcall('XPENDING', queue, group, ARGV[i], ARGV[i], 1, consumer)
+  local entry = not held.err and #held > 0 and redis.call('XRANGE', queue, ARGV[i], ARGV[i])[1]
   if entry then
     entries[#entries + 1] = entry
   end
