@@ -8,7 +8,7 @@ without the parts around it.
 import dataclasses
 from pathlib import Path
 
-from operators.db.single_sign_on import LoginProvider
+from operators.db.login_provider import LoginProvider
 from scheduling.access.access import AccessLimits
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules, RoomLimits
 from scheduling.model.probes import ProbeRules

@@ -22,7 +22,7 @@ from lingua.composition.configuration import (
     WatchConfiguration,
 )
 from lingua.settings import clients, pools, rooms
-from operators.db.single_sign_on import LoginProvider
+from operators.db.login_provider import LoginProvider
 from scheduling.access.access import AccessLimits
 from scheduling.access.wrong_credentials import WrongCredentialLimits
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules, RoomLimits

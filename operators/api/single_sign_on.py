@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from operators.db.installation import get_installation
-from operators.db.single_sign_on import LoginProvider, NotAdmitted, admit
+from operators.db.login_provider import LoginProvider
+from operators.db.single_sign_on import NotAdmitted, admit
 
 _logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from operators.db.single_sign_on import LoginProvider
+from operators.db.login_provider import LoginProvider
 from scheduling.model.shares import Shares
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection

@@ -1,6 +1,5 @@
 """Who an operator is whom a provider of logins vouches for, and what that one may do (RE10)."""
 
-import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,18 +8,9 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from operators.db.login_provider import LoginProvider
+
 _NAME_MAX, _SHOWN_MAX, _SUBJECT_MAX, _MOST_GROUPS = 150, 150, 255, 1_000
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class LoginProvider:
-    """A provider of logins, and what its claims are worth here: roles by group."""
-
-    issuer: str
-    client_id: str
-    client_secret: str = dataclasses.field(repr=False)
-    claim: str
-    roles: Mapping[str, str]
 
 
 class NotAdmitted(Exception):

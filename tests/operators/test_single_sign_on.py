@@ -13,7 +13,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from lingua.settings.embedded_redis import find_free_port
-from operators.db.single_sign_on import LoginProvider, NotAdmitted, admit
+from operators.db.login_provider import LoginProvider
+from operators.db.single_sign_on import NotAdmitted, admit
 from operators.models import AuditEntry
 from tests.manage import NO_REDIS, run
 from tests.waiting import wait_until
