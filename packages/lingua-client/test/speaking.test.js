@@ -120,6 +120,26 @@ test("several languages give a caption each", async (t) => {
   assert.deepEqual([...langs].sort(), ["de", "es"]);
 });
 
+test("what was told before a cut is not told again", async (t) => {
+  const wire = await lay(t);
+  // Of several languages none is acknowledged, so the server tells them all again.
+  const session = open(t, { to: ["es", "de"] }, { url: wire.url });
+  await session.opened;
+  const told = [];
+  const speak = async (count) => {
+    const results = session.stream("translation_result");
+    await session.speak(new Clip(clip, QUICK));
+    for (let heard = 0; heard < count; heard += 1) told.push((await results.next()).value);
+  };
+  await speak(2);
+  const back = session.once("opened");
+  wire.cut();
+  assert.equal((await back).resumed, true);
+  await speak(2);
+  const names = told.map(({ utterance_index: index, tgt_lang: lang }) => `${index} ${lang}`);
+  assert.equal(new Set(names).size, 4, names.join());
+});
+
 test("a signal ends a session at once, and every loop over it", async (t) => {
   const stop = new AbortController();
   const session = open(t, { signal: stop.signal });
