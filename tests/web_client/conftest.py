@@ -90,7 +90,13 @@ def run_hearing_nodes(url: str, **connect: Any) -> Iterator[None]:
 
 def run_tests(*files: str, node: str | None = None, **variables: str) -> int:
     """Run tests of the package; fail with their report, and return how many there were."""
-    command = [node or find_node(), "--test", "--test-timeout=120000", "--test-reporter=tap", *files]
+    command = [
+        node or find_node(),
+        "--test",
+        "--test-timeout=120000",
+        "--test-reporter=tap",
+        *files,
+    ]
     ran = subprocess.run(
         command,
         cwd=PACKAGE / "test",
