@@ -40,7 +40,7 @@ local life_ms, flaws, test_clock = tonumber(ARGV[13]), ARGV[14], ARGV[15]
 --- @include "shared/mirror_cap"
 local now = now_ms(test_clock)
 local node = redis.call('HMGET', info, 'conn_epoch', 'status', 'health', 'registered_at_ms', 'draining', 'max',
-  'held', 'standing')
+  'held', 'standing', 'usage')
 if not node[2] then
   return {0, 'unknown'}
 end
@@ -51,8 +51,12 @@ local health = string.sub(node[3] .. healthy, -window)
 local status = next_status(node[2], health, now - tonumber(node[4]), rules)
 -- What an operator asked for holds until an operator ends it.
 local drains = (node[7] or '') ~= '' and '1' or draining ~= '' and draining or node[5]
-redis.call('HSET', info, 'status', status, 'health', health, 'usage', usage, 'draining', drains,
-  'heartbeat_at_ms', now)
+if status == node[2] and health == node[3] and drains == node[5] and usage == node[9] then
+  redis.call('HSET', info, 'heartbeat_at_ms', now)
+else
+  redis.call('HSET', info, 'status', status, 'health', health, 'usage', usage, 'draining', drains,
+    'heartbeat_at_ms', now)
+end
 if description ~= '' then
   redis.call('HSET', info, 'description', description)
 end
@@ -62,9 +66,9 @@ end
 redis.call('PEXPIRE', info, life_ms)
 local reserved, running = live_load(resv, run, now)
 local wanted = ',' .. listed .. ','
-for _, attempt in ipairs(redis.call('ZRANGE', run, 0, -1)) do
+for _, attempt in ipairs(running > 0 and redis.call('ZRANGE', run, 0, -1) or {}) do
   if listed == '*' or string.find(wanted, ',' .. attempt .. ',', 1, true) then
-    hold_until(run, attempt, now, lease_ms)
+    hold_until(run, attempt, now, lease_ms, running)
   end
 end
 local load = mirror_cap(cap, tonumber(node[6]), reserved, running)

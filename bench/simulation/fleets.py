@@ -60,6 +60,6 @@ def fill_fleet(fleet: Fleet, nodes: Mapping[str, Node], table: PoolTable) -> Non
     by_description = {node.description: tuple(groups[node.description]) for node in nodes.values()}
     fleet.put_pools(table)
     fleet.views.update((node_id, CandidateView(node)) for node_id, node in nodes.items())
-    fleet.swap(nodes, NodeIndex(by_description, require_gpu=False))
+    fleet.swap(dict(nodes), NodeIndex(by_description, require_gpu=False))
     for node_id in nodes:
         fleet.loads.learn(node_id, 0)

@@ -8,14 +8,15 @@ from scheduling.model.nodes import Node
 from scheduling.network.peers import Peers
 from scheduling.network.remote_delivery import RemoteDelivery
 from scheduling.placement.snapshot import Fleet
-from scheduling.store.node_index import NodeIndexStore
+from scheduling.store.node_index import MOST_SEEN, NodeIndexStore
 from scheduling.store.redis.connection import unattended
 
 
 class FleetBroadcast:
-    """A loop that sends what the fleet reports; a lost broadcast is repaired by the fleet's watch.
+    """A loop that notes and sends what the fleet reports.
 
-    A node goes with its load, lest that arrives where the node is not known yet.
+    The next heartbeat notes what was not noted; the fleet's watch repairs a lost broadcast. A node
+    goes with its load, lest that arrives where the node is not known yet.
     """
 
     name = "fleet broadcast"
@@ -34,6 +35,7 @@ class FleetBroadcast:
         self._peers = peers
         self._remote_delivery = remote_delivery
         self._index = index
+        self._seen: dict[str, None] = {}
         self._nodes: dict[str, Node] = {}
         self._gone: dict[str, int] = {}
         self._wake = asyncio.Event()
@@ -44,6 +46,7 @@ class FleetBroadcast:
         """Wait for news, then tell them; return how many there were."""
         await self._wake.wait()
         self._wake.clear()
+        self._note_seen()
         nodes, self._nodes = self._nodes, {}
         gone, self._gone = self._gone, {}
         if self._peers.is_alone:
@@ -60,8 +63,15 @@ class FleetBroadcast:
             return 0
         return len(nodes) + len(gone)
 
+    def _note_seen(self) -> None:
+        """Note who was heard of, before others are told: they must not find them unknown."""
+        seen, self._seen = list(self._seen), {}
+        for start in range(0, len(seen), MOST_SEEN):
+            noted = self._index.note_seen(seen[start : start + MOST_SEEN])
+            unattended(noted, what="nodes' signs of life")
+
     def _note_node(self, node: Node) -> None:
-        unattended(self._index.note_seen(node.node_id), what="a node's sign of life")
+        self._seen[node.node_id] = None
         self._gone.pop(node.node_id, None)
         self._nodes[node.node_id] = node
         self._wake.set()

@@ -46,11 +46,14 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
     rated_at_ms: int = 0
 
     def __post_init__(self) -> None:
+        self._take_speeds(self.node.speeds)
         self.take(self.node)
 
     def take(self, node: Node) -> None:
         """Take the node's newer state."""
         usage, gpu = node.usage, node.usage.gpu or 0.0
+        if node.speeds is not self.node.speeds:
+            self._take_speeds(node.speeds)
         self.node = node
         self.node_id = node.node_id
         self.instance_id = node.instance_id
@@ -62,7 +65,6 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
         self.gpu_class = int(gpu) // _GPU_COUNTS_ALIKE_PERCENT
         self.hears = len(node.description.languages.asr)
         self.finds_language = node.description.finds_language
-        self._take_speeds(node.speeds)
         standing = node.standing
         is_good = standing.state is NodeState.GOOD
         self.is_plain = is_good and not standing.rest

@@ -119,9 +119,13 @@ def _bound(remembered: dict[Any, Any]) -> None:
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All nodes and pools at one moment."""
+    """All nodes and pools: who there is and what each declared, at one moment.
 
-    nodes: Mapping[str, Node]
+    The newer state of a node that declares the same is taken in place: a heartbeat must not copy
+    thousands of nodes. So `nodes` may be walked from any thread, and never grows or shrinks.
+    """
+
+    nodes: dict[str, Node]
     index: NodeIndex
     pools: PoolTable
     candidates: Candidates
@@ -188,17 +192,19 @@ class Fleet:
         known = self.snapshot.nodes.get(node.node_id)
         if known is not None and known.conn_epoch > node.conn_epoch:
             return
-        index = self.snapshot.index
         before = known.description if known else None
-        if before != node.description:
-            index = index.replace(node.node_id, before=before, after=node.description)
         candidate = self.views.get(node.node_id)
         if candidate is None:
             candidate = self.views[node.node_id] = CandidateView(node)
         else:
             candidate.take(node)
         self.absent.drop(node.node_id)
-        self.swap({**self.snapshot.nodes, node.node_id: node}, index)
+        if known is None or before != node.description:
+            index = self.snapshot.index
+            index = index.replace(node.node_id, before=before, after=node.description)
+            self.swap({**self.snapshot.nodes, node.node_id: node}, index)
+        else:
+            self.snapshot.nodes[node.node_id] = node
         self.loads.learn(node.node_id, candidate.load)
         if before != node.description or (known and known.conn_epoch != node.conn_epoch):
             for tell in self.listeners.described:
@@ -242,15 +248,11 @@ class Fleet:
         before.candidates.renew(pools)
         self.snapshot = msgspec.structs.replace(before, pools=pools)
 
-    def swap(self, nodes: Mapping[str, Node], index: NodeIndex) -> None:
-        """Take other nodes, whose views there are; what is known of pools stays if it can."""
-        before = self.snapshot
-        if index is before.index:
-            self.snapshot = msgspec.structs.replace(before, nodes=nodes)
-        else:
-            self.snapshot = self._build(nodes, index, before.pools)
+    def swap(self, nodes: dict[str, Node], index: NodeIndex) -> None:
+        """Take other nodes, whose views there are."""
+        self.snapshot = self._build(nodes, index, self.snapshot.pools)
 
-    def _build(self, nodes: Mapping[str, Node], index: NodeIndex, pools: PoolTable) -> Snapshot:
+    def _build(self, nodes: dict[str, Node], index: NodeIndex, pools: PoolTable) -> Snapshot:
         candidates = Candidates(
             find=index.find,
             views=self.views,

@@ -62,7 +62,7 @@ class InstanceStore:
         return self._connection.run_script(
             "note_seen",
             keys=[self._keys.instance.seen()],
-            args=[instance_id, self.test_clock],
+            args=[self.test_clock, instance_id],
             read=lambda raw: int(raw[1]),
         )
 

@@ -2,6 +2,7 @@
 
 import logging
 from asyncio import Future
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import is_done, read_speeds, read_standing
 
 logger = logging.getLogger(__name__)
+
+MOST_SEEN = 1000
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -37,13 +40,14 @@ class NodeIndexStore:
         self._keys = keys
         self.test_clock: int | str = ""
 
-    def note_seen(self, node_id: str) -> "Future[int]":
-        """A node was heard of now."""
+    def note_seen(self, node_ids: Sequence[str]) -> "Future[int]":
+        """These nodes, 1 to `MOST_SEEN` of them, were heard of now."""
         return self._connection.run_script(
             "note_seen",
             keys=[self._keys.node.seen()],
-            args=[node_id, self.test_clock],
+            args=[self.test_clock, *node_ids],
             read=lambda raw: int(raw[1]),
+            patient=True,
         )
 
     def list_seen(self) -> "Future[Seen]":

@@ -203,6 +203,7 @@ class NodeStore:
                 self.test_clock,
             ],
             read=_read_heartbeat,
+            patient=True,
         )
 
     def retire(self, *, node_id: str, conn_epoch: int, silent_ms: int = 0) -> "Future[Retired]":

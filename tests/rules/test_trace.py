@@ -10,9 +10,13 @@ ROOT = Path(__file__).parents[2]
 TABLE = (
     "| Id | What | State |\n|---|---|---|\n| N1 | Nodes register | done |\n| N2 | A GPU | spine |\n"
 )
-GROUPS = (*"NPLRJITMDVGOX", "ED", "SP", "ND", "RM", "RE")
+GROUPS = (*"NPLRJITMDVGOX", "ED", "SP", "ND", "RM", "RE", "PF")
 COUNTS = dict(
-    zip(GROUPS, (18, 18, 20, 10, 19, 13, 9, 6, 9, 10, 9, 13, 13, 15, 15, 15, 9, 11), strict=True)
+    zip(
+        GROUPS,
+        (18, 18, 20, 10, 19, 13, 9, 6, 9, 10, 9, 13, 13, 15, 15, 15, 9, 11, 13),
+        strict=True,
+    )
 )
 DEFECTS = 71
 

@@ -52,7 +52,7 @@ async def beat(
         draining=None,
         running=None,
     )
-    await watcher.index.note_seen(node.node_id)
+    await watcher.index.note_seen([node.node_id])
     return heard
 
 
@@ -60,7 +60,7 @@ async def beat(
 async def test_a_node_of_which_news_came_is_not_read_again(core: Services) -> None:
     watcher = Watcher(core)
     node = await core.register()
-    await watcher.index.note_seen(node.node_id)
+    await watcher.index.note_seen([node.node_id])
     assert await watcher.watch.run_once() == 1
 
     heard = await beat(core, watcher, node, cpu=10.0)
@@ -74,7 +74,7 @@ async def test_what_a_node_came_to_offer_is_read_where_no_news_of_it_came(core: 
     watcher = Watcher(core)
     node = await core.register()
     watcher.index.test_clock = clock.now_ms() - 1_000
-    await watcher.index.note_seen(node.node_id)
+    await watcher.index.note_seen([node.node_id])
     await watcher.watch.run_once()
     watcher.index.test_clock = ""
     wanted = msgspec.structs.replace(NEED, types=("asr", "nmt", "tts"))
@@ -94,7 +94,7 @@ async def test_a_node_whose_news_were_lost_is_read(core: Services) -> None:
     node = await core.register()
     # A heartbeat within the millisecond of the reading would not be later than it.
     watcher.index.test_clock = clock.now_ms() - 1_000
-    await watcher.index.note_seen(node.node_id)
+    await watcher.index.note_seen([node.node_id])
     await watcher.watch.run_once()
     watcher.index.test_clock = ""
     told = watcher.find().usage
@@ -114,7 +114,7 @@ async def test_who_cannot_be_asked_about_is_not_taken_for_gone(
     core = Services(make_stores(open_redis(own_redis.url), prefix=prefix))
     watcher = Watcher(core)
     node = await core.register()
-    await watcher.index.note_seen(node.node_id)
+    await watcher.index.note_seen([node.node_id])
     await watcher.watch.run_once()
     before = watcher.find()
     own_redis.kill()
@@ -133,12 +133,12 @@ async def test_an_offline_node_is_shown_until_it_is_forgotten_and_gets_no_job(
     node = await core.register()
     # What is heard within the millisecond of the reading would not be later than it.
     watcher.index.test_clock = clock.now_ms() - 1_000
-    await watcher.index.note_seen(node.node_id)
+    await watcher.index.note_seen([node.node_id])
     await watcher.watch.run_once()
     watcher.index.test_clock = ""
     await core.stores.nodes.retire(node_id=node.node_id, conn_epoch=node.conn_epoch)
     core.held.advance_clock(1_000)
-    await watcher.index.note_seen(node.node_id)
+    await watcher.index.note_seen([node.node_id])
 
     for other in (watcher, late):
         await other.watch.run_once()
@@ -180,7 +180,7 @@ async def test_a_record_that_cannot_be_read_is_passed_over_with_a_warning(
     """It stopped every instance's start, and the watch of all other nodes."""
     watcher = Watcher(core)
     node = await core.register()
-    await watcher.index.note_seen(node.node_id)
+    await watcher.index.note_seen([node.node_id])
     broken = '{"machine": {"gpu_memory_gb": null}}'
     info = core.held.keys.node.info(node.node_id)
     await core.held.connection.execute("HSET", info, "description", broken)

@@ -313,7 +313,7 @@ CALLS = {
         "keep": {"most": 1},
     },
     "index": {
-        "note_seen": {"node_id": "n1"},
+        "note_seen": {"node_ids": ["n1", "n2"]},
         "list_seen": {},
         "read": {"node_id": "n1"},
         "forget": {"node_id": "n1", "silent_ms": 1},

@@ -125,6 +125,36 @@ async def test_commands_of_many_turns_keep_their_order(
     assert await redis_client.lrange(prefix, 0, -1) == [str(number) for number in range(500)]
 
 
+@pytest.mark.req("PF3")
+async def test_a_patient_command_leaves_in_its_turn_with_the_next(
+    connection: Connection, prefix: str
+) -> None:
+    # A script that Redis does not know yet is sent twice.
+    await connection.run_script("note_seen", keys=[prefix], args=["", "n0"])
+    pings = []
+    for member in ("n1", "n2", "n3"):
+        seen = connection.run_script("note_seen", keys=[prefix], args=["", member], patient=True)
+        pings.append(seen)
+        await asyncio.sleep(0)
+
+    async with asyncio.timeout(_DEADLINE_S):
+        found = await connection.execute("ZRANGE", prefix, 0, -1)
+
+    assert set(found) == {"n0", "n1", "n2", "n3"}
+    assert all(ping.done() for ping in pings)
+
+
+@pytest.mark.req("PF3")
+async def test_a_patient_command_that_nobody_joins_leaves_alone(
+    connection: Connection, prefix: str
+) -> None:
+    async with asyncio.timeout(_DEADLINE_S):
+        for _ in range(3):
+            await connection.run_script("note_seen", keys=[prefix], args=["", "n"], patient=True)
+
+    assert await connection.execute("ZCARD", prefix) == 1
+
+
 async def test_a_command_issued_as_the_last_reply_is_read_is_sent(connection: Connection) -> None:
     async with asyncio.timeout(_DEADLINE_S):
         for number in range(500):

@@ -133,16 +133,20 @@ class Connection:
         args: Sequence[Argument],
         read: Callable[[Any], T] = _as_it_is,
         urgent: bool = False,
+        patient: bool = False,
     ) -> "asyncio.Future[T]":
-        """Issue the script `name` now; its reply is ``[1, …]`` or ``[0, reason, …]``.
+        """Issue the script `name`; its reply is ``[1, …]`` or ``[0, reason, …]``.
+
+        A `patient` one leaves with the next command, or within 20 ms.
 
         :raises DependencyDown: (when awaited) Redis did not answer
         """
         digest = self._scripts.get_digest(name)
-        return self._issue(("EVALSHA", digest, len(keys), *keys, *args), read, urgent=urgent)
+        command = ("EVALSHA", digest, len(keys), *keys, *args)
+        return self._issue(command, read, urgent=urgent, patient=patient)
 
     def _issue(
-        self, command: Command, read: Callable[[Any], T], *, urgent: bool
+        self, command: Command, read: Callable[[Any], T], *, urgent: bool, patient: bool = False
     ) -> "asyncio.Future[T]":
         # Asking for the running loop is a system call in Python 3.11, nine times a job.
         loop = self._loop = self._loop or asyncio.get_running_loop()
@@ -152,7 +156,7 @@ class Connection:
             return future
         master = self._route.find_master(command)
         pipeline = self._pipelines.get(master) or self._open_pipeline(master)
-        pipeline.put(Issued(command, future, read, urgent), loop)
+        pipeline.put(Issued(command, future, read, urgent, patient), loop)
         return future
 
     async def execute_all(self, commands: Sequence[Command]) -> list[Any]:
