@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from daphne.server import Server
@@ -81,10 +81,10 @@ class DaphneServer(Server):
         self._options = options
         self.patience, self.pieces = options.patience, options.pieces
         self._running: set[asyncio.Future[None]] = set()
-        self._port: Any = None
+        self._ports: list[Any] = []
         self.connections: dict[Any, dict[str, Any]] = {}
 
-    async def listen(self, listener: socket.socket) -> None:
+    async def listen(self, listeners: Sequence[socket.socket]) -> None:
         _quiet_twisted()
         self.http_factory = BoundedHttpFactory(
             server=self,
@@ -106,13 +106,17 @@ class DaphneServer(Server):
             utf8validateIncoming=False,
             tcpNoDelay=True,
         )
-        self._port = reactor.adoptStreamPort(listener.fileno(), listener.family, self.http_factory)
-        listener.close()
+        for listener in listeners:
+            port = reactor.adoptStreamPort(listener.fileno(), listener.family, self.http_factory)
+            self._ports.append(port)
+            listener.close()
         reactor.callLater(1, self.application_checker)
         reactor.callLater(2, self.timeout_checker)
 
     async def stop_listening(self) -> None:
-        await maybeDeferred(self._port.stopListening).asFuture(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        for port in self._ports:
+            await maybeDeferred(port.stopListening).asFuture(loop)
 
     def close_sockets(self, *, code: int, reason: str) -> Iterator[None]:
         for protocol, details in list(self.connections.items()):

@@ -1,11 +1,12 @@
 """One process of Lingua: open a port, serve, and leave without losing what is in flight."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,11 +32,24 @@ class CannotServe(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Adopted:
+    """What a worker has of its parent, by file descriptor."""
+
+    listener: int
+    lifeline: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServerOptions:
-    """What a server needs to know; the settings of the same names explain each."""
+    """What a server needs to know; the settings of the same names explain each.
+
+    A worker has `adopted`, too: a socket that is bound already, and a pipe that ends with whoever
+    started it. Its `port` is one of its own then, None for none.
+    """
 
     host: str
-    port: int
+    port: int | None
+    adopted: "Adopted | None" = None
     max_frame_bytes: int
     input_max_bytes: int
     input_max_messages: int
@@ -53,11 +67,11 @@ class HttpServer(Protocol):
 
     name: str
 
-    async def listen(self, listener: socket.socket) -> None:
-        """Accept connections on a listening socket, which is the server's to close."""
+    async def listen(self, listeners: Sequence[socket.socket]) -> None:
+        """Accept connections on listening sockets, which are the server's to close."""
 
     async def stop_listening(self) -> None:
-        """Close the port; open connections stay."""
+        """Close the ports; open connections stay."""
 
     def close_sockets(self, *, code: int, reason: str) -> Iterator[None]:
         """Send a close frame on one WebSocket after the other, and end idle HTTP connections."""
@@ -74,15 +88,21 @@ async def serve(*, server: HttpServer, router: AsgiRouter, options: ServerOption
 
     :raises CannotServe: the port is taken, or the instance could not start
     """
-    listener = _bind(options.host, options.port)
     stop, hurry = asyncio.Event(), asyncio.Event()
-    _catch_signals(stop, hurry)
-    with listener:
+    catch_signals(stop, hurry)
+    with contextlib.ExitStack() as stack:
+        listeners = []
+        if options.adopted is not None:
+            listeners.append(stack.enter_context(socket.socket(fileno=options.adopted.listener)))
+            _stop_with(options.adopted.lifeline, stop)
+        if options.port is not None:
+            listeners.append(stack.enter_context(bind(options.host, options.port)))
         async with _lifespan(router, stop):
-            _listen(listener, options)
-            host, port = listener.getsockname()[:2]
-            await server.listen(listener)
-            _say_ready(server.name, f"[{host}]" if ":" in host else host, port, router)
+            for listener in listeners:
+                _listen(listener)
+            address = name_address(listeners[-1])
+            await server.listen(listeners)
+            _say_ready(server.name, address, router)
             await stop.wait()
             await _drain(server, router, options, hurry)
 
@@ -165,8 +185,10 @@ async def _await_message(queue: asyncio.Queue[Message]) -> None:
     queue.put_nowait(await queue.get())
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """Take the address before anything starts, so that a taken port costs nothing.
+
+    Where it is `shared` other sockets of ours may be bound to it; the kernel spreads who connects.
 
     :raises CannotServe: the address is taken or not ours
     """
@@ -177,6 +199,8 @@ def _bind(host: str, port: int) -> socket.socket:
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
     except OSError as error:
         if listener is not None:
@@ -186,19 +210,38 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _listen(listener: socket.socket, options: ServerOptions) -> None:
+def _listen(listener: socket.socket) -> None:
     """Open the port; two processes may have bound it, one can listen.
 
     :raises CannotServe: the other one was first
     """
+    listener.settimeout(0)
     try:
         listener.listen(_BACKLOG)
     except OSError as error:
-        address = f"{options.host}:{options.port}"
-        raise CannotServe(f"cannot listen on {address}: {error.strerror}") from error
+        raise CannotServe(f"cannot listen on {name_address(listener)}: {error.strerror}") from error
 
 
-def _catch_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
+def name_address(listener: socket.socket) -> str:
+    """Return host and port as they stand in a URL."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _stop_with(lifeline: int, stop: asyncio.Event) -> None:
+    """Stop when the other end of a pipe is closed, as it is when whoever holds it has ended."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        loop.remove_reader(lifeline)
+        stop.set()
+
+    loop.add_reader(lifeline, end)
+
+
+def catch_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
+    """Set `stop` at the first SIGTERM or SIGINT, `hurry` at the second."""
+
     def ask_to_stop() -> None:
         if stop.is_set():
             hurry.set()
@@ -208,8 +251,8 @@ def _catch_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ask_to_stop)
 
 
-def _say_ready(name: str, host: str, port: int, router: AsgiRouter) -> None:
+def _say_ready(name: str, address: str, router: AsgiRouter) -> None:
     """Print the one line that whoever started us waits for."""
     instance = router.lifespan.instance_id
-    sys.stdout.write(f"Lingua is ready on http://{host}:{port} ({name}, instance {instance})\n")
+    sys.stdout.write(f"Lingua is ready on http://{address} ({name}, instance {instance})\n")
     sys.stdout.flush()

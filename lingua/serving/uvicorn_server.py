@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import uvicorn
@@ -57,16 +57,17 @@ class UvicornServer:
             proxy_headers=False,
         )
         self._state = ServerState()
-        self._listening: asyncio.Server | None = None
+        self._listening: list[asyncio.Server] = []
 
-    async def listen(self, listener: socket.socket) -> None:
+    async def listen(self, listeners: Sequence[socket.socket]) -> None:
         self._config.load()
         loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(self._connect, sock=listener)
+        for listener in listeners:
+            self._listening.append(await loop.create_server(self._connect, sock=listener))
 
     async def stop_listening(self) -> None:
-        if self._listening is not None:
-            self._listening.close()
+        for listening in self._listening:
+            listening.close()
 
     def close_sockets(self, *, code: int, reason: str) -> Iterator[None]:
         for connection in list(self._state.connections):

@@ -39,6 +39,7 @@ from lingua.settings.scaling import *  # noqa: F403 - another one
 from lingua.settings.security import *  # noqa: F403 - a part of this list that has a file of its own
 from lingua.settings.speech import *  # noqa: F403 - and another
 from lingua.settings.streaming import *  # noqa: F403 - and another
+from lingua.settings.workers import *  # noqa: F403 - and another
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 MIB = 1024 * 1024

@@ -3,7 +3,8 @@
 import contextlib
 import logging
 import socket
-from argparse import ArgumentParser
+import sys
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from lingua import settings
 from lingua.serving.deadlines import Patience, Unfinished
 from lingua.serving.frame_pieces import PieceLimits
 from lingua.serving.pending_migrations import count_missing_migrations
-from lingua.serving.server import CannotServe, ServerOptions
+from lingua.serving.server import Adopted, CannotServe, ServerOptions
+from lingua.serving.workers import WorkerOptions, run_workers
 from lingua.settings.addresses import is_loopback, parse_port
 from lingua.settings.embedded_redis import AlreadyServed, EmbeddedRedis, RedisServerMissing
-from lingua.settings.env import explain_unknown, list_unknown
+from lingua.settings.env import copy_environment, explain_unknown, list_unknown
+from lingua.settings.workers import parse_workers
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +57,22 @@ class Command(BaseCommand):
             default=settings.LINGUA_SERVER,
             help="daphne is the reference, uvicorn the faster one (default: %(default)s)",
         )
+        parser.add_argument(
+            "--workers",
+            type=_parse_workers,
+            default=settings.LINGUA_WORKERS,
+            help="instances behind this port, each a process of its own; auto is one a core "
+            "(default: %(default)s, from LINGUA_WORKERS). SIGHUP replaces one after the other",
+        )
+        parser.add_argument(
+            "--worker-port",
+            type=parse_port,
+            default=settings.LINGUA_WORKER_PORT,
+            help="a port of its own for each worker, for its /metrics: this one for the first, "
+            "the next ones follow; 0 for none (default: %(default)s, from LINGUA_WORKER_PORT)",
+        )
+        # What a parent tells its workers: the descriptors of a listener and of a pipe.
+        parser.add_argument("--adopt", type=_parse_adopted, help=SUPPRESS)
 
     def handle(self, *, host: str, port: int, server: str, **options: Any) -> None:
         """Check what can be checked, start Redis if it is ours, serve.
@@ -62,17 +81,31 @@ class Command(BaseCommand):
         """
         # What Python warns of is a line like any other, where lines are JSON too.
         logging.captureWarnings(True)  # noqa: FBT003 - the standard library's
+        if options["adopt"] is not None:
+            _serve(server, _server_options(host=host, port=port or None, adopted=options["adopt"]))
+            return
         _refuse_without_authentication(host)
+        if options["workers"] > 1 and settings.LINGUA_CHANNEL_LAYER == "memory":
+            raise CommandError(
+                "LINGUA_CHANNEL_LAYER=memory joins the sockets of one process only: "
+                "choose another, or LINGUA_WORKERS=1"
+            )
         for name in list_unknown():
             logger.warning("%s", explain_unknown(name))
         self._prepare_database()
         redis = _start_redis() if settings.LINGUA_REDIS_EMBEDDED else None
         try:
-            run = import_string(f"lingua.serving.{server}_server.run")
-            router = import_string("lingua.asgi.application")
-            run(router=router, options=_server_options(host=host, port=port))
-        except CannotServe as error:
-            raise CommandError(str(error)) from error
+            if options["workers"] == 1:
+                _serve(server, _server_options(host=host, port=port))
+            else:
+                _serve_with_workers(
+                    redis,
+                    host=host,
+                    port=port,
+                    server=server,
+                    workers=options["workers"],
+                    own_port=options["worker_port"] or None,
+                )
         finally:
             if redis is not None:
                 redis.stop()
@@ -95,6 +128,61 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{missing} migrations are not applied: run python manage.py migrate"
             )
+
+
+def _serve(server: str, options: ServerOptions) -> None:
+    """Serve as one instance.
+
+    :raises CommandError: why that cannot be
+    """
+    run = import_string(f"lingua.serving.{server}_server.run")
+    router = import_string("lingua.asgi.application")
+    try:
+        run(router=router, options=options)
+    except CannotServe as error:
+        raise CommandError(str(error)) from error
+
+
+def _serve_with_workers(
+    redis: EmbeddedRedis | None,
+    *,
+    host: str,
+    port: int,
+    server: str,
+    workers: int,
+    own_port: int | None,
+) -> None:
+    """Start so many instances behind one port, on one Redis.
+
+    :raises CommandError: why that cannot be
+    """
+    is_drawn = settings.LINGUA_INSTANCE_ID == "auto"
+    options = WorkerOptions(
+        workers=workers,
+        host=host,
+        port=port,
+        server=server,
+        command=(sys.executable, str(settings.BASE_DIR / "manage.py"), "serve", "--port", "0"),
+        environment=copy_environment(**({"REDIS_URL": redis.url} if redis else {})),
+        instance_id="" if is_drawn else settings.LINGUA_INSTANCE_ID,
+        own_port=own_port,
+    )
+    try:
+        run_workers(options)
+    except CannotServe as error:
+        raise CommandError(str(error)) from error
+
+
+def _parse_workers(text: str) -> int:
+    try:
+        return parse_workers(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is not allowed: it must be {error}") from None
+
+
+def _parse_adopted(text: str) -> Adopted:
+    listener, lifeline = text.split(",")
+    return Adopted(listener=int(listener), lifeline=int(lifeline))
 
 
 def _refuse_without_authentication(host: str) -> None:
@@ -159,10 +247,13 @@ def _refuse_beside_older(kept_port: Path) -> None:
         kept_port.unlink()
 
 
-def _server_options(*, host: str, port: int) -> ServerOptions:
+def _server_options(
+    *, host: str, port: int | None, adopted: Adopted | None = None
+) -> ServerOptions:
     return ServerOptions(
         host=host,
         port=port,
+        adopted=adopted,
         # The sockets share one port; each checks its own, smaller limit itself.
         max_frame_bytes=max(
             settings.LINGUA_SESSION_MAX_FRAME_BYTES, settings.LINGUA_NODE_MAX_FRAME_BYTES
