@@ -127,6 +127,10 @@ test-mutations: setup  ## 20,000 mutated frames and 5,000 requests, on both serv
 test-hedging: setup  ## one node of ten stalls 1 in 20 jobs: with and without hedging, about five minutes
 	@HEDGED_NODES=full $(PYTEST) -n 0 -o timeout=1200 -o log_cli=true -o log_cli_level=INFO tests/e2e/test_hedged_stalls.py
 
+.PHONY: test-listeners
+test-listeners: setup  ## a thousand listen in one room in five languages: how long the last waits for the first
+	@LISTENERS=1000 $(PYTEST) -n 0 -o timeout=600 -o log_cli=true -o log_cli_level=INFO tests/e2e/test_many_listeners.py
+
 .PHONY: test-judged
 test-judged: setup  ## nodes that fail, stall and answer what cannot be read, in real time
 	@JUDGED_NODES=full $(PYTEST) -n 0 -o timeout=3600 tests/e2e/test_judged_nodes.py tests/e2e/test_speed.py
