@@ -41,8 +41,11 @@ _SCRIPT_SENTENCE = re.compile(r'\bt\("((?:[^"\\]|\\.)*)"')
 def find(domain: str, *, root: Path = ROOT) -> set[str]:
     """Return every sentence of a domain, in English, as the code has it."""
     finders = {"django": _find_django, "djangojs": _find_in_scripts, "docs": list_cells}
-    sentences = finders[domain](root)
-    return {sentence for sentence in sentences if sentence}
+    _set_up()
+    from django.utils import translation  # noqa: PLC0415 - after the settings
+
+    with translation.override("en"):
+        return {sentence for sentence in finders[domain](root) if sentence}
 
 
 def read(domain: str, *, root: Path = ROOT) -> Catalog:

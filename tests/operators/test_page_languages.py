@@ -1,10 +1,12 @@
 """Pages and the admin are read in Chinese or English: by the switch, else as the browser asks."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import translation
 
 from operators.api.navigation import PAGES
 
@@ -13,6 +15,13 @@ pytestmark = [pytest.mark.django_db, pytest.mark.req("RE5")]
 _ADMIN = ("ownedpool", "tenantpolicy", "poolswitches", "nodetoken", "apitoken", "speechprobe")
 # Names and codes that a form of the admin shows in any language.
 _NAMES = re.compile(r"\b(?:Lingua|WAV|API|GPU|CPU|Home)\b")
+
+
+@pytest.fixture(autouse=True)
+def _leave_english() -> Iterator[None]:
+    """A request leaves its language behind in this thread, where other tests follow."""
+    yield
+    translation.deactivate()
 
 
 def _see(client: Client, path: str, asked: str = "") -> str:
