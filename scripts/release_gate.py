@@ -44,6 +44,7 @@ GATES = (
     _make("test-client", "the web client built anew, packed, and used in an empty project"),
     _make("test-browser", "pages in a real browser; speech in, translation out"),
     _make("test-hedging", "who stalls now and then is helped out by a second node"),
+    _make("test-listeners", "a thousand listen in one room in five languages"),
     _make("test-judged", "sick nodes lose their jobs, and are back once they are well"),
     _make("test-mutations", "frames and requests with any one field wrong, by the thousand"),
     _make("test-recognition", "every recorded clip, whole and streamed, heard as well as before"),

@@ -5,6 +5,7 @@
 
 import asyncio
 import base64
+import functools
 import json
 import logging
 import os
@@ -90,7 +91,7 @@ async def test_many_who_listen_cost_a_job_a_language(servers: Servers, server_na
         ears = []
         for number in range(LISTENERS):
             ear = Ear(host=lingua.instance.address, room_code=code, lang=langs[number % LANGUAGES])
-            await loop.create_connection(lambda ear=ear: ear, host, int(port))  # type: ignore[misc]
+            await loop.create_connection(functools.partial(_same, ear), host, int(port))
             ears.append(ear)
         await eventually(lambda: all(ear.is_listening for ear in ears))
         each_kb = (_read_memory_kb(lingua) - before_kb) / LISTENERS
@@ -102,7 +103,7 @@ async def test_many_who_listen_cost_a_job_a_language(servers: Servers, server_na
             jobs += len(assigned)
             for node, job in zip((one, two, three, four, five), assigned, strict=True):
                 await node.finish(job, text_translated=word.decode(), tts_audio="")
-            await eventually(lambda word=word: all(word in ear.heard_at_s for ear in ears))  # type: ignore[misc]
+            await eventually(functools.partial(_all_heard, ears, word))
             told = sorted(ear.heard_at_s[word] for ear in ears)
             spreads_ms.append(round((told[-1] - told[0]) * 1000, 1))
         for ear in ears:
@@ -116,6 +117,14 @@ async def test_many_who_listen_cost_a_job_a_language(servers: Servers, server_na
     said = "%s: %d listeners, last after first: median %.1f ms, most %.1f ms; %.1f KB each"
     logger.info(said, *figures)
     lingua.stop()
+
+
+def _same(ear: Ear) -> Ear:
+    return ear
+
+
+def _all_heard(ears: list[Ear], word: bytes) -> bool:
+    return all(word in ear.heard_at_s for ear in ears)
 
 
 def _read_memory_kb(lingua: Lingua) -> int:
