@@ -1,12 +1,14 @@
 """What PostgreSQL alone shows: the driver, migrations, and words where it does not let us in."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from lingua import settings
 from tests import databases
-from tests.manage import NO_REDIS, manage, run
+from tests.manage import NO_REDIS, clear_environment, manage, run
 from tests.server.launcher import Launcher
 
 
@@ -68,3 +70,23 @@ def test_all_migrations_are_there_and_can_be_taken_back(tmp_path: Path):
     assert "No changes" in manage("makemigrations", "--check", "--dry-run", **here)
     manage("migrate", "operators", "zero", **here)
     manage("migrate", **here)
+
+
+@pytest.mark.req("RE8")
+def test_the_commands_of_the_runbook_bring_a_database_back(tmp_path: Path):
+    runbook = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
+    (block,) = re.findall(r"^```\n(pg_dump .*?)^```$", runbook, re.MULTILINE | re.DOTALL)
+    dump, restore = block.splitlines()
+    databases.lay_copy(tmp_path)
+    here = {"LINGUA_VAR_DIR": str(tmp_path), "REDIS_URL": NO_REDIS}
+    manage("token", "create", "api", "saved", "--scope", "read", **here)
+
+    variables = clear_environment(**here)
+    subprocess.run(["bash", "-ec", dump], cwd=tmp_path, env=variables, check=True)
+    databases.Database(tmp_path).change("DELETE FROM operators_apitoken")
+    assert "saved" not in manage("token", "list", **here)
+    subprocess.run(["bash", "-ec", restore], cwd=tmp_path, env=variables, check=True)
+
+    assert "saved" in manage("token", "list", **here)
+    assert "as it was written" in manage("audit", "verify", **here)
+    manage("migrate", "--check", **here)
