@@ -12,11 +12,13 @@ from scheduling.model.credentials import Principal, find_owner
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import (
     AccessDenied,
+    DependencyDown,
     NoSuchUtterance,
     TooManyRequests,
     UnknownPairingCode,
     UtteranceOver,
 )
+from scheduling.model.events import SessionFenced
 from sessions_app import messages
 from sessions_app.audio import BinaryChunk, decode_chunk_payload
 from sessions_app.requests import Profile, declare_audio, read_profile, read_several
@@ -101,12 +103,17 @@ class SessionService:
     async def _resume(
         self, found: SessionTakeover, *, outbound: Outbound
     ) -> tuple[Speaker, messages.SessionOpened]:
-        """Take a session over: its older socket is closed, its answers come here from now on."""
-        await self._delivery.fence_session(
-            found.opened.session_id, conn_epoch=found.opened.conn_epoch, was_at=found.was_at
+        """Take a session over: its older socket is closed, its answers come here from now on.
+
+        Another may do so meanwhile: `catch_up` finds out whether this one is still the newest.
+        """
+        fence = SessionFenced(
+            session_id=found.opened.session_id, conn_epoch=found.opened.conn_epoch
         )
+        await self._delivery.fence_session(fence, was_at=found.was_at)
         profile = msgspec.json.decode(found.profile, type=Profile)
-        speaker = self._attach(found.opened, profile=profile, outbound=outbound)
+        speaker = self._speakers.build(found.opened, profile=profile, outbound=outbound)
+        self._delivery.local.attach_session(speaker.session_id, speaker, fence=fence)
         speaker.go_on_from(found.next_index, safe_seq=found.safe_seq)
         return speaker, msgspec.structs.replace(
             self._describe(speaker),
@@ -137,6 +144,10 @@ class SessionService:
     async def catch_up(self, speaker: Speaker) -> None:
         """Send what a resumed session was not yet known to have, and wait for the rest."""
         if not speaker.opened.resume_token:
+            return
+        if not await self._give_way(speaker):
+            self._background.run(self._give_way_later(speaker), name="looking for a newer socket")
+        if speaker.life.is_fenced:
             return
         try:
             # First: what is answered now may be for its room.
@@ -252,8 +263,29 @@ class SessionService:
             raise NoSuchUtterance
 
     def renew(self, speaker: Speaker) -> None:
-        """A speaker gave a sign of life: its record stays."""
+        """A speaker gave a sign of life: its record stays, where the session is still its own."""
         self._sessions.renew(speaker.session_id)
+        if speaker.life.can_return:
+            self._background.run(self._give_way(speaker), name="looking for a newer socket")
+
+    async def _give_way(self, speaker: Speaker) -> bool:
+        """Close the socket where a newer one has the session; False when Redis did not answer.
+
+        Whoever resumed it tells the one before: that may fail, or come before it is attached.
+        """
+        try:
+            newest = await self._sessions.find_epoch(speaker.session_id)
+        except DependencyDown:
+            return False
+        if not speaker.life.is_fenced:
+            speaker.enqueue(SessionFenced(session_id=speaker.session_id, conn_epoch=newest))
+        return True
+
+    async def _give_way_later(self, speaker: Speaker) -> None:
+        while speaker.life.is_here:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            if await self._give_way(speaker):
+                return
 
     async def close(self, speaker: Speaker) -> None:
         """End a session in order: what was said is still answered on this socket."""

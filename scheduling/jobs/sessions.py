@@ -127,6 +127,14 @@ class Sessions:
             conn_epoch=opened.conn_epoch,
         )
 
+    async def find_epoch(self, session_id: str) -> int:
+        """Return the epoch of the newest socket of a session, 0 where there is no such session.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        record = await self._store.find(session_id=session_id)
+        return record.conn_epoch if record is not None else 0
+
     def renew(self, session_id: str) -> None:
         """Note a sign of life: the record stays."""
         unattended(self._store.renew(session_id=session_id), what="a sign of life")

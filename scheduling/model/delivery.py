@@ -102,7 +102,15 @@ class LocalConnections:
         if self._nodes.get(node_id) is mailbox:
             del self._nodes[node_id]
 
-    def attach_session(self, session_id: str, mailbox: SessionMailbox) -> None:
+    def attach_session(
+        self, session_id: str, mailbox: SessionMailbox, *, fence: SessionFenced | None = None
+    ) -> None:
+        """Take over a session's events; who has them is fenced, or has them still where newer."""
+        older = self._sessions.get(session_id)
+        if fence is not None and older is not None and not older.is_fenced:
+            older.enqueue(fence)
+            if not older.is_fenced:
+                return
         self._sessions[session_id] = mailbox
 
     def detach_session(self, session_id: str, mailbox: SessionMailbox) -> None:
@@ -155,11 +163,10 @@ class Delivery:
         """Let what is not held here go to the instance that holds it."""
         self._remote = remote
 
-    async def fence_session(self, session_id: str, *, conn_epoch: int, was_at: str) -> None:
-        """Close the socket a session had before, here or at the instance that held it."""
-        event = SessionFenced(session_id=session_id, conn_epoch=conn_epoch)
-        if not self.local.to_session(session_id, event) and self._remote is not None:
-            await self._remote.to_session_at(was_at, session_id, event)
+    async def fence_session(self, fence: SessionFenced, *, was_at: str) -> None:
+        """Close the socket a session had at another instance; `attach_session` closes one here."""
+        if self._remote is not None:
+            await self._remote.to_session_at(was_at, fence.session_id, fence)
 
     async def to_node(self, node_id: str, event: ToNode, *, conn_epoch: int | None = None) -> bool:
         """Queue `event` for a node's connection, wherever it is; False when that cannot take it.

@@ -25,6 +25,7 @@ class SessionRecord(msgspec.Struct, frozen=True):
     """A session as Redis has it; `profile` is the JSON it was opened with."""
 
     instance_id: str
+    conn_epoch: int
     opened_at_ms: int
     profile: bytes
     is_resumable: bool
@@ -153,7 +154,7 @@ class SessionStore:
         return self._connection.execute(
             "HMGET",
             self._keys.session.info(session_id),
-            *("instance_id", "opened_at_ms", "profile", "resume_token"),
+            *("instance_id", "conn_epoch", "opened_at_ms", "profile", "resume_token"),
             read=_read_record,
         )
 
@@ -194,11 +195,12 @@ def _read_resumed(raw: list[Any]) -> Resumed | None:
 
 
 def _read_record(raw: list[Any]) -> SessionRecord | None:
-    instance_id, opened_at_ms, profile, resume_token = raw
+    instance_id, conn_epoch, opened_at_ms, profile, resume_token = raw
     if instance_id is None:
         return None
     return SessionRecord(
         instance_id=instance_id,
+        conn_epoch=int(conn_epoch),
         opened_at_ms=int(opened_at_ms),
         profile=profile.encode(),
         is_resumable=resume_token is not None,
