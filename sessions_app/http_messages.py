@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from sessions_app.message_fields import LanguageCode, ShortText
+from sessions_app.message_fields import LanguageCode, RoomCode, ShortText
 from sessions_app.messages import (
     MOST_TARGETS,
     Deadline,
@@ -47,6 +47,9 @@ class DispatchUtterance(Spoken, frozen=True):
     audio_format: ShortText = "pcm16"
     sample_rate: SampleRate = 16_000
     session_id: ShortText | None = None
+    # Of a member of a room: what it is said in, and what proves whose session that is.
+    room_code: RoomCode | None = None
+    member_token: ShortText | None = None
     tenant_id: ShortText | None = None
     utterance_index: Index | None = None
     request_id: RequestId | None = None

@@ -25,6 +25,7 @@ from scheduling.model.outcomes import Refused
 from scheduling.model.reports import JobReport, describe_job
 from sessions_app import http_messages, messages
 from sessions_app.audio import UndecodableAudio
+from sessions_app.http_room_outcomes import HttpRoomOutcomes, is_proved
 from sessions_app.http_session import HttpSession
 from sessions_app.job_cancellation import make_end
 from sessions_app.job_ends import JobEnds
@@ -39,6 +40,7 @@ from sessions_app.services import find_tenant
 from sessions_app.whole_audio import WholeAudio, refuse_file, settle_audio
 from sockets.endpoints import Call
 
+_NO_MEMBER = "Name the session_id and the member_token that you had when you came into the room."
 _CANCELLED = "The caller cancelled it."
 
 
@@ -57,6 +59,7 @@ class HttpSessionService:
         dispatcher: Dispatcher,
         settlement: Settlement,
         ends: JobEnds,
+        rooms: HttpRoomOutcomes,
         most_jobs: int,
     ) -> None:
         self._sessions = sessions
@@ -68,6 +71,7 @@ class HttpSessionService:
         self._dispatcher = dispatcher
         self._settlement = settlement
         self._ends = ends
+        self._rooms = rooms
         self._calls: dict[str, HttpSession] = {}
         self._most_jobs = most_jobs
         self._under_way: collections.Counter[str] = collections.Counter()
@@ -129,7 +133,12 @@ class HttpSessionService:
         request = _read_request(
             message, profile=profile, session_id=session_id, index=index, audio=audio
         )
-        requests = fan_out(request, targets)
+        requests = await self._rooms.aim(
+            fan_out(request, targets),
+            code=message.room_code,
+            profile=profile,
+            ask=lambda one: self._dispatch(one, profile, None),
+        )
         answers = await asyncio.gather(
             *(self._dispatch(one, profile, message.callback) for one in requests),
             return_exceptions=True,
@@ -140,9 +149,11 @@ class HttpSessionService:
             for one, answer in zip(requests, answers, strict=True)
             if isinstance(answer, BaseException)
         ]
+        for one, failure in failures:
+            self._rooms.note_failure(one, failure)
         if failures and not jobs:
             raise failures[0][1]
-        if message.tgt_langs is None:
+        if message.tgt_langs is None and message.room_code is None:
             return http_messages.Dispatched(
                 **msgspec.structs.asdict(jobs[0]), session_id=session_id, utterance_index=index
             )
@@ -223,6 +234,8 @@ class HttpSessionService:
         tenant_id = find_tenant(message.tenant_id, call.principal)
         session_id = message.session_id
         if session_id is None:
+            if message.room_code is not None:
+                raise errors.BadInput(_NO_MEMBER, code="INVALID_MESSAGE")
             profile = read_profile(
                 message,
                 tgt_lang=targets[0],
@@ -248,9 +261,9 @@ class HttpSessionService:
         if text is None:
             return False
         profile = msgspec.json.decode(text, type=Profile)
-        tenant_id = call.message.tenant_id
-        is_meant = not tenant_id or tenant_id == profile.tenant_id
-        return is_meant and profile.caller == _name(call.principal)
+        is_meant = call.message.tenant_id in {None, "", profile.tenant_id}
+        is_callers = is_meant and profile.caller == _name(call.principal)
+        return is_callers and is_proved(profile, call.message.member_token)
 
     async def _dispatch(
         self, request: Request, profile: Profile, callback: http_messages.Callback | None
@@ -274,6 +287,9 @@ class HttpSessionService:
         if existing is not None:
             self._accepted.forget(job_id)
             self._forget(session_id, job_id)
+            held = self._calls.get(session_id)
+            if held is None or existing not in held.jobs:
+                self._rooms.pass_over(request)
             if callback is not None:
                 await self._hooks.drop(session_id=session_id, job_id=job_id)
         found = await self._sessions.jobs.find_job(existing or job_id)
@@ -305,6 +321,7 @@ class HttpSessionService:
     def _settled(self, settled: JobSettled) -> None:
         self._accepted.end(settled)
         self._ends.tell(settled)
+        self._rooms.tell(settled)
         self._forget(settled.session_id, settled.job_id)
         self._hooks.look_soon(settled.session_id, settled.job_id)
 

@@ -9,6 +9,7 @@ from scheduling.model.languages import AUTO, UnreadableLanguage, read_language
 
 ShortText = Annotated[str, Meta(max_length=256)]
 LanguageCode = Annotated[str, Meta(min_length=1, max_length=35)]
+RoomCode = Annotated[str, Meta(max_length=64)]
 Moment = Annotated[int, Meta(ge=0, le=2**53)]
 _MAY_BE_AUTO = ("src_lang", "auto_langs")
 

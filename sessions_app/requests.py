@@ -17,7 +17,7 @@ from scheduling.model.jobs import (
     quote_base64,
 )
 from scheduling.model.languages import AUTO, normalize, spell
-from sessions_app import http_messages, messages
+from sessions_app import http_messages, http_room_messages, messages
 from sessions_app.audio import read_format
 from sessions_app.cuts import Cut
 
@@ -49,6 +49,9 @@ class Profile(msgspec.Struct, frozen=True):
     sample_rate: int = 16_000
     # Of a session without a socket: whose it is, as the credential said; else None.
     caller: str | None = None
+    # Of one that is a member of a room: what proves that it asks, and how it is shown there.
+    member_digest: str = ""
+    shown_name: str = ""
     # Nodes that can shall work while somebody speaks; and say the translation clause by clause.
     streams: bool = False
     speaks_by_clause: bool = False
@@ -89,7 +92,7 @@ def read_targets(tgt_lang: str | None, tgt_langs: list[str] | None) -> tuple[str
 
 
 def read_profile(
-    message: messages.InitSession | http_messages.DispatchUtterance,
+    message: messages.InitSession | http_messages.DispatchUtterance | http_room_messages.EnterRoom,
     *,
     tgt_lang: str,
     tgt_langs: tuple[str, ...],

@@ -69,14 +69,18 @@ class RoomAudience:
         said = self.outcomes.find(asked.utterance_index)
         if said is None and self._code:
             with contextlib.suppress(DependencyDown):
-                said = await self._find_place(asked.utterance_index, src_lang=asked.src_lang)
+                said = await self.find_place(asked.utterance_index, src_lang=asked.src_lang)
         if said is None:
             return requests
         if said.own_lang and not asked.is_open:
             said.whole = requests[0]
         return [aim_at(requests[0], lang) for lang in said.langs] or requests
 
-    async def _find_place(self, utterance_index: int, *, src_lang: str) -> SaidUtterance | None:
+    async def find_place(self, utterance_index: int, *, src_lang: str) -> SaidUtterance | None:
+        """Give an utterance its place in the room; None: that is over, or its speaker not in it.
+
+        :raises DependencyDown: Redis did not answer
+        """
         code, name = self._code, self._name
         audience = await self._captions.find_audience(
             code, member_id=self._session_id, own_index=utterance_index

@@ -31,6 +31,7 @@ _STATUSES = {
     "FORBIDDEN": http.HTTPStatus.FORBIDDEN,
     "FOREIGN_ORIGIN": http.HTTPStatus.FORBIDDEN,
     "NODE_ID_FORBIDDEN": http.HTTPStatus.FORBIDDEN,
+    "NOT_HOST": http.HTTPStatus.FORBIDDEN,
     "NOT_FOUND": http.HTTPStatus.NOT_FOUND,
     "NO_SUCH_AUDIO": http.HTTPStatus.NOT_FOUND,
     "NO_SUCH_JOB": http.HTTPStatus.NOT_FOUND,
@@ -74,13 +75,17 @@ class HttpAnswer(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, Generic[Incoming], frozen=True):
-    """One request: who asks, for what, and how to learn that it hung up."""
+    """One request: who asks, for what, and how to learn that it hung up.
+
+    `sender` is whose share it uses up, also where nobody has to say who asks.
+    """
 
     principal: Principal | None
     message: Incoming
     name: str
     wait_gone: Callable[[], Awaitable[None]]
     content_type: str = ""
+    sender: str = ""
 
 
 Answering = Callable[[Call[Any]], Awaitable[msgspec.Struct | HttpAnswer]]
@@ -159,6 +164,7 @@ class Endpoint:
             name=name,
             wait_gone=wait_gone,
             content_type=find_header(scope, b"content-type"),
+            sender=self._auth.name_sender(scope, principal),
         )
         answer = await self._answer(call)
         return (

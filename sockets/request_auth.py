@@ -20,6 +20,9 @@ class RequestAuth(Protocol):
         :raises Refusal: it may not ask
         """
 
+    def name_sender(self, scope: Any, principal: Principal | None) -> str:
+        """Return whose share a request uses up: its principal's, or its address's."""
+
     def pay_for_flawed(self, scope: Any, principal: Principal | None, *, size: int) -> None:
         """Count a body that has to be read field by field, by its bytes, as a frame of a socket.
 
@@ -47,13 +50,17 @@ class OpenRequestAuth:
             raise TooManyRequests(details={"retry_after_ms": wait_ms})
         return None
 
+    def name_sender(self, scope: Any, principal: Principal | None) -> str:
+        """Return who is counted: a principal, or an address where none is known."""
+        known = principal.principal_id if principal is not None else ""
+        return known or name_sender(self._clients.find(scope))
+
     def pay_for_flawed(self, scope: Any, principal: Principal | None, *, size: int) -> None:
         """Take what such a body costs from the share of who asks, or of its address.
 
         :raises TooManyRequests: there is not so much left
         """
-        known = principal.principal_id if principal is not None else ""
-        sender = known or name_sender(self._clients.find(scope))
+        sender = self.name_sender(scope, principal)
         if wait_ms := self._flawed.take(sender, cost=sum(price(size))):
             raise TooManyRequests(
                 "Too many bytes came that cannot be read as they are. Try again later.",
@@ -92,6 +99,9 @@ class GuardedRequestAuth:
         if wait_ms:
             raise TooManyRequests(details={"retry_after_ms": wait_ms})
         return principal
+
+    def name_sender(self, scope: Any, principal: Principal | None) -> str:
+        return self._strangers.name_sender(scope, principal)
 
     def pay_for_flawed(self, scope: Any, principal: Principal | None, *, size: int) -> None:
         self._strangers.pay_for_flawed(scope, principal, size=size)

@@ -21,6 +21,9 @@ from nodes.services import NodeService
 from scheduling.jobs.recordings import Recordings
 from scheduling.store.allowances import AllowanceStore
 from scheduling.store.recordings import RecordingStore
+from sessions_app.http_room_outcomes import HttpRoomOutcomes
+from sessions_app.http_room_seats import HttpRoomSeats
+from sessions_app.http_rooms import HttpRooms
 from sessions_app.http_sessions import HttpSessionService
 from sessions_app.job_ends import JobEnds
 from sessions_app.openai_audio.recordings import RecordingService
@@ -35,12 +38,14 @@ class HttpApiParts:
     listening: ListeningParts
     http_nodes: HttpNodes
     http_sessions: HttpSessionService
+    http_rooms: HttpRooms
     loops: Sequence[Loop]
 
     def leave(self) -> None:
         """Send nodes to other instances; what they were given may still be answered here."""
         self.http_nodes.leave()
         self.http_sessions.leave()
+        self.http_rooms.leave_instance()
         self.listening.events.leave()
 
 
@@ -79,7 +84,16 @@ def build_http_api(
         flaws=flaws,
     )
     ends = JobEnds()
-    http_sessions = _build_http_sessions(infrastructure, services, configuration.http, ends=ends)
+    seats = HttpRoomSeats(rooms=services.rooms.rooms)
+    http_sessions = _build_http_sessions(
+        infrastructure, services, configuration.http, ends=ends, seats=seats
+    )
+    http_rooms = HttpRooms(
+        rooms=services.rooms.rooms,
+        upkeep=services.rooms.upkeep,
+        seats=seats,
+        sessions=build_sessions(infrastructure, services),
+    )
     most_body_bytes = configuration.http.most_body_bytes
     most_spoken_bytes = min(configuration.sessions.most_frame_bytes, most_body_bytes)
     application = Endpoints(
@@ -92,6 +106,7 @@ def build_http_api(
             ),
             **sessions_app.http.build_paths(
                 service=http_sessions,
+                rooms=http_rooms,
                 auth=access.session_requests,
                 most_bytes=most_spoken_bytes,
             ),
@@ -109,6 +124,7 @@ def build_http_api(
         listening=listening,
         http_nodes=http_nodes,
         http_sessions=http_sessions,
+        http_rooms=http_rooms,
         loops=[http_nodes, services.job_recovery],
     )
 
@@ -119,6 +135,7 @@ def _build_http_sessions(
     configuration: HttpConfiguration,
     *,
     ends: JobEnds,
+    seats: HttpRoomSeats,
 ) -> HttpSessionService:
     recordings = RecordingStore(
         infrastructure.connection,
@@ -139,5 +156,6 @@ def _build_http_sessions(
         dispatcher=services.dispatcher,
         settlement=services.settlement,
         ends=ends,
+        rooms=HttpRoomOutcomes(captions=services.rooms.captions, seats=seats),
         most_jobs=configuration.most_jobs,
     )

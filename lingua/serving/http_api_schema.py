@@ -8,6 +8,7 @@ import msgspec
 import nodes.http_messages
 import nodes.messages
 import sessions_app.http_messages
+import sessions_app.http_room_messages
 from scheduling.model.reports import JobReport
 from sockets.endpoints import Problem
 
@@ -19,9 +20,9 @@ _JSON, _BYTES = "application/json", "application/octet-stream"
 _REFUSALS = {
     400: "The message cannot be used as it is.",
     401: "No valid credential.",
-    403: "The credential does not allow this, or the node id is another's.",
-    404: "There is no such job, session or audio, or it is not the caller's.",
-    409: "The node must register, or the attempt is no longer the job's.",
+    403: "The credential does not allow this, or the node id or room is another's.",
+    404: "There is no such job, session, audio or room, or it is not the caller's.",
+    409: "The node must register, the attempt is no longer the job's, or the room is full.",
     413: "The body is too long.",
     415: "The body is of another type.",
     422: "No node may serve this.",
@@ -80,6 +81,26 @@ _PATHS: tuple[tuple[str, str, Any, Mapping[int, Any], str, str], ...] = (
             (sessions_app.http_messages.Dispatched, sessions_app.http_messages.DispatchedToSeveral),
         ),
         *("dispatchF2f", "Dispatch an utterance; 202 while it waits for a slot."),
+    ),
+    (
+        *("/v1/room/create", "post", sessions_app.http_room_messages.EnterRoom),
+        {201: sessions_app.http_room_messages.Seated},
+        *("roomCreate", "Open a room, and be its host; `room_code` is not named."),
+    ),
+    (
+        *("/v1/room/join", "post", sessions_app.http_room_messages.EnterRoom),
+        {201: sessions_app.http_room_messages.Seated},
+        *("roomJoin", "Come into a room, to speak there by `/v1/dispatch/f2f`."),
+    ),
+    (
+        *("/v1/room/leave", "post", sessions_app.http_room_messages.Membership),
+        {200: sessions_app.http_room_messages.Departed},
+        *("roomLeave", "Leave a room."),
+    ),
+    (
+        *("/v1/room/end", "post", sessions_app.http_room_messages.Membership),
+        {200: sessions_app.http_room_messages.Departed},
+        *("roomEnd", "End a room for everybody; whoever opened it may."),
     ),
     (
         *("/v1/audio", "post", bytes),

@@ -13,7 +13,7 @@ from scheduling.model.errors import (
 )
 from scheduling.model.limits import RoomLimits
 from scheduling.model.metrics import Metrics
-from scheduling.model.rooms import Member, MemberKind, MembersChanged, Room
+from scheduling.model.rooms import Member, MemberKind, MembersChanged, Room, RoomStanding
 from scheduling.rooms.room_broadcast import RoomBroadcast
 from scheduling.rooms.room_codes import RoomCodes, is_code
 from scheduling.rooms.room_seats import RoomSeats
@@ -60,6 +60,7 @@ class Rooms:
         self._limits = limits
         self._metrics = metrics
         self.broadcast = broadcast
+        self.idle_s = limits.idle_ms / 1000
 
     async def create(self, member: Member, *, sender: str) -> Room:
         """Open a room with one member, who hosts it.
@@ -94,6 +95,17 @@ class Rooms:
         if not is_code(code):
             await self._codes.note_wrong(code, sender=sender)
             raise RoomUnknown
+
+    async def find(self, code: str, *, sender: str) -> RoomStanding:
+        """Return how a room stands whose code was checked.
+
+        :raises RoomUnknown: there is no such room
+        """
+        standing = await self._index.find(code)
+        if standing is None:
+            await self._codes.note_wrong(code, sender=sender)
+            raise RoomUnknown
+        return standing
 
     async def join(
         self, code: str, member: Member, *, sender: str, takes_over: bool = False

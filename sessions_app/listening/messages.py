@@ -5,12 +5,12 @@ from typing import Annotated, get_args
 from msgspec import Meta
 
 from scheduling.model.languages import AUTO, UnreadableLanguage, read_language
+from sessions_app.message_fields import RoomCode
 from sessions_app.messages import FromSpeaker
 from sessions_app.room_messages import RoomExpired
 from sockets.reader import MessageReader
 from sockets.wire import Message, find_type
 
-RoomCode = Annotated[str, Meta(max_length=64)]
 LanguageCode = Annotated[str, Meta(min_length=1, max_length=35)]
 CaptionId = Annotated[str, Meta(max_length=64)]
 
