@@ -214,6 +214,7 @@ async def test_the_description_names_every_path_and_nothing_undescribed(api: Api
         *("/api/v1/coverage", "/api/v1/scaling"),
         *("/api/v1/phase3/pools", "/api/v1/phase3/simulate"),
         *("/api/v1/admin/pools", "/api/v1/admin/pools/{pool_id}", "/api/v1/admin/pools/rebuild"),
+        *("/v1/room/create", "/v1/room/join", "/v1/room/leave", "/v1/room/end"),
         *("/v1/audio", "/v1/dispatch/f2f", "/v1/job/{job_id}"),
         *(f"/v1/job/{word}" for word in ("ack", "decline", "done", "fail")),
         *(f"/v1/node/{word}" for word in ("register", "heartbeat", "poll")),
