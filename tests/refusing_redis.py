@@ -80,8 +80,11 @@ def full_memory(directory: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def full_disk(directory: Path) -> Iterator[str]:
     """Every write to its append-only file ends as on a full disk: it is one that is always full."""
-    directory.mkdir(parents=True)
-    (directory / "appendonly.aof").symlink_to("/dev/full")
+    (directory / "appendonlydir").mkdir(parents=True)
+    # It begins a file of a new number where it made another of what there was.
+    for number in range(1, 10):
+        file = directory / "appendonlydir" / f"appendonly.aof.{number}.incr.aof"
+        file.symlink_to("/dev/full")
     with _started(directory, append_only=True) as server:
         with redis.Redis.from_url(server.url) as client:
             client.set("what", "fills it")

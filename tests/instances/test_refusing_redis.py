@@ -20,16 +20,14 @@ def take_password_away(client: Any, _directory: Path) -> None:
 
 
 def end_disk(client: Any, directory: Path) -> None:
-    gone = directory / "gone"
-    gone.mkdir()
-    client.config_set("dir", str(gone))
+    """Where it saves to is a folder: a file cannot take its name."""
+    (directory / "redis" / "dump.rdb").mkdir()
     client.config_set("save", "3600 1")
-    gone.rmdir()
     client.execute_command("BGSAVE", "SCHEDULE")
 
 
 def free_disk(client: Any, directory: Path) -> None:
-    client.config_set("dir", str(directory))
+    (directory / "redis" / "dump.rdb").rmdir()
     client.execute_command("BGSAVE", "SCHEDULE")
 
 
@@ -44,7 +42,7 @@ BEGINNINGS: dict[str, tuple[Callable[[Any, Path], Any], Callable[[Any, Path], An
         lambda client, _: client.config_set("maxmemory", 0),
         "Redis refuses: OOM command not allowed when used memory > 'maxmemory'",
     ),
-    "its disk fails": (end_disk, free_disk, "Redis refuses: MISCONF Redis is configured to save"),
+    "its disk fails": (end_disk, free_disk, "Redis refuses: MISCONF "),
     "it misses replicas": (
         lambda client, _: client.config_set("min-replicas-to-write", 1),
         lambda client, _: client.config_set("min-replicas-to-write", 0),

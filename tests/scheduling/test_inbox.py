@@ -105,7 +105,8 @@ async def test_an_envelope_nobody_can_read_becomes_a_dead_letter(
     core: Services, node: RecordingNode, redis_server: OwnRedis, prefix: str
 ) -> None:
     async with making(**locate(redis_server.url), prefix=prefix) as make_layer:
-        layer, sender = make_layer(), make_layer()
+        # As Lingua sets it: what nobody can read is given up.
+        layer, sender = [make_layer(finish_on_next_receive=True) for _ in range(2)]
         here, there = [
             await open_transport(each, instance_id="i", trouble=(RedisError,), find_channel=_nobody)
             for each in (layer, sender)

@@ -83,6 +83,7 @@ def test_the_unit_is_in_the_name_and_in_the_table() -> None:
 
 def test_every_setting_of_ours_comes_from_the_environment_or_from_those() -> None:
     derived = {
+        "LINGUA_CATALOGS",
         "LINGUA_REDIS_CLUSTER_URLS",
         "LINGUA_REDIS_SERVER",
         "LINGUA_REDIS_DIR",
