@@ -1,6 +1,7 @@
 """Rooms whose members are on several instances (RM2): none notices, and no loss ends one."""
 
 import contextlib
+import itertools
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -188,8 +189,15 @@ async def test_what_a_speaker_had_begun_to_say_ends_for_others_when_its_instance
         await say(ann, CHUNKS[:10])
         job = await node.open_job()
         about = {key: job[key] for key in ("job_id", "attempt_id", "session_id")}
-        about |= {"type": "translation_partial", "node_id": node.node_id, "seq": 0}
-        await node.send(about | {"committed": "half", "tail": ""})
+        about |= {"type": "translation_partial", "node_id": node.node_id}
+        seqs = itertools.count()
+
+        # What grows before its speaker's instance knows who took the job is shown to nobody.
+        async def is_told() -> bool:
+            await node.send(about | {"seq": next(seqs), "committed": "half", "tail": "…"})
+            return any(frame["type"] == "translation_partial" for frame in bob.seen)
+
+        await eventually(is_told, "nothing grows")
         growing = await bob.next("translation_partial")
         kill(two)
         missing = await bob.next("missing_result")
