@@ -298,6 +298,7 @@ async def test_whoever_guesses_codes_is_soon_not_looked_up_any_more(cluster: Clu
         assert await cid.refused({"type": "room_join", "room_code": ann.code}) == "RATE_LIMITED"
 
 
+@pytest.mark.standalone("the one server sleeps")
 @pytest.mark.req("RM2")
 async def test_who_went_while_redis_slept_has_left_when_it_is_awake(
     cluster: Cluster, own_redis: OwnRedis
