@@ -2,15 +2,16 @@
 
 import getpass
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 from django.db import DatabaseError
 
 from operators.db import audit
 from operators.db.pool_files import MOST_BYTES, FaultyFile, apply_file, read_file, write_file
+from operators.management.examples import CommandWithExamples
 
 _STANDARD = "-"
 _EXAMPLES = """examples:
@@ -21,7 +22,7 @@ _EXAMPLES = """examples:
 """
 
 
-class Command(BaseCommand):
+class Command(CommandWithExamples):
     """Load what operators own of placement from a file, or write it into one."""
 
     help = (
@@ -29,15 +30,7 @@ class Command(BaseCommand):
         "such a file says. A file with a fault changes nothing, and each fault is told; an older "
         "scheduler's configuration is read, too. Changes are in force within seconds."
     )
-
-    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> Any:
-        return super().create_parser(
-            prog_name,
-            subcommand,
-            epilog=_EXAMPLES,
-            formatter_class=RawDescriptionHelpFormatter,
-            **options,
-        )
+    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="action")

@@ -3,15 +3,16 @@
 import datetime as dt
 import getpass
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 from django.db import DatabaseError
 
 from operators.db import datetimes, tokens
 from operators.db.token_models import API_SCOPES, ApiToken, NodeToken, Token
+from operators.management.examples import CommandWithExamples
 from operators.management.numbers import parse_lifetime, parse_span
 
 _EXAMPLES = """examples:
@@ -23,7 +24,7 @@ _EXAMPLES = """examples:
 """
 
 
-class Command(BaseCommand):
+class Command(CommandWithExamples):
     """Manage the credentials of nodes and programs."""
 
     help = (
@@ -31,15 +32,7 @@ class Command(BaseCommand):
         "printed once, on standard output, and kept nowhere; afterwards it is known by its "
         "prefix. A revocation closes open sockets within two seconds."
     )
-
-    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> Any:
-        return super().create_parser(
-            prog_name,
-            subcommand,
-            epilog=_EXAMPLES,
-            formatter_class=RawDescriptionHelpFormatter,
-            **options,
-        )
+    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="action")
