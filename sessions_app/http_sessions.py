@@ -80,6 +80,9 @@ class HttpSessionService:
     def leave(self) -> None:
         """The process ends: what was dispatched goes on elsewhere, nothing new is taken."""
         self._is_leaving = True
+
+    def send_away(self) -> None:
+        """It ends now: who still waits in the middle of a request is to ask another one."""
         self._ends.leave()
 
     async def keep_audio(self, call: Call[bytes]) -> http_messages.Kept:

@@ -106,6 +106,8 @@ class Instance:
                 await self.in_flight.wait_until_idle()
         except TimeoutError:
             return
+        finally:
+            self.http_api_parts.send_away()
 
     async def stop(self, *, deadline_s: float) -> None:
         """Close the connections; leases and timers in Redis tell others what is left to do."""

@@ -48,6 +48,10 @@ class HttpApiParts:
         self.http_rooms.leave_instance()
         self.listening.events.leave()
 
+    def send_away(self) -> None:
+        """Keep no request waiting any longer: the time of the drain is over."""
+        self.http_sessions.send_away()
+
 
 def build_http_api(
     infrastructure: Infrastructure,

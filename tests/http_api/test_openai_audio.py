@@ -18,6 +18,7 @@ from tests.peers.node import FakeNode, WorkingNode
 from tests.redis_under_test import OwnRedis
 from tests.security.conftest import start_fortress
 from tests.server.launcher import Instance, Launcher
+from tests.waiting import eventually
 
 
 def write_wav(
@@ -280,6 +281,19 @@ async def test_a_recording_whose_sender_hangs_up_is_cancelled(
         job = await node.job()
         heard.cancel()
         assert (await node.next("job_cancel"))["job_id"] == job["job_id"]
+
+
+@pytest.mark.req("RE9", "PF9", "I6")
+async def test_an_instance_that_ends_waits_for_recordings_as_for_speakers(cluster: Cluster):
+    one = cluster.start(LINGUA_DRAIN_TIMEOUT_S="60")
+    src, tgt = draw_languages()
+    async with connect(one) as client, FakeNode.open(one.url("/ws/node"), (src, tgt)) as node:
+        heard = asyncio.create_task(transcribe(client, language=src))
+        job = await node.job()
+        one.process.terminate()
+        await eventually(lambda: "draining" in one.errors, "it does not drain")
+        await node.finish(job)
+        assert (await heard).text == "heard 0"
 
 
 @pytest.mark.req("RE9")
