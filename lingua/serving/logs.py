@@ -29,11 +29,17 @@ _UNSEEN = re.compile(
 )
 _OURS = re.compile(r'[ "=]')
 _process: dict[str, str] = {}
+_beside_others: set[str] = set()
 
 
 def name_instance(instance_id: str) -> None:
     """Let every later line of this process say which instance it is."""
     _process["instance_id"] = instance_id
+
+
+def tell_instances_apart() -> None:
+    """Let lines for people say it, too: other instances write to the same place."""
+    _beside_others.add("instance_id")
 
 
 class JsonFormatter(logging.Formatter):
@@ -67,7 +73,7 @@ class TextFormatter(logging.Formatter):
         told = " ".join(
             f"{name}={_quote(value)}"
             for name, value in _read_extra(record).items()
-            if name != "instance_id" and value not in {None, ""}
+            if (name != "instance_id" or name in _beside_others) and value not in {None, ""}
         )
         line = _escape(super().formatMessage(record))
         return f"{line} {told}" if told else line

@@ -241,9 +241,13 @@ def _stop_with(lifeline: int, stop: asyncio.Event) -> None:
 
 def catch_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
     """Set `stop` at the first SIGTERM or SIGINT, `hurry` at the second."""
+    told = 0
 
     def ask_to_stop() -> None:
-        if stop.is_set():
+        nonlocal told
+        told += 1
+        # A worker may have been told to stop by its lifeline: that was no signal.
+        if told > 1:
             hurry.set()
         stop.set()
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lingua.serving import logs
 from lingua.serving.logs import ID_FIELDS, JsonFormatter, LogRateFilter, TextFormatter
 from lingua.settings import env
 from tests.databases import Database
@@ -120,6 +121,21 @@ def test_text_for_a_terminal_names_the_ids_too() -> None:
     assert line.startswith("INFO scheduling.x: it happened")
     assert "job_id=job-1" in line
     assert "reason" not in line
+
+
+@pytest.mark.req("O7", "PF9")
+def test_text_names_the_instance_where_several_write_to_one_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logs, "_process", {})
+    monkeypatch.setattr(logs, "_beside_others", set())
+    formatter = TextFormatter("{message}", style="{")
+    logs.name_instance("here-2")
+    assert "here-2" not in formatter.format(make_record())
+
+    logs.tell_instances_apart()
+
+    assert "instance_id=here-2" in formatter.format(make_record())
 
 
 @pytest.mark.req("O7")

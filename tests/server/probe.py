@@ -22,6 +22,11 @@ def go_on() -> bool:
     return Path(os.environ["PROBE_NOTES"] + ".go").exists()
 
 
+def fails() -> bool:
+    """Say whether no further instance is to start, for now."""
+    return Path(os.environ["PROBE_NOTES"]).with_suffix(".fails").exists()
+
+
 class Ticker:
     """A loop that notes its first pass."""
 
@@ -147,6 +152,6 @@ async def build_application() -> Probe:
     note("start")
     if os.environ.get("PROBE_HANGS"):
         await asyncio.Event().wait()
-    if os.environ.get("PROBE_FAILS"):
+    if os.environ.get("PROBE_FAILS") or fails():
         raise RuntimeError("no scripts could be loaded")
     return Probe()

@@ -5,7 +5,6 @@ import http.client
 import os
 import signal
 import socket
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,31 +12,11 @@ import pytest
 
 from lingua.settings.workers import parse_workers
 from tests.server.launcher import Instance, StartInstance
+from tests.server.worker_processes import WITHIN_S, ask, is_running, list_workers, send
 from tests.waiting import wait_until
 
-_WITHIN_S = 60.0
 # A drain that has nothing to wait for closes sockets over a tenth of this.
 _QUICK = {"LINGUA_DRAIN_TIMEOUT_S": "2", "LINGUA_CLOSE_TIMEOUT_S": "2"}
-
-
-def list_workers(instance: Instance) -> set[int]:
-    """Return the processes that the parent has started and that run."""
-    pid = instance.process.pid
-    with contextlib.suppress(FileNotFoundError):
-        return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
-    return set()
-
-
-def is_running(pid: int) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    return False
-
-
-def ask(address: str) -> bytes:
-    with urllib.request.urlopen(f"http://{address}/health", timeout=_WITHIN_S) as answer:
-        body: bytes = answer.read()
-    return body
 
 
 def find_two_ports() -> int:
@@ -72,7 +51,7 @@ def test_workers_share_a_port_and_drain_together(
     assert instance.wait() == 0, instance.errors
     assert instance.notes.count("drained") == instance.notes.count("stop") == 2
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(instance.address.split(":"), timeout=_WITHIN_S)
+        socket.create_connection(instance.address.split(":"), timeout=WITHIN_S)
 
 
 @pytest.mark.req("PF9")
@@ -81,7 +60,7 @@ def test_both_workers_accept_from_the_port(two: Instance) -> None:
     host, port = two.address.split(":")
     kept = []
     for _ in range(60):
-        kept.append(http.client.HTTPConnection(host, int(port), timeout=_WITHIN_S))
+        kept.append(http.client.HTTPConnection(host, int(port), timeout=WITHIN_S))
         kept[-1].request("GET", "/health")
         assert kept[-1].getresponse().read() == b"OK"
 
@@ -113,10 +92,10 @@ def test_each_worker_has_a_port_of_its_own(start_instance: StartInstance) -> Non
 def test_a_worker_that_dies_is_started_again(two: Instance) -> None:
     before = list_workers(two)
 
-    signal.pidfd_send_signal(open_process(min(before)), signal.SIGKILL)
+    send(min(before), signal.SIGKILL)
 
-    wait_until(lambda: len(list_workers(two) - before) == 1, within_s=_WITHIN_S)
-    wait_until(lambda: two.notes.count("start") == 3, within_s=_WITHIN_S)
+    wait_until(lambda: len(list_workers(two) - before) == 1, within_s=WITHIN_S)
+    wait_until(lambda: two.notes.count("start") == 3, within_s=WITHIN_S)
     assert max(before) in list_workers(two)
     assert [ask(two.address) for _ in range(8)] == [b"OK"] * 8
 
@@ -132,7 +111,7 @@ def test_replacing_workers_refuses_nobody(two: Instance) -> None:
         assert ask(two.address).startswith(b"OK")
         asked += 1
 
-    wait_until(lambda: len(list_workers(two)) == 2, within_s=_WITHIN_S)
+    wait_until(lambda: len(list_workers(two)) == 2, within_s=WITHIN_S)
     assert ask(two.address) == b"OK"
     assert asked
     assert two.notes.count("drained") == 2
@@ -145,7 +124,7 @@ def test_workers_of_a_parent_that_is_gone_drain_and_end(start_instance: StartIns
 
     instance.process.kill()
 
-    wait_until(lambda: not any(map(is_running, workers)), within_s=_WITHIN_S)
+    wait_until(lambda: not any(map(is_running, workers)), within_s=WITHIN_S)
     assert instance.notes.count("drained") == 2
 
 
@@ -185,8 +164,3 @@ def test_a_number_of_workers_that_is_none_is_refused(text: str) -> None:
 def test_one_worker_a_core_is_what_auto_means() -> None:
     assert parse_workers("auto") == len(os.sched_getaffinity(0))
     assert parse_workers("3") == 3
-
-
-def open_process(pid: int) -> int:
-    """Return a descriptor that names this process, and no later one of its number."""
-    return os.pidfd_open(pid)

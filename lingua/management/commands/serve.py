@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 from lingua import settings
 from lingua.serving.deadlines import Patience, Unfinished
 from lingua.serving.frame_pieces import PieceLimits
+from lingua.serving.logs import tell_instances_apart
 from lingua.serving.pending_migrations import count_missing_migrations
 from lingua.serving.server import Adopted, CannotServe, ServerOptions
 from lingua.serving.workers import WorkerOptions, run_workers
@@ -24,6 +25,8 @@ from lingua.settings.env import copy_environment, explain_unknown, list_unknown
 from lingua.settings.workers import parse_workers
 
 logger = logging.getLogger(__name__)
+
+_A_LITTLE_S = 5.0
 
 
 class Command(BaseCommand):
@@ -82,6 +85,7 @@ class Command(BaseCommand):
         # What Python warns of is a line like any other, where lines are JSON too.
         logging.captureWarnings(True)  # noqa: FBT003 - the standard library's
         if options["adopt"] is not None:
+            tell_instances_apart()
             _serve(server, _server_options(host=host, port=port or None, adopted=options["adopt"]))
             return
         _refuse_without_authentication(host)
@@ -164,6 +168,10 @@ def _serve_with_workers(
         server=server,
         command=(sys.executable, str(settings.BASE_DIR / "manage.py"), "serve", "--port", "0"),
         environment=copy_environment(**({"REDIS_URL": redis.url} if redis else {})),
+        # The drain, its last sockets, what still runs then, the stop, and a little.
+        end_within_s=settings.LINGUA_DRAIN_TIMEOUT_S * 1.1
+        + settings.LINGUA_CLOSE_TIMEOUT_S * 2
+        + _A_LITTLE_S,
         instance_id="" if is_drawn else settings.LINGUA_INSTANCE_ID,
         own_port=own_port,
     )
