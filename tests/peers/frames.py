@@ -8,7 +8,7 @@ from typing import Any
 AUDIO = base64.b64encode(b"\1\0" * 8_000).decode()
 
 Frame = dict[str, Any]
-# Four letters that no language has; 8,788 pairs, where a whole run on one process draws some 2,000.
+# Four letters that no language has; 8,788 pairs in all.
 _heads = zip(string.ascii_lowercase[::2], string.ascii_lowercase[1::2], strict=True)
 _tails = itertools.product(string.ascii_lowercase, repeat=2)
 _pairs = itertools.product(_heads, _tails)
