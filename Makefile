@@ -236,7 +236,7 @@ cluster: setup  ## run a Redis Cluster of three masters and print REDIS_CLUSTER_
 
 .PHONY: test-cluster
 test-cluster: setup  ## every test that touches Redis, on a Redis Cluster of three masters
-	@LINGUA_TEST_REDIS_MODE=cluster CHANNELS_STREAMS_TEST_REDIS_MODE=cluster $(PYTEST) -q \
+	@LINGUA_TEST_REDIS_MODE=cluster CHANNELS_STREAMS_TEST_REDIS_MODE=cluster $(PYTEST) $(BESIDE) -q \
 		-m "not standalone" $(REDIS_TESTS) packages/channels-streams
 
 .PHONY: trace

@@ -96,7 +96,7 @@ async def test_the_node_has_the_job_after_one_round_trip(core: Services, batches
     assert IS_CLUSTER or len(before) == 1
 
 
-@pytest.mark.req("V7", "N14")
+@pytest.mark.req("V7", "N14", "PF10")
 @pytest.mark.standalone(
     "the masters of a cluster answer one after the other, none waits for another"
 )
