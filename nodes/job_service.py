@@ -155,24 +155,14 @@ class NodeJobService:
 
     async def _take_or_log(self, connection: NodeConnection, message: messages.JobResult) -> None:
         held = connection.held.get(message.job_id)
-        if held is not None and held.attempt != message.attempt_id:
+        if held is None:
+            is_stray = not await self._had(connection, message.job_id)
+        else:
+            is_stray = held.attempt != message.attempt_id
+        if is_stray:
+            self._note_unavailable(connection, message)
             self._flaws.note_stray(connection, message)
-            return
-        try:
-            is_taken = await self.take_result(connection, message)
-        except NoSuchJob:
-            self._flaws.note_stray(connection, message)
-            return
-        if not is_taken:
-            await self._judge_late(connection, message)
-
-    async def _judge_late(self, connection: NodeConnection, message: messages.JobResult) -> None:
-        """A result changed nothing: say so to a node that never had its job."""
-        if connection.had(message.job_id) or await self._attempts.was_given(
-            session_id=ids.find_session_id(message.job_id) or "",
-            job_id=message.job_id,
-            node_id=connection.node_id,
-        ):
+        elif not await self.take_result(connection, message):
             logger.info(
                 "late result ignored",
                 extra={
@@ -181,8 +171,18 @@ class NodeJobService:
                     "node_id": connection.node_id,
                 },
             )
-        else:
-            self._flaws.note_stray(connection, message)
+
+    async def _had(self, connection: NodeConnection, job_id: str) -> bool:
+        """Say whether a job that the node does not have now was ever its own, on any connection.
+
+        One read, before anything is tried: a node may say what it likes of jobs it never had.
+        """
+        if connection.had(job_id):
+            return True
+        session_id = ids.find_session_id(job_id)
+        return session_id is not None and await self._attempts.was_given(
+            session_id=session_id, job_id=job_id, node_id=connection.node_id
+        )
 
     async def take_result(self, connection: NodeConnection, message: messages.JobResult) -> bool:
         """Take a node's result now; False when that attempt was no longer the job's.
@@ -203,9 +203,7 @@ class NodeJobService:
             self._metrics.note_held(held.kind, held_ms=held_ms)
         outcome = self._read(connection, message, held)
         refused = outcome if isinstance(outcome, Refused) else None
-        if refused is not None and refused.code == MODEL_NOT_AVAILABLE:
-            details = message.error.details if message.error else None
-            self._unavailable_services.note(connection.node, details=details)
+        self._note_unavailable(connection, message)
         if refused is not None:
             return await self._fail(connection, message, refused, session_id=session_id)
         taken = await self._settle(
@@ -214,6 +212,13 @@ class NodeJobService:
         if taken and held is not None:
             self._hedging.note_answer(is_hedge=held.is_hedge, was_hedged=held.hedged)
         return taken
+
+    def _note_unavailable(self, connection: NodeConnection, message: messages.JobResult) -> None:
+        """A node that lacks a model lacks it, whoever asked."""
+        error = message.error
+        if not message.success and read_failure(error).code == MODEL_NOT_AVAILABLE:
+            details = error.details if error else None
+            self._unavailable_services.note(connection.node, details=details)
 
     async def _settle(
         self,

@@ -6,6 +6,7 @@ import msgspec
 
 from scheduling.jobs.sessions import Sessions
 from scheduling.jobs.settlement import Settlement
+from scheduling.model import clock
 from scheduling.model.background import Background
 from scheduling.model.errors import DependencyDown, Refusal
 from scheduling.model.events import JobSettled
@@ -31,6 +32,7 @@ class JobCancellation:
         "_session_id",
         "_sessions",
         "_settlement",
+        "_stale_after_ms",
     )
 
     def __init__(
@@ -40,7 +42,9 @@ class JobCancellation:
         settlement: Settlement,
         sessions: Sessions,
         life: SessionLife,
+        stale_after_ms: int,
     ) -> None:
+        self._stale_after_ms = stale_after_ms
         self._session_id = session_id
         self._settlement = settlement
         self._sessions = sessions
@@ -60,29 +64,32 @@ class JobCancellation:
         """Do as `end` does.
 
         Where Redis does not answer, the job is ended when it is back. Only a speaker who may resume
-        waits for that: elsewhere it could yet be answered.
+        waits for that, as elsewhere it could yet be answered, and no longer than for any answer:
+        what is lost may never be back.
         """
-        if not self._life.goes_on:
-            return None
-        if self._life.can_resume:
-            return await self._end_for_good(job_id, reason)
-        try:
-            return await self.end(job_id, reason=reason)
-        except DependencyDown:
-            self._background.run(self._end_for_good(job_id, reason), name="ending a job")
-            return None
+        give_up_at_ms = clock.steady_ms() + (self._stale_after_ms if self._life.can_resume else 0)
+        while self._life.goes_on:
+            try:
+                return await self.end(job_id, reason=reason)
+            except DependencyDown:
+                if clock.steady_ms() >= give_up_at_ms:
+                    self._background.run(self._end_for_good(job_id, reason), name="ending a job")
+                    return None
+                await asyncio.sleep(_LOOK_AGAIN_S)
+        return None
 
     def end_later(self, job_id: str) -> None:
         """End a job that was refused, and that Redis may have all the same."""
         self._background.run(self._end_for_good(job_id, "refused"), name="ending a refused job")
 
-    async def _end_for_good(self, job_id: str, reason: str) -> JobSettled | None:
+    async def _end_for_good(self, job_id: str, reason: str) -> None:
         while self._life.goes_on:
             try:
-                return await self.end(job_id, reason=reason)
+                await self.end(job_id, reason=reason)
             except DependencyDown:
                 await asyncio.sleep(_LOOK_AGAIN_S)
-        return None
+            else:
+                return
 
 
 def make_end(request: Request, outcome: Outcome) -> JobSettled:

@@ -54,7 +54,9 @@ class SpeakerBuilder:
         rooms: Rooms,
         captions: Captions,
         room_upkeep: RoomUpkeep,
+        stale_after_ms: int,
     ) -> None:
+        self._stale_after_ms = stale_after_ms
         self._rooms = rooms
         self._captions = captions
         self._room_upkeep = room_upkeep
@@ -105,6 +107,7 @@ class SpeakerBuilder:
             settlement=self._settlement,
             sessions=self._sessions,
             life=life,
+            stale_after_ms=self._stale_after_ms,
         )
         delivery = ResultDelivery(
             session_id=session_id,

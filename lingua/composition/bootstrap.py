@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from channels.layers import get_channel_layer
+from channels_streams.connection import REDIS_TROUBLE
 from channels_streams.redis.refusals import tell_of
-from redis.exceptions import RedisError
 
 from lingua.composition.access import build_access
 from lingua.composition.configuration import Configuration, WatchConfiguration
@@ -181,7 +181,7 @@ async def _compose(
         infrastructure,
         services,
         configuration.network,
-        trouble=(RedisError, OSError, TimeoutError),
+        trouble=REDIS_TROUBLE,
     )
     access = build_access(infrastructure, configuration.access)
     link.connect(access.access)

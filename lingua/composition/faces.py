@@ -64,6 +64,7 @@ def build_session_service(
             rooms=services.rooms.rooms,
             captions=services.rooms.captions,
             room_upkeep=services.rooms.upkeep,
+            stale_after_ms=services.configuration.jobs.stale_after_ms,
         ),
         use_binary_frames=configuration.use_binary_frames,
         grace_s=configuration.grace_s,

@@ -31,7 +31,9 @@ from tests.waiting import eventually
 _DEADLINE_S = 60.0
 
 
-def make_job_cancellation(core: Services, *, is_gone: bool = False) -> JobCancellation:
+def make_job_cancellation(
+    core: Services, *, is_gone: bool = False, can_resume: bool = False, stale_after_ms: int = 0
+) -> JobCancellation:
     return JobCancellation(
         session_id=SESSION,
         settlement=core.settlement,
@@ -41,7 +43,8 @@ def make_job_cancellation(core: Services, *, is_gone: bool = False) -> JobCancel
             jobs=core.held.jobs,
             outcomes=core.held.outcomes,
         ),
-        life=SessionLife(can_resume=False, is_gone=is_gone),
+        life=SessionLife(can_resume=can_resume, is_gone=is_gone),
+        stale_after_ms=stale_after_ms,
     )
 
 
@@ -128,16 +131,23 @@ async def test_who_has_gone_ends_no_more(core: Services) -> None:
 
 
 @pytest.mark.req("G1", "G5", "J19")
-@pytest.mark.parametrize("refused", [True, False], ids=["refused", "given up"])
+@pytest.mark.parametrize(
+    ("refused", "can_resume"),
+    [(True, False), (False, False), (False, True)],
+    ids=["refused", "given up", "given up by one who may resume"],
+)
 async def test_a_job_is_ended_once_redis_is_back_and_nobody_waits_for_that(
-    own_core: Services, own_redis: OwnRedis, *, refused: bool
+    own_core: Services, own_redis: OwnRedis, *, refused: bool, can_resume: bool
 ) -> None:
+    """Who may resume waits for as long as an answer may take, which is a moment here."""
     await make_ready(own_core.held)
     await bring_to(own_core.held, JobState.DISPATCHED)
     await asyncio.to_thread(own_redis.stop)
     await until_down(own_core)
 
-    job_cancellation = make_job_cancellation(own_core)
+    job_cancellation = make_job_cancellation(
+        own_core, can_resume=can_resume, stale_after_ms=100 if can_resume else 0
+    )
     if refused:
         job_cancellation.end_later(JOB)
     else:
