@@ -144,6 +144,32 @@ async def test_a_frame_that_may_be_about_another_job_is_refused_by_name_and_ends
 _ABOUT = frozenset({"job_id", "attempt_id", "session_id", "trace_id"})
 
 
+@pytest.mark.req("ED1", "PF5")
+@pytest.mark.standalone("MONITOR shows what one server does")
+@pytest.mark.parametrize("success", [True, False], ids=["a result", "a failure"])
+async def test_a_word_of_a_job_that_a_node_never_had_costs_one_read(
+    lingua: Lingua, languages: Pair, *, success: bool
+) -> None:
+    """No script is tried for it: a storm of such words is nobody else's slow percent."""
+    async with (
+        FakeNode.open(lingua.url(NODE), languages) as node,
+        Speaker.open(lingua.url(SESSION), languages) as speaker,
+    ):
+        await speaker.say(0)
+        job = await node.job()
+        async with FakeNode.open(lingua.url(NODE), languages) as stranger:
+            with lingua.redis.monitor() as monitor:
+                await stranger.send(json.dumps(stranger.result_frame(job) | {"success": success}))
+                await stranger.next("error", code="NO_SUCH_JOB")
+                lingua.redis.echo("over")
+                seen = iter(monitor.listen())
+                words = iter(lambda: next(seen)["command"], "ECHO over")
+                about = [word.split(" ")[0] for word in words if job["job_id"] in word]
+        assert about == ["HGETALL"]
+        await node.finish(job)
+        await speaker.result(0)
+
+
 @pytest.mark.req("ED1")
 async def test_a_result_without_its_job_ends_none_where_two_could_be_meant(
     lingua: Lingua, languages: Pair
