@@ -5,7 +5,9 @@ import asyncio
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.sessions import Opened, Sessions
 from scheduling.model.background import Background
+from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown
+from scheduling.model.events import SessionFenced
 from scheduling.model.jobs import Request
 from sessions_app.job_cancellation import SAID_AGAIN, JobCancellation, is_said_again, refuse
 from sessions_app.pending_requests import PendingRequests
@@ -21,6 +23,7 @@ class RequestRecovery:
     __slots__ = (
         "_background",
         "_cancellation",
+        "_delivery",
         "_dispatcher",
         "_life",
         "_pending",
@@ -35,6 +38,7 @@ class RequestRecovery:
         session_id: str,
         life: SessionLife,
         sessions: Sessions,
+        delivery: Delivery,
         dispatcher: Dispatcher,
         pending: PendingRequests,
         results: ResultSequencer,
@@ -43,6 +47,7 @@ class RequestRecovery:
         self._session_id = session_id
         self._life = life
         self._sessions = sessions
+        self._delivery = delivery
         self._dispatcher = dispatcher
         self._pending = pending
         self._results = results
@@ -58,11 +63,21 @@ class RequestRecovery:
         if not await self._try_to_catch_up(told):
             self._background.run(self._catch_up_later(told), name="catching up")
 
-    async def restore(self, opened: Opened, *, profile: bytes) -> None:
-        """Redis lost its data: the session is written back, lost utterances are refused (G5)."""
-        await self._sessions.restore(opened, profile=profile)
+    async def restore(self, opened: Opened, *, profile: bytes) -> int:
+        """Redis lost its data: the session is written back, lost utterances are refused (G5).
+
+        Returns the epoch of the newest socket that wrote it back, which may not be this one.
+        """
+        restored = await self._sessions.restore(opened, profile=profile)
+        if restored.newest > opened.conn_epoch:
+            return restored.newest
+        if restored.was_at:
+            # Nobody had told that socket of this one.
+            fence = SessionFenced(session_id=self._session_id, conn_epoch=opened.conn_epoch)
+            await self._delivery.fence_session(fence, was_at=restored.was_at)
         for request in self._pending.list_all():
             await self._ask_about(request)
+        return opened.conn_epoch
 
     async def ask_about_late(self, *, stale_after_ms: float) -> int:
         """Ask what became of utterances as old as that; return how many there are.

@@ -290,7 +290,7 @@ class SessionService:
     async def close(self, speaker: Speaker) -> None:
         """End a session in order: what was said is still answered on this socket."""
         await speaker.close()
-        self._sessions.close(speaker.session_id)
+        self._sessions.close(speaker.opened)
 
     async def leave(self, speaker: Speaker) -> None:
         """The socket is gone, and with it the session, unless its speaker may come back."""
@@ -300,7 +300,7 @@ class SessionService:
         elif may_return:
             self._end_later(self._give_up, speaker)
         else:
-            self._sessions.close(speaker.session_id)
+            self._sessions.close(speaker.opened)
             self._end_later(self._let_go, speaker)
 
     def _end_later(
@@ -313,13 +313,13 @@ class SessionService:
     async def _let_go(self, speaker: Speaker) -> None:
         self._delivery.local.detach_session(speaker.session_id, speaker)
         if not speaker.life.is_fenced:
-            self._sessions.close(speaker.session_id)
+            self._sessions.close(speaker.opened)
             await speaker.leave()
 
     async def _give_up(self, speaker: Speaker) -> None:
         """The grace is over: nobody waits for the answers, unless the session went on elsewhere."""
         self._delivery.local.detach_session(speaker.session_id, speaker)
-        if not speaker.life.is_fenced and await self._sessions.end(speaker.session_id):
+        if not speaker.life.is_fenced and await self._sessions.end(speaker.opened):
             await speaker.leave()
 
 

@@ -277,9 +277,16 @@ class Speaker:
         self.writer.close(_RESTARTING, "the server restarts")
 
     async def restore(self) -> None:
-        """Redis lost its data: what is known of the session here is written back (G5)."""
-        if not (self.life.is_fenced or self.life.is_closed):
-            await self.recovery.restore(self.opened, profile=msgspec.json.encode(self.profile))
+        """Redis lost its data: what is known of the session here is written back (G5).
+
+        Where a newer socket has the session, which nobody had told this one, it is over here.
+        """
+        if self.life.is_fenced or self.life.is_closed:
+            return
+        profile = msgspec.json.encode(self.profile)
+        newest = await self.recovery.restore(self.opened, profile=profile)
+        self.enqueue(SessionFenced(session_id=self.session_id, conn_epoch=newest))
+        if not self.life.is_fenced:
             await self.room.restore()
 
     def _step_aside(self) -> None:

@@ -172,6 +172,7 @@ class SpeakerBuilder:
                 session_id=session_id,
                 life=life,
                 sessions=self._sessions,
+                delivery=self._delivery,
                 dispatcher=self._dispatcher,
                 pending=pending,
                 results=results,

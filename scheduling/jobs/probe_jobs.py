@@ -58,9 +58,10 @@ class ProbeJobs:
         :raises DependencyDown: Redis did not answer; the job, if there is one, ends by its timer
         """
         session_id = ids.new_probe_session_id()
-        if not await self._sessions.open(
+        conn_epoch = await self._sessions.open(
             session_id=session_id, instance_id=self._instance_id, profile=_PROFILE
-        ):
+        )
+        if not conn_epoch:
             return None
         assignment = _assign(session_id, probe, need)
         request = Request(assignment=assignment, need=need, tenant_id="")
@@ -85,7 +86,9 @@ class ProbeJobs:
             return await self._wait(answer, assignment.job_id)
         finally:
             del self._delivery.local.probes[session_id], self._awaited[node.node_id]
-            await self._sessions.close(session_id=session_id, instance_id=self._instance_id)
+            await self._sessions.close(
+                session_id=session_id, instance_id=self._instance_id, conn_epoch=conn_epoch
+            )
 
     def give_way(self, node_id: str) -> None:
         """Take a question back: somebody needs the slot. That says nothing of the node."""

@@ -38,14 +38,14 @@ class SessionJobs:
         session_id = ids.find_session_id(job_id)
         if session_id is None:
             return None
-        record, outcome, profile = await asyncio.gather(
+        record, outcome, session = await asyncio.gather(
             self._jobs.find(session_id=session_id, job_id=job_id),
             self._outcomes.find(session_id=session_id, job_id=job_id),
-            self._store.find_profile(session_id=session_id),
+            self._store.find(session_id=session_id),
         )
-        if record is None or profile is None:
+        if record is None or session is None:
             return None
-        return FoundJob(record=record, outcome=outcome, profile=profile)
+        return FoundJob(record=record, outcome=outcome, profile=session.profile)
 
     def track(self, request: Request) -> None:
         """Remember an utterance until its answer is acknowledged; nobody need wait for it."""

@@ -1,5 +1,7 @@
 """Sessions: opened under an id of their own, kept while they live, forgotten after."""
 
+import asyncio
+
 import msgspec
 
 from scheduling.jobs.session_jobs import SessionJobs
@@ -8,7 +10,7 @@ from scheduling.model.credentials import NOBODY, Owner
 from scheduling.store.jobs import JobStore
 from scheduling.store.outcomes import OutcomeStore
 from scheduling.store.redis.connection import unattended
-from scheduling.store.sessions import LastUtterance, SessionStore
+from scheduling.store.sessions import LastUtterance, Restored, SessionStore
 
 _DRAWS = 5
 
@@ -114,11 +116,15 @@ class Sessions:
 
         :raises DependencyDown: Redis did not answer
         """
-        return await self._store.find_profile(session_id=session_id)
+        record = await self._store.find(session_id=session_id)
+        return record.profile if record is not None else None
 
-    async def restore(self, opened: Opened, *, profile: bytes) -> None:
-        """Write back the record of a session whose socket lives, if Redis lost it (G5)."""
-        await self._store.open(
+    async def restore(self, opened: Opened, *, profile: bytes) -> Restored:
+        """Write back the record of a session whose socket lives, if Redis lost it (G5).
+
+        :raises DependencyDown: Redis did not answer; it may be said again
+        """
+        return await self._store.restore(
             session_id=opened.session_id,
             instance_id=self.instance_id,
             profile=profile,
@@ -139,11 +145,20 @@ class Sessions:
         """Note a sign of life: the record stays."""
         unattended(self._store.renew(session_id=session_id), what="a sign of life")
 
-    def close(self, session_id: str) -> None:
-        """Forget a session; the records of its jobs end by themselves."""
-        closed = self._store.close(session_id=session_id, instance_id=self.instance_id)
-        unattended(closed, what="a session's end")
+    def close(self, opened: Opened) -> None:
+        """Forget a session, unless another socket has it; its jobs' records end by themselves."""
+        unattended(self._close(opened), what="a session's end")
 
-    async def end(self, session_id: str) -> bool:
-        """Forget a session that nobody resumed; False when another instance has it now."""
-        return await self._store.close(session_id=session_id, instance_id=self.instance_id)
+    async def end(self, opened: Opened) -> bool:
+        """Forget a session that nobody resumed; False when another socket has it now.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        return await self._close(opened)
+
+    def _close(self, opened: Opened) -> "asyncio.Future[bool]":
+        return self._store.close(
+            session_id=opened.session_id,
+            instance_id=self.instance_id,
+            conn_epoch=opened.conn_epoch,
+        )

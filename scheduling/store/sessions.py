@@ -21,6 +21,16 @@ class Resumed(msgspec.Struct, frozen=True):
     safe_seq: int
 
 
+class Restored(msgspec.Struct, frozen=True):
+    """A session that was written back, or that `newest`, the epoch of a socket, has.
+
+    `was_at` is the instance of an older socket that had written it back before.
+    """
+
+    newest: int
+    was_at: str = ""
+
+
 class SessionRecord(msgspec.Struct, frozen=True):
     """A session as Redis has it; `profile` is the JSON it was opened with."""
 
@@ -55,12 +65,8 @@ class SessionStore:
         profile: bytes,
         resume_token: str = "",
         owner: Owner = NOBODY,
-        conn_epoch: int = 0,
     ) -> "Future[int]":
-        """Open a session under an id; return its connection epoch, 0 when the id is taken.
-
-        With `conn_epoch` it has that one again.
-        """
+        """Open a session under an id; return its connection epoch, 0 when the id is taken."""
         return self._connection.run_script(
             "open_session",
             keys=[self._keys.session.info(session_id)],
@@ -72,9 +78,40 @@ class SessionStore:
                 owner.principal_id,
                 owner.tenant_id,
                 self.test_clock,
-                conn_epoch,
             ],
             read=lambda raw: int(raw[1]) if raw[0] == 1 else 0,
+            urgent=True,
+        )
+
+    def restore(
+        self,
+        *,
+        session_id: str,
+        instance_id: str,
+        profile: bytes,
+        resume_token: str,
+        owner: Owner,
+        conn_epoch: int,
+    ) -> "Future[Restored]":
+        """Write a session back that Redis lost, in place of what an older socket wrote back."""
+        return self._connection.run_script(
+            "restore_session",
+            keys=[self._keys.session.info(session_id)],
+            args=[
+                instance_id,
+                profile,
+                self._life_ms,
+                resume_token,
+                owner.principal_id,
+                owner.tenant_id,
+                conn_epoch,
+                self.test_clock,
+            ],
+            read=lambda raw: (
+                Restored(newest=conn_epoch, was_at=raw[1])
+                if raw[0] == 1
+                else Restored(newest=int(raw[2]))
+            ),
             urgent=True,
         )
 
@@ -110,15 +147,6 @@ class SessionStore:
                 if raw[0] == 1
                 else None
             ),
-        )
-
-    def find_profile(self, *, session_id: str) -> "Future[bytes | None]":
-        """Return what a session said of itself when it opened."""
-        return self._connection.execute(
-            "HGET",
-            self._keys.session.info(session_id),
-            "profile",
-            read=lambda raw: None if raw is None else raw.encode(),
         )
 
     def track(
@@ -168,15 +196,15 @@ class SessionStore:
             "PEXPIRE", self._keys.session.info(session_id), self._life_ms
         )
 
-    def close(self, *, session_id: str, instance_id: str) -> "Future[bool]":
-        """Forget the session; False when another instance holds it now.
+    def close(self, *, session_id: str, instance_id: str, conn_epoch: int) -> "Future[bool]":
+        """Forget the session of a socket; False when it goes on at another.
 
         Its jobs' records end by themselves.
         """
         return self._connection.run_script(
             "close_session",
             keys=[self._keys.session.info(session_id), self._keys.session.tracked(session_id)],
-            args=[instance_id],
+            args=[instance_id, conn_epoch],
             read=is_done,
         )
 

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from tests.instances.servers import Cluster, Instance
+from tests.instances.servers import Cluster, Instance, pause, resume
 from tests.peers.frames import draw_languages, init_frame
 from tests.peers.node import WorkingNode
 from tests.peers.speaker import Speaker
@@ -94,3 +94,34 @@ async def test_a_socket_that_nobody_told_learns_from_its_sign_of_life_that_it_is
         await speaker.check_alive()
 
         assert await speaker.closed() == FENCED
+
+
+@pytest.mark.req("I4", "G5")
+@pytest.mark.parametrize("first", ["older", "newer"])
+async def test_of_sockets_that_nobody_told_of_each_other_the_newer_is_written_back(
+    cluster: Cluster, first: str
+):
+    one, two = cluster.start(), cluster.start()
+    pair = draw_languages()
+    async with (
+        Speaker.connect(one.url("/ws/session")) as older,
+        Speaker.connect(two.url("/ws/session")) as newer,
+    ):
+        await older.init(pair, resume_token="")
+        record = f"{{session:{older.session_id}}}:info"
+        # The word that the newer one has the session goes to nobody.
+        cluster.redis.hset(cluster.key(record), "instance_id", "another")
+        await newer.init(pair, resume_token=older.resume_token)
+        pause(one)
+        pause(two)
+        cluster.redis.flushall()
+
+        for instance in (one, two) if first == "older" else (two, one):
+            resume(instance)
+            await eventually(lambda: cluster.read_hash(record), "it was not written back")
+
+        assert await older.closed() == FENCED
+        await newer.check_alive()
+        async with WorkingNode.connect(one.url("/ws/node")) as node:
+            await node.register(pair)
+            await converse(newer, node, 0)

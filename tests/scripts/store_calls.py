@@ -1,7 +1,7 @@
 """One call of every method of every store."""
 
 from scheduling.model.callbacks import Hook, Recording
-from scheduling.model.credentials import Credential, Principal, Scope
+from scheduling.model.credentials import NOBODY, Credential, Principal, Scope
 from scheduling.model.instances import InstanceFigures, InstanceRecord, SessionRow
 from scheduling.model.jobs import JobState
 from scheduling.model.nodes import Usage
@@ -257,14 +257,21 @@ CALLS = {
         "renew": {"session_id": SESSION},
         "find_owner": {"session_id": SESSION},
         "next_utterance": {"session_id": SESSION, "instance_id": "i1", "wanted_index": None},
-        "find_profile": {"session_id": SESSION},
         "resume": {"session_id": SESSION, "instance_id": "i1", "resume_token": "t"},
         "track": {**JOB_NAME, "utterance_index": 1},
         "untrack": JOB_NAME,
         "list_tracked": {"session_id": SESSION},
         "find": {"session_id": SESSION},
         "acknowledge": {"session_id": SESSION, "utterance_index": 1},
-        "close": {"session_id": SESSION, "instance_id": "i1"},
+        "close": {"session_id": SESSION, "instance_id": "i1", "conn_epoch": 1},
+        "restore": {
+            "session_id": SESSION,
+            "instance_id": "i1",
+            "profile": b"{}",
+            "resume_token": "t",
+            "owner": NOBODY,
+            "conn_epoch": 1,
+        },
     },
     "hooks": {
         "keep": {**JOB_NAME, "hook": Hook("https://example.com/", "s")},

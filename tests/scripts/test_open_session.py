@@ -43,7 +43,7 @@ async def test_a_session_lives_as_long_as_it_is_renewed(stores: Stores, redis_cl
 async def test_a_closed_session_is_gone_and_its_id_free(stores: Stores, watcher: Watcher) -> None:
     await open_session(stores)
 
-    await stores.sessions.close(session_id=SESSION, instance_id="i1")
+    await stores.sessions.close(session_id=SESSION, instance_id="i1", conn_epoch=START_MS)
 
     assert await watcher.read() == {}
     assert await open_session(stores)

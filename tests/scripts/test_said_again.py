@@ -6,6 +6,7 @@ Whoever speaks says again on the next socket what was not safe by then (SP9).
 import msgspec
 import pytest
 
+from scheduling.model.credentials import NOBODY
 from scheduling.model.jobs import ELSEWHERE, NO_JOB, Completed, Request
 from scheduling.store.sessions import Resumed
 from tests.scripts.conftest import Watcher
@@ -128,8 +129,13 @@ async def test_what_was_completed_before_stays_so_when_that_is_said_twice(stores
 @pytest.mark.req("SP9", "G5")
 async def test_a_session_written_back_after_a_loss_is_on_the_same_socket(stores: Stores) -> None:
     epoch = START_MS - 5_000
-    await stores.sessions.open(
-        session_id=SESSION, instance_id="i1", profile=b"{}", conn_epoch=epoch
+    await stores.sessions.restore(
+        session_id=SESSION,
+        instance_id="i1",
+        profile=b"{}",
+        resume_token=SHOWN,
+        owner=NOBODY,
+        conn_epoch=epoch,
     )
 
     assert await create(stores, hear(epoch)) is None
