@@ -23,19 +23,14 @@ from scheduling.model.events import JobSettled
 from scheduling.model.jobs import Request
 from scheduling.model.outcomes import Refused
 from scheduling.model.reports import JobReport, describe_job
-from sessions_app import http_messages, messages
+from sessions_app import http_messages
 from sessions_app.audio import UndecodableAudio
+from sessions_app.http_requests import read_request
 from sessions_app.http_room_outcomes import HttpRoomOutcomes, is_proved
 from sessions_app.http_session import HttpSession
 from sessions_app.job_cancellation import make_end
 from sessions_app.job_ends import JobEnds
-from sessions_app.requests import (
-    Profile,
-    fan_out,
-    read_profile,
-    read_targets,
-    request_from_utterance,
-)
+from sessions_app.requests import Profile, fan_out, read_profile, read_targets
 from sessions_app.services import find_tenant
 from sessions_app.whole_audio import WholeAudio, refuse_file, settle_audio
 from sockets.endpoints import Call
@@ -133,7 +128,7 @@ class HttpSessionService:
             self._hooks.check(message.callback.url)
         audio = await self._find_audio(call)
         session_id, index, profile = await self._find_session(call, targets)
-        request = _read_request(
+        request = read_request(
             message, profile=profile, session_id=session_id, index=index, audio=audio
         )
         requests = await self._rooms.aim(
@@ -172,7 +167,7 @@ class HttpSessionService:
 
         :raises NoSuchJob: there is none, or it is nothing of the caller's
         """
-        found, is_own = await self._find_job(call)
+        found, is_own = await self._find_job(call, ends_it=False)
         report = describe_job(found.record, found.outcome)
         if is_own and report.ended:
             self._settlement.note_delivered(session_id=report.session_id, job_id=report.job_id)
@@ -184,7 +179,7 @@ class HttpSessionService:
 
         :raises NoSuchJob: there is none, or it is nothing of the caller's
         """
-        found, _ = await self._find_job(call)
+        found, _ = await self._find_job(call, ends_it=True)
         job_id = found.record.job_id
         if await self._settlement.cancel(job_id=job_id, reason=_CANCELLED):
             self._dispatcher.discard(job_id)
@@ -194,8 +189,11 @@ class HttpSessionService:
                 self._settled(make_end(accepted.request, refused))
         return await self.find_job(call)
 
-    async def _find_job(self, call: Call[None]) -> tuple[FoundJob, bool]:
+    async def _find_job(self, call: Call[None], *, ends_it: bool) -> tuple[FoundJob, bool]:
         """Return a job, and whether it was accepted from the caller itself.
+
+        Who is in a room is shown the ids of others' jobs: theirs it takes the member's token to
+        end. A tenant may look at what is its own.
 
         :raises NoSuchJob: there is none, or it is nothing of the caller's
         """
@@ -205,10 +203,10 @@ class HttpSessionService:
         if found is None:
             raise errors.NoSuchJob
         profile = msgspec.json.decode(found.profile, type=Profile)
-        principal = call.principal
-        is_own = profile.caller is not None and profile.caller == _name(principal)
-        tenant_id = principal.tenant_id if principal else ""
-        if not is_own and not (tenant_id and tenant_id == found.record.tenant_id):
+        is_own = profile.caller == _name(call.principal) and is_proved(profile, call.member_token)
+        tenant_id = call.principal.tenant_id if call.principal else ""
+        is_of_tenant = bool(tenant_id) and tenant_id == found.record.tenant_id
+        if not is_own and (not is_of_tenant or (ends_it and profile.member_digest)):
             raise errors.NoSuchJob
         return found, is_own
 
@@ -356,40 +354,3 @@ def _tell(request: Request, failure: BaseException) -> http_messages.RefusedTarg
         details=failure.details,
         tgt_lang=request.assignment.tgt_lang,
     )
-
-
-def _read_request(
-    message: http_messages.DispatchUtterance,
-    *,
-    profile: Profile,
-    session_id: str,
-    index: int,
-    audio: WholeAudio,
-) -> Request:
-    options = message.options or http_messages.Options()
-    pipeline = message.pipeline or messages.PipelineWanted(
-        use_asr=True, use_nmt=True, use_tts=options.require_tts
-    )
-    utterance = messages.Utterance(
-        session_id=session_id,
-        utterance_index=index,
-        manual_cut=True,
-        src_lang=message.src_lang,
-        tgt_lang=read_targets(message.tgt_lang, message.tgt_langs)[0],
-        audio=audio.text,
-        audio_format=audio.audio_format,
-        sample_rate=audio.sample_rate,
-        pipeline=pipeline,
-        request_id=message.request_id,
-        trace_id=message.trace_id,
-        dialect=message.dialect,
-        features=message.features,
-        mode=message.mode,
-        lang_a=message.lang_a,
-        lang_b=message.lang_b,
-        auto_langs=message.auto_langs,
-        traceparent=message.traceparent,
-        deadline_ms=message.deadline_ms,
-    )
-    request = request_from_utterance(profile, utterance)
-    return msgspec.structs.replace(request, preferred_node_id=options.preferred_node_id or "")

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 Incoming = TypeVar("Incoming")
 
 _JSON = "application/json"
+_MEMBER_TOKEN = b"x-lingua-member-token"
 _STATUSES = {
     "INVALID_MESSAGE": http.HTTPStatus.BAD_REQUEST,
     "INVALID_AUDIO": http.HTTPStatus.BAD_REQUEST,
@@ -77,7 +78,8 @@ class HttpAnswer(msgspec.Struct, frozen=True):
 class Call(msgspec.Struct, Generic[Incoming], frozen=True):
     """One request: who asks, for what, and how to learn that it hung up.
 
-    `sender` is whose share it uses up, also where nobody has to say who asks.
+    `sender` is whose share it uses up, also where nobody has to say who asks. `member_token` is
+    what a member of a room shows where there is no body to show it in.
     """
 
     principal: Principal | None
@@ -86,6 +88,7 @@ class Call(msgspec.Struct, Generic[Incoming], frozen=True):
     wait_gone: Callable[[], Awaitable[None]]
     content_type: str = ""
     sender: str = ""
+    member_token: str = ""
 
 
 Answering = Callable[[Call[Any]], Awaitable[msgspec.Struct | HttpAnswer]]
@@ -165,6 +168,7 @@ class Endpoint:
             wait_gone=wait_gone,
             content_type=find_header(scope, b"content-type"),
             sender=self._auth.name_sender(scope, principal),
+            member_token=find_header(scope, _MEMBER_TOKEN),
         )
         answer = await self._answer(call)
         return (

@@ -17,6 +17,12 @@ Json = dict[str, Any]
 _PREFIX = "Work"
 _REF = f"#/components/schemas/{_PREFIX}{{name}}"
 _JSON, _BYTES = "application/json", "application/octet-stream"
+_MEMBER_TOKEN: Json = {
+    "name": "X-Lingua-Member-Token",
+    "in": "header",
+    "description": "Of a member of a room: what shows that the job is its own.",
+    "schema": {"type": "string"},
+}
 _REFUSALS = {
     400: "The message cannot be used as it is.",
     401: "No valid credential.",
@@ -156,7 +162,8 @@ def describe_http_api(result: Json, **_seen: Any) -> Json:
             operation["requestBody"] = {"required": True, "content": content}
         else:
             operation["parameters"] = [
-                {"name": "job_id", "in": "path", "required": True, "schema": {"type": "string"}}
+                {"name": "job_id", "in": "path", "required": True, "schema": {"type": "string"}},
+                _MEMBER_TOKEN,
             ]
         result["paths"].setdefault(path, {})[method] = operation
     return result

@@ -69,6 +69,15 @@ class HttpMember:
         spoken = {"src_lang": src, "tgt_lang": tgt, "audio": AUDIO} | self._name()
         return await ask(self.address, "/v1/dispatch/f2f", spoken | changes)
 
+    @property
+    def shown(self) -> dict[str, str]:
+        """What shows that a job is its own."""
+        return {"X-Lingua-Member-Token": self.seat["member_token"]}
+
+    async def look(self, job_id: str, *, method: str = "GET", **headers: str) -> Reply:
+        """Ask what became of a job, or end it."""
+        return await ask(self.address, f"/v1/job/{job_id}", method=method, headers=headers)
+
     def _name(self) -> Frame:
         return {name: self.seat[name] for name in ("room_code", "session_id", "member_token")}
 
@@ -133,7 +142,9 @@ async def test_what_is_said_by_a_request_reaches_members_and_listeners_in_their_
         place.ann.seat["session_id"],
     )
     assert (caption["text"], caption["speaker_name"]) == ("for who listens", "Ann")
-    ends = [await await_end(place.address, job["job_id"]) for job in reply.json["jobs"]]
+    shown = place.ann.shown
+    ids = [job["job_id"] for job in reply.json["jobs"]]
+    ends = [await await_end(place.address, job_id, headers=shown) for job_id in ids]
     assert {end["result"]["text_translated"] for end in ends} == {"for Bob", "for who listens"}
     assert reply.json["refused"] == []
 
@@ -167,7 +178,7 @@ async def test_alone_in_a_room_a_speaker_is_answered_as_outside_it(place: Place)
     await node.finish(await node.job(), text_translated="hola")
 
     (job,) = reply.json["jobs"]
-    ended = await await_end(place.address, job["job_id"])
+    ended = await await_end(place.address, job["job_id"], headers=place.ann.shown)
     assert ended["result"]["text_translated"] == "hola"
 
 
@@ -247,6 +258,42 @@ async def test_a_session_of_a_room_is_spoken_for_with_its_own_token_alone(
 
     assert {(one.status, one.json["error"]) for one in tried} == {(404, "INVALID_SESSION")}
     assert (await place.ann.say()).json.get("error") != "INVALID_SESSION"
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_members_job_is_looked_at_and_ended_with_its_own_token_alone(
+    place: Place, method: str
+) -> None:
+    bob, node = await place.member("Bob"), await place.node()
+    thief = HttpMember(place.address, place.pair)
+    await thief.enter("join", room_code=place.code)
+    (mine,) = (await place.ann.say()).json["jobs"]
+    job = await node.job()
+    wrong = [{}, {"X-Lingua-Member-Token": ""}, {"X-Lingua-Member-Token": "x"}, thief.shown]
+
+    tried = [await thief.look(mine["job_id"], method=method, **shown) for shown in wrong]
+    before = await place.ann.look(mine["job_id"], **place.ann.shown)
+    await node.finish(job, text_translated="for Bob")
+    told = await bob.next("translation_result")
+    after = await place.ann.look(told["job_id"], method=method, **place.ann.shown)
+
+    assert {(one.status, one.json["error"]) for one in tried} == {(404, "NO_SUCH_JOB")}
+    assert (before.status, before.json.get("ended")) == (200, None)
+    assert told["job_id"] == mine["job_id"], "everybody in the room is shown its id"
+    assert after.json["result"]["text_translated"] == "for Bob"
+
+
+async def test_a_member_ends_its_own_job(place: Place) -> None:
+    bob, node = await place.member("Bob"), await place.node()
+    (mine,) = (await place.ann.say()).json["jobs"]
+    await node.job()
+
+    ended = await place.ann.look(mine["job_id"], method="DELETE", **place.ann.shown)
+    missing = await bob.next("missing_result")
+
+    assert (ended.status, ended.json["error"]) == (200, "CANCELLED")
+    assert missing["reason"] == "cancelled"
+    assert (await node.next("job_cancel"))["job_id"] == mine["job_id"]
 
 
 async def test_no_session_of_a_socket_is_a_members_by_requests(place: Place) -> None:
