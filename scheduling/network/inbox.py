@@ -154,12 +154,25 @@ class InstanceInbox:
     async def _assign(self, envelope: ForNode, event: JobAssigned) -> None:
         """Give a node its job, then what was said of it meanwhile."""
         if not event.is_open:
-            await self._give(envelope, event)
+            await self._give_once_up(envelope, event)
             return
         try:
-            await self._give(envelope, event)
+            await self._give_once_up(envelope, event)
         finally:
             await self._spoken.let_go(envelope.node_id, event)
+
+    async def _give_once_up(self, envelope: ForNode, event: JobAssigned) -> None:
+        """Give a node its job; where Redis is away for us, once it answers.
+
+        Whoever sent it has done, and the layer may bring it before the store is back.
+        """
+        while True:
+            try:
+                await self._give(envelope, event)
+            except errors.DependencyDown:
+                await asyncio.sleep(_RETRY_AFTER_S)
+            else:
+                return
 
     async def _give(self, envelope: ForNode, event: JobAssigned) -> None:
         """Give a node its job, unless the job moved on while the message was under way (C11)."""

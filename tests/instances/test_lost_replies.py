@@ -11,7 +11,9 @@ from lingua.settings.embedded_redis import EmbeddedRedis
 from lua import scripts
 from tests.instances.servers import Cluster
 from tests.instances.test_redis_faults import DOWN, Scene, open_scene
-from tests.peers.frames import Frame
+from tests.peers.frames import Frame, draw_languages
+from tests.peers.node import FakeNode
+from tests.peers.speaker import Speaker
 from tests.races.lossy_proxy import LossyProxy, serve_apart
 from tests.redis_under_test import look_into
 from tests.waiting import eventually
@@ -99,3 +101,65 @@ async def test_with_replies_lost_each_utterance_is_answered_or_refused_once(
             await eventually(
                 lambda key=key: not cluster.redis.zcard(key), "a slot is held for nothing"
             )
+
+
+@pytest.mark.req("G4", "I-28")
+async def test_an_assignment_that_comes_while_redis_is_away_for_its_instance_reaches_the_node(
+    cluster: Cluster, proxy: LossyProxy
+):
+    async with open_scene(cluster) as scene:
+        scene.node.works = False
+
+        for _ in range(ROUNDS):
+            await be_whole(scene)
+            # Whether it is still wanted: sent again, then given up.
+            proxy.lose_replies_to(b"hedge_state\r\n$6\r\nnode:1", times=2)
+            end = await asyncio.wait_for(speak(scene), ENDED_WITHIN_S)
+
+            assert proxy.is_done
+            assert end["type"] == "translation_result"
+
+
+@pytest.mark.req("SP5", "I4")
+async def test_what_is_translated_before_a_resumed_session_knows_its_job_is_shown_once_it_does(
+    cluster: Cluster, proxy: LossyProxy
+):
+    one, two = cluster.start(), cluster.start()
+    pair = draw_languages()
+    async with FakeNode.open(one.url("/ws/node"), pair, advanced_features=["job_ack"]) as node:
+        async with Speaker.connect(one.url("/ws/session")) as older:
+            await older.init(pair, resume_token="", enable_streaming=True)
+            await older.say(0)
+            job = await node.job()
+            await node.ack(job)
+            await older.next("ui_event", event="NODE_ACCEPTED")
+            older.drop()
+        # Which jobs the session has is not to be found out for a while.
+        proxy.lose_replies_to(b":tracked", times=100_000)
+        async with Speaker.connect(two.url("/ws/session")) as newer:
+            await newer.init(pair, resume_token=older.resume_token)
+            for seq, committed in enumerate(["ve", "ve de"]):
+                grown = {"type": "translation_partial", "seq": seq, "committed": committed}
+                await node.send(job_of(node, job) | grown)
+            await node.send(job_of(node, job) | {"type": "asr_partial", "text": "go"})
+            await newer.next("asr_partial")
+            assert not newer.told("translation_partial")
+
+            proxy.lose_replies_to(b":tracked", times=0)
+            shown = await newer.next("translation_partial")
+            await node.finish(job)
+            await newer.result(0)
+
+    assert shown["committed"] == "ve de"
+    assert len(newer.told("translation_partial")) == 1
+
+
+def job_of(node: FakeNode, job: Frame) -> Frame:
+    """Return what a node's word of a job begins with."""
+    about = {name: job[name] for name in ("job_id", "attempt_id", "session_id", "trace_id")}
+    return about | {
+        "node_id": node.node_id,
+        "utterance_index": job["utterance_index"],
+        "tail": "",
+        "is_final": False,
+    }

@@ -19,7 +19,7 @@ from tests.redis_under_test import OwnRedis
 from tests.waiting import eventually, keeps_to
 
 ASLEEP_S = 8.0
-# What is handed to a node of another instance in the moment of a loss may be lost with it: nobody
+# What is handed to a node of another instance goes with the data that Redis loses: nobody
 # acknowledges it for four seconds, and it waits for another node for ten.
 WHOLE_WITHIN_S = 30.0
 _ENDED_WITHIN_S = 60.0  # a hang: who asks has a deadline of its own
