@@ -32,12 +32,16 @@ _FLAGS = (
 
 
 class _Begun(msgspec.Struct):
-    """An utterance that is being spoken: its jobs by language, and how much of it was relayed."""
+    """An utterance that is being spoken: its jobs by language, and how much of it was relayed.
+
+    `ended` are those that ended before it does: in their languages it goes whole.
+    """
 
     spoken: UtteranceAudio
     audio_format: str
     pieces: SpokenPieces
     jobs: dict[str, Request]
+    ended: dict[str, Request]
     began_at_ms: int
     has_partial: bool = False
     relayed: int = 0
@@ -134,8 +138,11 @@ class SpeechStream:
             self._relay(begun, audio[begun.relayed :])
         left = []
         for request in requests:
-            opened = begun.jobs.get(request.assignment.tgt_lang)
-            if opened is None or not await self._complete(begun, _as_job(request, opened)):
+            lang = request.assignment.tgt_lang
+            opened = begun.jobs.get(lang)
+            if lang in begun.ended:
+                left.append(msgspec.structs.replace(request, is_anew=True))
+            elif opened is None or not await self._complete(begun, _as_job(request, opened)):
                 left.append(request)
         return left
 
@@ -171,12 +178,18 @@ class SpeechStream:
     def note_end(self, job_id: str) -> None:
         """A job ended: nobody needs its audio any more.
 
-        Where its utterance goes on, nobody is told: all of that goes whole.
+        Where its utterance goes on, nobody is told: in its language that goes whole, the others go
+        on. Where none does, all of it goes whole.
         """
         self._close(job_id)
-        begun = self._begun
-        if begun and any(each.assignment.job_id == job_id for each in begun.jobs.values()):
-            self._go_whole(begun)
+        if (begun := self._begun) is None:
+            return
+        for lang, request in list(begun.jobs.items()):
+            if request.assignment.job_id == job_id:
+                begun.ended[lang] = begun.jobs.pop(lang)
+                self._let_go_of(request, "goes_whole")
+                if not begun.jobs:
+                    self._go_whole(begun)
 
     def give_up(self) -> dict[str, Request]:
         """What is being said was cancelled: return its jobs by language; they are to be ended."""
@@ -204,6 +217,7 @@ class SpeechStream:
             audio_format=spoken.spoken_format or "",
             pieces=SpokenPieces(self._room),
             jobs={},
+            ended={},
             began_at_ms=spoken.last_received_at_ms - spoken.duration_ms,
         )
         await asyncio.gather(*(self._open(begun, request) for request in requests))
@@ -296,9 +310,14 @@ class SpeechStream:
         self._begun = None
         for request in begun.jobs.values():
             self._close(request.assignment.job_id)
-            self._results.drop(request)
+            self._let_go_of(request, reason)
+        for request in (*begun.ended.values(), *begun.jobs.values()):
             self._audience.outcomes.call_off(request, reason=reason)
-            self._background.run(self._end(request, reason), name="ending an open job")
+
+    def _let_go_of(self, request: Request, reason: str) -> None:
+        """An open job has no answer for anybody."""
+        self._results.drop(request)
+        self._background.run(self._end(request, reason), name="ending an open job")
 
     async def _end(self, request: Request, reason: str) -> None:
         """End an open job; once the session is elsewhere, that is done there."""

@@ -202,7 +202,8 @@ class Request(msgspec.Struct, frozen=True):
     it was heard on, where its speaker says again on the next what is lost with that; else 0.
     `is_streamed` says that a node heard it while it was spoken, to its end. `answer_by_ms` is the
     moment after which no answer is wanted, 0 where any will do. Answers of one `lane` leave in the
-    order of their utterances, and wait for none of another.
+    order of their utterances, and wait for none of another. `is_anew` says that the utterance had a
+    job while it was spoken, which ended before it did.
     """
 
     assignment: Assignment
@@ -217,11 +218,13 @@ class Request(msgspec.Struct, frozen=True):
     is_streamed: bool = False
     answer_by_ms: int = 0
     lane: str = ""
+    is_anew: bool = False
 
     @property
     def utterance_key(self) -> str:
         """Return what makes two requests of one session the same utterance (J4)."""
-        return f"{self.assignment.utterance_index}:{self.assignment.tgt_lang}"
+        key = f"{self.assignment.utterance_index}:{self.assignment.tgt_lang}"
+        return f"{key}:anew" if self.is_anew else key
 
 
 # An attempt by its number, and the node that has it.

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.e2e.servers import Lingua
-from tests.e2e.test_streaming import CHUNKS, STREAMS, StreamingNode, say
+from tests.e2e.test_speakers_who_stream import fail_open_job
+from tests.e2e.test_streaming import CHUNKS, STREAMS, StreamingNode, say, speaking
 from tests.peers.frames import draw_languages
 from tests.peers.member import Member
 from tests.peers.streaming import CLIP, STREAMING_SPEAKER
@@ -70,6 +71,59 @@ async def test_what_is_said_is_translated_for_each_while_it_is_said(lingua: Ling
     assert not cid.told("translation_partial")
     assert not ann.told("translation_partial")
     assert not ann.told("translation_result")
+
+
+async def fail_everywhere(lingua: Lingua, first: StreamingNode, pair: tuple[str, str]) -> None:
+    """Let a job that is open at a node fail there, and wherever it is tried after that."""
+    await fail_open_job(lingua, first)
+    for _ in range(2):
+        async with StreamingNode.open(lingua.url(NODE), pair, **STREAMS) as node:
+            await fail_open_job(lingua, node)
+
+
+@pytest.mark.req("RM8", "RM3")
+async def test_where_one_language_fails_early_it_alone_goes_whole(lingua: Lingua) -> None:
+    async with hall(lingua, **STREAMING_SPEAKER) as (ann, bob, cid, for_bob, for_cid):
+        await say(ann, CHUNKS[:10])
+        opened = await for_cid.open_job()
+        await fail_everywhere(lingua, for_bob, bob.languages)
+        await say(ann, CHUNKS[10:], final=True)
+        heard = await for_cid.hear(opened)
+        whole = await for_bob.job()
+        await for_bob.finish(whole, text_translated="for Bob")
+        await for_cid.finish(opened, text_translated="for Cid")
+        shown = [await each.next("translation_result") for each in (bob, cid)]
+        await bob.check_alive()
+
+    assert heard == base64.b64decode(whole["audio"]) == CLIP
+    assert [frame["text_translated"] for frame in shown] == ["for Bob", "for Cid"]
+    assert shown[0]["utterance_index"] == shown[1]["utterance_index"]
+    assert not bob.told("missing_result")
+
+
+@pytest.mark.req("SP4", "J18")
+async def test_where_each_language_fails_early_all_go_whole_and_are_answered_once(
+    lingua: Lingua,
+) -> None:
+    (spoken, one), (_, two) = draw_languages(), draw_languages()
+    async with (
+        StreamingNode.open(lingua.url(NODE), (spoken, one), **STREAMS) as first,
+        StreamingNode.open(lingua.url(NODE), (spoken, two), **STREAMS) as second,
+        speaking(lingua, (spoken, one), tgt_langs=[two]) as speaker,
+    ):
+        await say(speaker, CHUNKS[:10])
+        for node, tgt in ((first, one), (second, two)):
+            await fail_everywhere(lingua, node, (spoken, tgt))
+        await say(speaker, CHUNKS[10:], final=True)
+        for node in (first, second):
+            await node.finish(await node.job(), text_translated=node.node_id)
+        told = [await speaker.next("translation_result") for _ in range(2)]
+        await speaker.check_alive()
+
+    assert {frame["tgt_lang"] for frame in told} == {one, two}
+    assert {frame["text_translated"] for frame in told} == {first.node_id, second.node_id}
+    assert len({frame["utterance_index"] for frame in told}) == 1
+    assert not speaker.told("missing_result")
 
 
 @pytest.mark.req("RM3", "RM1")
