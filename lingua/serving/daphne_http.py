@@ -1,5 +1,6 @@
 """Daphne's HTTP, bounded in what a peer may send and in how long it may take."""
 
+import asyncio
 import functools
 from http import HTTPStatus
 from typing import Any
@@ -66,7 +67,8 @@ class BoundedConnection(HTTPChannel):
     """Refuses heads that are too large, and drops peers who owe something for too long.
 
     After a refusal the rest of what the peer sends is read and thrown away for a moment: closing
-    with unread input resets the connection, and a reset may eat our answer.
+    with unread input resets the connection, and a reset may eat our answer. `writable` is set while
+    the peer reads as fast as we write.
     """
 
     transport: Any
@@ -79,6 +81,8 @@ class BoundedConnection(HTTPChannel):
         self.totalHeadersSize = MOST_HEAD_BYTES
         self.MAX_LENGTH = LONGEST_LINE_BYTES
         self._deadline = PeerDeadline(patience, drop=self._drop)
+        self.writable = asyncio.Event()
+        self.writable.set()
         self._is_discarding = False
         # Requests that came while an answer before them is still to be read.
         self._held_back = b""
@@ -89,6 +93,7 @@ class BoundedConnection(HTTPChannel):
 
     def connectionLost(self, reason: Any = connectionDone) -> None:
         self._deadline.clear()
+        self.writable.set()
         super().connectionLost(reason)
 
     def lineReceived(self, line: bytes) -> None:
@@ -163,6 +168,7 @@ class BoundedConnection(HTTPChannel):
         """
         if not self._waitingForTransport:
             self._deadline.expect_body()
+        self.writable.clear()
         super().pauseProducing()
 
     def resumeProducing(self) -> None:
@@ -170,6 +176,7 @@ class BoundedConnection(HTTPChannel):
             self._deadline.clear()
         elif self.line_mode:
             self._deadline.expect_head()
+        self.writable.set()
         super().resumeProducing()
         if self._held_back and not self._handlingRequest:
             held_back, self._held_back = self._held_back, b""

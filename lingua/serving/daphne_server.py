@@ -170,6 +170,8 @@ class DaphneServer(Server):
                 raise PeerGone
             protocol.handle_reply(message)
             return
+        if message["type"] == "http.response.body" and protocol.channel is not None:
+            await protocol.channel.writable.wait()
         await super().handle_reply(protocol, message)
 
     def protocol_disconnected(self, protocol: Any) -> None:

@@ -369,3 +369,38 @@ async def test_the_last_of_a_language_who_is_back_in_a_moment_missed_nothing(
             assert (await again.caption())["text"] == "meanwhile"
         # Nobody comes back for good: then nobody is asked for it.
         await eventually(lambda: count(lingua, f"{{room:{host.room_code}}}:listeners") == 0)
+
+
+async def test_who_reads_events_too_slowly_loses_the_oldest_is_told_and_goes_on(
+    servers: Servers, server_name: str, languages: tuple[str, str]
+) -> None:
+    # What waits is few captions; how long nothing is read depends on the machine.
+    settings = {"LINGUA_LISTENER_MAX_WAITING": "4", "LINGUA_STALL_TIMEOUT_S": "600"}
+    lingua = servers.start(server_name, **MANY, **settings)
+    said, long = 60, "x" * 100_000
+    async with (
+        nodes_of(lingua, languages) as node,
+        Host.host(lingua, languages) as host,
+        ListeningPeer.open(lingua.url(LISTEN), host.room_code, languages[1]) as other,
+        EventReader.open(lingua.instance.address, path(host, languages[1])) as slow,
+    ):
+        await slow.next("listening")
+        for index in range(said):
+            await say(host, node, index, f"{index} {long}")
+            assert (await other.caption())["utterance_index"] == index
+
+        read, left_out = [], 0
+        while not read or read[-1] != said - 1:
+            kind, told = await slow.next_any()
+            if kind == "caption":
+                read.append(told["utterance_index"])
+            else:
+                assert kind == "behind"
+                left_out += told["captions"]
+        await say(host, node, said, "on time")
+        assert (await slow.next("caption"))[1]["text"] == "on time"
+
+    assert left_out
+    assert len(read) + left_out == said
+    assert read == sorted(read)
+    lingua.stop()

@@ -67,6 +67,14 @@ class EventReader:
                 if found.get("event") == kind:
                     return found.get("id", ""), json.loads(found["data"])
 
+    async def next_any(self) -> tuple[str, Frame]:
+        """Return kind and data of the next event; comments are passed over."""
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                found = await self._next_event()
+                if "event" in found:
+                    return found["event"], json.loads(found["data"])
+
     async def next_comment(self) -> str:
         """Return the next comment."""
         async with asyncio.timeout(DEADLINE_S):
