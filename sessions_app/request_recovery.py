@@ -1,13 +1,14 @@
 """Requests whose end this process has not heard of: what became of them is asked of Redis."""
 
 import asyncio
+from collections.abc import Callable
 
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.sessions import Opened, Sessions
 from scheduling.model.background import Background
 from scheduling.model.delivery import Delivery
 from scheduling.model.errors import DependencyDown
-from scheduling.model.events import SessionFenced
+from scheduling.model.events import SessionFenced, TranslationHeard
 from scheduling.model.jobs import Request
 from sessions_app.job_cancellation import SAID_AGAIN, JobCancellation, is_said_again, refuse
 from sessions_app.pending_requests import PendingRequests
@@ -15,6 +16,8 @@ from sessions_app.result_sequencer import ResultSequencer
 from sessions_app.session_life import SessionLife
 
 _LOOK_AGAIN_S = 0.2
+# Jobs of which something came before this socket knew of them.
+_MOST_EARLY = 32
 
 
 class RequestRecovery:
@@ -25,6 +28,7 @@ class RequestRecovery:
         "_cancellation",
         "_delivery",
         "_dispatcher",
+        "_early",
         "_life",
         "_pending",
         "_results",
@@ -53,15 +57,26 @@ class RequestRecovery:
         self._results = results
         self._cancellation = cancellation
         self._background = Background()
+        # None once all is known that an older socket had asked for.
+        self._early: dict[str, TranslationHeard] | None = {} if life.can_resume else None
 
-    async def catch_up(self) -> None:
+    def keep_early(self, part: TranslationHeard) -> bool:
+        """Keep the newest of a job that may turn out to be this session's; False: it will not."""
+        early = self._early
+        if early is None or (part.job_id not in early and len(early) >= _MOST_EARLY):
+            return False
+        early[part.job_id] = part
+        return True
+
+    async def catch_up(self, show: Callable[[TranslationHeard], None]) -> None:
         """Send what a resumed session was not yet known to have, and wait for the rest.
 
-        While Redis is down this goes on beside the socket.
+        While Redis is down this goes on beside the socket. `show` takes what came of jobs before
+        they were known here.
         """
         told: set[str] = set()
-        if not await self._try_to_catch_up(told):
-            self._background.run(self._catch_up_later(told), name="catching up")
+        if not await self._try_to_catch_up(told, show):
+            self._background.run(self._catch_up_later(told, show), name="catching up")
 
     async def restore(self, opened: Opened, *, profile: bytes) -> int:
         """Redis lost its data: the session is written back, lost utterances are refused (G5).
@@ -116,18 +131,25 @@ class RequestRecovery:
         await self._cancellation.end(job_id, reason=SAID_AGAIN)
         self._sessions.jobs.untrack(session_id=self._session_id, job_id=job_id)
 
-    async def _catch_up_later(self, told: set[str]) -> None:
+    async def _catch_up_later(
+        self, told: set[str], show: Callable[[TranslationHeard], None]
+    ) -> None:
         while self._life.is_here:
             await asyncio.sleep(_LOOK_AGAIN_S)
-            if await self._try_to_catch_up(told):
+            if await self._try_to_catch_up(told, show):
                 return
 
-    async def _try_to_catch_up(self, told: set[str]) -> bool:
+    async def _try_to_catch_up(
+        self, told: set[str], show: Callable[[TranslationHeard], None]
+    ) -> bool:
         """Catch up with what was not `told`; False when Redis went away meanwhile."""
         try:
             await self._catch_up(told)
         except DependencyDown:
             return False
+        early, self._early = self._early or {}, None
+        for part in early.values():
+            show(part)
         return True
 
     async def _catch_up(self, told: set[str]) -> None:

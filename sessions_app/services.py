@@ -153,7 +153,7 @@ class SessionService:
             # First: what is answered now may be for its room.
             await speaker.room.resume()
         finally:
-            await speaker.recovery.catch_up()
+            await speaker.recovery.catch_up(speaker.enqueue)
 
     def note(self, speaker: Speaker, message: messages.ResultAck | messages.UpdateSession) -> None:
         """The client has every answer up to an index, or other words matter from now on."""

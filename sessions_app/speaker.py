@@ -183,6 +183,8 @@ class Speaker:
         """Show, or speak, a part of a translation to those it is for: a room, or its speaker."""
         if isinstance(event, TranslationHeard):
             self.live.note_partial(event.job_id)
+            if request is None and self.recovery.keep_early(event):
+                return
         if self.audience.outcomes.take_part(event, request=request):
             return
         match event:
