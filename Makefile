@@ -128,7 +128,7 @@ test-hedging: setup  ## one node of ten stalls 1 in 20 jobs: with and without he
 	@HEDGED_NODES=full $(PYTEST) -n 0 -o timeout=1200 -o log_cli=true -o log_cli_level=INFO tests/e2e/test_hedged_stalls.py
 
 .PHONY: test-listeners
-test-listeners: setup  ## a thousand listen in one room in five languages: how long the last waits for the first
+test-listeners: setup  ## a thousand listen in one room in five languages: how long the last waits for the first, what that costs speakers
 	@LISTENERS=1000 $(PYTEST) -n 0 -o timeout=600 -o log_cli=true -o log_cli_level=INFO tests/e2e/test_many_listeners.py
 
 .PHONY: test-judged
