@@ -44,6 +44,7 @@ ENVIRONMENT_PACKAGES = {"lingua_node": "a node is configured by its own command 
 
 # Where settings may be read, and why; everything else gets values.
 SETTINGS = {
+    "channels_streams/apps.py": "looks at CHANNEL_LAYERS when a program starts",
     "lingua/composition/": "hands them on",
     "lingua/settings/": "makes them",
 }

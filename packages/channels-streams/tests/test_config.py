@@ -5,6 +5,7 @@ import re
 import pytest
 from channels.exceptions import InvalidChannelLayerError
 from channels_streams.layer import StreamsChannelLayer
+from channels_streams.redis.sentinels import read_address, read_credentials
 
 pytestmark = pytest.mark.req("RE1")
 
@@ -41,6 +42,17 @@ def test_sentinels_are_understood():
     assert options.sentinels == (("one", 26379), ("two", 26380))
     assert (options.master_name, options.sentinel_options) == ("main", {"password": "pw"})
     assert options.redis_options == {"db": 3}
+
+
+def test_sentinels_are_understood_as_addresses():
+    options = StreamsChannelLayer(
+        url="redis://:pw@myMaster/3", sentinel_urls=["redis://:other@one", "redis://two:26380"]
+    ).options
+    address = read_address(options.url, options.sentinel_urls)
+    assert address.sentinels == (("one", 26379), ("two", 26380))
+    assert (address.master_name, address.sentinel_options) == ("myMaster", {"password": "other"})
+    assert read_credentials(options.url) == {"password": "pw", "db": 3}
+    assert read_credentials("rediss://main?ssl_ca_certs=ca")["ssl"] is True
 
 
 def test_all_that_channels_redis_takes_is_taken():
@@ -95,6 +107,17 @@ def test_all_that_channels_redis_takes_is_taken():
         ({"cluster_urls": ["redis://r/3"]}, "no database but 0"),
         ({"cluster_urls": ["r:7000"]}, "redis://"),
         ({"cluster_urls": ["redis://r?ssl_cert_reqs=none"]}, "redis_options"),
+        ({"url": "redis://main/0", "sentinel_urls": "redis://s"}, '"sentinel_urls": ['),
+        (
+            {"url": "redis://main:6379/0", "sentinel_urls": ["redis://s"]},
+            "redis://:password@mymaster",
+        ),
+        ({"sentinel_urls": ["redis://s"]}, "without a port"),
+        ({"url": "unix:///r.sock", "sentinel_urls": ["redis://s"]}, "without a port"),
+        ({"url": "redis://main", "sentinel_urls": ["s:26379"]}, "redis://, rediss:// and unix://"),
+        ({"url": "redis://main", "sentinel_urls": ["redis://s/1"]}, "no database"),
+        ({"hosts": ["redis://r"], "sentinel_urls": ["redis://s"]}, "keep one"),
+        ({"cluster_urls": ["redis://r"], "sentinel_urls": ["redis://s"]}, "leave them out"),
         ({"redis_options": {"passwrod": "x"}}, "passwrod"),
         ({"redis_options": ["password"]}, "dictionary"),
         ({"redis_options": {"protocol": 3}}, "leave it out"),
@@ -136,11 +159,31 @@ def test_it_is_refused_and_told_what_to_write(config, words):
         StreamsChannelLayer(**config)
 
 
-def test_every_fault_is_told_at_once_and_no_password():
+def test_every_fault_is_told_at_once():
     with pytest.raises(InvalidChannelLayerError) as refused:
         StreamsChannelLayer(capactiy=1, expiry="x", url="redis://u:hidden@r:port")
     assert "capactiy" in str(refused.value)
     assert "expiry" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"url": "redis://u:hidden@r:port"},
+        {"url": ["redis://u:hidden@r"]},
+        {"hosts": "redis://u:hid@den@r"},
+        {"hosts": {"address": "redis://r", "password": "hidden"}},
+        {"hosts": [("redis://:hidden@r", 6379)]},
+        {"hosts": [["redis://:hidden@r"]]},
+        {"hosts": [{"sentinels": ["redis://:hidden@r"], "master_name": "m"}]},
+        {"cluster_urls": "redis://:hidden@r"},
+        {"redis_options": ["redis://:hidden@r"]},
+        {"symmetric_encryption_keys": "hidden"},
+        {"symmetric_encryption_keys": [["hidden"]]},
+        {"symmetric_encryption_keys": [{"key": "hidden"}]},
+    ],
+)
+def test_no_password_is_told(config):
     with pytest.raises(InvalidChannelLayerError) as refused:
-        StreamsChannelLayer(url="redis://u:hidden@r:port")
-    assert "hidden" not in str(refused.value)
+        StreamsChannelLayer(**config)
+    assert "hid" not in str(refused.value)

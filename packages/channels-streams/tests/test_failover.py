@@ -104,10 +104,13 @@ async def test_a_demoted_master_swallows_nothing(make_server, make_layer: MakeLa
     assert await receive(layer, heard) == {"type": "x"}
 
 
-async def test_the_layer_follows_the_sentinels(sentinel, make_layer: MakeLayer):
+@pytest.mark.parametrize("told", ["hosts", "urls"])
+async def test_the_layer_follows_the_sentinels(sentinel, make_layer: MakeLayer, told: str):
     port, former = sentinel
     hosts = [{"sentinels": [("127.0.0.1", port)], "master_name": "main"}]
-    layer, peer = (make_layer(url="", cluster_urls=(), hosts=hosts) for _ in range(2))
+    urls = {"url": "redis://main/0", "sentinel_urls": [f"redis://127.0.0.1:{port}"]}
+    where = {"url": "", "hosts": hosts} if told == "hosts" else urls
+    layer, peer = (make_layer(cluster_urls=(), **where) for _ in range(2))
     channel = await layer.new_channel()
     await layer.group_add("group", channel)
     await peer.group_send("group", {"type": "before"})

@@ -17,7 +17,11 @@ from channels_streams.payloads import MessageFormatter
 _RENAMED = {"expiry": "expiry_s", "group_expiry": "group_expiry_s"}
 _OF_EVERY_LAYER = ("capacity", "channel_capacity")
 _MAY_BE_ZERO = frozenset(("ack_delay_ms",))
-_LISTS = ("cluster_urls", "at_least_once", "dead_letter_fields", "symmetric_encryption_keys")
+_LISTS = (
+    *("cluster_urls", "sentinel_urls", "at_least_once", "dead_letter_fields"),
+    "symmetric_encryption_keys",
+)
+_SECRET = frozenset(("symmetric_encryption_keys",))
 _HOST_WORDS = 'the address belongs into "url": "redis://user:password@host:6379/0", or "hosts"'
 _SENTINEL_WORDS = 'write "hosts": [{"sentinels": [("host", 26379)], "master_name": "mymaster"}]'
 _CLUSTER_WORDS = 'write "cluster_urls": ["redis://host:7000", …], any masters of the cluster'
@@ -37,6 +41,14 @@ _WORDS = {
 }
 
 
+class RefusedConfig(InvalidChannelLayerError):
+    """CONFIG says what cannot be; `faults` are told one by one, with what to write instead."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("CHANNEL_LAYERS, channels_streams: " + "; ".join(faults) + ".")
+        self.faults = tuple(faults)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Configured:
     """What one layer was told."""
@@ -50,8 +62,7 @@ class Configured:
 def read_config(given: Mapping[str, Any]) -> Configured:
     """Read the CONFIG of a layer.
 
-    :raises InvalidChannelLayerError: it says something that cannot be; each fault is told, and what
-        to write instead
+    :raises RefusedConfig: it says something that cannot be
     """
     config, faults = dict(given), list[str]()
     serializer = config.pop("serializer_format", "msgpack")
@@ -68,9 +79,7 @@ def read_config(given: Mapping[str, Any]) -> Configured:
         faults += hosts.find_faults(options)
         payloads = _make_payloads(options, faults)
     if faults:
-        raise InvalidChannelLayerError(
-            "CHANNEL_LAYERS, channels_streams: " + "; ".join(faults) + "."
-        )
+        raise RefusedConfig(faults)
     return Configured(
         options=options,
         payloads=payloads,
@@ -82,7 +91,7 @@ def read_config(given: Mapping[str, Any]) -> Configured:
 def _read_hosts(config: dict[str, Any], faults: list[str]) -> None:
     if not (given := config.pop("hosts", None)):
         return
-    if both := [name for name in ("url", "cluster_urls") if config.get(name)]:
+    if both := [name for name in ("url", "cluster_urls", "sentinel_urls") if config.get(name)]:
         faults.append(f'hosts and {both[0]} both say where Redis is: keep one, "{both[0]}"')
         return
     try:
@@ -125,12 +134,14 @@ def _read_list(name: str, value: Any, faults: list[str]) -> tuple[Any, ...]:
     if value is None:
         return ()
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        faults.append(f'{name}: a list, not {value!r}; write "{name}": [{value!r}]')
+        shown = "…" if name in _SECRET else hosts.show(value)
+        faults.append(f'{name}: a list, even of one; write "{name}": [{shown}]')
         return ()
     items = tuple(value)
-    kinds = (str, bytes) if name == "symmetric_encryption_keys" else (str,)
+    kinds = (str, bytes) if name in _SECRET else (str,)
     if wrong := [each for each in items if not isinstance(each, kinds) or not each]:
-        faults.append(f"{name}: each is a text that is not empty, not {wrong[0]!r}")
+        shown = type(wrong[0]).__name__ if name in _SECRET and wrong[0] else hosts.show(wrong[0])
+        faults.append(f"{name}: each is a text that is not empty, not {shown}")
     return items
 
 
@@ -153,14 +164,14 @@ def _check_whole(name: str, value: Any, faults: list[str]) -> None:
 
 def _check_text(name: str, value: Any, faults: list[str]) -> None:
     if not isinstance(value, str):
-        faults.append(f"{name}: a text, not {value!r}")
+        faults.append(f"{name}: a text, not {hosts.show(value)}")
     elif name == "prefix" and (not value or re.search(r"[{}\s]", value)):
         faults.append(f"prefix: a text without spaces and braces, not {value!r}")
 
 
 def _check_mapping(name: str, value: Any, faults: list[str]) -> None:
     if not isinstance(value, Mapping):
-        faults.append(f"{name}: a dictionary, not {value!r}")
+        faults.append(f"{name}: a dictionary, not {hosts.show(value)}")
 
 
 def _check_yes_or_no(name: str, value: Any, faults: list[str]) -> None:

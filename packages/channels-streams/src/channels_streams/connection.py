@@ -9,7 +9,6 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
@@ -18,6 +17,12 @@ from channels_streams.keys import GROUP
 from channels_streams.options import Options
 from channels_streams.redis.cluster import ClusterClient
 from channels_streams.redis.connection import CommandConnection, ReadConnections
+from channels_streams.redis.sentinels import (
+    SentinelAddress,
+    make_pool,
+    read_address,
+    read_credentials,
+)
 from channels_streams.scripts import Script
 
 Client = Redis | ClusterClient
@@ -134,10 +139,7 @@ class Connections:
     async def close(self) -> None:
         """Close every connection."""
         for client in (self._commands, self._blocking):
-            pool = getattr(client, "connection_pool", None)
             await client.aclose()
-            if isinstance(pool, SentinelConnectionPool):
-                await asyncio.gather(*(each.aclose() for each in pool.sentinel_manager.sentinels))
 
     async def _execute(self, name: str, replies: Awaitable[list[Any]]) -> Any:
         """Wait for the reply to one command, which may be on its way already, and count it."""
@@ -212,7 +214,7 @@ def _make_client(
             **credentials,
             **shared,
         )
-    elif options.sentinels:
+    elif options.sentinel_urls or options.sentinels:
         client = Redis.from_pool(_make_sentinel_pool(options, shared))
     else:
         pool = BlockingConnectionPool.from_url(
@@ -227,14 +229,17 @@ def _make_client(
     return client
 
 
-def _make_sentinel_pool(options: Options, shared: Mapping[str, Any]) -> SentinelConnectionPool:
-    """Make a pool whose connections ask the Sentinels, each time anew, where the master is."""
-    timeouts = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), options.socket_timeout_s)
-    untyped: Any = SentinelConnectionPool
-    sentinel: Any = cast("Any", Sentinel)(
-        list(options.sentinels), sentinel_kwargs={**timeouts, **options.sentinel_options}
+def _make_sentinel_pool(options: Options, shared: Mapping[str, Any]) -> Any:
+    timeouts = dict.fromkeys(("timeout_s", "connect_timeout_s"), options.socket_timeout_s)
+    if options.sentinel_urls:
+        address = read_address(options.url, options.sentinel_urls)
+        return make_pool(address, **timeouts, **{**read_credentials(options.url), **shared})
+    address = SentinelAddress(
+        master_name=options.master_name,
+        sentinels=options.sentinels,
+        sentinel_options=options.sentinel_options,
     )
-    return cast("SentinelConnectionPool", untyped(options.master_name, sentinel, **shared))
+    return make_pool(address, **timeouts, **shared)
 
 
 def _parse_cluster_urls(urls: Sequence[str]) -> tuple[list[ClusterNode], dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Where Redis is, as channels_redis' `hosts` says it, and whether an address can be one."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -13,10 +14,13 @@ from redis.asyncio.connection import (
 )
 
 from channels_streams.options import Options
+from channels_streams.redis.sentinels import read_master_name
 
 _SCHEMES = ("redis", "rediss", "unix")
 _PAIR = 2
 _LAST_PORT = 65_535
+# As Sentinel takes them.
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 # The layer reads replies itself.
 _NOT_OURS = {
     "decode_responses": "leave it out: messages are bytes",
@@ -35,7 +39,7 @@ def read_hosts(given: Any) -> dict[str, Any]:
     :raises RefusedHosts: it is nothing this layer can use
     """
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Sequence):
-        raise RefusedHosts(f'a list, even of one: write "hosts": [{given!r}]')
+        raise RefusedHosts(f'a list, even of one: write "hosts": [{show(given)}]')
     if len(given) != 1:
         raise RefusedHosts(
             "several of them divide channels by a hash in channels_redis; here it is one, "
@@ -48,13 +52,23 @@ def read_hosts(given: Any) -> dict[str, Any]:
         return {"url": entry}
     if isinstance(entry, list | tuple):
         return {"url": _spell(*_read_pair(entry))}
-    raise RefusedHosts(f'"redis://host:6379/0", ("host", 6379) or a dictionary, not {entry!r}')
+    raise RefusedHosts(f'"redis://host:6379/0", ("host", 6379) or a dictionary, not {show(entry)}')
+
+
+def show(value: Any) -> str:
+    """Return a value as somebody wrote it, but for passwords."""
+    hidden = re.sub(r"//[^'\"\s]*@", "//…@", repr(value))
+    return re.sub(r"(passw\w*['\"]:\s*)(['\"]).*?\2", r"\1'…'", hidden)
 
 
 def find_faults(options: Options) -> list[str]:
     """List what is wrong with the address and with what the client is told."""
     if options.cluster_urls:
         faults = [fault for url in options.cluster_urls for fault in _check_cluster_url(url)]
+        if options.sentinel_urls:
+            faults.append("sentinel_urls: a cluster promotes its own replicas; leave them out")
+    elif options.sentinel_urls:
+        faults = [*_check_sentinel_urls(options)]
     elif options.sentinels:
         faults = []
     else:
@@ -89,7 +103,7 @@ def _read_sentinels(entry: dict[str, Any]) -> dict[str, Any]:
         raise RefusedHosts('"sentinels": [("host", 26379), …], a list of pairs')
     told = entry.pop("sentinel_kwargs", None) or {}
     if not isinstance(told, Mapping):
-        raise RefusedHosts(f'"sentinel_kwargs": a dictionary, not {told!r}')
+        raise RefusedHosts(f'"sentinel_kwargs": a dictionary, not {show(told)}')
     return {
         "sentinels": tuple(_read_pair(each) for each in sentinels),
         "master_name": master,
@@ -100,12 +114,12 @@ def _read_sentinels(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _read_pair(pair: Any) -> tuple[str, int]:
     if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != _PAIR:
-        raise RefusedHosts(f'a pair as ("host", 6379), not {pair!r}')
+        raise RefusedHosts(f'a pair as ("host", 6379), not {show(pair)}')
     host, port = pair
     if isinstance(port, str) and port.isdigit():
         port = int(port)
     if not isinstance(host, str) or not host or "://" in host:
-        raise RefusedHosts(f'the host of a pair is a name as "redis.example", not {host!r}')
+        raise RefusedHosts(f'the host of a pair is a name as "redis.example", not {show(host)}')
     if isinstance(port, bool) or not isinstance(port, int) or not 0 < port <= _LAST_PORT:
         raise RefusedHosts(f"the port of {host!r} is a number up to 65535, not {port!r}")
     return host, port
@@ -118,7 +132,7 @@ def _spell(host: str, port: int, *, db: Any = 0, secure: bool = False) -> str:
 
 def _check_url(url: Any) -> list[str]:
     if not isinstance(url, str) or not url:
-        return [f'a text as "redis://host:6379/0", not {url!r}']
+        return [f'a text as "redis://host:6379/0", not {show(url)}']
     shown = _hide_password(url)
     if not url.startswith(tuple(f"{scheme}://" for scheme in _SCHEMES)):
         return [f"{shown!r} begins with none of redis://, rediss:// and unix://"]
@@ -149,6 +163,25 @@ def _check_cluster_url(url: str) -> list[str]:
     if parts.query:
         return [f'cluster_urls: write "redis_options": {{…}} in place of ?{parts.query}']
     return []
+
+
+def _check_sentinel_urls(options: Options) -> Iterator[str]:
+    """Yield what is wrong with the name of the master and with the addresses of its Sentinels."""
+    if faults := [f"url: {fault}" for fault in _check_url(options.url)]:
+        yield from faults
+    elif not _NAME.fullmatch(read_master_name(options.url)):
+        yield (
+            f"url: {_hide_password(options.url)!r}: beside sentinel_urls it has the name that "
+            'they know the master by, without a port: "redis://:password@mymaster/0"'
+        )
+    for url in options.sentinel_urls:
+        if faults := _check_url(url):
+            yield from (f"sentinel_urls: {fault}" for fault in faults)
+        elif url.startswith("unix:") or urlsplit(url).path.strip("/"):
+            yield (
+                f"sentinel_urls: {_hide_password(url)!r}: a Sentinel has a host and no database: "
+                '"redis://:password@host:26379"'
+            )
 
 
 def _check_options(options: Options, *, secure: bool) -> list[str]:

@@ -14,7 +14,9 @@ class Options:
     url: str = "redis://127.0.0.1:6379/0"
     cluster_urls: tuple[str, ...] = ()
     redis_options: Mapping[str, Any] = field(default_factory=dict)
-    # Or the Sentinels that know it, the name they know it by, and what their clients are told.
+    # Or the Sentinels' addresses; then `url` has the name they know the master by for a host.
+    sentinel_urls: tuple[str, ...] = ()
+    # As channels_redis has it: the Sentinels, the name they know it by, what they are told.
     sentinels: tuple[tuple[str, int], ...] = ()
     master_name: str = ""
     sentinel_options: Mapping[str, Any] = field(default_factory=dict)

@@ -5,7 +5,7 @@ import os
 SECRET_KEY = "the chat of a test"  # noqa: S105 - nothing is signed with it but tests' cookies
 DEBUG = True
 ALLOWED_HOSTS = ["*"]
-INSTALLED_APPS = ["daphne", "channels"]
+INSTALLED_APPS = ["daphne", "channels", "channels_streams"]
 MIDDLEWARE: list[str] = []
 ROOT_URLCONF = "chat_project.urls"
 ASGI_APPLICATION = "chat_project.asgi.application"
