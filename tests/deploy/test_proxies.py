@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from lingua.settings.version import VERSION
-from scripts import pin_image
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
@@ -64,19 +63,6 @@ def test_the_manifests_are_yaml_and_ask_for_ready(name: str):
     text = (DEPLOY / name).read_text()
 
     assert all(list(yaml.safe_load_all(text)))
-
-
-@pytest.mark.req("ED14")
-def test_the_image_is_built_of_what_the_tests_have_been_through():
-    pins = pin_image.read_pins()
-
-    outdated = [
-        asked.name
-        for asked in pin_image.list_asked()
-        if asked.name in pins and pins[asked.name] not in asked.specifier
-    ]
-    assert pin_image.list_needed().keys() - pins.keys() == set(), "python -m scripts.pin_image"
-    assert outdated == []
 
 
 @pytest.mark.req("ED14")

@@ -18,7 +18,7 @@ _PLACE = ROOT / "var" / "deploy-image"
 def build(image: Image) -> Path:
     """Return the directory that is /srv/lingua in the image, with the environment beside it."""
     packages = sorted((ROOT / "packages").glob("*/pyproject.toml"))
-    made_of = [ROOT / "requirements.txt", DEPLOY / "constraints.txt", *packages]
+    made_of = [DEPLOY / "Dockerfile", *sorted((DEPLOY / "lock").iterdir()), *packages]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in made_of)).hexdigest()
     stamp = _PLACE / "stamp"
     if not stamp.exists() or stamp.read_text() != digest:
@@ -39,14 +39,13 @@ def find_python() -> Path:
 def _install(image: Image) -> None:
     environment = _PLACE / "environment"
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-    _, *words = image.install
-    assert words[0] == "install", image.install
-    shutil.copy(DEPLOY / "constraints.txt", _PLACE / "lingua")
-    subprocess.run(
-        [str(find_python()), "-m", "pip", "--quiet", "--disable-pip-version-check", *words],
-        cwd=_PLACE / "lingua",
-        check=True,
-    )
+    for _, *words in image.installs:
+        assert words[0] == "install", image.installs
+        subprocess.run(
+            [str(find_python()), "-m", "pip", "--quiet", "--disable-pip-version-check", *words],
+            cwd=_PLACE / "lingua",
+            check=True,
+        )
 
 
 def _copy(target: Path, *, left_out: list[str]) -> None:

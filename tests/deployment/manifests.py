@@ -39,7 +39,7 @@ class Service:
 class Image:
     """What the Dockerfile says."""
 
-    install: list[str]
+    installs: list[list[str]]
     environment: dict[str, str]
     command: list[str]
     healthcheck: list[str]
@@ -93,7 +93,7 @@ def read_image() -> Image:
     runs = [rest for word, rest in steps if word == "RUN"]
     told = dict(steps)
     return Image(
-        install=shlex.split(next(run for run in runs if run.startswith("pip install"))),
+        installs=[shlex.split(run) for run in runs if run.startswith("pip install")],
         environment=dict(pair.split("=", 1) for pair in shlex.split(told["ENV"])),
         command=yaml.safe_load(told["CMD"]),
         healthcheck=yaml.safe_load(told["HEALTHCHECK"].partition("CMD ")[2]),
