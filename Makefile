@@ -105,6 +105,10 @@ test-redis-kinds: setup  ## Redis 6.2, Debian's and Valkey, with password, user,
 	@scripts/setup-system redis
 	@REDIS_KINDS=all $(PYTEST) -n 0 tests/redis_kinds
 
+.PHONY: lock
+lock: setup  ## write deploy/lock: what images install, to the last package and its hashes
+	@$(PYTHON) -m scripts.lock
+
 .PHONY: test-deploy
 test-deploy: setup  ## start what deploy/ ships as its files say, and use it
 	@scripts/setup-system deploy

@@ -42,7 +42,8 @@ from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
 from scheduling.store.node_slots import NodeSlotStore
 from scheduling.store.nodes import NodeStore
-from scheduling.store.redis.connection import Connection, open_client
+from scheduling.store.redis.clients import open_client
+from scheduling.store.redis.connection import Connection
 from scheduling.store.stores import Stores
 from sockets.wire import encode_text
 

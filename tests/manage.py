@@ -11,7 +11,10 @@ ROOT = Path(__file__).parents[1]
 # For commands that ask Redis nothing.
 NO_REDIS = "redis://127.0.0.1:1/0"
 _DEADLINE_S = 120
-_NOT_OURS_ALONE = {"DATABASE_URL", "REDIS_URL", "REDIS_CLUSTER_URLS", "SECRET_KEY"}
+_NOT_OURS_ALONE = {
+    *("DATABASE_URL", "REDIS_URL", "REDIS_CLUSTER_URLS", "REDIS_SENTINEL_URLS"),
+    "SECRET_KEY",
+}
 
 
 def clear_environment(**variables: str) -> dict[str, str]:

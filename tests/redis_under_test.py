@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
 
 from lingua.settings.embedded_redis import EmbeddedRedis
-from scheduling.store.redis.connection import open_client
+from scheduling.store.redis.clients import open_client
 from scripts.redis_cluster import EmbeddedCluster
 
 IS_CLUSTER = os.environ.get("LINGUA_TEST_REDIS_MODE", "standalone") == "cluster"

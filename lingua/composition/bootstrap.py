@@ -133,7 +133,7 @@ async def build_instance(configuration: Configuration) -> Instance:
     try:
         return await _build_instance(configuration)
     except DependencyDown as down:
-        where = "REDIS_URL or REDIS_CLUSTER_URLS says where it is"
+        where = "REDIS_URL, REDIS_SENTINEL_URLS or REDIS_CLUSTER_URLS says where it is"
         raise DependencyDown(f"{tell_of(down)} ({where})") from down
 
 

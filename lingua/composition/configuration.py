@@ -24,6 +24,7 @@ class RedisConfiguration:
 
     url: str
     cluster_urls: tuple[str, ...]
+    sentinel_urls: tuple[str, ...]
     timeout_s: float
     connect_timeout_s: float
     overdue_s: float

@@ -2,7 +2,8 @@
 
 from lingua.composition.configuration import RedisConfiguration
 from scheduling.model.metrics import Metrics
-from scheduling.store.redis.connection import Connection, open_client
+from scheduling.store.redis.clients import open_client
+from scheduling.store.redis.connection import Connection
 
 
 def open_connection(configuration: RedisConfiguration, *, metrics: Metrics) -> Connection:
@@ -10,6 +11,7 @@ def open_connection(configuration: RedisConfiguration, *, metrics: Metrics) -> C
     client = open_client(
         url=configuration.url,
         cluster_urls=configuration.cluster_urls,
+        sentinel_urls=configuration.sentinel_urls,
         timeout_s=configuration.timeout_s,
         connect_timeout_s=configuration.connect_timeout_s,
     )

@@ -3,9 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-import redis.asyncio
-
-from lingua.composition.configuration import Configuration, RedisConfiguration
+from lingua.composition.configuration import Configuration
 from lingua.composition.services import Infrastructure
 from lingua.serving.supervisor import Loop
 from scheduling.fleet.unavailable_services import UnavailableServices, report_absent
@@ -16,6 +14,7 @@ from scheduling.pools.membership import Membership
 from scheduling.store.hints import HintListener
 from scheduling.store.membership import MembershipStore
 from scheduling.store.pools import PoolStore
+from scheduling.store.redis.clients import open_listener
 from scheduling.store.unavailable_services import UnavailableServiceStore
 
 _REASSERT_S = 600.0
@@ -103,7 +102,14 @@ def build_pools(
         on_absent=report_absent,
         metrics=infrastructure.metrics,
     )
-    listener = HintListener(_open_hint_client(configuration.redis), channel=keys.pool.hints())
+    # A client of its own: a listener blocks its connection.
+    client = open_listener(
+        url=configuration.redis.url,
+        cluster_urls=configuration.redis.cluster_urls,
+        sentinel_urls=configuration.redis.sentinel_urls,
+        connect_timeout_s=configuration.redis.connect_timeout_s,
+    )
+    listener = HintListener(client, channel=keys.pool.hints())
     hint_reader = HintReader(listener=listener, follower=follower, on_wish=leader.wake)
     return PoolParts(
         loops=[leader, follower, membership, unavailable_services, hint_reader],
@@ -113,14 +119,4 @@ def build_pools(
         unavailable_services=unavailable_services,
         listener=listener,
         hint_reader=hint_reader,
-    )
-
-
-def _open_hint_client(configuration: RedisConfiguration) -> "redis.asyncio.Redis":
-    """Return a client of its own: a listener blocks its connection. Any master will do."""
-    urls = configuration.cluster_urls
-    return redis.asyncio.Redis.from_url(
-        urls[0] if urls else configuration.url,
-        decode_responses=True,
-        socket_connect_timeout=configuration.connect_timeout_s,
     )

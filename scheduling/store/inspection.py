@@ -10,6 +10,7 @@ from redis.exceptions import MovedError, RedisError, ResponseError
 
 from lua import scripts
 from scheduling.model import clock
+from scheduling.store.redis.sentinel_states import open_master
 from scheduling.store.redis.words import spell_out
 
 _PINGS = 40
@@ -42,19 +43,28 @@ class RedisState(msgspec.Struct, frozen=True):
     memory_left_percent: float = 100.0
 
 
-def inspect(urls: Sequence[str], *, timeout_s: float, probe_key: str) -> Iterator[RedisState]:
-    """Ask each Redis; nothing changes but that it knows our scripts, and a moment `probe_key`."""
+def inspect(
+    urls: Sequence[str], *, sentinel_urls: Sequence[str] = (), timeout_s: float, probe_key: str
+) -> Iterator[RedisState]:
+    """Ask each Redis; nothing changes but that it knows our scripts, and a moment `probe_key`.
+
+    With Sentinels it is the master that the one of `urls` names.
+    """
     for url in urls:
         address = url.rpartition("@")[2].rpartition("//")[2]
-        client = redis.Redis.from_url(
-            url, decode_responses=True, socket_timeout=timeout_s, socket_connect_timeout=timeout_s
-        )
         try:
-            yield _inspect_one(client, address, probe_key)
+            with _open(url, sentinel_urls, timeout_s) as client:
+                yield _inspect_one(client, address, probe_key)
         except (RedisError, OSError) as error:
             yield RedisState(address=address, problem=spell_out(error))
-        finally:
-            client.close()
+
+
+def _open(url: str, sentinel_urls: Sequence[str], timeout_s: float) -> "redis.Redis":
+    if sentinel_urls:
+        return open_master(url, sentinel_urls, timeout_s=timeout_s)
+    return redis.Redis.from_url(
+        url, decode_responses=True, socket_timeout=timeout_s, socket_connect_timeout=timeout_s
+    )
 
 
 def _inspect_one(client: "redis.Redis", address: str, probe_key: str) -> RedisState:

@@ -30,7 +30,8 @@ from scheduling.placement.wait_queue import Priority, WaitQueue
 from scheduling.store.decisions import DecisionStore
 from scheduling.store.jobs import JobStore
 from scheduling.store.keys import Keys
-from scheduling.store.redis.connection import Connection, open_client
+from scheduling.store.redis.clients import open_client
+from scheduling.store.redis.connection import Connection
 from sockets.outbound import Outbound, OutboundLimits
 from tests.operators.values import make_node
 

@@ -14,7 +14,8 @@ from operators.console.metrics import MetricsCollector, render
 from scheduling.model.errors import DependencyDown
 from scheduling.model.jobs import JobState
 from scheduling.model.metrics import Metrics
-from scheduling.store.redis.connection import Connection, open_client
+from scheduling.store.redis.clients import open_client
+from scheduling.store.redis.connection import Connection
 from tests.e2e.servers import Lingua
 from tests.operators.conftest import Api
 from tests.peers.frames import draw_languages

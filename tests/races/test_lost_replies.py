@@ -13,7 +13,7 @@ import redis.asyncio
 from lingua.settings.embedded_redis import EmbeddedRedis
 from scheduling.model import errors
 from scheduling.model.jobs import JobState
-from scheduling.store.redis.connection import open_client
+from scheduling.store.redis.clients import open_client
 from tests.races.lossy_proxy import LossyProxy
 from tests.scripts import fixtures
 from tests.scripts.fixtures import JOB, Stores, make_node, make_stores

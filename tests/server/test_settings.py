@@ -85,6 +85,7 @@ def test_every_setting_of_ours_comes_from_the_environment_or_from_those() -> Non
     derived = {
         "LINGUA_CATALOGS",
         "LINGUA_REDIS_CLUSTER_URLS",
+        "LINGUA_REDIS_SENTINEL_URLS",
         "LINGUA_REDIS_SERVER",
         "LINGUA_REDIS_DIR",
         "LINGUA_REDIS_EMBEDDED",
@@ -130,6 +131,8 @@ def test_a_detector_that_is_not_installed_is_named_with_what_brings_it(tmp_path:
         ("REDIS_URL", "host:secret", "REDIS_URL is not allowed"),
         ("REDIS_URL", "redis://:secret@host:port", "redis://host:port/0"),
         ("REDIS_CLUSTER_URLS", "redis://secret", "with commas between masters"),
+        ("REDIS_SENTINEL_URLS", "secret:26379", "with commas between Sentinels"),
+        ("REDIS_SENTINEL_URLS", "redis://:secret@host:26379/1", "with commas between Sentinels"),
         ("DATABASE_URL", "postgresql://secret@host:port/name", "DATABASE_URL is not allowed"),
         ("DATABASE_URL", "mysql://root:secret@host/name", "DATABASE_URL is not allowed"),
         ("DATABASE_URL", "postgresql://lingua:[secret]@host/name", "DATABASE_URL is not allowed"),
@@ -176,6 +179,33 @@ def test_a_layer_that_cannot_run_on_a_cluster_is_refused_there(layer: str, tmp_p
         f"LINGUA_CHANNEL_LAYER={layer!r} is not allowed: it must be one of streams, memory"
         in ended.stderr
     )
+
+
+@pytest.mark.req("RE7")
+@pytest.mark.parametrize(
+    ("variable", "text", "message"),
+    [
+        ("REDIS_URL", "", "redis://:password@mymaster/0"),
+        ("REDIS_URL", "redis://:secret@mymaster:6379/0", "without a port"),
+        ("REDIS_URL", "unix://:secret@/run/redis.sock", "without a port"),
+        ("REDIS_CLUSTER_URLS", "redis://:secret@host:7000", "which needs no Sentinels"),
+        ("LINGUA_CHANNEL_LAYER", "core", "one of streams, memory"),
+    ],
+)
+def test_what_does_not_go_with_sentinels_is_refused_by_name(
+    variable: str, text: str, message: str, tmp_path: Path
+) -> None:
+    given = {
+        "REDIS_URL": "redis://:secret@mymaster/0",
+        "REDIS_SENTINEL_URLS": "redis://:secret@host:26379",
+    }
+    ended = run("check", **({"LINGUA_VAR_DIR": str(tmp_path)} | given | {variable: text}))
+
+    assert ended.returncode == 1
+    [told] = ended.stderr.splitlines()
+    assert told.startswith(("REDIS_SENTINEL_URLS", variable))
+    assert message in told
+    assert "secret" not in told
 
 
 def test_values_are_read_as_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

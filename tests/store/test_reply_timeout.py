@@ -11,7 +11,8 @@ import pytest
 from lingua.settings.embedded_redis import EmbeddedRedis
 from scheduling.model.errors import DependencyDown
 from scheduling.model.metrics import Metrics
-from scheduling.store.redis.connection import Connection, open_client
+from scheduling.store.redis.clients import open_client
+from scheduling.store.redis.connection import Connection
 
 pytestmark = pytest.mark.standalone("a process that is one server is paused and goes on")
 

@@ -7,10 +7,6 @@ from typing import Any, TypeVar
 
 import redis.asyncio
 from channels_streams.redis.cluster import ClusterClient
-from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.connection import parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
 
 from scheduling.model import errors
 from scheduling.model.metrics import Metrics
@@ -22,48 +18,10 @@ from scheduling.store.redis.words import spell_out
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_RETRY_AFTER_S = 0.05
 
 
 def _as_it_is(reply: Any) -> Any:
     return reply
-
-
-def open_client(
-    *, url: str, cluster_urls: Sequence[str], timeout_s: float, connect_timeout_s: float
-) -> "redis.asyncio.Redis | ClusterClient":
-    """Return a client of one Redis, or of the cluster whose masters are named; nothing is sent yet.
-
-    A command is sent a second time when its reply was lost, then given up.
-    """
-    retry = Retry(ConstantBackoff(_RETRY_AFTER_S), 1)
-    if cluster_urls:
-        masters: list[dict[str, Any]] = [dict(parse_url(address)) for address in cluster_urls]
-        return ClusterClient(
-            startup_nodes=[ClusterNode(each["host"], each["port"]) for each in masters],
-            **_read_secrets(cluster_urls[0], masters[0]),
-            decode_responses=True,
-            retry=retry,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=connect_timeout_s,
-        )
-    return redis.asyncio.Redis.from_url(
-        url,
-        decode_responses=True,
-        retry=retry,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=connect_timeout_s,
-    )
-
-
-def _read_secrets(url: str, parsed: dict[str, Any]) -> dict[str, Any]:
-    """Return who we are to every master, and whether it is asked over TLS: as the first is."""
-    secrets = {
-        name: value
-        for name, value in parsed.items()
-        if name in {"username", "password"} or name.startswith("ssl_")
-    }
-    return {**secrets, "ssl": True} if url.startswith("rediss:") else secrets
 
 
 class Connection:
