@@ -105,7 +105,7 @@ PLANTED = [
 ]
 ALLOWED = {
     "scheduling/store/redis/connection.py": "redis.asyncio",
-    "lingua/composition/bootstrap.py": "redis.asyncio",
+    "lingua/composition/bootstrap.py": "scheduling.store.redis.clients",
     "channels_streams/layer.py": "redis.asyncio",
     "nodes/services.py": "scheduling.jobs.dispatch",
     "scheduling/jobs/dispatch.py": "scheduling.store",
