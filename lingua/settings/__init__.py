@@ -205,10 +205,9 @@ def _channel_layer() -> dict[str, Any]:
             address = {"cluster_urls": urls} if urls else one
             backend = "channels_streams.layer.StreamsChannelLayer"
             config = {**address, **prefix, **capacity, **streams.OPTIONS}
+            config["max_message_bytes"] = _LONGEST_FRAME_BYTES + MIB
             return {"BACKEND": backend, "CONFIG": config}
 
-
-CHANNEL_LAYERS = {"default": _channel_layer()}
 
 # Server ------------------------------------------------------------------------------------------
 
@@ -246,6 +245,12 @@ LINGUA_PING_INTERVAL_S = env_float("LINGUA_PING_INTERVAL_S", default=20, minimum
 LINGUA_PING_TIMEOUT_S = env_float("LINGUA_PING_TIMEOUT_S", default=30, minimum=1)
 # The largest body of an HTTP request; larger is answered with 413.
 LINGUA_HTTP_MAX_BODY_BYTES = env_int("LINGUA_HTTP_MAX_BODY_BYTES", default=8 * MIB, minimum=1024)
+
+# What comes in by one instance may have to go out by another, with a little about it.
+_LONGEST_FRAME_BYTES = max(
+    LINGUA_SESSION_MAX_FRAME_BYTES, LINGUA_NODE_MAX_FRAME_BYTES, LINGUA_HTTP_MAX_BODY_BYTES
+)
+CHANNEL_LAYERS = {"default": _channel_layer()}
 
 # Sessions ----------------------------------------------------------------------------------------
 

@@ -1,10 +1,11 @@
 """A silent Redis: new work learns of it in a moment, all else waits, own stalls do not count."""
 
 import asyncio
+import functools
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -13,6 +14,7 @@ from scheduling.model.errors import DependencyDown
 from scheduling.model.metrics import Metrics
 from scheduling.store.redis.clients import open_client
 from scheduling.store.redis.connection import Connection
+from scheduling.store.redis.reply_timeout import ReplyTimeout
 
 pytestmark = pytest.mark.standalone("a process that is one server is paused and goes on")
 
@@ -85,6 +87,51 @@ async def test_a_long_pipeline_is_not_taken_for_silence(connection: Connection) 
 
     async with asyncio.timeout(_DEADLINE_S):
         await asyncio.gather(*futures)
+
+
+@pytest.mark.req("G1", "RE9")
+async def test_long_speech_on_its_way_is_not_taken_for_silence() -> None:
+    """Minutes of it are slow to a Redis that is not near, and then are written to its disk."""
+    under_way = {"bytes": 8 * 1024 * 1024}
+    said: list[str] = []
+    timeout = ReplyTimeout(
+        overdue_s=0.08,
+        stalled_s=0.5,
+        count_replies=lambda: 0,
+        count_under_way=lambda: 1,
+        count_bytes=lambda: under_way["bytes"],
+        on_overdue=lambda: said.append("overdue"),
+        on_stall=lambda: said.append("stalled"),
+    )
+    loop = SteppedLoop()
+    timeout.begin(loop)  # type: ignore[arg-type] # a clock and its timers are all it asks for
+
+    loop.run(for_s=0.45)
+    assert not said
+    under_way["bytes"] = 1_000
+    loop.run(for_s=0.15)
+    assert set(said) == {"overdue", "stalled"}
+    assert said.count("stalled") == 1
+
+
+class SteppedLoop:
+    """A clock that a test moves on, and the timers that are due by it."""
+
+    def __init__(self) -> None:
+        self._now_s = 0.0
+        self._due: Callable[[], object] = lambda: None
+
+    def time(self) -> float:
+        return self._now_s
+
+    def call_later(self, delay_s: float, call: Callable[..., object], *words: object) -> object:
+        self._due = functools.partial(call, *words)
+        return self
+
+    def run(self, *, for_s: float) -> None:
+        for _ in range(round(for_s / 0.01)):
+            self._now_s += 0.01
+            self._due()
 
 
 # Some 400 µs of work in Redis: five thousand of these are longer than the wait for one reply. It

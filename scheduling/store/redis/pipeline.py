@@ -108,6 +108,7 @@ class CommandPipeline:
             stalled_s=stalled_s,
             count_replies=lambda: self._answered + self._route.replies,
             count_under_way=lambda: sum(len(batch) for batch in self._under_way),
+            count_bytes=lambda: sum(map(_count_bytes, self._under_way)),
             on_overdue=self._note_overdue,
             on_stall=self._note_stall,
         )
@@ -361,3 +362,10 @@ def _is_passing(error: ResponseError) -> bool:
     commands are answered within the script's error, which keeps the word.
     """
     return isinstance(error, _PASSING_ERRORS) or _PASSING_WORDS.search(str(error)) is not None
+
+
+def _count_bytes(batch: list[Issued]) -> int:
+    """Return about how much a batch has to carry; numbers count nothing."""
+    return sum(
+        len(part) for issued in batch for part in issued.command if isinstance(part, str | bytes)
+    )
