@@ -131,19 +131,19 @@ class Endpoint:
         self._has_body = has_body
         self._most_bytes = most_bytes
         self._media_type = media_type
-        self._refuse = refuse_as or refuse
+        self.refuse = refuse_as or refuse
 
     async def __call__(self, scope: Any, receive: Any, send: Any, *, name: str = "") -> None:
         """Answer one request; `name` is what its path ends with, where that varies."""
         try:
             answer = await self._take(scope, receive, name)
         except Refusal as refusal:
-            answer = self._refuse(refusal)
+            answer = self.refuse(refusal)
         except _HungUp:
             return
         except Exception:
             logger.exception("a request could not be handled")
-            answer = self._refuse(Refusal("The request could not be handled."))
+            answer = self.refuse(Refusal("The request could not be handled."))
         await respond(send, answer)
 
     async def _take(self, scope: Any, receive: Any, name: str) -> HttpAnswer:
@@ -227,8 +227,11 @@ class Endpoints:
         self._paths = paths
         self._strangers = strangers
         self._methods: dict[str, list[str]] = {}
-        for path, method in paths:
+        # Whoever asks beside a path is told in the words of those who ask for it.
+        self._words: dict[str, Callable[[Refusal], HttpAnswer]] = {}
+        for (path, method), endpoint in paths.items():
             self._methods.setdefault(path, []).append(method)
+            self._words[path] = self._words[_name_folder(path)] = endpoint.refuse
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Bring a request to its endpoint; 404 and 405 where there is none."""
@@ -238,21 +241,29 @@ class Endpoints:
             path = f"{head}/"
         allowed = self._methods.get(path)
         if allowed is None or (path.endswith("/") and not name):
-            await self._turn_away(scope, send, BadInput("There is no such path.", code="NOT_FOUND"))
+            unknown = BadInput("There is no such path.", code="NOT_FOUND")
+            await self._turn_away(scope, send, unknown, beside=_name_folder(scope["path"]))
             return
         endpoint = self._paths.get((path, scope["method"]))
         if endpoint is None:
             wrong = BadInput("This path has no such method.", code="METHOD_NOT_ALLOWED")
-            await self._turn_away(scope, send, wrong, allow=", ".join(allowed))
+            await self._turn_away(scope, send, wrong, beside=path, allow=", ".join(allowed))
             return
         await endpoint(scope, receive, send, name=name)
 
-    async def _turn_away(self, scope: Any, send: Any, refusal: Refusal, *, allow: str = "") -> None:
+    async def _turn_away(
+        self, scope: Any, send: Any, refusal: Refusal, *, beside: str, allow: str = ""
+    ) -> None:
         try:
             await self._strangers.identify(scope)
         except Refusal as too_many:
             refusal = too_many
-        await respond(send, refuse(refusal), allow=allow)
+        await respond(send, self._words.get(beside, refuse)(refusal), allow=allow)
+
+
+def _name_folder(path: str) -> str:
+    """Return what a path lies in, whether or not it ends with a slash itself."""
+    return path.rstrip("/").rpartition("/")[0] + "/"
 
 
 def find_status(refusal: Refusal) -> int:

@@ -4,7 +4,12 @@ import io
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
+from django.core.exceptions import (
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
@@ -85,9 +90,12 @@ def _split(body: bytes, content_type: str) -> tuple[Mapping[str, list[str]], dic
     try:
         parser = MultiPartParser(headers, io.BytesIO(body), [_InMemory()], "utf-8")
         fields, files = parser.parse()
-    except (MultiPartParserError, RequestDataTooBig, TooManyFilesSent) as error:
-        raise BadInput(f"The form cannot be read: {error}", code="INVALID_MESSAGE") from error
-    except (SuspiciousOperation, ValueError) as error:
+    # What Django says of these names its settings, or repeats what came.
+    except RequestDataTooBig as error:
+        raise BadInput("The fields of the form are too long.", code="INVALID_MESSAGE") from error
+    except (TooManyFieldsSent, TooManyFilesSent) as error:
+        raise BadInput("The form has too many fields.", code="INVALID_MESSAGE") from error
+    except (MultiPartParserError, SuspiciousOperation, ValueError) as error:
         raise BadInput("The form cannot be read.", code="INVALID_MESSAGE") from error
     if len(fields) > _MOST_FIELDS:
         raise BadInput("The form has too many fields.", code="INVALID_MESSAGE")

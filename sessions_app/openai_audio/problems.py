@@ -43,6 +43,8 @@ def refuse_as_openai(refusal: Refusal) -> HttpAnswer:
         param, code = refusal.param, refusal.word
     elif refusal.code in {"INVALID_AUDIO", "TOO_LARGE"}:
         param = "file"
+    elif refusal.code == "NO_CAPABLE_NODE":
+        param = "language"
     kind = _SERVER if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR else _INVALID
     if status == http.HTTPStatus.TOO_MANY_REQUESTS:
         kind = "requests"

@@ -209,7 +209,8 @@ async def test_a_language_that_no_node_hears_is_refused(client: openai.AsyncOpen
     with pytest.raises(openai.BadRequestError) as refused:
         await transcribe(client, language=draw_languages()[0])
 
-    assert read_problem(refused.value)["code"] == "unsupported_language"
+    problem = read_problem(refused.value)
+    assert (problem["code"], problem["param"]) == ("unsupported_language", "language")
 
 
 @pytest.mark.req("RE9")
@@ -245,6 +246,25 @@ async def test_a_file_that_is_too_long_is_refused(client: openai.AsyncOpenAI):
             ),
             400,
         ),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n'
+            + bytes(3_000_000)
+            + b"\r\n--b--\r\n",
+            400,
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n\r\n' * 2_000 + b"--b--\r\n",
+            400,
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n\r\n' * 200
+            + b"--b--\r\n",
+            400,
+        ),
+        (f"multipart/form-data; boundary={'b' * 5_000}", b"--b", 400),
     ],
 )
 async def test_what_is_no_form_is_refused_in_openais_shape(
@@ -255,6 +275,30 @@ async def test_what_is_no_form_is_refused_in_openais_shape(
 
     assert reply.status == status
     assert set(reply.json["error"]) == {"message", "type", "param", "code"}
+    said = reply.json["error"]["message"]
+    assert len(said) < 200
+    assert "settings." not in said
+
+
+@pytest.mark.req("RE9")
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/audio/transcriptions", 405),
+        ("PUT", "/v1/audio/translations", 405),
+        ("POST", "/v1/audio/speech", 404),
+        ("POST", "/v1/audio/transcriptions/", 404),
+    ],
+)
+async def test_who_asks_beside_these_paths_is_told_in_openais_shape(
+    shared: Instance, method: str, path: str, status: int
+):
+    reply = await ask(shared.address, path, method=method)
+
+    assert reply.status == status
+    assert set(reply.json["error"]) == {"message", "type", "param", "code"}
+    others = await ask(shared.address, "/v1/job/", method=method)
+    assert isinstance(others.json["error"], str)
 
 
 @pytest.mark.req("RE9")
