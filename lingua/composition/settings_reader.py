@@ -321,6 +321,7 @@ def _read_single_sign_on() -> LoginProvider | None:
         client_secret=settings.LINGUA_OIDC_CLIENT_SECRET,
         claim=settings.LINGUA_OIDC_CLAIM,
         roles=settings.OIDC_ROLES_BY_GROUP,
+        session_s=settings.LINGUA_OIDC_SESSION_S,
     )
 
 

@@ -8,7 +8,7 @@ import importlib.util
 from django.core.exceptions import ImproperlyConfigured
 
 from lingua.settings.addresses import is_loopback
-from lingua.settings.env import env_list, env_str, refuse
+from lingua.settings.env import env_int, env_list, env_str, refuse
 from lingua.settings.env_addresses import env_http_url
 
 _ROLES = ("viewer", "operator", "admin")
@@ -24,6 +24,9 @@ LINGUA_OIDC_CLIENT_SECRET = env_str("LINGUA_OIDC_CLIENT_SECRET", default="")
 LINGUA_OIDC_CLAIM = env_str("LINGUA_OIDC_CLAIM", default="groups")
 # Which group has which role: group=viewer, group=operator or group=admin, comma-separated.
 LINGUA_OIDC_ROLES = env_list("LINGUA_OIDC_ROLES")
+# How long such a login lasts, whatever is done meanwhile; then the provider is asked again, and who
+# lost a group there has lost its role here.
+LINGUA_OIDC_SESSION_S = env_int("LINGUA_OIDC_SESSION_S", default=28_800, minimum=60)
 
 
 def _read_roles(pairs: list[str]) -> dict[str, str]:

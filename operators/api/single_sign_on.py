@@ -1,6 +1,7 @@
 """Log in at a provider of OpenID Connect: sent there, and back with a code (RE10)."""
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import login
@@ -12,6 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from operators.db.datetimes import now
 from operators.db.installation import get_installation
 from operators.db.login_provider import LoginProvider
 from operators.db.single_sign_on import NotAdmitted, admit
@@ -56,7 +58,9 @@ def finish(request: HttpRequest) -> HttpResponse:
     unbelieved = _("The provider's answer cannot be believed, or is too old. Log in again.")
     try:
         token = _open_client(trust).authorize_access_token(request)
-        account = admit(token.get("userinfo") or {}, trust)
+        # Authlib puts them there beside a token that it checked; without one the provider did.
+        claims = token.get("userinfo") if token.get("id_token") else None
+        account = admit(claims or {}, trust)
     except NotAdmitted as refused:
         return _refuse(request, str(refused))
     except (OAuthError, JoseError) as error:
@@ -65,6 +69,8 @@ def finish(request: HttpRequest) -> HttpResponse:
         return _tell_away(request, error)
     after = request.session.get(_NEXT, "")
     login(request, account, backend=_BACKEND)
+    # Whoever lost a group there keeps its role here so long, however busy.
+    request.session.set_expiry(now() + timedelta(seconds=trust.session_s))
     return HttpResponseRedirect(after or "/dashboard")
 
 

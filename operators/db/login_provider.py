@@ -13,3 +13,4 @@ class LoginProvider:
     client_secret: str = dataclasses.field(repr=False)
     claim: str
     roles: Mapping[str, str]
+    session_s: float

@@ -33,7 +33,7 @@ ROLES = {"lingua-admins": "admin", "lingua-watchers": "viewer"}
 
 def trust(issuer: str, **changes: Any) -> LoginProvider:
     told = {"issuer": issuer, "client_id": "lingua", "client_secret": "x", "claim": "groups"}
-    return LoginProvider(**(told | {"roles": ROLES} | changes))
+    return LoginProvider(**(told | {"roles": ROLES, "session_s": 3_600} | changes))
 
 
 class Provider:
