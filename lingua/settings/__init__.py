@@ -205,7 +205,9 @@ def _channel_layer() -> dict[str, Any]:
             address = {"cluster_urls": urls} if urls else one
             backend = "channels_streams.layer.StreamsChannelLayer"
             config = {**address, **prefix, **capacity, **streams.OPTIONS}
-            config["max_message_bytes"] = _LONGEST_FRAME_BYTES + MIB
+            # What comes in by one instance may have to go out by another, with a little about it.
+            frames = LINGUA_SESSION_MAX_FRAME_BYTES, LINGUA_NODE_MAX_FRAME_BYTES
+            config["max_message_bytes"] = max(*frames, LINGUA_HTTP_MAX_BODY_BYTES) + MIB
             return {"BACKEND": backend, "CONFIG": config}
 
 
@@ -246,10 +248,6 @@ LINGUA_PING_TIMEOUT_S = env_float("LINGUA_PING_TIMEOUT_S", default=30, minimum=1
 # The largest body of an HTTP request; larger is answered with 413.
 LINGUA_HTTP_MAX_BODY_BYTES = env_int("LINGUA_HTTP_MAX_BODY_BYTES", default=8 * MIB, minimum=1024)
 
-# What comes in by one instance may have to go out by another, with a little about it.
-_LONGEST_FRAME_BYTES = max(
-    LINGUA_SESSION_MAX_FRAME_BYTES, LINGUA_NODE_MAX_FRAME_BYTES, LINGUA_HTTP_MAX_BODY_BYTES
-)
 CHANNEL_LAYERS = {"default": _channel_layer()}
 
 # Sessions ----------------------------------------------------------------------------------------
