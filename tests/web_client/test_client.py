@@ -8,8 +8,8 @@ from tests.web_client.conftest import BUILT, run_tests
 
 @pytest.mark.req("RE3")
 @pytest.mark.usefixtures("nodes")
-@pytest.mark.parametrize("file", ["parts.test.js", "speaking.test.js", "rooms.test.js"])
-def test_the_library_does_what_it_says(file: str, lingua: Lingua) -> None:
+@pytest.mark.parametrize("part", ["parts", "frames", "speaking", "rooms"])
+def test_the_library_does_what_it_says(part: str, lingua: Lingua) -> None:
     address = f"http://{lingua.instance.address}"
 
-    assert run_tests(file, LINGUA_URL=address, LINGUA_CLIENT=str(BUILT / "index.js")) > 0
+    assert run_tests(f"{part}.test.js", LINGUA_URL=address, LINGUA_CLIENT=str(BUILT / "index.js")) > 0

@@ -16,3 +16,17 @@ export class LinguaError extends Error {
         this.retryAfterMs = typeof after === "number" ? after : undefined;
     }
 }
+const TEMPORARY = new Set(["RATE_LIMITED", "SCHEDULER_DEPENDENCY_DOWN", "DRAINING"]);
+/** Whether what was refused may be granted in a moment. */
+export function isTemporary(error) {
+    return TEMPORARY.has(error.code);
+}
+/** Reads a frame; one that is not as it should be is told, and is no fault of whoever listens. */
+export function readSafely(type, read, tell) {
+    try {
+        read();
+    }
+    catch (cause) {
+        tell(new LinguaError("BAD_FRAME", `The server sent a frame of the type ${type} that cannot be read.`, { cause }));
+    }
+}

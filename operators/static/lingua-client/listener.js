@@ -1,6 +1,6 @@
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
-import { LinguaError } from "./error.js";
+import { isTemporary, LinguaError, readSafely } from "./error.js";
 import { Queue } from "./queue.js";
 const MOST_UNREAD = 1_000;
 // What no further try mends.
@@ -11,6 +11,7 @@ export class Listener extends Emitter {
     #room;
     #lang;
     #heardLang;
+    #isHeard = false;
     #after;
     #endedBy;
     /** @internal Listeners come from `lingua.listen()`. */
@@ -23,7 +24,7 @@ export class Listener extends Emitter {
         this.#after = options.after;
         this.#connection = new Connection(door, "/ws/listen", {}, options);
         this.#connection.on("open", () => this.#ask());
-        this.#connection.on("frame", (frame) => this.#take(frame));
+        this.#connection.on("frame", (frame) => readSafely(frame.type, () => this.#take(frame), (error) => this.emit("error", error)));
         this.#connection.on("reconnecting", (lost) => this.emit("reconnecting", lost));
         this.#connection.on("closed", ({ error }) => {
             this.#endedBy = error;
@@ -61,6 +62,7 @@ export class Listener extends Emitter {
         this.#connection.end();
     }
     #ask() {
+        this.#isHeard = false;
         this.#connection.send({ type: "listen", room_code: this.#room, lang: this.#lang, after: this.#after });
     }
     #take(frame) {
@@ -68,6 +70,7 @@ export class Listener extends Emitter {
             case "listening": {
                 const listening = frame;
                 this.#connection.settle();
+                this.#isHeard = true;
                 if (listening.lang !== this.#heardLang)
                     this.emit("language", listening);
                 this.#heardLang = listening.lang;
@@ -96,6 +99,13 @@ export class Listener extends Emitter {
                 const error = new LinguaError(code, message, { details });
                 this.emit("error", error);
                 if (FINAL.has(code))
+                    this.#connection.end(error);
+                else if (this.#isHeard)
+                    break;
+                // Nothing comes before the server has said so: it is not to be waited for.
+                else if (isTemporary(error))
+                    this.#connection.drop(error);
+                else
                     this.#connection.end(error);
                 break;
             }

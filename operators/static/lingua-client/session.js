@@ -2,7 +2,7 @@ import { Backlog } from "./backlog.js";
 import { CaptionBook } from "./caption.js";
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
-import { LinguaError } from "./error.js";
+import { isTemporary, LinguaError, readSafely } from "./error.js";
 import { checkAudio, SAMPLE_RATE, toBase64, toBytes } from "./pcm.js";
 import { Pending } from "./pending.js";
 import { Queue } from "./queue.js";
@@ -18,6 +18,8 @@ const LOOK_MS = 50;
 const BURST_MS = 100;
 const MOST_BURST = 10;
 const PAUSE_MS = 5_000;
+// Events of this side: a message by that name is none of them.
+const OWN = new Set(["opened", "reconnecting", "closed", "caption", "error", "dropped", "message"]);
 /** One who speaks: speech in, captions and spoken translations out. Comes back by itself after a lost socket, and goes on. */
 export class Session extends Emitter {
     from;
@@ -64,7 +66,7 @@ export class Session extends Emitter {
         this.#backlog = new Backlog({ mostBytes: rate * 2 * MOST_BACKLOG_S });
         this.#connection = new Connection(door, "/ws/session", {}, options);
         this.#connection.on("open", () => this.#connection.send(this.#makeInit()));
-        this.#connection.on("frame", (frame) => this.#take(frame));
+        this.#connection.on("frame", (frame) => readSafely(frame.type, () => this.#take(frame), (error) => this.emit("error", error)));
         this.#connection.on("reconnecting", (lost) => {
             clearInterval(this.#beating);
             this.#state = this.#state === "connecting" ? "connecting" : "reconnecting";
@@ -332,7 +334,7 @@ export class Session extends Emitter {
             default:
         }
         this.emit("message", frame);
-        if (frame.type !== "error")
+        if (!OWN.has(frame.type))
             this.emit(frame.type, frame);
         this.#tellCaptions(frame);
     }
@@ -367,11 +369,13 @@ export class Session extends Emitter {
         const error = new LinguaError(code, message, { details, traceId });
         this.#pending.refuse(error);
         this.emit("error", error);
+        if (this.#state === "open")
+            return;
         // Without an opened session nothing is left to go on with.
-        if (this.#state !== "open" && code !== "SCHEDULER_DEPENDENCY_DOWN")
-            this.#connection.end(error);
-        else if (this.#state !== "open")
+        if (isTemporary(error))
             this.#connection.drop(error);
+        else
+            this.#connection.end(error);
     }
     #isNew(outcome) {
         const key = `${outcome.session_id}/${outcome.utterance_index}/${outcome.tgt_lang ?? ""}`;

@@ -12,6 +12,7 @@ export type ClientCode =
   | "SESSION_CLOSED"
   | "ROOM_EXPIRED"
   | "NO_ANSWER"
+  | "BAD_FRAME"
   | "INVALID_AUDIO"
   | "MICROPHONE_DENIED"
   | "MICROPHONE_MISSING"
@@ -37,5 +38,21 @@ export class LinguaError extends Error {
     this.traceId = more.traceId;
     const after = (more.details as { retry_after_ms?: unknown } | null | undefined)?.retry_after_ms;
     this.retryAfterMs = typeof after === "number" ? after : undefined;
+  }
+}
+
+const TEMPORARY = new Set(["RATE_LIMITED", "SCHEDULER_DEPENDENCY_DOWN", "DRAINING"]);
+
+/** Whether what was refused may be granted in a moment. */
+export function isTemporary(error: LinguaError): boolean {
+  return TEMPORARY.has(error.code);
+}
+
+/** Reads a frame; one that is not as it should be is told, and is no fault of whoever listens. */
+export function readSafely(type: string, read: () => void, tell: (error: LinguaError) => void): void {
+  try {
+    read();
+  } catch (cause) {
+    tell(new LinguaError("BAD_FRAME", `The server sent a frame of the type ${type} that cannot be read.`, { cause }));
   }
 }

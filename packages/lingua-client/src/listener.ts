@@ -1,7 +1,7 @@
 import { Connection, type ConnectionOptions, type Frame, type Reconnecting } from "./connection.js";
 import type { Door } from "./door.js";
 import { Emitter, type Until } from "./emitter.js";
-import { LinguaError } from "./error.js";
+import { isTemporary, LinguaError, readSafely } from "./error.js";
 import type { Behind, CaptionMissed, CaptionShown, ErrorFrame, Listening, RoomExpired } from "./messages.js";
 import { Queue } from "./queue.js";
 
@@ -38,6 +38,7 @@ export class Listener extends Emitter<ListenerEvents> {
   readonly #room: string | undefined;
   #lang: string;
   #heardLang: string | undefined;
+  #isHeard = false;
   #after: string | undefined;
   #endedBy: LinguaError | undefined;
 
@@ -50,7 +51,7 @@ export class Listener extends Emitter<ListenerEvents> {
     this.#after = options.after;
     this.#connection = new Connection(door, "/ws/listen", {}, options);
     this.#connection.on("open", () => this.#ask());
-    this.#connection.on("frame", (frame) => this.#take(frame));
+    this.#connection.on("frame", (frame) => readSafely(frame.type, () => this.#take(frame), (error) => this.emit("error", error)));
     this.#connection.on("reconnecting", (lost) => this.emit("reconnecting", lost));
     this.#connection.on("closed", ({ error }) => {
       this.#endedBy = error;
@@ -93,6 +94,7 @@ export class Listener extends Emitter<ListenerEvents> {
   }
 
   #ask(): void {
+    this.#isHeard = false;
     this.#connection.send({ type: "listen", room_code: this.#room, lang: this.#lang, after: this.#after });
   }
 
@@ -101,6 +103,7 @@ export class Listener extends Emitter<ListenerEvents> {
       case "listening": {
         const listening = frame as unknown as Listening;
         this.#connection.settle();
+        this.#isHeard = true;
         if (listening.lang !== this.#heardLang) this.emit("language", listening);
         this.#heardLang = listening.lang;
         this.emit("listening", listening);
@@ -125,6 +128,10 @@ export class Listener extends Emitter<ListenerEvents> {
         const error = new LinguaError(code, message, { details });
         this.emit("error", error);
         if (FINAL.has(code)) this.#connection.end(error);
+        else if (this.#isHeard) break;
+        // Nothing comes before the server has said so: it is not to be waited for.
+        else if (isTemporary(error)) this.#connection.drop(error);
+        else this.#connection.end(error);
         break;
       }
       default:

@@ -26,7 +26,9 @@ export class Pending {
   }
 
   miss({ utterance_index: index, reason, trace_id: traceId }: MissingResult): void {
-    this.#take(index)?.reject(new LinguaError(reason.toUpperCase(), `There is no answer: ${reason.replaceAll("_", " ")}.`, { traceId }));
+    // Whoever waits is told, whatever was said of why.
+    const why = typeof reason === "string" ? reason : "no_answer";
+    this.#take(index)?.reject(new LinguaError(why.toUpperCase(), `There is no answer: ${why.replaceAll("_", " ")}.`, { traceId }));
   }
 
   /** An error is about the utterance whose trace it names; one that names none, about the only one there is. */

@@ -3,7 +3,7 @@ import { type Caption, CaptionBook } from "./caption.js";
 import { Connection, type ConnectionOptions, type Frame, type Reconnecting } from "./connection.js";
 import type { Door } from "./door.js";
 import { Emitter, type Until } from "./emitter.js";
-import { LinguaError } from "./error.js";
+import { isTemporary, LinguaError, readSafely } from "./error.js";
 import type { Backpressure, ErrorFrame, FromSpeaker, InitSession, MissingResult, PipelineWanted, SessionOpened, ToSpeaker, TranslationResult, Utterance } from "./messages.js";
 import { type Audio, checkAudio, SAMPLE_RATE, toBase64, toBytes } from "./pcm.js";
 import { Pending } from "./pending.js";
@@ -87,6 +87,8 @@ const LOOK_MS = 50;
 const BURST_MS = 100;
 const MOST_BURST = 10;
 const PAUSE_MS = 5_000;
+// Events of this side: a message by that name is none of them.
+const OWN: ReadonlySet<string> = new Set<keyof SessionEvents>(["opened", "reconnecting", "closed", "caption", "error", "dropped", "message"]);
 
 /** One who speaks: speech in, captions and spoken translations out. Comes back by itself after a lost socket, and goes on. */
 export class Session extends Emitter<SessionEvents> {
@@ -133,7 +135,7 @@ export class Session extends Emitter<SessionEvents> {
     this.#backlog = new Backlog({ mostBytes: rate * 2 * MOST_BACKLOG_S });
     this.#connection = new Connection(door, "/ws/session", {}, options);
     this.#connection.on("open", () => this.#connection.send(this.#makeInit()));
-    this.#connection.on("frame", (frame) => this.#take(frame));
+    this.#connection.on("frame", (frame) => readSafely(frame.type, () => this.#take(frame), (error) => this.emit("error", error)));
     this.#connection.on("reconnecting", (lost) => {
       clearInterval(this.#beating);
       this.#state = this.#state === "connecting" ? "connecting" : "reconnecting";
@@ -394,7 +396,7 @@ export class Session extends Emitter<SessionEvents> {
       default:
     }
     this.emit("message", frame);
-    if (frame.type !== "error") this.emit(frame.type as keyof ToSpeaker & keyof SessionEvents, frame as never);
+    if (!OWN.has(frame.type)) this.emit(frame.type as keyof ToSpeaker & keyof SessionEvents, frame as never);
     this.#tellCaptions(frame);
   }
 
@@ -425,9 +427,10 @@ export class Session extends Emitter<SessionEvents> {
     const error = new LinguaError(code, message, { details, traceId });
     this.#pending.refuse(error);
     this.emit("error", error);
+    if (this.#state === "open") return;
     // Without an opened session nothing is left to go on with.
-    if (this.#state !== "open" && code !== "SCHEDULER_DEPENDENCY_DOWN") this.#connection.end(error);
-    else if (this.#state !== "open") this.#connection.drop(error);
+    if (isTemporary(error)) this.#connection.drop(error);
+    else this.#connection.end(error);
   }
 
   #isNew(outcome: TranslationResult | MissingResult): boolean {
