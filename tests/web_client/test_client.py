@@ -10,6 +10,6 @@ from tests.web_client.conftest import BUILT, run_tests
 @pytest.mark.usefixtures("nodes")
 @pytest.mark.parametrize("part", ["parts", "frames", "speaking", "rooms"])
 def test_the_library_does_what_it_says(part: str, lingua: Lingua) -> None:
-    address = f"http://{lingua.instance.address}"
+    address, built = f"http://{lingua.instance.address}", str(BUILT / "index.js")
 
-    assert run_tests(f"{part}.test.js", LINGUA_URL=address, LINGUA_CLIENT=str(BUILT / "index.js")) > 0
+    assert run_tests(f"{part}.test.js", LINGUA_URL=address, LINGUA_CLIENT=built) > 0
