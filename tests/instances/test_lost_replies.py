@@ -112,8 +112,8 @@ async def test_an_assignment_that_comes_while_redis_is_away_for_its_instance_rea
 
         for _ in range(ROUNDS):
             await be_whole(scene)
-            # Whether it is still wanted: sent again, then given up.
-            proxy.lose_replies_to(b"hedge_state\r\n$6\r\nnode:1", times=2)
+            # Whether it is still wanted: asked once more, and again, then given up.
+            proxy.lose_replies_to(b"hedge_state\r\n$6\r\nnode:1", times=3)
             end = await asyncio.wait_for(speak(scene), ENDED_WITHIN_S)
 
             assert proxy.is_done
