@@ -164,6 +164,7 @@ def test_every_fault_is_told_at_once():
         StreamsChannelLayer(capactiy=1, expiry="x", url="redis://u:hidden@r:port")
     assert "capactiy" in str(refused.value)
     assert "expiry" in str(refused.value)
+    assert "no address" in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ def test_nothing_starts_with_a_config_that_is_wrong(project: Project, how: str):
     code, said = project.start(how)
     assert code not in (0, None)
     assert "CHANNEL_LAYERS['mail']['CONFIG']: " in said
+    assert "begins with none of redis://, rediss:// and unix://" in said
     assert 'write "expiry": 60, without the quotes' in said
     assert 'did you mean "capacity"?' in said
     assert "CHANNEL_LAYERS['default']" not in said

@@ -73,11 +73,9 @@ def read_config(given: Mapping[str, Any]) -> Configured:
     _check_number("capacity", capacity, faults, whole=True)
     channel_capacity = config.pop("channel_capacity", None) or {}
     _check_capacities(channel_capacity, faults)
-    values = _read_values(config, faults)
-    if not faults:
-        options = Options(**values)
-        faults += hosts.find_faults(options)
-        payloads = _make_payloads(options, faults)
+    options = Options(**_read_values(config, faults))
+    faults += hosts.find_faults(options)
+    payloads = _make_payloads(options, faults)
     if faults:
         raise RefusedConfig(faults)
     return Configured(
@@ -107,6 +105,7 @@ def _read_hosts(config: dict[str, Any], faults: list[str]) -> None:
 
 
 def _read_values(config: dict[str, Any], faults: list[str]) -> dict[str, Any]:
+    """Return what has no fault of its own, so that the rest can be looked at as a whole."""
     fields = {each.name: each for each in dataclasses.fields(Options)}
     spelled = [n for n in fields if n not in _RENAMED.values()] + list(_RENAMED)
     known = [*spelled, "hosts", *_OF_EVERY_LAYER]
@@ -115,9 +114,11 @@ def _read_values(config: dict[str, Any], faults: list[str]) -> dict[str, Any]:
         if name not in spelled:
             faults.append(f"{name}: {_advise(name, known)}")
             continue
-        field = _RENAMED.get(name, name)
-        values[field] = _read_list(name, value, faults) if name in _LISTS else value
+        field, before = _RENAMED.get(name, name), len(faults)
+        read = _read_list(name, value, faults) if name in _LISTS else value
         _CHECKS.get(str(fields[field].type), _check_nothing)(name, value, faults)
+        if len(faults) == before:
+            values[field] = read
     return values
 
 
