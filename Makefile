@@ -109,6 +109,12 @@ test-redis-kinds: setup  ## Redis 6.2, Debian's and Valkey, with password, user,
 lock: setup  ## write deploy/lock: what images install, to the last package and its hashes
 	@$(PYTHON) -m scripts.lock
 
+# PY="3.13" tries that one alone.
+PY ?=
+.PHONY: test-pythons
+test-pythons: setup  ## the whole server on each Python of 3.11 to 3.13 that is here and is not .venv's
+	@scripts/test-pythons $(PY)
+
 .PHONY: test-deploy
 test-deploy: setup  ## start what deploy/ ships as its files say, and use it
 	@scripts/setup-system deploy

@@ -52,6 +52,7 @@ GATES = (
     _make("test-postgres", "history, admin, tokens and audit on PostgreSQL"),
     _make("test-redis-kinds", "an utterance on every kind of Redis there is"),
     _make("test-layer", "the channel layer alone on every Redis, redis-py and Python there is"),
+    _make("test-pythons", "the server, its sessions and its jobs on every other Python there is"),
     _make("test-deploy", "what deploy/ ships, started as its files say"),
     _make("test-cluster", "the same on a Redis Cluster of three masters"),
     _make("chaos", "kills, pauses, drains and drops for two minutes, and nothing lost"),

