@@ -2,7 +2,7 @@
 
 import random
 
-from lingua.composition.services import Infrastructure
+from lingua.composition.stores import Infrastructure
 from scheduling.model import clock
 from scheduling.model.jobs import Assignment, Need, Pipeline, Request, quote_base64
 from scheduling.model.languages import LanguageOffer, Nmt

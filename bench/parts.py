@@ -26,7 +26,7 @@ from bench.fixtures import (
     build_request,
 )
 from lingua.composition.configuration import CoreConfiguration
-from lingua.composition.services import build_stores
+from lingua.composition.stores import build_stores
 from lingua.settings.embedded_redis import EmbeddedRedis
 from nodes.job_frames import encode_assignment
 from scheduling.model import clock

@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from nodes import messages
-from scheduling.jobs.retries import DUPLICATE_UTTERANCE
+from scheduling.jobs.failed_attempts import DUPLICATE_UTTERANCE
 from scheduling.model.outcomes import Refused, Result
 from sockets.reader import Flaw
 from sockets.wire import measure_base64

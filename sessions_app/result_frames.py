@@ -31,6 +31,7 @@ _HINTS = {
     "MODEL_NOT_AVAILABLE": "No node has the model that is needed.",
     "NMT_TIMEOUT": "The translation timed out; please try a shorter sentence.",
     "TTS_TIMEOUT": "The speech synthesis timed out; please try again.",
+    "PAYLOAD_UNREADABLE": "What was said cannot be read any more; please say it again.",
     "SCHEDULER_DEPENDENCY_DOWN": "The scheduler cannot work right now; please try again shortly.",
 }
 

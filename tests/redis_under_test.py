@@ -91,12 +91,12 @@ async def list_keys(client: Client, pattern: str = "*") -> list[str]:
     return [key async for key in client.scan_iter(match=pattern, count=1_000)]
 
 
-def look_into(url: str) -> Any:
+def look_into(url: str, *, decodes: bool = True) -> Any:
     """Return a synchronous client that looks at Redis from outside."""
     if "," not in url:
-        return redis.Redis.from_url(url, decode_responses=True)
+        return redis.Redis.from_url(url, decode_responses=decodes)
     addresses = (each.rpartition("/")[2].rpartition(":") for each in url.split(","))
     return redis.RedisCluster(
         startup_nodes=[ClusterNode(host, int(port)) for host, _, port in addresses],
-        decode_responses=True,
+        decode_responses=decodes,
     )

@@ -20,7 +20,8 @@ from bench.simulation.tally import Figures, Tally
 from bench.simulation.virtual_time import START_MS
 from bench.simulation.workload import Arrival, Machine, Setting
 from lingua.composition.configuration import CoreConfiguration
-from lingua.composition.services import build_services, build_stores
+from lingua.composition.services import build_services
+from lingua.composition.stores import build_stores
 from scheduling.jobs.late_jobs import Watched
 from scheduling.model import errors
 from scheduling.model.events import JobAssigned, JobCancelled, JobSettled, ToNode, ToSession

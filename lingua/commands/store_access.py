@@ -9,9 +9,10 @@ from channels_streams.redis.refusals import tell_of
 from django.core.management import CommandError
 
 from lingua.composition.configuration import Configuration
-from lingua.composition.connections import open_connection
-from lingua.composition.services import Infrastructure, Services, build_services, build_stores
+from lingua.composition.connections import make_seal, open_connection
+from lingua.composition.services import Services, build_services
 from lingua.composition.settings_reader import read_configuration
+from lingua.composition.stores import Infrastructure, build_stores
 from scheduling.model.errors import DependencyDown
 from scheduling.model.metrics import Metrics
 from scheduling.placement.candidates import Members, PoolTable
@@ -89,6 +90,7 @@ async def open_stores() -> AsyncIterator[StoreAccess]:
         metrics=metrics,
         rng=random.Random(),
         webhook_client=WebhookClient(hosts=configuration.http.hook_hosts),
+        seal=make_seal(configuration.redis),
     )
     stores = build_stores(infrastructure, configuration.core)
     services = build_services(infrastructure, configuration.core, stores=stores)

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from lingua.composition.configuration import AccessConfiguration
-from lingua.composition.services import Infrastructure
+from lingua.composition.stores import Infrastructure
 from lingua.serving.supervisor import Loop
 from operators.db.publisher import CredentialPublisher
 from operators.db.publishing import build_publication

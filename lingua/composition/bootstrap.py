@@ -12,7 +12,7 @@ from channels_streams.redis.refusals import tell_of
 
 from lingua.composition.access import build_access
 from lingua.composition.configuration import Configuration, WatchConfiguration
-from lingua.composition.connections import open_connection
+from lingua.composition.connections import make_seal, open_connection
 from lingua.composition.console import build_console
 from lingua.composition.faces import (
     build_job_declines,
@@ -29,8 +29,9 @@ from lingua.composition.mirrors import build_mirrors
 from lingua.composition.network import Network, open_network
 from lingua.composition.pools import PoolParts, build_pools
 from lingua.composition.probing import build_prober
-from lingua.composition.services import Infrastructure, build_services, build_stores
+from lingua.composition.services import build_services
 from lingua.composition.settings_reader import read_configuration
+from lingua.composition.stores import Infrastructure, build_stores
 from lingua.serving import logs
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
@@ -169,6 +170,7 @@ async def _compose(
         metrics=metrics,
         rng=random.Random(),
         webhook_client=WebhookClient(hosts=configuration.http.hook_hosts),
+        seal=make_seal(configuration.redis),
         make_dispatcher=spans.make_dispatcher if spans else Dispatcher,
     )
     stores = build_stores(infrastructure, configuration.core)

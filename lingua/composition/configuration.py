@@ -20,7 +20,10 @@ from sockets.outbound import OutboundLimits
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RedisConfiguration:
-    """Where Redis is, how long it may take, and what the keys begin with."""
+    """Where Redis is, how long it may take, and what the keys begin with.
+
+    With `payload_keys` what was said is sealed there: by the first, and opened by any of them.
+    """
 
     url: str
     cluster_urls: tuple[str, ...]
@@ -29,6 +32,7 @@ class RedisConfiguration:
     connect_timeout_s: float
     overdue_s: float
     key_prefix: str
+    payload_keys: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,8 @@ from lingua.composition.configuration import (
 )
 from lingua.composition.listening import ListeningParts
 from lingua.composition.pools import PoolParts
-from lingua.composition.services import Infrastructure, Services, build_sessions
+from lingua.composition.services import Services, build_sessions
+from lingua.composition.stores import Infrastructure
 from lingua.serving.asgi_types import Receive, Scope, Send
 from nodes.asr_metrics import AsrMetrics
 from nodes.credentials import NodeCredentials

@@ -9,7 +9,8 @@ import sessions_app.openai_audio.http
 from lingua.composition.access import AccessParts
 from lingua.composition.configuration import Configuration, HttpConfiguration
 from lingua.composition.listening import ListeningParts
-from lingua.composition.services import Infrastructure, Services, build_sessions
+from lingua.composition.services import Services, build_sessions
+from lingua.composition.stores import Infrastructure
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.supervisor import Loop
 from nodes.flaw_reporter import FlawReporter
@@ -145,6 +146,7 @@ def _build_http_sessions(
         infrastructure.connection,
         keys=infrastructure.keys,
         life_ms=configuration.recording_ms,
+        seal=infrastructure.seal,
     )
     return HttpSessionService(
         sessions=build_sessions(infrastructure, services),

@@ -5,7 +5,8 @@ import re
 
 from lingua.composition.access import AccessParts
 from lingua.composition.configuration import ListenerConfiguration
-from lingua.composition.services import Infrastructure, Services
+from lingua.composition.services import Services
+from lingua.composition.stores import Infrastructure
 from lingua.serving.asgi_types import AsgiApp, Receive, Scope, Send
 from sessions_app.listening.event_stream import CaptionStream
 from sessions_app.listening.listener_seats import ListenerSeats

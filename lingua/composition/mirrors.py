@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from lingua.composition.configuration import MirrorConfiguration
-from lingua.composition.services import Infrastructure, Services
+from lingua.composition.services import Services
+from lingua.composition.stores import Infrastructure
 from lingua.serving.supervisor import Loop
 from operators.console.shared_statistics import SharedStatistics
 from operators.console.stats_cache import StatsCache

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from lingua.composition.configuration import NetworkConfiguration
 from lingua.composition.inbox_meter import InboxMeter
 from lingua.composition.layer_figures import Layer
-from lingua.composition.services import Infrastructure, Services
+from lingua.composition.services import Services
+from lingua.composition.stores import Infrastructure
 from lingua.composition.transport import LayerTransport, open_transport
 from lingua.serving.supervisor import Loop
 from lingua.settings.version import VERSION
@@ -46,6 +47,7 @@ class Network:
 
         :raises InstanceIdTaken: another process lives under this id
         :raises NotAlone: an instance that must be alone is not, or we are not beside one
+        :raises PayloadKeysDiffer: we and another instance cannot read what the other seals
         :raises DependencyDown: Redis did not answer
         """
         await self.peers.join(is_gone=_has_ended)
@@ -54,6 +56,10 @@ class Network:
         ):
             await self.peers.leave()
             raise errors.NotAlone
+        others = self.peers.list_others()
+        if not all(self.peers.record.understands(other) for other in others):
+            await self.peers.leave()
+            raise errors.PayloadKeysDiffer
         await self.transport.broadcast(instance_messages.encode(PeerCame(record=self.peers.record)))
         await self.fleet_watch.run_once()
 
@@ -99,6 +105,7 @@ async def open_network(
         version=VERSION,
         started_at_ms=clock.now_ms(),
         is_exclusive=configuration.must_be_alone,
+        payload_keys=infrastructure.seal.names if infrastructure.seal else (),
     )
     return _build_network(
         record,
@@ -233,6 +240,7 @@ def _build_inbox(
         notices=services.notices,
         rooms=services.rooms.broadcast,
         room_upkeep=services.rooms.upkeep,
+        accepted=services.accepted,
     )
 
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from lingua.composition.configuration import Configuration
-from lingua.composition.services import Infrastructure
+from lingua.composition.stores import Infrastructure
 from lingua.serving.supervisor import Loop
 from scheduling.fleet.unavailable_services import UnavailableServices, report_absent
 from scheduling.placement.snapshot import Fleet

@@ -1,7 +1,8 @@
 """Composition of what probes nodes."""
 
 from lingua.composition.pools import PoolParts
-from lingua.composition.services import Infrastructure, Services
+from lingua.composition.services import Services
+from lingua.composition.stores import Infrastructure
 from operators.db.pool_source import DatabaseSource
 from scheduling.jobs.probe_jobs import ProbeJobs
 from scheduling.jobs.probing import Prober

@@ -16,6 +16,7 @@ from scheduling.store.redis.connection import Connection
 from scheduling.store.room_index import RoomIndexStore
 from scheduling.store.room_seats import RoomSeatStore
 from scheduling.store.rooms import RoomStore
+from scheduling.store.seals import Seal
 from scheduling.store.timers import TimerStore
 
 _SEAT_LIFE_MS = 86_400_000
@@ -40,16 +41,19 @@ def build_rooms(
     keys: Keys,
     timers: TimerStore,
     metrics: Metrics,
+    seal: Seal | None,
 ) -> RoomParts:
     """Build what rooms consist of; the way to other instances is connected later."""
-    store = RoomStore(connection, keys=keys, limits=limits)
+    store = RoomStore(connection, keys=keys, limits=limits, seal=seal)
     index = RoomIndexStore(connection, keys=keys)
     broadcast = RoomBroadcast()
     rooms = Rooms(
         instance_id=instance_id,
         store=store,
         index=index,
-        seats=RoomSeats(store=RoomSeatStore(connection, keys=keys, life_ms=_SEAT_LIFE_MS)),
+        seats=RoomSeats(
+            store=RoomSeatStore(connection, keys=keys, life_ms=_SEAT_LIFE_MS, seal=seal)
+        ),
         timers=timers,
         codes=RoomCodes(
             allowances=AllowanceStore(connection, keys=keys),

@@ -1,11 +1,10 @@
 """Composition of the placement core: what takes a job in, places it, watches it and ends it."""
 
 import dataclasses
-import random
-from collections.abc import Callable
 
 from lingua.composition.configuration import CoreConfiguration, HookConfiguration
 from lingua.composition.rooms import RoomParts, build_rooms
+from lingua.composition.stores import Infrastructure
 from nodes.job_frames import encode_assignment
 from scheduling.fleet.cordons import Cordons
 from scheduling.fleet.node_control import NodeControl
@@ -17,7 +16,7 @@ from scheduling.jobs.declines import Declines
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.explaining import Explainer
 from scheduling.jobs.hedging import Hedging
-from scheduling.jobs.hooks import Hooks, WebhookSender
+from scheduling.jobs.hooks import Hooks
 from scheduling.jobs.job_recovery import JobRecovery
 from scheduling.jobs.node_departure import NodeDeparture
 from scheduling.jobs.outlook import Outlook
@@ -32,44 +31,18 @@ from scheduling.jobs.tenants import Tenants
 from scheduling.jobs.waiting_line import WaitingLine
 from scheduling.jobs.watchdog import Watchdog
 from scheduling.model.delivery import Delivery
-from scheduling.model.metrics import Metrics
 from scheduling.placement.chooser import Chooser
 from scheduling.placement.last_chances import LastChances
 from scheduling.placement.lines import Lines
 from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
 from scheduling.placement.wait_queue import WaitQueue
-from scheduling.store.decisions import DecisionStore
-from scheduling.store.declines import DeclineStore
-from scheduling.store.hedges import HedgeStore
 from scheduling.store.hooks import HookStore
-from scheduling.store.jobs import JobStore
-from scheduling.store.keys import Keys
-from scheduling.store.node_slots import NodeSlotStore
-from scheduling.store.nodes import NodeStore
-from scheduling.store.outcomes import OutcomeStore
-from scheduling.store.redis.connection import Connection
-from scheduling.store.runtime import RuntimeStore
 from scheduling.store.sessions import SessionStore
 from scheduling.store.stores import Stores
-from scheduling.store.tenants import TenantStore
-from scheduling.store.timers import TimerStore
 
 _OVERDUE_EVERY_S = 1.0
 _NEWS_UNDER_WAY_MS = 5_000
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Infrastructure:
-    """What every part of one instance stands on."""
-
-    instance_id: str
-    connection: Connection
-    keys: Keys
-    metrics: Metrics
-    rng: random.Random
-    webhook_client: WebhookSender
-    make_dispatcher: Callable[..., Dispatcher] = Dispatcher
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,46 +77,6 @@ class Services:
     node_control: NodeControl
     cordons: Cordons
     rooms: RoomParts
-
-
-def build_stores(infrastructure: Infrastructure, configuration: CoreConfiguration) -> Stores:
-    """Build the stores of the core over one connection to Redis."""
-    connection, keys, metrics = (
-        infrastructure.connection,
-        infrastructure.keys,
-        infrastructure.metrics,
-    )
-    jobs = configuration.jobs
-    return Stores(
-        nodes=NodeStore(
-            connection,
-            keys=keys,
-            node_limits=configuration.nodes,
-            job_limits=jobs,
-            standing_rules=configuration.standing,
-        ),
-        slots=NodeSlotStore(
-            connection,
-            keys=keys,
-            silent_ms=configuration.nodes.heartbeat_timeout_ms,
-            limits=jobs,
-            metrics=metrics,
-            standing_rules=configuration.standing,
-        ),
-        jobs=JobStore(connection, keys=keys, limits=jobs, metrics=metrics),
-        declines=DeclineStore(connection, keys=keys, limits=jobs, metrics=metrics),
-        hedges=HedgeStore(connection, keys=keys, limits=jobs),
-        outcomes=OutcomeStore(connection, keys=keys, limits=jobs),
-        timers=TimerStore(
-            connection,
-            keys=keys,
-            shards=configuration.timer_shards,
-            files_ended=configuration.keep_history,
-        ),
-        decisions=DecisionStore(connection, keys=keys, limits=jobs),
-        runtime=RuntimeStore(connection, keys=keys),
-        tenants=TenantStore(connection, keys=keys, limits=jobs),
-    )
 
 
 def build_services(
@@ -250,6 +183,7 @@ def build_services(
         infrastructure.connection,
         keys=infrastructure.keys,
         life_ms=configuration.jobs.session_life_ms,
+        seal=infrastructure.seal,
     )
     node_control = NodeControl(nodes=stores.nodes, fleet=fleet, delivery=delivery)
     rooms = build_rooms(
@@ -259,6 +193,7 @@ def build_services(
         keys=infrastructure.keys,
         timers=stores.timers,
         metrics=infrastructure.metrics,
+        seal=infrastructure.seal,
     )
     streaming = StreamingJobs(
         stores=stores,

@@ -196,6 +196,7 @@ def _read_redis() -> RedisConfiguration:
         connect_timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
         overdue_s=settings.LINGUA_REDIS_OVERDUE_MS / 1000,
         key_prefix=settings.LINGUA_KEY_PREFIX,
+        payload_keys=tuple(settings.LINGUA_PAYLOAD_KEYS),
     )
 
 

@@ -17,6 +17,7 @@ from lingua.settings import (
     api,
     clients,  # noqa: F401 - the same
     env_addresses,
+    payloads,
     pools,  # noqa: F401 - the same
     redis_address,
     rooms,  # noqa: F401 - the same
@@ -41,6 +42,7 @@ from lingua.settings.kept_values import keep_text
 from lingua.settings.languages import *  # noqa: F403 - another one
 from lingua.settings.mirrors import *  # noqa: F403 - another one
 from lingua.settings.oidc import *  # noqa: F403 - another one
+from lingua.settings.payloads import *  # noqa: F403 - another one
 from lingua.settings.private_files import find_socket_path, tighten, write_privately
 from lingua.settings.records import *  # noqa: F403 - a part of this list that has a file of its own
 from lingua.settings.scaling import *  # noqa: F403 - another one
@@ -187,7 +189,7 @@ LINGUA_CHANNEL_CAPACITY = env_int("LINGUA_CHANNEL_CAPACITY", default=10_000, min
 def _channel_layer() -> dict[str, Any]:
     """Return the CHANNEL_LAYERS entry for the chosen layer."""
     capacity = {"capacity": LINGUA_CHANNEL_CAPACITY}
-    prefix = {"prefix": f"{LINGUA_KEY_PREFIX}:asgi"}
+    prefix = {"prefix": f"{LINGUA_KEY_PREFIX}:asgi", **payloads.seal_layer()}
     # A blocking read waits longer than redis-py's default timeout: none, or idle consumers die.
     host = {"address": LINGUA_REDIS_URL, "socket_timeout": None}
     match LINGUA_CHANNEL_LAYER:

@@ -173,12 +173,29 @@ def env_secret(name: str) -> str:
     :raises ImproperlyConfigured: somebody could guess it
     """
     key = env_str(name, default="")
-    if key and (len(key) < _SHORTEST_KEY or len(set(key)) < _FEWEST_LETTERS):
-        raise ImproperlyConfigured(
-            f"{name} is not allowed: it must be at least {_SHORTEST_KEY} characters that nobody "
-            "can guess, such as openssl rand -hex 32 prints"
-        )
+    if key:
+        _check_secret(name, key)
     return key
+
+
+def env_secrets(name: str) -> list[str]:
+    """Return keys: comma-separated, or those of a file, one a line; they are told nobody.
+
+    :raises ImproperlyConfigured: somebody could guess one, or the file cannot be read
+    """
+    text = env_str(name, default="")
+    keys = text.split(",")
+    if text.startswith("/"):
+        try:
+            keys = Path(text).read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise refuse(name, text, "a file that we can read") from error
+    stripped = [key.strip() for key in keys if key.strip()]
+    if text and not stripped:
+        raise refuse(name, text, "a file with a key in it")
+    for key in stripped:
+        _check_secret(name, key)
+    return stripped
 
 
 def env_word(name: str, *, default: str) -> str:
@@ -232,6 +249,14 @@ def explain_unknown(name: str) -> str:
     )[0]
     hint = f": {meant} is meant?" if meant else ""
     return f"{name} is set, but no setting has that name{hint}"
+
+
+def _check_secret(name: str, key: str) -> None:
+    if len(key) < _SHORTEST_KEY or len(set(key)) < _FEWEST_LETTERS:
+        raise ImproperlyConfigured(
+            f"{name} is not allowed: it must be at least {_SHORTEST_KEY} characters that nobody "
+            "can guess, such as openssl rand -hex 32 prints"
+        )
 
 
 def _find_alike(name: str, *, cutoff: float) -> list[str]:

@@ -63,7 +63,7 @@ class SessionQueries:
             "instance_id": record.instance_id,
             "opened_at_ms": record.opened_at_ms,
             "is_resumable": record.is_resumable,
-            "profile": msgspec.json.decode(record.profile),
+            "profile": msgspec.json.decode(record.profile or b"{}"),
             "unacknowledged_jobs": jobs,
         }
 

@@ -119,7 +119,7 @@ class Attempts:
             self._stores.jobs.find(session_id=session_id, job_id=job_id),
             self._stores.jobs.find_assignment(session_id=session_id, job_id=job_id),
         )
-        if record is None or assignment is None:
+        if record is None or assignment is None or isinstance(assignment, Refused):
             return None
         if not record.awaits(attempt=attempt, node_id=node_id):
             return None

@@ -115,6 +115,8 @@ class Declines:
             await self._retries.refuse(record, refused, is_told=False)
         elif not declined.attempt:
             await self._retries.note_one_left(job_id)
+        elif isinstance(assignment, Refused):
+            await self._retries.refuse(record, assignment, is_told=False)
         elif record.attempt == declined.attempt:
             again = msgspec.structs.replace(assignment, attempt_id=declined.attempt)
             await self._dispatcher.place_again(ask_again(record, again), is_new_attempt=True)

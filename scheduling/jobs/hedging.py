@@ -207,6 +207,8 @@ class Hedging:
             jobs.find(session_id=event.session_id, job_id=event.job_id),
             jobs.find_assignment(session_id=event.session_id, job_id=event.job_id),
         )
+        if isinstance(assignment, Refused):
+            return _Answer.NEVER, None
         if record is None or assignment is None or not watched.is_held():
             return _Answer.NEVER, None
         is_current = record.is_current(attempt=event.attempt, node_id=watched.node_id)

@@ -6,10 +6,11 @@ import logging
 import msgspec
 
 from scheduling.jobs.dispatch import Dispatcher
+from scheduling.jobs.failed_attempts import FailedAttempt, lose_attempt
 from scheduling.jobs.settlement import Settlement
 from scheduling.jobs.standings import Standings
 from scheduling.jobs.tenants import Tenants
-from scheduling.model import clock, errors, ids
+from scheduling.model import clock, ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import AttemptAnswered, JobCancelled, ToNode
 from scheduling.model.jobs import WAITING, Assignment, JobRecord
@@ -25,31 +26,7 @@ from scheduling.store.stores import Stores
 
 logger = logging.getLogger(__name__)
 
-# A node's own word for a job that it had before: it waits for no other, and tells nobody.
-DUPLICATE_UTTERANCE = "DUPLICATE_UTTERANCE_INDEX"
-
-FoundRequeued = tuple[Requeued, JobRecord | None, Assignment | None]
-
-
-class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt that its node did not answer well; the job ends as `refused` if it was the last.
-
-    `reported` says that the node itself gave the error, `was_given` that it may have the attempt.
-    """
-
-    session_id: str
-    job_id: str
-    attempt: int
-    node_id: str
-    reason: str
-    refused: Refused
-    reported: bool = False
-    was_given: bool = True
-
-    @property
-    def is_to_be_told(self) -> bool:
-        """Say whether a speaker is told of it, where no attempt ends well."""
-        return self.reported and self.reason != DUPLICATE_UTTERANCE
+FoundRequeued = tuple[Requeued, JobRecord | None, Assignment | Refused | None]
 
 
 class Retries:
@@ -125,7 +102,7 @@ class Retries:
 
         Its slot is freed while the job is placed: nobody gets a slot of a node that is gone.
         """
-        failed = _lose(node_id=node_id, job_id=job_id, attempt=attempt)
+        failed = lose_attempt(node_id=node_id, job_id=job_id, attempt=attempt)
         if failed is None:
             return
         if ids.is_probe(failed.session_id):
@@ -147,7 +124,7 @@ class Retries:
         It keeps its slot: it works on the job for all anybody knows. Where the job has no attempt
         left, it stays as it is until the node's grace is over.
         """
-        failed = _lose(node_id=node_id, job_id=job_id, attempt=attempt)
+        failed = lose_attempt(node_id=node_id, job_id=job_id, attempt=attempt)
         if failed is None:
             return
         if ids.is_probe(failed.session_id):
@@ -233,6 +210,8 @@ class Retries:
         if record is None or assignment is None:
             return requeued.done
         if requeued.is_new:
+            if isinstance(assignment, Refused):
+                return await self.refuse(record, assignment)
             await self._place_new(failed, requeued, record, assignment)
         elif requeued.done:
             await self.note_one_left(failed.job_id)
@@ -285,6 +264,9 @@ class Retries:
             self._stores.jobs.find_assignment(session_id=session_id, job_id=job_id),
         )
         if record is None or assignment is None or record.state not in WAITING:
+            return
+        if isinstance(assignment, Refused):
+            await self.refuse(record, assignment)
             return
         again = ask_again(record, msgspec.structs.replace(assignment, attempt_id=record.attempt))
         await self._dispatcher.place_again(
@@ -358,22 +340,6 @@ class Retries:
             trace_id=record.trace_id,
             is_node_told=is_told,
         )
-
-
-def _lose(*, node_id: str, job_id: str, attempt: int) -> FailedAttempt | None:
-    """Return an attempt whose node is gone."""
-    session_id = ids.find_session_id(job_id)
-    if session_id is None:
-        return None
-    late = errors.JobTimedOut()
-    return FailedAttempt(
-        session_id=session_id,
-        job_id=job_id,
-        attempt=attempt,
-        node_id=node_id,
-        reason="node_offline",
-        refused=Refused(code=late.code, message=str(late)),
-    )
 
 
 def _is_another_callers(requeued: FoundRequeued) -> bool:

@@ -45,7 +45,7 @@ class SessionJobs:
         )
         if record is None or session is None:
             return None
-        return FoundJob(record=record, outcome=outcome, profile=session.profile)
+        return FoundJob(record=record, outcome=outcome, profile=session.read_profile())
 
     def track(self, request: Request) -> None:
         """Remember an utterance until its answer is acknowledged; nobody need wait for it."""
@@ -78,6 +78,8 @@ class SessionJobs:
         """Return what was asked for with a job that has not ended."""
         record = await self._jobs.find(session_id=session_id, job_id=job_id)
         assignment = await self._jobs.find_assignment(session_id=session_id, job_id=job_id)
+        if isinstance(assignment, Refused):
+            return None
         if record is None or assignment is None or record.state in ENDED:
             return None
         return Request(

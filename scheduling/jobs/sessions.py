@@ -115,9 +115,10 @@ class Sessions:
         """Return what a session said of itself, None where there is none.
 
         :raises DependencyDown: Redis did not answer
+        :raises PayloadUnreadable: no key of ours opens it
         """
         record = await self._store.find(session_id=session_id)
-        return record.profile if record is not None else None
+        return record.read_profile() if record is not None else None
 
     async def restore(self, opened: Opened, *, profile: bytes) -> Restored:
         """Write back the record of a session whose socket lives, if Redis lost it (G5).

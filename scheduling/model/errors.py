@@ -12,6 +12,7 @@ Refusal
 ├── JobTimedOut           JOB_TIMEOUT
 ├── DeadlineExceeded      DEADLINE_EXCEEDED
 ├── SpeechAbandoned       SPEECH_ABANDONED
+├── PayloadUnreadable     PAYLOAD_UNREADABLE
 ├── RegistrationRefused   NO_GPU_AVAILABLE, INVALID_CAPABILITY_SCHEMA, NODE_ID_CONFLICT, …
 ├── ConnectionFenced      NODE_ID_CONFLICT
 ├── NodeUnknown           NODE_UNAVAILABLE
@@ -31,6 +32,7 @@ Refusal
 ├── NodeForgotten         INTERNAL_ERROR
 ├── InstanceIdTaken       INTERNAL_ERROR
 ├── NotAlone              INTERNAL_ERROR
+├── PayloadKeysDiffer     INTERNAL_ERROR
 └── BadInput              INVALID_MESSAGE, INTERNAL_ERROR
 """
 
@@ -118,6 +120,12 @@ class SpeechAbandoned(Refusal):
     """Nobody said how this utterance ends; what was heard of it is not translated. Say it again."""
 
     code = "SPEECH_ABANDONED"
+
+
+class PayloadUnreadable(Refusal):
+    """What was said is kept under a key that this server does not have. Say it again."""
+
+    code = "PAYLOAD_UNREADABLE"
 
 
 class RegistrationRefused(Refusal):
@@ -233,6 +241,10 @@ class InstanceIdTaken(Refusal):
 
 class NotAlone(Refusal):
     """An instance that keeps to itself and another share a Redis; only one of them may start."""
+
+
+class PayloadKeysDiffer(Refusal):
+    """Instances that share a Redis have other LINGUA_PAYLOAD_KEYS, and cannot read each other."""
 
 
 class BadInput(Refusal):

@@ -9,7 +9,8 @@ class InstanceRecord(msgspec.Struct, frozen=True):
     """One process that serves sockets; `channel` is where its inbox listens.
 
     `boot_id` is drawn at each start: the same id under another boot is another process.
-    One that is exclusive shares its Redis with nobody.
+    One that is exclusive shares its Redis with nobody. `payload_keys` names the keys that open what
+    it finds sealed, the one that it seals with first.
     """
 
     instance_id: str
@@ -20,6 +21,12 @@ class InstanceRecord(msgspec.Struct, frozen=True):
     version: str
     started_at_ms: int
     is_exclusive: bool = False
+    payload_keys: tuple[str, ...] = ()
+
+    def understands(self, other: "InstanceRecord") -> bool:
+        """Say whether it can read what another one seals, or leaves readable, and be read by it."""
+        own, others = self.payload_keys, other.payload_keys
+        return bool(own) == bool(others) and (not own or (own[0] in others and others[0] in own))
 
 
 class SessionRow(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """What Redis answers of jobs, as values: records, ends, and attempts that failed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from scheduling.model.jobs import (
 )
 from scheduling.model.outcomes import Refused
 
-_decode_refused = msgspec.json.Decoder(Refused).decode
+ReadFailure = Callable[[str], Refused]
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -86,7 +87,7 @@ def read_ended(raw: list[Any]) -> Ended | None:
     )
 
 
-def read_requeued(raw: list[Any]) -> Requeued:
+def read_requeued(raw: list[Any], *, read_failure: ReadFailure) -> Requeued:
     """Return what a failed attempt changed."""
     if raw[0] != 1:
         return Requeued(refusal=raw[1])
@@ -96,7 +97,7 @@ def read_requeued(raw: list[Any]) -> Requeued:
         attempt=attempt,
         failed_on=_split(nodes),
         is_live_elsewhere=bool(live),
-        first_failure=_decode_refused(failure) if failure else None,
+        first_failure=read_failure(failure) if failure else None,
     )
 
 
@@ -128,7 +129,7 @@ def _list_failures(raw: dict[str, str]) -> tuple[FailedAttempt, ...]:
     )
 
 
-def read_record(raw: dict[str, str]) -> JobRecord | None:
+def read_record(raw: dict[str, str], *, read_failure: ReadFailure) -> JobRecord | None:
     """Return a job as Redis holds it."""
     if not raw:
         return None
@@ -149,7 +150,7 @@ def read_record(raw: dict[str, str]) -> JobRecord | None:
         preferred_node_id=raw.get("preferred_node_id", ""),
         reason=raw.get("reason", ""),
         live=_list_live(raw),
-        first_failure=_decode_refused(failure) if (failure := raw.get("first_failure")) else None,
+        first_failure=read_failure(failure) if (failure := raw.get("first_failure")) else None,
         ended_by=_find_end(raw),
         open_until_ms=int(raw.get("open_until_ms", 0)),
         failures=_list_failures(raw),

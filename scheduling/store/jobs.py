@@ -33,8 +33,10 @@ from scheduling.store.keys import Keys
 from scheduling.store.notes import JobNotes
 from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import Reply
+from scheduling.store.seals import Seal, make_refusing_reader
 
 _decode_assignment = msgspec.json.Decoder(Assignment).decode
+_decode_refused = msgspec.json.Decoder(Refused).decode
 
 
 class JobStore:
@@ -47,8 +49,12 @@ class JobStore:
         keys: Keys,
         limits: JobLimits,
         metrics: Metrics,
+        seal: Seal | None = None,
     ) -> None:
         self._connection = connection
+        self._seal = seal
+        self._read_assignment = make_refusing_reader(_decode_assignment, seal)
+        self._read_failure = make_refusing_reader(_decode_refused, seal)
         self._notes = JobNotes(metrics)
         self._keys = keys
         self._limits = limits
@@ -83,7 +89,7 @@ class JobStore:
                 job_id,
                 node_id,
                 deadline_ms,
-                frame,
+                frame if self._seal is None else self._seal.close(frame),
                 self._limits.binding_ms,
                 self._limits.live_record_ms,
                 self.test_clock,
@@ -110,7 +116,7 @@ class JobStore:
                 self._keys.session.tracked(job.session_id),
             ],
             args=[
-                frame,
+                frame if self._seal is None else self._seal.close(frame),
                 encode_need(request.need),
                 self._limits.run_timeout_ms,
                 self._limits.pending_timeout_ms,
@@ -259,7 +265,7 @@ class JobStore:
                 self._limits.max_retry,
                 self._limits.pending_timeout_ms,
                 int(may_deliver) if was_given else "",
-                b"" if failure is None else msgspec.json.encode(failure),
+                b"" if failure is None else self._write(failure),
                 int(is_spared),
                 ids.new_call_id(),
                 self.test_clock,
@@ -269,7 +275,7 @@ class JobStore:
                 job_id=job_id,
                 node_id=node_id,
                 reason=reason,
-                read=read_requeued,
+                read=lambda raw: read_requeued(raw, read_failure=self._read_failure),
             ),
         )
 
@@ -302,7 +308,7 @@ class JobStore:
                 node_id,
                 state,
                 reason,
-                msgspec.json.encode(outcome),
+                self._write(outcome),
                 self._limits.outcome_ms,
                 self._limits.retention_ms,
                 ids.new_call_id(),
@@ -316,7 +322,9 @@ class JobStore:
     def find(self, *, session_id: str, job_id: str) -> "Future[JobRecord | None]":
         """Return a job as Redis holds it."""
         return self._connection.execute(
-            "HGETALL", self._keys.session.job(session_id, job_id), read=read_record
+            "HGETALL",
+            self._keys.session.job(session_id, job_id),
+            read=lambda raw: read_record(raw, read_failure=self._read_failure),
         )
 
     def find_fields(self, *, session_id: str, job_id: str) -> "Future[dict[str, str]]":
@@ -352,10 +360,19 @@ class JobStore:
             ),
         )
 
-    def find_assignment(self, *, session_id: str, job_id: str) -> "Future[Assignment | None]":
-        """Return what the node is to receive, as attempt 1; None once the job ended."""
+    def find_assignment(
+        self, *, session_id: str, job_id: str
+    ) -> "Future[Assignment | Refused | None]":
+        """Return what the node is to receive, as attempt 1; None once the job ended.
+
+        What to refuse the job with where no key of ours opens it.
+        """
         return self._connection.execute(
             "GET",
             self._keys.session.payload(session_id, job_id),
-            read=lambda raw: _decode_assignment(raw) if raw else None,
+            read=lambda raw: self._read_assignment(raw) if raw else None,
         )
+
+    def _write(self, outcome: Outcome) -> bytes:
+        text = msgspec.json.encode(outcome)
+        return text if self._seal is None else self._seal.close(text)

@@ -11,6 +11,7 @@ from scheduling.store.job_facts import list_facts
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import is_done
+from scheduling.store.seals import Seal, make_refusing_reader
 
 _decode_outcome = msgspec.json.Decoder[Outcome](Outcome).decode
 
@@ -18,18 +19,25 @@ _decode_outcome = msgspec.json.Decoder[Outcome](Outcome).decode
 class OutcomeStore:
     """Finds what `JobStore.finish` keeps, and writes back what was lost; each is issued at once."""
 
-    def __init__(self, connection: Connection, *, keys: Keys, limits: JobLimits) -> None:
+    def __init__(
+        self, connection: Connection, *, keys: Keys, limits: JobLimits, seal: Seal | None = None
+    ) -> None:
         self._connection = connection
+        self._seal = seal
+        self._read = make_refusing_reader(_decode_outcome, seal)
         self._keys = keys
         self._limits = limits
         self.test_clock = ""
 
     def find(self, *, session_id: str, job_id: str) -> "Future[Outcome | None]":
-        """Return what a job ended in, for as long as it is kept."""
+        """Return what a job ended in, for as long as that is kept.
+
+        A refusal where no key of ours opens it.
+        """
         return self._connection.execute(
             "GET",
             self._keys.session.outcome(session_id, job_id),
-            read=lambda raw: _decode_outcome(raw) if raw else None,
+            read=lambda raw: self._read(raw) if raw else None,
         )
 
     def restore(self, *, request: Request, outcome: Outcome, is_told: bool) -> "Future[bool]":
@@ -38,6 +46,7 @@ class OutcomeStore:
         session_id, job_id = job.session_id, job.job_id
         binding = session_keys.binding(session_id, request.utterance_key)
         refused = isinstance(outcome, Refused)
+        text = msgspec.json.encode(outcome)
         return self._connection.run_script(
             "restore_job",
             keys=[
@@ -53,7 +62,7 @@ class OutcomeStore:
                 JobState.FAILED if refused else JobState.DONE,
                 int(is_told),
                 outcome.code if isinstance(outcome, Refused) else "",
-                msgspec.json.encode(outcome),
+                text if self._seal is None else self._seal.close(text),
                 self._limits.outcome_ms,
                 self._limits.retention_ms,
                 self._limits.binding_ms,

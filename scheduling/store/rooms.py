@@ -1,15 +1,19 @@
 """Rooms in Redis: one script a transition, so that members on any instances see one room."""
 
+import contextlib
 from asyncio import Future
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
+from scheduling.model import errors
 from scheduling.model.limits import RoomLimits
 from scheduling.model.rooms import Audience, Caption, Member, MemberKind, Room
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import is_done
+from scheduling.store.seals import Seal, make_reader
 
 T = TypeVar("T")
 # Preferences of one member; a stranger's id counts as well as a member's.
@@ -19,7 +23,7 @@ _SLACK_MS = 120_000
 
 _encode = msgspec.json.encode
 _read_member = msgspec.json.Decoder(Member).decode
-_read_caption = msgspec.json.Decoder(Caption).decode
+_decode_caption = msgspec.json.Decoder(Caption).decode
 
 
 class RoomChange(msgspec.Struct, frozen=True):
@@ -32,8 +36,12 @@ class RoomChange(msgspec.Struct, frozen=True):
 class RoomStore:
     """The only reader and writer of ``{room:<code>}`` keys."""
 
-    def __init__(self, connection: Connection, *, keys: Keys, limits: RoomLimits) -> None:
+    def __init__(
+        self, connection: Connection, *, keys: Keys, limits: RoomLimits, seal: Seal | None = None
+    ) -> None:
         self._connection = connection
+        self._seal = seal
+        self._read_caption = make_reader(_decode_caption, seal)
         self._keys = keys.room
         self._limits = limits
         self._life_ms = limits.idle_ms + _SLACK_MS
@@ -150,13 +158,13 @@ class RoomStore:
 
         None: the room is over.
         """
-        bare = msgspec.structs.replace(caption, audio="", audio_format="")
+        text = _encode(msgspec.structs.replace(caption, audio="", audio_format=""))
         limits = self._limits
         return self._connection.run_script(
             "keep_caption",
             keys=self._all_keys(caption.room_code),
             args=[
-                _encode(bare),
+                text if self._seal is None else self._seal.close(text),
                 limits.captions_ms,
                 limits.most_captions,
                 self._life_ms,
@@ -166,11 +174,18 @@ class RoomStore:
         )
 
     def list_captions(self, code: str, *, after: str = "-") -> "Future[list[Caption]]":
-        """Return the captions of the last minutes, those after an id where one is named."""
+        """Return the captions of the last minutes, those after an id where one is named.
+
+        Without those that no key of ours opens.
+        """
         since = after if after == "-" else f"({after}"
         return self._connection.execute(
-            "XRANGE", self._keys.captions(code), since, "+", read=_read_captions
+            "XRANGE", self._keys.captions(code), since, "+", read=self._read_captions
         )
+
+    def drop_captions(self, code: str, *, caption_ids: Sequence[str]) -> "Future[int]":
+        """Forget captions; return how many there were."""
+        return self._connection.execute("XDEL", self._keys.captions(code), *caption_ids)
 
     def end(self, code: str, *, idle_ms: int = 0) -> "Future[int | None]":
         """End a room that was idle for so long; return 0, or how many ms it has left.
@@ -183,6 +198,14 @@ class RoomStore:
             args=[idle_ms, self.test_clock],
             read=_read_end,
         )
+
+    def _read_captions(self, raw: list[Any]) -> list[Caption]:
+        captions = []
+        for entry, fields in raw:
+            with contextlib.suppress(errors.PayloadUnreadable):
+                caption = self._read_caption(fields["caption"])
+                captions.append(msgspec.structs.replace(caption, caption_id=entry))
+        return captions
 
     def _all_keys(self, code: str) -> list[str]:
         keys = self._keys
@@ -215,10 +238,3 @@ def _read_end(raw: list[Any]) -> int | None:
     if raw[0] == 1:
         return 0
     return int(raw[2]) if raw[1] == "alive" else None
-
-
-def _read_captions(raw: list[Any]) -> list[Caption]:
-    read = _read_caption
-    return [
-        msgspec.structs.replace(read(fields["caption"]), caption_id=entry) for entry, fields in raw
-    ]

@@ -5,10 +5,12 @@ from typing import Any
 
 import msgspec
 
+from scheduling.model import errors
 from scheduling.model.credentials import NOBODY, Owner
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
 from scheduling.store.replies import is_done
+from scheduling.store.seals import Seal, make_reader
 
 
 class Resumed(msgspec.Struct, frozen=True):
@@ -32,13 +34,25 @@ class Restored(msgspec.Struct, frozen=True):
 
 
 class SessionRecord(msgspec.Struct, frozen=True):
-    """A session as Redis has it; `profile` is the JSON it was opened with."""
+    """A session as Redis has it; `profile` is the JSON it was opened with.
+
+    Empty where no key of ours opens that.
+    """
 
     instance_id: str
     conn_epoch: int
     opened_at_ms: int
     profile: bytes
     is_resumable: bool
+
+    def read_profile(self) -> bytes:
+        """Return its profile.
+
+        :raises PayloadUnreadable: no key of ours opens it
+        """
+        if not self.profile:
+            raise errors.PayloadUnreadable
+        return self.profile
 
 
 class LastUtterance(msgspec.Struct, frozen=True):
@@ -49,10 +63,17 @@ class LastUtterance(msgspec.Struct, frozen=True):
 
 
 class SessionStore:
-    """Opens, renews, moves and closes ``{session:<id>}`` records."""
+    """Opens, renews, moves and closes ``{session:<id>}`` records.
 
-    def __init__(self, connection: Connection, *, keys: Keys, life_ms: int) -> None:
+    What needs a profile raises PayloadUnreadable where no key of ours opens it.
+    """
+
+    def __init__(
+        self, connection: Connection, *, keys: Keys, life_ms: int, seal: Seal | None = None
+    ) -> None:
         self._connection = connection
+        self._seal = seal
+        self._read_profile = make_reader(_as_bytes, seal)
         self._keys = keys
         self._life_ms = life_ms
         self.test_clock = ""
@@ -72,7 +93,7 @@ class SessionStore:
             keys=[self._keys.session.info(session_id)],
             args=[
                 instance_id,
-                profile,
+                profile if self._seal is None else self._seal.close(profile),
                 self._life_ms,
                 resume_token,
                 owner.principal_id,
@@ -99,7 +120,7 @@ class SessionStore:
             keys=[self._keys.session.info(session_id)],
             args=[
                 instance_id,
-                profile,
+                profile if self._seal is None else self._seal.close(profile),
                 self._life_ms,
                 resume_token,
                 owner.principal_id,
@@ -130,7 +151,7 @@ class SessionStore:
                 owner.tenant_id,
                 self.test_clock,
             ],
-            read=_read_resumed,
+            read=self._read_resumed,
             urgent=True,
         )
 
@@ -143,7 +164,7 @@ class SessionStore:
             keys=[self._keys.session.info(session_id)],
             args=["" if wanted_index is None else wanted_index, instance_id, self._life_ms],
             read=lambda raw: (
-                LastUtterance(utterance_index=int(raw[1]), profile=raw[2].encode())
+                LastUtterance(utterance_index=int(raw[1]), profile=self._read_profile(raw[2]))
                 if raw[0] == 1
                 else None
             ),
@@ -183,7 +204,7 @@ class SessionStore:
             "HMGET",
             self._keys.session.info(session_id),
             *("instance_id", "conn_epoch", "opened_at_ms", "profile", "resume_token"),
-            read=_read_record,
+            read=self._read_record,
         )
 
     def find_owner(self, *, session_id: str) -> "Future[str | None]":
@@ -208,28 +229,36 @@ class SessionStore:
             read=is_done,
         )
 
+    def _read_resumed(self, raw: list[Any]) -> Resumed | None:
+        if raw[0] != 1:
+            return None
+        _, epoch, was_at, profile, next_index, safe_seq = raw
+        return Resumed(
+            conn_epoch=int(epoch),
+            was_at=was_at,
+            profile=self._read_profile(profile),
+            next_index=int(next_index),
+            safe_seq=int(safe_seq),
+        )
 
-def _read_resumed(raw: list[Any]) -> Resumed | None:
-    if raw[0] != 1:
-        return None
-    _, epoch, was_at, profile, next_index, safe_seq = raw
-    return Resumed(
-        conn_epoch=int(epoch),
-        was_at=was_at,
-        profile=profile.encode(),
-        next_index=int(next_index),
-        safe_seq=int(safe_seq),
-    )
+    def _read_record(self, raw: list[Any]) -> SessionRecord | None:
+        instance_id, conn_epoch, opened_at_ms, profile, resume_token = raw
+        if instance_id is None:
+            return None
+        return SessionRecord(
+            instance_id=instance_id,
+            conn_epoch=int(conn_epoch),
+            opened_at_ms=int(opened_at_ms),
+            profile=self._find_profile(profile),
+            is_resumable=resume_token is not None,
+        )
+
+    def _find_profile(self, raw: str) -> bytes:
+        try:
+            return self._read_profile(raw)
+        except errors.PayloadUnreadable:
+            return b""
 
 
-def _read_record(raw: list[Any]) -> SessionRecord | None:
-    instance_id, conn_epoch, opened_at_ms, profile, resume_token = raw
-    if instance_id is None:
-        return None
-    return SessionRecord(
-        instance_id=instance_id,
-        conn_epoch=int(conn_epoch),
-        opened_at_ms=int(opened_at_ms),
-        profile=profile.encode(),
-        is_resumable=resume_token is not None,
-    )
+def _as_bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text

@@ -8,8 +8,8 @@ import pytest
 import redis.asyncio
 
 from lingua.composition.pools import build_pools
-from lingua.composition.services import build_stores
 from lingua.composition.settings_reader import read_configuration
+from lingua.composition.stores import build_stores
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import NodeDescription
 from scheduling.placement.pool_config import Owned

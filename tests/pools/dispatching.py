@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from lingua.composition.configuration import CoreConfiguration
-from lingua.composition.services import build_services, build_stores
+from lingua.composition.services import build_services
+from lingua.composition.stores import build_stores
 from scheduling.model import clock, errors
 from scheduling.model.events import JobAssigned, ToNode
 from scheduling.model.jobs import Assignment, JobRecord, Need, Pipeline, Request, quote_base64

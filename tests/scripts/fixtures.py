@@ -8,7 +8,7 @@ import msgspec
 import redis.asyncio
 
 from lingua.composition.configuration import CoreConfiguration
-from lingua.composition.services import Infrastructure, build_stores
+from lingua.composition.stores import Infrastructure, build_stores
 from nodes.job_frames import encode_assignment
 from scheduling.model.jobs import (
     UNHEARD,
