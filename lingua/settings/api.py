@@ -28,5 +28,6 @@ SPECTACULAR_SETTINGS: dict[str, object] = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "operators.api.schema.add_refusals",
         "lingua.serving.http_api_schema.describe_http_api",
+        "lingua.serving.openai_audio_schema.describe_openai_audio",
     ],
 }
