@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView
 from operators.api import (
     audit,
     dead_letters,
+    erasures,
     fleet,
     jobs,
     nodes,
@@ -58,6 +59,7 @@ urlpatterns = [
         )
         for action in JOB_COMMANDS
     ),
+    path("api/v1/erasures", erasures.ErasuresView.as_view()),
     path("api/v1/audit", audit.AuditView.as_view()),
     path("api/v1/sessions", sessions.SessionsView.as_view()),
     path("api/v1/sessions/<str:session_id>", sessions.SessionView.as_view()),

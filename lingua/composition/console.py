@@ -4,9 +4,11 @@ import os
 import socket
 
 from lingua.composition.configuration import Configuration
+from lingua.composition.erasure import build_erasure
 from lingua.composition.network import Network
 from lingua.composition.pools import PoolParts
-from lingua.composition.services import Infrastructure, Services
+from lingua.composition.services import Services
+from lingua.composition.stores import Infrastructure
 from lingua.settings.version import VERSION
 from operators.console.catalog import Catalog
 from operators.console.cluster import InstanceView
@@ -14,6 +16,7 @@ from operators.console.cluster_stats import ClusterStats
 from operators.console.console import Console
 from operators.console.dead_letters import DeadLetterService
 from operators.console.demand_meter import DemandMeter
+from operators.console.erasure import ErasureService
 from operators.console.fleet import FleetService
 from operators.console.instance_metrics import InstanceMetrics
 from operators.console.job_commands import JobControl
@@ -56,7 +59,12 @@ def build_console(
         cluster_stats=cluster_stats,
         scaling=scaling,
     )
-    dead_letters = network.transport.figures.dead_letters
+    letters = network.transport.figures.dead_letters
+    dead_letters = (
+        DeadLetterService(letters=letters, find_channel=network.redelivery.find_channel)
+        if letters
+        else None
+    )
     return Console(
         catalog=catalog,
         stats_cache=stats_cache,
@@ -85,11 +93,11 @@ def build_console(
             pause_ms=configuration.sessions.limits.segmentation.pause_ms,
         ),
         sessions=SessionQueries(cluster_stats=cluster_stats, sessions=services.sessions),
-        dead_letters=DeadLetterService(
-            letters=dead_letters, find_channel=network.redelivery.find_channel
-        )
-        if dead_letters
-        else None,
+        dead_letters=dead_letters,
+        erasure=ErasureService(
+            erasure=build_erasure(infrastructure, services, broadcast=network.transport.broadcast),
+            dead_letters=dead_letters,
+        ),
         fleet_service=FleetService(
             fleet=services.fleet,
             explainer=services.explainer,

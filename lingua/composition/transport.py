@@ -126,10 +126,7 @@ class LayerTransport:
 
         :raises DependencyDown: the layer cannot reach its Redis
         """
-        try:
-            await self._layer.group_send(group, {"type": _TYPE, "body": body})
-        except self._trouble as error:
-            raise errors.DependencyDown from error
+        await send_to_group(self._layer, group, body, trouble=self._trouble)
 
     async def receive(self) -> bytes:
         """Wait for the next message; what is none is live news.
@@ -176,6 +173,19 @@ class LayerTransport:
                     return
         except self._trouble as error:
             raise errors.DependencyDown from error
+
+
+async def send_to_group(
+    layer: Layer, group: str, body: bytes, *, trouble: tuple[type[Exception], ...]
+) -> None:
+    """Send to every inbox of a group, which who has none may do, too.
+
+    :raises DependencyDown: the layer cannot reach its Redis
+    """
+    try:
+        await layer.group_send(group, {"type": _TYPE, "body": body})
+    except trouble as error:
+        raise errors.DependencyDown from error
 
 
 def _make_orphan_handler(find_channel: FindChannel) -> OrphanHandler:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from operators.console.catalog import Catalog
 from operators.console.dead_letters import DeadLetterService
+from operators.console.erasure import ErasureService
 from operators.console.fleet import FleetService
 from operators.console.instance_metrics import InstanceMetrics
 from operators.console.job_commands import JobControl
@@ -33,8 +34,8 @@ _ASK_REDIS_S = 3.0
 class Console:
     """What can be asked of the running instance; its coroutines run on the instance's event loop.
 
-    `sessions`, `rooms`, `job_commands` and `fleet_service` are None where an instance has none to
-    show, `dead_letters` where the channel layer keeps none.
+    `sessions`, `rooms`, `job_commands`, `fleet_service` and `erasure` are None where an instance
+    has none to show, `dead_letters` where the channel layer keeps none.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Console:
         dead_letters: DeadLetterService | None,
         fleet_service: FleetService | None,
         scaling: ScalingService,
+        erasure: ErasureService | None = None,
         needs_login: bool,
     ) -> None:
         self._event_loop = asyncio.get_running_loop()
@@ -65,16 +67,17 @@ class Console:
         self.dead_letters = dead_letters
         self.fleet_service = fleet_service
         self.scaling = scaling
+        self.erasure = erasure
         self.needs_login = needs_login
 
-    def ask(self, question: Coroutine[Any, Any, T]) -> T:
+    def ask(self, question: Coroutine[Any, Any, T], *, within_s: float = _ASK_REDIS_S) -> T:
         """Return what the event loop answers. From any other thread.
 
         :raises DependencyDown: Redis did not answer
         """
         asked = asyncio.run_coroutine_threadsafe(question, self._event_loop)
         try:
-            return asked.result(timeout=_ASK_REDIS_S)
+            return asked.result(timeout=within_s)
         except concurrent.futures.TimeoutError as late:
             asked.cancel()
             raise DependencyDown from late

@@ -11,6 +11,7 @@ from scheduling.model.errors import DependencyDown
 
 Json = dict[str, Any]
 _MOST_LISTED = 10_000
+_MOST_SEARCHED = 1_000_000
 
 
 class DeadLetterService:
@@ -66,6 +67,16 @@ class DeadLetterService:
         with _asking_redis():
             return await self._letters.purge(letter_ids=named, dry_run=dry_run)
 
+    async def purge_session(self, session_id: str) -> int:
+        """Remove every letter about a session or one of its jobs; return how many there were.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        with _asking_redis():
+            found = await self._letters.list_letters(limit=_MOST_SEARCHED)
+            about = [each.letter_id for each in found if _is_about(each, session_id)]
+            return await self._letters.purge(letter_ids=about) if about else 0
+
 
 @contextlib.contextmanager
 def _asking_redis() -> Iterator[None]:
@@ -101,3 +112,13 @@ def describe(letter: DeadLetter) -> Json:
         "fields": letter.fields,
         "payload_bytes": len(letter.payload),
     }
+
+
+def _is_about(letter: DeadLetter, session_id: str) -> bool:
+    """Say whether a session stands in a letter: by its id, or in that of one of its jobs."""
+    mark = session_id.removeprefix("s-")
+    body = (letter.message or {}).get("body")
+    texts = [letter.payload, body if isinstance(body, bytes) else b""]
+    return any(mark.encode() in text for text in texts) or any(
+        mark in text for text in letter.fields.values()
+    )

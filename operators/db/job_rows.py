@@ -35,6 +35,10 @@ _DELETE_OLDEST = (
 )
 
 
+_DELETE_SESSION = f"DELETE FROM {TABLE} WHERE session_id = %s"  # noqa: S608 - all names are ours
+_DELETE_TENANT = f"DELETE FROM {TABLE} WHERE tenant_id = %s"  # noqa: S608 - all names are ours
+
+
 class _Languages(msgspec.Struct, gc=False):
     """What a row keeps of a job's need."""
 
@@ -92,6 +96,29 @@ def ask_database() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT 1 FROM {TABLE} LIMIT 1")  # noqa: S608 - the name is ours
+
+
+def delete_of_sessions(session_ids: Sequence[str]) -> int:
+    """Delete the rows of some sessions; return how many there were.
+
+    :raises DatabaseError: not all of them are deleted
+    """
+    deleted = 0
+    with connection.cursor() as cursor:
+        for session_id in session_ids:
+            cursor.execute(_DELETE_SESSION, [session_id])
+            deleted += int(cursor.rowcount)
+    return deleted
+
+
+def delete_of_tenant(tenant_id: str) -> int:
+    """Delete the rows of a tenant; return how many there were.
+
+    :raises DatabaseError: none of them is deleted
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_DELETE_TENANT, [tenant_id])
+        return int(cursor.rowcount)
 
 
 def delete_older(*, before: dt.datetime, most: int) -> int:

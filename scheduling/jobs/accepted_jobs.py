@@ -73,6 +73,13 @@ class AcceptedJobs:
         """Nothing was accepted after all."""
         self._under_way.pop(job_id, None)
 
+    def forget_session(self, session_id: str) -> None:
+        """Hold nothing more of a session: it is erased."""
+        for held in (self._under_way, self._ended):
+            for job in [one for one in held.values() if one.session_id == session_id]:
+                self._bytes -= len(job.outcome)
+                del held[job.job_id]
+
     def end(self, settled: JobSettled) -> None:
         """Hold what a job ended in; the first word counts."""
         job = self._under_way.pop(settled.job_id, None)

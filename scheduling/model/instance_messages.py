@@ -51,6 +51,12 @@ class FleetNews(msgspec.Struct, frozen=True, omit_defaults=True, tag="fleet_news
     waits: tuple[Need, ...] = ()
 
 
+class SessionErased(msgspec.Struct, frozen=True, tag="session_erased"):
+    """What was said in a session is erased, to everybody: nobody keeps it, and its socket ends."""
+
+    session_id: str
+
+
 class PeerCame(msgspec.Struct, frozen=True, tag="peer_came"):
     """An instance has started, to everybody."""
 
@@ -63,7 +69,7 @@ class PeerLeft(msgspec.Struct, frozen=True, tag="peer_left"):
     instance_id: str
 
 
-Envelope = ForNode | ForSession | ForRoom | FleetNews | PeerCame | PeerLeft
+Envelope = ForNode | ForSession | ForRoom | FleetNews | SessionErased | PeerCame | PeerLeft
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Envelope).decode

@@ -5,6 +5,7 @@ import logging
 
 import msgspec
 
+from scheduling.jobs.accepted_jobs import AcceptedJobs
 from scheduling.jobs.queue_notices import QueueNotices
 from scheduling.jobs.retries import Retries
 from scheduling.model import clock, errors, instance_messages
@@ -24,6 +25,7 @@ from scheduling.model.instance_messages import (
     ForSession,
     PeerCame,
     PeerLeft,
+    SessionErased,
 )
 from scheduling.model.outcomes import Refused
 from scheduling.network.peers import Peers
@@ -39,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 _RETRY_AFTER_S = 0.2
 _ENVELOPES_A_PASS = 64
+# No socket of a session is newer.
+_NEWEST = 2**53
 
 
 class InstanceInbox:
@@ -61,7 +65,9 @@ class InstanceInbox:
         notices: QueueNotices,
         rooms: RoomBroadcast,
         room_upkeep: RoomUpkeep,
+        accepted: AcceptedJobs,
     ) -> None:
+        self._accepted = accepted
         self._rooms = rooms
         self._room_upkeep = room_upkeep
         self._lines = lines
@@ -125,12 +131,20 @@ class InstanceInbox:
                 self._rooms.take(envelope.event)
             case FleetNews():
                 self._learn(envelope)
+            case SessionErased():
+                self._erase(envelope.session_id)
             case PeerCame():
                 self._peers.note_came(envelope.record)
             case PeerLeft():
                 self._peers.note_left(envelope.instance_id)
                 self._lines.forget(envelope.instance_id)
                 self._room_upkeep.retire_instance(envelope.instance_id)
+
+    def _erase(self, session_id: str) -> None:
+        """Keep nothing of a session, and close its socket as one that a newer took the place of."""
+        self._accepted.forget_session(session_id)
+        fence = SessionFenced(session_id=session_id, conn_epoch=_NEWEST)
+        self._delivery.local.to_session(session_id, fence)
 
     def _bring(self, envelope: ForNode) -> None:
         match envelope.event:

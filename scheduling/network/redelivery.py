@@ -11,6 +11,7 @@ from scheduling.model.instance_messages import (
     ForSession,
     PeerCame,
     PeerLeft,
+    SessionErased,
 )
 from scheduling.store.instances import InstanceStore
 from scheduling.store.jobs import JobStore
@@ -48,7 +49,7 @@ class Redelivery:
                 owner = await self._find_node_owner(envelope)
             case ForSession():
                 owner = await self._sessions.find_owner(session_id=envelope.session_id)
-            case ForRoom() | FleetNews() | PeerCame() | PeerLeft():
+            case ForRoom() | FleetNews() | SessionErased() | PeerCame() | PeerLeft():
                 return None
         record = await self._instances.find(owner) if owner else None
         return record.channel if record else None

@@ -31,6 +31,14 @@ class Keys:
         """HASH: node_id, used_by; a code by which a session is bound to a node."""
         return f"{self._root}{{pairing:{code}}}:node"
 
+    def match_session(self, session_id: str) -> str:
+        """Match every key of a session; that of ``*`` those of all."""
+        return f"{self._root}{{session:{session_id}}}:*"
+
+    def read_session_id(self, key: str) -> str:
+        """Return whose a key is that `match_session` matches."""
+        return key.removeprefix(f"{self._root}{{session:").partition("}")[0]
+
     def debounce(self, what: str) -> str:
         """STRING: `what` was done a moment ago."""
         return f"{self._root}{{debounce:{what}}}"

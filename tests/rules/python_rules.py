@@ -93,7 +93,12 @@ LOCKS = {
 _LOCK = re.compile(r"^(asyncio|threading)\.(Lock|RLock|Condition)$")
 
 # The layer lists its own keys to flush them, which Channels asks for in tests.
-KEY_WALKS = {"channels_streams/connection.py"}
+# Erasure looks at every key: docs/decisions/0203-erase-by-looking-at-every-key.md.
+KEY_WALKS = {
+    "channels_streams/connection.py",
+    "scheduling/store/erasure.py",
+    "scheduling/store/redis/connection.py",
+}
 _WALK_METHODS = {"scan", "scan_iter", "keys"}
 _CLIENT = re.compile(r"(client|connection|commands|redis)$")
 _STORE = re.compile(r"(_store|_stores\.\w+|_connection|_index|_membership)$")

@@ -42,6 +42,7 @@ class Inbox:
             notices=core.notices,
             rooms=core.rooms.broadcast,
             room_upkeep=core.rooms.upkeep,
+            accepted=core.accepted,
         )
 
     async def take_next(self) -> None:

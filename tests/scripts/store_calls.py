@@ -217,6 +217,7 @@ CALLS = {
         "say": {"code": "482913", "member_id": SESSION, "own_index": 0},
         "keep": {"caption": CAPTION},
         "list_captions": {"code": "482913"},
+        "drop_captions": {"code": "482913", "caption_ids": ["1-1"]},
         "end": {"code": "482913"},
     },
     "room_seats": {

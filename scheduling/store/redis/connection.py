@@ -18,6 +18,8 @@ from scheduling.store.redis.words import spell_out
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+# Keys that one step of a look at all of them passes.
+_A_LOOK = 1_000
 
 
 def _as_it_is(reply: Any) -> Any:
@@ -135,6 +137,20 @@ class Connection:
             if isinstance(reply, BaseException):
                 raise name_error(reply)
         return replies
+
+    async def scan(self, pattern: str) -> list[str]:
+        """Return the keys that match, of all masters; one that is there all the while is found.
+
+        For who looks at everything, once in a while: it is not cheap.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        if self._is_closed:
+            raise errors.DependencyDown
+        try:
+            return [key async for key in self._client.scan_iter(match=pattern, count=_A_LOOK)]
+        except LOST as lost:
+            raise errors.DependencyDown from lost
 
     async def close(self) -> None:
         """Wait for what was issued, then close the connections; what comes later is refused.
