@@ -21,7 +21,7 @@ from lingua.composition.configuration import (
     UnavailableServiceConfiguration,
     WatchConfiguration,
 )
-from lingua.settings import clients, pools, rooms
+from lingua.settings import clients, payloads, pools, rooms
 from operators.db.login_provider import LoginProvider
 from scheduling.access.access import AccessLimits
 from scheduling.access.wrong_credentials import WrongCredentialLimits
@@ -196,7 +196,7 @@ def _read_redis() -> RedisConfiguration:
         connect_timeout_s=settings.LINGUA_REDIS_CONNECT_TIMEOUT_S,
         overdue_s=settings.LINGUA_REDIS_OVERDUE_MS / 1000,
         key_prefix=settings.LINGUA_KEY_PREFIX,
-        payload_keys=tuple(settings.LINGUA_PAYLOAD_KEYS),
+        payload_keys=tuple(payloads.LINGUA_PAYLOAD_KEYS),
     )
 
 

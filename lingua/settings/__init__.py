@@ -42,7 +42,6 @@ from lingua.settings.kept_values import keep_text
 from lingua.settings.languages import *  # noqa: F403 - another one
 from lingua.settings.mirrors import *  # noqa: F403 - another one
 from lingua.settings.oidc import *  # noqa: F403 - another one
-from lingua.settings.payloads import *  # noqa: F403 - another one
 from lingua.settings.private_files import find_socket_path, tighten, write_privately
 from lingua.settings.records import *  # noqa: F403 - a part of this list that has a file of its own
 from lingua.settings.scaling import *  # noqa: F403 - another one
@@ -202,9 +201,8 @@ def _channel_layer() -> dict[str, Any]:
             backend = "channels_redis.pubsub.RedisPubSubChannelLayer"
             return {"BACKEND": backend, "CONFIG": {"hosts": [host], **prefix}}
         case _:
-            urls, sentinels = LINGUA_REDIS_CLUSTER_URLS, LINGUA_REDIS_SENTINEL_URLS
-            one = {"url": LINGUA_REDIS_URL, "sentinel_urls": sentinels}
-            address = {"cluster_urls": urls} if urls else one
+            one = {"url": LINGUA_REDIS_URL, "sentinel_urls": LINGUA_REDIS_SENTINEL_URLS}
+            address = {"cluster_urls": urls} if (urls := LINGUA_REDIS_CLUSTER_URLS) else one
             backend = "channels_streams.layer.StreamsChannelLayer"
             config = {**address, **prefix, **capacity, **streams.OPTIONS}
             # What comes in by one instance may have to go out by another, with a little about it.
