@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from lingua import settings
 from lingua.composition import settings_reader
-from lingua.settings import clients, env, pools, rooms, streams
+from lingua.settings import clients, env, payloads, pools, rooms, streams
 from lingua.settings.addresses import is_loopback
 from lingua.settings.databases import parse_database_url
 from lingua.settings.kept_values import keep_text
@@ -92,7 +92,7 @@ def test_every_setting_of_ours_comes_from_the_environment_or_from_those() -> Non
         "LINGUA_REDIS_SOCKET",
         "LINGUA_REDIS_URL",
     }
-    modules = (settings, pools, clients, streams, rooms)
+    modules = (settings, payloads, pools, clients, streams, rooms)
     everything = {name: value for module in modules for name, value in vars(module).items()}
     ours = {name for name in everything if name.startswith("LINGUA_")}
 
