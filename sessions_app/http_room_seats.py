@@ -28,10 +28,11 @@ class HttpRoomSeats:
         if seat is not None:
             seat.keep_on()
 
-    def drop(self, member_id: str) -> None:
-        """A member is in its room no more."""
-        seat = self._seats.pop(member_id, None)
-        if seat is not None:
+    def drop(self, member_id: str, *, code: str) -> None:
+        """A member is in that room no more; a seat it has in another one is kept."""
+        seat = self._seats.get(member_id)
+        if seat is not None and seat.code == code:
+            del self._seats[member_id]
             seat.stop()
             self._background.run(self._rooms.broadcast.detach(seat.code, seat), name="a seat's end")
 
@@ -50,7 +51,7 @@ class HttpRoomSeats:
         except DependencyDown:
             self.note_heard(member_id)
         else:
-            self.drop(member_id)
+            self.drop(member_id, code=code)
 
 
 class _HttpRoomSeat:
@@ -67,9 +68,9 @@ class _HttpRoomSeat:
         """Take what the room is told; whoever sits here reads it by other ways."""
         match event:
             case RoomEnded():
-                self._seats.drop(self._member_id)
+                self._seats.drop(self._member_id, code=self.code)
             case MembersChanged() if event.room.find(self._member_id) is None:
-                self._seats.drop(self._member_id)
+                self._seats.drop(self._member_id, code=self.code)
             case Caption() if event.speaker_id == self._member_id:
                 self.keep_on()
 

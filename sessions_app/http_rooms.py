@@ -83,7 +83,7 @@ class HttpRooms:
         code, session_id = call.message.room_code, call.message.session_id
         await self._check_member(call)
         await self._rooms.leave_as_stranger(code, member_id=session_id, sender=call.sender)
-        self._seats.drop(session_id)
+        self._seats.drop(session_id, code=code)
         return Departed(room_code=code)
 
     async def end(self, call: Call[Membership]) -> Departed:

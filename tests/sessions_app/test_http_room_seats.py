@@ -51,6 +51,15 @@ async def test_a_seat_of_whom_nothing_is_heard_is_freed() -> None:
     await eventually(lambda: rooms.broadcast.list_rooms() == [], "its room is still heard here")
 
 
+async def test_who_leaves_a_room_that_it_is_not_in_keeps_its_seat_until_it_is_freed() -> None:
+    rooms, seats = sit_down(idle_s=0.01)
+
+    seats.drop("s-ann", code="654321")
+
+    assert list(rooms.broadcast.list_rooms()) == [ROOM]
+    await eventually(lambda: rooms.freed == [("123456", "s-ann")], "it would stay for ever")
+
+
 async def test_it_is_freed_also_where_redis_was_away_meanwhile() -> None:
     rooms, _ = sit_down(idle_s=0.01)
     rooms.times_down = 2
@@ -92,4 +101,4 @@ async def test_what_a_member_says_keeps_its_seat_wherever_it_said_that() -> None
     await eventually(lambda: other.freed != [], "its time would be over by now")
 
     assert rooms.freed == []
-    seats.drop("s-ann")
+    seats.drop("s-ann", code="123456")
