@@ -26,7 +26,8 @@ def build_paths(
 
     async def poll(call: Call[http_messages.PollWork]) -> HttpAnswer:
         fetched = await http_nodes.fetch(call)
-        body = f'{{"messages":[{",".join(fetched.frames)}]}}'
+        number = f',"number":{fetched.number}' if fetched.frames else ""
+        body = f'{{"messages":[{",".join(fetched.frames)}]{number}}}'
         return HttpAnswer(body=body.encode(), on_sent=fetched.settle)
 
     answers: dict[str, tuple[Answering, type[msgspec.Struct]]] = {

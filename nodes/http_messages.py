@@ -17,6 +17,8 @@ class PollWork(Message, frozen=True):
     resume_token: ShortText
     wait_ms: Annotated[int, Meta(ge=0, le=30_000)] = 20_000
     most: Annotated[int, Meta(ge=1, le=64)] = 16
+    # The number of the last answer that was had: what a later one brought is brought again.
+    had: Annotated[int, Meta(ge=0)] | None = None
 
 
 class BeatOverHttp(NodeHeartbeat, frozen=True, tag="node_heartbeat"):

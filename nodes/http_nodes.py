@@ -163,7 +163,10 @@ class HttpNodes:
         message = call.message
         http_node = await self._hold(call.principal, message.node_id, message.resume_token)
         fetched = await http_node.box.fetch(
-            most=message.most, wait_s=message.wait_ms / 1000, wait_gone=call.wait_gone
+            most=message.most,
+            wait_s=message.wait_ms / 1000,
+            wait_gone=call.wait_gone,
+            had=message.had,
         )
         http_node.hear()
         if http_node.box.closed_with == REVOKED:

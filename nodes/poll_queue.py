@@ -18,6 +18,7 @@ class Fetched(msgspec.Struct, frozen=True):
 
     frames: Sequence[str]
     settle: Callable[[bool], None]
+    number: int = 0
 
 
 class PollQueue:
@@ -32,6 +33,9 @@ class PollQueue:
         self.waiting = 0
         self.closed_with: int | None = None
         self.dropped: list[str] = []
+        # The last answer with something in it: it may be lost on its way.
+        self._number = 0
+        self._last: Sequence[str] = ()
         self._on_closed = on_closed
 
     def enqueue(self, text: str, *, on_written: Callable[[], None] | None = None) -> bool:
@@ -62,9 +66,18 @@ class PollQueue:
             self._on_closed(self)
 
     async def fetch(
-        self, *, most: int, wait_s: float, wait_gone: Callable[[], Awaitable[Any]]
+        self,
+        *,
+        most: int,
+        wait_s: float,
+        wait_gone: Callable[[], Awaitable[Any]],
+        had: int | None = None,
     ) -> Fetched:
-        """Wait for frames, but not for longer; nothing where a later poll came, or it hung up."""
+        """Wait for frames, but not for longer; nothing where a later poll came, or it hung up.
+
+        Who says that it did not have the last answer gets what that brought once more.
+        """
+        self._look_back(had)
         self._poll_queues += 1
         number = self._poll_queues
         self._news.set()  # an earlier poll of the same node is answered now
@@ -78,12 +91,23 @@ class PollQueue:
                 return Fetched(frames=(), settle=lambda _sent: None)
             taken = [self._frames.popleft() for _ in range(min(most, len(self._frames)))]
             self._bytes -= sum(len(text) for text, _ in taken)
+            texts = [text for text, _ in taken]
+            if texts:
+                self._number, self._last = self._number + 1, texts
             return Fetched(
-                frames=[text for text, _ in taken], settle=lambda sent: self._settle(taken, sent)
+                frames=texts,
+                settle=lambda sent: self._settle(taken, sent),
+                number=self._number,
             )
         finally:
             gone.cancel()
             self.waiting -= 1
+
+    def _look_back(self, had: int | None) -> None:
+        last, self._last = self._last, ()
+        if had is not None and had < self._number and self.closed_with is None:
+            self._frames.extendleft((text, None) for text in reversed(last))
+            self._bytes += sum(len(text) for text in last)
 
     def _settle(self, taken: Sequence[Queued], sent: bool) -> None:  # noqa: FBT001 - a callback
         if sent:
@@ -91,6 +115,7 @@ class PollQueue:
                 if on_written is not None:
                     on_written()
             return
+        self._last = ()
         self._frames.extendleft(reversed(taken))
         self._bytes += sum(len(text) for text, _ in taken)
         self._news.set()

@@ -85,6 +85,7 @@ LOCKS = {
     "channels_streams/presence.py": "threads share the presence; nothing is awaited under it",
     "channels_streams/redis/connection.py": "one connection is opened once",
     "lingua/serving/workers.py": "a place starts one process at a time; its parent has no jobs",
+    "lingua_node/http_client.py": "threads share the connections; nothing is awaited under it",
     "lingua_node/translator.py": "a node's own program takes one text at a time",
     "nodes/http_nodes.py": "one node that moves here twice at once",
     "scheduling/pools/leader.py": "one pass of the leader at a time",

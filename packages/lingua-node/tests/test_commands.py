@@ -16,7 +16,7 @@ from lingua_node.console import make_wav
 from node_testing.scheduler import FakeScheduler, eventually
 
 README = Path(__file__).parents[1] / "README.md"
-EXAMPLE, HOOKS, SPEAKING = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+EXAMPLE, HOOKS, SPEAKING, ROOMS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 ENDS_WITHIN_S = 60
 
 
@@ -71,6 +71,42 @@ def test_the_readmes_hooks_are_called(folder):
     done = call(folder, "console", "clip.wav")
     assert (done.returncode, "translated  ve\n" in done.stdout) == (0, True), done.stderr
     assert "… heard     go\n" in done.stdout
+
+
+@pytest.mark.req("RE2")
+@pytest.mark.parametrize(
+    ("change", "code", "out", "error"),
+    [
+        (('"en" else "only', '"de" else "only'), 1, "declined    only English; another node", ""),
+        (("True if", "False if"), 1, "declined    another node", ""),
+        (
+            ("True if", "1 if"),
+            1,
+            "",
+            "failed      PROCESSING_ERROR: TypeError: @node.accept returns",
+        ),
+        (("return 0.2", "return 0.97"), 0, "load        97 % of CPU: a scheduler would give", ""),
+        (("return 0.2", "return 2"), 2, "", "@node.load returns a number from 0 to 1, not 2"),
+        (("return 0.2", "return 0"), 0, "accepted\n… heard     go\nheard", ""),
+    ],
+)
+def test_console_answers_as_the_node_would_answer_a_scheduler(folder, change, code, out, error):
+    assert change[0] in HOOKS
+    # Whatever keeps the memory of this machine busy is none of the test.
+    usage = "    usage=lambda _: ResourceUsage(cpu_percent=1, mem_percent=0, running_jobs=0),\n"
+    program = HOOKS.replace("    max_concurrent_jobs=2,\n", usage).replace(*change)
+    program = f"from lingua_node.messages import ResourceUsage\n{program}"
+    (folder / "node.py").write_text(program)
+    done = call(folder, "console", "clip.wav")
+    assert (done.returncode, out in done.stdout, error in done.stderr) == (code, True, True), done
+
+
+@pytest.mark.req("RE2")
+@pytest.mark.parametrize("command", ["dev", "run", "doctor"])
+def test_where_there_is_http_alone_a_command_says_so(folder, command):
+    assert "--transport" in call(folder, command, "--help").stdout
+    refused = call(folder, command, "--transport", "pigeon")
+    assert (refused.returncode, "invalid choice: 'pigeon'" in refused.stderr) == (2, True)
 
 
 @pytest.mark.req("RE2")
@@ -208,5 +244,6 @@ async def test_a_speaker_hears_what_its_utterance_became(scheduler: FakeSchedule
     await serving
 
 
-def test_the_readmes_speaker_is_python():
-    compile(SPEAKING, "README.md", "exec")
+@pytest.mark.parametrize("program", [SPEAKING, ROOMS])
+def test_the_readmes_speakers_are_python(program):
+    compile(program, "README.md", "exec")

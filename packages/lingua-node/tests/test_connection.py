@@ -75,7 +75,7 @@ async def test_a_result_that_arrived_is_not_sent_again(scheduler, bench):
         await first.register()
         await first.begin()
         await first.expect("job_result")
-        await eventually(lambda: not any(node._runner.attempts.unconfirmed()))
+        await eventually(lambda: not any(node.runner.attempts.unconfirmed()))
         first.socket.transport.abort()
         second = await scheduler.accept()
         frame = await second.register()
@@ -94,7 +94,7 @@ async def test_a_node_with_many_unconfirmed_results_names_no_more_than_are_read(
             await first.begin(job_id=f"job-{number}")
             await first.expect("job_result")
         # As if no pong had come; one comes each second.
-        for ended in node._runner.attempts._ended.values():
+        for ended in node.runner.attempts._ended.values():
             ended.confirmed = False
         first.socket.transport.abort()
         second = await scheduler.accept()

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from lingua_node import link
+from lingua_node import beating
 from lingua_node.jobs import Result
 from lingua_node.messages import ResourceUsage
 from lingua_node.mistakes import NodeMistake
@@ -97,7 +97,7 @@ async def test_a_node_tells_soon_that_its_machine_is_no_longer_busy(scheduler, b
 @pytest.mark.req("ED15")
 async def test_a_handler_that_holds_up_the_loop_is_told(scheduler, caplog, monkeypatch):
     # Three seconds are long for a test.
-    monkeypatch.setattr(link, "_STOOD_STILL_S", 0.2)
+    monkeypatch.setattr(beating, "_STOOD_STILL_S", 0.2)
 
     async def work(_job):
         time.sleep(0.5)  # noqa: ASYNC251 - that is the mistake

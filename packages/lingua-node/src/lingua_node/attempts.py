@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lingua_node.jobs import JobFailed
-from lingua_node.messages import AssignJob, JobResult, RunningAttempt, Spoken
+from lingua_node.messages import AssignJob, JobResult, JobStarted, RunningAttempt, Spoken
 from lingua_node.pieces import PieceQueue
 
 Key = tuple[str, int]
@@ -14,7 +14,7 @@ Key = tuple[str, int]
 _MOST_UNSENT = 64  # beside what runs; with more a registration is refused
 
 
-def key_of(assign: AssignJob | JobResult | Spoken) -> Key:
+def key_of(assign: AssignJob | JobStarted | JobResult | Spoken) -> Key:
     """The identity of an attempt: (job_id, attempt_id)."""
     return (assign.job_id, assign.attempt_id)
 

@@ -1,5 +1,6 @@
 """A job without a scheduler: one recording goes through a node's own handler."""
 
+import asyncio
 import base64
 import struct
 import sys
@@ -8,10 +9,12 @@ from pathlib import Path
 
 from lingua_node import audio, messages
 from lingua_node.jobs import AudioInvalid
+from lingua_node.load import BUSY_PERCENT, find_busiest
 from lingua_node.mistakes import NodeMistake
 from lingua_node.node import Node
 
 _NODE_ID = "node-console"
+_WOULD_BE_LEFT = ": a scheduler would give no job, by default"
 Say = Callable[[str], object]
 
 
@@ -48,10 +51,13 @@ async def hear(
     src_lang: str | None = None,
     tgt_lang: str | None = None,
     say: Say = print,
-) -> messages.JobResult:
-    """Have a node do one job, and say what comes of it as it comes.
+) -> messages.JobResult | messages.JobDeclined | None:
+    """Offer a node one job as a scheduler would, and say what comes of it as it comes.
 
-    :raises NodeMistake: the node has no handler, or tells no languages and none are given
+    None where the node left it unanswered, as simulators do.
+
+    :raises NodeMistake: the node has no handler, tells no languages and none are given, or cannot
+        say how busy it is
     """
     if not node.calls.is_ready:
         raise NodeMistake(
@@ -59,10 +65,22 @@ async def hear(
         )
     await node.prewarm.run()
     src, tgt = choose_languages(node, src_lang=src_lang, tgt_lang=tgt_lang)
+    busiest, percent = find_busiest(await node.identity.load.read(0))
+    say(f"load        {percent:.0f} % of {busiest}{_WOULD_BE_LEFT * (percent > BUSY_PERCENT)}")
+    outcome: asyncio.Future[messages.JobResult | messages.JobDeclined] = (
+        asyncio.get_running_loop().create_future()
+    )
 
-    async def tell(partial: messages.Partial) -> bool:
-        say(_describe(partial))
-        return True
+    async def send(message: messages.FromNode) -> None:
+        match message:
+            case messages.JobResult() | messages.JobDeclined():
+                outcome.set_result(message)
+            case messages.JobAccepted():
+                say("accepted")
+            case messages.AsrPartial() | messages.TranslationPartial() | messages.TtsChunk():
+                say(_describe(message))
+            case _:
+                pass
 
     assign = messages.AssignJob(
         job_id="job-console",
@@ -78,7 +96,9 @@ async def hear(
         sample_rate=audio.SAMPLE_RATE,
         enable_streaming_tts=True,
     )
-    return await node.calls.answer(assign, node_id=_NODE_ID, tell=tell)
+    node.runner.attach(node_id=_NODE_ID, send=send)
+    await node.runner.assign(assign)
+    return None if node.counters.ignored else await outcome
 
 
 def choose_languages(node: Node, *, src_lang: str | None, tgt_lang: str | None) -> tuple[str, str]:
@@ -96,8 +116,17 @@ def choose_languages(node: Node, *, src_lang: str | None, tgt_lang: str | None) 
     return src, tgt
 
 
-def report(result: messages.JobResult, *, say: Say, save: str | None = None) -> bool:
+def report(
+    result: messages.JobResult | messages.JobDeclined | None, *, say: Say, save: str | None = None
+) -> bool:
     """Say what a job came to; whether it went well."""
+    if result is None:
+        say("ignored     nothing was answered: the job would move on when that is noticed")
+        return False
+    if isinstance(result, messages.JobDeclined):
+        why = f"{result.reason}; " if result.reason else ""
+        say(f"declined    {why}another node would get the job")
+        return False
     if not result.success:
         code = result.error.code if result.error else "PROCESSING_ERROR"
         why = result.error.message if result.error else ""

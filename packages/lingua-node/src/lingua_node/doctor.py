@@ -13,9 +13,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from lingua_node import mistakes, opus, program, troubles
+from lingua_node.http_address import find_base
+from lingua_node.http_caller import HttpCaller, HttpRefused
+from lingua_node.http_client import HttpClient
+from lingua_node.node import Transport
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _ANSWERS_WITHIN_S = 10.0
+_MOST_BYTES = 1024 * 1024
 # What the reference node needs, and no other: its program, and how it comes.
 _PROGRAMS = {
     "apertium": "apt install apertium apertium-eng-spa",
@@ -37,7 +42,9 @@ class Finding:
         return f"{mark:5}  {self.what:12} {self.words}"
 
 
-def examine(*, file: str | None, url: str, token: str | None) -> list[Finding]:
+def examine(
+    *, file: str | None, url: str, token: str | None, transport: Transport | None
+) -> list[Finding]:
     """Look at everything."""
     findings = [
         Finding(what="Python", words=sys.version.split()[0]),
@@ -61,7 +68,9 @@ def examine(*, file: str | None, url: str, token: str | None) -> list[Finding]:
             for doubt in mistakes.list_doubts(node.offer.services, node.offer.languages)
         ]
         url, token = told.url or url, told.token or token
-    findings.append(asyncio.run(_knock(url, token)))
+        transport = transport or node.transport
+    knock = _ask if transport == "http" else _knock
+    findings.append(asyncio.run(knock(url, token)))
     return findings
 
 
@@ -77,6 +86,25 @@ def _look_at_parts() -> Iterator[Finding]:
         found = shutil.which(name)
         words = found or f"only the reference node needs it: {how}"
         yield Finding(what=name, words=words, is_here=found is not None)
+
+
+async def _ask(url: str, token: str | None) -> Finding:
+    """See whether a scheduler takes requests of nodes; none is made that it could act on."""
+    try:
+        url = find_base(url)
+        caller = HttpCaller(HttpClient(url, token=token, most_bytes=_MOST_BYTES))
+        try:
+            await caller.ask("/v1/node/poll", {}, tries=1, timeout_s=_ANSWERS_WITHIN_S)
+        finally:
+            caller.close()
+        words = f"{troubles.describe(url)} takes anything: is that the scheduler's address?"
+    except mistakes.NodeMistake as mistake:
+        words = str(mistake)
+    except (OSError, HttpRefused) as error:
+        if isinstance(error, HttpRefused) and error.code == "INVALID_MESSAGE":
+            return Finding(what="scheduler", words=f"{troubles.describe(url)} answers, over HTTP")
+        words = troubles.explain(error, url=url, has_token=token is not None)
+    return Finding(what="scheduler", words=words, is_wrong=True)
 
 
 async def _knock(url: str, token: str | None) -> Finding:

@@ -1,15 +1,16 @@
 """One connection to the scheduler, from node_register to its end."""
 
 import asyncio
+import contextlib
 import logging
-import random
 from collections.abc import Callable
 
 import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from lingua_node import clock, messages
+from lingua_node import incoming, messages
+from lingua_node.beating import beat
 from lingua_node.identity import Identity, RegistrationRefused
 from lingua_node.work import Disconnected, JobRunner
 
@@ -20,9 +21,6 @@ _CONFIRM_EVERY_S = 1.0
 _LAST_CONFIRM_WITHIN_S = 5.0
 _CODE_WITHIN_S = 5.0
 _TOO_LONG = 1009  # the scheduler's word for a frame beyond its limit
-_STOOD_STILL_S = 3.0  # with a heartbeat every 15 s a node is gone after 45
-_LOOK_AGAIN_S = 3.0  # where the machine is too busy for work: no job comes before that is told
-_HEARTBEAT_JITTER = 0.2  # many nodes that came together must not beat together
 
 
 class Link:
@@ -119,26 +117,10 @@ class Link:
             return
 
     async def _handle(self, message: messages.FromScheduler | None) -> None:
-        match message:
-            case messages.AssignJob():
-                await self._runner.assign(message)
-            case messages.SpokenAudio() | messages.CloseJob():
-                self._runner.hear(message)
-            case messages.CancelJob():
-                await self._runner.cancel(message.job_id)
-            case messages.ControlNode(command="shutdown"):
-                logger.info("the scheduler asks us to leave: %s", message.reason)
-                self._identity.drain()
-            case messages.ControlNode():
-                logger.info("ignored node_control %s", message.command)
-            case messages.NodeStatus():
-                logger.info("the scheduler sees us as %s: %s", message.status, message.reason)
-            case messages.PairingCode():
-                self._take_code(message.code)
-            case messages.ServerError():
-                logger.warning("the scheduler reports %s: %s", message.code, message.message)
-            case messages.NodeRegistered() | None:
-                pass
+        if isinstance(message, messages.PairingCode):
+            self._take_code(message.code)
+        else:
+            await incoming.take(message, runner=self._runner, identity=self._identity)
 
     def _take_code(self, code: str) -> None:
         while self._codes:
@@ -154,24 +136,8 @@ class Link:
             raise Disconnected from error
 
     async def _beat(self) -> None:
-        """Beat at once, then at the interval, and at once again when something changed."""
-        changed = self._identity.changed
-        try:
-            while True:
-                changed.clear()
-                await self._send(await self._identity.heartbeat())
-                spread = random.uniform(1 - _HEARTBEAT_JITTER, 1 + _HEARTBEAT_JITTER)
-                wait_s = self._heartbeat_s
-                if self._identity.load.is_too_busy:
-                    wait_s = min(wait_s, _LOOK_AGAIN_S)
-                due_s = clock.monotonic_s() + wait_s * spread
-                try:
-                    async with asyncio.timeout(wait_s * spread):
-                        await changed.wait()
-                except TimeoutError:
-                    _tell_of_delay(clock.monotonic_s() - due_s)
-        except Disconnected:
-            return
+        with contextlib.suppress(Disconnected):
+            await beat(self._identity, every_s=self._heartbeat_s, send=self._send)
 
     async def _confirm(self) -> None:
         """Send again what earlier connections may have lost, then watch results arrive.
@@ -212,13 +178,3 @@ class Link:
         except (ConnectionClosed, Disconnected, TimeoutError):
             logger.warning("the last results may not have arrived")
         await self._socket.close()
-
-
-def _tell_of_delay(late_s: float) -> None:
-    """Tell the node's author that nothing could be read or sent for a while."""
-    if late_s > _STOOD_STILL_S:
-        logger.warning(
-            "the event loop stood still for %.1f s, and a node without heartbeats is given up: "
-            "work that takes the processor belongs in a `def`, which runs in a thread",
-            late_s,
-        )

@@ -54,11 +54,7 @@ class Load:
         return await told if inspect.isawaitable(told) else told
 
     def _judge(self, usage: ResourceUsage) -> None:
-        shown = {"GPU": usage.gpu_percent}
-        if usage.gpu_percent is None:
-            shown = {"CPU": usage.cpu_percent, "memory": usage.mem_percent}
-        busiest = max(shown, key=lambda name: shown[name] or 0)
-        percent = shown[busiest] or 0
+        busiest, percent = find_busiest(usage)
         self.is_too_busy = percent > BUSY_PERCENT and not usage.running_jobs
         if self.is_too_busy:
             self._tell(
@@ -73,6 +69,15 @@ class Load:
         if clock.monotonic_s() - self._told_at_s >= _TOLD_EVERY_S:
             self._told_at_s = clock.monotonic_s()
             logger.warning(text, *values)
+
+
+def find_busiest(usage: ResourceUsage) -> tuple[str, float]:
+    """Return which figure a scheduler looks at, and what it says, in percent."""
+    if usage.gpu_percent is not None:
+        return "GPU", usage.gpu_percent
+    shown = {"CPU": usage.cpu_percent, "memory": usage.mem_percent}
+    busiest = max(shown, key=lambda name: shown[name])
+    return busiest, shown[busiest]
 
 
 def _check(usage: Any, running_jobs: int) -> ResourceUsage:

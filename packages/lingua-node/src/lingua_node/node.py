@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
@@ -14,6 +15,10 @@ from lingua_node.accepting import AcceptHook
 from lingua_node.backoff import Backoff
 from lingua_node.calls import HandlerCalls
 from lingua_node.hooks import LoadHook, PrewarmHook
+from lingua_node.http_address import find_base
+from lingua_node.http_caller import HttpCaller, HttpRefused
+from lingua_node.http_client import HttpClient
+from lingua_node.http_link import HttpLink
 from lingua_node.identity import Identity, Offer, RegistrationRefused
 from lingua_node.intake import AudioForm
 from lingua_node.jobs import Handler, StreamHandler
@@ -23,6 +28,8 @@ from lingua_node.terminal import show_log
 from lingua_node.work import Counters, JobRunner
 
 logger = logging.getLogger(__name__)
+
+Transport = Literal["websocket", "http"]
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _BACKOFF_FIRST_S = 0.5
@@ -37,7 +44,8 @@ class Node:
     `audio` says how a handler wants the audio: "pcm16" (decoded), "opus" (length-prefixed),
     "as_sent", or "none" (it does not look at it). `acknowledge=False` plays a node that declares no
     acknowledgement support. `takes` is asked before a job is accepted; an assign it turns down is
-    left unanswered, which only a simulator wants.
+    left unanswered, which only a simulator wants. `transport="http"` is for where no WebSocket gets
+    through: jobs are polled for, and nothing is told of one before its end.
     """
 
     def __init__(
@@ -60,6 +68,7 @@ class Node:
         hardware: messages.Hardware | None = None,
         usage: machine.UsageReader | None = None,
         takes: Callable[[messages.AssignJob], bool] | None = None,
+        transport: Transport = "websocket",
     ) -> None:
         services = mistakes.check_services(services)
         languages = mistakes.check_languages(languages)
@@ -85,9 +94,11 @@ class Node:
         self._max_frame_bytes = max_frame_bytes
         self._leave = asyncio.Event()
         self._registered = asyncio.Event()
-        self._link: Link | None = None
+        self._link: Link | HttpLink | None = None
+        self.transport: Transport = transport
+        self._acknowledge = acknowledge
         self._was_taken = False  # what was taken once is no mistake in the program
-        self._runner = JobRunner(
+        self.runner = JobRunner(
             calls=self.calls,
             slots=max_concurrent_jobs,
             acknowledge=acknowledge,
@@ -102,9 +113,9 @@ class Node:
             accept_public_jobs=accept_public_jobs,
             features=["job_ack", "resume"] if acknowledge else ["resume"],
         )
-        self._identity = Identity(
+        self.identity = Identity(
             offer=self.offer,
-            runner=self._runner,
+            runner=self.runner,
             drain=self.drain,
             hardware=mistakes.check_hardware(hardware),
             usage=self.load.read,
@@ -117,11 +128,11 @@ class Node:
     @property
     def node_id(self) -> str | None:
         """The id the scheduler gave us; None before the first registration."""
-        return self._identity.node_id
+        return self.identity.node_id
 
     @property
     def counters(self) -> Counters:
-        return self._runner.counters
+        return self.runner.counters
 
     def job(self, handler: Handler | None = None) -> Handler:
         """Decorate the function that does a job, `async def` or `def`; a `def` runs in a thread.
@@ -163,7 +174,7 @@ class Node:
             raise mistakes.NodeMistake(
                 "an accept hook is a function of one job: write @node.accept without parentheses"
             )
-        self._runner.take_accept_hook(hook)
+        self.runner.take_accept_hook(hook)
         return hook
 
     async def wait_registered(self) -> None:
@@ -187,14 +198,14 @@ class Node:
         :raises NodeMistake: the node has no such service, or there is no such status
         """
         self.offer.set_status(service_id=service_id, status=status)
-        self._identity.changed.set()
+        self.identity.changed.set()
 
     def drain(self) -> None:
         """Take nothing new, finish what runs, deliver the results, then leave."""
-        if not self._runner.draining:
+        if not self.runner.draining:
             logger.info("draining: nothing new is taken")
-            self._runner.drain()
-            self._identity.changed.set()
+            self.runner.drain()
+            self.identity.changed.set()
             self._leave.set()
             self._registered.set()
 
@@ -217,7 +228,7 @@ class Node:
 
         :raises NodeMistake: the URL is not where nodes connect, or the node has no handler
         """
-        url = mistakes.check_url(url)
+        url = self._check_way(url)
         token = mistakes.check_token(token)
         if not self.calls.is_ready:
             raise mistakes.NodeMistake(
@@ -226,7 +237,7 @@ class Node:
         for doubt in mistakes.list_doubts(self.offer.services, self.offer.languages):
             logger.warning("%s", doubt)
         await self.prewarm.run()
-        await self._identity.load.read(0)
+        await self.identity.load.read(0)
         serving = asyncio.create_task(self._reconnect(url=url, token=token), name="node")
         leaving = asyncio.create_task(self._leave.wait(), name="node leaves")
         try:
@@ -239,15 +250,36 @@ class Node:
             leaving.cancel()
             await self._stop(serving)
 
+    def _check_way(self, url: str) -> str:
+        """Return where the node connects; what its transport cannot do is refused by name."""
+        if self.transport not in get_args(Transport):
+            raise mistakes.NodeMistake(
+                f"transport is one of {', '.join(get_args(Transport))}, "
+                f"not {mistakes.show(self.transport)}"
+            )
+        if self.transport == "websocket":
+            return mistakes.check_url(url)
+        if self.calls.hears_streams:
+            raise mistakes.NodeMistake(
+                "@node.stream hears an utterance while it is spoken, which HTTP does not carry: "
+                "write @node.job, or transport='websocket'"
+            )
+        if not self._acknowledge:
+            raise mistakes.NodeMistake(
+                "over HTTP every job is acknowledged: leave acknowledge=False away, "
+                "or write transport='websocket'"
+            )
+        return find_base(url)
+
     async def _stop(self, serving: asyncio.Task[None]) -> None:
-        self._runner.abandon()
+        self.runner.abandon()
         if serving.done():
             serving.result()
             return
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await serving
-        tasks = self._runner.attempts.tasks()
+        tasks = self.runner.attempts.tasks()
         if tasks:
             await asyncio.wait(tasks, timeout=_GIVE_UP_WITHIN_S)
 
@@ -261,7 +293,7 @@ class Node:
                 trouble = troubles.explain_close(
                     close_code, reason=reason, url=url, has_token=has_token
                 )
-            except (OSError, WebSocketException, RegistrationRefused) as error:
+            except (OSError, WebSocketException, RegistrationRefused, HttpRefused) as error:
                 if isinstance(error, ConnectionClosed):
                     close_code = error.rcvd.code if error.rcvd else None
                 mistake = troubles.find_mistake(error, url=url)
@@ -273,11 +305,14 @@ class Node:
 
     async def _connect(self, *, url: str, token: str | None) -> tuple[int | None, str]:
         """Serve one connection; return the code it was closed with, and the reason."""
+        if self.transport == "http":
+            await self._ask(url=url, token=token)
+            return None, ""
         async with self._open(url=url, token=token) as socket:
             link = Link(
                 socket=socket,
-                runner=self._runner,
-                identity=self._identity,
+                runner=self.runner,
+                identity=self.identity,
                 heartbeat_s=self._heartbeat_s,
             )
             self._link = link
@@ -286,6 +321,19 @@ class Node:
             finally:
                 self._link = None
             return socket.close_code, socket.close_reason or ""
+
+    async def _ask(self, *, url: str, token: str | None) -> None:
+        """Serve by requests until the node has left."""
+        caller = HttpCaller(HttpClient(url, token=token, most_bytes=self._max_frame_bytes))
+        link = HttpLink(
+            caller=caller, runner=self.runner, identity=self.identity, heartbeat_s=self._heartbeat_s
+        )
+        self._link = link
+        try:
+            await link.run(on_registered=self._note_registered)
+        finally:
+            self._link = None
+            caller.close()
 
     def _open(self, *, url: str, token: str | None) -> connect:
         # Base64 audio does not get smaller by deflate; compressing it only costs time.
@@ -309,10 +357,10 @@ class Node:
         deadline = asyncio.get_running_loop().time() + seconds
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
-                await self._runner.quiet.wait()
+                await self.runner.quiet.wait()
                 if not self._is_done():
                     await asyncio.Event().wait()
 
     def _is_done(self) -> bool:
-        runner = self._runner
+        runner = self.runner
         return runner.quiet.is_set() and not any(runner.attempts.unconfirmed())

@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
+from lingua_node.http_caller import HttpRefused
 from lingua_node.identity import RegistrationRefused
 from lingua_node.mistakes import NODE_PATH
 
 _ISSUE = "`manage.py token create node NAME` on the server issues one"
 _TOO_LONG = 1009
+_TWICE = "another program runs under this node's id: give each an id of its own, or none"
 _NOBODY = {errno.ECONNREFUSED, 1225, 10061}  # the latter two are Windows'
 
 
@@ -28,6 +30,8 @@ def explain(error: Exception, *, url: str, has_token: bool) -> str:
             told = _explain_status(status, url=url, has_token=has_token)
         case RegistrationRefused():
             told = f"{where} does not take this node: {error}"
+        case HttpRefused():
+            told = _explain_refusal(error, url=url, has_token=has_token)
         case InvalidMessage():
             told = f"what listens at {where} does not speak HTTP: is that the scheduler's port?"
         case OSError():
@@ -43,21 +47,27 @@ def find_mistake(error: Exception, *, url: str) -> str | None:
     What the other end may mend without the node, such as a token, a node id of another credential,
     or a server that wants a GPU, is none of it.
     """
+    told: str | None
     match error:
+        case HttpRefused(code="NOT_FOUND"):
+            told = f"{describe(url)} takes no requests of nodes: is there more in that address?"
+        case RegistrationRefused(code="TOO_LARGE"):
+            told = f"what this node declares is longer than {describe(url)} takes: declare less"
         case RegistrationRefused(code="INVALID_MESSAGE"):
-            return f"{describe(url)} cannot take what this node declares: {error}"
+            told = f"{describe(url)} cannot take what this node declares: {error}"
         case RegistrationRefused(code="INVALID_CAPABILITY_SCHEMA"):
-            return f"{describe(url)} needs another lingua-node: {error}"
+            told = f"{describe(url)} needs another lingua-node: {error}"
         case ConnectionClosed() if error.rcvd is not None and error.rcvd.code == _TOO_LONG:
-            return f"what this node declares is longer than {describe(url)} takes: declare less"
+            told = f"what this node declares is longer than {describe(url)} takes: declare less"
         case InvalidStatus() if b'"NOT_FOUND"' in bytes(error.response.body):
             where = urlsplit(url)
-            return (
+            told = (
                 f"{describe(url)} is the scheduler, and nothing is at {where.path}: "
                 f"nodes connect at {NODE_PATH}"
             )
         case _:
-            return None
+            told = None
+    return told
 
 
 def explain_close(code: int | None, *, reason: str, url: str, has_token: bool) -> str:
@@ -68,7 +78,7 @@ def explain_close(code: int | None, *, reason: str, url: str, has_token: bool) -
         case 4403:
             told = f"{describe(url)} does not let this node in: {reason or 'forbidden'}"
         case 4409:
-            told = "another program runs under this node's id: give each an id of its own, or none"
+            told = _TWICE
         case 1009:
             told = "the scheduler takes no frame that long"
         case 1012:
@@ -88,6 +98,23 @@ def describe(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+def _explain_refusal(refused: HttpRefused, *, url: str, has_token: bool) -> str:
+    where = describe(url)
+    match refused.code:
+        case "NODE_UNAVAILABLE":
+            return f"{where} knows this node no more: it registers again"
+        case "NODE_ID_CONFLICT":
+            return _TWICE
+        case "DRAINING":
+            return "the scheduler restarts"
+        case "UNAUTHORIZED" | "FORBIDDEN":
+            return _explain_credential(url, has_token=has_token)
+        case "":
+            return _explain_status(refused.status, url=url, has_token=has_token)
+        case _:
+            return f"{where} refuses: {refused}"
+
+
 def _explain_status(status: int, *, url: str, has_token: bool) -> str:
     where, path = describe(url), urlsplit(url).path
     match status:
@@ -103,7 +130,8 @@ def _explain_status(status: int, *, url: str, has_token: bool) -> str:
             return f"{where} answers 400: does the scheduler's ALLOWED_HOSTS have that name?"
         case _:
             return (
-                f"{where} answers {status} in place of opening a socket: "
+                f"{where} answers {status} in place of "
+                f"{'opening a socket' if url.startswith('ws') else 'what was asked'}: "
                 "is that the scheduler's address?"
             )
 

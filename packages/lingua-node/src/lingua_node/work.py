@@ -25,6 +25,10 @@ class Disconnected(Exception):
     """There is no registered connection to send on."""
 
 
+class AttemptGone(Exception):
+    """The job is another attempt's by now, or over: nobody waits for this one."""
+
+
 @dataclass(slots=True)
 class Counters:
     """What has happened here since the start."""
@@ -100,8 +104,8 @@ class JobRunner:
         for entry in self.attempts.being_spoken():
             _cancel(entry)
 
-    def withdraw_longest(self) -> bool:
-        """Give up the longest result that may have cost this connection; False if there is none.
+    def withdraw_longest(self) -> Ended | None:
+        """Give up the longest result that may have cost this connection, if there is one.
 
         The scheduler closes a socket for a frame that is too long, and does not say for which.
         """
@@ -111,9 +115,10 @@ class JobRunner:
             if ended.sent_on == self._connection and ended.result is not None
         ]
         if not sent:
-            return False
-        self._withdraw(max(sent, key=_measure))
-        return True
+            return None
+        longest = max(sent, key=_measure)
+        self._withdraw(longest)
+        return longest
 
     def drain(self) -> None:
         """Take nothing new; `quiet` is set when the last handler has ended."""
@@ -129,6 +134,7 @@ class JobRunner:
         """Accept one attempt, or say why not.
 
         :raises Disconnected: the connection ended; the attempt was not accepted
+        :raises AttemptGone: it came too late; the attempt was not accepted
         """
         self.counters.assigned += 1
         try:
@@ -224,7 +230,8 @@ class JobRunner:
         if self._acknowledge:
             try:
                 await self._send(answers.accepted(assign, self._node_id))
-            except Disconnected:
+            except BaseException:
+                # Also where the connection's end cancels this: it was not accepted.
                 self.attempts.forget(key_of(assign))
                 raise
         self.counters.accepted += 1
