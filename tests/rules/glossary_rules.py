@@ -22,6 +22,7 @@ EXEMPT_FOLDERS = {
 EXEMPT_MODULES = {
     "messages.py": "named for its tag on the wire, which is older than the glossary",
     "http_messages.py": "the same, for those who come by HTTP",
+    "speaker_messages.py": "the same, as programs of the library are told",
     "errors.py": "a refusal is named for what happened",
 }
 # A class below one of these is a refusal or a fault, named for what happened.
