@@ -43,6 +43,9 @@ def build_paths(
     return {
         ("/v1/room/create", "POST"): read(open_room, enter),
         ("/v1/room/join", "POST"): read(join_room, enter),
+        ("/v1/room/language", "POST"): read(
+            rooms.choose_language, http_room_messages.language_reader
+        ),
         ("/v1/room/leave", "POST"): read(rooms.leave, depart),
         ("/v1/room/end", "POST"): read(rooms.end, depart),
         ("/v1/dispatch/f2f", "POST"): read(dispatch, http_messages.reader),

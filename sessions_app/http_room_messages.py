@@ -40,6 +40,15 @@ class Membership(Message, frozen=True):
     member_token: Proof
 
 
+class ChooseLanguage(Membership, frozen=True):
+    """What a member listens in from now on."""
+
+    preferred_lang: LanguageCode
+
+    def __post_init__(self) -> None:
+        check_tags("preferred_lang", (self.preferred_lang,))
+
+
 class Seated(Message, frozen=True, omit_defaults=False):
     """Who came into a room, and who is there; `member_token` is told this once."""
 
@@ -56,5 +65,13 @@ class Departed(Message, frozen=True, omit_defaults=False):
     room_code: str
 
 
+class LanguageNoted(Message, frozen=True, omit_defaults=False):
+    """What a member listens in, as it is understood."""
+
+    room_code: str
+    preferred_lang: str
+
+
 reader: MessageReader[EnterRoom] = MessageReader(EnterRoom)
 membership_reader: MessageReader[Membership] = MessageReader(Membership)
+language_reader: MessageReader[ChooseLanguage] = MessageReader(ChooseLanguage)

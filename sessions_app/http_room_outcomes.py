@@ -46,9 +46,9 @@ class HttpRoomOutcomes:
                 session_id=job.session_id, captions=self._captions, go_on_from=_number_nothing
             )
             audience.enter(code, name=profile.shown_name)
+            await self._seats.hold(code, job.session_id)
             if await audience.find_place(job.utterance_index, src_lang=job.src_lang) is None:
                 raise RoomUnknown
-            self._seats.note_heard(job.session_id)
             self._said.setdefault(key, self._expect_answers(audience, ask))
         said = self._said[key]
         aimed = await said.audience.aim(requests)

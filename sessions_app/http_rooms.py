@@ -5,11 +5,19 @@ import msgspec
 from scheduling.jobs.sessions import Sessions
 from scheduling.model import errors, ids
 from scheduling.model.credentials import digest_secret
+from scheduling.model.languages import normalize
 from scheduling.model.rooms import Member, Room
 from scheduling.rooms.room_upkeep import RoomUpkeep
 from scheduling.rooms.rooms import Rooms, make_member
 from sessions_app import room_frames
-from sessions_app.http_room_messages import Departed, EnterRoom, Membership, Seated
+from sessions_app.http_room_messages import (
+    ChooseLanguage,
+    Departed,
+    EnterRoom,
+    LanguageNoted,
+    Membership,
+    Seated,
+)
 from sessions_app.http_room_outcomes import is_proved
 from sessions_app.http_room_seats import HttpRoomSeats
 from sessions_app.requests import Profile, read_profile
@@ -47,7 +55,7 @@ class HttpRooms:
         member, token = await self._open(call)
         room = await self._rooms.create(member, sender=call.sender)
         async with self._rooms.broadcast.entering(room.code):
-            self._seats.sit_down(room, member_id=member.member_id)
+            self._seats.sit_down(room, member)
         return _tell_seated(room, member, token)
 
     async def join(self, call: Call[EnterRoom]) -> Seated:
@@ -68,7 +76,7 @@ class HttpRooms:
         member, token = await self._open(call)
         async with self._rooms.broadcast.entering(code):
             room = await self._rooms.join(code, member, sender=call.sender)
-            self._seats.sit_down(room, member_id=member.member_id)
+            self._seats.sit_down(room, member)
         await self._rooms.tell_members(room)
         return _tell_seated(room, member, token)
 
@@ -85,6 +93,24 @@ class HttpRooms:
         await self._rooms.leave_as_stranger(code, member_id=session_id, sender=call.sender)
         self._seats.drop(session_id, code=code)
         return Departed(room_code=code)
+
+    async def choose_language(self, call: Call[ChooseLanguage]) -> LanguageNoted:
+        """Let a member listen in another language.
+
+        :raises BadInput: it is no session of whoever asks, or this instance ends
+        :raises RoomUnknown: the room is over, or it is not in it
+        :raises TooManyLanguages: as many languages are listened to as may be, and not this one
+        :raises DependencyDown: Redis did not answer
+        """
+        self._check_open()
+        message = call.message
+        await self._check_member(call)
+        await self._seats.hold(message.room_code, message.session_id)
+        lang = normalize(message.preferred_lang)
+        await self._rooms.choose_language(
+            message.room_code, member_id=message.session_id, lang=lang
+        )
+        return LanguageNoted(room_code=message.room_code, preferred_lang=lang)
 
     async def end(self, call: Call[Membership]) -> Departed:
         """End a room for everybody in it; whoever opened it may.
@@ -108,8 +134,7 @@ class HttpRooms:
 
     async def _open(self, call: Call[EnterRoom]) -> tuple[Member, str]:
         """Open the session of a member; return its seat, and what proves that it is its own."""
-        if self._is_leaving:
-            raise errors.BadInput("This instance ends; ask another one.", code="DRAINING")
+        self._check_open()
         message, token = call.message, ids.new_token()
         name = room_frames.bound_name(message.display_name)
         profile = read_profile(
@@ -130,10 +155,15 @@ class HttpRooms:
             instance_id=self._rooms.instance_id,
             display_name=name,
             named_lang=bool(message.preferred_lang),
+            may_return=True,
         )
         return member, token
 
-    async def _check_member(self, call: Call[Membership]) -> None:
+    def _check_open(self) -> None:
+        if self._is_leaving:
+            raise errors.BadInput("This instance ends; ask another one.", code="DRAINING")
+
+    async def _check_member(self, call: Call[Membership] | Call[ChooseLanguage]) -> None:
         message = call.message
         text = None
         if ids.is_session_id(message.session_id):

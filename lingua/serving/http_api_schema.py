@@ -41,6 +41,7 @@ class Messages(msgspec.Struct, frozen=True):
     """What there is for a node: the same messages as over a socket."""
 
     messages: list[dict[str, Any]]
+    number: int | None = None
 
 
 # Path, method: the request, the answers by status, what it is for.
@@ -97,6 +98,11 @@ _PATHS: tuple[tuple[str, str, Any, Mapping[int, Any], str, str], ...] = (
         *("/v1/room/join", "post", sessions_app.http_room_messages.EnterRoom),
         {201: sessions_app.http_room_messages.Seated},
         *("roomJoin", "Come into a room, to speak there by `/v1/dispatch/f2f`."),
+    ),
+    (
+        *("/v1/room/language", "post", sessions_app.http_room_messages.ChooseLanguage),
+        {200: sessions_app.http_room_messages.LanguageNoted},
+        *("roomLanguage", "Listen in another language in a room."),
     ),
     (
         *("/v1/room/leave", "post", sessions_app.http_room_messages.Membership),

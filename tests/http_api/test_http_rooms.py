@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Self
 
@@ -255,6 +256,7 @@ async def test_a_session_of_a_room_is_spoken_for_with_its_own_token_alone(
     tried = [await place.ann.say(member_token=shown), await place.ann.say(member_token=None)]
     tried += [await place.ann.say(member_token=shown, room_code=None)]
     tried += [await place.ann.ask(what, member_token=shown or "-") for what in ("leave", "end")]
+    tried += [await place.ann.ask("language", member_token=shown or "-", preferred_lang="fr")]
 
     assert {(one.status, one.json["error"]) for one in tried} == {(404, "INVALID_SESSION")}
     assert (await place.ann.say()).json.get("error") != "INVALID_SESSION"
@@ -351,7 +353,7 @@ async def test_what_cannot_be_said_is_refused_and_the_room_notices_nothing(
 
 
 async def test_a_body_that_is_none_is_refused(place: Place) -> None:
-    for path in ("create", "join", "leave", "end"):
+    for path in ("create", "join", "language", "leave", "end"):
         for body in (b"", b"[]", b"{", b'{"room_code": 7}'):
             reply = await ask(place.address, f"/v1/room/{path}", raw=body)
 
@@ -382,10 +384,43 @@ async def test_rooms_opened_and_codes_tried_are_counted(limited: Instance) -> No
     assert [reply.status for reply in (tried[0], tried[1], tried[-1])] == [404, 404, 429]
 
 
-async def test_a_member_asks_any_instance_and_goes_with_the_one_it_came_to(
-    cluster: Cluster,
+@pytest.mark.parametrize("request_", ["say", "language"])
+async def test_a_members_seat_comes_along_to_the_instance_it_asks_next(
+    cluster: Cluster, request_: str
 ) -> None:
     one, two = cluster.start(**MORTAL), cluster.start(**MORTAL)
+    pair = draw_languages()
+    ann = await HttpMember.create(one.address, pair, display_name="Ann", preferred_lang=pair[0])
+    async with (
+        Member.open(two.url("/ws/session"), pair) as bob,
+        FakeNode.open(two.url("/ws/node"), pair) as node,
+    ):
+        await bob.join_room(ann.seat["room_code"], display_name="Bob")
+        kill(one)
+        ann.address = two.address
+        if request_ == "language":
+            chosen = await ann.ask("language", preferred_lang="FR")
+            seen = await bob.sees("Ann", "Bob")
+            while seen["members"][0].get("preferred_lang") != "fr":
+                seen = await bob.sees("Ann", "Bob")
+            assert (chosen.status, chosen.json["preferred_lang"]) == (200, "fr")
+        said = await ann.say()
+        await node.finish(await node.job(), text_translated="from the other one")
+        told = await bob.next("translation_result")
+        # The grace is over for whoever asked nothing: she did.
+        key = cluster.key("{room:%s}:members") % ann.seat["room_code"]
+        seat = json.loads(cluster.redis.hget(key, ann.seat["session_id"]))
+        await bob.check_alive()
+        last = [frame for frame in bob.told("room_members") if frame["members"]][-1]
+
+    assert said.status == 200, said
+    assert told["text_translated"] == "from the other one"
+    assert seat["lang"] == ("fr" if request_ == "language" else pair[0])
+    assert list_names(last) == ["Ann", "Bob"]
+
+
+async def test_who_asks_two_instances_in_turn_is_in_the_room_at_each(cluster: Cluster) -> None:
+    one, two = cluster.start(), cluster.start()
     pair = draw_languages()
     ann = await HttpMember.create(one.address, pair, display_name="Ann")
     async with (
@@ -393,14 +428,28 @@ async def test_a_member_asks_any_instance_and_goes_with_the_one_it_came_to(
         FakeNode.open(two.url("/ws/node"), pair) as node,
     ):
         await bob.join_room(ann.seat["room_code"], display_name="Bob")
-        ann.address = two.address
-        reply = await ann.say()
-        await node.finish(await node.job(), text_translated="from afar")
-        told = await bob.next("translation_result")
+        for address, text in ((two.address, "a"), (one.address, "b"), (two.address, "c")):
+            ann.address = address
+            assert (await ann.say()).status == 200
+            await node.finish(await node.job(), text_translated=text)
+            assert (await bob.next("translation_result"))["text_translated"] == text
+        left = await ann.ask("leave")
+        await bob.sees("Bob")
+        late = await ann.ask("language", preferred_lang="fr")
+    assert left.status == 200
+    assert (late.status, late.json["error"]) == (404, "ROOM_NOT_FOUND")
+
+
+async def test_who_says_nothing_after_its_instance_ended_is_out_once_the_grace_is_over(
+    cluster: Cluster,
+) -> None:
+    grace = {**MORTAL, "LINGUA_SESSION_GRACE_S": "0.2"}
+    one, two = cluster.start(**grace), cluster.start(**grace)
+    ann = await HttpMember.create(one.address, draw_languages(), display_name="Ann")
+    async with Member.open(two.url("/ws/session"), draw_languages()) as bob:
+        await bob.join_room(ann.seat["room_code"], display_name="Bob")
         kill(one)
         await bob.sees("Bob")
+        ann.address = two.address
         gone = await ann.say()
-
-    assert reply.status == 200
-    assert told["text_translated"] == "from afar"
     assert (gone.status, gone.json["error"]) == (404, "ROOM_NOT_FOUND")

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from scheduling.model.errors import DependencyDown
-from scheduling.model.rooms import Caption, MembersChanged, Room, RoomEnded
+from scheduling.model.rooms import Caption, Member, MembersChanged, Room, RoomEnded, Seat
 from scheduling.rooms.room_broadcast import RoomBroadcast
 from scheduling.rooms.rooms import make_member
 from sessions_app.http_room_seats import HttpRoomSeats
@@ -18,6 +19,11 @@ ANN = make_member("s-ann", lang="en", instance_id="here")
 ROOM = Room(code="123456", room_id="r", host_id="s-ann", members=(ANN,))
 
 
+def _with(ann: Member) -> Room:
+    """The room after a change."""
+    return Room(code="123456", room_id="r", host_id="s-ann", members=(ann,), version=1)
+
+
 class FakeRooms:
     """Rooms as seats see them; notes which seats were freed."""
 
@@ -27,7 +33,12 @@ class FakeRooms:
         self.idle_s = idle_s
         self.broadcast = RoomBroadcast()
         self.freed: list[tuple[str, str]] = []
+        self.seats = self
+        self.noted: list[Seat] = []
         self.times_down = 0
+
+    def note(self, seat: Seat) -> None:
+        self.noted.append(seat)
 
     async def leave(self, code: str, *, member_id: str, at: str) -> None:
         if self.times_down:
@@ -40,7 +51,7 @@ class FakeRooms:
 def sit_down(*, idle_s: float) -> tuple[FakeRooms, HttpRoomSeats]:
     rooms: Any = FakeRooms(idle_s=idle_s)
     seats = HttpRoomSeats(rooms=rooms)
-    seats.sit_down(ROOM, member_id="s-ann")
+    seats.sit_down(ROOM, ANN)
     return rooms, seats
 
 
@@ -72,6 +83,7 @@ async def test_it_is_freed_also_where_redis_was_away_meanwhile() -> None:
     [
         RoomEnded(room_code="123456", reason="ended"),
         MembersChanged(room=Room(code="123456", room_id="r", host_id="s-ann", members=())),
+        MembersChanged(room=_with(msgspec.structs.replace(ANN, instance_id="elsewhere"))),
     ],
 )
 async def test_a_seat_that_is_no_more_is_heard_for_no_longer(event: Any) -> None:
@@ -81,6 +93,16 @@ async def test_a_seat_that_is_no_more_is_heard_for_no_longer(event: Any) -> None
 
     await eventually(lambda: rooms.broadcast.list_rooms() == [])
     assert rooms.freed == []
+
+
+async def test_whoever_keeps_it_next_is_told_how_its_member_sits() -> None:
+    rooms, seats = sit_down(idle_s=LONG_S)
+    french = msgspec.structs.replace(ANN, lang="fr")
+
+    rooms.broadcast.take(MembersChanged(room=_with(french)))
+
+    assert [seat.member for seat in rooms.noted] == [ANN, french]
+    seats.drop("s-ann", code="123456")
 
 
 async def test_what_a_member_says_keeps_its_seat_wherever_it_said_that() -> None:
