@@ -4,6 +4,7 @@ A part of `lingua.settings`, which takes all of it over; read by nobody else.
 """
 
 import importlib.util
+import re
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -12,6 +13,7 @@ from lingua.settings.env import env_int, env_list, env_str, refuse
 from lingua.settings.env_addresses import env_http_url
 
 _ROLES = ("viewer", "operator", "admin")
+_TENANT = re.compile(r"tenant:[A-Za-z0-9._-]{1,64}")
 
 # The provider of OpenID Connect that operators log in at; empty: names and passwords alone. It
 # needs requirements-oidc.txt, and is asked over https, on loopback over http as well.
@@ -22,7 +24,8 @@ LINGUA_OIDC_CLIENT_ID = env_str("LINGUA_OIDC_CLIENT_ID", default="")
 LINGUA_OIDC_CLIENT_SECRET = env_str("LINGUA_OIDC_CLIENT_SECRET", default="")
 # The claim of an identity token that lists groups.
 LINGUA_OIDC_CLAIM = env_str("LINGUA_OIDC_CLAIM", default="groups")
-# Which group has which role: group=viewer, group=operator or group=admin, comma-separated.
+# Which group has which role: group=viewer, group=operator, group=admin, or group=tenant:acme for
+# who reads what is that tenant's alone; comma-separated.
 LINGUA_OIDC_ROLES = env_list("LINGUA_OIDC_ROLES")
 # How long such a login lasts, whatever is done meanwhile; then the provider is asked again, and who
 # lost a group there has lost its role here.
@@ -33,8 +36,8 @@ def _read_roles(pairs: list[str]) -> dict[str, str]:
     roles = {}
     for pair in pairs:
         group, _, role = pair.rpartition("=")
-        if not group or role not in _ROLES:
-            allowed = f"group=role, with a role of {', '.join(_ROLES)}"
+        if not group or not (role in _ROLES or _TENANT.fullmatch(role)):
+            allowed = f"group=role, with a role of {', '.join(_ROLES)} or tenant:name"
             raise refuse("LINGUA_OIDC_ROLES", pair, allowed)
         roles[group] = role
     return roles

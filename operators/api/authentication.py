@@ -12,6 +12,7 @@ from rest_framework.authentication import (
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from operators.db.tenant_readers import find_tenant
 from operators.db.token_models import ApiToken
 from scheduling.model import clock
 from scheduling.model.credentials import Principal, Scope, digest_secret, parse_token
@@ -108,7 +109,7 @@ def find_principal(request: Request) -> Principal | None:
 def find_bound_tenant(request: Request) -> str:
     """Return the only tenant whose things a request may read, empty where it may read all."""
     principal = find_principal(request)
-    return principal.tenant_id if principal else ""
+    return principal.tenant_id if principal else find_tenant(request.user)
 
 
 def allows(principal: Principal, scope: Scope) -> bool:

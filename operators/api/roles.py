@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from operators.api.authentication import allows, find_principal
+from operators.api.authentication import allows, find_bound_tenant, find_principal
 from operators.db.installation import get_installation
 from operators.db.rights import RIGHTS
 from scheduling.model.credentials import Scope
@@ -14,8 +14,9 @@ from scheduling.model.credentials import Scope
 class _HasScope(BasePermission):
     """Lets in a token with the scope, and somebody logged in with the right.
 
-    A token bound to a tenant comes into views that answer for one tenant alone (`serves_tenants`),
-    and no others: what is of the whole installation is nobody's single tenant.
+    A token bound to a tenant, and somebody who reads one tenant, come into views that answer for
+    one tenant alone (`serves_tenants`), and no others: what is of the whole installation is
+    nobody's single tenant.
     """
 
     scope: ClassVar[Scope]
@@ -26,6 +27,9 @@ class _HasScope(BasePermission):
         if principal is not None:
             is_served = not principal.tenant_id or getattr(view, "serves_tenants", False)
             return is_served and allows(principal, self.scope)
+        is_served = self.scope is Scope.READ and getattr(view, "serves_tenants", False)
+        if is_served and find_bound_tenant(request):
+            return True
         return request.user.is_active and request.user.has_perm(RIGHTS[self.scope])
 
 
@@ -39,7 +43,8 @@ class IsViewer(IsKnownViewer):
     """May see; on a laptop, where authentication is off, everybody may."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return not get_installation().needs_login or super().has_permission(request, view)
+        is_allowed = super().has_permission(request, view)
+        return is_allowed or not get_installation().needs_login
 
 
 class IsAdmin(_HasScope):

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from operators.db.login_provider import LoginProvider
+from operators.db.tenant_readers import PREFIX
 
 _NAME_MAX, _SHOWN_MAX, _SUBJECT_MAX, _MOST_GROUPS = 150, 150, 255, 1_000
 
@@ -69,6 +70,9 @@ def admit(claims: Mapping[str, Any], trust: LoginProvider) -> User:
             account.first_name = _show(claims.get("name") or claims.get("preferred_username"))
             account.email = _show(claims.get("email"))
             account.save()
+            for role in roles:
+                if role.startswith(PREFIX):
+                    Group.objects.get_or_create(name=role)
             account.groups.set(Group.objects.filter(name__in=roles))
             account.user_permissions.clear()
     if account is None or not roles:
