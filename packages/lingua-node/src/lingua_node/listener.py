@@ -98,12 +98,12 @@ class Listener:
             except ConnectionError:
                 return  # whoever comes back names the language anew
 
-    async def close(self) -> None:
-        """Listen no more."""
+    async def close(self, *, error: SpeakerRefused | None = None) -> None:
+        """Listen no more; with an error, whoever reads along is told that."""
         if self._listening is not None:
             await line.stop(self._listening)
         await self._line.close()
-        self._events.end()
+        self._events.end(error)
 
     async def _greet(self, opened: Line) -> None:
         named = {"room_code": self._room} if self._room else {}

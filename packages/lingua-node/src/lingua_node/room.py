@@ -116,9 +116,11 @@ class Room:
     async def finish(self, error: SpeakerRefused | None) -> None:
         """One sits here no more."""
         self.has_left = True
-        self._events.end(None if self._is_wanted_to_end else error)
+        error = None if self._is_wanted_to_end else error
+        self._events.end(error)
         for listener in list(self._listeners):
-            await listener.close()
+            # The session may hear of the end before its listener does.
+            await listener.close(error=error)
 
     def _check_seated(self) -> None:
         if self.has_left:
