@@ -66,7 +66,7 @@ async def test_what_requests_cannot_carry_is_refused_by_name(bench):
     with pytest.raises(NodeMistake, match="transport is one of websocket, http"):
         await odd.serve(url="http://127.0.0.1:9")
     plain = make_node(bench.work)
-    with pytest.raises(NodeMistake, match="or transport='http'"):
+    with pytest.raises(NodeMistake, match="meant\\? Or write transport='http'"):
         await plain.serve(url="http://127.0.0.1:9")
 
 

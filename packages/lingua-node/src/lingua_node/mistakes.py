@@ -270,9 +270,8 @@ def check_url(url: object) -> str:
         raise NodeMistake(f"not a WebSocket URL: {url}: {error}") from None
     if parts.scheme not in {"ws", "wss"} or not parts.hostname:
         better = _suggest(parts, scheme="wss" if parts.scheme == "https" else "ws")
-        or_http = ", or transport='http'" if parts.scheme in {"http", "https"} else ""
         hint = (
-            f"; is {better} meant{or_http}?"
+            f"; is {better} meant?"
             if parts.hostname
             else f" such as ws://127.0.0.1:5010{NODE_PATH}"
         )

@@ -258,7 +258,12 @@ class Node:
                 f"not {mistakes.show(self.transport)}"
             )
         if self.transport == "websocket":
-            return mistakes.check_url(url)
+            try:
+                return mistakes.check_url(url)
+            except mistakes.NodeMistake as mistake:
+                if not str(url).startswith("http"):
+                    raise
+                raise mistakes.NodeMistake(f"{mistake} Or write transport='http'") from None
         if self.calls.hears_streams:
             raise mistakes.NodeMistake(
                 "@node.stream hears an utterance while it is spoken, which HTTP does not carry: "
