@@ -123,6 +123,7 @@ async def open_scene(redis_server: OwnRedis, prefix: str, **limits: Any) -> Scen
         keys=keys,
         timers=TimerStore(connection, keys=keys, shards=4),
         metrics=Metrics(),
+        seal=None,
     )
     seats = ListenerSeats(linger_s=0, rooms=parts.rooms, captions=parts.captions, metrics=Metrics())
     return Scene(parts=parts, seats=seats, redis=connection, keys=keys)
