@@ -41,7 +41,7 @@ def build_rooms(
     keys: Keys,
     timers: TimerStore,
     metrics: Metrics,
-    seal: Seal | None,
+    seal: Seal | None = None,
 ) -> RoomParts:
     """Build what rooms consist of; the way to other instances is connected later."""
     store = RoomStore(connection, keys=keys, limits=limits, seal=seal)
