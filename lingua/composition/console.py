@@ -74,7 +74,11 @@ def build_console(
             jobs=services.stores.jobs,
             decisions=services.stores.decisions,
         ),
-        rooms=RoomQueries(index=services.rooms.index, upkeep=services.rooms.upkeep),
+        rooms=RoomQueries(
+            index=services.rooms.index,
+            upkeep=services.rooms.upkeep,
+            cluster_stats=cluster_stats,
+        ),
         job_commands=JobControl(
             jobs=services.stores.jobs,
             settlement=services.settlement,

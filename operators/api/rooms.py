@@ -5,6 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from operators.api import examples
+from operators.api.authentication import find_bound_tenant
 from operators.api.schema import describe
 from operators.api.serializers import Page
 from operators.api.views import (
@@ -73,12 +74,18 @@ class RoomEnded(serializers.Serializer[None]):
     examples=examples.show("One room", examples.page_of(_EXAMPLE)),
 )
 class RoomsView(AskingView, ReadView):
-    """The rooms of all instances, those opened last first; nothing of what is said in them."""
+    """The rooms of all instances, those opened last first; nothing of what is said in them.
+
+    Who reads one tenant sees the rooms in which that has members, and its members alone.
+    """
+
+    serves_tenants = True
 
     async def ask(self, console: Console, request: Request, **named: str) -> Response:
         if console.rooms is None:
             return refuse_unserved()
-        return paginate(await console.rooms.list_rooms(), request, view=self)
+        found = await console.rooms.list_rooms(only_of=find_bound_tenant(request))
+        return paginate(found, request, view=self)
 
 
 @describe(

@@ -1,8 +1,12 @@
 """What operators ask about rooms, wherever their members are, and how they end one."""
 
 from asyncio import gather
+from collections.abc import Container
 from typing import Any
 
+import msgspec
+
+from operators.console.cluster_stats import ClusterStats
 from scheduling.model.rooms import RoomStanding
 from scheduling.rooms.room_upkeep import RoomUpkeep
 from scheduling.store.room_index import RoomIndexStore
@@ -13,12 +17,18 @@ Json = dict[str, Any]
 class RoomQueries:
     """Reads rooms as Redis has them now; what is said in them is nobody's to see."""
 
-    def __init__(self, *, index: RoomIndexStore, upkeep: RoomUpkeep) -> None:
+    def __init__(
+        self, *, index: RoomIndexStore, upkeep: RoomUpkeep, cluster_stats: ClusterStats
+    ) -> None:
+        self._cluster_stats = cluster_stats
         self._index = index
         self._upkeep = upkeep
 
-    async def list_rooms(self) -> list[Json]:
+    async def list_rooms(self, *, only_of: str = "") -> list[Json]:
         """Return the rooms there are, those opened last first.
+
+        With a tenant, `only_of`, those in which it has members, and of their members its own; who
+        joined some seconds ago may be missing.
 
         :raises DependencyDown: Redis did not answer
         """
@@ -26,7 +36,12 @@ class RoomQueries:
         found = await gather(*(self._index.find(code) for code in codes))
         if over := [code for code, room in zip(codes, found, strict=True) if room is None]:
             await self._index.drop(over)
-        return [_describe(room) for room in found if room is not None]
+        rooms = [room for room in found if room is not None]
+        if only_of:
+            rows = await self._cluster_stats.list_sessions()
+            own = {row.session_id for row in rows if row.tenant_id == only_of}
+            rooms = [kept for room in rooms if (kept := _keep(room, own)) is not None]
+        return [_describe(room) for room in rooms]
 
     async def end(self, code: str) -> bool:
         """End a room for everybody in it; False where there is none.
@@ -34,6 +49,15 @@ class RoomQueries:
         :raises DependencyDown: Redis did not answer
         """
         return await self._upkeep.end(code)
+
+
+def _keep(room: RoomStanding, own: Container[str]) -> RoomStanding | None:
+    """Return a room with some of its members alone, None where it has none of them."""
+    members = tuple(member for member in room.members if member.member_id in own)
+    if not members:
+        return None
+    host_id = room.host_id if room.host_id in own else ""
+    return msgspec.structs.replace(room, members=members, host_id=host_id)
 
 
 def _describe(room: RoomStanding) -> Json:

@@ -1,6 +1,7 @@
 """What is one tenant's, no credential of another reads or resumes."""
 
 import asyncio
+import functools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ _OF_ONE_TENANT = {
     "/api/v1/jobs/{job_id}",
     "/api/v1/jobs/{job_id}/why",
     "/api/v1/jobs/{job_id}/why-not/{node_id}",
+    "/api/v1/rooms",
     "/api/v1/sessions",
     "/api/v1/sessions/{session_id}",
 }
@@ -185,6 +187,37 @@ async def test_a_tenant_reads_what_is_its_own(fortress: Fortress, acme: str) -> 
         one = await _read(fortress, f"/api/v1/sessions/{session_id}", bound)
 
     assert one.status == 200
+
+
+@pytest.mark.req("RE10")
+async def test_of_a_room_a_tenant_sees_its_own_members(
+    fortress: Fortress, acme: str, globex: str
+) -> None:
+    desks = {
+        name: fortress.issue("api", f"{name}'s desk", "--tenant", name, "--scope", "read")
+        for name in ("acme", "globex", "initech")
+    }
+    create = {"type": "room_create", "client_ts": 1}
+    async with _speak_as(fortress, acme) as host, _speak_as(fortress, globex) as guest:
+        own = {"acme": (await _ask(host, INIT))["session_id"]}
+        code = (await _ask(host, create))["room_code"]
+        own["globex"] = (await _ask(guest, INIT))["session_id"]
+        await _ask(guest, {"type": "room_join", "client_ts": 1, "room_code": code})
+
+        async def look(desk: str) -> dict[str, Any]:
+            rooms = (await _read(fortress, "/api/v1/rooms", desks[desk])).json["results"]
+            found: dict[str, Any] = {room["room_code"]: room for room in rooms}.get(code, {})
+            return found
+
+        rooms = {}
+        for name in own:
+            rooms[name] = await eventually(functools.partial(look, name), "it sees no room")
+        assert await look("initech") == {}
+
+    for name, room in rooms.items():
+        assert [member["session_id"] for member in room["members"]] == [own[name]]
+    assert rooms["acme"]["host_id"] == own["acme"]
+    assert rooms["globex"]["host_id"] == ""
 
 
 async def test_a_tenant_acts_on_nothing_that_serves_others(fortress: Fortress) -> None:
