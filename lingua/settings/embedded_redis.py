@@ -19,6 +19,8 @@ from lingua.settings.private_files import make_private_directory
 _STARTED_WITHIN_S = 10.0
 _PROGRAMS = ("redis-server", "valkey-server")
 _PR_SET_PDEATHSIG = 1
+# Loaded before the fork: another thread may hold what loading takes.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 # The append-only file is written anew when it has doubled, from this size on.
 _REWRITTEN_FROM = "8mb"
 
@@ -172,6 +174,11 @@ class EmbeddedRedis:
             else:
                 return lock
 
+    def wait(self) -> int:
+        """Wait until the server has ended, by itself or not; return its exit code."""
+        process = self._process
+        return 0 if process is None else process.wait()
+
     def stop(self) -> None:
         """End the server in order: its append-only file is complete afterwards.
 
@@ -237,5 +244,5 @@ class EmbeddedRedis:
 
 def _die_with_parent() -> None:
     """Ask the kernel to end the server with us, so that a killed scheduler leaves none behind."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     os.setsid()

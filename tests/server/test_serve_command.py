@@ -1,5 +1,7 @@
 """manage.py serve: what it refuses, what it starts beside the server, what it prints."""
 
+import os
+import signal
 import socket
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import redis
 from lingua.settings.private_files import find_socket_path
 from tests.manage import NO_REDIS, manage, run
 from tests.server.launcher import StartInstance
+from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize(
@@ -69,6 +72,36 @@ def test_redis_is_started_kept_and_stopped_with_us(start_instance: StartInstance
     assert second.wait() == 0, second.errors
     assert kept == "before"
     assert append_only == {"appendonly": "yes"}
+
+
+@pytest.mark.req("R6", "G5")
+def test_a_redis_that_ended_by_itself_is_started_again(start_instance: StartInstance) -> None:
+    instance = start_instance(REDIS_URL="")
+    path = find_socket_path(instance.notes_file.parent / "var" / "redis")
+    with redis.Redis(unix_socket_path=str(path)) as client:
+        pid = int(client.info("server")["process_id"])
+        client.set("written", "before")
+        client.execute_command("WAITAOF", 1, 0, 0)
+        for _ in range(2):
+            os.kill(pid, signal.SIGKILL)
+            pid = wait_until(lambda ended=pid: _find_other(client, ended), "no other one came")
+        assert client.get("written") == b"before"
+
+    instance.terminate()
+    assert instance.wait() == 0, instance.errors
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert "the embedded Redis ended with code -9" in instance.errors
+    assert "Traceback" not in instance.errors
+
+
+def _find_other(client: "redis.Redis[bytes]", ended: int) -> int:
+    """Return the process that answers, where it is another one; else nothing."""
+    try:
+        pid = int(client.info("server")["process_id"])
+    except redis.RedisError:
+        return 0
+    return pid if pid != ended else 0
 
 
 def test_a_second_instance_is_told_how_to_join(start_instance: StartInstance) -> None:

@@ -17,6 +17,7 @@ from lingua.serving.deadlines import Patience, Unfinished
 from lingua.serving.frame_pieces import PieceLimits
 from lingua.serving.logs import tell_instances_apart
 from lingua.serving.pending_migrations import count_missing_migrations
+from lingua.serving.redis_keeper import RedisKeeper
 from lingua.serving.server import Adopted, CannotServe, ServerOptions
 from lingua.serving.workers import WorkerOptions, run_workers
 from lingua.settings.addresses import is_loopback, parse_port
@@ -97,7 +98,8 @@ class Command(BaseCommand):
         for name in list_unknown():
             logger.warning("%s", explain_unknown(name))
         self._prepare_database()
-        redis = _start_redis() if settings.LINGUA_REDIS_EMBEDDED else None
+        redis = _find_redis() if settings.LINGUA_REDIS_EMBEDDED else None
+        keeper = _start(redis) if redis else None
         try:
             if options["workers"] == 1:
                 _serve(server, _server_options(host=host, port=port))
@@ -111,8 +113,8 @@ class Command(BaseCommand):
                     own_port=options["worker_port"] or None,
                 )
         finally:
-            if redis is not None:
-                redis.stop()
+            if keeper is not None:
+                keeper.stop()
 
     def _prepare_database(self) -> None:
         """Migrate our own SQLite file; of another database only say what it lacks.
@@ -213,20 +215,28 @@ def _refuse_without_authentication(host: str) -> None:
         )
 
 
-def _start_redis() -> EmbeddedRedis:
-    """Start the Redis of this checkout on its socket.
+def _find_redis() -> EmbeddedRedis:
+    """Return the Redis of this checkout, on its socket.
 
-    :raises CommandError: another one serves, there is no program, or it does not start
+    :raises CommandError: an older one may be at work
     """
     directory = settings.LINGUA_REDIS_DIR
     _refuse_beside_older(directory / "port")
-    redis = EmbeddedRedis(
+    return EmbeddedRedis(
         directory=directory,
         program=settings.LINGUA_REDIS_SERVER,
         unix_socket=settings.LINGUA_REDIS_SOCKET,
     )
+
+
+def _start(redis: EmbeddedRedis) -> RedisKeeper:
+    """Start Redis and keep it running.
+
+    :raises CommandError: another one serves, there is no program, or it does not start
+    """
+    keeper = RedisKeeper(redis)
     try:
-        redis.start()
+        keeper.start()
     except AlreadyServed:
         raise CommandError(
             "another instance serves from this directory: join it with "
@@ -234,7 +244,7 @@ def _start_redis() -> EmbeddedRedis:
         ) from None
     except (RedisServerMissing, RuntimeError) as error:
         raise CommandError(str(error)) from error
-    return redis
+    return keeper
 
 
 def _refuse_beside_older(kept_port: Path) -> None:
