@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from lingua.settings.private_files import make_private_directory
@@ -20,7 +21,7 @@ _STARTED_WITHIN_S = 10.0
 _PROGRAMS = ("redis-server", "valkey-server")
 _PR_SET_PDEATHSIG = 1
 # Loaded before the fork: another thread may hold what loading takes.
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_LIBC: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 # The append-only file is written anew when it has doubled, from this size on.
 _REWRITTEN_FROM = "8mb"
 
