@@ -102,6 +102,7 @@ def _find_django(root: Path) -> Iterator[str]:
         yield from read_template(path.read_text())
     yield from list_sentences(root)
     yield from _list_model_names()
+    yield from _list_gaps_of_django()
 
 
 def _find_in_scripts(root: Path) -> Iterator[str]:
@@ -150,6 +151,22 @@ def _list_model_names() -> Iterable[str]:
     from operators.models import list_names  # noqa: PLC0415 - after the settings
 
     return list_names()
+
+
+def _list_gaps_of_django() -> Iterator[str]:
+    """Yield what Django's own pages say and its Chinese catalogues lack: ours are asked first."""
+    import django  # noqa: PLC0415 - found where it is installed
+
+    for app in ("admin", "auth"):
+        folder = Path(django.__file__).parent / "contrib" / app / "locale"
+        english, chinese = (
+            read_po(io.BytesIO((folder / name / "LC_MESSAGES/django.po").read_bytes()), locale=name)
+            for name in ("en", LOCALE)
+        )
+        for message in english:
+            known = chinese.get(message.id, message.context)
+            if isinstance(message.id, str) and not (known and known.string):
+                yield message.id
 
 
 def _list_descriptions() -> Iterator[str]:
