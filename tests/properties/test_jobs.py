@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from scheduling.model.jobs import JobState
-from scheduling.model.outcomes import Result
+from scheduling.model.outcomes import Refused, Result
 from scheduling.placement.decisions import Decision
 from scheduling.store.job_replies import Ended, read_record
 from tests.properties.job_model import FINAL, SessionModel
@@ -16,6 +16,8 @@ from tests.properties.machine import StoreMachine, search
 from tests.redis_under_test import OwnRedis
 from tests.scripts.fixtures import JOB_LIMITS, SESSION, begin, encode_frame, make_request
 from tests.scripts.whole_state import read_state
+
+_read_failure = msgspec.json.Decoder(Refused).decode
 
 # What each job's utterance and request are: some share one, some the other.
 CALLED_FOR = {
@@ -357,7 +359,7 @@ class JobsAgainstModel(StoreMachine):
             }
             assert {name: record.get(name, "") for name in expected} == expected
             assert int(record["attempt"]) == job.attempt
-            as_read = read_record(record)
+            as_read = read_record(record, read_failure=_read_failure)
             assert as_read is not None
             assert (as_read.live, as_read.ended_by) == (job.list_live(), job.ended_by)
             assert as_read.declined_by == job.declined_by

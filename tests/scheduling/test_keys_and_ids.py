@@ -57,13 +57,21 @@ def test_every_kind_of_key_begins_with_the_prefix() -> None:
 def _all_begin_with(begin: str, makers: object) -> None:
     made = 0
     for name, make in inspect.getmembers(makers, inspect.ismethod):
-        if not name.startswith("_"):
+        # One that reads makes no key.
+        if not name.startswith(("_", "read_")):
             arguments = [
                 1 if each == "shard" else "x" for each in inspect.signature(make).parameters
             ]
             assert make(*arguments).startswith(begin)
             made += 1
     assert made, f"{makers} makes no key"
+
+
+@pytest.mark.req("RE10")
+def test_whose_a_key_is_can_be_read_from_it() -> None:
+    for session_id in ("s-7F3A91C2", "x", "a:b"):
+        for key in (KEYS.session.info(session_id), KEYS.session.job(session_id, "job-1")):
+            assert KEYS.read_session_id(key) == session_id
 
 
 @given(entity=st.text(max_size=40), shards=st.integers(1, 64))
