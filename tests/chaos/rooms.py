@@ -24,6 +24,7 @@ class RoomPeer(ChaosPeer):
         super().__init__(number, **peer)
         self.room = room
         self.is_told_the_end = False
+        self.told_last = "nothing"
         self.heard_s: dict[str, float] = {}
         self.texts: dict[tuple[str, int], set[str]] = collections.defaultdict(set)
 
@@ -86,6 +87,7 @@ class RoomMember(RoomPeer):
                     await self.say()
 
     def _take(self, frame: Frame) -> None:
+        self.told_last = frame["type"]
         match frame["type"]:
             case "room_create_ack":
                 self.room.code = frame["room_code"]
@@ -117,6 +119,7 @@ class RoomListener(RoomPeer):
         await self.send(wish | ({"after": self._last} if self._last else {}))
         while True:
             frame = await self.read()
+            self.told_last = frame["type"]
             match frame["type"]:
                 case "caption":
                     self.note(frame, speaker=frame["speaker_id"], text=frame["text"])
@@ -126,6 +129,9 @@ class RoomListener(RoomPeer):
                     self.is_told_the_end = True
                 case "error" if frame["code"] == "ROOM_NOT_FOUND":
                     self.room.refusals.append(frame["code"])
+                case "error":
+                    # Nobody seated it, for want of Redis: it comes again.
+                    return
             self._last = frame.get("caption_id") or self._last
 
 
@@ -171,7 +177,9 @@ class ChaosRoom:
             with contextlib.suppress(AssertionError):
                 await eventually(lambda: not list_deaf(), within_s=_HEARD_WITHIN_S)
                 return
-        who = ", ".join(sorted(type(peer).__name__ for peer in list_deaf()))
+        who = ", ".join(
+            sorted(f"{type(peer).__name__} (told last: {peer.told_last})" for peer in list_deaf())
+        )
         what = f"room {self.code}: {speaker.session_id} is not heard by {who}"
         self.violations.append(Violation(promise="a room goes on", what=what))
 
