@@ -6,6 +6,7 @@ import pytest
 
 from scheduling.model.jobs import JobState
 from scheduling.store import timers
+from tests.redis_under_test import OwnRedis, look_into
 from tests.scheduling.core import Services
 from tests.scheduling.mailboxes import RecordingNode
 from tests.scripts.fixtures import JOB, JOB_LIMITS, RESULT, SESSION, create, run
@@ -156,10 +157,11 @@ async def test_of_two_answers_at_once_one_counts_and_both_slots_are_free(core: S
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
 async def test_after_a_loss_of_all_data_neither_answer_counts(
-    core: Services, order: tuple[int, int]
+    core: Services, redis_server: OwnRedis, order: tuple[int, int]
 ) -> None:
     await hedge(core)
-    await core.held.connection.execute("FLUSHALL")
+    with look_into(redis_server.url) as every_master:
+        every_master.flushall()
 
     assert [await settle(core, attempt) for attempt in order] == [False, False]
     assert await core.stores.jobs.find(**ABOUT) is None

@@ -41,7 +41,7 @@ async def test_a_job_that_is_held_up_holds_up_no_other_of_its_node(core: Service
     looking = asyncio.create_task(
         core.departure.look_at(timers.SILENT, node_id="n1", conn_epoch=gone.conn_epoch)
     )
-    assert await take(mailbox, 2) == [(job_id, 2) for job_id in others]
+    assert sorted(await take(mailbox, 2)) == sorted((job_id, 2) for job_id in others)
     assert not looking.done()
     remote.open.set()
     await looking
@@ -98,7 +98,8 @@ async def test_two_instances_that_notice_at_once_move_a_job_once(core: Services)
         core.departure.let_go(gone, Parting.FOR_GOOD), core.departure.let_go(gone, Parting.FOR_GOOD)
     )
 
-    assert await take(mailbox, 3) == [(job_id, 2) for job_id in job_ids]
+    # Which comes first is nobody's promise: masters of a cluster answer side by side.
+    assert sorted(await take(mailbox, 3)) == sorted((job_id, 2) for job_id in job_ids)
     assert mailbox.untaken.empty()
 
 
