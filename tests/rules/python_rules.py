@@ -84,6 +84,7 @@ LOCKS = {
     "channels_streams/mailboxes.py": "threads share the mailboxes; nothing is awaited under it",
     "channels_streams/presence.py": "threads share the presence; nothing is awaited under it",
     "channels_streams/redis/connection.py": "one connection is opened once",
+    "lingua/serving/redis_supervisor.py": "Redis is started or stopped, not both; no job is there",
     "lingua/serving/workers.py": "a place starts one process at a time; its parent has no jobs",
     "lingua_node/http_client.py": "threads share the connections; nothing is awaited under it",
     "lingua_node/translator.py": "a node's own program takes one text at a time",

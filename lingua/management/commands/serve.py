@@ -17,7 +17,7 @@ from lingua.serving.deadlines import Patience, Unfinished
 from lingua.serving.frame_pieces import PieceLimits
 from lingua.serving.logs import tell_instances_apart
 from lingua.serving.pending_migrations import count_missing_migrations
-from lingua.serving.redis_keeper import RedisKeeper
+from lingua.serving.redis_supervisor import RedisSupervisor
 from lingua.serving.server import Adopted, CannotServe, ServerOptions
 from lingua.serving.workers import WorkerOptions, run_workers
 from lingua.settings.addresses import is_loopback, parse_port
@@ -99,7 +99,7 @@ class Command(BaseCommand):
             logger.warning("%s", explain_unknown(name))
         self._prepare_database()
         redis = _find_redis() if settings.LINGUA_REDIS_EMBEDDED else None
-        keeper = _start(redis) if redis else None
+        supervisor = _start(redis) if redis else None
         try:
             if options["workers"] == 1:
                 _serve(server, _server_options(host=host, port=port))
@@ -113,8 +113,8 @@ class Command(BaseCommand):
                     own_port=options["worker_port"] or None,
                 )
         finally:
-            if keeper is not None:
-                keeper.stop()
+            if supervisor is not None:
+                supervisor.stop()
 
     def _prepare_database(self) -> None:
         """Migrate our own SQLite file; of another database only say what it lacks.
@@ -229,14 +229,14 @@ def _find_redis() -> EmbeddedRedis:
     )
 
 
-def _start(redis: EmbeddedRedis) -> RedisKeeper:
+def _start(redis: EmbeddedRedis) -> RedisSupervisor:
     """Start Redis and keep it running.
 
     :raises CommandError: another one serves, there is no program, or it does not start
     """
-    keeper = RedisKeeper(redis)
+    supervisor = RedisSupervisor(redis)
     try:
-        keeper.start()
+        supervisor.start()
     except AlreadyServed:
         raise CommandError(
             "another instance serves from this directory: join it with "
@@ -244,7 +244,7 @@ def _start(redis: EmbeddedRedis) -> RedisKeeper:
         ) from None
     except (RedisServerMissing, RuntimeError) as error:
         raise CommandError(str(error)) from error
-    return keeper
+    return supervisor
 
 
 def _refuse_beside_older(kept_port: Path) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the Redis that starts with us: one that ended by itself is started again (G5)."""
+"""Watches the Redis that starts with us: one that ended by itself is started again (G5)."""
 
 import logging
 import threading
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 _AGAIN_AFTER_S = 1.0
 
 
-class RedisKeeper:
+class RedisSupervisor:
     """Watches it from a thread of its own, which is there while Redis is wanted.
 
     What it had written comes back with it; for the rest its absence is an outage like any other.
