@@ -9,6 +9,7 @@ from scheduling.model import errors
 from scheduling.model.credentials import NOBODY, Owner
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
+from scheduling.store.redis.routes import Argument
 from scheduling.store.replies import is_done
 from scheduling.store.seals import Seal, make_reader
 
@@ -92,17 +93,22 @@ class SessionStore:
             "open_session",
             keys=[self._keys.session.info(session_id)],
             args=[
-                instance_id,
-                profile if self._seal is None else self._seal.close(profile),
-                self._life_ms,
-                resume_token,
-                owner.principal_id,
-                owner.tenant_id,
+                *self._list_facts(instance_id, profile, resume_token, owner),
                 self.test_clock,
             ],
             read=lambda raw: int(raw[1]) if raw[0] == 1 else 0,
             urgent=True,
         )
+
+    def _list_facts(
+        self, instance_id: str, profile: bytes, resume_token: str, owner: Owner
+    ) -> list[Argument]:
+        """Return what a record begins with, in the order in which both scripts take it."""
+        kept = profile if self._seal is None else self._seal.close(profile)
+        return [
+            *(instance_id, kept, self._life_ms, resume_token),
+            *(owner.principal_id, owner.tenant_id),
+        ]
 
     def restore(
         self,
@@ -119,12 +125,7 @@ class SessionStore:
             "restore_session",
             keys=[self._keys.session.info(session_id)],
             args=[
-                instance_id,
-                profile if self._seal is None else self._seal.close(profile),
-                self._life_ms,
-                resume_token,
-                owner.principal_id,
-                owner.tenant_id,
+                *self._list_facts(instance_id, profile, resume_token, owner),
                 conn_epoch,
                 self.test_clock,
             ],
