@@ -18,7 +18,7 @@ from scripts.redis_cluster import EmbeddedCluster
 ROOT = Path(__file__).parent.parent
 _STARTED_WITHIN_S = 60.0
 _LOAD_WITHIN_S = 180.0
-_NO_SETTINGS: Mapping[str, str] = {}
+NO_SETTINGS: Mapping[str, str] = {}
 
 
 class Target:
@@ -112,7 +112,7 @@ def start_target(
     redis: EmbeddedRedis | EmbeddedCluster,
     directory: Path,
     instances: int = 1,
-    settings: Mapping[str, str] = _NO_SETTINGS,
+    settings: Mapping[str, str] = NO_SETTINGS,
     root: Path = ROOT,
 ) -> Iterator[Target]:
     """Start ``daphne``, ``uvicorn`` or a floor and yield it once its port is open.
