@@ -197,9 +197,7 @@ def _start(
         else:
             redis = stack.enter_context(start_redis(place / "redis", append_only=False))
         yield stack.enter_context(
-            start_target(
-                name, redis=redis, directory=place, instances=instances, settings=settings
-            )
+            start_target(name, redis=redis, directory=place, instances=instances, settings=settings)
         )
 
 

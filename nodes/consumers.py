@@ -94,10 +94,10 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
 
     async def _hear_of_job(self, connection: NodeConnection, message: messages.AboutJob) -> None:
         match message:
+            case messages.JobResult():
+                await self._jobs.take_or_keep_result(connection, message)
             case messages.JobAck():
                 await self._jobs.acknowledge(connection, message)
-            case messages.JobDeclined():
-                await self._declines.decline_or_keep(connection, message)
             case messages.JobStarted():
                 await self._jobs.start(connection, message)
             case messages.AsrPartial():
@@ -106,8 +106,8 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
                 await self._partials.pass_translation(connection, message)
             case messages.TtsChunk():
                 await self._partials.pass_clause(connection, message)
-            case messages.JobResult():
-                await self._jobs.take_or_keep_result(connection, message)
+            case messages.JobDeclined():
+                await self._declines.decline_or_keep(connection, message)
 
     def _refuse(self, message: messages.FromNode) -> None:
         """Refuse what is said in another's name, or too early, where only heartbeats are usual."""

@@ -23,7 +23,7 @@ from sockets.outbound import WRITE_TEXT
 from sockets.socket_auth import NAME_SENDER
 
 _CLOSE_HANDSHAKE_S = 1.0
-_MOST_GATHERED_CHARS = 16 * 1024
+_MOST_GATHERED_BYTES = 16 * 1024
 _MOST_UNREAD = 1
 # Frames that are taken from one read: the rest stays as it came until somebody wants it.
 _MOST_TAKEN = 64
@@ -70,7 +70,7 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
     """
 
     _discarding = False
-    _gathered_chars = 0
+    _gathered_bytes = 0
     _flush_due = False
     _has_ended = False
 
@@ -128,13 +128,14 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
 
     def write_text(self, text: str) -> bool:
         """Write a text message soon; False when the peer reads too slowly, or is gone."""
-        if self.disconnected or self.conn.state is not State.OPEN or not self.writable.is_set():
+        conn = self.conn
+        if self.disconnected or conn.state is not State.OPEN or not self.writable.is_set():
             return False
         payload = text.encode()
-        self.conn.writes.append(websocket_frames.head_of_text(len(payload)))
-        self.conn.writes.append(payload)
-        self._gathered_chars += len(text)
-        if self._gathered_chars > _MOST_GATHERED_CHARS:
+        size = len(payload)
+        conn.writes += (websocket_frames.head_of_text(size), payload)
+        self._gathered_bytes += size
+        if self._gathered_bytes > _MOST_GATHERED_BYTES:
             self._flush()
         elif not self._flush_due:
             self._flush_due = True
@@ -290,7 +291,7 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
 
     def _flush(self) -> None:
         """Write what is gathered; whoever wrote before us, a pong for instance, wrote it all."""
-        self._gathered_chars = 0
+        self._gathered_bytes = 0
         output = self.conn.data_to_send()
         if output and not self.transport.is_closing():
             self.transport.write(b"".join(output))

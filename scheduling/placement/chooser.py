@@ -265,10 +265,12 @@ class Chooser:
             )
             looked_at += tried.looked_at
             if tried.nodes:
+                if position:
+                    tried = msgspec.structs.replace(
+                        tried, passed_over=count_reasons(looked_at), looked_at=tuple(looked_at)
+                    )
                 return msgspec.structs.replace(
                     tried,
-                    passed_over=count_reasons(looked_at),
-                    looked_at=tuple(looked_at),
                     pool_id=pool_id,
                     pools=route.pool_ids[: position + 1],
                     known=tuple(known),

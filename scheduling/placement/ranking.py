@@ -226,9 +226,10 @@ def sample(candidates: Sequence[T], *, size: int, rng: random.Random) -> list[T]
     count = len(candidates)
     if count < 2 * size:
         return rng.sample(candidates, min(size, count))
-    chosen: dict[int, None] = {}
+    draw = rng.random
+    chosen = dict.fromkeys([int(draw() * count) for _ in range(size)])
     while len(chosen) < size:
-        chosen[int(rng.random() * count)] = None
+        chosen[int(draw() * count)] = None
     return [candidates[position] for position in chosen]
 
 
@@ -320,8 +321,18 @@ def _rank(
     near = rules.near_instance_id if rng.random() < rules.near_share else ""
     for candidate in sampled:
         load = candidate.load
+        reason: Reason | None
         if retries and candidate.node_id in exclude:
-            reason: Reason | None = Reason.EXCLUDED
+            reason = Reason.EXCLUDED
+        elif (
+            # Nearly all: nothing speaks against them, which a call for each would only say again.
+            load < candidate.max_jobs
+            and candidate.is_plain
+            and candidate.is_open
+            and candidate.heartbeat_at_ms >= oldest_ms
+            and candidate.peak_percent <= most_percent
+        ):
+            reason = None
         else:
             reason = _why_not_now(candidate, oldest_ms, most_percent, now_ms)
             if forced and reason in HELD_BACK and load < candidate.max_jobs:

@@ -28,9 +28,9 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     issued: list[tuple[object, ...]] = []
     issue, execute_all = Connection._issue, Connection.execute_all
 
-    def note(self, command, *rest, **options):
+    def note(self, op, command, *rest, **options):
         issued.append(command)
-        return issue(self, command, *rest, **options)
+        return issue(self, op, command, *rest, **options)
 
     async def note_all(self, commands):
         issued.extend(commands)

@@ -83,7 +83,7 @@ class Connection:
 
         :raises DependencyDown: (when awaited) Redis did not answer
         """
-        return self._issue(command, read, urgent=urgent)
+        return self._issue(str(command[0]).lower(), command, read, urgent=urgent)
 
     def run_script(
         self,
@@ -103,10 +103,16 @@ class Connection:
         """
         digest = self._scripts.get_digest(name)
         command = ("EVALSHA", digest, len(keys), *keys, *args)
-        return self._issue(command, read, urgent=urgent, patient=patient)
+        return self._issue(name, command, read, urgent=urgent, patient=patient)
 
     def _issue(
-        self, command: Command, read: Callable[[Any], T], *, urgent: bool, patient: bool = False
+        self,
+        op: str,
+        command: Command,
+        read: Callable[[Any], T],
+        *,
+        urgent: bool,
+        patient: bool = False,
     ) -> "asyncio.Future[T]":
         # Asking for the running loop is a system call in Python 3.11, nine times a job.
         loop = self._loop = self._loop or asyncio.get_running_loop()
@@ -116,7 +122,7 @@ class Connection:
             return future
         master = self._route.find_master(command)
         pipeline = self._pipelines.get(master) or self._open_pipeline(master)
-        pipeline.put(Issued(command, future, read, urgent, patient), loop)
+        pipeline.put(Issued(op, command, future, read, urgent, patient), loop)
         return future
 
     async def execute_all(self, commands: Sequence[Command]) -> list[Any]:

@@ -53,8 +53,9 @@ _PASSING_WORDS = re.compile(
 
 
 class Issued(msgspec.Struct, gc=False, eq=False):
-    """A command on its way, who waits for it, and how its reply is read."""
+    """A command on its way, who waits for it, and how its reply is read; `op` is what it does."""
 
+    op: str
     command: Command
     future: "asyncio.Future[Any]"
     read: Callable[[Any], Any]
@@ -177,7 +178,7 @@ class CommandPipeline:
     ) -> None:
         """Take replies; what was lost, or not understood, is sent once more by who can wait."""
         replies = None if begun.exception() else begun.result()
-        if replies is None or any(isinstance(reply, _ONCE_MORE) for reply in replies):
+        if replies is None or [reply for reply in replies if isinstance(reply, _ONCE_MORE)]:
             self._send_and_wait(batch, begun_ms, replies)
         else:
             self._end(batch, replies, begun_ms=begun_ms)
@@ -230,17 +231,18 @@ class CommandPipeline:
     ) -> None:
         """Answer whoever waits, and send what waits by now."""
         self._note(clock.steady_ms() - begun_ms, is_down=is_down)
+        metrics, refusals = self._metrics, self._refusals
         for issued, reply in zip(batch, replies, strict=True):
-            is_error = isinstance(reply, BaseException)
-            op = self._scripts.name(issued.command)
-            self._metrics.count("phase2_redis_op_total", op, "err" if is_error else "ok")
-            if is_error:
+            if isinstance(reply, BaseException):
+                metrics.count("phase2_redis_op_total", issued.op, "err")
                 named = name_error(reply)
                 if isinstance(named, errors.DependencyDown) and not is_down:
-                    self._refusals.note(op, reply)
+                    refusals.note(issued.op, reply)
                 fail(issued.future, named)
                 continue
-            self._refusals.note_done(op)
+            metrics.count("phase2_redis_op_total", issued.op, "ok")
+            if refusals:
+                refusals.note_done(issued.op)
             if not issued.future.done():
                 _answer(issued, reply)
         self._under_way.remove(batch)

@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, cast
 
 from hiredis import pack_command
@@ -13,6 +13,8 @@ from redis.exceptions import ReadOnlyError
 
 from channels_streams.redis.protocol import RedisProtocol, TakeReplies
 
+# hiredis's stub takes a tuple of one for a tuple of any length.
+_pack = cast("Callable[[tuple[Any, ...]], bytes]", pack_command)
 Words = Sequence[Any]
 Replies = asyncio.Future[list[Any]]
 # One Redis, or one master of a cluster, as redis-py knows it.
@@ -109,8 +111,7 @@ class CommandConnection:
     def _exchange(
         self, protocol: RedisProtocol, commands: Sequence[Words], take: TakeReplies | None
     ) -> Replies:
-        # hiredis's stub takes a tuple of one for a tuple of any length.
-        packed = b"".join([pack_command(cast("Any", tuple(words))) for words in commands])
+        packed = b"".join([_pack(tuple(words)) for words in commands])
         read = functools.partial(self._read, commands, take)
         return protocol.exchange(packed, len(commands), take=read)
 

@@ -12,6 +12,8 @@ import redis.asyncio
 from redis import exceptions
 
 _NOT_YET = object()
+# What comes unasked: the end of a connection, and what Redis pushes.
+_OUT_OF_TURN = (exceptions.ConnectionError, hiredis.PushNotification)
 _log = logging.getLogger("channels_streams")
 
 # Called with the replies of a batch, in the very turn of the loop in which they came.
@@ -93,19 +95,25 @@ class RedisProtocol(asyncio.Protocol):
             return
         self._heard_at = self._loop.time()
         self._reader.feed(data)
+        gets, under_way = self._reader.gets, self._under_way
         try:
-            while (reply := self._reader.gets()) is not _NOT_YET:
-                if isinstance(reply, exceptions.ConnectionError):
-                    self._lose(reply)
-                    return
-                if isinstance(reply, hiredis.PushNotification):
+            while (reply := gets()) is not _NOT_YET:
+                if isinstance(reply, _OUT_OF_TURN):
+                    if isinstance(reply, exceptions.ConnectionError):
+                        self._lose(reply)
+                        return
                     continue
-                if not self._under_way:
+                if not under_way:
                     # Whose replies those before were, nobody can say any more.
                     _log.warning("redis sent a reply without a request: the connection is dropped")
                     self._lose(exceptions.InvalidResponse("a reply without a request"))
                     return
-                self._take(reply)
+                self.replies += 1
+                batch = under_way[0]
+                batch.replies.append(reply)
+                if len(batch.replies) == batch.replies_due:
+                    under_way.popleft()
+                    _finish(batch)
         except exceptions.InvalidResponse as broken:
             self._lose(broken)
 
@@ -113,14 +121,6 @@ class RedisProtocol(asyncio.Protocol):
         # redis-py waits for this when it closes.
         self._before.connection_lost(exc)
         self._lose(exceptions.ConnectionError("the connection was lost before the replies came"))
-
-    def _take(self, reply: Any) -> None:
-        self.replies += 1
-        batch = self._under_way[0]
-        batch.replies.append(reply)
-        if len(batch.replies) == batch.replies_due:
-            self._under_way.popleft()
-            _finish(batch)
 
     def _look(self) -> None:
         """Give the connection up when nothing came for as long as a reply may take."""
