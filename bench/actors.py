@@ -28,6 +28,7 @@ class Load:
         self.timelines: dict[tuple[str, int], Timeline] = {}
         self.frames_in = 0
         self.errors: list[str] = []
+        self.turned_away = 0
 
     def note_assigned(self, session_id: str, index: int) -> None:
         timeline = self.timelines.get((session_id, index))
@@ -42,6 +43,7 @@ class Node:
         self._load = load
         self._slots = slots
         self.stubborn = False
+        self.refused = False
         self.held = 0
         self.node_id = ""
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -57,6 +59,7 @@ class Node:
 
     def refuse(self, number: int) -> None:
         """Say of a job nobody knows that a model of this node is not available."""
+        self.refused = True
         self._client.transport.write(frames.refuse(number, self.node_id))
 
     def leave(self) -> None:
@@ -80,6 +83,9 @@ class Node:
         elif message.type == "node_status":
             if not self.ready.done():
                 self.ready.set_result(None)
+        elif message.type == "error" and self.refused and message.code == "NO_SUCH_JOB":
+            # What it said is true: there was no such job.
+            self._load.turned_away += 1
         elif message.type == "error":
             self._load.errors.append(bytes(payload).decode())
 

@@ -44,7 +44,7 @@ def print_table(rows: Sequence[Row]) -> str:
     """Return the rows as a table in Markdown."""
     lines = ["| What | Figures | Bound | Verdict |", "|---|---|---|---|"]
     for row in rows:
-        figures = ", ".join(f"{name} {_shorten(value)}" for name, value in row.figures.items())
+        figures = ", ".join(f"{name} {shorten(value)}" for name, value in row.figures.items())
         note = f" ({row.note})" if row.note else ""
         verdict = "" if row.met is None else "kept" if row.met else "**missed**"
         lines.append(
@@ -53,6 +53,6 @@ def print_table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _shorten(value: float) -> str:
+def shorten(value: float) -> str:
     """Return three significant digits, thousands whole."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

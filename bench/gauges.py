@@ -1,11 +1,15 @@
 """What a load measures: CPU and memory of processes, and latencies."""
 
+import http.client
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.actors import Timeline
 from bench.figures import percentile
+
+_COMMANDS = "scheduler_phase2_redis_op_total{"
+_ANSWERS_WITHIN_S = 30
 
 
 class Gauge:
@@ -49,8 +53,46 @@ def read_memory_kb(pids: Sequence[int]) -> float:
 
 
 def _read_memory_kb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return float(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+    return _find_kb(Path(f"/proc/{pid}/status"), "VmRSS")
+
+
+def read_own_memory_kb(pids: Sequence[int]) -> float:
+    """Return the memory of processes where what several share is divided among them (PSS)."""
+    return sum(_find_kb(Path(f"/proc/{pid}/smaps_rollup"), "Pss:") for pid in pids)
+
+
+def _find_kb(file: Path, name: str) -> float:
+    lines = file.read_text().splitlines()
+    return float(next(line for line in lines if line.startswith(name)).split()[1])
+
+
+def read_commands(addresses: Sequence[str]) -> float:
+    """Return how many commands servers have sent to Redis, by their own /metrics.
+
+    What a script does inside Redis is none; what the channel layer and the writer of the history
+    send is not in there.
+    """
+    return sum(count_commands(_ask_metrics(address)) for address in addresses)
+
+
+def count_commands(text: str) -> float:
+    """Return the sum over all commands in a text of Prometheus."""
+    return sum(
+        float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(_COMMANDS)
+    )
+
+
+def _ask_metrics(address: str) -> str:
+    connection = http.client.HTTPConnection(address, timeout=_ANSWERS_WITHIN_S)
+    try:
+        connection.request("GET", "/metrics")
+        response = connection.getresponse()
+        text = response.read().decode()
+    finally:
+        connection.close()
+    if response.status != http.HTTPStatus.OK:
+        raise RuntimeError(f"/metrics answered {response.status}")
+    return text
 
 
 def describe_latency(timelines: list[Timeline]) -> dict[str, float]:

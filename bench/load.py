@@ -14,12 +14,19 @@ import time
 import uvloop
 
 from bench.actors import READY_WITHIN_S, Load, Node, Speaker, Timeline
-from bench.gauges import Gauge, describe_cpu, describe_latency, read_memory_kb
+from bench.gauges import (
+    Gauge,
+    describe_cpu,
+    describe_latency,
+    read_commands,
+    read_memory_kb,
+)
 
 _AT_ONCE = 50
 _STORM_NODES = 20
 _STORM_BATCH = 50
 _QUIET_S = 0.3
+_LIVED_ON = ("server", "redis")
 
 
 class Bench:
@@ -50,6 +57,7 @@ class Bench:
             **measured,
             "errors": len(self._load.errors),
             "first_error": self._load.errors[0] if self._load.errors else "",
+            "turned_away": self._load.turned_away,
         }
 
     async def one_at_a_time(self) -> dict[str, object]:
@@ -66,20 +74,33 @@ class Bench:
         for speaker in self._speakers:
             speaker.answered.clear()
         frames_before = self._load.frames_in
-        gauge = Gauge(self._pids)
+        gauge, each = Gauge(self._pids), Gauge({str(pid): [pid] for pid in self._pids["server"]})
         await asyncio.sleep(self._options.seconds)
-        used = gauge.read()
+        used, used_by = gauge.read(), each.read()
         timelines = [t for speaker in self._speakers for t in speaker.answered]
+        counted = await self._count_commands() if self._options.commands else {}
         for speaker in self._speakers:
             speaker.stop()
         jobs = len(timelines)
         return {
             "jobs": jobs,
+            **counted,
+            "least_server_share": min(used_by[str(pid)] for pid in self._pids["server"])
+            / used["server"],
             "cycles_per_s": jobs / used["elapsed_s"],
             "frames_in_per_job": (self._load.frames_in - frames_before) / max(jobs, 1),
             **describe_cpu(used, jobs),
             **describe_latency(timelines),
         }
+
+    async def _count_commands(self) -> dict[str, float]:
+        """Count the commands of as many seconds more, apart from the others: to ask costs CPU."""
+        before = await asyncio.to_thread(read_commands, self._options.address)
+        already = sum(len(speaker.answered) for speaker in self._speakers)
+        await asyncio.sleep(self._options.seconds)
+        sent = await asyncio.to_thread(read_commands, self._options.address) - before
+        jobs = sum(len(speaker.answered) for speaker in self._speakers) - already
+        return {"commands_per_job": sent / max(jobs, 1)}
 
     async def half_full(self) -> dict[str, object]:
         """One at a time, then again while half of the nodes hold all they can."""
@@ -161,16 +182,26 @@ class Bench:
         }
 
     async def heartbeats(self) -> dict[str, object]:
-        """Nodes that only live: one heartbeat each every `beat_s`, spread evenly."""
-        began = time.perf_counter()
-        await self._join(nodes=self._options.nodes, speakers=0)
-        joined_s = time.perf_counter() - began
-        windows = [await self._beat() for _ in range(self._options.windows)]
+        """Nodes that only live: one heartbeat each every `beat_s`, spread evenly.
+
+        In turns with windows in which they say nothing: what is used then is no heartbeat's.
+        """
+        joined_s = await self._join(nodes=self._options.nodes, speakers=0)
+        windows = []
+        for _ in range(self._options.windows):
+            silent = await self._keep_silent()
+            windows.append(silent | await self._beat())
         return {
             "nodes": len(self._nodes),
             "joins_per_s": len(self._nodes) / joined_s,
             "windows": windows,
         }
+
+    async def _keep_silent(self) -> dict[str, float]:
+        gauge = Gauge(self._pids)
+        await asyncio.sleep(self._options.seconds / 2)
+        used = gauge.read()
+        return {f"{name}_silent_cpu": used[name] / used["elapsed_s"] for name in _LIVED_ON}
 
     async def _beat(self) -> dict[str, float]:
         loop = asyncio.get_running_loop()
@@ -207,7 +238,9 @@ class Bench:
             **describe_latency(timelines),
         }
 
-    async def _join(self, *, nodes: int, speakers: int) -> None:
+    async def _join(self, *, nodes: int, speakers: int) -> float:
+        """Let all of them join, and the nodes be tried; return how long the joining took."""
+        began = time.perf_counter()
         addresses = [address.rpartition(":") for address in self._options.address]
         homes = [(host, int(port)) for host, _, port in addresses]
         elsewhere = [*homes[1:], homes[0]] if self._options.apart else homes
@@ -226,11 +259,13 @@ class Bench:
         for start in range(0, len(everyone), _AT_ONCE):
             group = everyone[start : start + _AT_ONCE]
             await asyncio.gather(*(one.join(*home) for one, home in group))
+        joined_s = time.perf_counter() - began
         if self._options.mode != "idle":
             for speaker in self._speakers:
                 speaker.prepare()
         if nodes:
             await self._let_it_be_tried()
+        return joined_s
 
     async def _let_it_be_tried(self) -> None:
         """Wait until nothing comes any more: a fleet that just joined is probed, once a node."""
@@ -255,6 +290,7 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument(
         "--apart", action="store_true", help="nodes at the first instance, speakers at the second"
     )
+    parser.add_argument("--commands", action="store_true", help="count those of a job, by /metrics")
     parser.add_argument("--events", type=int, default=10_000, help="of a storm")
     parser.add_argument("--windows", type=int, default=5, help="of idle sockets or heartbeats")
     parser.add_argument("--nodes", type=int, default=100)
@@ -263,7 +299,7 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2_000)
     parser.add_argument("--warm-jobs", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--warm-s", type=float, default=1.0)
+    parser.add_argument("--warm-s", type=float, default=0.6)
     parser.add_argument("--beat-s", type=float, default=15.0)
     parser.add_argument("--speech-bytes", type=int, default=0, help="base64 bytes in a result")
     return parser.parse_args()

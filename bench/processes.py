@@ -18,6 +18,7 @@ from scripts.redis_cluster import EmbeddedCluster
 ROOT = Path(__file__).parent.parent
 _STARTED_WITHIN_S = 60.0
 _LOAD_WITHIN_S = 180.0
+_READY = "Lingua is ready on "
 NO_SETTINGS: Mapping[str, str] = {}
 
 
@@ -34,12 +35,7 @@ class Target:
 
     def list_writers(self) -> list[int]:
         """Return the processes that the servers keep beside themselves: the history's writers."""
-        return [
-            int(child)
-            for pid in self.pids
-            for task in Path(f"/proc/{pid}/task").iterdir()
-            for child in (task / "children").read_text().split()
-        ]
+        return [child for pid in self.pids for child in _list_children(pid)]
 
     def load(self, mode: str, **options: object) -> dict[str, Any]:
         """Run the load generator of utterances once, as `load_with` does."""
@@ -112,13 +108,14 @@ def start_target(
     redis: EmbeddedRedis | EmbeddedCluster,
     directory: Path,
     instances: int = 1,
+    workers: int = 1,
     settings: Mapping[str, str] = NO_SETTINGS,
     root: Path = ROOT,
 ) -> Iterator[Target]:
     """Start ``daphne``, ``uvicorn`` or a floor and yield it once its port is open.
 
     ``floor-of-two`` sends the two frames of a job alone, without the steps a speaker is shown;
-    `root` is the checkout to run.
+    `root` is the checkout to run; several `workers` share a port, and their parent is not counted.
 
     :raises RuntimeError: it ended, or its port stayed closed; the message ends with what it said
     """
@@ -129,13 +126,15 @@ def start_target(
     with contextlib.ExitStack() as stack:
         started = [
             stack.enter_context(
-                _start_server(name, {**addresses, **settings}, directory / str(number), root)
+                _start_server(
+                    name, {**addresses, **settings}, directory / str(number), root, workers
+                )
             )
             for number in range(instances)
         ]
         yield Target(
             name=name,
-            pids=[process.pid for process, _ in started],
+            pids=[pid for pids, _ in started for pid in pids],
             ports=[port for _, port in started],
             redis_pids=[master.pid for master in masters],
         )
@@ -143,14 +142,15 @@ def start_target(
 
 @contextlib.contextmanager
 def _start_server(
-    name: str, settings: Mapping[str, str], directory: Path, root: Path
-) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    name: str, settings: Mapping[str, str], directory: Path, root: Path, workers: int
+) -> Iterator[tuple[list[int], int]]:
     port = find_free_port()
     if name in {"floor", "floor-of-two"}:
         command = [sys.executable, "-m", "bench.floor", "--redis-url", settings["REDIS_URL"]]
         command += ["--steps", "1" if name == "floor" else "0"]
     else:
         command = [sys.executable, "manage.py", "serve", "--server", name]
+        command += ["--workers", str(workers)] if workers > 1 else []
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / f"{name}.log"
     with log.open("w") as output:
@@ -175,8 +175,8 @@ def _start_server(
             text=True,
         )
         try:
-            _await_port(port, process, log)
-            yield process, port
+            _await_port(port, process, log, says=_READY if workers > 1 else "")
+            yield _list_children(process.pid) if workers > 1 else [process.pid], port
         finally:
             process.terminate()
             try:
@@ -186,12 +186,21 @@ def _start_server(
                 process.wait()
 
 
-def _await_port(port: int, process: "subprocess.Popen[str]", log: Path) -> None:
+def _list_children(pid: int) -> list[int]:
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+
+
+def _await_port(port: int, process: "subprocess.Popen[str]", log: Path, *, says: str) -> None:
+    """Wait until the port is open; where several share it, until all do and their parent `says`."""
     give_up_at = time.monotonic() + _STARTED_WITHIN_S
     while time.monotonic() < give_up_at and process.poll() is None:
         with socket.socket() as probe:
             probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if says in log.read_text() and probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
     raise RuntimeError(f"the server did not start:\n{log.read_text()[-2000:]}")

@@ -17,6 +17,8 @@ import msgspec
 from bench.capacity import print_costs, print_example
 from bench.figures import Row, print_table
 from bench.processes import ROOT
+from bench.quietness import describe
+from bench.second_round import print_second_round
 from bench.simulation.tables import print_policies
 from bench.simulation.tally import Figures
 from bench.soak import Look, is_flat, judge, print_looks
@@ -45,10 +47,11 @@ def print_run(document: Document) -> str:
     machine, load = document["machine"], document["load_average"]
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     busy = f"{load['before']:.1f} before and {load['after']:.1f} after"
+    quiet = f" {describe(document['others'])}" if "others" in document else ""
     return (
         f"Commit `{document['commit']}`, {document['when'][:10]}; {machine['cores']} cores of "
         f"{machine['processor']}, {machine['system']}, Python {machine['python']}, {packages}. "
-        f"The run took {document['took_s']} s; load average {busy}."
+        f"The run took {document['took_s']} s; load average {busy}.{quiet}"
     )
 
 
@@ -102,6 +105,7 @@ def render(results: Mapping[str, Document]) -> dict[str, str]:
     rows = _list_rows(latest)
     policies = [msgspec.convert(one, Figures) for one in simulated.get("policies", [])]
     makers: dict[str, Callable[[], str]] = {
+        "second-round": lambda: print_second_round(results),
         "run": lambda: print_run(latest),
         "table": lambda: print_table(rows),
         "missed": lambda: print_missed(rows),

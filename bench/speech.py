@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import speech_words
+from bench import quietness, speech_words
 from bench.figures import Row, median_of, print_table
 from bench.machine import describe_run
 from bench.processes import ROOT, Target, end_in_order, start_redis, start_target
@@ -174,7 +174,8 @@ def main() -> None:
     parser.add_argument("--apart", type=int, default=100, help="speakers over two instances")
     parser.add_argument("--words", type=int, default=1, help="runs of the reference node; 0: none")
     options = parser.parse_args()
-    before, began = describe_run(), time.perf_counter()
+    before, others = describe_run(), {"before": quietness.measure_before()}
+    began, then = time.perf_counter(), quietness.look()
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         rows = measure_relay(directory, runs=options.runs, speakers=options.speakers)
@@ -182,16 +183,19 @@ def main() -> None:
         rows = measure_microphone(directory, runs=options.runs) + rows
     rows += measure_words(runs=options.words) if options.words else []
     rows += list_elsewhere()
+    others["during"] = quietness.share_of_others(then, quietness.look())
     busy = {"before": before.pop("load_average"), "after": os.getloadavg()[0]}
     document = {
         **before,
         "took_s": round(time.perf_counter() - began),
         "runs": options.runs,
         "load_average": busy,
+        "others": others,
         "rows": [dataclasses.asdict(row) for row in rows],
     }
     _RESULTS.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     print(print_table(rows))
+    print(quietness.describe(others))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,23 @@ from collections.abc import Sequence
 
 from bench.figures import Row
 
+SERVER_RATIO = 1.8
+REDIS_RATIO = 3.0
+COMMANDS = 6
+# What the server does every second is counted too: a hundredth of a command a job.
+COMMANDS_READ = COMMANDS + 0.05
+BEAT_SERVER_US = 150.0
+BEAT_REDIS_US = 60.0
+SLOW_RATIO = 1.5
+STORM_RATIO = 1.2
+SECOND_INSTANCE = 1.05
+CHUNK_US = 40.0
+CHUNKS_CORE_PERCENT = 60.0
+GROWTH_KB = 10.0
+WORKER_SHARE = 0.2
+PEER_RATIO = 0.8
+PEER_RUNS = 3
+REST_MB = 100.0
 CHOICE_P99_US = 100
 CHOICE_SPREAD = 1.2
 RESERVE_P99_US = 1_000

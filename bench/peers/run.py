@@ -2,7 +2,8 @@
 
 None of these does what Lingua does for a job: each hands it to whichever worker asks first, or is
 next. The table says what is missing. The latency of ours is measured before and after each of
-them: a machine that others use too is now quick, now slow.
+them: a machine that others use too is now quick, now slow. Of each run ours ÷ the best peer's is
+kept, of the last three; `--ratios 3` makes such runs with the two fastest peers alone.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Any
 from bench.figures import Row, median_of, print_table
 from bench.machine import describe_run
 from bench.peers.arguments import URL_FILE
+from bench.peers.ratios import Ratio, add_ratios, find_fastest
 from bench.processes import ROOT, Target, end_in_order, start_redis, start_target
 
 _ENVIRONMENTS = ROOT / "var" / "peers"
@@ -35,6 +37,9 @@ class Plan:
     runs: int = 5
     jobs: int = 200
     seconds: float = 2.0
+
+
+_SHORT = Plan(runs=2, seconds=0.5)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -198,6 +203,42 @@ def _try(peer: Peer, plan: Plan, directory: Path) -> Row:
         return _row(peer.name, {}, f"not measured: {' '.join(str(error).split())}")
 
 
+def _measure_all(peers: Sequence[Peer], plan: Plan) -> list[Row]:
+    """Measure ours and peers in turns; return ours first."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        with (
+            start_redis(directory / "lingua", append_only=False) as redis,
+            start_target("uvicorn", redis=redis, directory=directory / "server") as target,
+        ):
+            ours, rows = _measure_between(target, plan, peers, directory)
+    fastest = min((row.figures["p50_ms"] for row in rows if row.figures), default=float("inf"))
+    first = _row(
+        "Lingua (uvicorn)",
+        ours,
+        "whole cycles with results: choice, slot, order, retry elsewhere",
+        bound="p50 below every peer's",
+        met=ours["p50_ms"] < fastest,
+    )
+    return [first, *rows]
+
+
+def _add_short_runs(document: dict[str, Any], count: int) -> dict[str, Any]:
+    """Return the results with the ratios of so many runs beside the two fastest peers."""
+    fastest = find_fastest(document.get("rows", []), count=2)
+    peers = [peer for peer in _PEERS if peer.name in fastest]
+    ratios = []
+    for _ in range(count):
+        rows = _measure_all(peers, _SHORT)
+        ratios.append(Ratio.read(rows, describe_run()))
+        print(f"… {ratios[-1]}", flush=True)
+    return add_ratios(document, ratios)
+
+
+def _write(document: dict[str, Any]) -> None:
+    _RESULTS.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
 def main() -> None:
     """Measure every peer that can be installed, print the table, write the figures."""
     end_in_order()
@@ -205,32 +246,26 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=Plan.runs, help="runs a median is taken of")
     parser.add_argument("--quick", action="store_true", help="one short run of each, not kept")
     parser.add_argument("--only", nargs="+", metavar="PEER", help="these peers, not kept")
+    parser.add_argument("--ratios", type=int, metavar="N", help="N short runs, their ratios kept")
     options = parser.parse_args()
     plan = Plan(runs=1, jobs=100, seconds=1) if options.quick else Plan(runs=options.runs)
     chosen = [peer for peer in _PEERS if not options.only or peer.name in options.only]
     _ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        with (
-            start_redis(directory / "lingua", append_only=False) as redis,
-            start_target("uvicorn", redis=redis, directory=directory / "server") as target,
-        ):
-            ours, rows = _measure_between(target, plan, chosen, directory)
-    fastest = min((row.figures["p50_ms"] for row in rows if row.figures), default=float("inf"))
-    rows.insert(
-        0,
-        _row(
-            "Lingua (uvicorn)",
-            ours,
-            "whole cycles with results: choice, slot, order, retry elsewhere",
-            bound="p50 below every peer's",
-            met=ours["p50_ms"] < fastest,
-        ),
-    )
+    before = dict(json.loads(_RESULTS.read_text())) if _RESULTS.exists() else {}
+    if options.ratios:
+        _write(_add_short_runs(before, options.ratios))
+        return
+    rows = _measure_all(chosen, plan)
     print(print_table(rows))
     if not options.quick and not options.only:
-        document = {**describe_run(), "rows": [dataclasses.asdict(row) for row in rows]}
-        _RESULTS.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        run = describe_run()
+        document = {
+            **run,
+            "rows": [dataclasses.asdict(row) for row in rows],
+            "ratios": before.get("ratios", []),
+        }
+        was_measured = any(row.figures for row in rows[1:])
+        _write(add_ratios(document, [Ratio.read(rows, run)] if was_measured else []))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,3 +116,27 @@ def test_there_is_an_example_of_every_message(union):
     built = [build(kind) for kind in list_members(union)]
     assert [type(message) for message in built] == list_members(union)
     assert all(read_tag(kind) for kind in list_members(union))
+
+
+_DOCUMENT: dict[str, Any] = {
+    "commit": "abc123",
+    "when": "2026-01-01T00:00:00Z",
+    "machine": {"cores": 2, "processor": "p", "system": "s", "python": "3", "packages": {}},
+    "load_average": {"before": 0.1, "after": 0.2},
+    "took_s": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ({"others": {"before": 0.01, "during": 0.01}}, "The machine was quiet"),
+        (
+            {"others": {"before": 0.01, "during": 0.3}},
+            "**The machine was not quiet: others used 30%",
+        ),
+        ({}, "0.2 after."),
+    ],
+)
+def test_the_page_says_whether_the_machine_was_quiet(others: dict[str, Any], told: str):
+    assert told in report.print_run({**_DOCUMENT, **others})
