@@ -247,7 +247,7 @@ async def _compose(
             *pools.loops,
             *network.loops,
             *access.loops,
-            *build_history(configuration.history, metrics),
+            *build_history(configuration, metrics),
             *http_api.loops,
             *build_mirrors(
                 infrastructure,

@@ -8,6 +8,8 @@ without the parts around it.
 import dataclasses
 from pathlib import Path
 
+from lingua.composition.redis_configuration import RedisConfiguration
+from operators.db.history_table import TableConfiguration
 from operators.db.login_provider import LoginProvider
 from scheduling.access.access import AccessLimits
 from scheduling.model.limits import JobLimits, NodeLimits, PlacementRules, RoomLimits
@@ -16,23 +18,6 @@ from scheduling.model.standing import StandingRules
 from scheduling.placement.pool_config import PoolRules
 from sessions_app.session_limits import SessionLimits
 from sockets.outbound import OutboundLimits
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RedisConfiguration:
-    """Where Redis is, how long it may take, and what the keys begin with.
-
-    With `payload_keys` what was said is sealed there: by the first, and opened by any of them.
-    """
-
-    url: str
-    cluster_urls: tuple[str, ...]
-    sentinel_urls: tuple[str, ...]
-    timeout_s: float
-    connect_timeout_s: float
-    overdue_s: float
-    key_prefix: str
-    payload_keys: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +182,7 @@ class HistoryConfiguration:
     most_waiting: int
     log_level: str
     root: Path
+    database: TableConfiguration
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

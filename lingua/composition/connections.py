@@ -1,6 +1,6 @@
 """The way to Redis, opened as the configuration says."""
 
-from lingua.composition.configuration import RedisConfiguration
+from lingua.composition.redis_configuration import RedisConfiguration
 from scheduling.model.metrics import Metrics
 from scheduling.store.redis.clients import open_client
 from scheduling.store.redis.connection import Connection

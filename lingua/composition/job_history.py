@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import sys
 from collections.abc import Sequence
 
-from lingua.composition.configuration import HistoryConfiguration
+from lingua.composition.configuration import Configuration
 from lingua.composition.process_messages import note_told
+from lingua.composition.writer_configuration import WriterConfiguration, write_configuration
 from lingua.serving.supervisor import Loop
 from scheduling.model.metrics import Metrics
 
@@ -23,12 +25,23 @@ main()
 """
 
 
-def build_history(configuration: HistoryConfiguration, metrics: Metrics) -> list[Loop]:
+def build_history(configuration: Configuration, metrics: Metrics) -> list[Loop]:
     """Return the loops of the history; none where none is kept."""
-    if not configuration.days:
+    history, core = configuration.history, configuration.core
+    if not history.days:
         return []
-    command = (sys.executable, "-c", _PROGRAM, str(configuration.root))
-    return [HistoryProcess(command=command, metrics=metrics)]
+    told = WriterConfiguration(
+        # What was said is in no history: who writes it needs no keys to it.
+        redis=dataclasses.replace(configuration.redis, payload_keys=()),
+        timer_shards=core.timer_shards,
+        record_ms=core.jobs.retention_ms,
+        database=history.database,
+        days=history.days,
+        most_waiting=history.most_waiting,
+        log_level=history.log_level,
+    )
+    command = (sys.executable, "-c", _PROGRAM, str(history.root))
+    return [HistoryProcess(command=command, told=write_configuration(told), metrics=metrics)]
 
 
 class HistoryProcess:
@@ -41,8 +54,9 @@ class HistoryProcess:
     name = "job history"
     interval_s = 1.0
 
-    def __init__(self, *, command: Sequence[str], metrics: Metrics) -> None:
+    def __init__(self, *, command: Sequence[str], told: bytes, metrics: Metrics) -> None:
         self._command = command
+        self._told = told
         self._metrics = metrics
 
     async def run_once(self) -> int:
@@ -55,6 +69,7 @@ class HistoryProcess:
             *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
         try:
+            await self._tell(process)
             noted = await self._listen(process)
             # Who tells nothing more has ended, or is about to: to kill it now would be a race for
             # its exit code.
@@ -69,6 +84,14 @@ class HistoryProcess:
             raise RuntimeError(f"the writer of the history cannot start: it ended with {code}")
         _logger.warning("the writer of the history ended with %s and is started again", code)
         return noted
+
+    async def _tell(self, process: asyncio.subprocess.Process) -> None:
+        if process.stdin is None:
+            raise RuntimeError("the writer of the history has no input")
+        process.stdin.write(self._told)
+        # Whoever has ended reads nothing; its exit code says why.
+        with contextlib.suppress(ConnectionError):
+            await process.stdin.drain()
 
     async def _listen(self, process: asyncio.subprocess.Process) -> int:
         noted = 0

@@ -16,12 +16,13 @@ from lingua.composition.configuration import (
     NetworkConfiguration,
     NodeConfiguration,
     PoolConfiguration,
-    RedisConfiguration,
     SessionConfiguration,
     UnavailableServiceConfiguration,
     WatchConfiguration,
 )
+from lingua.composition.redis_configuration import RedisConfiguration
 from lingua.settings import clients, payloads, pools, rooms
+from operators.db.history_table import describe_database
 from operators.db.login_provider import LoginProvider
 from scheduling.access.access import AccessLimits
 from scheduling.access.wrong_credentials import WrongCredentialLimits
@@ -72,6 +73,7 @@ def read_configuration() -> Configuration:
             most_waiting=settings.LINGUA_HISTORY_MAX_WAITING,
             log_level=settings.LINGUA_LOG_LEVEL,
             root=settings.BASE_DIR,
+            database=describe_database(settings.DATABASES["default"]),
         ),
         watch=WatchConfiguration(
             wait_warn_ms=settings.LINGUA_LOCK_WAIT_WARN_MS,

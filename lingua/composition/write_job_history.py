@@ -1,6 +1,6 @@
 """The program that writes the history of jobs, beside the process that serves them.
 
-It starts without Django's apps, in half the time and memory: it writes plain SQL.
+It starts without Django and without the settings: whoever starts it says what it goes by.
 """
 
 import asyncio
@@ -8,15 +8,14 @@ import datetime as dt
 import logging
 import signal
 import sys
-import warnings
 
 import uvloop
 
-from lingua.composition.configuration import Configuration
 from lingua.composition.connections import open_connection
 from lingua.composition.process_messages import ForwardingHandler, ForwardingMetrics
-from lingua.composition.settings_reader import read_configuration
+from lingua.composition.writer_configuration import WriterConfiguration, parse_configuration
 from lingua.serving.supervisor import Loop, Supervisor
+from operators.db.history_table import HistoryTable
 from operators.db.job_history import HistoryPurge, HistoryWriter
 from scheduling.model.metrics import Metrics
 from scheduling.store.job_history import HistoryStore
@@ -29,38 +28,46 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.captureWarnings(True)  # noqa: FBT003 - the standard library's
-    # Apps are never ready here, and no query comes from one.
-    warnings.filterwarnings("ignore", "Accessing the database during app init", RuntimeWarning)
-    configuration = read_configuration()
+    configuration = parse_configuration(sys.stdin.buffer.readline())
     metrics = ForwardingMetrics(sys.stdout.buffer)
     logging.root.addHandler(ForwardingHandler(metrics))
-    logging.root.setLevel(configuration.history.log_level)
+    logging.root.setLevel(configuration.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_write(configuration, metrics))
 
 
-async def _write(configuration: Configuration, metrics: ForwardingMetrics) -> None:
+async def _write(configuration: WriterConfiguration, metrics: ForwardingMetrics) -> None:
     connection = open_connection(configuration.redis, metrics=Metrics())
-    supervisor = Supervisor(loops=_build_loops(configuration, connection, metrics))
+    table = HistoryTable(configuration.database)
+    supervisor = Supervisor(loops=_build_loops(configuration, connection, table, metrics))
     supervisor.start()
     await _await_end_of_input()
     await supervisor.stop()
     await connection.close()
+    table.close()
 
 
 def _build_loops(
-    configuration: Configuration, connection: Connection, metrics: Metrics
+    configuration: WriterConfiguration,
+    connection: Connection,
+    table: HistoryTable,
+    metrics: Metrics,
 ) -> list[Loop]:
-    shards, record_ms = configuration.core.timer_shards, configuration.core.jobs.retention_ms
-    keys = Keys(configuration.redis.key_prefix)
-    writer = HistoryWriter(
-        store=HistoryStore(connection, keys=keys, shards=shards, record_ms=record_ms),
-        metrics=metrics,
-        shards=shards,
-        record_ms=record_ms,
-        most_kept=configuration.history.most_waiting,
+    store = HistoryStore(
+        connection,
+        keys=Keys(configuration.redis.key_prefix),
+        shards=configuration.timer_shards,
+        record_ms=configuration.record_ms,
     )
-    return [writer, HistoryPurge(keep=dt.timedelta(days=configuration.history.days))]
+    writer = HistoryWriter(
+        store=store,
+        table=table,
+        metrics=metrics,
+        shards=configuration.timer_shards,
+        record_ms=configuration.record_ms,
+        most_kept=configuration.most_waiting,
+    )
+    return [writer, HistoryPurge(table=table, keep=dt.timedelta(days=configuration.days))]
 
 
 async def _await_end_of_input() -> None:

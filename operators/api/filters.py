@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db.models import Model, QuerySet
 
-from operators.db import datetimes
+from operators.api import given_moments
 
 _Row = TypeVar("_Row", bound=Model)
 
@@ -24,7 +24,7 @@ def read_filters(asked: Mapping[str, str], *, exact: Iterable[str], moment: str)
         raise BadFilter("A text has no null in it.")
     for name, lookup in (("since", f"{moment}__gte"), ("until", f"{moment}__lt")):
         if asked.get(name):
-            chosen[lookup] = datetimes.read(asked[name])
+            chosen[lookup] = given_moments.read(asked[name])
             if chosen[lookup] is None:
                 raise BadFilter(f"{name} is no moment such as 2026-01-31T12:00:00Z")
     return chosen

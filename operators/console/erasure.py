@@ -3,7 +3,7 @@
 import msgspec
 
 from operators.console.dead_letters import DeadLetterService
-from operators.db.job_rows import delete_of_sessions, delete_of_tenant
+from operators.db.erased_rows import delete_of_sessions, delete_of_tenant
 from operators.db.threads import read_database
 from operators.db.token_models import ApiToken
 from scheduling.jobs.erasing import Erased, Erasure

@@ -1,11 +1,9 @@
-"""Moments as the database has them, from the one clock of this process, and as people give them.
+"""Moments as the database has them, from the one clock of this process.
 
 Time has two ends here, the years 1 and 9999: what lies beyond them is no moment.
 """
 
 import datetime as dt
-
-from django.utils.dateparse import parse_datetime
 
 from scheduling.model import clock
 
@@ -24,19 +22,6 @@ def from_ms(moment_ms: int) -> dt.datetime:
 def to_ms(moment: dt.datetime | None) -> int:
     """Return milliseconds since the Unix epoch; 0 for no moment."""
     return 0 if moment is None else round(moment.timestamp() * 1000)
-
-
-def read(text: str) -> dt.datetime | None:
-    """Return a moment in UTC; one without a time zone is UTC; None for what is none."""
-    try:
-        moment = parse_datetime(text)
-        if moment is None:
-            return None
-        if moment.tzinfo is None:
-            return moment.replace(tzinfo=dt.UTC)
-        return moment.astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def add(moment: dt.datetime, span: dt.timedelta) -> dt.datetime:

@@ -7,11 +7,9 @@ import asyncio
 import datetime as dt
 import logging
 
-from django.db import DatabaseError
-
 from operators.db import datetimes
-from operators.db.job_rows import Row, ask_database, delete_older, make_row, write_rows
-from operators.db.threads import read_database
+from operators.db.history_table import HistoryAway, HistoryTable
+from operators.db.job_rows import Row, make_row
 from scheduling.model import clock
 from scheduling.model.metrics import Metrics
 from scheduling.store.job_history import Fields, HistoryStore
@@ -39,6 +37,7 @@ class HistoryWriter:
         self,
         *,
         store: HistoryStore,
+        table: HistoryTable,
         metrics: Metrics,
         shards: int,
         record_ms: int,
@@ -46,6 +45,7 @@ class HistoryWriter:
         interval_s: float = 1.0,
     ) -> None:
         self._store = store
+        self._table = table
         self._metrics = metrics
         self._per_shard = max(_BATCH // shards, 1)
         self._keep_every_ms = record_ms // 4
@@ -100,8 +100,8 @@ class HistoryWriter:
     async def _write(self, rows: list[Row]) -> bool:
         begun_ms = clock.steady_ms()
         try:
-            await read_database(lambda: write_rows(rows))
-        except DatabaseError as error:
+            await asyncio.to_thread(self._table.write_rows, rows)
+        except HistoryAway as error:
             if not self._is_down:
                 logger.warning("the history is not written until the database is back: %s", error)
             self._is_down = True
@@ -113,8 +113,8 @@ class HistoryWriter:
 
     async def _is_back(self) -> bool:
         try:
-            await read_database(ask_database)
-        except DatabaseError:
+            await asyncio.to_thread(self._table.ask)
+        except HistoryAway:
             return False
         logger.info("the database is back; the history is written again")
         self._is_down = False
@@ -135,19 +135,21 @@ class HistoryPurge:
     name = "history purge"
     interval_s = 600.0
 
-    def __init__(self, *, keep: dt.timedelta) -> None:
+    def __init__(self, *, table: HistoryTable, keep: dt.timedelta) -> None:
+        self._table = table
         self._keep = keep
 
     async def run_once(self) -> int:
         """Delete what is too old; return how many rows that were."""
         deleted = 0
         try:
-            while part := await read_database(self._delete_some):
+            while part := await asyncio.to_thread(self._delete_some):
                 deleted += part
                 await asyncio.sleep(0)
-        except DatabaseError as error:
+        except HistoryAway as error:
             logger.warning("the history is not purged: %s", error)
         return deleted
 
     def _delete_some(self) -> int:
-        return delete_older(before=datetimes.now() - self._keep, most=_DELETE_AT_ONCE)
+        before = datetimes.now() - self._keep
+        return self._table.delete_older(before=before, most=_DELETE_AT_ONCE)

@@ -1,13 +1,12 @@
-"""Rows of the history: made of what Redis knew of a job, written many at a time.
+"""Rows of the history, made of what Redis knew of a job.
 
-Plain SQL on purpose: what writes the history starts without Django's models.
+Nothing of Django on purpose: what writes the history starts without it.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
-from django.db import connection, transaction
 
 from operators.db import datetimes
 
@@ -24,19 +23,6 @@ COLUMNS = (
     *("attempts", "utterance_index", "src_lang", "tgt_lang", "trace_id"),
     *("duration_ms", "record", "created_at", "ended_at"),
 )
-_PLACES = ", ".join(["%s"] * len(COLUMNS))
-_INSERT = (
-    f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({_PLACES}) "  # noqa: S608 - all names are ours
-    "ON CONFLICT (job_id) DO NOTHING"
-)
-_DELETE_OLDEST = (
-    f"DELETE FROM {TABLE} WHERE job_id IN "  # noqa: S608 - all names are ours
-    f"(SELECT job_id FROM {TABLE} WHERE ended_at < %s ORDER BY ended_at LIMIT %s)"
-)
-
-
-_DELETE_SESSION = f"DELETE FROM {TABLE} WHERE session_id = %s"  # noqa: S608 - all names are ours
-_DELETE_TENANT = f"DELETE FROM {TABLE} WHERE tenant_id = %s"  # noqa: S608 - all names are ours
 
 
 class _Languages(msgspec.Struct, gc=False):
@@ -76,56 +62,3 @@ def make_row(fields: Mapping[str, str]) -> Row:
         _encode(fields).decode(),
     )
     return values, datetimes.from_ms(created_ms), datetimes.from_ms(ended_ms)
-
-
-def write_rows(rows: Sequence[Row]) -> None:
-    """Write rows in one transaction; a job that has its row keeps it.
-
-    :raises DatabaseError: none of them is written
-    """
-    adapt = connection.ops.adapt_datetimefield_value
-    adapted = [(*values, adapt(created), adapt(ended)) for values, created, ended in rows]
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany(_INSERT, adapted)
-
-
-def ask_database() -> None:
-    """Return when the database has the history.
-
-    :raises DatabaseError: it does not answer
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT 1 FROM {TABLE} LIMIT 1")  # noqa: S608 - the name is ours
-
-
-def delete_of_sessions(session_ids: Sequence[str]) -> int:
-    """Delete the rows of some sessions; return how many there were.
-
-    :raises DatabaseError: not all of them are deleted
-    """
-    deleted = 0
-    with connection.cursor() as cursor:
-        for session_id in session_ids:
-            cursor.execute(_DELETE_SESSION, [session_id])
-            deleted += int(cursor.rowcount)
-    return deleted
-
-
-def delete_of_tenant(tenant_id: str) -> int:
-    """Delete the rows of a tenant; return how many there were.
-
-    :raises DatabaseError: none of them is deleted
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_DELETE_TENANT, [tenant_id])
-        return int(cursor.rowcount)
-
-
-def delete_older(*, before: dt.datetime, most: int) -> int:
-    """Delete up to `most` of the jobs that ended before a moment; return how many that were.
-
-    :raises DatabaseError: none of them is deleted
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_DELETE_OLDEST, [connection.ops.adapt_datetimefield_value(before), most])
-        return int(cursor.rowcount)

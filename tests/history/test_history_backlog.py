@@ -5,8 +5,10 @@ import asyncio
 import pytest
 import redis
 import redis.asyncio
+from django.db import connection as database
 
 from lingua.settings.embedded_redis import EmbeddedRedis
+from operators.db.history_table import HistoryTable, describe_database
 from operators.db.job_history import HistoryWriter
 from operators.db.job_models import EndedJob
 from scheduling.model.metrics import Metrics
@@ -55,6 +57,7 @@ async def write_all(url: str) -> int:
     )
     writer = HistoryWriter(
         store=HistoryStore(connection, keys=_KEYS, shards=_SHARDS, record_ms=_RECORD_MS),
+        table=HistoryTable(describe_database(database.settings_dict)),
         metrics=Metrics(),
         shards=_SHARDS,
         record_ms=_RECORD_MS,

@@ -12,12 +12,14 @@ from urllib.parse import urlencode
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 
 from operators.db import datetimes
+from operators.db.history_table import HistoryTable, describe_database
 from operators.db.job_history import HistoryPurge
 from operators.db.job_models import EndedJob
-from operators.db.job_rows import COLUMNS, TABLE, make_row, write_rows
+from operators.db.job_rows import COLUMNS, TABLE, Row, make_row
 from tests.history.conftest import History
 from tests.history.test_job_history import await_history, work
 from tests.instances.servers import Cluster
@@ -50,6 +52,16 @@ def record(number: int, **changes: str) -> dict[str, str]:
     } | changes
 
 
+def open_table() -> HistoryTable:
+    return HistoryTable(describe_database(connection.settings_dict))
+
+
+def write_rows(rows: list[Row]) -> None:
+    table = open_table()
+    table.write_rows(rows)
+    table.close()
+
+
 def log_in(role: str) -> Client:
     user = User.objects.create_user(username=f"a-{role}", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
@@ -58,7 +70,7 @@ def log_in(role: str) -> Client:
     return client
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_row_is_written_once_and_stays_as_it_is() -> None:
     write_rows([make_row(record(1)), make_row(record(2))])
     write_rows([make_row(record(1, ended_as="FAILED", reason="LATE")), make_row(record(3))])
@@ -85,7 +97,7 @@ def test_half_a_record_makes_no_row(missing: str) -> None:
         make_row(fields)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
@@ -131,7 +143,7 @@ def test_the_old_leave_the_history_and_the_young_stay() -> None:
         moments = {"created_at_ms": str(ended_ms - 1), "ended_at_ms": str(ended_ms)}
         write_rows([make_row(record(number, **moments))])
 
-    assert asyncio.run(HistoryPurge(keep=dt.timedelta(days=30)).run_once()) == 1
+    assert asyncio.run(HistoryPurge(table=open_table(), keep=dt.timedelta(days=30)).run_once()) == 1
     assert [job.utterance_index for job in EndedJob.objects.all()] == [2]
     told = StringIO()
     call_command("purge-history", days=28, stdout=told)

@@ -125,7 +125,8 @@ async def test_without_a_history_there_is_no_writer(cluster: Cluster) -> None:
 
 async def test_a_writer_that_cannot_start_is_told_of() -> None:
     metrics = Metrics()
-    process = HistoryProcess(command=(sys.executable, "-c", "raise SystemExit(7)"), metrics=metrics)
+    command = (sys.executable, "-c", "raise SystemExit(7)")
+    process = HistoryProcess(command=command, told=b"{}\n", metrics=metrics)
 
     with pytest.raises(RuntimeError, match="it ended with 7"):
         await process.run_once()

@@ -8,7 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from operators.db import datetimes, tokens
+from operators.api import given_moments
+from operators.db import tokens
 from operators.db.token_models import NodeToken
 
 BEYOND = [
@@ -27,14 +28,14 @@ BEYOND = [
 @pytest.mark.req("ED11", "O2")
 @pytest.mark.parametrize("text", BEYOND)
 def test_what_is_no_moment_is_none(text: str) -> None:
-    assert datetimes.read(text) is None
+    assert given_moments.read(text) is None
 
 
 @pytest.mark.parametrize(
     "text", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "0001-01-01T23:59:00+23:59"]
 )
 def test_the_ends_of_time_are_moments(text: str) -> None:
-    moment = datetimes.read(text)
+    moment = given_moments.read(text)
 
     assert moment is not None
     assert moment.tzinfo is dt.UTC

@@ -89,6 +89,7 @@ LOCKS = {
     "lingua_node/http_client.py": "threads share the connections; nothing is awaited under it",
     "lingua_node/translator.py": "a node's own program takes one text at a time",
     "nodes/http_nodes.py": "one node that moves here twice at once",
+    "operators/db/history_table.py": "one transaction at a time, where no job is served",
     "scheduling/pools/leader.py": "one pass of the leader at a time",
     "scheduling/pools/follower.py": "one reading of the pools at a time",
 }

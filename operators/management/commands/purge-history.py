@@ -4,10 +4,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError
+from django.db import connection
 
 from operators.db import datetimes
+from operators.db.history_table import HistoryAway, HistoryTable, describe_database
 from operators.db.installation import get_installation
-from operators.db.job_rows import delete_older
 from operators.management.numbers import parse_span
 
 _AT_ONCE = 500
@@ -32,6 +33,12 @@ class Command(BaseCommand):
         except ValueError as error:
             raise CommandError(f"--days: {error}") from error
         deleted = 0
-        while part := delete_older(before=before, most=_AT_ONCE):
-            deleted += part
+        table = HistoryTable(describe_database(connection.settings_dict))
+        try:
+            while part := table.delete_older(before=before, most=_AT_ONCE):
+                deleted += part
+        except HistoryAway as error:
+            raise CommandError(f"after {deleted} jobs: {error}") from error
+        finally:
+            table.close()
         self.stdout.write(f"{deleted} jobs removed that ended before {before:%Y-%m-%d %H:%M} UTC")
