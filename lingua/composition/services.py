@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from lingua.composition.configuration import CoreConfiguration, HookConfiguration
+from lingua.composition.configuration import CoreConfiguration
+from lingua.composition.placement import Placement, build_placement
 from lingua.composition.rooms import RoomParts, build_rooms
 from lingua.composition.stores import Infrastructure
 from nodes.job_frames import encode_assignment
@@ -11,7 +12,6 @@ from scheduling.fleet.node_control import NodeControl
 from scheduling.fleet.registry import Registry
 from scheduling.jobs.accepted_jobs import AcceptedJobs
 from scheduling.jobs.attempts import Attempts
-from scheduling.jobs.deadlines import Deadlines
 from scheduling.jobs.declines import Declines
 from scheduling.jobs.dispatch import Dispatcher
 from scheduling.jobs.explaining import Explainer
@@ -28,21 +28,15 @@ from scheduling.jobs.settlement import Settlement
 from scheduling.jobs.standings import Standings
 from scheduling.jobs.streaming import StreamingJobs
 from scheduling.jobs.tenants import Tenants
-from scheduling.jobs.waiting_line import WaitingLine
 from scheduling.jobs.watchdog import Watchdog
 from scheduling.model.delivery import Delivery
-from scheduling.placement.chooser import Chooser
-from scheduling.placement.last_chances import LastChances
 from scheduling.placement.lines import Lines
-from scheduling.placement.session_memory import SessionMemory
 from scheduling.placement.snapshot import Fleet
-from scheduling.placement.wait_queue import WaitQueue
 from scheduling.store.hooks import HookStore
 from scheduling.store.sessions import SessionStore
 from scheduling.store.stores import Stores
 
 _OVERDUE_EVERY_S = 1.0
-_NEWS_UNDER_WAY_MS = 5_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,85 +77,9 @@ def build_services(
     infrastructure: Infrastructure, configuration: CoreConfiguration, *, stores: Stores
 ) -> Services:
     """Build the core over its stores; starts nothing."""
-    fleet, delivery = Fleet(require_gpu=configuration.require_gpu), Delivery()
-    tenants = Tenants(fleet=fleet, store=stores.tenants)
-    standings = Standings(
-        stores=stores,
-        fleet=fleet,
-        metrics=infrastructure.metrics,
-        quarantine_ms=configuration.standing.most_quarantine_ms,
-    )
-    settlement = Settlement(
-        stores=stores,
-        fleet=fleet,
-        delivery=delivery,
-        tenants=tenants,
-        standings=standings,
-        deadlines=Deadlines(margin_ms=configuration.jobs.deadline_margin_ms),
-    )
-    chooser = Chooser(
-        fleet=fleet,
-        rules=configuration.placement,
-        memory=SessionMemory(),
-        rng=infrastructure.rng,
-    )
-    reservation = Reservation(
-        stores=stores,
-        fleet=fleet,
-        delivery=delivery,
-        chooser=chooser,
-        standings=standings,
-        limits=configuration.jobs,
-        last_chances=LastChances(
-            fleet=fleet,
-            margin_ms=configuration.jobs.deadline_margin_ms,
-            rng=infrastructure.rng,
-        ),
-        encode_assignment=encode_assignment,
-    )
-    waiting = WaitQueue(
-        most=configuration.jobs.waiting_max,
-        priority=tenants.priority,
-        patience_ms=configuration.jobs.pending_timeout_ms,
-    )
-    lines = Lines(news_last_ms=configuration.jobs.pending_timeout_ms + _NEWS_UNDER_WAY_MS)
-    outlook = Outlook(
-        fleet=fleet,
-        waiting=waiting,
-        lines=lines,
-        retry_after_ms=configuration.jobs.pending_timeout_ms // 2,
-    )
-    notices = QueueNotices(waiting=waiting, outlook=outlook, delivery=delivery)
-    dispatcher = infrastructure.make_dispatcher(
-        stores=stores,
-        fleet=fleet,
-        chooser=chooser,
-        reservation=reservation,
-        settlement=settlement,
-        tenants=tenants,
-        waiting=waiting,
-        line=WaitingLine(
-            fleet=fleet,
-            chooser=chooser,
-            reservation=reservation,
-            tenants=tenants,
-            waiting=waiting,
-            outlook=outlook,
-            notices=notices,
-        ),
-        metrics=infrastructure.metrics,
-    )
-    retries = Retries(
-        stores=stores,
-        fleet=fleet,
-        delivery=delivery,
-        settlement=settlement,
-        dispatcher=dispatcher,
-        standings=standings,
-        tenants=tenants,
-        send_cancel=configuration.send_cancel,
-        first_look_ms=configuration.jobs.first_look_ms,
-    )
+    placement = build_placement(infrastructure, configuration, stores=stores)
+    fleet, delivery = placement.fleet, placement.delivery
+    retries = _build_retries(configuration, placement, stores=stores)
     departure = NodeDeparture(
         stores=stores,
         fleet=fleet,
@@ -173,11 +91,10 @@ def build_services(
     accepted = AcceptedJobs(kept_ms=configuration.jobs.outcome_ms)
     hooks = _build_hooks(
         infrastructure,
-        configuration.hooks,
+        configuration,
         stores=stores,
-        settlement=settlement,
+        settlement=placement.settlement,
         accepted=accepted,
-        life_ms=configuration.jobs.live_record_ms,
     )
     session_store = SessionStore(
         infrastructure.connection,
@@ -195,48 +112,41 @@ def build_services(
         metrics=infrastructure.metrics,
         seal=infrastructure.seal,
     )
-    streaming = StreamingJobs(
-        stores=stores,
-        dispatcher=dispatcher,
-        retries=retries,
-        limits=configuration.jobs,
-        encode_assignment=encode_assignment,
-        metrics=infrastructure.metrics,
-        deadlines=settlement.deadlines,
-    )
     return Services(
         configuration=configuration,
         stores=stores,
         sessions=session_store,
         fleet=fleet,
         delivery=delivery,
-        tenants=tenants,
-        settlement=settlement,
-        standings=standings,
-        reservation=reservation,
-        dispatcher=dispatcher,
+        tenants=placement.tenants,
+        settlement=placement.settlement,
+        standings=placement.standings,
+        reservation=placement.reservation,
+        dispatcher=placement.dispatcher,
+        lines=placement.lines,
+        outlook=placement.outlook,
+        notices=placement.notices,
         retries=retries,
-        hedging=Hedging(
-            stores=stores,
-            fleet=fleet,
-            chooser=chooser,
-            reservation=reservation,
-            retries=retries,
-            waiting=dispatcher.waiting,
-            tenants=tenants,
-            limits=configuration.jobs,
-            share=configuration.hedge_share,
-            metrics=infrastructure.metrics,
+        hedging=_build_hedging(
+            infrastructure, configuration, placement, stores=stores, retries=retries
         ),
         declines=Declines(
             stores=stores,
-            standings=standings,
+            standings=placement.standings,
             retries=retries,
-            dispatcher=dispatcher,
+            dispatcher=placement.dispatcher,
             first_look_ms=configuration.jobs.first_look_ms,
             metrics=infrastructure.metrics,
         ),
-        streaming=streaming,
+        streaming=StreamingJobs(
+            stores=stores,
+            dispatcher=placement.dispatcher,
+            retries=retries,
+            limits=configuration.jobs,
+            encode_assignment=encode_assignment,
+            metrics=infrastructure.metrics,
+            deadlines=placement.settlement.deadlines,
+        ),
         attempts=Attempts(
             stores=stores,
             fleet=fleet,
@@ -280,12 +190,9 @@ def build_services(
             hooks=hooks,
             interval_s=configuration.timer_tick_s,
             look_again_ms=configuration.jobs.look_again_ms,
-            outlook=outlook,
+            outlook=placement.outlook,
             metrics=infrastructure.metrics,
         ),
-        lines=lines,
-        outlook=outlook,
-        notices=notices,
         explainer=Explainer(
             fleet=fleet,
             jobs=stores.jobs,
@@ -297,6 +204,44 @@ def build_services(
         cordons=Cordons(
             instance_id=infrastructure.instance_id, fleet=fleet, node_control=node_control
         ),
+    )
+
+
+def _build_retries(
+    configuration: CoreConfiguration, placement: Placement, *, stores: Stores
+) -> Retries:
+    return Retries(
+        stores=stores,
+        fleet=placement.fleet,
+        delivery=placement.delivery,
+        settlement=placement.settlement,
+        dispatcher=placement.dispatcher,
+        standings=placement.standings,
+        tenants=placement.tenants,
+        send_cancel=configuration.send_cancel,
+        first_look_ms=configuration.jobs.first_look_ms,
+    )
+
+
+def _build_hedging(
+    infrastructure: Infrastructure,
+    configuration: CoreConfiguration,
+    placement: Placement,
+    *,
+    stores: Stores,
+    retries: Retries,
+) -> Hedging:
+    return Hedging(
+        stores=stores,
+        fleet=placement.fleet,
+        chooser=placement.chooser,
+        reservation=placement.reservation,
+        retries=retries,
+        waiting=placement.dispatcher.waiting,
+        tenants=placement.tenants,
+        limits=configuration.jobs,
+        share=configuration.hedge_share,
+        metrics=infrastructure.metrics,
     )
 
 
@@ -312,22 +257,26 @@ def build_sessions(infrastructure: Infrastructure, services: Services) -> Sessio
 
 def _build_hooks(
     infrastructure: Infrastructure,
-    configuration: HookConfiguration,
+    configuration: CoreConfiguration,
     *,
     stores: Stores,
     settlement: Settlement,
     accepted: AcceptedJobs,
-    life_ms: int,
 ) -> Hooks:
+    hooks = configuration.hooks
     return Hooks(
-        hooks=HookStore(infrastructure.connection, keys=infrastructure.keys, life_ms=life_ms),
+        hooks=HookStore(
+            infrastructure.connection,
+            keys=infrastructure.keys,
+            life_ms=configuration.jobs.live_record_ms,
+        ),
         jobs=stores.jobs,
         outcomes=stores.outcomes,
         timer_store=stores.timers,
         settlement=settlement,
         accepted=accepted,
         webhook_client=infrastructure.webhook_client,
-        most_tries=configuration.most_tries,
-        most_each=configuration.most_each,
-        timeout_ms=configuration.timeout_ms,
+        most_tries=hooks.most_tries,
+        most_each=hooks.most_each,
+        timeout_ms=hooks.timeout_ms,
     )
