@@ -21,7 +21,7 @@ from bench.quietness import describe
 from bench.second_round import print_second_round
 from bench.simulation.tables import print_policies
 from bench.simulation.tally import Figures
-from bench.soak import Look, is_flat, judge, print_looks
+from bench.soak import Look, is_bounded, is_flat, judge, print_looks
 
 _RESULTS = ROOT / "bench" / "results"
 _PAGES = (ROOT / "docs" / "performance.md", ROOT / "docs" / "capacity.md")
@@ -68,9 +68,15 @@ def print_memory(document: Document) -> str:
     return (
         f"Commit `{document['commit']}`, {document['when'][:10]}. After the warm-up a thousand "
         f"jobs cost {grew}; {verdict['session_keys_left']} keys of sessions were left at the end, "
-        f"{verdict['endless_keys']} keys have no end: "
-        f"{'flat' if is_flat(verdict) else '**not flat**'}.\n\n{print_looks(looks)}"
+        f"{verdict['endless_keys']} keys have no end: {_tell_growth(looks, verdict)}."
+        f"\n\n{print_looks(looks)}"
     )
+
+
+def _tell_growth(looks: list[Look], verdict: dict[str, float]) -> str:
+    if is_flat(verdict):
+        return "flat"
+    return "bounded: the server rises and falls" if is_bounded(looks) else "**not flat**"
 
 
 def print_missed(rows: list[Row]) -> str:

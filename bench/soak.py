@@ -12,6 +12,7 @@ import dataclasses
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ _SETTLED_WITHIN_S = _RETENTION_S + 60.0
 _LOOK_EVERY_S = 2.0
 _WARM_SHARE = 0.25
 _MOST_GROWTH_KB_PER_1000 = 10.0
+_MANY_JOBS = 1_000_000
 _MOST_IDLE_GROWTH_KB = 4_000.0
 # Sixteen lists of timers and some indexes.
 _MOST_ENDLESS_KEYS = 30
@@ -143,6 +145,18 @@ def is_flat(verdict: dict[str, float]) -> bool:
         and left == 0
         and verdict["endless_keys"] <= _MOST_ENDLESS_KEYS
     )
+
+
+def is_bounded(looks: Sequence[Look]) -> bool:
+    """Say whether what the server takes has an end, though it rises and falls: over a million jobs.
+
+    Then it took less at some moment of the second half than it had in the first quarter.
+    """
+    *rounds, end = looks
+    if end.jobs < _MANY_JOBS:
+        return False
+    most_early = max(look.server_kb for look in rounds if look.jobs <= end.jobs / 4)
+    return min(look.server_kb for look in rounds if look.jobs >= end.jobs / 2) < most_early
 
 
 def print_looks(looks: list[Look]) -> str:

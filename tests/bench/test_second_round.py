@@ -13,6 +13,11 @@ def _document(*rows: tuple[str, dict[str, float]]) -> dict[str, Any]:
     return {"commit": "abc123", "rows": named}
 
 
+LOOKS = [
+    {"jobs": jobs, "server_kb": kb, "redis_kb": 1, "keys": 9}
+    | {"session_keys": 0, "timers": 0, "dead_letters": 0}
+    for jobs, kb in ((0, 100), (250_000, 120), (600_000, 119), (1_000_000, 130), (1_000_000, 130))
+]
 KEPT: dict[str, dict[str, Any]] = {
     "latest": _document(
         ("uvicorn: server CPU per job", {"": 300.0, "ratio": 1.7}),
@@ -55,7 +60,7 @@ KEPT: dict[str, dict[str, Any]] = {
     ),
     "memory": {
         "commit": "abc123",
-        "looks": [{"jobs": 200_000}],
+        "looks": LOOKS,
         "server_kb_per_1000": 9.0,
         "writer_kb_per_1000": 1.0,
         "redis_kb_per_1000": -5.0,
@@ -132,6 +137,15 @@ def test_what_is_over_its_bound_is_missed(
 def test_memory_that_grows_anywhere_is_missed() -> None:
     results = copy.deepcopy(KEPT)
     results["memory"]["writer_kb_per_1000"] = 11.0
+    assert _read(results)["PF8"][3] == "**missed**"
+
+
+def test_a_server_that_grows_is_missed_unless_it_falls_back_over_a_million_jobs() -> None:
+    results = copy.deepcopy(KEPT)
+    results["memory"]["server_kb_per_1000"] = 11.0
+    assert _read(results)["PF8"][3] == "kept"
+
+    results["memory"]["looks"][2]["server_kb"] = 121
     assert _read(results)["PF8"][3] == "**missed**"
 
 

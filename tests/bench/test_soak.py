@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from bench.soak import Look, is_flat, judge, print_looks
+from bench.soak import Look, is_bounded, is_flat, judge, print_looks
 
 FLAT = [
     Look(
@@ -51,6 +51,35 @@ def test_what_is_left_of_jobs_is_not(leak: dict[str, float]) -> None:
 def test_a_server_that_grows_with_the_jobs_is_not(grown: dict[str, float]) -> None:
     last = dataclasses.replace(FLAT[-1], **grown)
     assert not is_flat(judge([*FLAT[:-1], last, END]))
+
+
+@pytest.mark.req("PF8")
+@pytest.mark.parametrize(
+    ("server_kb", "bounded"),
+    [
+        ([100, 120, 125, 130, 119, 131, 131], True),
+        ([100, 120, 125, 130, 135, 140, 145], False),
+        ([100, 120, 120, 120, 120, 120, 120], False),
+    ],
+    ids=["falls back", "only rises", "never falls"],
+)
+def test_memory_that_falls_back_has_an_end(server_kb: list[float], *, bounded: bool) -> None:
+    looks = [
+        dataclasses.replace(FLAT[0], jobs=200_000 * number, server_kb=kb)
+        for number, kb in enumerate(server_kb)
+    ]
+
+    assert is_bounded([*looks, looks[-1]]) is bounded
+
+
+@pytest.mark.req("PF8")
+def test_fewer_than_a_million_jobs_show_no_end() -> None:
+    looks = [
+        dataclasses.replace(FLAT[0], jobs=1_000 * number, server_kb=kb)
+        for number, kb in enumerate([100, 120, 125, 130, 119, 131])
+    ]
+
+    assert not is_bounded([*looks, looks[-1]])
 
 
 def test_looks_are_a_table_of_one_line_each() -> None:
