@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from sockets.outbound import OutboundLimits, Queued
 
 # Close codes of our own: fenced, or not allowed any more.
 _NOT_YOURS = 4000
+# With those that follow exact in any JSON.
+_NUMBER_BITS = 48
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -33,8 +36,9 @@ class PollQueue:
         self.waiting = 0
         self.closed_with: int | None = None
         self.dropped: list[str] = []
-        # The last answer with something in it: it may be lost on its way.
-        self._number = 0
+        # The last answer with something in it: it may be lost on its way. Numbers of one node's
+        # queues, one after the other at several instances, are not alike.
+        self._number = secrets.randbits(_NUMBER_BITS)
         self._last: Sequence[str] = ()
         self._on_closed = on_closed
 
@@ -105,7 +109,7 @@ class PollQueue:
 
     def _look_back(self, had: int | None) -> None:
         last, self._last = self._last, ()
-        if had is not None and had < self._number and self.closed_with is None:
+        if had is not None and had != self._number and self.closed_with is None:
             self._frames.extendleft((text, None) for text in reversed(last))
             self._bytes += sum(len(text) for text in last)
 
