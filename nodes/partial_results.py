@@ -40,6 +40,8 @@ class PartialResults:
                 trace_id=held.trace_id,
                 text=message.text,
                 is_final=message.is_final,
+                attempt=held.attempt,
+                is_hedge=held.is_hedge,
             )
         )
 
@@ -61,6 +63,7 @@ class PartialResults:
                 attempt=held.attempt,
                 committed=message.committed,
                 tail=message.tail,
+                is_hedge=held.is_hedge,
             )
         )
 
@@ -79,6 +82,7 @@ class PartialResults:
                 seq=message.seq,
                 audio=message.audio,
                 tts_format=message.tts_format,
+                is_hedge=held.is_hedge,
             )
         )
 
@@ -99,8 +103,7 @@ class PartialResults:
             self._refuse(connection, message, flaw)
             return None
         self._jobs.begin(connection, message.job_id, held)
-        # Its speaker follows what the first of two nodes says.
-        return None if held.is_hedge else held
+        return held
 
     def _refuse(
         self,

@@ -24,6 +24,7 @@ from scheduling.model.instances import SessionRow
 from scheduling.model.jobs import Request
 from sessions_app import messages, result_frames
 from sessions_app.deadline_timer import DeadlineTimer
+from sessions_app.followed_attempts import FollowedAttempts
 from sessions_app.no_stream import NoStream
 from sessions_app.request_recovery import RequestRecovery
 from sessions_app.request_submission import RequestSubmission
@@ -55,6 +56,7 @@ class Speaker:
     __slots__ = (
         "_acked_at_ms",
         "_acked_seq",
+        "_followed",
         "_is_taking",
         "_silence",
         "_timer",
@@ -105,6 +107,7 @@ class Speaker:
         self.live = live
         self.context = context
         self.acknowledges = acknowledges
+        self._followed = FollowedAttempts()
         self._acked_seq = -1
         self._acked_at_ms = -float("inf")
         self._timer = DeadlineTimer(self._end_silent_utterance)
@@ -140,6 +143,7 @@ class Speaker:
         """Take an event about one of this session's jobs."""
         match event:
             case JobSettled():
+                self._followed.forget(event.job_id)
                 self.live.note_end(event.job_id)
                 self.results.take_outcome(event)
             case StreamFailed():
@@ -172,6 +176,15 @@ class Speaker:
                 self.writer.say(result_frames.tell_progress(event, request=request))
             case JobAccepted():
                 self.writer.say(result_frames.tell_progress(event, request=request))
+            case PartialHeard() | TranslationHeard() | ClauseSpoken():
+                if self._followed.follows(event.job_id, event.attempt, is_hedge=event.is_hedge):
+                    self._show_early(event, request)
+
+    def _show_early(
+        self, event: PartialHeard | TranslationHeard | ClauseSpoken, request: Request | None
+    ) -> None:
+        """Show what the attempt has that is followed, before it is done."""
+        match event:
             case PartialHeard():
                 self.live.note_partial(event.job_id)
                 for message in result_frames.tell_partial(event):

@@ -143,7 +143,10 @@ class JobAccepted(msgspec.Struct, frozen=True, tag="job_accepted"):
 
 
 class PartialHeard(msgspec.Struct, frozen=True, tag="partial_heard"):
-    """To a speaker: what has been recognised so far; outside the order of results."""
+    """To a speaker: what has been recognised so far; outside the order of results.
+
+    Of one that `is_hedge` another attempt is under way; so of those below.
+    """
 
     session_id: str
     job_id: str
@@ -151,6 +154,8 @@ class PartialHeard(msgspec.Struct, frozen=True, tag="partial_heard"):
     trace_id: str
     text: str
     is_final: bool
+    attempt: int = 0
+    is_hedge: bool = False
 
 
 class TranslationHeard(msgspec.Struct, frozen=True, tag="translation_heard"):
@@ -166,6 +171,7 @@ class TranslationHeard(msgspec.Struct, frozen=True, tag="translation_heard"):
     attempt: int
     committed: str
     tail: str
+    is_hedge: bool = False
 
 
 class ClauseSpoken(msgspec.Struct, frozen=True, tag="clause_spoken"):
@@ -179,6 +185,7 @@ class ClauseSpoken(msgspec.Struct, frozen=True, tag="clause_spoken"):
     seq: int
     audio: str
     tts_format: str
+    is_hedge: bool = False
 
 
 class JobQueued(msgspec.Struct, frozen=True, tag="job_queued"):

@@ -53,6 +53,39 @@ async def test_the_first_good_answer_wins_and_the_other_node_stops_and_is_not_bl
         assert not loses.told("error")
 
 
+@pytest.mark.req("SP5")
+@pytest.mark.parametrize("speaks_first", ["first", "second"])
+async def test_of_two_nodes_the_first_that_has_words_before_the_end_is_followed(
+    hedging: Lingua, languages: Pair, speaks_first: str
+) -> None:
+    async with (
+        Speaker.open(hedging.url(SESSION), languages) as speaker,
+        hedged(hedging, languages, speaker) as (first, job, second, again),
+    ):
+        held = {"first": (first, job), "second": (second, again)}
+        node, own = held.pop(speaks_first)
+        ((other, others),) = held.values()
+
+        await node.send(_partial(node, own, "go"))
+        await speaker.next("asr_partial", text="go")
+        await other.send(_partial(other, others, "stop"))
+        await other.send({"type": "nothing_known"})
+        await other.next("error")  # in order: the words before it were taken
+        await node.send(_partial(node, own, "go ahead"))
+
+        shown = await speaker.next("asr_partial", text="go ahead")
+        assert shown["utterance_index"] == 0
+        assert [frame["text"] for frame in speaker.told("asr_partial")] == ["go", "go ahead"]
+        await node.finish(own)
+        await speaker.result(0)
+
+
+def _partial(node: KnownNode, job: Frame, text: str) -> Frame:
+    about = {name: job[name] for name in ("job_id", "attempt_id", "session_id", "utterance_index")}
+    about |= {"node_id": node.node_id, "trace_id": job["trace_id"]}
+    return about | {"type": "asr_partial", "text": text, "is_final": False}
+
+
 async def test_where_the_second_node_goes_the_first_goes_on(
     hedging: Lingua, languages: Pair
 ) -> None:
