@@ -21,7 +21,9 @@ ARGV[13] life of the record without a heartbeat, ms
 ARGV[14] JSON of what the node's frames had wrong, or '' where there was nothing
 ARGV[15] test clock, or ''
 
-Returns  {1, status, before, load, draining, held, now, standing}  status after and before; JSON or ''
+Returns  {1, status, before, load, draining, held, now, standing, shown}
+                                                                  status after and before; JSON or ''; what
+                                                                  `repeat_heartbeat` may be told next, or ''
          {0, 'unknown'}                                            no such node: it must register again
          {0, 'stale_epoch'}                                        a newer socket holds this id
 ]]
@@ -38,6 +40,7 @@ local life_ms, flaws, test_clock = tonumber(ARGV[13]), ARGV[14], ARGV[15]
 --- @include "shared/next_status"
 --- @include "shared/hold_until"
 --- @include "shared/mirror_cap"
+--- @include "shared/show_node"
 local now = now_ms(test_clock)
 local node = redis.call('HMGET', info, 'conn_epoch', 'status', 'health', 'registered_at_ms', 'draining', 'max',
   'held', 'standing', 'usage')
@@ -72,4 +75,7 @@ for _, attempt in ipairs(running > 0 and redis.call('ZRANGE', run, 0, -1) or {})
   end
 end
 local load = mirror_cap(cap, tonumber(node[6]), reserved, running)
-return {1, status, node[2], load, drains, node[7] or '', now, node[8] or ''}
+-- One that is well and holds nothing need not say all of it again.
+local is_well = status == 'ready' and load == 0 and not string.find(health, '0', 1, true)
+local shown = is_well and show_node(epoch, status, drains, node[7], node[8]) or ''
+return {1, status, node[2], load, drains, node[7] or '', now, node[8] or '', shown}

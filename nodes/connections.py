@@ -7,11 +7,13 @@ import msgspec
 
 from nodes import messages
 from nodes.job_frames import CancelJob
+from nodes.last_heartbeats import LastHeartbeat
 from nodes.mistakes import MistakeSender
 from nodes.partial_state import PartialState
 from nodes.session_spelling import SessionSpelling
 from nodes.speech_relay import SpeechRelay
 from nodes.spelling import NodeSpelling
+from scheduling.fleet.registry import MOST_BEYOND_SLOTS
 from scheduling.model import clock, ids
 from scheduling.model.errors import ConnectionFenced
 from scheduling.model.events import (
@@ -27,6 +29,7 @@ from scheduling.model.events import (
 )
 from scheduling.model.jobs import JobKind
 from scheduling.model.nodes import Node, NodeStatus
+from scheduling.model.shares import Shares
 from scheduling.model.speeds import UsualTime, Work, measure_work
 from sockets.outbound import FrameQueue
 from sockets.wire import ErrorFrame, encode_text
@@ -38,6 +41,7 @@ _NORMAL = 1000
 _MOST_STOPPED = 1_024
 # What a node says of them a moment later is no mistake.
 _MOST_ANSWERED = 64
+_LOOKS_PER_S = 10.0
 
 
 class Held(msgspec.Struct):
@@ -98,6 +102,9 @@ class NodeConnection:
         # How long the node takes to say that it has a job.
         self.accepting = UsualTime()
         self.reruns: messages.RerunMetrics | None = None
+        # How often Redis is asked for jobs it says it failed and does not have: as many as it may.
+        self.looks = Shares(per_s=_LOOKS_PER_S, burst=node.max_jobs + MOST_BEYOND_SLOTS)
+        self.last_heartbeat: LastHeartbeat | None = None
         self.flaws_shown_at_ms = -float("inf")
         self.is_flaw_to_show = False
         self._stopped: dict[str, Held] = {}

@@ -58,6 +58,7 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
         self.most_frame_bytes = most_frame_bytes
         self._shares = shares
         self._connection: NodeConnection | None = None
+        self._telling: asyncio.Task[None] | None = None
         # The id that was asked for last; whose it is shows when it is given.
         self._asked_for: str | None = None
 
@@ -67,6 +68,9 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
 
     async def answer(self, message: messages.FromNode) -> None:
         await self.keep_pace()
+        if self._telling is not None:
+            # What is known of the node changes with one message after the other.
+            await asyncio.wait([self._telling])
         connection = self._connection
         match message:
             case messages.RegisterNode():
@@ -86,11 +90,23 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
             case _ if connection is None or message.node_id != connection.node_id:
                 self._refuse(message)
             case messages.NodeHeartbeat():
-                await self._service.record_heartbeat(connection, message)
+                changed = functools.partial(self._tell_whole, connection, message)
+                if not self._service.repeat_heartbeat(connection, message, on_changed=changed):
+                    await self._service.record_heartbeat(connection, message)
             case messages.RequestPairingCode():
                 self.reply(await self._service.draw_pairing_code(connection, peer=self.peer))
             case _:
                 await self._hear_of_job(connection, message)
+
+    def _tell_whole(self, connection: NodeConnection, message: messages.NodeHeartbeat) -> None:
+        """A heartbeat that was taken for one that changes nothing is told in full."""
+        connection.last_heartbeat = None
+        telling = self._guard(self._service.record_heartbeat(connection, message))
+        self._telling = asyncio.create_task(telling, name="a heartbeat told in full")
+        self._telling.add_done_callback(self._note_told)
+
+    def _note_told(self, _: object) -> None:
+        self._telling = None
 
     async def _hear_of_job(self, connection: NodeConnection, message: messages.AboutJob) -> None:
         match message:
@@ -166,5 +182,8 @@ class NodeConsumer(MessageConsumer[messages.FromNode, messages.ToNode | ErrorFra
             await self._jobs.fail_unreadable(connection, unreadable, *failed)
 
     async def disconnected(self, code: int) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.wait([self._telling])
         if self._connection is not None:
             await self._service.disconnect(self._connection, code=code)

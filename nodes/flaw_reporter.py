@@ -15,6 +15,7 @@ from scheduling.model import clock
 from scheduling.model.errors import NoSuchJob, Refusal, StaleAttempt
 from scheduling.model.metrics import Metrics
 from scheduling.model.nodes import Flaws, Node
+from scheduling.model.shares import Shares
 from sockets.reader import Flaw, ReadMessage, Unreadable, name_kind
 from sockets.wire import ErrorFrame
 
@@ -24,6 +25,8 @@ _UNKNOWN = "unknown"
 _SHOWN_EVERY_MS = 1_000
 _MOST_TOLD = 5
 _LONGEST_WORDS = 500
+# Lines a second, and at once, that the frames of one node fill the log with.
+_LINES_PER_S, _MOST_LINES = 2.0, 20
 
 
 class FlawReporter:
@@ -35,6 +38,7 @@ class FlawReporter:
     def __init__(self, *, metrics: Metrics, show: Callable[[Node], None]) -> None:
         self._metrics = metrics
         self._show = show
+        self._lines = Shares(per_s=_LINES_PER_S, burst=_MOST_LINES)
 
     def note_mended(self, connection: NodeConnection | None, reading: ReadMessage[Any]) -> None:
         """Note a frame that was taken although it was not as declared."""
@@ -158,10 +162,12 @@ class FlawReporter:
         told = _say(flaws)
         if node:
             said["node_id"] = node.node_id
-        logger.warning(
-            "a frame of a node was not as declared",
-            extra={"kind": kind or _UNKNOWN, "outcome": outcome, "told": told, **said},
-        )
+        # All are counted above; what a node says thousands of times is not told as often.
+        if not self._lines.take(node.node_id if node else ""):
+            logger.warning(
+                "a frame of a node was not as declared",
+                extra={"kind": kind or _UNKNOWN, "outcome": outcome, "told": told, **said},
+            )
         if connection is not None:
             before = connection.node.flaws
             count = {outcome: getattr(before, outcome) + 1}

@@ -156,7 +156,7 @@ class NodeJobService:
     async def _take_or_log(self, connection: NodeConnection, message: messages.JobResult) -> None:
         held = connection.held.get(message.job_id)
         if held is None:
-            is_stray = not await self._had(connection, message.job_id)
+            is_stray = not await self._had(connection, message)
         else:
             is_stray = held.attempt != message.attempt_id
         if is_stray:
@@ -172,13 +172,17 @@ class NodeJobService:
                 },
             )
 
-    async def _had(self, connection: NodeConnection, job_id: str) -> bool:
+    async def _had(self, connection: NodeConnection, message: messages.JobResult) -> bool:
         """Say whether a job that the node does not have now was ever its own, on any connection.
 
-        One read, before anything is tried: a node may say what it likes of jobs it never had.
+        One read, before anything is tried: a node may say what it likes of jobs it never had. Nor
+        is Redis asked for more failures than it can have had: a timer ends what is not looked for.
         """
+        job_id = message.job_id
         if connection.had(job_id):
             return True
+        if not message.success and connection.looks.take(""):
+            return False
         session_id = ids.find_session_id(job_id)
         return session_id is not None and await self._attempts.was_given(
             session_id=session_id, job_id=job_id, node_id=connection.node_id

@@ -1,6 +1,9 @@
 """What happens when a node registers, lives, and goes (N1 to N17)."""
 
 import functools
+from collections.abc import Callable
+
+import msgspec
 
 from nodes import messages
 from nodes.asr_metrics import AsrMetrics
@@ -8,16 +11,19 @@ from nodes.connections import Held, NodeConnection
 from nodes.credentials import NodeCredentials
 from nodes.flaw_reporter import FlawReporter
 from nodes.job_service import NodeJobService
+from nodes.last_heartbeats import LastHeartbeat
 from nodes.lifecycle import describe, is_healthy, read_usage
 from nodes.mistakes import MistakeSender
 from nodes.spelling import NodeSpelling, list_unreadable
 from scheduling.access.pairing import Pairing
 from scheduling.fleet.registry import MOST_BEYOND_SLOTS, Attempt, Registry
+from scheduling.fleet.unchanged_heartbeats import UnchangedHeartbeat, UnchangedHeartbeats
 from scheduling.jobs.node_departure import Parting
 from scheduling.model import clock, errors, ids
 from scheduling.model.delivery import Delivery
 from scheduling.model.events import JobCancelled, NodeFenced, NodeStatusChanged
 from scheduling.model.languages import UnreadableLanguage
+from scheduling.model.nodes import Node, NodeDescription, Usage
 from sockets.outbound import FrameQueue
 from sockets.reader import Flaw, name_kind
 from sockets.socket_auth import Peer
@@ -34,6 +40,7 @@ class NodeService:
         self,
         *,
         registry: Registry,
+        unchanged_heartbeats: UnchangedHeartbeats,
         delivery: Delivery,
         jobs: NodeJobService,
         credentials: NodeCredentials,
@@ -47,6 +54,7 @@ class NodeService:
         self._flaws = flaws
         self._pairing = pairing
         self._registry = registry
+        self._unchanged_heartbeats = unchanged_heartbeats
         self._asr_metrics = asr_metrics
         self._credentials = credentials
         self._delivery = delivery
@@ -71,6 +79,8 @@ class NodeService:
             lives elsewhere under another token or belongs to another credential
         """
         self._check(message)
+        if before is not None:
+            before.last_heartbeat = None
         # Before the id: a socket that takes another one lets go of the older.
         siblings = await self._credentials.list_node_ids(peer)
         node_id = await self._credentials.bind_node_id(peer, wanted=message.node_id)
@@ -153,6 +163,44 @@ class NodeService:
         drawn = await self._pairing.draw(connection.node_id, sender=peer.sender)
         return messages.PairingCodeDrawn(code=drawn.code, expires_in_ms=drawn.expires_in_ms)
 
+    def repeat_heartbeat(
+        self,
+        connection: NodeConnection,
+        message: messages.NodeHeartbeat,
+        *,
+        on_changed: Callable[[], None],
+    ) -> bool:
+        """Take a heartbeat that changes nothing but, at most, figures; False: record it whole.
+
+        `on_changed` is called where it turns out to have to be recorded whole.
+        """
+        beat, node = connection.last_heartbeat, connection.node
+        if (
+            beat is None
+            or connection.held
+            or message.running_attempts
+            or not beat.covers(message, flaws=node.flaws, now_ms=clock.steady_ms())
+        ):
+            return False
+        usage = None
+        if message.resource_usage != beat.message.resource_usage:
+            usage = read_usage(message.resource_usage)
+            if not self._is_healthy(node, usage):
+                return False
+            node = connection.node = msgspec.structs.replace(node, usage=usage)
+            beat = connection.last_heartbeat = msgspec.structs.replace(beat, message=message)
+
+        def is_wanted() -> bool:
+            held_by = self._delivery.local.find_node(node.node_id)
+            return connection.last_heartbeat is beat and held_by is connection
+
+        self._unchanged_heartbeats.put(
+            UnchangedHeartbeat(
+                node=node, shown=beat.shown, usage=usage, is_wanted=is_wanted, on_changed=on_changed
+            )
+        )
+        return True
+
     async def record_heartbeat(
         self, connection: NodeConnection, message: messages.NodeHeartbeat
     ) -> None:
@@ -161,14 +209,10 @@ class NodeService:
         :raises ConnectionFenced: a newer connection has this node's id
         """
         before = connection.node
+        connection.last_heartbeat = None
         usage = read_usage(message.resource_usage)
         description = describe(message, before=before.description)
-        healthy = is_healthy(
-            description=description,
-            usage=usage,
-            status=before.status,
-            require_gpu=self._require_gpu,
-        )
+        healthy = self._is_healthy(before, usage, description)
         record = functools.partial(
             self._registry.record_heartbeat,
             node=before,
@@ -179,14 +223,15 @@ class NodeService:
             running=self._read_running(connection, message),
         )
         try:
-            connection.node = await record()
+            heard = await record()
         except errors.NodeForgotten:
             await self._registry.restore(
                 node=before,
                 resume_token=connection.resume_token,
                 attempts=connection.list_attempts(),
             )
-            connection.node = await record()
+            heard = await record()
+        connection.node = heard.node
         if message.language_capabilities is not None:
             if message.language_capabilities != connection.spelling.declared:
                 connection.spelling = NodeSpelling(message.language_capabilities)
@@ -203,6 +248,24 @@ class NodeService:
                     timestamp=clock.now_ms() // 1000,
                 )
             )
+
+        if heard.shown:
+            connection.last_heartbeat = LastHeartbeat(
+                message=message,
+                flaws=heard.node.flaws,
+                shown=heard.shown,
+                at_ms=clock.steady_ms(),
+            )
+
+    def _is_healthy(
+        self, node: Node, usage: Usage, description: NodeDescription | None = None
+    ) -> bool:
+        return is_healthy(
+            description=description or node.description,
+            usage=usage,
+            status=node.status,
+            require_gpu=self._require_gpu,
+        )
 
     def _read_running(
         self, connection: NodeConnection, message: messages.NodeHeartbeat

@@ -125,6 +125,7 @@ def build_node_service(
     """Build what registers nodes, over whatever they come."""
     return NodeService(
         registry=services.registry,
+        unchanged_heartbeats=services.unchanged_heartbeats,
         delivery=services.delivery,
         jobs=jobs,
         credentials=NodeCredentials(access=access.access, limits=access.limits),

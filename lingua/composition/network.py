@@ -194,6 +194,7 @@ def _build_network(
                 outlook=services.outlook,
             ),
             fleet_watch,
+            services.unchanged_heartbeats,
             _build_reconciler(
                 infrastructure, services, interval_s=configuration.reconcile_interval_s
             ),

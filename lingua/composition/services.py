@@ -10,6 +10,7 @@ from nodes.job_frames import encode_assignment
 from scheduling.fleet.cordons import Cordons
 from scheduling.fleet.node_control import NodeControl
 from scheduling.fleet.registry import Registry
+from scheduling.fleet.unchanged_heartbeats import UnchangedHeartbeats
 from scheduling.jobs.accepted_jobs import AcceptedJobs
 from scheduling.jobs.attempts import Attempts
 from scheduling.jobs.declines import Declines
@@ -60,6 +61,7 @@ class Services:
     attempts: Attempts
     departure: NodeDeparture
     registry: Registry
+    unchanged_heartbeats: UnchangedHeartbeats
     hooks: Hooks
     accepted: AcceptedJobs
     job_recovery: JobRecovery
@@ -164,6 +166,7 @@ def build_services(
             limits=configuration.nodes,
             standing_rules=configuration.standing,
         ),
+        unchanged_heartbeats=UnchangedHeartbeats(nodes=stores.nodes, fleet=fleet),
         hooks=hooks,
         accepted=accepted,
         job_recovery=JobRecovery(

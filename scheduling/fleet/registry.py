@@ -38,6 +38,13 @@ class Registration(msgspec.Struct, frozen=True):
     was_taken: bool
 
 
+class Heard(msgspec.Struct, frozen=True):
+    """A node after a heartbeat; `shown` is what an unchanged one is told with, ``""`` for none."""
+
+    node: Node
+    shown: str
+
+
 class Registry:
     """Registers nodes, takes their heartbeats, and lets them go."""
 
@@ -242,7 +249,7 @@ class Registry:
         healthy: bool,
         draining: bool | None,
         running: Sequence[Attempt] | None,
-    ) -> Node:
+    ) -> Heard:
         """Take a heartbeat on the connection `node` was registered on; return it as it is now.
 
         :raises ConnectionFenced: a newer connection has this node's id
@@ -282,7 +289,7 @@ class Registry:
         # Not before: its first job must not come before the word that it is ready.
         self._fleet.put(now)
         self._fleet.loads.record(node.node_id, recorded.load)
-        return now
+        return Heard(node=now, shown=recorded.shown)
 
     def show_flaws(self, node: Node) -> None:
         """Let lists of nodes, everywhere, show what a connection's frames had wrong so far."""

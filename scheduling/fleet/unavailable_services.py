@@ -85,7 +85,9 @@ class UnavailableServices:
 
     def put(self, unavailable: UnavailableService) -> None:
         """Queue one event; a full queue drops it, and the next failure says the same."""
-        if len(self._queue) >= self._most:
+        if self._is_known_to_be_limited(unavailable.node_id):
+            self._count_limited(unavailable.node_id)
+        elif len(self._queue) >= self._most:
             self._metrics.count("model_na_dropped_total")
         else:
             self._queue.append(unavailable)
@@ -99,8 +101,7 @@ class UnavailableServices:
     async def _handle(self, unavailable: UnavailableService) -> bool:
         try:
             if await self._is_limited(unavailable.node_id):
-                self._metrics.count("model_na_rate_limited_total")
-                self._count("rate_limited_node", "node_id", unavailable.node_id)
+                self._count_limited(unavailable.node_id)
                 return False
             await self._store.mark(node_id=unavailable.node_id, service_id=unavailable.service_id)
             first = await self._store.is_first(f"{unavailable.service_id}@{unavailable.version}")
@@ -115,15 +116,22 @@ class UnavailableServices:
 
     async def _is_limited(self, node_id: str) -> bool:
         """Say whether a node made too many reports; Redis is asked once for each such while."""
-        limited_ms = self._limited_until_ms.get(node_id, 0) - clock.steady_ms()
-        if limited_ms <= 0:
-            limited_ms = await self._store.count_report(node_id)
-            if limited_ms:
-                now_ms = clock.steady_ms()
-                known = self._limited_until_ms.items()
-                self._limited_until_ms = {other: end for other, end in known if end > now_ms}
-                self._limited_until_ms[node_id] = now_ms + limited_ms
+        if self._is_known_to_be_limited(node_id):
+            return True
+        limited_ms = await self._store.count_report(node_id)
+        if limited_ms:
+            now_ms = clock.steady_ms()
+            known = self._limited_until_ms.items()
+            self._limited_until_ms = {other: end for other, end in known if end > now_ms}
+            self._limited_until_ms[node_id] = now_ms + limited_ms
         return limited_ms > 0
+
+    def _is_known_to_be_limited(self, node_id: str) -> bool:
+        return self._limited_until_ms.get(node_id, 0) > clock.steady_ms()
+
+    def _count_limited(self, node_id: str) -> None:
+        self._metrics.count("model_na_rate_limited_total")
+        self._count("rate_limited_node", "node_id", node_id)
 
     def _count(self, what: str, label: str, value: str) -> None:
         """Count by a value from outside, or, beyond the most that are named, beside it."""

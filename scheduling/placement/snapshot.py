@@ -193,20 +193,22 @@ class Fleet:
         if known is not None and known.conn_epoch > node.conn_epoch:
             return
         before = known.description if known else None
+        is_another = before is not node.description and before != node.description
         candidate = self.views.get(node.node_id)
         if candidate is None:
             candidate = self.views[node.node_id] = CandidateView(node)
         else:
             candidate.take(node)
-        self.absent.drop(node.node_id)
-        if known is None or before != node.description:
+        if known is None:
+            self.absent.drop(node.node_id)
+        if known is None or is_another:
             index = self.snapshot.index
             index = index.replace(node.node_id, before=before, after=node.description)
             self.swap({**self.snapshot.nodes, node.node_id: node}, index)
         else:
             self.snapshot.nodes[node.node_id] = node
         self.loads.learn(node.node_id, candidate.load)
-        if before != node.description or (known and known.conn_epoch != node.conn_epoch):
+        if is_another or (known and known.conn_epoch != node.conn_epoch):
             for tell in self.listeners.described:
                 tell(node)
 

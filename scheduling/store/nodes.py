@@ -35,7 +35,10 @@ class Registered(msgspec.Struct, frozen=True):
 
 
 class HeartbeatRecorded(msgspec.Struct, frozen=True):
-    """The node's state after a heartbeat, and its status before."""
+    """The node's state after a heartbeat, and its status before.
+
+    `shown` is what `repeat_heartbeat` takes for the same, ``""`` where the next must be whole.
+    """
 
     status: NodeStatus
     before: NodeStatus
@@ -44,6 +47,7 @@ class HeartbeatRecorded(msgspec.Struct, frozen=True):
     held: Hold
     now_ms: int
     standing: Standing = GOOD_STANDING
+    shown: str = ""
 
 
 class Retired(msgspec.Struct, frozen=True):
@@ -206,6 +210,20 @@ class NodeStore:
             patient=True,
         )
 
+    def repeat_heartbeat(self, *, node_id: str, shown: str, usage: Usage | None) -> "Future[bool]":
+        """Record that a node lives and nothing else changed; False where it is not as `shown`."""
+        return self._connection.run_script(
+            "repeat_heartbeat",
+            keys=[self._keys.node.info(node_id)],
+            args=[
+                shown,
+                _encode(usage) if usage else "",
+                self._limits.forget_ms,
+                self.test_clock,
+            ],
+            read=is_done,
+        )
+
     def retire(self, *, node_id: str, conn_epoch: int, silent_ms: int = 0) -> "Future[Retired]":
         """Take a node offline, with `silent_ms` only if it was silent that long (C13)."""
         return self._connection.run_script(
@@ -336,7 +354,7 @@ def _read_moved(node_id: str, raw: list[Any]) -> Moved | Unmoved:
 def _read_heartbeat(raw: list[Any]) -> HeartbeatRecorded | Unheard:
     if raw[0] != 1:
         return Unheard(raw[1])
-    _, status, before, load, draining, held, now_ms, standing = raw
+    _, status, before, load, draining, held, now_ms, standing, shown = raw
     return HeartbeatRecorded(
         status=NodeStatus(status),
         before=NodeStatus(before),
@@ -345,6 +363,7 @@ def _read_heartbeat(raw: list[Any]) -> HeartbeatRecorded | Unheard:
         held=Hold(held),
         now_ms=now_ms,
         standing=read_standing(standing),
+        shown=shown,
     )
 
 

@@ -72,6 +72,14 @@ class Lingua:
         record: dict[str, str] = self.redis.hgetall(f"{self.prefix}:v2:{{node:{node_id}}}:info")
         return record
 
+    def change_node(self, node_id: str, **fields: str) -> None:
+        """Write into a node's record what another instance might."""
+        self.redis.hset(f"{self.prefix}:v2:{{node:{node_id}}}:info", mapping=fields)
+
+    def lose_node(self, node_id: str) -> None:
+        """Lose a node's record."""
+        self.redis.delete(f"{self.prefix}:v2:{{node:{node_id}}}:info")
+
     def job(self, job_id: str) -> dict[str, str]:
         """Return a job's record."""
         session_id = f"s-{job_id.split('-')[1]}"

@@ -44,7 +44,7 @@ class Services:
         return registration.node
 
     async def beat(self, node: Node) -> Node:
-        return await self.registry.record_heartbeat(
+        heard = await self.registry.record_heartbeat(
             node=node,
             usage=Usage(),
             description=DESCRIPTION,
@@ -52,6 +52,7 @@ class Services:
             draining=None,
             running=None,
         )
+        return heard.node
 
     async def let_time_pass(self, span_ms: int) -> None:
         self.held.advance_clock(span_ms)

@@ -53,7 +53,7 @@ async def beat(
         running=None,
     )
     await watcher.index.note_seen([node.node_id])
-    return heard
+    return heard.node
 
 
 @pytest.mark.req("N12", "I-32")

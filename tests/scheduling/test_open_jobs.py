@@ -32,7 +32,7 @@ async def attach(core: Services, node_id: str, description=DESCRIPTION) -> Recor
     registration = await core.registry.register(
         node_id=node_id, max_jobs=2, description=description, shown_token="", running=()
     )
-    node = await core.registry.record_heartbeat(
+    heard = await core.registry.record_heartbeat(
         node=registration.node,
         usage=Usage(),
         description=description,
@@ -40,7 +40,7 @@ async def attach(core: Services, node_id: str, description=DESCRIPTION) -> Recor
         draining=None,
         running=None,
     )
-    mailbox = RecordingNode(node)
+    mailbox = RecordingNode(heard.node)
     core.delivery.local.attach_node(node_id, mailbox)
     return mailbox
 

@@ -78,6 +78,7 @@ CALLS = {
             "draining": None,
             "running": None,
         },
+        "repeat_heartbeat": {"node_id": "n1", "shown": "", "usage": Usage()},
         "retire": {"node_id": "n1", "conn_epoch": 1},
         "drain": {"node_id": "n1", "draining": True},
         "find": {"node_id": "n1"},
