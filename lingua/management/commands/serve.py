@@ -3,12 +3,13 @@
 import contextlib
 import logging
 import socket
+import subprocess
 import sys
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError, call_command
+from django.core.management import BaseCommand, CommandError
 from django.db import OperationalError
 from django.utils.module_loading import import_string
 
@@ -121,19 +122,31 @@ class Command(BaseCommand):
 
         :raises CommandError: migrations are missing there
         """
-        if not settings.DATABASE_URL:
-            call_command("migrate", verbosity=0, interactive=False)
-            return
         try:
             missing = count_missing_migrations()
         except OperationalError as error:
             # Jobs need no database: operators' pages wait for it, speakers do not.
+            if not settings.DATABASE_URL:
+                raise
             logger.warning("the database does not answer, serving without it: %s", error)
             return
-        if missing:
+        if missing and not settings.DATABASE_URL:
+            _migrate()
+        elif missing:
             raise CommandError(
                 f"{missing} migrations are not applied: run python manage.py migrate"
             )
+
+
+def _migrate() -> None:
+    """Migrate in a process that ends: what that takes in memory is needed once.
+
+    :raises CommandError: it failed, and said why on standard error
+    """
+    program = str(settings.BASE_DIR / "manage.py")
+    command = (sys.executable, program, "migrate", "--verbosity", "0", "--no-input")
+    if code := subprocess.run(command, check=False).returncode:
+        raise CommandError(f"the database could not be migrated: that ended with {code}")
 
 
 def _serve(server: str, options: ServerOptions) -> None:
