@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from lingua_node import (
+    CaptionMissed,
     CaptionShown,
     Listener,
     Reconnecting,
@@ -70,6 +71,26 @@ async def listening(*rooms: Room) -> None:
     await eventually(
         lambda: all(one._listeners and one._listeners[0]._line.is_open for one in rooms)
     )
+
+
+async def test_who_reads_captions_is_told_what_nobody_could_translate(server: Instance) -> None:
+    pair = draw_languages()
+    url = server.url("/ws/session")
+    ann = Speaker(url, src_lang=pair[0], tgt_lang=pair[1])
+    eva = Speaker(url, src_lang=pair[1], tgt_lang=pair[0])
+    async with ann, eva, asyncio.timeout(60):
+        room = await ann.create_room(name="Ann", lang=pair[0])
+        seat = await eva.join_room(room.code, name="Eva", lang=pair[1])
+        missed = seat.events(CaptionMissed)
+        reading = asyncio.create_task(anext(seat.captions()))
+        await listening(seat)
+
+        await room.say(_WORDS)
+
+        assert (await anext(missed)).reason == "no_available_node"
+        assert not reading.done()
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 async def test_the_readmes_room_ends_in_a_translated_caption(

@@ -6,7 +6,14 @@ from typing import Any, Protocol
 from lingua_node.event_queue import EventQueue, EventRelay
 from lingua_node.line import SpeakerRefused
 from lingua_node.listener import Listener
-from lingua_node.speaker_messages import CaptionShown, RoomCreated, RoomMember, RoomMembers
+from lingua_node.speaker_messages import (
+    Behind,
+    CaptionMissed,
+    CaptionShown,
+    RoomCreated,
+    RoomMember,
+    RoomMembers,
+)
 
 
 class Seat(Protocol):
@@ -54,19 +61,23 @@ class Room:
     async def captions(self) -> AsyncIterator[CaptionShown]:
         """Yield what all say, oneself too, in one's own language, from its first use on.
 
-        What was said in that language in the last minutes comes first.
+        What was said in that language in the last minutes comes first. What nobody could
+        translate is no caption: `events` tells it, while captions are read.
 
         :raises SpeakerRefused: somebody else ended the room, or nobody may listen
         :raises OSError: the scheduler cannot be reached
         """
         self._check_seated()
         listener = self._seat.make_listener(room=self.code, lang=self._lang)
-        captions = listener.captions()
+        heard = listener.events(CaptionShown, CaptionMissed, Behind)
         self._listeners.append(listener)
         try:
             async with listener:
-                async for caption in captions:
-                    yield caption
+                async for event in heard:
+                    if isinstance(event, CaptionShown):
+                        yield event
+                    elif self._listeners[0] is listener:
+                        self._events.tell(event)
         except SpeakerRefused:
             if not self._is_wanted_to_end:
                 raise
@@ -76,6 +87,7 @@ class Room:
     def events(self, *kinds: type) -> EventQueue[Any]:
         """Return who comes and goes (`RoomMembers`) and what is refused (`RoomRefused`).
 
+        While captions are read, what is missing of them, too (`CaptionMissed`, `Behind`).
         Ends when one has left; with an error where the room was ended by somebody else.
         """
         return self._events.read(*kinds)
