@@ -26,6 +26,7 @@ _DELETE_OLDEST = (
     f"DELETE FROM {TABLE} WHERE job_id IN "  # noqa: S608 - all names are ours
     f"(SELECT job_id FROM {TABLE} WHERE ended_at < %s ORDER BY ended_at LIMIT %s)"
 )
+_DELETE_JOB = f"DELETE FROM {TABLE} WHERE job_id = %s"  # noqa: S608 - all names are ours
 _ASK = f"SELECT 1 FROM {TABLE} LIMIT 1"  # noqa: S608 - the name is ours
 
 
@@ -110,6 +111,14 @@ class HistoryTable:
             return int(cursor.rowcount)
 
         return self._run(delete)
+
+    def delete_rows(self, job_ids: Sequence[str | int]) -> None:
+        """Delete the rows of some jobs.
+
+        :raises HistoryAway: none of them is deleted
+        """
+        named = [(job_id,) for job_id in job_ids]
+        self._run(lambda cursor: cursor.executemany(self._driver.spell(_DELETE_JOB), named))
 
     def close(self) -> None:
         """End the connection, if there is one."""

@@ -69,10 +69,22 @@ class HistoryWriter:
             if rows and not await self._write(rows):
                 await self._keep()
                 return written
-            await self._store.strike(entities)
+            erased = await self._store.strike(entities)
+            if erased and rows:
+                await self._take_back({entity.rpartition("|")[2] for entity in erased}, rows)
             written += len(rows)
             if waiting > _BATCH:
                 await self._keep()
+
+    async def _take_back(self, erased: set[str], rows: list[Row]) -> None:
+        """Delete what was written of jobs that were erased while we wrote it."""
+        written = [values[0] for values, _, _ in rows if values[0] in erased]
+        if not written:
+            return
+        try:
+            await asyncio.to_thread(self._table.delete_rows, written)
+        except HistoryAway as error:
+            logger.warning("jobs that were erased are in the history: %s", error)
 
     async def _read_rows(self, entities: list[str]) -> list[Row]:
         rows = []

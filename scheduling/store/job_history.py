@@ -45,15 +45,30 @@ class HistoryStore:
         )
         return records
 
-    async def strike(self, entities: Sequence[str]) -> None:
-        """Note that jobs are in the history, or can never be."""
+    async def strike(self, entities: Sequence[str]) -> list[str]:
+        """Note that jobs are in the history, or can never be; return those erased meanwhile.
+
+        Who erases takes a record first, then its entity here, then its row: either we see that, or
+        the row we wrote is seen there.
+        """
         shards: dict[str, list[str]] = {}
         for entity in entities:
             key = self._timers[pick_shard(entity, len(self._timers))]
             shards.setdefault(key, []).append(entity)
-        await asyncio.gather(
+        struck: list[int] = await asyncio.gather(
             *(self._connection.execute("ZREM", key, *names) for key, names in shards.items())
         )
+        in_doubt = [
+            entity
+            for names, count in zip(shards.values(), struck, strict=True)
+            for entity in (names if count < len(names) else ())
+        ]
+        if not in_doubt:
+            return []
+        found: list[int] = await self._connection.execute_all(
+            [("EXISTS", self._record(entity)) for entity in in_doubt]
+        )
+        return [entity for entity, is_there in zip(in_doubt, found, strict=True) if not is_there]
 
     async def keep(self, *, most: int) -> int:
         """Let the records of up to `most` waiting jobs live as long as if they had ended now."""

@@ -1,6 +1,9 @@
 """A writer that falls behind lets the records of those that wait live on."""
 
 import asyncio
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import redis
@@ -12,7 +15,7 @@ from operators.db.history_table import HistoryTable, describe_database
 from operators.db.job_history import HistoryWriter
 from operators.db.job_models import EndedJob
 from scheduling.model.metrics import Metrics
-from scheduling.store.job_history import HistoryStore
+from scheduling.store.job_history import Fields, HistoryStore
 from scheduling.store.keys import Keys, pick_shard
 from scheduling.store.redis.connection import Connection
 from scheduling.store.timers import name_job
@@ -51,12 +54,29 @@ def list_lives_ms(url: str, records: list[str]) -> list[int]:
     return lives
 
 
-async def write_all(url: str) -> int:
+class InterruptedStore(HistoryStore):
+    """Lets a session be erased after its jobs were read, before their rows are written."""
+
+    def __init__(self, url: str, *about: Any, **rest: Any) -> None:
+        super().__init__(*about, **rest)
+        self._url = url
+
+    async def read(self, entities: Sequence[str]) -> list[Fields]:
+        records = await super().read(entities)
+        client = redis.Redis.from_url(self._url)
+        entity = entities[0]
+        client.delete(self._record(entity))
+        client.zrem(_KEYS.timers(pick_shard(entity, _SHARDS)), entity)
+        client.close()
+        return records
+
+
+async def write_all(url: str, make_store: Callable[..., HistoryStore] = HistoryStore) -> int:
     connection = Connection(
         redis.asyncio.Redis.from_url(url, decode_responses=True), metrics=Metrics()
     )
     writer = HistoryWriter(
-        store=HistoryStore(connection, keys=_KEYS, shards=_SHARDS, record_ms=_RECORD_MS),
+        store=make_store(connection, keys=_KEYS, shards=_SHARDS, record_ms=_RECORD_MS),
         table=HistoryTable(describe_database(database.settings_dict)),
         metrics=Metrics(),
         shards=_SHARDS,
@@ -80,3 +100,13 @@ def test_who_waits_longer_than_one_batch_lives_on(
     assert written == EndedJob.objects.count() == jobs
     longest_ms = max(list_lives_ms(own_redis.url, records))
     assert (longest_ms > _SHORT_MS) == is_behind
+
+
+@pytest.mark.req("RE10")
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_job_that_is_erased_while_its_row_is_written_has_none(own_redis: EmbeddedRedis) -> None:
+    leave_waiting(own_redis.url, jobs=5)
+
+    asyncio.run(write_all(own_redis.url, functools.partial(InterruptedStore, own_redis.url)))
+
+    assert EndedJob.objects.count() == 4
