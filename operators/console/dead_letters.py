@@ -1,7 +1,8 @@
 """What operators ask and do about dead letters: list, look, replay, purge (T7)."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Any
 
 from channels_streams.connection import REDIS_TROUBLE
@@ -12,6 +13,8 @@ from scheduling.model.errors import DependencyDown
 Json = dict[str, Any]
 _MOST_LISTED = 10_000
 _MOST_SEARCHED = 1_000_000
+# What tells one session's id from another's, wherever it stands: two may overlap in other text.
+_MARK = re.compile(rb"(?=([0-9A-F]{8}))")
 
 
 class DeadLetterService:
@@ -67,14 +70,15 @@ class DeadLetterService:
         with _asking_redis():
             return await self._letters.purge(letter_ids=named, dry_run=dry_run)
 
-    async def purge_session(self, session_id: str) -> int:
-        """Remove every letter about a session or one of its jobs; return how many there were.
+    async def purge_sessions(self, sessions: Collection[str]) -> int:
+        """Remove every letter about one of some sessions or their jobs; return how many.
 
         :raises DependencyDown: Redis did not answer
         """
+        marks = {session_id.removeprefix("s-") for session_id in sessions}
         with _asking_redis():
             found = await self._letters.list_letters(limit=_MOST_SEARCHED)
-            about = [each.letter_id for each in found if _is_about(each, session_id)]
+            about = [each.letter_id for each in found if not marks.isdisjoint(_list_marks(each))]
             return await self._letters.purge(letter_ids=about) if about else 0
 
 
@@ -114,11 +118,10 @@ def describe(letter: DeadLetter) -> Json:
     }
 
 
-def _is_about(letter: DeadLetter, session_id: str) -> bool:
-    """Say whether a session stands in a letter: by its id, or in that of one of its jobs."""
-    mark = session_id.removeprefix("s-")
+def _list_marks(letter: DeadLetter) -> Iterator[str]:
+    """Yield what may be of a session's id, or of that in one of its jobs."""
     body = (letter.message or {}).get("body")
-    texts = [letter.payload, body if isinstance(body, bytes) else b""]
-    return any(mark.encode() in text for text in texts) or any(
-        mark in text for text in letter.fields.values()
-    )
+    for text in (letter.payload, body if isinstance(body, bytes) else b""):
+        yield from (found.decode() for found in _MARK.findall(text))
+    for field in letter.fields.values():
+        yield from (found.decode() for found in _MARK.findall(field.encode()))

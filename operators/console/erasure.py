@@ -3,7 +3,11 @@
 import msgspec
 
 from operators.console.dead_letters import DeadLetterService
-from operators.db.erased_rows import delete_of_sessions, delete_of_tenant
+from operators.db.erased_rows import (
+    delete_of_sessions,
+    delete_of_tenant,
+    list_sessions_of_tenant,
+)
 from operators.db.threads import read_database
 from operators.db.token_models import ApiToken
 from scheduling.jobs.erasing import Erased, Erasure
@@ -25,7 +29,7 @@ class ErasureReport(msgspec.Struct, frozen=True):
 
 
 class ErasureService:
-    """Erases in Redis first, then in the database, so that nobody writes down what is gone.
+    """Erases in the database once more after Redis, for what was written down meanwhile.
 
     `dead_letters` is None where the channel layer keeps none.
     """
@@ -41,21 +45,24 @@ class ErasureService:
         :raises DatabaseError: the database did not answer; the same
         """
         principals: list[str] = [name] if kind == _PRINCIPAL else []
-        sessions, tenant_id = [name], ""
+        sessions, tenant_id, older = [name], "", list[str]()
+        # What is asked of the database first is asked before anything is erased.
         if kind == _TENANT:
             tenant_id = name
             principals = await read_database(lambda: _list_principals(name))
+            older = await read_database(lambda: list_sessions_of_tenant(name))
         if kind != KINDS[0]:
             sessions = await self._erasure.list_sessions(tenant_id=tenant_id, principals=principals)
-        erased, letters = Erased(), 0
+        # Whose they are is known by records in Redis: while those stand, a repeat finds the rest.
+        # Later is done again what others wrote meanwhile.
+        letters = await self._purge_letters({*sessions, *older})
+        rows = await _delete_rows(sessions, tenant_id)
+        erased = Erased()
         for session_id in sessions:
             erased = erased.plus(await self._erasure.erase_session(session_id))
-            if self._dead_letters is not None:
-                letters += await self._dead_letters.purge_session(session_id)
+        letters += await self._purge_letters(set(sessions))
         recordings = await self._erasure.erase_recordings(principals=principals)
-        rows = await read_database(lambda: delete_of_sessions(sessions))
-        if tenant_id:
-            rows += await read_database(lambda: delete_of_tenant(tenant_id))
+        rows += await _delete_rows(sessions, tenant_id)
         return ErasureReport(
             sessions=len(sessions),
             jobs_cancelled=erased.jobs_cancelled,
@@ -65,6 +72,18 @@ class ErasureService:
             dead_letters=letters,
             history_rows=rows,
         )
+
+    async def _purge_letters(self, sessions: set[str]) -> int:
+        if self._dead_letters is None:
+            return 0
+        return await self._dead_letters.purge_sessions(sessions)
+
+
+async def _delete_rows(sessions: list[str], tenant_id: str) -> int:
+    deleted = await read_database(lambda: delete_of_sessions(sessions))
+    if tenant_id:
+        deleted += await read_database(lambda: delete_of_tenant(tenant_id))
+    return deleted
 
 
 def _list_principals(tenant_id: str) -> list[str]:

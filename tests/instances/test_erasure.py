@@ -164,6 +164,37 @@ async def test_the_command_erases_all_of_a_tenant_and_of_nobody_else(
 
 
 @pytest.mark.req("RE10")
+async def test_nothing_is_erased_while_the_database_is_away_so_that_a_repeat_finds_all(
+    cluster: Cluster, redis_url: str, tmp_path: Path
+) -> None:
+    one = cluster.start(**PATIENT)
+    var, pair = tmp_path / "var", draw_languages()
+    async with (
+        FakeNode.open(one.url(NODE), pair) as node,
+        Speaker.open(one.url(SESSION), pair) as speaker,
+    ):
+        await speaker.say(0)
+        job = await answer(node)
+        await eventually(lambda: find_in_database(var, job["job_id"]))
+        owner = f"{{session:{speaker.session_id}}}:info"
+        cluster.redis.hset(cluster.key(owner), "owner", "p-of-this-test")
+        command = ("erase", "principal", "p-of-this-test")
+        variables = {
+            "LINGUA_KEY_PREFIX": "i",
+            "LINGUA_VAR_DIR": str(var),
+            **describe(redis_url),
+        }
+        Database(var).take_away()
+        refused = run(*command, **variables)
+        Database(var).bring_back()
+        told = manage(*command, **variables)
+
+    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False), refused.stderr
+    assert told.startswith("sessions 1,"), told
+    assert find_in_database(var, job["job_id"]) == []
+
+
+@pytest.mark.req("RE10")
 async def test_who_is_no_operator_erases_nothing(cluster: Cluster, tmp_path: Path) -> None:
     one = cluster.start()
     viewer = issue_api_token(var=tmp_path / "var", scope="read")
