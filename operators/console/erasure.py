@@ -3,11 +3,7 @@
 import msgspec
 
 from operators.console.dead_letters import DeadLetterService
-from operators.db.erased_rows import (
-    delete_of_sessions,
-    delete_of_tenant,
-    list_sessions_of_tenant,
-)
+from operators.db.erased_rows import delete_of_sessions, delete_of_tenant
 from operators.db.threads import read_database
 from operators.db.token_models import ApiToken
 from scheduling.jobs.erasing import Erased, Erasure
@@ -45,17 +41,16 @@ class ErasureService:
         :raises DatabaseError: the database did not answer; the same
         """
         principals: list[str] = [name] if kind == _PRINCIPAL else []
-        sessions, tenant_id, older = [name], "", list[str]()
+        sessions, tenant_id = [name], ""
         # What is asked of the database first is asked before anything is erased.
         if kind == _TENANT:
             tenant_id = name
             principals = await read_database(lambda: _list_principals(name))
-            older = await read_database(lambda: list_sessions_of_tenant(name))
         if kind != KINDS[0]:
             sessions = await self._erasure.list_sessions(tenant_id=tenant_id, principals=principals)
         # Whose they are is known by records in Redis: while those stand, a repeat finds the rest.
         # Later is done again what others wrote meanwhile.
-        letters = await self._purge_letters({*sessions, *older})
+        letters = await self._purge_letters(set(sessions))
         rows = await _delete_rows(sessions, tenant_id)
         erased = Erased()
         for session_id in sessions:

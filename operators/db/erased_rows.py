@@ -7,7 +7,6 @@ from django.db import connection
 from operators.db.job_rows import TABLE
 
 _DELETE_SESSION = f"DELETE FROM {TABLE} WHERE session_id = %s"  # noqa: S608 - all names are ours
-_LIST_SESSIONS = f"SELECT DISTINCT session_id FROM {TABLE} WHERE tenant_id = %s"  # noqa: S608 - all names are ours
 _DELETE_TENANT = f"DELETE FROM {TABLE} WHERE tenant_id = %s"  # noqa: S608 - all names are ours
 
 
@@ -22,16 +21,6 @@ def delete_of_sessions(session_ids: Sequence[str]) -> int:
             cursor.execute(_DELETE_SESSION, [session_id])
             deleted += int(cursor.rowcount)
     return deleted
-
-
-def list_sessions_of_tenant(tenant_id: str) -> list[str]:
-    """Return the sessions of a tenant that the history knows.
-
-    :raises DatabaseError: the database did not answer
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_LIST_SESSIONS, [tenant_id])
-        return [str(session_id) for (session_id,) in cursor.fetchall()]
 
 
 def delete_of_tenant(tenant_id: str) -> int:
