@@ -6,7 +6,7 @@ from operators.console.dead_letters import DeadLetterService
 from operators.db.erased_rows import delete_of_sessions, delete_of_tenant
 from operators.db.threads import read_database
 from operators.db.token_models import ApiToken
-from scheduling.jobs.erasing import Erased, Erasure
+from scheduling.jobs.erasing import Erasure
 
 _TENANT, _PRINCIPAL = "tenant", "principal"
 KINDS = ("session", _TENANT, _PRINCIPAL)
@@ -52,9 +52,7 @@ class ErasureService:
         # Later is done again what others wrote meanwhile.
         letters = await self._purge_letters(set(sessions))
         rows = await _delete_rows(sessions, tenant_id)
-        erased = Erased()
-        for session_id in sessions:
-            erased = erased.plus(await self._erasure.erase_session(session_id))
+        erased = await self._erasure.erase_sessions(set(sessions))
         letters += await self._purge_letters(set(sessions))
         recordings = await self._erasure.erase_recordings(principals=principals)
         rows += await _delete_rows(sessions, tenant_id)

@@ -1,7 +1,7 @@
 """Erase what is kept of a session, or of all sessions of a tenant or a principal (RE10)."""
 
 import json
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -78,24 +78,26 @@ class Erasure:
 
         :raises DependencyDown: Redis did not answer
         """
+        known = await self._store.list_sessions()
         return [
             session_id
-            for session_id in sorted(await self._store.list_sessions())
-            if await self._is_of(session_id, tenant_id=tenant_id, principals=principals)
+            for session_id, keys in sorted(known.items())
+            if await self._is_of(session_id, keys, tenant_id=tenant_id, principals=principals)
         ]
 
-    async def erase_session(self, session_id: str) -> Erased:
-        """Erase one session, whether it lives or is over.
+    async def erase_sessions(self, session_ids: Collection[str]) -> Erased:
+        """Erase sessions, whether they live or are over: a few looks at all keys, for any number.
 
         :raises DependencyDown: Redis did not answer; what is left is erased by a repeat
         """
         erased = Erased()
-        for _ in range(_MOST_LOOKS):
-            await self._tell_all(session_id)
+        for _ in range(_MOST_LOOKS if session_ids else 0):
+            for session_id in session_ids:
+                await self._tell_all(session_id)
             found = Erased(
-                jobs_cancelled=await self._cancel_jobs(session_id),
-                captions=await self._leave_rooms(session_id),
-                entries=await self._store.drop_session(session_id),
+                jobs_cancelled=await self._cancel_jobs(session_ids),
+                captions=await self._leave_rooms(session_ids),
+                entries=await self._store.drop_sessions(session_ids),
             )
             if found == Erased():
                 break
@@ -117,7 +119,14 @@ class Erasure:
                 theirs.append(audio_ref)
         return await self._store.drop_recordings(theirs)
 
-    async def _is_of(self, session_id: str, *, tenant_id: str, principals: Collection[str]) -> bool:
+    async def _is_of(
+        self,
+        session_id: str,
+        keys: Sequence[str],
+        *,
+        tenant_id: str,
+        principals: Collection[str],
+    ) -> bool:
         record = await self._sessions.find(session_id=session_id)
         said = json.loads(record.profile or b"{}") if record is not None else {}
         owner = await self._store.find_principal(session_id)
@@ -125,28 +134,30 @@ class Erasure:
             return True
         if tenant_id and said.get("tenant_id") == tenant_id:
             return True
-        for job_id in await self._store.list_job_ids(session_id) if tenant_id else ():
+        for job_id in self._store.read_job_ids(session_id, keys) if tenant_id else ():
             of = await self._jobs.find_tenant(session_id=session_id, job_id=job_id)
             if of == tenant_id:
                 return True
         return False
 
-    async def _cancel_jobs(self, session_id: str) -> int:
+    async def _cancel_jobs(self, session_ids: Collection[str]) -> int:
         cancelled = 0
-        for job_id in await self._store.list_job_ids(session_id):
-            record = await self._jobs.find(session_id=session_id, job_id=job_id)
-            if record is not None and record.state not in ENDED:
-                cancelled += await self._settlement.cancel_and_tell(record, refused=_ERASED)
+        for session_id, keys in (await self._store.find_keys(session_ids)).items():
+            for job_id in self._store.read_job_ids(session_id, keys):
+                record = await self._jobs.find(session_id=session_id, job_id=job_id)
+                if record is not None and record.state not in ENDED:
+                    cancelled += await self._settlement.cancel_and_tell(record, refused=_ERASED)
         return cancelled
 
-    async def _leave_rooms(self, session_id: str) -> int:
-        """Take a session out of every room, with what it said there."""
+    async def _leave_rooms(self, session_ids: Collection[str]) -> int:
+        """Take sessions out of every room, with what they said there."""
         dropped = 0
         for code in await self._store.list_rooms():
             captions = await self._room_store.list_captions(code)
-            said = [one.caption_id for one in captions if one.speaker_id == session_id]
+            said = [one.caption_id for one in captions if one.speaker_id in session_ids]
             if said:
                 dropped += await self._room_store.drop_captions(code, caption_ids=said)
-            if await self._store.is_member(code, session_id=session_id):
-                await self._leave_room(code, member_id=session_id)
+            for member_id in await self._store.list_members(code):
+                if member_id in session_ids:
+                    await self._leave_room(code, member_id=member_id)
         return dropped

@@ -1,12 +1,14 @@
 """Everything that Redis keeps of a session: found, whatever it is called, and deleted (RE10)."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from scheduling.store.keys import Keys
 from scheduling.store.redis.connection import Connection
+from scheduling.store.redis.routes import Command
 
+T = TypeVar("T")
 _AT_ONCE = 500
 
 
@@ -18,13 +20,26 @@ class ErasureStore:
         self._keys = keys
         self._timers = [keys.timers(shard) for shard in range(shards)]
 
-    async def list_sessions(self) -> set[str]:
-        """Return every session that anything is kept of.
+    async def list_sessions(self) -> dict[str, list[str]]:
+        """Return every session that anything is kept of, with its keys.
 
         :raises DependencyDown: Redis did not answer
         """
-        found = await self._connection.scan(self._keys.match_session("*"))
-        return set(map(self._keys.read_session_id, found))
+        found: dict[str, list[str]] = {}
+        for key in await self._connection.scan(self._keys.match_session("*")):
+            found.setdefault(self._keys.read_session_id(key), []).append(key)
+        return found
+
+    async def find_keys(self, session_ids: Collection[str]) -> dict[str, list[str]]:
+        """Return what is kept of some sessions: one look at all keys, however many they are.
+
+        :raises DependencyDown: Redis did not answer
+        """
+        if len(session_ids) == 1:
+            (only,) = session_ids
+            return {only: await self._connection.scan(self._keys.match_session(only))}
+        known = await self.list_sessions()
+        return {session_id: known.get(session_id, []) for session_id in session_ids}
 
     async def find_principal(self, session_id: str) -> str | None:
         """Return whose credential a session was opened with, None where nobody showed any.
@@ -33,13 +48,10 @@ class ErasureStore:
         """
         return await self._connection.execute("HGET", self._keys.session.info(session_id), "owner")
 
-    async def list_job_ids(self, session_id: str) -> list[str]:
-        """Return the session's jobs that have a record.
-
-        :raises DependencyDown: Redis did not answer
-        """
+    def read_job_ids(self, session_id: str, keys: Sequence[str]) -> list[str]:
+        """Return the jobs that have a record among a session's keys."""
         begin = self._keys.session.job(session_id, "")
-        return [key.removeprefix(begin) for key in await self._connection.scan(f"{begin}*")]
+        return [key.removeprefix(begin) for key in keys if key.startswith(begin)]
 
     async def list_rooms(self) -> list[str]:
         """Return the codes of the rooms that there are.
@@ -50,13 +62,13 @@ class ErasureStore:
         found = await self._connection.scan(self._keys.room.state("*"))
         return [key.removeprefix(before).removesuffix(after) for key in found]
 
-    async def is_member(self, code: str, *, session_id: str) -> bool:
-        """Say whether a session has a seat in a room.
+    async def list_members(self, code: str) -> list[str]:
+        """Return the sessions that have a seat in a room.
 
         :raises DependencyDown: Redis did not answer
         """
-        members = self._keys.room.members(code)
-        return bool(await self._connection.execute("HEXISTS", members, session_id))
+        members: list[str] = await self._connection.execute("HKEYS", self._keys.room.members(code))
+        return members
 
     async def list_recordings(self) -> list[str]:
         """Return the names of the audio that was sent ahead.
@@ -74,32 +86,46 @@ class ErasureStore:
         """
         return await self._delete([self._keys.recording(each) for each in audio_refs])
 
-    async def drop_session(self, session_id: str) -> int:
-        """Delete all that is in a session's slot, its copies and its timers; return how much.
+    async def drop_sessions(self, session_ids: Collection[str]) -> int:
+        """Delete all that is in sessions' slots, their copies and their timers; return how much.
 
         :raises DependencyDown: Redis did not answer
         """
-        keys = await self._connection.scan(self._keys.match_session(session_id))
-        dropped = await self._delete([*keys, self._keys.mirror.session(session_id)])
-        named = await asyncio.gather(*(self._list_timers(key, session_id) for key in self._timers))
-        commands: list[Any] = [
-            ("ZREM", key, *found) for key, found in zip(self._timers, named, strict=True) if found
-        ]
-        disarmed: int = sum(await self._connection.execute_all(commands)) if commands else 0
+        found = await self.find_keys(session_ids)
+        keys = [key for theirs in found.values() for key in theirs]
+        dropped = await self._delete([*keys, *map(self._keys.mirror.session, session_ids)])
+        named = await asyncio.gather(*(self._list_timers(key, session_ids) for key in self._timers))
+        disarmed = await self._execute(
+            ("ZREM", key, *page)
+            for key, entities in zip(self._timers, named, strict=True)
+            for page in _in_pages(entities)
+        )
         return dropped + disarmed
 
-    async def _list_timers(self, key: str, session_id: str) -> list[str]:
+    async def _list_timers(self, key: str, session_ids: Collection[str]) -> list[str]:
+        whose = next(iter(session_ids)) if len(session_ids) == 1 else "*"
         found: list[str] = []
         cursor, is_over = "0", False
         while not is_over:
             page: tuple[str | int, list[tuple[str, float]]] = await self._connection.execute(
-                *("ZSCAN", key, cursor, "MATCH", f"*|{session_id}|*", "COUNT", _AT_ONCE)
+                *("ZSCAN", key, cursor, "MATCH", f"*|{whose}|*", "COUNT", _AT_ONCE)
             )
             cursor = str(page[0])
-            found += [entity for entity, _ in page[1]]
+            found += [entity for entity, _ in page[1] if entity.split("|")[1] in session_ids]
             is_over = cursor == "0"
         return found
 
     async def _delete(self, keys: Sequence[str]) -> int:
-        commands: list[Any] = [("DEL", key) for key in keys]
-        return sum(await self._connection.execute_all(commands)) if commands else 0
+        return await self._execute(("DEL", key) for key in keys)
+
+    async def _execute(self, commands: Iterable[Command]) -> int:
+        """Carry out commands, some at a time, and return what their replies come to."""
+        done = 0
+        for page in _in_pages(list(commands)):
+            done += sum(await self._connection.execute_all(page))
+        return done
+
+
+def _in_pages(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for first in range(0, len(items), _AT_ONCE):
+        yield items[first : first + _AT_ONCE]
