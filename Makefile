@@ -123,7 +123,7 @@ test-deploy: setup  ## start what deploy/ ships as its files say, and use it
 
 .PHONY: test-properties
 test-properties: setup  ## search the state machines of slots and jobs for long
-	@$(PYTEST) -q tests/properties --hypothesis-profile=thorough
+	@$(PYTEST) -q tests/properties --hypothesis-profile=thorough --timeout=3600
 
 .PHONY: test-streams
 test-streams: setup  ## 200 nodes killed at random moments of speech; STREAM_SEED=… kills at the same ones

@@ -203,6 +203,13 @@ class Bench:
         used = gauge.read()
         return {f"{name}_silent_cpu": used[name] / used["elapsed_s"] for name in _LIVED_ON}
 
+    async def _beat_once(self) -> None:
+        for start in range(0, len(self._nodes), _AT_ONCE):
+            for node in self._nodes[start : start + _AT_ONCE]:
+                node.beat()
+            await asyncio.sleep(_QUIET_S / 4)
+        await asyncio.sleep(_QUIET_S)
+
     async def _beat(self) -> dict[str, float]:
         loop = asyncio.get_running_loop()
         interval_s = self._options.beat_s / len(self._nodes)
@@ -260,6 +267,8 @@ class Bench:
             group = everyone[start : start + _AT_ONCE]
             await asyncio.gather(*(one.join(*home) for one, home in group))
         joined_s = time.perf_counter() - began
+        # Not the first heartbeat after its probe: that one tells what the probe changed.
+        await self._beat_once()
         if self._options.mode != "idle":
             for speaker in self._speakers:
                 speaker.prepare()

@@ -1,5 +1,6 @@
 """Files that are their user's alone: what a neighbour on the machine cannot read or replace."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -36,14 +37,20 @@ def tighten(directory: Path) -> None:
         is_ours = all(any(each.match(kind) for kind in kinds) for each in directory.iterdir())
         _close(directory, _OTHERS if is_ours else _OTHERS_WRITE)
     for path in list_written(directory):
-        if _is_owned(path):
-            _close(path, _OTHERS)
+        # Whoever writes the database beside us makes files and removes them.
+        with contextlib.suppress(FileNotFoundError):
+            if _is_owned(path):
+                _close(path, _OTHERS)
 
 
 def list_open(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield those that others may read or write."""
     for path in paths:
-        if path.exists() and _mode(path) & _OTHERS:
+        try:
+            mode = _mode(path)
+        except FileNotFoundError:
+            continue
+        if mode & _OTHERS:
             yield path
 
 

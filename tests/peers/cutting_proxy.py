@@ -17,6 +17,7 @@ class CuttingProxy:
         self.seen: list[str] = []  # what was asked and got its answer
         self.cuts: list[tuple[str, str]] = []
         self.made: list[tuple[str, str]] = []
+        self._serving: set[asyncio.Task[None] | None] = set()
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -28,16 +29,27 @@ class CuttingProxy:
             yield proxy
         finally:
             server.close()
+            serving = [task for task in proxy._serving if task is not None]
+            for task in serving:
+                task.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
 
     def cut(self, path: str, *, at: str) -> None:
         """Lose the next `request` to a path before anybody has it, or the `answer` to it."""
         self.cuts.append((path, at))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            while await self._pass_on(reader, writer):
-                pass
-        writer.close()
+        task = asyncio.current_task()
+        self._serving.add(task)
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                while await self._pass_on(reader, writer):
+                    pass
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            self._serving.discard(task)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()

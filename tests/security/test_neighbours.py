@@ -17,6 +17,7 @@ import pytest
 import redis
 from websockets.sync.client import connect
 
+from lingua.settings import private_files
 from lingua.settings.embedded_redis import EmbeddedRedis
 from tests.e2e.servers import PATIENT
 from tests.manage import clear_environment, make_superuser, manage, run
@@ -140,6 +141,20 @@ def test_an_older_installation_is_closed_at_its_start(launcher: Launcher, var: P
     _serve(launcher, var)
 
     assert _list_open(var) == {}
+
+
+def test_what_goes_while_it_is_looked_at_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, stays = tmp_path / "lingua.sqlite3-wal", tmp_path / "lingua.sqlite3"
+    stays.write_text("")
+    stays.chmod(0o644)
+    monkeypatch.setattr(private_files, "list_written", lambda _: iter([gone, stays]))
+
+    assert list(private_files.list_open([gone, stays])) == [stays]
+    private_files.tighten(tmp_path)
+
+    assert stat.S_IMODE(stays.stat().st_mode) == 0o600
 
 
 def test_the_redis_of_an_installation_has_no_port(launcher: Launcher, var: Path) -> None:
