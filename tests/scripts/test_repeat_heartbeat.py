@@ -76,7 +76,7 @@ async def test_one_that_is_not_as_it_was_is_told_whole(
         case "judged":
             await stores.slots.quarantine(node_id="n1", for_ms=1_000)
         case "lost":
-            await stores.connection.execute("FLUSHDB")
+            await stores.connection.execute("DEL", stores.keys.node.info("n1"))
     await watcher.read()
     stores.advance_clock(5)
 
