@@ -28,7 +28,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.captureWarnings(True)  # noqa: FBT003 - the standard library's
-    configuration = parse_configuration(sys.stdin.buffer.readline())
+    told = sys.stdin.buffer.readline()
+    if not told.endswith(b"\n"):
+        # Whoever started us has ended before it said what to go by.
+        return
+    configuration = parse_configuration(told)
     metrics = ForwardingMetrics(sys.stdout.buffer)
     logging.root.addHandler(ForwardingHandler(metrics))
     logging.root.setLevel(configuration.log_level)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -15,6 +16,7 @@ from tests.history.test_job_history import await_history, work
 from tests.history.writers import is_alive, list_writers
 from tests.instances.servers import Cluster, kill
 from tests.instances.test_network_metrics import read_metric
+from tests.manage import ROOT
 from tests.server.launcher import Instance
 from tests.waiting import eventually
 
@@ -131,6 +133,16 @@ async def test_a_writer_that_cannot_start_is_told_of() -> None:
     with pytest.raises(RuntimeError, match="it ended with 7"):
         await process.run_once()
     assert metrics.gauges == {("history_down",): 1}
+
+
+@pytest.mark.parametrize("told", [b"", b'{"redis":{"url":'], ids=["nothing", "half a line"])
+def test_a_writer_whose_instance_ended_first_ends_without_a_word(told: bytes) -> None:
+    program = "from lingua.composition.write_job_history import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], input=told, capture_output=True, cwd=ROOT, check=False
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
 
 
 async def _await_metric(instance: Instance, name: str, value: float) -> None:
