@@ -18,14 +18,20 @@ def append(**said: Any) -> AuditEntry:
     with transaction.atomic():
         entry = AuditEntry(**said)
         # The first thing is a write: its lock, on SQLite the database's, makes others wait here.
-        if not AuditChain.objects.filter(pk=1).update(last_number=F("last_number") + 1):
-            AuditChain.objects.create(pk=1, last_number=1)
+        if not _count_up():
+            # Of several who write the first entry at once each finds none: the others wait here.
+            AuditChain.objects.get_or_create(pk=1, defaults={"last_number": 0})
+            _count_up()
         chain = AuditChain.objects.get(pk=1)
         entry.number = chain.last_number
         entry.digest = seal(entry, before=chain.last_digest)
         entry.save()
         AuditChain.objects.filter(pk=1).update(last_digest=entry.digest)
     return entry
+
+
+def _count_up() -> int:
+    return AuditChain.objects.filter(pk=1).update(last_number=F("last_number") + 1)
 
 
 def seal(entry: AuditEntry, *, before: str) -> str:
