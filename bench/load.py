@@ -187,6 +187,8 @@ class Bench:
         In turns with windows in which they say nothing: what is used then is no heartbeat's.
         """
         joined_s = await self._join(nodes=self._options.nodes, speakers=0)
+        # Not the first heartbeat after its probe: that one tells what the probe changed.
+        await self._beat_once()
         windows = []
         for _ in range(self._options.windows):
             silent = await self._keep_silent()
@@ -267,8 +269,6 @@ class Bench:
             group = everyone[start : start + _AT_ONCE]
             await asyncio.gather(*(one.join(*home) for one, home in group))
         joined_s = time.perf_counter() - began
-        # Not the first heartbeat after its probe: that one tells what the probe changed.
-        await self._beat_once()
         if self._options.mode != "idle":
             for speaker in self._speakers:
                 speaker.prepare()

@@ -78,7 +78,7 @@ class DeadLetterService:
         marks = {session_id.removeprefix("s-") for session_id in sessions}
         with _asking_redis():
             found = await self._letters.list_letters(limit=_MOST_SEARCHED)
-            about = [each.letter_id for each in found if not marks.isdisjoint(_list_marks(each))]
+            about = [each.letter_id for each in found if marks & _list_marks(each)]
             return await self._letters.purge(letter_ids=about) if about else 0
 
 
@@ -118,10 +118,9 @@ def describe(letter: DeadLetter) -> Json:
     }
 
 
-def _list_marks(letter: DeadLetter) -> Iterator[str]:
-    """Yield what may be of a session's id, or of that in one of its jobs."""
+def _list_marks(letter: DeadLetter) -> set[str]:
+    """Return what may be of a session's id, or of that in one of its jobs."""
     body = (letter.message or {}).get("body")
-    for text in (letter.payload, body if isinstance(body, bytes) else b""):
-        yield from (found.decode() for found in _MARK.findall(text))
-    for field in letter.fields.values():
-        yield from (found.decode() for found in _MARK.findall(field.encode()))
+    fields = (value.encode() for value in letter.fields.values())
+    texts = (letter.payload, body if isinstance(body, bytes) else b"", *fields)
+    return {found.decode() for text in texts for found in _MARK.findall(text)}

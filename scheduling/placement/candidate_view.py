@@ -51,9 +51,6 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
 
     def take(self, node: Node) -> None:
         """Take the node's newer state."""
-        if self._is_only_newer(node):
-            self.node, self.heartbeat_at_ms = node, node.heartbeat_at_ms
-            return
         usage, gpu = node.usage, node.usage.gpu or 0.0
         if node.speeds is not self.node.speeds:
             self._take_speeds(node.speeds)
@@ -72,21 +69,6 @@ class CandidateView(msgspec.Struct, gc=False, eq=False):
         is_good = standing.state is NodeState.GOOD
         self.is_plain = is_good and not standing.rest
         self.ramps_from_ms = max(node.registered_at_ms, standing.since if is_good else 0)
-
-    def _is_only_newer(self, node: Node) -> bool:
-        """Say whether what is known is all that `node` says, but for when it was heard of."""
-        known = self.node
-        return (
-            node is not known
-            and node.usage is known.usage
-            and node.description is known.description
-            and node.speeds is known.speeds
-            and node.standing is known.standing
-            and node.status is known.status
-            and node.draining == known.draining
-            and node.conn_epoch == known.conn_epoch
-            and node.instance_id == known.instance_id
-        )
 
     def _take_speeds(self, speeds: tuple[Speed, ...]) -> None:
         newest = max(speeds, key=_told_at, default=_UNKNOWN)

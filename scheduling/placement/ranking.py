@@ -321,18 +321,8 @@ def _rank(
     near = rules.near_instance_id if rng.random() < rules.near_share else ""
     for candidate in sampled:
         load = candidate.load
-        reason: Reason | None
         if retries and candidate.node_id in exclude:
-            reason = Reason.EXCLUDED
-        elif (
-            # Nearly all: nothing speaks against them, which a call for each would only say again.
-            load < candidate.max_jobs
-            and candidate.is_plain
-            and candidate.is_open
-            and candidate.heartbeat_at_ms >= oldest_ms
-            and candidate.peak_percent <= most_percent
-        ):
-            reason = None
+            reason: Reason | None = Reason.EXCLUDED
         else:
             reason = _why_not_now(candidate, oldest_ms, most_percent, now_ms)
             if forced and reason in HELD_BACK and load < candidate.max_jobs:

@@ -1,8 +1,6 @@
 """Commands on their way to Redis: in order, together, and never with another one's reply."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,25 +13,7 @@ from scheduling.model.metrics import Metrics
 from scheduling.store.redis.connection import Connection
 from scripts.redis_cluster import EmbeddedCluster
 from tests.redis_under_test import OwnRedis, make_redis, open_redis
-
-_DEADLINE_S = 20.0
-
-
-@pytest.fixture
-async def connection(redis_server: OwnRedis) -> AsyncIterator[Connection]:
-    client = open_redis(redis_server.url, timeout_s=_DEADLINE_S)
-    opened = Connection(client, metrics=Metrics())
-    await opened.open()
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def servers(redis_server: OwnRedis) -> "Iterator[list[redis.Redis]]":
-    with contextlib.ExitStack() as stack:
-        yield [
-            stack.enter_context(redis.Redis.from_url(url)) for url in redis_server.url.split(",")
-        ]
+from tests.store.conftest import DEADLINE_S
 
 
 def count_connections(servers: "list[redis.Redis]") -> int:
@@ -44,11 +24,11 @@ def count_connections(servers: "list[redis.Redis]") -> int:
 async def test_an_opened_connection_connects_nowhere_later(
     redis_server: OwnRedis, servers: "list[redis.Redis]", prefix: str
 ) -> None:
-    opened = Connection(open_redis(redis_server.url, timeout_s=_DEADLINE_S), metrics=Metrics())
+    opened = Connection(open_redis(redis_server.url, timeout_s=DEADLINE_S), metrics=Metrics())
     await opened.open()
     before = count_connections(servers)
 
-    async with asyncio.timeout(_DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S):
         # So many keys lie on every master of a cluster.
         writes = (opened.execute("SET", f"{prefix}-{n}", n, "PX", 60_000) for n in range(100))
         await asyncio.gather(*writes)
@@ -61,13 +41,13 @@ async def test_an_opened_connection_connects_nowhere_later(
 async def test_a_closed_connection_is_not_opened_by_whoever_comes_late(
     redis_server: OwnRedis, servers: "list[redis.Redis]", prefix: str
 ) -> None:
-    opened = Connection(open_redis(redis_server.url, timeout_s=_DEADLINE_S), metrics=Metrics())
+    opened = Connection(open_redis(redis_server.url, timeout_s=DEADLINE_S), metrics=Metrics())
     await opened.open()
     issued = opened.execute("SET", prefix, "1", "PX", 60_000)
     before = count_connections(servers)
 
     closing = asyncio.create_task(opened.close())
-    async with asyncio.timeout(_DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S):
         while not closing.done():
             # Each comes when the last is over, so that the connection is idle between.
             await asyncio.wait([opened.execute("GET", prefix)])
@@ -118,7 +98,7 @@ async def test_commands_of_many_turns_keep_their_order(
         replies.append(connection.execute("RPUSH", prefix, number))
         if number % 7 == 0:
             await asyncio.sleep(0)
-    async with asyncio.timeout(_DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S):
         lengths = [await reply for reply in replies]
 
     assert lengths == list(range(1, 501))
@@ -137,7 +117,7 @@ async def test_a_patient_command_leaves_in_its_turn_with_the_next(
         pings.append(seen)
         await asyncio.sleep(0)
 
-    async with asyncio.timeout(_DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S):
         found = await connection.execute("ZRANGE", prefix, 0, -1)
 
     assert set(found) == {"n0", "n1", "n2", "n3"}
@@ -148,7 +128,7 @@ async def test_a_patient_command_leaves_in_its_turn_with_the_next(
 async def test_a_patient_command_that_nobody_joins_leaves_alone(
     connection: Connection, prefix: str
 ) -> None:
-    async with asyncio.timeout(_DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S):
         for _ in range(3):
             await connection.run_script("note_seen", keys=[prefix], args=["", "n"], patient=True)
 
@@ -156,7 +136,7 @@ async def test_a_patient_command_that_nobody_joins_leaves_alone(
 
 
 async def test_a_command_issued_as_the_last_reply_is_read_is_sent(connection: Connection) -> None:
-    async with asyncio.timeout(_DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S):
         for number in range(500):
             last: asyncio.Future[asyncio.Future[str]] = asyncio.get_running_loop().create_future()
             connection.execute("ECHO", "first").add_done_callback(
@@ -178,7 +158,7 @@ async def test_no_command_gets_the_reply_of_another_when_connections_are_lost(
         except DependencyDown:
             return True
 
-    async with asyncio.timeout(_DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S):
         await connection.execute("PING")
         for _ in range(20):
             asking = [asyncio.create_task(ask(number)) for number in range(200)]
@@ -194,7 +174,7 @@ async def test_a_refused_command_leaves_the_others_their_replies(
     refused = connection.execute("LPUSH", prefix, "item")
     after = connection.execute("GET", prefix)
 
-    async with asyncio.timeout(_DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S):
         await before
         with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
             await refused
@@ -204,7 +184,7 @@ async def test_a_refused_command_leaves_the_others_their_replies(
 async def test_bulk_goes_beside_single_commands_and_has_its_own_replies(
     connection: Connection, prefix: str
 ) -> None:
-    async with asyncio.timeout(_DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S):
         single = connection.execute("ECHO", "one")
         many = await connection.execute_all([("ECHO", number) for number in range(300)])
         await connection.execute("HSET", prefix, "field", "value")
@@ -217,7 +197,7 @@ async def test_bulk_goes_beside_single_commands_and_has_its_own_replies(
 async def test_a_refused_command_of_a_bulk_is_its_callers_fault(
     connection: Connection, prefix: str
 ) -> None:
-    async with asyncio.timeout(_DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S):
         with pytest.raises(ResponseError):
             await connection.execute_all([("SET", prefix, "text"), ("HGETALL", prefix)])
 
@@ -226,7 +206,7 @@ async def test_a_bulk_is_refused_while_redis_is_away() -> None:
     connection = Connection(
         open_redis(f"redis://127.0.0.1:{find_free_port()}/0", timeout_s=1), metrics=Metrics()
     )
-    async with asyncio.timeout(_DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S):
         with pytest.raises(DependencyDown):
             await connection.execute_all([("PING",)])
         with pytest.raises(DependencyDown):

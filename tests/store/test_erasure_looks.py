@@ -1,17 +1,12 @@
 """To erase many sessions takes as many looks at all keys as to erase one."""
 
-import contextlib
-from collections.abc import AsyncIterator, Iterator
-
 import pytest
 import redis
 
-from scheduling.model.metrics import Metrics
 from scheduling.store.erasure import ErasureStore
 from scheduling.store.keys import Keys, pick_shard
 from scheduling.store.redis.connection import Connection
 from scheduling.store.timers import name_job
-from tests.redis_under_test import OwnRedis, open_redis
 
 _SHARDS = 4
 STAYS = "s-0000FFFF"
@@ -20,22 +15,6 @@ STAYS = "s-0000FFFF"
 @pytest.fixture
 def keys(prefix: str) -> Keys:
     return Keys(prefix)
-
-
-@pytest.fixture
-async def connection(redis_server: OwnRedis) -> AsyncIterator[Connection]:
-    opened = Connection(open_redis(redis_server.url, timeout_s=20.0), metrics=Metrics())
-    await opened.open()
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def servers(redis_server: OwnRedis) -> "Iterator[list[redis.Redis]]":
-    with contextlib.ExitStack() as stack:
-        yield [
-            stack.enter_context(redis.Redis.from_url(url)) for url in redis_server.url.split(",")
-        ]
 
 
 def count_looks(servers: "list[redis.Redis]") -> int:

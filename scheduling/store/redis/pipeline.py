@@ -178,7 +178,7 @@ class CommandPipeline:
     ) -> None:
         """Take replies; what was lost, or not understood, is sent once more by who can wait."""
         replies = None if begun.exception() else begun.result()
-        if replies is None or [reply for reply in replies if isinstance(reply, _ONCE_MORE)]:
+        if replies is None or any(isinstance(reply, _ONCE_MORE) for reply in replies):
             self._send_and_wait(batch, begun_ms, replies)
         else:
             self._end(batch, replies, begun_ms=begun_ms)
@@ -231,18 +231,16 @@ class CommandPipeline:
     ) -> None:
         """Answer whoever waits, and send what waits by now."""
         self._note(clock.steady_ms() - begun_ms, is_down=is_down)
-        metrics, refusals = self._metrics, self._refusals
         for issued, reply in zip(batch, replies, strict=True):
             if isinstance(reply, BaseException):
-                metrics.count("phase2_redis_op_total", issued.op, "err")
+                self._metrics.count("phase2_redis_op_total", issued.op, "err")
                 named = name_error(reply)
                 if isinstance(named, errors.DependencyDown) and not is_down:
-                    refusals.note(issued.op, reply)
+                    self._refusals.note(issued.op, reply)
                 fail(issued.future, named)
                 continue
-            metrics.count("phase2_redis_op_total", issued.op, "ok")
-            if refusals:
-                refusals.note_done(issued.op)
+            self._metrics.count("phase2_redis_op_total", issued.op, "ok")
+            self._refusals.note_done(issued.op)
             if not issued.future.done():
                 _answer(issued, reply)
         self._under_way.remove(batch)

@@ -24,10 +24,6 @@ class Refusals:
         self._told_for_ms = told_for_ms
         self._last: dict[str, tuple[str, float]] = {}
 
-    def __bool__(self) -> bool:
-        """Say whether anything was refused and not done since."""
-        return bool(self._last)
-
     @property
     def words(self) -> str:
         """What Redis refuses now; ``""`` where it refuses nothing."""
