@@ -10,6 +10,7 @@ from lingua import settings
 from lingua.serving.asgi_router import AsgiRouter
 from lingua.serving.asgi_types import AsgiApp
 from lingua.serving.lifespan import Application, Lifespan
+from lingua.serving.pages import load_late
 from lingua.serving.peer_languages import PeerLanguages
 from lingua.serving.request_bodies import bound_bodies
 from lingua.serving.site_guard import SiteGuard
@@ -39,6 +40,7 @@ application = AsgiRouter(
         cookie=settings.LANGUAGE_COOKIE_NAME,
     ),
     http=bound_bodies(
-        cast("AsgiApp", get_asgi_application()), max_bytes=settings.LINGUA_HTTP_MAX_BODY_BYTES
+        load_late(cast("AsgiApp", get_asgi_application())),
+        max_bytes=settings.LINGUA_HTTP_MAX_BODY_BYTES,
     ),
 )

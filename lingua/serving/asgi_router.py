@@ -2,6 +2,7 @@
 
 import logging
 
+from lingua.serving import probes
 from lingua.serving.asgi_types import AsgiApp, Receive, Scope, Send
 from lingua.serving.lifespan import Lifespan
 from lingua.serving.peer_languages import PeerLanguages
@@ -15,10 +16,6 @@ _logger = logging.getLogger(__name__)
 
 # Below these paths speakers, nodes and listeners work without a socket.
 _HTTP_API = ("/v1/", "/rooms/")
-# Under this key an HTTP scope carries the question whether this instance is ready.
-CHECK_READY = "lingua.check_ready"
-# And under this one what it depends on and misses.
-LIST_TROUBLES = "lingua.list_troubles"
 
 
 class AsgiRouter:
@@ -52,13 +49,10 @@ class AsgiRouter:
                 await self._serve_websocket(scope, receive, send)
             case "http" if scope["path"].startswith(_HTTP_API):
                 await self._serve_http_api(scope, receive, send)
+            case "http" if scope["path"] in probes.ANSWERS:
+                await probes.answer(scope, send, self.lifespan)
             case "http":
-                handed = {
-                    CHECK_READY: self.lifespan.check_ready,
-                    LIST_TROUBLES: self.lifespan.list_troubles,
-                    SCOPE_KEY: self.lifespan.console,
-                }
-                await self._http({**scope, **handed}, receive, send)
+                await self._http({**scope, SCOPE_KEY: self.lifespan.console}, receive, send)
             case "lifespan":
                 await self.lifespan(scope, receive, send)
             case other:

@@ -26,8 +26,8 @@ from sockets.client_address import name_sender
 
 logger = logging.getLogger(__name__)
 
-# Probes must be answered whatever happens; files cost next to nothing, and a page has many.
-_FREE = ("/health", "/ready", "/static/")
+# Files cost next to nothing, and a page has many.
+_FREE = "/static/"
 _API = ("/api/", "/metrics")
 _UNAUTHORIZED, _TOO_MANY, _FOUND = 401, 429, 302
 _LOGIN_NAME_MAX = 150

@@ -393,6 +393,6 @@ async def test_statistics_count_those_who_ask(api: Api) -> None:
 
 @pytest.mark.req("O1")
 async def test_django_metrics_are_there_too(api: Api) -> None:
-    await api.text("/health")
+    await api.text("/dashboard")
 
     assert any(name.startswith("django_http_requests") for name in await api.samples())

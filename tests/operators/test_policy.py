@@ -72,6 +72,6 @@ def test_errors_and_the_api_in_a_browser_have_the_policy(browser: Client, path: 
     _check(browser, path)
 
 
-@pytest.mark.parametrize("path", ["/health", "/static/operators/lingua.css", "/api/schema"])
+@pytest.mark.parametrize("path", ["/static/operators/lingua.css", "/api/schema"])
 def test_what_is_no_page_has_it_too(browser: Client, path: str) -> None:
     assert "script-src 'self';" in browser.get(path)["Content-Security-Policy"]

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import urllib.request
 
+import pytest
+
 from tests.server.launcher import Instance
 
 _DEADLINE_S = 60
@@ -27,7 +29,7 @@ async def test_a_body_announced_too_long_is_refused_before_it_is_read(
 ) -> None:
     answer = await _ask(
         shared_instance,
-        b"POST /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n",
+        b"POST /dashboard HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n",
     )
 
     assert b" 413 " in answer
@@ -37,11 +39,30 @@ async def test_a_chunked_body_is_cut_off_at_the_limit(shared_instance: Instance)
     chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
     answer = await _ask(
         shared_instance,
-        b"POST /health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"POST /dashboard HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         + chunk * 9,
     )
 
     assert b" 413 " in answer
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+async def test_a_probe_is_answered_with_a_head_alone_and_changes_nothing(
+    shared_instance: Instance, path: str
+) -> None:
+    statuses = {
+        method: await _ask(
+            shared_instance, f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        )
+        for method in ("GET", "HEAD", "POST", "DELETE")
+    }
+
+    assert {method: int(line.split()[1]) for method, line in statuses.items()} == {
+        "GET": 200,
+        "HEAD": 200,
+        "POST": 405,
+        "DELETE": 405,
+    }
 
 
 def test_the_admin_has_its_style_sheet(shared_instance: Instance) -> None:

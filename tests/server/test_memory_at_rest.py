@@ -62,6 +62,49 @@ print(missing > 0, missing == planned, not loaded)
 """
 
 
+# What operators' pages need, and nobody who only probes, speaks or serves.
+_OF_PAGES = {"rest_framework.views", "drf_spectacular.views", "psycopg", "operators.api.views"}
+_PROBED = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "lingua.settings"
+import django
+django.setup()
+import asyncio, sys, threading
+from asgiref.testing import ApplicationCommunicator
+from lingua.asgi import application
+
+async def ask(path):
+    scope = {"type": "http", "path": path, "method": "GET", "headers": [(b"host", b"localhost")]}
+    asked = ApplicationCommunicator(application, scope)
+    await asked.send_input({"type": "http.request"})
+    return (await asked.receive_output(timeout=60))["status"]
+
+async def main():
+    statuses = [await ask("/health"), await ask("/ready")]
+    print(*(f"before:{name}" for name in sys.modules))
+    loading = []
+    class Resolver:
+        def find_spec(self, name, path=None, target=None):
+            if name == "lingua.serving.urls":
+                loading.append(threading.current_thread() is threading.main_thread())
+    sys.meta_path.insert(0, Resolver())
+    statuses += await asyncio.gather(*(ask("/favicon.ico") for _ in range(3)))
+    print(f"statuses:{statuses}".replace(" ", ""), f"loading:{loading}")
+    print(*sys.modules)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.req("PF13")
+def test_probes_load_no_page_and_the_first_who_ask_for_one_load_it_beside_the_loop() -> None:
+    told = list_loaded(_PROBED, REDIS_URL=NO_REDIS)
+
+    assert not {f"before:{name}" for name in _OF_PAGES} & told
+    assert "before:lingua.serving.probes" in told
+    assert told >= {*_OF_PAGES, "loading:[False]", "statuses:[200,503,302,302,302]"}
+
+
 @pytest.mark.req("PF13")
 def test_what_a_new_database_lacks_is_counted_without_loading_a_migration(tmp_path: Path) -> None:
     variables = {"LINGUA_VAR_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path}/new"}
