@@ -14,6 +14,9 @@ from tests.waiting import eventually, keeps_to
 _DEADLINE_S = 60
 _SETTLED_WITHIN_S = 60
 _MIB = 1024 * 1024
+# Frames: "hi" of a client under a mask of zeros, and the first byte of a ping.
+_MASKED_HI = b"\x81\x82\x00\x00\x00\x00hi"
+_PING = 0x89
 
 
 async def test_a_frame_of_8_mib_passes_and_a_longer_one_gets_1009(instance: Instance) -> None:
@@ -173,6 +176,22 @@ async def test_a_peer_that_answers_no_ping_is_disconnected(
 
     assert answer == "still here"
     assert any(note.startswith("disconnect 10") for note in instance.notes)
+
+
+@pytest.mark.req("PF3")
+async def test_only_a_peer_that_is_silent_is_pinged(start_instance: StartInstance) -> None:
+    instance = start_instance("--server", "uvicorn", LINGUA_PING_INTERVAL_S="1")
+    reader, writer = await _shake_hands(instance)
+    spoken_until = time.monotonic() + 2.5
+    heard = set()
+    while time.monotonic() < spoken_until:
+        writer.write(_MASKED_HI)
+        heard.add(await asyncio.wait_for(reader.readexactly(4), _DEADLINE_S))
+    pinged = await asyncio.wait_for(reader.readexactly(2), _DEADLINE_S)
+    writer.close()
+
+    assert heard == {b"\x81\x02hi"}
+    assert pinged[0] == _PING
 
 
 async def _shake_hands(instance: Instance) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
