@@ -184,53 +184,44 @@ class Bench:
     async def heartbeats(self) -> dict[str, object]:
         """Nodes that only live: one heartbeat each every `beat_s`, spread evenly.
 
-        In turns with windows in which they say nothing: what is used then is no heartbeat's.
+        Before the first window each has beaten once: it is told then what its probe changed, and
+        whoever is heard that often is not pinged. Windows in which nobody beats come last.
         """
         joined_s = await self._join(nodes=self._options.nodes, speakers=0)
-        # Not the first heartbeat after its probe: that one tells what the probe changed.
-        await self._beat_once()
-        windows = []
+        every_s = self._options.beat_s / len(self._nodes)
+        began = asyncio.get_running_loop().time()
+        beats = await self._beat_until(began + self._options.beat_s, began=began, every_s=every_s)
+        living = []
         for _ in range(self._options.windows):
-            silent = await self._keep_silent()
-            windows.append(silent | await self._beat())
+            gauge = Gauge(self._pids)
+            ends = asyncio.get_running_loop().time() + self._options.seconds
+            told = await self._beat_until(ends, began=began, every_s=every_s, beats=beats)
+            living.append(_describe_beats(gauge.read(), told - beats))
+            beats = told
+        silent = [await self._keep_silent() for _ in range(self._options.windows)]
         return {
             "nodes": len(self._nodes),
             "joins_per_s": len(self._nodes) / joined_s,
-            "windows": windows,
+            "windows": [beating | still for beating, still in zip(living, silent, strict=True)],
         }
+
+    async def _beat_until(
+        self, ends: float, *, began: float, every_s: float, beats: int = 0
+    ) -> int:
+        """Let one node after the other beat, as is due since `began`; return how many have."""
+        loop = asyncio.get_running_loop()
+        while (now := loop.time()) < ends:
+            for each in range(beats, int((now - began) / every_s)):
+                self._nodes[each % len(self._nodes)].beat()
+                beats = each + 1
+            await asyncio.sleep(0.005)
+        return beats
 
     async def _keep_silent(self) -> dict[str, float]:
         gauge = Gauge(self._pids)
         await asyncio.sleep(self._options.seconds / 2)
         used = gauge.read()
         return {f"{name}_silent_cpu": used[name] / used["elapsed_s"] for name in _LIVED_ON}
-
-    async def _beat_once(self) -> None:
-        for start in range(0, len(self._nodes), _AT_ONCE):
-            for node in self._nodes[start : start + _AT_ONCE]:
-                node.beat()
-            await asyncio.sleep(_QUIET_S / 4)
-        await asyncio.sleep(_QUIET_S)
-
-    async def _beat(self) -> dict[str, float]:
-        loop = asyncio.get_running_loop()
-        interval_s = self._options.beat_s / len(self._nodes)
-        gauge = Gauge(self._pids)
-        start, beats = loop.time(), 0
-        while (elapsed_s := loop.time() - start) < self._options.seconds:
-            due = int(elapsed_s / interval_s) - beats
-            for _ in range(due):
-                self._nodes[beats % len(self._nodes)].beat()
-                beats += 1
-            await asyncio.sleep(0.005)
-        used = gauge.read()
-        return {
-            "beats": beats,
-            "server_cpu": used["server"] / used["elapsed_s"],
-            "redis_cpu": used["redis"] / used["elapsed_s"],
-            "server_us_per_beat": used["server"] / max(beats, 1) * 1e6,
-            "redis_us_per_beat": used["redis"] / max(beats, 1) * 1e6,
-        }
 
     async def _speak_one_by_one(self, speaker: Speaker) -> dict[str, object]:
         for _ in range(self._options.warm_jobs):
@@ -282,6 +273,16 @@ class Bench:
         while self._load.frames_in != seen and time.monotonic() < give_up_at:
             seen = self._load.frames_in
             await asyncio.sleep(_QUIET_S)
+
+
+def _describe_beats(used: dict[str, float], beats: int) -> dict[str, float]:
+    return {
+        "beats": beats,
+        "server_cpu": used["server"] / used["elapsed_s"],
+        "redis_cpu": used["redis"] / used["elapsed_s"],
+        "server_us_per_beat": used["server"] / max(beats, 1) * 1e6,
+        "redis_us_per_beat": used["redis"] / max(beats, 1) * 1e6,
+    }
 
 
 def _pick(homes: list[tuple[str, int]], number: int, *, one: bool) -> tuple[str, int]:

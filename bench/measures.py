@@ -42,6 +42,7 @@ class Plan:
     seconds: float = 2.0
     sockets: int = 5_000
     living_nodes: int = 5_000
+    beat_s: float = 15.0
     events: int = 10_000
 
 
@@ -54,6 +55,7 @@ QUICK = Plan(
     seconds=1.0,
     sockets=500,
     living_nodes=300,
+    beat_s=2.0,
     events=1_000,
 )
 

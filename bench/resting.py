@@ -29,7 +29,7 @@ def measure_idle(name: str, plan: Plan, directory: Path) -> Row:
 
 
 def measure_heartbeats(plan: Plan, directory: Path) -> Row:
-    """Measure nodes that only live, beating and silent in turns; medians of five windows each."""
+    """Measure nodes that only live, first beating, then silent; medians of five windows each."""
     say(f"{plan.living_nodes:,} nodes that only live")
     with start("uvicorn", directory) as target:
         beats = target.load(
@@ -37,12 +37,13 @@ def measure_heartbeats(plan: Plan, directory: Path) -> Row:
             nodes=plan.living_nodes,
             seconds=plan.seconds * 1.5,
             windows=plan.runs,
+            beat_s=plan.beat_s,
         )
     windows = beats["windows"]
     server_us = median_of(windows, "server_us_per_beat")
     redis_us = median_of(windows, "redis_us_per_beat")
     return Row(
-        name=f"uvicorn: {plan.living_nodes:,} nodes, a heartbeat each every 15 s",
+        name=f"uvicorn: {plan.living_nodes:,} nodes, a heartbeat each every {plan.beat_s:g} s",
         unit="",
         figures={
             "server, % of a core": median_of(windows, "server_cpu") * 100,

@@ -107,7 +107,7 @@ class ClusterView(ReadView):
     """Instances, nodes and totals."""
 
     def answer(self, console: Console, request: Request, **named: str) -> Response:
-        return Response(console.stats_cache.pages.cluster)
+        return Response(console.stats_cache.cluster)
 
 
 @describe(

@@ -1,23 +1,35 @@
 """The latest statistics, made in the background and read at once (D1, D2, D9)."""
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
-
-import msgspec
 
 from scheduling.model import clock
 from scheduling.model.metrics import Metrics
 
 _STALE_MS = 10_000
 _COLD_START_EVERY_MS = 30_000
+# After somebody looked at the cluster, how long it is encoded before anybody asks.
+_WATCHED_MS = 60_000
 
 
-class Pages(msgspec.Struct, frozen=True):
-    """The encoded answers of one moment."""
+class Pages:
+    """The encoded answers of one moment.
 
-    stats: bytes
-    cluster: bytes
-    made_at_ms: int = 0
+    The cluster's names every node and is encoded when it is first wanted: with thousands of nodes
+    that keeps other threads waiting, and most of the time nobody looks.
+    """
+
+    def __init__(
+        self, *, stats: bytes, encode_cluster: Callable[[], bytes], made_at_ms: int = 0
+    ) -> None:
+        self.stats = stats
+        self.made_at_ms = made_at_ms
+        self._encode_cluster = encode_cluster
+
+    @functools.cached_property
+    def cluster(self) -> bytes:
+        return self._encode_cluster()
 
 
 class StatsCache:
@@ -36,7 +48,7 @@ class StatsCache:
         self._make = make
         self._metrics = metrics
         self._making: asyncio.Task[Pages] | None = None
-        self._triggered_at_ms = -float("inf")
+        self._triggered_at_ms = self._looked_at_ms = -float("inf")
         self.pages = empty
         self.shared: bytes | None = None
         self.interval_s = interval_s
@@ -57,6 +69,12 @@ class StatsCache:
     def stats(self) -> bytes:
         """Return the statistics to serve: those that all instances share, or our own."""
         return self.shared or self.pages.stats
+
+    @property
+    def cluster(self) -> bytes:
+        """Return the cluster as it stood; whoever is the first in a minute has it encoded."""
+        self._looked_at_ms = clock.steady_ms()
+        return self.pages.cluster
 
     def trigger(self) -> None:
         """Begin a generation for somebody who found none: one at a time, one in 30 s."""
@@ -88,6 +106,8 @@ class StatsCache:
 
     async def _generate(self) -> Pages:
         pages = await self._make()
+        if clock.steady_ms() - self._looked_at_ms < _WATCHED_MS:
+            await asyncio.to_thread(lambda: pages.cluster)
         self.pages = pages
         return pages
 

@@ -66,14 +66,20 @@ class StatsPages:
     def _encode(
         self, *, facts: Facts, instances: Sequence[InstanceView], now_ms: int, total_dlq: int = 0
     ) -> Pages:
-        cluster = describe_cluster(
-            instances=instances,
-            nodes=facts.nodes,
-            loads=facts.loads,
-            key_prefix=self._key_prefix,
-            now_ms=now_ms,
-            total_dlq=total_dlq,
-        )
+        def encode_cluster() -> bytes:
+            return _to_json(
+                describe_cluster(
+                    instances=instances,
+                    nodes=facts.nodes,
+                    loads=facts.loads,
+                    key_prefix=self._key_prefix,
+                    now_ms=now_ms,
+                    total_dlq=total_dlq,
+                )
+            )
+
         return Pages(
-            stats=_to_json(describe_statistics(facts)), cluster=_to_json(cluster), made_at_ms=now_ms
+            stats=_to_json(describe_statistics(facts)),
+            encode_cluster=encode_cluster,
+            made_at_ms=now_ms,
         )

@@ -7,7 +7,7 @@ import pytest
 from operators.console.stats_cache import Pages, StatsCache
 from scheduling.model.metrics import Metrics
 
-_EMPTY = Pages(stats=b"{}", cluster=b"{}")
+_EMPTY = Pages(stats=b"{}", encode_cluster=lambda: b"{}")
 
 
 class _Maker:
@@ -15,12 +15,17 @@ class _Maker:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.encoded = 0
         self.go_on = asyncio.Event()
 
     async def make(self) -> Pages:
         self.asked += 1
         await self.go_on.wait()
-        return Pages(stats=b"new", cluster=b"new", made_at_ms=1)
+        return Pages(stats=b"new", encode_cluster=self._encode, made_at_ms=1)
+
+    def _encode(self) -> bytes:
+        self.encoded += 1
+        return b"new"
 
 
 @pytest.fixture
@@ -97,3 +102,22 @@ async def test_old_answers_are_given_and_counted_as_stale(
     assert stats_cache.pages.stats == b"new"
     assert stats_cache.is_stale
     assert stats_cache._metrics.counts[("stats_stale_total",)] == 1
+
+
+@pytest.mark.req("D1", "D6", "PF3")
+async def test_the_cluster_is_encoded_beforehand_only_while_somebody_looks(
+    stats_cache: StatsCache, maker: _Maker
+) -> None:
+    maker.go_on.set()
+    await stats_cache.run_once()
+    await stats_cache.run_once()
+    while_nobody_looks = maker.encoded
+
+    looks = [stats_cache.cluster, stats_cache.cluster]
+    by_the_first = maker.encoded
+    await stats_cache.run_once()
+    beforehand = maker.encoded
+    looks.append(stats_cache.cluster)
+
+    assert (while_nobody_looks, by_the_first, beforehand, maker.encoded) == (0, 1, 2, 2)
+    assert looks == [b"new"] * 3

@@ -33,7 +33,10 @@ async def test_each_kind_of_copy_has_a_switch_of_its_own(
         core,
         read_configuration().mirrors,
         stats_cache=StatsCache(
-            make=_make, empty=Pages(stats=b"", cluster=b""), metrics=Metrics(), interval_s=1
+            make=_make,
+            empty=Pages(stats=b"", encode_cluster=bytes),
+            metrics=Metrics(),
+            interval_s=1,
         ),
         leads=lambda: False,
     )
