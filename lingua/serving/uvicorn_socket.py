@@ -6,7 +6,6 @@ from asyncio.transports import BaseTransport
 from typing import Any, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 from websockets.protocol import State
 
@@ -19,6 +18,7 @@ from lingua.serving.frame_pieces import (
     PieceLimits,
     PieceShares,
 )
+from lingua.serving.uvicorn_pings import PingedSocket
 from sockets.outbound import WRITE_TEXT
 from sockets.socket_auth import NAME_SENDER
 
@@ -56,7 +56,7 @@ class _Events:
         return not self._events
 
 
-class PatientWebSocket(WebSocketsSansIOProtocol):
+class PatientWebSocket(PingedSocket):
     """Small frames of one turn of the event loop leave in one write: a write is a system call.
 
     Whole text messages, nearly all there is, are read and written here: with 50 sessions that
@@ -69,7 +69,6 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
     at most a second.
     """
 
-    _heard_at = 0.0
     _discarding = False
     _gathered_bytes = 0
     _flush_due = False
@@ -77,7 +76,6 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, *, patience: Patience, pieces: PieceLimits, **options: Any) -> None:
         super().__init__(**options)
-        self._ping_interval_s = self.config.ws_ping_interval or 0.0
         self._pieces = PieceShares(pieces)
         self._deadline = PeerDeadline(patience, drop=self._drop)
         self.queue = cast("asyncio.Queue[Any]", _Events(self.loop))
@@ -157,20 +155,8 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
         self.conn.send_close(code, reason)
         self._write_close()
 
-    def schedule_ping(self) -> None:
-        """Ping once the peer has been silent for an interval."""
-        ping_at = self._heard_at + self._ping_interval_s
-        self.ping_timer = self.loop.call_at(ping_at, self.send_keepalive_ping)
-
-    def send_keepalive_ping(self) -> None:
-        """Ping a silent peer; one that speaks shows that it is there."""
-        if self.loop.time() < self._heard_at + self._ping_interval_s:
-            self.schedule_ping()
-            return
-        super().send_keepalive_ping()
-
     def data_received(self, data: bytes) -> None:
-        self._heard_at = self.loop.time()
+        self.heard_at = self.loop.time()
         if self._discarding:
             return
         if self.conn.state is State.CONNECTING:
