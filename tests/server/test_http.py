@@ -65,6 +65,18 @@ async def test_a_probe_is_answered_with_a_head_alone_and_changes_nothing(
     }
 
 
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+def test_an_answer_to_a_probe_is_text_in_which_a_browser_runs_nothing(
+    shared_instance: Instance, path: str
+) -> None:
+    with urllib.request.urlopen(f"http://{shared_instance.address}{path}", timeout=60) as answer:
+        headers = answer.headers
+
+    assert headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+
 def test_the_admin_has_its_style_sheet(shared_instance: Instance) -> None:
     url = f"http://{shared_instance.address}/static/admin/css/base.css"
     with urllib.request.urlopen(url, timeout=60) as answer:
